@@ -1,0 +1,90 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+import { CompiledEngine } from '../src/nn/compiled.js'
+import { initialize } from '../src/nn/net.js'
+import { Random } from '../src/seed.js'
+import { peersPython, round, show, summarize, table } from './measure.js'
+import { works, type Work } from './nets.js'
+
+/**
+ * Microseconds per training step, each net on one thread, in turn with the peers so that a machine that changes its
+ * speed changes it for all. `npm run bench engine m1 inter` measures only those.
+ */
+const rounds = 15
+
+type Peer = (name: string) => Promise<number>
+
+function openPeer(script: string): Peer | undefined {
+  if (peersPython === undefined) return undefined
+  const child = spawn(peersPython, [join(import.meta.dirname, 'peers', script)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
+  child.unref()
+  closers.push(() => child.kill())
+  return async (name) => {
+    child.stdin.write(`${name}\n`)
+    return Number((await lines.next()).value)
+  }
+}
+const closers: (() => void)[] = []
+
+async function prepare({ net, loss, optimizer, batch, steps }: Work): Promise<() => Promise<number>> {
+  const rows = batch * steps
+  const random = new Random(0)
+  const features = Float32Array.from({ length: rows * net.inputShape.reduce((a, b) => a * b, 1) }, () =>
+    random.uniform(),
+  )
+  const targets =
+    loss === 'softmax-cross-entropy'
+      ? Int32Array.from({ length: rows }, (_, i) => i % 10)
+      : features.map((x) => Math.sin(6 * x))
+  const engine = new CompiledEngine()
+  const training = await engine.train({
+    net,
+    loss,
+    optimizer,
+    batch,
+    rows: { features, targets },
+    parameters: initialize(net, 0),
+  })
+  const order = random.permutation(rows)
+  await training.run(order)
+  return async () => {
+    const start = performance.now()
+    await training.run(order)
+    return ((performance.now() - start) / steps) * 1000
+  }
+}
+
+export async function benchEngine(only: readonly string[]): Promise<void> {
+  const peers = { torch: openPeer('steps_torch.py'), jax: openPeer('steps_jax.py') }
+  const rows: string[][] = []
+  for (const [name, work] of Object.entries(works)) {
+    if (only.length > 0 && !only.includes(name)) continue
+    const own = await prepare(work)
+    const times = { mlds: [] as number[], torch: [] as number[], jax: [] as number[] }
+    await peers.torch?.(name)
+    await peers.jax?.(name)
+    for (let i = 0; i < rounds; i++) {
+      times.mlds.push(await own())
+      if (peers.torch !== undefined) times.torch.push(await peers.torch(name))
+      if (peers.jax !== undefined) times.jax.push(await peers.jax(name))
+    }
+    const ratio = (peer: readonly number[]): string =>
+      peer.length === 0 || Number.isNaN(peer[0]) ? '–' : round(summarize(times.mlds.map((t, i) => t / peer[i]!)).median)
+    const time = (values: readonly number[]): string =>
+      values.length === 0 || Number.isNaN(values[0]) ? '–' : show(summarize(values))
+    rows.push([
+      name,
+      String(work.net.parameterCount),
+      time(times.mlds),
+      time(times.torch),
+      time(times.jax),
+      ratio(times.torch),
+      ratio(times.jax),
+    ])
+    console.log(rows.at(-1)!.join('  '))
+  }
+  closers.forEach((close) => close())
+  console.log(`\n${table(['net', 'parameters', 'mlds µs', 'PyTorch µs', 'JAX µs', '÷ PyTorch', '÷ JAX'], rows)}`)
+}

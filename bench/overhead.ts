@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { systemClock } from '../src/clock.js'
+import type { Experiment } from '../src/experiments/experiment.js'
+import { GridScheduler } from '../src/sweeps/grid.js'
+import { Journal } from '../src/sweeps/journal.js'
+import { makePlan } from '../src/sweeps/plan.js'
+import { defaultLimits, runSweep } from '../src/sweeps/run-sweep.js'
+import { SweepState } from '../src/sweeps/state.js'
+import { SweepFolder } from '../src/sweeps/sweep-folder.js'
+import { openStore } from '../src/store.js'
+import { noTracker } from '../src/tracking/tracker.js'
+import { ThreadsBackend } from '../src/worker/threads.js'
+import { round, table } from './measure.js'
+
+/** What a sweep costs besides its trials: planning, dispatch to threads with journal and logs, the decision to resume. */
+const module = pathToFileURL(join(import.meta.dirname, 'noop-experiment.mjs')).href
+const workers = 2
+
+export async function benchOverhead(): Promise<void> {
+  const { default: experiment } = (await import(module)) as { default: Experiment }
+  const rows: string[][] = []
+  for (const count of [1_000, 10_000]) {
+    const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
+    try {
+      const store = openStore(folder)
+      const timed = async <T>(work: () => Promise<T> | T): Promise<[T, number]> => {
+        const start = performance.now()
+        return [await work(), performance.now() - start]
+      }
+      const [plan, planMs] = await timed(() =>
+        makePlan(experiment, { experiment: 'noop', axes: { n: Array.from({ length: count }, (_, i) => i) } }, () => ''),
+      )
+      const sweep = await SweepFolder.create(store, plan, { codeVersion: '0', createdAtMs: 0 })
+      const backend = new ThreadsBackend({
+        workers,
+        clock: systemClock,
+        storeFolder: folder,
+        logsFolder: join(sweep.folder, 'logs'),
+        datasets: [],
+        experimentModules: [module],
+      })
+      const journal = Journal.open(sweep.journalFile)
+      let firstAtMs = 0
+      const info = {
+        sweep: sweep.id,
+        name: 'noop',
+        experiment: 'noop',
+        question: '',
+        objective: experiment.objective,
+        spec: {},
+        planHash: plan.hash,
+        codeVersion: '0',
+        openedAtMs: 0,
+        trials: plan.trials,
+      }
+      const never = new AbortController().signal
+      await runSweep({
+        info,
+        engine: 'compiled',
+        state: new SweepState(plan.trials),
+        journal,
+        scheduler: new GridScheduler(plan.trials),
+        backend,
+        tracker: noTracker,
+        clock: systemClock,
+        limits: defaultLimits,
+        drain: never,
+        abort: never,
+        onEvent: () => void (firstAtMs ||= performance.now()),
+        warn: console.warn,
+      })
+      const runMs = performance.now() - firstAtMs
+      journal.close()
+      const [, resumeMs] = await timed(async () => {
+        const reopened = await SweepFolder.open(store, sweep.id)
+        const scheduler = new GridScheduler(reopened.plan.trials)
+        for (const { trial, outcome } of reopened.restore().trials.values())
+          if (outcome !== undefined) scheduler.conclude(trial, outcome)
+        return scheduler.suggest()
+      })
+      rows.push([
+        String(count),
+        round(planMs),
+        round(runMs / count),
+        round(resumeMs),
+        round(process.memoryUsage.rss() / 1e6),
+      ])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+  console.log(
+    table(['no-op trials', 'plan ms', 'ms per trial', 'resume decision ms', 'RSS MB (2 threads included)'], rows),
+  )
+}

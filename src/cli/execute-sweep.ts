@@ -1,0 +1,269 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemClock } from '../clock.js'
+import { exitCodes } from '../errors.js'
+import type { Experiment } from '../experiments/experiment.js'
+import type { Store } from '../store.js'
+import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
+import { GridScheduler } from '../sweeps/grid.js'
+import { Journal, journalFormat, repairJournal } from '../sweeps/journal.js'
+import { lockSweep } from '../sweeps/lock.js'
+import { describeSeeds, sweepIdOf, varyingAxes, type Plan } from '../sweeps/plan.js'
+import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
+import { isComplete, isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
+import { SweepFolder } from '../sweeps/sweep-folder.js'
+import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
+import { isTerminal, type EngineName, type OutcomeState } from '../trial.js'
+import { codeVersion } from '../version.js'
+import type { Backend } from '../worker/backend.js'
+import { openProgress, type ProgressView } from './progress.js'
+import { listenForInterruption } from './signals.js'
+
+/** Which trials without a result to run: `missing` ones never ended, the others ended without a result. */
+export type Rerun = 'missing' | Exclude<OutcomeState, 'finished' | 'stopped'>
+export const rerunnable: readonly Rerun[] = ['missing', 'failed', 'dead', 'cancelled', 'skipped']
+
+export interface ExecuteOptions {
+  readonly store: Store
+  readonly sweep: SweepFolder
+  readonly experiment: Experiment
+  readonly workers: number
+  readonly engine: EngineName
+  readonly limits: SweepLimits
+  readonly rerun: ReadonlySet<Rerun>
+  readonly tracker?: Tracker
+  readonly openBackend: () => Promise<Backend>
+  /** Where progress is told: standard error when standard output is for a JSON object. */
+  readonly output: NodeJS.WriteStream
+}
+
+export interface SweepSummary extends Pick<
+  SweepCounts,
+  'planned' | 'finished' | 'unique' | 'failed' | 'missing' | 'stopped' | 'dead' | 'skipped'
+> {
+  readonly sweep: string
+  readonly experiment: string
+  readonly profile: string
+  /** Why it ended before its plan did. */
+  readonly cutShort?: string
+  readonly durationMs: number
+  /** The most memory the process held at any time, all its threads included. */
+  readonly peakMemoryMb: number
+  readonly verdicts: readonly ClaimVerdict[]
+  readonly figures: readonly string[]
+}
+
+/** Runs what a sweep still lacks, then judges it and draws its figures. Sets the process's exit code. */
+export async function executeSweep(options: ExecuteOptions): Promise<SweepSummary> {
+  const { sweep, experiment } = options
+  const clock = systemClock
+  const startedAtMs = clock.now()
+  const unlock = lockSweep(sweep.lockFile, sweep.id)
+  try {
+    const warnings: string[] = []
+    const state = await restore(sweep, (warning) => warnings.push(warning))
+    const info = describeSweep(sweep, experiment)
+    const progress = openProgress({
+      info,
+      state,
+      workers: options.workers,
+      clock,
+      axes: varyingAxes(sweep.plan.trials),
+      describeSeeds,
+      logFile: (trial, attempt) => sweep.logFile(trial, attempt),
+      output: options.output,
+    })
+    warnings.forEach((warning) => progress.say(warning))
+    const interruption = listenForInterruption((message) => progress.say(message))
+    let end: { cutShort?: string } = {}
+    try {
+      end = await runWhatIsMissing(options, info, state, progress, interruption)
+    } finally {
+      interruption.release()
+      progress.close()
+    }
+    const { verdicts, figures } = await concludeAndDraw(options)
+    const counts = state.counts()
+    process.exitCode = interruption.exitCode() ?? (isComplete(counts) ? exitCodes.ok : exitCodes.incomplete)
+    return {
+      ...summarise(sweep, counts),
+      ...(end.cutShort === undefined ? {} : { cutShort: end.cutShort }),
+      durationMs: clock.now() - startedAtMs,
+      peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
+      verdicts,
+      figures,
+    }
+  } finally {
+    unlock()
+  }
+}
+
+async function restore(sweep: SweepFolder, warn: (message: string) => void): Promise<SweepState> {
+  if (existsSync(sweep.journalFile)) {
+    const torn = await repairJournal(sweep.journalFile)
+    if (torn > 0)
+      warn(`the journal's last line was torn (${torn} bytes): moved to ${sweep.journalFile}.torn; its trial runs again`)
+  }
+  return sweep.restore(({ line, reason }) =>
+    warn(
+      `line ${line} of ${sweep.journalFile} can't be read (${reason}): passed over; its trial runs again if its result was there`,
+    ),
+  )
+}
+
+async function runWhatIsMissing(
+  options: ExecuteOptions,
+  info: SweepInfo,
+  state: SweepState,
+  progress: ProgressView,
+  interruption: { drain: AbortSignal; abort: AbortSignal },
+): Promise<{ cutShort?: string }> {
+  const { sweep } = options
+  const scheduler = new GridScheduler(sweep.plan.trials)
+  let left = 0
+  for (const trial of state.trials.values()) {
+    const standing = isTerminal(trial.state) ? trial.state : 'missing'
+    const runs = standing !== 'finished' && standing !== 'stopped' && options.rerun.has(standing)
+    if (runs) {
+      left++
+      trial.state = 'planned'
+      delete trial.outcome
+    } else if (trial.outcome !== undefined) scheduler.conclude(trial.trial, trial.outcome)
+  }
+  if (left === 0) {
+    progress.say('Nothing is left to run.')
+    return {}
+  }
+
+  const journal = Journal.open(sweep.journalFile)
+  try {
+    journal.append({
+      type: 'opened',
+      format: journalFormat,
+      sweep: sweep.id,
+      planHash: sweep.plan.hash,
+      codeVersion,
+      atMs: systemClock.now(),
+    })
+    const backend = await options.openBackend()
+    return await runSweep({
+      info,
+      engine: options.engine,
+      state,
+      journal,
+      scheduler,
+      backend,
+      tracker: options.tracker ?? noTracker,
+      clock: systemClock,
+      limits: options.limits,
+      drain: interruption.drain,
+      abort: interruption.abort,
+      onEvent: (event) => progress.onEvent(event),
+      warn: (message) => progress.say(message),
+    })
+  } finally {
+    journal.close()
+  }
+}
+
+/**
+ * The sweep of this plan, new or known. With `extend`, a sweep of the same name grows by what the plan adds.
+ * @throws PlanDiffersError when the name is taken by another plan.
+ */
+export async function freezePlan(store: Store, plan: Plan, extend: boolean): Promise<SweepFolder> {
+  const facts = { codeVersion, createdAtMs: systemClock.now() }
+  const id = sweepIdOf(plan)
+  if (!extend || !(await store.sweepIds()).includes(id)) return SweepFolder.create(store, plan, facts)
+  const existing = await SweepFolder.open(store, id)
+  const unlock = lockSweep(existing.lockFile, id)
+  try {
+    return await existing.extend(plan)
+  } finally {
+    unlock()
+  }
+}
+
+/** The threads backend for a sweep, with every data set that its trials name already in shared memory. */
+export async function openThreadsFor(
+  store: Store,
+  sweep: SweepFolder,
+  experiment: Experiment,
+  workers: number,
+): Promise<Backend> {
+  const { ThreadsBackend } = await import('../worker/threads.js')
+  const { openData } = await import('../data/catalog.js')
+  const catalog = openData({ cacheFolder: store.cacheFolder })
+  const names = new Set(
+    sweep.plan.trials.flatMap(
+      (trial) => experiment.stages.find((stage) => stage.name === trial.stage)?.data(trial.params) ?? [],
+    ),
+  )
+  const datasets = await Promise.all([...names].map((name) => catalog.load(name)))
+  return new ThreadsBackend({
+    workers: Math.min(workers, sweep.plan.trials.length),
+    clock: systemClock,
+    storeFolder: store.folder,
+    logsFolder: join(sweep.folder, 'logs'),
+    datasets,
+    experimentModules: [],
+  })
+}
+
+export function limitsFrom(flags: {
+  'fail-fast': boolean
+  'max-failures'?: number | undefined
+  retries: number
+}): SweepLimits {
+  const maxFailures = flags['fail-fast'] ? 1 : (flags['max-failures'] ?? Infinity)
+  return { ...defaultLimits, maxFailures, retries: flags.retries }
+}
+
+export function describeSweep(sweep: SweepFolder, experiment: Experiment): SweepInfo {
+  const { plan } = sweep
+  return {
+    sweep: sweep.id,
+    name: plan.spec.name ?? plan.experiment,
+    experiment: plan.experiment,
+    question: experiment.question,
+    objective: experiment.objective,
+    spec: plan.spec,
+    planHash: plan.hash,
+    codeVersion: plan.codeVersion,
+    openedAtMs: plan.createdAtMs,
+    trials: plan.trials,
+  }
+}
+
+export function summarise(sweep: SweepFolder, counts: SweepCounts) {
+  const { planned, finished, unique, failed, missing, stopped, dead, skipped } = counts
+  return {
+    sweep: sweep.id,
+    experiment: sweep.plan.experiment,
+    profile: sweep.plan.profile,
+    planned,
+    finished,
+    unique,
+    failed,
+    // A trial that was running when its process died has no result: it is missing like any other.
+    missing: missing + counts.running,
+    stopped,
+    dead,
+    skipped,
+  }
+}
+
+/** Verdicts and figures of whatever has finished. */
+export async function concludeAndDraw(
+  options: Pick<ExecuteOptions, 'store' | 'sweep' | 'experiment'>,
+): Promise<{ verdicts: ClaimVerdict[]; figures: string[] }> {
+  const { records, verdicts } = await concludeSweep(options.sweep, options.experiment)
+  if (!records.some((record) => isResult(record.outcome))) return { verdicts, figures: [] }
+  const { drawFigures } = await import('../figures/draw.js')
+  const read = async (record: (typeof records)[number], name: string): Promise<Uint8Array> => {
+    const artifact = record.artifacts[name]
+    if (artifact === undefined) throw new Error(`trial ${record.trial.id} saved nothing called ${name}`)
+    return options.store.readObject(artifact)
+  }
+  const drawn = await drawFigures(options.experiment.figures, records, read, options.sweep.figuresFolder)
+  return { verdicts, figures: drawn }
+}

@@ -1,0 +1,60 @@
+import { availableParallelism } from 'node:os'
+import { Args, Flags } from '@oclif/core'
+import { MldsError } from '../errors.js'
+import { engineNames, type EngineName } from '../trial.js'
+
+const maxWorkers = 256
+
+export const workersFlag = Flags.custom<number>({
+  char: 'w',
+  description: 'trials to run at once, each on a thread of its own (default: the cores)',
+  helpValue: 'N',
+  default: async () => availableParallelism(),
+  parse: async (raw) => {
+    const count = Number(raw)
+    if (!Number.isInteger(count) || count < 1 || count > maxWorkers) {
+      throw new MldsError('USAGE', `--workers: ${raw} is not a number of workers (an integer from 1 to ${maxWorkers})`)
+    }
+    return count
+  },
+})
+
+export const engineFlag = Flags.custom<EngineName>({
+  description: 'what trains the nets (mlds doctor says which work here)',
+  options: [...engineNames],
+  default: 'compiled',
+})
+
+export const setFlag = Flags.string({
+  description: 'values of an axis: width=8,32,128 · lr=logspace(1e-4,1e-1,4) · seed=0..4',
+  helpValue: 'AXIS=VALUES',
+  multiple: true,
+  default: [],
+})
+
+export const profileFlag = Flags.string({
+  char: 'p',
+  description: 'smoke (under a minute), reduced (minutes, the default) or full (the original sizes)',
+})
+
+export const nameFlag = Flags.string({ description: 'a name for the sweep, used as its id', helpValue: 'NAME' })
+
+/** What stops a sweep early when trials fail. */
+export const failureFlags = {
+  'fail-fast': Flags.boolean({ description: 'start no more trials after the first failure' }),
+  'max-failures': Flags.integer({
+    description: 'start no more trials after this many failures',
+    min: 1,
+    helpValue: 'N',
+  }),
+  retries: Flags.integer({
+    description: 'further attempts for a trial that fails',
+    min: 0,
+    max: 100,
+    default: 0,
+    helpValue: 'N',
+  }),
+}
+
+export const sweepArg = Args.string({ description: 'a sweep id, the beginning of one, or "latest"', required: true })
+export const targetArg = Args.string({ description: 'an experiment, or a sweep file (.yaml)', required: true })

@@ -1,0 +1,36 @@
+import colors from 'picocolors'
+import type { ClaimVerdict } from '../sweeps/conclude.js'
+import type { SweepSummary } from './execute-sweep.js'
+import { formatDuration } from './table.js'
+
+/** What a sweep came to, for a person: counts, what it shows, where the figures are. */
+export function formatSummary(summary: SweepSummary): string {
+  const { planned, finished, unique, failed, dead, skipped, missing, stopped } = summary
+  const apart = [
+    [stopped, 'stopped early'],
+    [failed, 'failed'],
+    [dead, 'dead'],
+    [skipped, 'skipped'],
+    [missing, 'missing'],
+  ] as const
+  const counts = [
+    `${finished} of ${planned} trials finished`,
+    ...apart.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`),
+  ]
+  return [
+    '',
+    ...(summary.verdicts.length === 0 ? [] : ['What it shows', ...summary.verdicts.map(formatVerdict), '']),
+    ...(summary.figures.length === 0
+      ? []
+      : ['Figures', ...summary.figures.filter((file) => !file.endsWith('.json')).map((file) => `  ${file}`), '']),
+    `${colors.bold(summary.sweep)}: ${counts.join(', ')} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
+    ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
+    ...(finished < planned ? [`Run the rest with: mlds resume ${summary.sweep}`] : []),
+  ].join('\n')
+}
+
+const marks = { reproduced: colors.green('✓'), 'not reproduced': colors.red('✗'), inconclusive: colors.yellow('?') }
+
+export function formatVerdict(verdict: ClaimVerdict): string {
+  return `  ${marks[verdict.state]} ${verdict.state}: ${verdict.statement}\n      ${verdict.summary}`
+}

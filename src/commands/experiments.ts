@@ -1,0 +1,73 @@
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { formatTable } from '../cli/table.js'
+
+export default class Experiments extends BaseCommand {
+  static override description =
+    'Lists the built-in experiments, or describes one: its question, axes, profiles and claims'
+  static override args = { name: Args.string({ description: 'an experiment to describe' }) }
+
+  async run(): Promise<unknown> {
+    const { args } = await this.parse(Experiments)
+    const { experimentNames, findExperiment } = await import('../experiments/registry.js')
+    const { describeAxis } = await import('../space.js')
+    if (args.name === undefined) {
+      const all = await Promise.all(experimentNames.map(findExperiment))
+      this.log(
+        formatTable(
+          ['experiment', 'question', 'original'],
+          all.map((e) => [e.name, e.question, e.aliases[0] ?? '']),
+        ),
+      )
+      return all.map(({ name, aliases, title, question, source, version }) => ({
+        name,
+        aliases,
+        title,
+        question,
+        source,
+        version,
+      }))
+    }
+    const { name, aliases, title, question, source, version, stages, profiles, claims } = await findExperiment(
+      args.name,
+    )
+    this.log(`${title}\n${question}\n${source}\n`)
+    for (const stage of stages) {
+      const rows = Object.entries(stage.space).map(([axis, spec]) => [
+        axis,
+        String(spec.default),
+        describeAxis(spec),
+        spec.doc,
+      ])
+      this.log(
+        `${stages.length > 1 ? `stage ${stage.name}\n` : ''}${formatTable(['axis', 'default', 'values', 'meaning'], rows)}\n`,
+      )
+    }
+    const profileRows = Object.entries(profiles).map(([profile, { axes, seeds }]) => [
+      profile,
+      Object.entries(axes)
+        .map(
+          ([axis, values]) =>
+            `${axis}: ${values.length > 8 ? `${values.length} values ${values[0]}…${values.at(-1)}` : values.join(', ')}`,
+        )
+        .join(' · '),
+      seeds.join(', '),
+    ])
+    this.log(`${formatTable(['profile', 'axes', 'seeds'], profileRows)}\n`)
+    if (claims.length > 0)
+      this.log(
+        `Claims\n${claims.map((claim) => `  ${claim.statement}\n      published: ${claim.published}`).join('\n')}`,
+      )
+    return {
+      name,
+      aliases,
+      title,
+      question,
+      source,
+      version,
+      stages: stages.map((s) => ({ name: s.name, space: s.space })),
+      profiles,
+      claims: claims.map(({ id, statement, published }) => ({ id, statement, published })),
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { BaseCommand } from '../cli/base-command.js'
+import { formatTable } from '../cli/table.js'
+
+export default class List extends BaseCommand {
+  static override description = 'Lists the sweeps in the store, newest first'
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(List)
+    const store = await this.openStore(flags.store)
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
+    const { summarise } = await import('../cli/execute-sweep.js')
+    const { lockHolder } = await import('../sweeps/lock.js')
+    const sweeps = await Promise.all(
+      (await store.sweepIds()).map(async (id) => {
+        try {
+          const sweep = await SweepFolder.open(store, id)
+          const pid = lockHolder(sweep.lockFile)
+          return [
+            {
+              ...summarise(sweep, sweep.restore().counts()),
+              createdAt: new Date(sweep.plan.createdAtMs).toISOString(),
+              ...(pid === undefined ? {} : { runningPid: pid }),
+            },
+          ]
+        } catch (error) {
+          // One damaged sweep must not hide the others.
+          process.stderr.write(`${(error as Error).message}\n`)
+          return []
+        }
+      }),
+    )
+    const newestFirst = sweeps
+      .flat()
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0))
+    const rows = newestFirst.map((sweep) => [
+      sweep.sweep,
+      sweep.profile,
+      sweep.planned,
+      sweep.finished,
+      sweep.failed + sweep.dead,
+      sweep.missing,
+      sweep.createdAt.replace('T', ' ').slice(0, 19),
+      sweep.runningPid === undefined ? '' : `running (pid ${sweep.runningPid})`,
+    ])
+    this.log(
+      formatTable(['sweep', 'profile', 'planned', 'finished', 'failed', 'missing', 'created (UTC)', ''], rows) ||
+        'No sweeps yet. Start one with: mlds sweep params',
+    )
+    return newestFirst
+  }
+}

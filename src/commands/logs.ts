@@ -1,0 +1,27 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { StoreError } from '../errors.js'
+
+export default class Logs extends BaseCommand {
+  static override description = "Prints a trial's log, of its latest attempt unless told otherwise"
+  static override args = { trial: Args.string({ description: 'a trial id or the beginning of one', required: true }) }
+  static override flags = { attempt: Flags.integer({ description: 'which attempt, from 1', min: 1 }) }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Logs)
+    const store = await this.openStore(flags.store)
+    const { readFile } = await import('node:fs/promises')
+    const { findTrial } = await import('../sweeps/find-trial.js')
+    const { sweep, trial } = await findTrial(store, args.trial)
+    const attempt = flags.attempt ?? Math.max(1, sweep.restore().trials.get(trial.id)!.attempts)
+    const file = sweep.logFile(trial.id, attempt)
+    const text = await readFile(file, 'utf8').catch((error: Error) => {
+      throw new StoreError(`trial ${trial.id} has no log of attempt ${attempt}: ${file}`, {
+        hint: 'it may not have started yet: mlds show says',
+        cause: error,
+      })
+    })
+    this.log(text.trimEnd())
+    return { sweep: sweep.id, trial: trial.id, attempt, file, text }
+  }
+}

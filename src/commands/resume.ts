@@ -1,0 +1,51 @@
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { engineFlag, failureFlags, sweepArg, workersFlag } from '../cli/flags.js'
+import { formatSummary } from '../cli/summary.js'
+import { UnknownNameError } from '../errors.js'
+
+export default class Resume extends BaseCommand {
+  static override description = 'Runs what a sweep still lacks; finished trials are never touched'
+  static override examples = [
+    '<%= config.bin %> resume latest',
+    '<%= config.bin %> resume params-1a2b3c4d --only failed,missing',
+  ]
+  static override args = { sweep: sweepArg }
+  static override flags = {
+    only: Flags.string({
+      description: 'which trials: missing, failed, dead, cancelled, skipped (default: all of these)',
+      helpValue: 'STATES',
+    }),
+    workers: workersFlag(),
+    engine: engineFlag(),
+    ...failureFlags,
+  }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Resume)
+    const store = await this.openStore(flags.store)
+    const { openThreadsFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
+    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { findExperiment } = await import('../experiments/registry.js')
+    const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
+      const state = rerunnable.find((known) => known === word.trim())
+      if (state === undefined) throw new UnknownNameError('state', word, rerunnable)
+      return state
+    })
+    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const experiment = await findExperiment(sweep.plan.experiment)
+    const summary = await executeSweep({
+      store,
+      sweep,
+      experiment,
+      workers: flags.workers,
+      engine: flags.engine,
+      limits: limitsFrom(flags),
+      rerun: new Set(only),
+      openBackend: () => openThreadsFor(store, sweep, experiment, flags.workers),
+      output: this.jsonEnabled() ? process.stderr : process.stdout,
+    })
+    this.log(formatSummary(summary))
+    return summary
+  }
+}

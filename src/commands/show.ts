@@ -1,0 +1,48 @@
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { formatTable } from '../cli/table.js'
+
+export default class Show extends BaseCommand {
+  static override description = 'Shows one trial: its point, its seeds, its course and its result'
+  static override args = { trial: Args.string({ description: 'a trial id or the beginning of one', required: true }) }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Show)
+    const store = await this.openStore(flags.store)
+    const { findTrial } = await import('../sweeps/find-trial.js')
+    const { readRecords } = await import('../sweeps/conclude.js')
+    const { describeSeeds } = await import('../sweeps/plan.js')
+    const { sweep, trial } = await findTrial(store, args.trial)
+    const record = readRecords(sweep).find((candidate) => candidate.trial.id === trial.id)!
+    const error =
+      record.outcome?.state === 'failed'
+        ? record.outcome.error.message
+        : record.outcome !== undefined && 'reason' in record.outcome
+          ? record.outcome.reason
+          : undefined
+    this.log(
+      `${trial.id}  trial ${trial.index} of ${sweep.id}, ${record.state} after ${record.attempts} attempt${record.attempts === 1 ? '' : 's'}`,
+    )
+    if (error !== undefined) this.log(error)
+    this.log(
+      `\n${formatTable(['parameter', 'value'], [...Object.entries(trial.params).map(([k, v]) => [k, String(v)]), ['seeds', describeSeeds(trial.seeds)]])}`,
+    )
+    if (trial.parents.length > 0) this.log(`\nderived from ${trial.parents.join(', ')}`)
+    const metrics = Object.entries(record.metrics).map(([name, value]) => [name, value])
+    if (metrics.length > 0) this.log(`\n${formatTable(['result', 'value'], metrics)}`)
+    const names = Object.keys(record.series)
+    const steps = record.series[names[0] ?? '']?.steps ?? []
+    if (steps.length > 0) {
+      // Ends and an even selection between: enough to see the course.
+      const wanted = [...new Set(Array.from({ length: 12 }, (_, i) => Math.round((i * (steps.length - 1)) / 11)))]
+      this.log(
+        `\n${formatTable(
+          ['step', ...names],
+          wanted.map((i) => [steps[i]!, ...names.map((name) => record.series[name]?.values[i] ?? '')]),
+        )}`,
+      )
+    }
+    if (record.attempts > 0) this.log(`\nlog: ${sweep.logFile(trial.id, record.attempts)}`)
+    return { sweep: sweep.id, ...record }
+  }
+}

@@ -1,0 +1,45 @@
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { engineFlag, failureFlags, nameFlag, profileFlag, setFlag, targetArg, workersFlag } from '../cli/flags.js'
+import { formatSummary } from '../cli/summary.js'
+
+export default class Sweep extends BaseCommand {
+  static override description = 'Runs a sweep: trains every trial of its plan, draws its figures, weighs its claims'
+  static override examples = [
+    '<%= config.bin %> sweep params --workers 8',
+    '<%= config.bin %> sweep params --profile smoke',
+    '<%= config.bin %> sweep my-sweep.yaml --set width=8,32,128 --set seed=0..4',
+  ]
+  static override args = { target: targetArg }
+  static override flags = {
+    workers: workersFlag(),
+    set: setFlag,
+    profile: profileFlag,
+    name: nameFlag,
+    engine: engineFlag(),
+    extend: Flags.boolean({ description: 'let a sweep of this name grow: run only what is new' }),
+    ...failureFlags,
+  }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Sweep)
+    const store = await this.openStore(flags.store)
+    const { planTarget } = await import('../cli/plan-target.js')
+    const { freezePlan, openThreadsFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
+    const { plan, experiment } = await planTarget(args.target, flags, store)
+    const sweep = await freezePlan(store, plan, flags.extend)
+    const summary = await executeSweep({
+      store,
+      sweep,
+      experiment,
+      workers: flags.workers,
+      engine: flags.engine,
+      limits: limitsFrom(flags),
+      rerun: new Set(rerunnable),
+      openBackend: () => openThreadsFor(store, sweep, experiment, flags.workers),
+      output: this.jsonEnabled() ? process.stderr : process.stdout,
+    })
+    this.log(formatSummary(summary))
+    return summary
+  }
+}

@@ -1,0 +1,66 @@
+import { DataError, UnknownNameError } from '../errors.js'
+import { contentHash } from '../seed.js'
+import type { Dataset } from './dataset.js'
+import { drawGlyphs } from './glyphs.js'
+import { loadMnist10k, mnist10kHash, mnist10kRows } from './mnist-package.js'
+
+/** Data sets by name. */
+export interface DataCatalog {
+  /** A set's fingerprint, without reading its rows. @throws UnknownNameError, DataError when it is not here. */
+  resolve(name: string): { name: string; fingerprint: string }
+  /** The set, in shared memory; read once. @throws DataError when its bytes are not what they should be. */
+  load(name: string): Promise<Dataset>
+}
+
+export interface DataFolders {
+  /** Decoded sets; made anew when deleted. */
+  readonly cacheFolder: string
+}
+
+const glyphsName = /^glyphs-(\d{2,6})$/
+const known = ['mnist-10k', 'glyphs-2000']
+
+export function openData({ cacheFolder }: DataFolders): DataCatalog {
+  const loaded = new Map<string, Promise<Dataset>>()
+  return {
+    resolve(name) {
+      if (name === 'mnist-10k') return { name, fingerprint: mnist10kHash }
+      // The version is raised when the drawing changes: the same name must mean the same bytes.
+      if (glyphsName.test(name)) return { name, fingerprint: contentHash({ kind: 'glyphs', version: 1, name }, 64) }
+      throw new UnknownNameError('data set', name, known)
+    },
+    load(name) {
+      const { fingerprint } = this.resolve(name)
+      let dataset = loaded.get(name)
+      if (dataset === undefined) {
+        dataset = name === 'mnist-10k' ? openMnist10k(cacheFolder) : Promise.resolve(openGlyphs(name, fingerprint))
+        loaded.set(name, dataset)
+      }
+      return dataset
+    },
+  }
+}
+
+async function openMnist10k(cacheFolder: string): Promise<Dataset> {
+  const { pixels, labels } = await loadMnist10k(cacheFolder)
+  const features = new Float32Array(new SharedArrayBuffer(pixels.length * 4))
+  for (let i = 0; i < pixels.length; i++) features[i] = pixels[i]! / 255
+  const shared = new Int32Array(new SharedArrayBuffer(labels.length * 4))
+  shared.set(labels)
+  return {
+    name: 'mnist-10k',
+    fingerprint: mnist10kHash,
+    rows: mnist10kRows,
+    shape: [28, 28, 1],
+    features,
+    labels: shared,
+    classes: 10,
+    targets: new Float32Array(0),
+  }
+}
+
+function openGlyphs(name: string, fingerprint: string): Dataset {
+  const rows = Number(glyphsName.exec(name)?.[1])
+  if (!(rows >= 10)) throw new DataError(`${name} would have ${rows} rows (at least 10)`)
+  return { name, fingerprint, rows, shape: [28, 28, 1], ...drawGlyphs(rows), classes: 10, targets: new Float32Array(0) }
+}

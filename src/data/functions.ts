@@ -1,0 +1,40 @@
+import { Random } from '../seed.js'
+
+/**
+ * The functions that the original experiments fit, on x ∈ [0, 1].
+ *
+ * f1: ½[sin 6π(x−½) + sin 8π(x−½)] (sim_func.py; ½[sin 3πu + sin 4πu] with u = 2x−1) · f2: exp(sin 40x)·ln(x+1) ·
+ * f2-tenth: f2/10 (err_surface.py) · sinc: sin(5πx)/(5πx) · sines: sin 3πx + sin 4πx (min_ratio.py) ·
+ * square: sgn(sin 5πx) · damped-sine: e^(−3x)·sin 6πx.
+ */
+export const targetFunctions = {
+  f1: (x: number) => (Math.sin(6 * Math.PI * (x - 0.5)) + Math.sin(8 * Math.PI * (x - 0.5))) / 2,
+  f2: (x: number) => Math.exp(Math.sin(40 * x)) * Math.log(x + 1),
+  'f2-tenth': (x: number) => (Math.exp(Math.sin(40 * x)) * Math.log(x + 1)) / 10,
+  sinc: (x: number) => (x === 0 ? 1 : Math.sin(5 * Math.PI * x) / (5 * Math.PI * x)),
+  sines: (x: number) => Math.sin(3 * Math.PI * x) + Math.sin(4 * Math.PI * x),
+  square: (x: number) => Math.sign(Math.sin(5 * Math.PI * x)),
+  'damped-sine': (x: number) => Math.exp(-3 * x) * Math.sin(6 * Math.PI * x),
+} as const
+export type TargetFunction = keyof typeof targetFunctions
+export const targetFunctionNames = Object.keys(targetFunctions) as readonly TargetFunction[]
+
+export interface FunctionSample {
+  /** x, `[rows]`, uniform in [0, 1). */
+  readonly features: Float32Array
+  /** f(x), `[rows]`. */
+  readonly targets: Float32Array
+}
+
+/** `rows` points of a function with x drawn uniformly; `part` (train, test …) makes independent draws of one seed. */
+export function sampleFunction(name: TargetFunction, rows: number, seed: number, part: string): FunctionSample {
+  const random = new Random(seed, 'function', part)
+  const features = Float32Array.from({ length: rows }, () => random.uniform())
+  return { features, targets: features.map(targetFunctions[name]) }
+}
+
+/** A function on an even grid of [0, 1], both ends included. */
+export function gridOf(name: TargetFunction, points: number): FunctionSample {
+  const features = Float32Array.from({ length: points }, (_, i) => i / (points - 1))
+  return { features, targets: features.map(targetFunctions[name]) }
+}

@@ -1,0 +1,67 @@
+import { DataError } from '../errors.js'
+import { Random } from '../seed.js'
+import type { Dataset } from './dataset.js'
+
+export interface Split {
+  /** Row indexes, in an order that mixes the classes. */
+  readonly train: Int32Array
+  readonly test: Int32Array
+}
+
+/**
+ * Divides a classified set so that each class keeps its share on both sides (to within one row), fixed by the seed.
+ * Sets are often grouped by class, so both sides are shuffled.
+ * @throws DataError when the set has fewer rows than asked for.
+ */
+export function stratifiedSplit(dataset: Dataset, options: { train: number; test: number; seed: number }): Split {
+  const { train, test, seed } = options
+  if (train + test > dataset.rows) {
+    throw new DataError(
+      `${dataset.name} has ${dataset.rows} rows: too few for ${train} to train on and ${test} held out`,
+      { exitCode: 2 },
+    )
+  }
+  const byClass: number[][] = Array.from({ length: dataset.classes }, () => [])
+  dataset.labels.forEach((label, row) => byClass[label]!.push(row))
+  const random = new Random(seed, 'split')
+  byClass.forEach((rows) => random.shuffle(rows))
+
+  const testCounts = apportion(
+    byClass.map((rows) => rows.length),
+    test,
+  )
+  const testRows = byClass.flatMap((rows, label) => rows.slice(0, testCounts[label]))
+  const remaining = byClass.map((rows, label) => rows.slice(testCounts[label]))
+  const trainCounts = apportion(
+    remaining.map((rows) => rows.length),
+    train,
+  )
+  const trainRows = remaining.flatMap((rows, label) => rows.slice(0, trainCounts[label]))
+  random.shuffle(testRows)
+  random.shuffle(trainRows)
+  return { train: Int32Array.from(trainRows), test: Int32Array.from(testRows) }
+}
+
+/** Shares `total` among classes in proportion to their sizes; what is left goes to the largest remainders (Hamilton). */
+function apportion(sizes: readonly number[], total: number): number[] {
+  const all = sizes.reduce((sum, size) => sum + size, 0)
+  const exact = sizes.map((size) => (size * total) / Math.max(1, all))
+  const counts = exact.map(Math.floor)
+  const byRemainder = exact
+    .map((share, i) => ({ i, remainder: share - Math.floor(share) }))
+    .sort((a, b) => b.remainder - a.remainder || a.i - b.i)
+  let left = total - counts.reduce((sum, count) => sum + count, 0)
+  for (const { i } of byRemainder) {
+    if (left === 0) break
+    counts[i]!++
+    left--
+  }
+  return counts
+}
+
+/** The rows in the order of one epoch (counted from 1): each epoch has its own permutation, fixed by the seed. */
+export function epochOrder(rows: Int32Array, epoch: number, shuffleSeed: number): Int32Array {
+  const order = rows.slice()
+  new Random(shuffleSeed, 'epoch', epoch).shuffle(order)
+  return order
+}

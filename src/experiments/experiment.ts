@@ -1,0 +1,106 @@
+import type { Dataset } from '../data/dataset.js'
+import type { FigureDefinition } from '../figures/figure.js'
+import type { Engine } from '../nn/engine.js'
+import type { ParamsOf, Space } from '../space.js'
+import type { Metrics, ParamValue, ParentResult, Seeds, Trial, TrialRecord } from '../trial.js'
+
+/** smoke: under a minute; reduced: minutes, claims still testable; full: the original's sizes. */
+export type ProfileName = 'smoke' | 'reduced' | 'full'
+
+/** The axes a profile varies or fixes, in the order they are shown; anything else keeps the space's default. */
+export interface Profile {
+  readonly axes: Readonly<Record<string, readonly ParamValue[]>>
+  readonly seeds: readonly number[]
+  /** Axes of derived stages by stage name. */
+  readonly stages?: Readonly<Record<string, Readonly<Record<string, readonly ParamValue[]>>>>
+}
+
+/** What a running trial can reach. Everything that changes its numbers is in `params` and `seeds`. */
+export interface TrialContext {
+  readonly trial: Trial
+  readonly seeds: Seeds
+  readonly engine: Engine
+  /** Aborts when the attempt is stopped or the sweep is interrupted; engines check it at least every 250 ms. */
+  readonly signal: AbortSignal
+  /** Results of the trials this one was derived from, in the order the stage named them. */
+  readonly parents: readonly ParentResult[]
+  /**
+   * Tells the sweep how it stands after `step` (an epoch from 1, unless the experiment says otherwise).
+   * Rejects with the signal's reason when the trial has been stopped. @throws DivergedError if a watched loss is not finite.
+   */
+  report(step: number, metrics: Metrics): Promise<void>
+  /** A data set by name; shared between the trials of a thread, so never write to its arrays. */
+  data(name: string): Promise<Dataset>
+  /** Keeps bytes under a name with the trial's result: a checkpoint, a table. */
+  save(name: string, bytes: Uint8Array): Promise<void>
+  /** What a parent saved. @throws DataError when the parent has no artifact of that name. */
+  load(parent: ParentResult, name: string): Promise<Uint8Array>
+  /** One line into the trial's log file. */
+  log(line: string): void
+}
+
+/** A set of trials run alike. The first stage has no `derive`; later ones need results of the trials it names. */
+export interface Stage<S extends Space = Space> {
+  readonly name: string
+  readonly space: S
+  /** Data sets a trial reads, by name; their fingerprints become part of the trial's id. */
+  data(params: ParamsOf<S>): readonly string[]
+  /** Estimated floating-point operations of one trial. */
+  cost(params: ParamsOf<S>): number
+  /**
+   * Groups of finished trials' ids this stage derives from, decided at plan time: one child per group and point of
+   * the stage's own axes. `trials` are those of the stage named `from`, in plan order.
+   */
+  readonly derive?: { readonly from: string; groups(trials: readonly Trial[]): readonly (readonly Trial[])[] }
+  run(params: ParamsOf<S>, context: TrialContext): Promise<Metrics>
+}
+
+export type VerdictState = 'reproduced' | 'not reproduced' | 'inconclusive'
+
+export interface Verdict {
+  readonly state: VerdictState
+  /** One sentence with the numbers in it. */
+  readonly summary: string
+  /** How many seeds (or repeats) it rests on. */
+  readonly seeds: number
+  readonly effect?: number
+  /** 95 % interval of the effect. */
+  readonly interval?: readonly [number, number]
+}
+
+/** A statement that a finished sweep can bear out or not; never forced. */
+export interface Claim {
+  readonly id: string
+  /** What would be true, as a sentence. */
+  readonly statement: string
+  /** What was published, in words, with its source. */
+  readonly published: string
+  /** Reported, never asserted: the notes call it fragile. */
+  readonly fragile?: boolean
+  check(records: readonly TrialRecord[]): Verdict
+}
+
+export interface Experiment<S extends Space = Space> {
+  /** The word a person types: `params`. */
+  readonly name: string
+  /** The original script's names. */
+  readonly aliases: readonly string[]
+  /** Raised whenever the same parameters would give other numbers. */
+  readonly version: number
+  readonly title: string
+  readonly question: string
+  readonly source: string
+  readonly objective: { readonly metric: string; readonly direction: 'minimize' | 'maximize' }
+  readonly stages: readonly [Stage<S>, ...Stage[]]
+  readonly profiles: Readonly<Record<ProfileName, Profile>> & Readonly<Record<string, Profile>>
+  readonly figures: readonly FigureDefinition[]
+  readonly claims: readonly Claim[]
+}
+
+/** Keeps the parameters' types between `space` and `run`. */
+export function defineStage<const S extends Space>(stage: Stage<S>): Stage<S> {
+  return stage
+}
+export function defineExperiment<const S extends Space>(experiment: Experiment<S>): Experiment<S> {
+  return experiment
+}

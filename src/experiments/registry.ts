@@ -1,0 +1,29 @@
+import { UnknownNameError } from '../errors.js'
+import type { Experiment } from './experiment.js'
+
+/** Each experiment is loaded when it is asked for: a list of names costs nothing. */
+const loaders = {
+  params: async () => (await import('./params.js')).params,
+} satisfies Record<string, () => Promise<unknown>>
+
+/** The original scripts' names, and other words for the same thing. */
+const aliases: Readonly<Record<string, keyof typeof loaders>> = {
+  number_of_params: 'params',
+  number_of_param: 'params',
+}
+
+export const experimentNames: readonly string[] = Object.keys(loaders)
+
+/** The experiment's own name for a name or alias. @throws UnknownNameError with the nearest known name. */
+export function canonicalName(name: string): string {
+  const bare = name.replace(/\.py$/, '')
+  if (Object.hasOwn(loaders, bare)) return bare
+  if (Object.hasOwn(aliases, bare)) return aliases[bare]!
+  throw new UnknownNameError('experiment', name, experimentNames)
+}
+
+/** @throws UnknownNameError with the nearest known name. */
+export async function findExperiment(name: string): Promise<Experiment> {
+  // Each experiment knows its own parameters' types; behind the registry they are checked by the space instead.
+  return await loaders[canonicalName(name) as keyof typeof loaders]()
+}

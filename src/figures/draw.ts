@@ -1,0 +1,43 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { StoreError } from '../errors.js'
+import type { TrialRecord } from '../trial.js'
+import type { FigureDefinition, ReadArtifact } from './figure.js'
+import { renderPng, renderSvg } from './render.js'
+
+/**
+ * Draws every figure that has something to show into `folder`, each as SVG, PNG and vega-lite JSON, and returns the
+ * files' paths. A file is replaced as a whole or not at all.
+ */
+export async function drawFigures(
+  definitions: readonly FigureDefinition[],
+  records: readonly TrialRecord[],
+  read: ReadArtifact,
+  folder: string,
+): Promise<string[]> {
+  const files: string[] = []
+  for (const definition of definitions) {
+    const spec = await definition.draw(records, read)
+    if (spec === undefined) continue
+    const svg = await renderSvg(spec)
+    const write = async (extension: string, content: string | Uint8Array): Promise<void> => {
+      const file = join(folder, `${definition.name}.${extension}`)
+      await replaceFile(file, content)
+      files.push(file)
+    }
+    await write('svg', svg)
+    await write('png', await renderPng(svg))
+    await write('vl.json', `${JSON.stringify(spec, null, 1)}\n`)
+  }
+  return files
+}
+
+async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await mkdir(join(file, '..'), { recursive: true })
+    await writeFile(`${file}.new`, content)
+    await rename(`${file}.new`, file)
+  } catch (error) {
+    throw new StoreError(`a figure could not be written: ${file}: ${(error as Error).message}`, { cause: error })
+  }
+}

@@ -1,0 +1,16 @@
+import type { TrialRecord } from '../trial.js'
+
+/** A vega-lite 6 specification: plain JSON, with its data inline. */
+export type VegaLiteSpec = Readonly<Record<string, unknown>>
+
+/** Reads what a trial saved, by record and artifact name; from the journal's store or from MLflow. */
+export type ReadArtifact = (record: TrialRecord, name: string) => Promise<Uint8Array>
+
+export interface FigureDefinition {
+  /** File name without extension: `loss-against-parameters`. */
+  readonly name: string
+  /** One sentence: what it shows and how to read it. */
+  readonly caption: string
+  /** Pure: the same records give the same specification; `undefined` when there is nothing to draw yet. */
+  draw(records: readonly TrialRecord[], read: ReadArtifact): Promise<VegaLiteSpec | undefined>
+}

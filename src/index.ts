@@ -1,0 +1,13 @@
+/** mlds as a library: what an experiment of one's own is written with. */
+export { defineExperiment, defineStage } from './experiments/experiment.js'
+export type { Claim, Experiment, Profile, Stage, TrialContext, Verdict } from './experiments/experiment.js'
+export { boolean, choice, integer, number, text } from './space.js'
+export type { ParamsOf, Space } from './space.js'
+export { defineNet, initialize } from './nn/net.js'
+export type { Layer, Net } from './nn/net.js'
+export { createEngine } from './nn/create-engine.js'
+export type { Engine, Training } from './nn/engine.js'
+export type { Loss, OptimizerSpec } from './nn/training.js'
+export { encodeCheckpoint, decodeCheckpoint } from './nn/checkpoint.js'
+export { Random } from './seed.js'
+export type { Metrics, Params, Seeds, Trial, TrialRecord } from './trial.js'

@@ -1,0 +1,340 @@
+import * as ort from 'onnxruntime-node'
+import { canonicalJson } from '../seed.js'
+import { dropoutLayers, fillDropoutMask } from './dropout.js'
+import type { Engine, EpochResult, Evaluation, EvaluationOptions, Rows, Training, TrainingOptions } from './engine.js'
+import type { Net } from './net.js'
+import { optimizerRules } from './optimizers.js'
+import { buildEvaluation, buildGradient, buildOutputs, buildTraining } from './programs.js'
+import { summarizeEpoch, type StepMeasurements } from './training.js'
+
+/** A run is cut into calls of about this length, since an abort is seen only between calls. */
+const callMs = 120
+/** Rows an evaluation takes at a time: enough for the matrix products to be efficient, little enough to fit a cache. */
+const evaluationRows = 250
+/** Programs kept per thread; a session's working memory goes with it. */
+const keptPrograms = 4
+
+/**
+ * Training steps traced once, lowered to ONNX and run by ONNX Runtime on the calling thread: one call runs many steps.
+ * Deterministic: one thread, operations in a fixed order.
+ */
+export class CompiledEngine implements Engine {
+  readonly name = 'compiled'
+  /** Least recently used first. */
+  readonly #programs = new Map<string, Promise<ort.InferenceSession>>()
+
+  async train(options: TrainingOptions): Promise<Training> {
+    const open = (batch: number): Promise<ort.InferenceSession> => {
+      const { net, loss, optimizer, gradientNorms = false } = options
+      const shape = { net, loss, optimizer: optimizer.kind, batch, gradientNorms }
+      return this.#program(
+        { program: 'training', ...identityOf(net), loss, optimizer: optimizer.kind, batch, gradientNorms },
+        () => buildTraining(shape),
+      )
+    }
+    // Compiled now, so that what can't be lowered is said before anything has been trained.
+    await open(options.batch)
+    return new CompiledTraining(options, open)
+  }
+
+  async evaluate(options: EvaluationOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
+    const { net, loss, rows } = options
+    const session = await this.#program({ program: 'evaluation', ...identityOf(net), loss }, () =>
+      buildEvaluation(net, loss, evaluationRows),
+    )
+    const order = options.order ?? allRows(rows, net)
+    const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
+    let [sum, correct] = [0, 0]
+    for await (const { result, count } of chunks(session, feeds, order, signal)) {
+      const losses = result['losses']!.data as Float32Array
+      const hits = result['correct']!.data as Float32Array
+      for (let i = 0; i < count; i++) {
+        sum += losses[i]!
+        correct += hits[i]!
+      }
+    }
+    return { loss: sum / order.length, accuracy: loss === 'softmax-cross-entropy' ? correct / order.length : NaN }
+  }
+
+  async gradient(
+    options: EvaluationOptions,
+    parameters: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<{ loss: number; gradient: Float32Array }> {
+    const { net, loss, rows } = options
+    const session = await this.#program({ program: 'gradient', ...identityOf(net), loss }, () =>
+      buildGradient(net, loss, evaluationRows),
+    )
+    const order = options.order ?? allRows(rows, net)
+    const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
+    const total = new Float64Array(net.parameterCount)
+    let sum = 0
+    for await (const { result } of chunks(session, feeds, order, signal, true)) {
+      const part = result['gradient']!.data as Float32Array
+      for (let i = 0; i < total.length; i++) total[i]! += part[i]!
+      for (const chunkLoss of result['losses']!.data as Float32Array) sum += chunkLoss
+    }
+    return { loss: sum / order.length, gradient: Float32Array.from(total, (value) => value / order.length) }
+  }
+
+  async outputs(
+    net: Net,
+    features: Float32Array,
+    parameters: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    const session = await this.#program({ program: 'outputs', ...identityOf(net) }, () =>
+      buildOutputs(net, evaluationRows),
+    )
+    const rows = features.length / net.inputShape.reduce((a, b) => a * b, 1)
+    const width = net.outputShape.reduce((a, b) => a * b, 1)
+    const outputs = new Float32Array(rows * width)
+    const feeds = {
+      features: new ort.Tensor('float32', features, [rows, ...net.inputShape]),
+      parameters: vector(parameters),
+    }
+    const order = Int32Array.from({ length: rows }, (_, i) => i)
+    for await (const { result, first, count } of chunks(session, feeds, order, signal)) {
+      outputs.set((result['outputs']!.data as Float32Array).subarray(0, count * width), first * width)
+    }
+    return outputs
+  }
+
+  async dispose(): Promise<void> {
+    const sessions = await Promise.allSettled([...this.#programs.values()])
+    this.#programs.clear()
+    await Promise.all(sessions.flatMap((session) => (session.status === 'fulfilled' ? [session.value.release()] : [])))
+  }
+
+  /** The session of a program, compiled once per thread and kept while it is in use lately. */
+  #program(identity: object, build: () => Uint8Array): Promise<ort.InferenceSession> {
+    const key = canonicalJson(identity)
+    const session = this.#programs.get(key) ?? compile(build)
+    this.#programs.delete(key)
+    this.#programs.set(key, session)
+    session.catch(() => this.#programs.delete(key))
+    // An evicted session lives on for those who hold it, and its memory goes when the last of them is collected.
+    if (this.#programs.size > keptPrograms) this.#programs.delete(this.#programs.keys().next().value!)
+    return session
+  }
+}
+
+async function compile(build: () => Uint8Array): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(build(), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+  })
+}
+
+/** What of a net a program depends on: not its initialisers. */
+function identityOf(net: Net): object {
+  return {
+    inputShape: net.inputShape,
+    layers: net.layers.map((layer) => ({
+      ...layer,
+      kernel: undefined,
+      bias: 'bias' in layer && layer.bias === false ? false : undefined,
+    })),
+  }
+}
+
+/** The runtime takes no shared memory: each thread keeps one copy of what it trains on, for as long as that lives. */
+const unshared = new WeakMap<ArrayBufferLike, Map<number, Float32Array | Int32Array>>()
+
+function privateCopy<T extends Float32Array | Int32Array>(values: T): T {
+  if (!(values.buffer instanceof SharedArrayBuffer)) return values
+  const copies = unshared.get(values.buffer) ?? new Map<number, Float32Array | Int32Array>()
+  unshared.set(values.buffer, copies)
+  const copy = copies.get(values.byteOffset)
+  if (copy !== undefined && copy.length === values.length) return copy as T
+  const fresh = values.slice() as T
+  copies.set(values.byteOffset, fresh)
+  return fresh
+}
+
+const vector = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values, [values.length])
+const scalar = (value: number): ort.Tensor => new ort.Tensor('float32', Float32Array.of(value), [])
+
+function rowFeeds(net: Net, rowsOfSet: Rows): Record<string, ort.Tensor> {
+  const features = privateCopy(rowsOfSet.features)
+  const targets = privateCopy(rowsOfSet.targets)
+  const rows = features.length / net.inputShape.reduce((a, b) => a * b, 1)
+  return {
+    features: new ort.Tensor('float32', features, [rows, ...net.inputShape]),
+    targets:
+      targets instanceof Int32Array
+        ? new ort.Tensor('int32', targets, [rows])
+        : new ort.Tensor('float32', targets, [rows, ...net.outputShape]),
+  }
+}
+
+function allRows({ features }: Rows, net: Net): Int32Array {
+  return Int32Array.from({ length: features.length / net.inputShape.reduce((a, b) => a * b, 1) }, (_, i) => i)
+}
+
+interface Chunk {
+  readonly result: ort.InferenceSession.ReturnType
+  /** Position of the chunk's first row in the order. */
+  readonly first: number
+  /** How many of its rows count; the rest only fill up the last chunk. */
+  readonly count: number
+}
+
+/** Runs an evaluation program over the rows of `order`, several chunks a call, letting an abort in between calls. */
+async function* chunks(
+  session: ort.InferenceSession,
+  feeds: Record<string, ort.Tensor>,
+  order: Int32Array,
+  signal?: AbortSignal,
+  weighted = false,
+): AsyncGenerator<Chunk> {
+  const pace = new Pace()
+  for (let first = 0; first < order.length;) {
+    signal?.throwIfAborted()
+    const wanted = Math.ceil((order.length - first) / evaluationRows)
+    const count = pace.next(wanted)
+    const rows = Math.min(count * evaluationRows, order.length - first)
+    const indexes = new Int32Array(count * evaluationRows).fill(order[first]!)
+    indexes.set(order.subarray(first, first + rows))
+    const scanned: Record<string, ort.Tensor> = { indexes: new ort.Tensor('int32', indexes, [count, evaluationRows]) }
+    if (weighted)
+      scanned['weights'] = new ort.Tensor('float32', new Float32Array(indexes.length).fill(1, 0, rows), [
+        count,
+        evaluationRows,
+      ])
+    yield { result: await pace.time(count, () => session.run({ ...feeds, ...scanned })), first, count: rows }
+    first += rows
+  }
+}
+
+/** How many steps fit into one call, learnt from the calls before. */
+class Pace {
+  #msPerStep: number | undefined
+
+  next(wanted: number): number {
+    const affordable = this.#msPerStep === undefined ? 4 : Math.max(1, Math.floor(callMs / this.#msPerStep))
+    return Math.min(wanted, affordable)
+  }
+
+  async time<T>(steps: number, call: () => Promise<T>): Promise<T> {
+    const start = performance.now()
+    const result = await call()
+    this.#msPerStep = Math.max(1e-3, (performance.now() - start) / steps)
+    return result
+  }
+}
+
+type Measured = { readonly [K in keyof StepMeasurements]: number[] }
+
+/** What a step changes: the flat parameters and the optimiser's slots, by name. */
+type State = Readonly<Record<string, ort.Tensor>>
+
+class CompiledTraining implements Training {
+  #state: State
+  /** Where the next call writes; the two change places. New arrays each call would pile up faster than they are collected. */
+  #spare: State
+  #updates = 0
+  readonly #fixed: Record<string, ort.Tensor>
+  readonly #pace = new Pace()
+
+  constructor(
+    private readonly options: TrainingOptions,
+    private readonly open: (batch: number) => Promise<ort.InferenceSession>,
+  ) {
+    const { net, optimizer, rows, parameters } = options
+    const rule = optimizerRules[optimizer.kind]
+    const slot = (): ort.Tensor => vector(new Float32Array(net.parameterCount).fill(rule.initial(optimizer)))
+    const state = (initial: Float32Array): State =>
+      Object.fromEntries([
+        ['parameters', vector(initial.slice())],
+        ...Array.from({ length: rule.slots }, (_, i) => [`slot${i}`, slot()]),
+      ]) as State
+    this.#state = state(parameters)
+    this.#spare = state(parameters)
+    this.#fixed = rowFeeds(net, rows)
+    rule.hyperparameters(optimizer).forEach((value, i) => (this.#fixed[`hyper${i}`] = scalar(value)))
+  }
+
+  get updates(): number {
+    return this.#updates
+  }
+
+  parameters(): Float32Array {
+    return (this.#state['parameters']!.data as Float32Array).slice()
+  }
+
+  async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {
+    const { batch } = this.options
+    const whole = Math.floor(order.length / batch)
+    const rest = order.length - whole * batch
+    const parts: Measured = { losses: [], correct: [], norms: [], rows: [] }
+    for (let done = 0; done < whole;) {
+      const steps = this.#pace.next(whole - done)
+      await this.#steps(order.subarray(done * batch, (done + steps) * batch), steps, batch, parts, signal)
+      done += steps
+    }
+    // A partial last batch has a program of its own: shapes are fixed when a step is traced.
+    if (rest > 0) await this.#steps(order.subarray(whole * batch), 1, rest, parts, signal)
+    return summarizeEpoch(parts, this.options.loss)
+  }
+
+  async #steps(order: Int32Array, steps: number, batch: number, parts: Measured, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    const session = await this.open(batch)
+    const feeds = {
+      ...this.#fixed,
+      ...this.#state,
+      indexes: new ort.Tensor('int32', order.slice(), [steps, batch]),
+      ...this.#scheduled(steps),
+      ...this.#masks(steps, batch),
+    }
+    const measured = { losses: null, correct: null, ...(this.options.gradientNorms === true ? { norms: null } : {}) }
+    const fetches = {
+      ...Object.fromEntries(Object.entries(this.#spare).map(([name, tensor]) => [`next_${name}`, tensor])),
+      ...measured,
+    }
+    const call = (): Promise<ort.InferenceSession.ReturnType> => session.run(feeds, fetches)
+    const result = batch === this.options.batch ? await this.#pace.time(steps, call) : await call()
+    ;[this.#state, this.#spare] = [this.#spare, this.#state]
+    this.#updates += steps
+    parts.losses.push(...(result['losses']!.data as Float32Array))
+    parts.correct.push(...(result['correct']!.data as Float32Array))
+    if (result['norms'] !== undefined) parts.norms.push(...(result['norms'].data as Float32Array))
+    for (let i = 0; i < steps; i++) parts.rows.push(batch)
+  }
+
+  #scheduled(steps: number): Record<string, ort.Tensor> {
+    const rule = optimizerRules[this.options.optimizer.kind]
+    const hyper = rule.hyperparameters(this.options.optimizer)
+    const perStep = Array.from({ length: steps }, (_, i) => rule.schedule(hyper, this.#updates + i + 1))
+    return Object.fromEntries(
+      perStep[0]!.map((_, k) => [`schedule${k}`, vector(Float32Array.from(perStep, (numbers) => numbers[k]!))]),
+    )
+  }
+
+  #masks(steps: number, batch: number): Record<string, ort.Tensor> {
+    const masks: Record<string, ort.Tensor> = {}
+    dropoutLayers(this.options.net).forEach((layer, i) => {
+      const size = batch * layer.shape.reduce((a, b) => a * b, 1)
+      const values = new Float32Array(steps * size)
+      for (let step = 0; step < steps; step++) {
+        fillDropoutMask(
+          values.subarray(step * size, (step + 1) * size),
+          layer,
+          this.options.dropoutSeed ?? 0,
+          this.#updates + step,
+        )
+      }
+      masks[`mask${i}`] = new ort.Tensor('float32', values, [steps, batch, ...layer.shape])
+    })
+    return masks
+  }
+
+  dispose(): void {
+    this.#state = {}
+    this.#spare = {}
+  }
+}

@@ -1,0 +1,44 @@
+import { UnavailableError } from '../errors.js'
+import type { EngineName } from '../trial.js'
+import type { Engine } from './engine.js'
+
+/**
+ * Opens an engine for the calling thread.
+ * @throws UnavailableError when what it needs is not installed.
+ */
+export async function createEngine(name: EngineName): Promise<Engine> {
+  switch (name) {
+    case 'compiled': {
+      const { CompiledEngine } = await import('./compiled.js')
+      return new CompiledEngine()
+    }
+    case 'cpu': {
+      await import('@tensorflow/tfjs-backend-cpu')
+      const { EagerEngine } = await import('./eager.js')
+      return new EagerEngine('cpu', 'cpu')
+    }
+    case 'wasm': {
+      await optional('@tensorflow/tfjs-backend-wasm', 'npm install @tensorflow/tfjs-backend-wasm@4.22.0')
+      const tf = await import('@tensorflow/tfjs-core')
+      await tf.setBackend('wasm')
+      const { EagerEngine } = await import('./eager.js')
+      return new EagerEngine('wasm', 'wasm')
+    }
+    case 'tfjs-node': {
+      await optional('@tensorflow/tfjs-node', 'docs/engines.md says how to add it')
+      const { EagerEngine } = await import('./eager.js')
+      return new EagerEngine('tfjs-node', 'tensorflow')
+    }
+  }
+}
+
+async function optional(packageName: string, hint: string): Promise<void> {
+  try {
+    await import(packageName)
+  } catch (error) {
+    throw new UnavailableError(`the engine needs a package that is not installed or does not load: ${packageName}`, {
+      hint,
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,259 @@
+import * as tf from '@tensorflow/tfjs-core'
+// tfjs-core's Node build leaves its gradients out; the layers package brings them.
+import '@tensorflow/tfjs-layers'
+import './kernels.js'
+import './image-kernels.js'
+import { applyNet, correctPerRow, lossPerRow, meanLoss } from './apply.js'
+import { dropoutLayers } from './dropout.js'
+import type { Net } from './net.js'
+import { Graph, type ElementType } from './onnx-graph.js'
+import { optimizerRules } from './optimizers.js'
+import { nameOf, symbol, tensorOf, trace } from './tracing.js'
+import type { Loss, OptimizerSpec } from './training.js'
+
+/**
+ * The programs of the compiled engine: each a graph whose heart is one `Scan`, so that a single call runs many steps.
+ * Rows are picked by index inside the graph; learning rates, seeds and data are inputs, so trials of one shape share it.
+ */
+
+const targetType = (loss: Loss): ElementType => (loss === 'softmax-cross-entropy' ? 'int32' : 'float32')
+const targetShape = (net: Net, loss: Loss): readonly number[] =>
+  loss === 'softmax-cross-entropy' ? [] : net.outputShape
+
+/** The flat vector read as the net's parameters, by one Split. */
+function splitParameters(g: Graph, net: Net, flat: string): tf.Tensor[] {
+  const sizes = net.parameters.map((parameter) => parameter.size)
+  const parts = sizes.length === 1 ? [flat] : g.ops('Split', [flat, g.integers(sizes)], { axis: 0 }, sizes.length)
+  return net.parameters.map(({ shape }, i) => {
+    const name = shape.length === 1 ? parts[i]! : g.op('Reshape', [parts[i]!, g.integers(shape)])
+    return tensorOf(symbol(name, shape))
+  })
+}
+
+/** Gradients in the order of the parameters, as one flat vector again. */
+function joinGradients(g: Graph, gradients: readonly tf.Tensor[]): string {
+  const flat = gradients.map((gradient) =>
+    gradient.rank === 1 ? nameOf(gradient) : g.op('Reshape', [nameOf(gradient), g.integers([-1])]),
+  )
+  return flat.length === 1 ? flat[0]! : g.op('Concat', flat, { axis: 0 })
+}
+
+function gatherBatch(
+  g: Graph,
+  net: Net,
+  loss: Loss,
+  indexes: string,
+  rows: number,
+): { batch: tf.Tensor; targets: tf.Tensor } {
+  const batch = tensorOf(symbol(g.op('Gather', ['features', indexes], { axis: 0 }), [rows, ...net.inputShape]))
+  const type = loss === 'softmax-cross-entropy' ? 'int32' : 'float32'
+  const targets = tensorOf(
+    symbol(g.op('Gather', ['targets', indexes], { axis: 0 }), [rows, ...targetShape(net, loss)], type),
+  )
+  return { batch, targets }
+}
+
+function declareRows(g: Graph, net: Net, loss: Loss): void {
+  g.input('features', 'float32', ['rows', ...net.inputShape])
+  g.input('targets', targetType(loss), ['rows', ...targetShape(net, loss)])
+}
+
+export interface TrainingShape {
+  readonly net: Net
+  readonly loss: Loss
+  readonly optimizer: OptimizerSpec['kind']
+  readonly batch: number
+  readonly gradientNorms: boolean
+}
+
+/**
+ * Inputs: features, targets, parameters, slot0…, hyper0…, indexes `[steps, batch]`, schedule0… `[steps]`, mask0…
+ * `[steps, batch, …]`. Outputs: the state after the last step, and per step losses, correct, norms.
+ * @throws LoweringError naming the operation and layer that has no lowering.
+ */
+export function buildTraining({ net, loss, optimizer, batch, gradientNorms }: TrainingShape): Uint8Array {
+  const rule = optimizerRules[optimizer]
+  const size = net.parameterCount
+  const slots = Array.from({ length: rule.slots }, (_, i) => `slot${i}`)
+  const hyperparameters = rule.hyperparameters({ kind: optimizer, learningRate: 1 })
+  const hyper = hyperparameters.map((_, i) => `hyper${i}`)
+  const scheduled = rule.schedule(hyperparameters, 1).map((_, i) => `schedule${i}`)
+  const dropouts = dropoutLayers(net)
+
+  const body = new Graph()
+  for (const name of ['parameters', ...slots]) body.input(`in_${name}`, 'float32', [size])
+  body.input('batch_indexes', 'int32', [batch])
+  for (const name of scheduled) body.input(`step_${name}`, 'float32', [])
+  dropouts.forEach(({ shape }, i) => body.input(`batch_mask${i}`, 'float32', [batch, ...shape]))
+
+  const where: { layer?: string } = {}
+  const measured: string[] = []
+  trace(body, 'float32', where, () => {
+    const parameters = splitParameters(body, net, 'in_parameters')
+    const rows = gatherBatch(body, net, loss, 'batch_indexes', batch)
+    const dropoutMasks = dropouts.map(({ shape }, i) => tensorOf(symbol(`batch_mask${i}`, [batch, ...shape])))
+    let outputs: tf.Tensor | undefined
+    const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
+      outputs = applyNet(net, current, rows.batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
+      return meanLoss(loss, outputs, rows.targets)
+    })(parameters)
+    const gradient = joinGradients(body, grads)
+    const next = rule.lower(body, {
+      parameters: 'in_parameters',
+      gradient,
+      slots: slots.map((name) => `in_${name}`),
+      hyper,
+      scheduled: scheduled.map((name) => `step_${name}`),
+    })
+
+    const state = [next.parameters, ...next.slots]
+    state.forEach((name) => body.output(name, 'float32', [size]))
+    const zero = body.scalar(0)
+    body.outputAs('step_loss', nameOf(value), 'float32', [])
+    body.outputAs(
+      'step_correct',
+      loss === 'softmax-cross-entropy' ? nameOf(tf.sum(correctPerRow(outputs!, rows.targets))) : zero,
+      'float32',
+      [],
+    )
+    measured.push('losses', 'correct')
+    if (gradientNorms) {
+      body.outputAs('step_norm', body.op('ReduceL2', [gradient], { axes: [0], keepdims: 0 }), 'float32', [])
+      measured.push('norms')
+    }
+  })
+  body.prune()
+
+  const program = new Graph()
+  declareRows(program, net, loss)
+  for (const name of ['parameters', ...slots]) program.input(name, 'float32', [size])
+  hyper.forEach((name) => program.input(name, 'float32', []))
+  program.input('indexes', 'int32', ['steps', batch])
+  for (const name of scheduled) program.input(name, 'float32', ['steps'])
+  dropouts.forEach(({ shape }, i) => program.input(`mask${i}`, 'float32', ['steps', batch, ...shape]))
+  const scanned = ['indexes', ...scheduled, ...dropouts.map((_, i) => `mask${i}`)]
+  const states = ['parameters', ...slots]
+  const results = program.ops(
+    'Scan',
+    [...states, ...scanned],
+    { num_scan_inputs: scanned.length, body: { graph: body } },
+    states.length + measured.length,
+  )
+  states.forEach((name, i) => program.outputAs(`next_${name}`, results[i]!, 'float32', [size]))
+  measured.forEach((name, i) => program.outputAs(name, results[states.length + i]!, 'float32', ['steps']))
+  return program.encode()
+}
+
+/**
+ * Inputs: features, targets, parameters, indexes `[chunks, rows]`. Outputs per row: losses and correct, each
+ * `[chunks, rows]`. A last chunk is filled up with any row; the caller leaves those out.
+ */
+export function buildEvaluation(net: Net, loss: Loss, rows: number): Uint8Array {
+  return buildScan(net, loss, rows, (body, parameters, batch, targets, onLayer) => {
+    const outputs = applyNet(net, parameters, batch, { onLayer })
+    body.outputAs('row_loss', nameOf(lossPerRow(loss, outputs, targets)), 'float32', [rows])
+    const correct =
+      loss === 'softmax-cross-entropy'
+        ? nameOf(correctPerRow(outputs, targets))
+        : body.constant(new Float32Array(rows), [rows], 'float32')
+    body.outputAs('row_correct', correct, 'float32', [rows])
+    return { losses: [rows], correct: [rows] }
+  })
+}
+
+/** Inputs: features, parameters, indexes `[chunks, rows]`. Output: outputs `[chunks, rows, …net.outputShape]`. */
+export function buildOutputs(net: Net, rows: number): Uint8Array {
+  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, onLayer) => {
+    body.outputAs('row_outputs', nameOf(applyNet(net, parameters, batch, { onLayer })), 'float32', [
+      rows,
+      ...net.outputShape,
+    ])
+    return { outputs: [rows, ...net.outputShape] }
+  })
+}
+
+function buildScan(
+  net: Net,
+  loss: Loss | undefined,
+  rows: number,
+  compute: (
+    body: Graph,
+    parameters: tf.Tensor[],
+    batch: tf.Tensor,
+    targets: tf.Tensor,
+    onLayer: (layer: string) => void,
+  ) => Record<string, readonly number[]>,
+): Uint8Array {
+  const program = new Graph()
+  program.input('features', 'float32', ['rows', ...net.inputShape])
+  if (loss !== undefined) program.input('targets', targetType(loss), ['rows', ...targetShape(net, loss)])
+  program.input('parameters', 'float32', [net.parameterCount])
+  program.input('indexes', 'int32', ['chunks', rows])
+  const body = new Graph()
+  body.input('chunk_indexes', 'int32', [rows])
+  const where: { layer?: string } = {}
+  const onLayer = (layer: string): void => void (where.layer = layer)
+  const results = trace(body, 'float32', where, () => {
+    const parameters = splitParameters(body, net, 'parameters')
+    if (loss !== undefined) {
+      const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
+      return compute(body, parameters, batch, targets, onLayer)
+    }
+    const batch = tensorOf(
+      symbol(body.op('Gather', ['features', 'chunk_indexes'], { axis: 0 }), [rows, ...net.inputShape]),
+    )
+    return compute(body, parameters, batch, batch, onLayer)
+  })
+  body.prune()
+  const names = program.ops(
+    'Scan',
+    ['indexes'],
+    { num_scan_inputs: 1, body: { graph: body } },
+    Object.keys(results).length,
+  )
+  Object.entries(results).forEach(([name, shape], i) =>
+    program.outputAs(name, names[i]!, 'float32', ['chunks', ...shape]),
+  )
+  return program.encode()
+}
+
+/**
+ * Inputs: features, targets, parameters, indexes and weights `[chunks, rows]`. Outputs: the weighted sum of the rows'
+ * losses per chunk, and the gradient of their total, `[parameters]`.
+ */
+export function buildGradient(net: Net, loss: Loss, rows: number): Uint8Array {
+  const size = net.parameterCount
+  const body = new Graph()
+  body.input('in_total', 'float32', [size])
+  body.input('chunk_indexes', 'int32', [rows])
+  body.input('chunk_weights', 'float32', [rows])
+  const where: { layer?: string } = {}
+  trace(body, 'float32', where, () => {
+    const parameters = splitParameters(body, net, 'parameters')
+    const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
+    const weights = tensorOf(symbol('chunk_weights', [rows]))
+    const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
+      const outputs = applyNet(net, current, batch, { onLayer: (layer) => (where.layer = layer) })
+      return tf.sum<tf.Scalar>(tf.mul(lossPerRow(loss, outputs, targets), weights))
+    })(parameters)
+    body.output(body.op('Add', ['in_total', joinGradients(body, grads)]), 'float32', [size])
+    body.outputAs('chunk_loss', nameOf(value), 'float32', [])
+  })
+  body.prune()
+
+  const program = new Graph()
+  declareRows(program, net, loss)
+  program.input('parameters', 'float32', [size])
+  program.input('indexes', 'int32', ['chunks', rows])
+  program.input('weights', 'float32', ['chunks', rows])
+  const zeros = program.op('Expand', [program.scalar(0), program.integers([size])])
+  const [total, losses] = program.ops(
+    'Scan',
+    [zeros, 'indexes', 'weights'],
+    { num_scan_inputs: 2, body: { graph: body } },
+    2,
+  )
+  program.outputAs('gradient', total!, 'float32', [size])
+  program.outputAs('losses', losses!, 'float32', ['chunks'])
+  return program.encode()
+}

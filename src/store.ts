@@ -1,0 +1,130 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { StoreError } from './errors.js'
+import type { ArtifactRef } from './trial.js'
+
+/**
+ * The layout of the `.mlds/` folder:
+ *
+ *     sweeps/<id>/      plan.json, journal.jsonl, lock, verdicts.json, logs/, figures/
+ *     objects/<aa>/     what trials saved, by SHA-256
+ *     results/          which sweep holds a trial's result, so that another sweep can take it over
+ *     cache/            decoded data sets; may be deleted at any time
+ *     data/             data sets a person added
+ */
+export interface Store {
+  /** Absolute. */
+  readonly folder: string
+  readonly cacheFolder: string
+  readonly dataFolder: string
+  readonly resultsFolder: string
+  /** @throws StoreError when the id could not be a sweep's, so that no text from outside becomes a path. */
+  sweepFolder(id: string): string
+  /** Ids of all sweeps, sorted. */
+  sweepIds(): Promise<string[]>
+  /** Keeps bytes under their hash; the same bytes are kept once. */
+  putObject(bytes: Uint8Array): Promise<ArtifactRef>
+  /** @throws StoreError when the object is missing or its bytes do not match its hash. */
+  readObject(ref: Pick<ArtifactRef, 'sha256'>): Promise<Uint8Array>
+}
+
+const sweepIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/
+const hashPattern = /^[0-9a-f]{64}$/
+
+/**
+ * Opens the store, making it when it is not there.
+ * @throws StoreError when the folder cannot be made or written.
+ */
+export function openStore(path: string): Store {
+  const folder = resolve(path)
+  try {
+    mkdirSync(join(folder, 'sweeps'), { recursive: true })
+    accessSync(join(folder, 'sweeps'), constants.W_OK)
+  } catch (error) {
+    throw new StoreError(`the store can't be written: ${folder}: ${reasonOf(error, folder)}`, {
+      hint: 'choose another folder with --store DIR or MLDS_STORE',
+      cause: error,
+    })
+  }
+  return new FolderStore(folder)
+}
+
+function reasonOf(error: unknown, folder: string): string {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'no permission to write there'
+  if (code === 'ENOSPC') return 'the disk is full'
+  if (code === 'ENOTDIR' || (code === 'EEXIST' && !statSync(folder).isDirectory())) return 'it is not a folder'
+  return message
+}
+
+class FolderStore implements Store {
+  constructor(readonly folder: string) {}
+
+  get cacheFolder(): string {
+    return join(this.folder, 'cache')
+  }
+  get dataFolder(): string {
+    return join(this.folder, 'data')
+  }
+  get resultsFolder(): string {
+    return join(this.folder, 'results')
+  }
+
+  sweepFolder(id: string): string {
+    if (!sweepIdPattern.test(id)) {
+      throw new StoreError(
+        `not a sweep's name: ${JSON.stringify(id)} (letters, digits, dots, dashes and underscores, at most 100)`,
+        { exitCode: 2 },
+      )
+    }
+    return join(this.folder, 'sweeps', id)
+  }
+
+  async sweepIds(): Promise<string[]> {
+    const entries = await readdir(join(this.folder, 'sweeps'), { withFileTypes: true })
+    return entries
+      .flatMap((entry) => (entry.isDirectory() && sweepIdPattern.test(entry.name) ? [entry.name] : []))
+      .sort()
+  }
+
+  async putObject(bytes: Uint8Array): Promise<ArtifactRef> {
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    const file = this.#objectFile(sha256)
+    // Written aside and renamed: a reader sees all of it or nothing, and two writers of the same bytes do no harm.
+    const aside = `${file}.${randomUUID()}`
+    try {
+      await mkdir(join(file, '..'), { recursive: true })
+      await writeFile(aside, bytes, { flush: true })
+      await rename(aside, file)
+    } catch (error) {
+      await rm(aside, { force: true })
+      throw new StoreError(`an artifact of ${bytes.length} bytes could not be kept: ${reasonOf(error, this.folder)}`, {
+        cause: error,
+      })
+    }
+    return { sha256, sizeBytes: bytes.length }
+  }
+
+  async readObject({ sha256 }: Pick<ArtifactRef, 'sha256'>): Promise<Uint8Array> {
+    const file = this.#objectFile(sha256)
+    let bytes: Uint8Array
+    try {
+      bytes = await readFile(file)
+    } catch (error) {
+      throw new StoreError(`an artifact is missing: ${file}`, { hint: 'mlds verify says whose it was', cause: error })
+    }
+    if (createHash('sha256').update(bytes).digest('hex') !== sha256) {
+      throw new StoreError(`an artifact was altered: ${file} does not match its hash`, {
+        hint: 'delete it and run its trial again',
+      })
+    }
+    return bytes
+  }
+
+  #objectFile(sha256: string): string {
+    if (!hashPattern.test(sha256)) throw new StoreError(`not a SHA-256: ${JSON.stringify(sha256)}`)
+    return join(this.folder, 'objects', sha256.slice(0, 2), sha256)
+  }
+}

@@ -1,0 +1,91 @@
+import { SpaceError } from '../errors.js'
+import type { Outcome, Trial, TrialId } from '../trial.js'
+import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
+
+export interface AshaOptions {
+  /** The metric that reports carry. */
+  readonly metric: string
+  readonly direction: 'minimize' | 'maximize'
+  /** Step of the first rung, r in the paper. Default 1. */
+  readonly minSteps?: number
+  /** Step at which a trial is done anyway, R in the paper; no rung lies there or beyond. */
+  readonly maxSteps: number
+  /** Of so many that reach a rung one goes on, η in the paper. Default 3. */
+  readonly reduction?: number
+}
+
+/**
+ * Asynchronous successive halving, stopping variant (Li et al. 2020, A System for Massively Parallel Hyperparameter
+ * Tuning, section 3.2): a trial that reaches a rung goes on when it is among the best 1/η of all that have reached it
+ * so far. A decision depends on the order in which reports came, so it is journalled and replayed, never made again.
+ */
+export class AshaScheduler implements Scheduler {
+  readonly interactive = true
+  /** Rungs by step, rising: r·η^k below R. */
+  readonly rungs: readonly number[]
+  /** Signed values seen at each rung, best first; lower is better whatever the direction. */
+  readonly #seen: number[][]
+  /** How many rungs a trial has passed: a repeated or late report decides nothing twice. */
+  readonly #passed = new Map<TrialId, number>()
+  readonly #sign: 1 | -1
+  readonly #reduction: number
+
+  constructor(
+    private readonly inner: Scheduler,
+    private readonly options: AshaOptions,
+  ) {
+    const { minSteps = 1, maxSteps, reduction = 3 } = options
+    if (!(minSteps >= 1) || !(maxSteps >= minSteps))
+      throw new SpaceError(`asha: minSteps ${minSteps} and maxSteps ${maxSteps} (1 ≤ minSteps ≤ maxSteps)`)
+    if (!(reduction > 1)) throw new SpaceError(`asha: reduction ${reduction} (a number above 1, such as 3)`)
+    const rungs: number[] = []
+    for (let step = minSteps; step < maxSteps; step *= reduction) rungs.push(Math.round(step))
+    this.rungs = [...new Set(rungs)]
+    this.#seen = this.rungs.map(() => [])
+    this.#sign = options.direction === 'minimize' ? 1 : -1
+    this.#reduction = reduction
+  }
+
+  suggest(): Suggestion | undefined {
+    return this.inner.suggest()
+  }
+
+  observe(report: ScheduledReport): 'continue' | 'stop' {
+    if (this.inner.observe(report) === 'stop') return 'stop'
+    const raw = report.metrics[this.options.metric]
+    if (raw === undefined) return 'continue'
+    // Reports may skip steps: every rung at or below this step that has not been judged is judged now, with this value.
+    let rung = this.#passed.get(report.trial) ?? 0
+    for (; rung < this.rungs.length && report.step >= this.rungs[rung]!; rung++) {
+      this.#passed.set(report.trial, rung + 1)
+      if (!this.#mayGoOn(rung, Number.isNaN(raw) ? Infinity : this.#sign * raw)) return 'stop'
+    }
+    return 'continue'
+  }
+
+  conclude(trial: Trial, outcome: Outcome): void {
+    this.#passed.delete(trial.id)
+    this.inner.conclude(trial, outcome)
+  }
+
+  #mayGoOn(rung: number, value: number): boolean {
+    const seen = this.#seen[rung]!
+    const better = countBelow(seen, value)
+    seen.splice(better, 0, value)
+    // The best ⌊n/η⌋ go on; the first arrivals, with no one to be compared with, always do.
+    const places = Math.floor(seen.length / this.#reduction)
+    return places === 0 || better < places
+  }
+}
+
+/** How many of the sorted values are below `value`. */
+function countBelow(sorted: readonly number[], value: number): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle]! < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,60 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import type { Claim, Experiment, Verdict } from '../experiments/experiment.js'
+import type { TrialRecord } from '../trial.js'
+import type { SweepFolder } from './sweep-folder.js'
+import { buildRecords } from './state.js'
+
+export interface ClaimVerdict extends Verdict {
+  readonly claim: string
+  readonly statement: string
+  readonly published: string
+  readonly fragile: boolean
+}
+
+/** Weighs every claim of the experiment against the records; a check that cannot be made is inconclusive, never an error. */
+export function judge(claims: readonly Claim[], records: readonly TrialRecord[]): ClaimVerdict[] {
+  return claims.map((claim) => ({
+    claim: claim.id,
+    statement: claim.statement,
+    published: claim.published,
+    fragile: claim.fragile ?? false,
+    ...check(claim, records),
+  }))
+}
+
+function check(claim: Claim, records: readonly TrialRecord[]): Verdict {
+  try {
+    return claim.check(records)
+  } catch (error) {
+    return { state: 'inconclusive', summary: `the check could not be made: ${(error as Error).message}`, seeds: 0 }
+  }
+}
+
+/** Judges a sweep and stores the verdicts beside its journal. */
+export async function concludeSweep(
+  sweep: SweepFolder,
+  experiment: Experiment,
+): Promise<{ records: TrialRecord[]; verdicts: ClaimVerdict[] }> {
+  const records = readRecords(sweep)
+  const verdicts = judge(experiment.claims, records)
+  await writeFile(`${sweep.verdictsFile}.new`, `${JSON.stringify(verdicts, null, 2)}\n`)
+  await rename(`${sweep.verdictsFile}.new`, sweep.verdictsFile)
+  return { records, verdicts }
+}
+
+export function readRecords(sweep: SweepFolder): TrialRecord[] {
+  return buildRecords(sweep.plan.trials, events(sweep))
+}
+
+function* events(sweep: SweepFolder) {
+  for (const { event } of sweep.entries()) yield event
+}
+
+/** What the last run of the sweep concluded; empty before it did. */
+export async function storedVerdicts(sweep: SweepFolder): Promise<ClaimVerdict[]> {
+  try {
+    return JSON.parse(await readFile(sweep.verdictsFile, 'utf8')) as ClaimVerdict[]
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,22 @@
+import { StoreError, UnknownNameError } from '../errors.js'
+import type { Store } from '../store.js'
+import type { Trial } from '../trial.js'
+import { SweepFolder } from './sweep-folder.js'
+
+/** The trial whose id begins with `prefix`; of the newest sweep when several sweeps hold it. */
+export async function findTrial(store: Store, prefix: string): Promise<{ sweep: SweepFolder; trial: Trial }> {
+  const sweeps = await Promise.all((await store.sweepIds()).map((id) => SweepFolder.open(store, id)))
+  sweeps.sort((a, b) => b.plan.createdAtMs - a.plan.createdAtMs)
+  const found = sweeps.flatMap((sweep) =>
+    sweep.plan.trials.filter((trial) => trial.id.startsWith(prefix)).map((trial) => ({ sweep, trial })),
+  )
+  const ids = new Set(found.map(({ trial }) => trial.id))
+  if (ids.size > 1)
+    throw new StoreError(
+      `several trials begin with ${prefix}: ${[...ids].slice(0, 5).join(', ')}${ids.size > 5 ? ' …' : ''}`,
+      { exitCode: 2 },
+    )
+  if (found[0] === undefined)
+    throw new UnknownNameError('trial', prefix, [], { hint: 'mlds status and mlds plan show the trials of a sweep' })
+  return found[0]
+}

@@ -1,0 +1,207 @@
+import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { appendFile, truncate } from 'node:fs/promises'
+import { crc32 } from 'node:zlib'
+import { StoreError } from '../errors.js'
+import type { Metrics, TrialEvent } from '../trial.js'
+
+/** Raised when a line's meaning changes; a journal of a higher number is refused, never guessed at. */
+export const journalFormat = 1
+
+/** What happened, in order: the truth that MLflow, figures and tables are projections of. */
+export type JournalEvent =
+  | TrialEvent
+  | {
+      readonly type: 'opened'
+      readonly format: number
+      readonly sweep: string
+      readonly planHash: string
+      readonly codeVersion: string
+      readonly atMs: number
+    }
+  /** A result taken over from another sweep in the same store, where the same trial had finished. */
+  | { readonly type: 'reused'; readonly trial: string; readonly from: string; readonly atMs: number }
+  | { readonly type: 'extended'; readonly planHash: string; readonly atMs: number }
+  | { readonly type: 'closed'; readonly reason: string; readonly atMs: number }
+
+export interface JournalEntry {
+  readonly event: JournalEvent
+  /** Byte position of the line in the file: the event's name for trackers. */
+  readonly offset: number
+}
+
+export interface JournalDamage {
+  /** Counted from 1. */
+  readonly line: number
+  readonly offset: number
+  readonly reason: string
+}
+
+/**
+ * An append-only file of JSON lines, each closed by a CRC-32 of what precedes it. One `write` per event and no work
+ * that grows with the file: the thousandth event costs what the first did.
+ */
+export class Journal {
+  readonly #file: string
+  #descriptor: number
+  #offset: number
+  #dirty = false
+
+  private constructor(file: string, descriptor: number, offset: number) {
+    this.#file = file
+    this.#descriptor = descriptor
+    this.#offset = offset
+  }
+
+  /** Opens for appending; the caller holds the sweep's lock and has repaired the tail (`repairJournal`). */
+  static open(file: string): Journal {
+    const descriptor = storing(file, () => openSync(file, 'a'))
+    return new Journal(file, descriptor, fstatSync(descriptor).size)
+  }
+
+  /** Writes one event and returns its offset. A crash after this loses nothing but what the disk had not yet got. */
+  append(event: JournalEvent): number {
+    const bytes = Buffer.from(encodeLine(event))
+    const offset = this.#offset
+    storing(this.#file, () => {
+      let written = 0
+      while (written < bytes.length) written += writeSync(this.#descriptor, bytes, written)
+    })
+    this.#offset += bytes.length
+    this.#dirty = true
+    return offset
+  }
+
+  /** Forces what was appended to the disk: called when the loop is idle and at the end, not per event. */
+  sync(): void {
+    if (!this.#dirty) return
+    storing(this.#file, () => fdatasyncSync(this.#descriptor))
+    this.#dirty = false
+  }
+
+  close(): void {
+    if (this.#descriptor < 0) return
+    this.sync()
+    closeSync(this.#descriptor)
+    this.#descriptor = -1
+  }
+}
+
+function encodeLine(event: JournalEvent): string {
+  const body = JSON.stringify(event, encodeNumber)
+  return `${body.slice(0, -1)},"crc":"${crc32(body).toString(16).padStart(8, '0')}"}\n`
+}
+
+/** JSON has no NaN; as a bare word it would come back as null, and a diverged loss would look like a missing one. */
+function encodeNumber(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}
+
+const crcLength = ',"crc":"00000000"}'.length
+
+/** @throws Error with the reason when the line is not one that `append` wrote. */
+function decodeLine(line: string): JournalEvent {
+  const body = `${line.slice(0, -crcLength)}}`
+  const stated = /^,"crc":"([0-9a-f]{8})"}$/.exec(line.slice(-crcLength))?.[1]
+  if (stated === undefined) throw new Error('no checksum')
+  if (crc32(body).toString(16).padStart(8, '0') !== stated) throw new Error('the checksum does not match')
+  const event = JSON.parse(body) as JournalEvent
+  if (event.type === 'report') return { ...event, metrics: decodeMetrics(event.metrics) }
+  if (event.type === 'ended' && 'metrics' in event.outcome) {
+    return { ...event, outcome: { ...event.outcome, metrics: decodeMetrics(event.outcome.metrics) } }
+  }
+  return event
+}
+
+function decodeMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
+  for (const name in metrics) {
+    if (typeof metrics[name] === 'string') {
+      return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [key, Number(value)]))
+    }
+  }
+  return metrics as Metrics
+}
+
+/**
+ * Reads every whole line, in order. A damaged line in the middle is reported to `onDamage` and passed over: its event
+ * is lost, so its trial is missing and runs again; nothing else suffers. A torn last line is not yet an event.
+ * @throws StoreError when the file can't be read or was written by a newer version.
+ */
+export function* readJournal(
+  file: string,
+  onDamage: (damage: JournalDamage) => void = () => {},
+): Generator<JournalEntry> {
+  let number = 0
+  for (const { text, offset, whole } of readLines(file)) {
+    number++
+    if (!whole) return
+    let event: JournalEvent
+    try {
+      event = decodeLine(text)
+    } catch (error) {
+      onDamage({ line: number, offset, reason: (error as Error).message })
+      continue
+    }
+    if (event.type === 'opened' && event.format > journalFormat) {
+      throw new StoreError(
+        `${file} was written by a newer mlds: journal format ${event.format} (this one reads up to ${journalFormat})`,
+        {
+          hint: `update mlds to at least ${event.codeVersion}`,
+        },
+      )
+    }
+    yield { event, offset }
+  }
+}
+
+/**
+ * Moves a torn last line (a crash in the middle of a write) out of the journal into `<file>.torn`, so that the next
+ * event starts on a line of its own. Returns how many bytes were moved.
+ */
+export async function repairJournal(file: string): Promise<number> {
+  let torn: { text: string; offset: number } | undefined
+  for (const line of readLines(file)) if (!line.whole) torn = line
+  if (torn === undefined) return 0
+  await appendFile(`${file}.torn`, `${torn.text}\n`)
+  await truncate(file, torn.offset)
+  return Buffer.byteLength(torn.text)
+}
+
+/** Line by line in blocks: a journal of gigabytes needs no more memory than its longest line. */
+function* readLines(file: string): Generator<{ text: string; offset: number; whole: boolean }> {
+  const descriptor = storing(file, () => openSync(file, 'r'))
+  try {
+    const block = Buffer.allocUnsafe(1 << 18)
+    let rest = Buffer.alloc(0)
+    let offset = 0
+    for (;;) {
+      const count = storing(file, () => readSync(descriptor, block, 0, block.length, null))
+      if (count === 0) break
+      const bytes = Buffer.concat([rest, block.subarray(0, count)])
+      let start = 0
+      for (let end = bytes.indexOf(10, start); end >= 0; end = bytes.indexOf(10, start)) {
+        yield { text: bytes.toString('utf8', start, end), offset: offset + start, whole: true }
+        start = end + 1
+      }
+      rest = bytes.subarray(start)
+      offset += start
+    }
+    if (rest.length > 0) yield { text: rest.toString('utf8'), offset, whole: false }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function storing<T>(file: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOSPC') {
+      throw new StoreError(`the disk is full: ${file} could not be written`, {
+        hint: 'free some space, then: mlds resume (everything written so far is kept)',
+        cause: error,
+      })
+    }
+    throw new StoreError(`${file}: ${(error as Error).message}`, { cause: error })
+  }
+}

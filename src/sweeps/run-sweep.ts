@@ -1,0 +1,235 @@
+import type { Clock } from '../clock.js'
+import type { SweepInfo, Tracker } from '../tracking/tracker.js'
+import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } from '../trial.js'
+import type { Backend } from '../worker/backend.js'
+import type { Journal, JournalEvent } from './journal.js'
+import type { Scheduler } from './scheduler.js'
+import { isResult, type SweepState } from './state.js'
+
+export interface SweepLimits {
+  /** Attempts per trial when workers vanish; then it is dead. Default 3. */
+  readonly maxAttempts: number
+  /** Further attempts for a trial that failed by itself. Default 0: the same numbers would fail alike. */
+  readonly retries: number
+  /** Failed or dead trials after which no more are started. Default: no limit; 1 is `--fail-fast`. */
+  readonly maxFailures: number
+  /** Stop when this many first trials all fail with the same message. Default 3; 0 never. */
+  readonly failingAlike: number
+}
+export const defaultLimits: SweepLimits = { maxAttempts: 3, retries: 0, maxFailures: Infinity, failingAlike: 3 }
+
+export interface RunSweepOptions {
+  readonly info: SweepInfo
+  readonly engine: EngineName
+  /** Restored from the journal; kept up to date. */
+  readonly state: SweepState
+  readonly journal: Journal
+  /** Already told of every restored outcome. */
+  readonly scheduler: Scheduler
+  readonly backend: Backend
+  readonly tracker: Tracker
+  readonly clock: Clock
+  readonly limits: SweepLimits
+  /** First Ctrl-C: start nothing more, let what runs end. */
+  readonly drain: AbortSignal
+  /** Second Ctrl-C: give up what runs; it is missing, and a resume runs it. */
+  readonly abort: AbortSignal
+  /** Told of every event after it was written down; for live views. */
+  readonly onEvent: (event: TrialEvent) => void
+  readonly warn: (message: string) => void
+}
+
+export interface SweepEnd {
+  /** Why the sweep ended before its plan did; `undefined` when the plan is done. */
+  readonly cutShort?: string
+}
+
+/**
+ * The story of a sweep. Start reading here.
+ *
+ * One loop introduces what to try (scheduler) to where it runs (backend), and writes down what happened (journal)
+ * before anyone acts on it. Nothing polls: the loop moves when an event comes.
+ */
+export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
+  const { info, state, journal, scheduler, backend, tracker, clock, limits } = options
+  const running = new Map<TrialId, { trial: Trial; attempt: number }>()
+  const again: Trial[] = []
+  const failures = new FailureWatch(limits)
+  let cutShort: string | undefined
+
+  const tell = createTeller(options.warn)
+  await tell(() => tracker.open(info))
+
+  // Write it down first; then tell whoever listens.
+  const record = (event: TrialEvent): void => {
+    const offset = journal.append(event)
+    state.apply(event)
+    void tell(() => tracker.record(event, offset))
+    options.onEvent(event)
+  }
+
+  const conclude = (trial: Trial, outcome: Outcome): void => {
+    running.delete(trial.id)
+    scheduler.conclude(trial, outcome)
+    if (outcome.state !== 'skipped') cutShort ??= failures.after(outcome)
+  }
+
+  const settle = (trial: Trial, attempt: number, outcome: Outcome): void => {
+    record({ type: 'ended', trial: trial.id, attempt, atMs: clock.now(), outcome })
+    conclude(trial, outcome)
+  }
+
+  const start = async (trial: Trial): Promise<void> => {
+    const attempt = state.trials.get(trial.id)!.attempts + 1
+    running.set(trial.id, { trial, attempt })
+    await backend.start({
+      sweep: info.sweep,
+      trial,
+      attempt,
+      parents: trial.parents.map((id) => parentResult(state, id)),
+      engine: options.engine,
+      interactive: scheduler.interactive,
+    })
+  }
+
+  // Fill the backend while there are trials to try again or the scheduler has ideas.
+  const fill = async (): Promise<void> => {
+    while (cutShort === undefined && !options.drain.aborted && running.size < backend.capacity) {
+      const suggestion = again.length > 0 ? { trial: again.shift()! } : scheduler.suggest()
+      if (suggestion === undefined) return
+      if (suggestion.skip === undefined) await start(suggestion.trial)
+      else settle(suggestion.trial, 0, { state: 'skipped', reason: suggestion.skip })
+    }
+  }
+
+  // Take one event: write it down, then obey what the scheduler makes of it.
+  const take = async (event: TrialEvent): Promise<void> => {
+    const current = running.get(event.trial)
+    // A late word from an attempt that was given up already; its successor's result is the one that counts.
+    if (
+      current === undefined ||
+      (event.attempt !== current.attempt && !(backend.retries && event.attempt > current.attempt))
+    )
+      return
+    current.attempt = event.attempt
+    switch (event.type) {
+      case 'started':
+        return record(event)
+      case 'report': {
+        record(event)
+        const decision = scheduler.observe(event)
+        if (decision === 'stop') await backend.stop(event.trial, 'stopped by the scheduler')
+        else if (scheduler.interactive) backend.proceed(event.trial)
+        return
+      }
+      case 'lost':
+        record(event)
+        if (backend.retries) return
+        if (event.attempt >= limits.maxAttempts) {
+          settle(current.trial, event.attempt, {
+            state: 'dead',
+            reason: `${event.attempt} attempts vanished; the last: ${event.reason}`,
+          })
+        } else {
+          running.delete(event.trial)
+          again.push(current.trial)
+        }
+        return
+      case 'ended':
+        if (event.outcome.state === 'failed' && event.attempt <= limits.retries) {
+          record({
+            type: 'lost',
+            trial: event.trial,
+            attempt: event.attempt,
+            atMs: event.atMs,
+            reason: event.outcome.error.message,
+          })
+          running.delete(event.trial)
+          again.push(current.trial)
+          return
+        }
+        record(event)
+        return conclude(current.trial, event.outcome)
+    }
+  }
+
+  const giveUp = (): void => void backend.close()
+  options.abort.addEventListener('abort', giveUp, { once: true })
+  try {
+    const events = backend.events()[Symbol.asyncIterator]()
+    if (!options.abort.aborted) await fill()
+    while (running.size > 0) {
+      const next = await events.next()
+      if (next.done === true) break
+      await take(next.value)
+      await fill()
+    }
+  } finally {
+    options.abort.removeEventListener('abort', giveUp)
+    await backend.close()
+    journal.append({
+      type: 'closed',
+      reason: cutShort ?? closingWord(options),
+      atMs: clock.now(),
+    } satisfies JournalEvent)
+    journal.sync()
+    await tell(() => tracker.close())
+  }
+  if (options.drain.aborted || options.abort.aborted) cutShort ??= 'interrupted'
+  return cutShort === undefined ? {} : { cutShort }
+}
+
+function closingWord({ drain, abort }: RunSweepOptions): string {
+  return abort.aborted ? 'aborted' : drain.aborted ? 'drained' : 'done'
+}
+
+function parentResult(state: SweepState, id: TrialId): ParentResult {
+  const parent = state.trials.get(id)
+  if (!isResult(parent?.outcome)) throw new Error(`trial ${id} was to be a parent but has no result`)
+  return { trial: parent.trial, metrics: parent.outcome.metrics, artifacts: parent.outcome.artifacts }
+}
+
+/** A tracker can never fail a sweep: its first failure is said once, the rest is left to a later sync. */
+function createTeller(warn: (message: string) => void): (act: () => Promise<void>) => Promise<void> {
+  let complained = false
+  return async (act) => {
+    try {
+      await act()
+    } catch (error) {
+      if (!complained)
+        warn(
+          `tracking has trouble: ${(error as Error).message} (the journal keeps everything; mlds sync brings it later)`,
+        )
+      complained = true
+    }
+  }
+}
+
+/** Decides when failures mean that going on is pointless. */
+class FailureWatch {
+  #failed = 0
+  #alike = 0
+  #message: string | undefined
+  #succeeded = false
+
+  constructor(private readonly limits: SweepLimits) {}
+
+  /** A sentence when the sweep should start no more trials. */
+  after(outcome: Outcome): string | undefined {
+    if (outcome.state !== 'failed' && outcome.state !== 'dead') {
+      this.#succeeded = true
+      return undefined
+    }
+    this.#failed++
+    const message = outcome.state === 'failed' ? outcome.error.message : outcome.reason
+    this.#alike = message === this.#message || this.#message === undefined ? this.#alike + 1 : 0
+    this.#message = message
+    if (this.#failed >= this.limits.maxFailures) {
+      return `${this.#failed} trial${this.#failed === 1 ? '' : 's'} failed, the most allowed (--max-failures ${this.limits.maxFailures})`
+    }
+    if (!this.#succeeded && this.#alike === this.#failed && this.#alike === this.limits.failingAlike) {
+      return `the first ${this.#failed} trials all failed alike: ${message}`
+    }
+    return undefined
+  }
+}

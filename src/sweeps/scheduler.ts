@@ -1,0 +1,29 @@
+import type { Metrics, Outcome, Trial, TrialId } from '../trial.js'
+
+/** The next trial to run, or the news that only a running trial's result can tell. */
+export interface Suggestion {
+  readonly trial: Trial
+  /** Why this trial can't run any more (a parent has no result): it is recorded as skipped, not started. */
+  readonly skip?: string
+}
+
+export interface ScheduledReport {
+  readonly trial: TrialId
+  readonly step: number
+  readonly metrics: Metrics
+}
+
+/**
+ * What to try next, and what to give up. Plain synchronous decisions over what it was told, so that replaying the
+ * journal's events gives the same decisions. Contract: test/conformance/scheduler.ts.
+ */
+export interface Scheduler {
+  /** True when reports must wait for `observe`'s answer. */
+  readonly interactive: boolean
+  /** The next trial, or `undefined` when there is none now (more may come after a `conclude`). */
+  suggest(): Suggestion | undefined
+  /** Called for each report in order. */
+  observe(report: ScheduledReport): 'continue' | 'stop'
+  /** Called once per trial, also for trials restored from the journal. */
+  conclude(trial: Trial, outcome: Outcome): void
+}

@@ -1,0 +1,172 @@
+import {
+  isTerminal,
+  type Artifacts,
+  type Metrics,
+  type Outcome,
+  type Trial,
+  type TrialId,
+  type TrialRecord,
+} from '../trial.js'
+import type { JournalEvent } from './journal.js'
+
+/** Where one trial stands. */
+export interface TrialState {
+  readonly trial: Trial
+  state: TrialRecord['state']
+  /** Attempts begun so far, whatever became of them. */
+  attempts: number
+  outcome?: Outcome
+  startedAtMs?: number
+  endedAtMs?: number
+  worker?: string
+  /** The last report of the current attempt, for live views. */
+  step?: number
+  latest?: Metrics
+  /** How many times a result was accepted: more than once would break the first promise. */
+  accepted: number
+}
+
+/** The numbers that a sweep is judged by. */
+export interface SweepCounts {
+  readonly planned: number
+  /** Accepted results, stopped ones included: a stop is an outcome. */
+  readonly finished: number
+  /** Different trials among them; equal to `finished` or something ran twice. */
+  readonly unique: number
+  readonly stopped: number
+  readonly failed: number
+  readonly dead: number
+  readonly skipped: number
+  readonly cancelled: number
+  readonly running: number
+  /** Planned, not running, without an outcome. */
+  readonly missing: number
+}
+
+/** The journal folded into where every trial stands; feeding it the same events gives the same state. */
+export class SweepState {
+  readonly trials: ReadonlyMap<TrialId, TrialState>
+
+  constructor(trials: readonly Trial[]) {
+    this.trials = new Map(trials.map((trial) => [trial.id, { trial, state: 'planned', attempts: 0, accepted: 0 }]))
+  }
+
+  /** Takes in one event; events of trials outside the plan (of an earlier extent) are passed over. */
+  apply(event: JournalEvent): TrialState | undefined {
+    if (!('trial' in event)) return undefined
+    const state = this.trials.get(event.trial)
+    if (state === undefined) return undefined
+    switch (event.type) {
+      case 'started':
+        Object.assign(state, {
+          state: 'running',
+          attempts: event.attempt,
+          startedAtMs: event.atMs,
+          worker: event.worker,
+        })
+        delete state.step
+        delete state.latest
+        break
+      case 'report':
+        Object.assign(state, { step: event.step, latest: event.metrics })
+        break
+      case 'lost':
+        Object.assign(state, { state: 'planned', attempts: Math.max(state.attempts, event.attempt) })
+        break
+      case 'ended':
+        Object.assign(state, { state: event.outcome.state, outcome: event.outcome, endedAtMs: event.atMs })
+        state.attempts = Math.max(state.attempts, event.attempt)
+        if (isResult(event.outcome)) state.accepted++
+        break
+      case 'reused':
+        break
+    }
+    return state
+  }
+
+  /** What was running when a process died is running no longer: call once after a replay. */
+  settle(): void {
+    for (const state of this.trials.values()) if (state.state === 'running') state.state = 'planned'
+  }
+
+  counts(): SweepCounts {
+    const tally = { finished: 0, stopped: 0, failed: 0, dead: 0, skipped: 0, cancelled: 0, running: 0, planned: 0 }
+    let accepted = 0
+    for (const state of this.trials.values()) {
+      tally[state.state]++
+      accepted += state.accepted
+    }
+    const unique = tally.finished + tally.stopped
+    return {
+      planned: this.trials.size,
+      finished: Math.max(accepted, unique),
+      unique,
+      stopped: tally.stopped,
+      failed: tally.failed,
+      dead: tally.dead,
+      skipped: tally.skipped,
+      cancelled: tally.cancelled,
+      running: tally.running,
+      missing: tally.planned,
+    }
+  }
+}
+
+type Result = Extract<Outcome, { metrics: Metrics }>
+
+/** True for outcomes that carry a result: finished, or stopped on purpose. */
+export function isResult(outcome: Outcome | undefined): outcome is Result {
+  return outcome?.state === 'finished' || outcome?.state === 'stopped'
+}
+
+export function isComplete(counts: SweepCounts): boolean {
+  return counts.finished === counts.planned && counts.unique === counts.planned
+}
+
+const noArtifacts: Artifacts = {}
+const noMetrics: Metrics = {}
+
+/**
+ * Full records in plan order, with the series of the attempt that counts. Reads the events twice in spirit, once in
+ * fact: an attempt's points are dropped when a later attempt begins.
+ */
+export function buildRecords(trials: readonly Trial[], events: Iterable<JournalEvent>): TrialRecord[] {
+  const state = new SweepState(trials)
+  const series = new Map<TrialId, Record<string, { steps: number[]; values: number[] }>>()
+  for (const event of events) {
+    state.apply(event)
+    if (event.type === 'started') series.set(event.trial, {})
+    if (event.type === 'report') {
+      const ofTrial = series.get(event.trial)
+      if (ofTrial === undefined) continue
+      for (const [name, value] of Object.entries(event.metrics)) {
+        const points = (ofTrial[name] ??= { steps: [], values: [] })
+        points.steps.push(event.step)
+        points.values.push(value)
+      }
+    }
+  }
+  return trials.map((trial) => {
+    const {
+      trial: _trial,
+      attempts,
+      outcome,
+      startedAtMs,
+      endedAtMs,
+      worker,
+      state: standing,
+    } = state.trials.get(trial.id)!
+    return {
+      trial,
+      state: standing,
+      attempts,
+      ...(startedAtMs === undefined ? {} : { startedAtMs }),
+      ...(endedAtMs === undefined || !isTerminal(standing) ? {} : { endedAtMs }),
+      ...(worker === undefined ? {} : { worker }),
+      ...(outcome === undefined ? {} : { outcome }),
+      metrics: isResult(outcome) ? outcome.metrics : noMetrics,
+      artifacts: isResult(outcome) ? outcome.artifacts : noArtifacts,
+      series: series.get(trial.id) ?? {},
+    }
+  })
+}

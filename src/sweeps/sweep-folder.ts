@@ -1,0 +1,196 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { MldsError, StoreError, UnknownNameError } from '../errors.js'
+import type { Store } from '../store.js'
+import type { Trial } from '../trial.js'
+import { readJournal, type JournalDamage, type JournalEntry } from './journal.js'
+import { hashTrials, sweepIdOf, varyingAxes, type Plan } from './plan.js'
+import { SweepState } from './state.js'
+
+/** Raised when plan.json changes meaning. */
+const planFormat = 1
+
+interface StoredPlan extends Plan {
+  readonly format: number
+  readonly sweep: string
+  readonly codeVersion: string
+  readonly createdAtMs: number
+}
+
+/** One sweep on disk: a frozen plan, a journal, logs and figures. Reading needs no lock. */
+export class SweepFolder {
+  private constructor(
+    readonly folder: string,
+    readonly plan: StoredPlan,
+  ) {}
+
+  /** @throws StoreError when there is no such sweep, or its plan was altered or written by a newer version. */
+  static async open(store: Store, id: string): Promise<SweepFolder> {
+    const folder = store.sweepFolder(id)
+    const file = join(folder, 'plan.json')
+    let plan: StoredPlan
+    try {
+      plan = JSON.parse(await readFile(file, 'utf8')) as StoredPlan
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+        throw new StoreError(`no such sweep: ${id}`, { hint: 'mlds list shows them' })
+      throw new StoreError(`the plan of sweep ${id} can't be read: ${file}: ${(error as Error).message}`, {
+        cause: error,
+      })
+    }
+    if (plan.format > planFormat) {
+      throw new StoreError(
+        `sweep ${id} was planned by a newer mlds: plan format ${plan.format} (this one reads up to ${planFormat})`,
+        {
+          hint: `update mlds to at least ${plan.codeVersion}`,
+        },
+      )
+    }
+    if (hashTrials(plan.trials) !== plan.hash) {
+      throw new StoreError(
+        `the plan of sweep ${id} was altered: its trials do not match its hash ${plan.hash} (${file})`,
+      )
+    }
+    return new SweepFolder(folder, plan)
+  }
+
+  /** Freezes a plan under its id; an existing sweep of that id must ask for the very same trials. */
+  static async create(
+    store: Store,
+    plan: Plan,
+    facts: { codeVersion: string; createdAtMs: number },
+  ): Promise<SweepFolder> {
+    const id = sweepIdOf(plan)
+    const folder = store.sweepFolder(id)
+    if (existsSync(join(folder, 'plan.json'))) {
+      const existing = await SweepFolder.open(store, id)
+      if (existing.plan.hash !== plan.hash) throw new PlanDiffersError(id, existing.plan.trials, plan.trials)
+      return existing
+    }
+    return SweepFolder.#write(folder, { format: planFormat, sweep: id, ...facts, ...plan })
+  }
+
+  /** Adds what another plan asks for and this one lacks; nothing planned before is given up. */
+  async extend(plan: Plan): Promise<SweepFolder> {
+    const known = new Set(this.plan.trials.map((trial) => trial.id))
+    const added = plan.trials.filter((trial) => !known.has(trial.id))
+    const trials = [...this.plan.trials, ...added].map((trial, index) => ({ ...trial, index }))
+    const { format, sweep, codeVersion, createdAtMs } = this.plan
+    return SweepFolder.#write(this.folder, {
+      format,
+      sweep,
+      codeVersion,
+      createdAtMs,
+      ...plan,
+      trials,
+      hash: hashTrials(trials),
+    })
+  }
+
+  static async #write(folder: string, plan: StoredPlan): Promise<SweepFolder> {
+    const file = join(folder, 'plan.json')
+    try {
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(`${file}.new`, `${JSON.stringify(plan)}\n`)
+      await rename(`${file}.new`, file)
+    } catch (error) {
+      throw new StoreError(`the sweep can't be stored: ${file}: ${(error as Error).message}`, { cause: error })
+    }
+    return new SweepFolder(folder, plan)
+  }
+
+  get id(): string {
+    return this.plan.sweep
+  }
+  get journalFile(): string {
+    return join(this.folder, 'journal.jsonl')
+  }
+  get lockFile(): string {
+    return join(this.folder, 'lock')
+  }
+  get figuresFolder(): string {
+    return join(this.folder, 'figures')
+  }
+  get verdictsFile(): string {
+    return join(this.folder, 'verdicts.json')
+  }
+  logFile(trial: string, attempt: number): string {
+    return join(this.folder, 'logs', `${trial}.${attempt}.log`)
+  }
+
+  /** The journal's entries in order; none before the sweep first ran. */
+  *entries(onDamage?: (damage: JournalDamage) => void): Generator<JournalEntry> {
+    if (existsSync(this.journalFile)) yield* readJournal(this.journalFile, onDamage)
+  }
+
+  /** Where every trial stands according to the journal; nothing is taken to be still running. */
+  restore(onDamage?: (damage: JournalDamage) => void): SweepState {
+    const state = new SweepState(this.plan.trials)
+    for (const { event } of this.entries(onDamage)) state.apply(event)
+    state.settle()
+    return state
+  }
+}
+
+/** The same name, another plan: nothing is run until the person says what they mean. */
+export class PlanDiffersError extends MldsError {
+  constructor(id: string, before: readonly Trial[], after: readonly Trial[]) {
+    const { added, removed, axes } = diffPlans(before, after)
+    super(
+      'PLAN_DIFFERS',
+      `sweep ${id} exists with another plan: ${added} trials would be new, ${removed} would be gone${axes === '' ? '' : ` (${axes})`}`,
+      {
+        hint: 'add --extend to run only what is new (what is done stays), or give this one another --name',
+      },
+    )
+  }
+}
+
+/** How two plans differ, in numbers and in values per axis. */
+export function diffPlans(
+  before: readonly Trial[],
+  after: readonly Trial[],
+): { added: number; removed: number; axes: string } {
+  const old = new Set(before.map((trial) => trial.id))
+  const fresh = new Set(after.map((trial) => trial.id))
+  const axes = varyingAxes([...before, ...after]).flatMap((axis) => {
+    const valuesBefore = new Set(before.map((trial) => trial.params[axis]))
+    const valuesAfter = new Set(after.map((trial) => trial.params[axis]))
+    const plus = [...valuesAfter].filter((value) => !valuesBefore.has(value))
+    const minus = [...valuesBefore].filter((value) => !valuesAfter.has(value))
+    return plus.length + minus.length === 0
+      ? []
+      : [`${axis}:${plus.map((v) => ` +${v}`).join('')}${minus.map((v) => ` −${v}`).join('')}`]
+  })
+  return {
+    added: after.filter((trial) => !old.has(trial.id)).length,
+    removed: before.filter((trial) => !fresh.has(trial.id)).length,
+    axes: axes.join('; '),
+  }
+}
+
+/** A sweep's full id from its beginning, or from `latest`. @throws UnknownNameError, or StoreError when several fit. */
+export async function resolveSweepId(store: Store, wanted: string): Promise<string> {
+  const ids = await store.sweepIds()
+  if (ids.includes(wanted)) return wanted
+  if (wanted === 'latest') {
+    const newest = ids.map((id) => ({ id, at: createdAt(store, id) })).sort((a, b) => b.at - a.at)[0]
+    if (newest === undefined)
+      throw new StoreError('there is no sweep yet', { hint: 'start one with: mlds sweep params' })
+    return newest.id
+  }
+  const fitting = ids.filter((id) => id.startsWith(wanted))
+  if (fitting.length === 1) return fitting[0]!
+  if (fitting.length > 1)
+    throw new StoreError(`several sweeps begin with ${wanted}: ${fitting.join(', ')}`, { exitCode: 2 })
+  throw new UnknownNameError('sweep', wanted, ids.length === 0 ? ['none yet: start one with mlds sweep params'] : ids)
+}
+
+function createdAt(store: Store, id: string): number {
+  try {
+    return (JSON.parse(readFileSync(join(store.sweepFolder(id), 'plan.json'), 'utf8')) as StoredPlan).createdAtMs
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,155 @@
+/** The words of a sweep, and every message that crosses a thread or a wire. Terms: docs/terminology.md. */
+
+/** A content hash of everything a trial's result depends on: 16 hexadecimal characters. */
+export type TrialId = string
+export type SweepId = string
+
+export type ParamValue = string | number | boolean
+/** One point in the space: an axis name to its value. */
+export type Params = Readonly<Record<string, ParamValue>>
+/** Named numbers, such as `train/loss`; NaN and infinities are allowed and kept. */
+export type Metrics = Readonly<Record<string, number>>
+
+/** Four independent sources of chance, so that no axis is confounded with another (experiments.md, section 5). */
+export interface Seeds {
+  /** Which rows are drawn, generated or held out. */
+  readonly data: number
+  /** Initial weights. */
+  readonly init: number
+  /** Order of the rows in each epoch, and dropout. */
+  readonly shuffle: number
+  /** Which labels or pixels are corrupted, and how. */
+  readonly corruption: number
+}
+
+/** One point, to be run once. */
+export interface Trial {
+  readonly id: TrialId
+  /** Position in the plan, from 0; the order of every table and export. */
+  readonly index: number
+  readonly experiment: string
+  /** The experiment's version: part of the id, so a changed method never passes for the old one. */
+  readonly version: number
+  /** Which stage of the experiment; `main` when it has but one. */
+  readonly stage: string
+  readonly params: Params
+  readonly seeds: Seeds
+  /** Trials whose results this one needs, in the order the stage asked for them. */
+  readonly parents: readonly TrialId[]
+  /** Estimated work, in floating-point operations; only ratios matter. */
+  readonly cost: number
+}
+
+/** A named blob by content; the bytes are in the store (or the object store of a remote sweep). */
+export interface ArtifactRef {
+  /** Lower-case hexadecimal SHA-256 of the bytes. */
+  readonly sha256: string
+  readonly sizeBytes: number
+}
+export type Artifacts = Readonly<Record<string, ArtifactRef>>
+
+export interface SerialisedError {
+  readonly name: string
+  readonly message: string
+  readonly stack?: string
+}
+
+/** How a trial ended. A stop by the scheduler is an outcome, not an error. */
+export type Outcome =
+  | { readonly state: 'finished'; readonly metrics: Metrics; readonly artifacts: Artifacts }
+  | { readonly state: 'stopped'; readonly metrics: Metrics; readonly artifacts: Artifacts; readonly reason: string }
+  | { readonly state: 'failed'; readonly error: SerialisedError }
+  | { readonly state: 'dead'; readonly reason: string }
+  | { readonly state: 'cancelled'; readonly reason: string }
+  | { readonly state: 'skipped'; readonly reason: string }
+export type OutcomeState = Outcome['state']
+
+/** What a backend says about an attempt. `atMs` is Unix time, fixed when the thing happened. */
+export type TrialEvent =
+  | {
+      readonly type: 'started'
+      readonly trial: TrialId
+      readonly attempt: number
+      readonly atMs: number
+      readonly worker: string
+    }
+  | {
+      readonly type: 'report'
+      readonly trial: TrialId
+      readonly attempt: number
+      readonly atMs: number
+      /** The x axis of a series: an epoch, counted from 1, unless the experiment says otherwise. */
+      readonly step: number
+      readonly metrics: Metrics
+    }
+  | {
+      readonly type: 'ended'
+      readonly trial: TrialId
+      readonly attempt: number
+      readonly atMs: number
+      readonly outcome: Outcome
+    }
+  /** The attempt vanished (a crashed thread, a lost host): no outcome; the sweep decides on another attempt. */
+  | {
+      readonly type: 'lost'
+      readonly trial: TrialId
+      readonly attempt: number
+      readonly atMs: number
+      readonly reason: string
+    }
+
+/** What a trial may read of each parent. */
+export interface ParentResult {
+  readonly trial: Trial
+  readonly metrics: Metrics
+  readonly artifacts: Artifacts
+}
+
+/** All that a worker needs to run one attempt; plain data. */
+export interface Assignment {
+  readonly sweep: SweepId
+  readonly trial: Trial
+  /** Counted from 1. */
+  readonly attempt: number
+  readonly parents: readonly ParentResult[]
+  readonly engine: EngineName
+  /** True when each report must wait for the scheduler's answer (early stopping). */
+  readonly interactive: boolean
+}
+
+export type EngineName = 'compiled' | 'tfjs-node' | 'wasm' | 'cpu'
+export const engineNames: readonly EngineName[] = ['compiled', 'tfjs-node', 'wasm', 'cpu']
+
+/** A metric's course over the steps of the accepted attempt; both arrays have the same length. */
+export interface Series {
+  readonly steps: readonly number[]
+  readonly values: readonly number[]
+}
+
+/** A trial with everything known about it: what figures, claims, exports and trackers read. */
+export interface TrialRecord {
+  readonly trial: Trial
+  readonly state: OutcomeState | 'planned' | 'running'
+  readonly attempts: number
+  readonly startedAtMs?: number
+  readonly endedAtMs?: number
+  readonly worker?: string
+  readonly outcome?: Outcome
+  /** Final metrics; empty unless finished or stopped. */
+  readonly metrics: Metrics
+  readonly artifacts: Artifacts
+  readonly series: Readonly<Record<string, Series>>
+}
+
+export function isTerminal(state: TrialRecord['state']): state is OutcomeState {
+  return state !== 'planned' && state !== 'running'
+}
+
+export function serialiseError(error: unknown): SerialisedError {
+  if (error instanceof Error) {
+    return error.stack === undefined
+      ? { name: error.name, message: error.message }
+      : { name: error.name, message: error.message, stack: error.stack }
+  }
+  return { name: 'Error', message: String(error) }
+}

@@ -1,0 +1,25 @@
+import type { Assignment, TrialEvent, TrialId } from '../trial.js'
+
+/**
+ * Where trials run: inline, on threads, on remote hosts, or on a simulated clock.
+ *
+ * Promises, kept by the suite in test/conformance/backend.ts: every started attempt ends with exactly one `ended` or
+ * `lost` event; reports come in step order between `started` and the end; a stop is honoured by the next report;
+ * the same assignment gives the same numbers on every backend; after `close` no thread, timer or consumer is left.
+ */
+export interface Backend {
+  /** How many attempts may be in flight; `start` beyond it is a programming error. May grow or shrink while running. */
+  readonly capacity: number
+  /** True when the backend itself tries again after a loss (remote); then `lost` is news, not a question. */
+  readonly retries: boolean
+  /** Resolves once the attempt is accepted, not when it ends. */
+  start(assignment: Assignment): Promise<void>
+  /** Asks a running attempt to end: it ends as `stopped` with `reason`, with its metrics so far. Unknown ids are ignored. */
+  stop(trial: TrialId, reason: string): Promise<void>
+  /** Answers an interactive attempt's latest report: go on. */
+  proceed(trial: TrialId): void
+  /** One consumer. Ends after `close`. */
+  events(): AsyncIterable<TrialEvent>
+  /** Ends every attempt in flight without an outcome and frees everything; resolves when nothing is left. */
+  close(): Promise<void>
+}

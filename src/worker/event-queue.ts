@@ -1,0 +1,35 @@
+/** Events from many producers to one consumer, in order; ends after `end`. */
+export class EventQueue<T> implements AsyncIterable<T> {
+  #items: T[] = []
+  #head = 0
+  #ended = false
+  #wake: (() => void) | undefined
+
+  push(item: T): void {
+    if (this.#ended) return
+    this.#items.push(item)
+    this.#wake?.()
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<T> {
+    for (;;) {
+      while (this.#head < this.#items.length) {
+        const item = this.#items[this.#head++]!
+        // Taken items are let go in one sweep once all are taken: a shift per item would cost more the longer the queue.
+        if (this.#head === this.#items.length) {
+          this.#items = []
+          this.#head = 0
+        }
+        yield item
+      }
+      if (this.#ended) return
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+      this.#wake = undefined
+    }
+  }
+}

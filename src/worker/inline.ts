@@ -1,0 +1,63 @@
+import type { Assignment, TrialEvent, TrialId } from '../trial.js'
+import type { Backend } from './backend.js'
+import { EventQueue } from './event-queue.js'
+import { runTrial, StopRequest, type Surroundings } from './run-trial.js'
+
+export type InlineSurroundings = Omit<Surroundings, 'emit' | 'signal' | 'mayProceed' | 'log'> & {
+  log(assignment: Assignment, line: string): void
+}
+
+/** Runs trials in this very thread, `capacity` of them interleaved: for tests, and for looking inside with a debugger. */
+export class InlineBackend implements Backend {
+  readonly retries = false
+  readonly #events = new EventQueue<TrialEvent>()
+  readonly #running = new Map<
+    TrialId,
+    { controller: AbortController; ended: Promise<void>; proceed: (() => void) | undefined }
+  >()
+
+  constructor(
+    readonly capacity: number,
+    private readonly surroundings: InlineSurroundings,
+  ) {}
+
+  async start(assignment: Assignment): Promise<void> {
+    const { id } = assignment.trial
+    const controller = new AbortController()
+    const entry = { controller, ended: Promise.resolve(), proceed: undefined as (() => void) | undefined }
+    this.#running.set(id, entry)
+    entry.ended = runTrial(assignment, {
+      ...this.surroundings,
+      log: (line) => this.surroundings.log(assignment, line),
+      emit: (event) => {
+        if (event.type === 'ended') this.#running.delete(id)
+        this.#events.push(event)
+      },
+      signal: controller.signal,
+      mayProceed: () =>
+        new Promise((resolve, reject) => {
+          entry.proceed = resolve
+          controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error), { once: true })
+        }),
+    }).finally(() => this.#running.delete(id))
+  }
+
+  async stop(trial: TrialId, reason: string): Promise<void> {
+    this.#running.get(trial)?.controller.abort(new StopRequest(reason))
+  }
+
+  proceed(trial: TrialId): void {
+    this.#running.get(trial)?.proceed?.()
+  }
+
+  events(): AsyncIterable<TrialEvent> {
+    return this.#events
+  }
+
+  async close(): Promise<void> {
+    const running = [...this.#running.values()]
+    for (const { controller } of running) controller.abort(new Error('the backend was closed'))
+    this.#events.end()
+    await Promise.all(running.map(({ ended }) => ended))
+  }
+}

@@ -1,0 +1,128 @@
+import type { Clock } from '../clock.js'
+import type { Dataset } from '../data/dataset.js'
+import { DataError, DivergedError, MldsError } from '../errors.js'
+import type { Experiment, TrialContext } from '../experiments/experiment.js'
+import type { Engine } from '../nn/engine.js'
+import {
+  serialiseError,
+  type ArtifactRef,
+  type Assignment,
+  type Metrics,
+  type Outcome,
+  type TrialEvent,
+} from '../trial.js'
+
+/** What a trial needs of the place it runs in. */
+export interface Surroundings {
+  findExperiment(name: string): Promise<Experiment>
+  engine(name: Assignment['engine']): Promise<Engine>
+  data(name: string): Promise<Dataset>
+  putObject(bytes: Uint8Array): Promise<ArtifactRef>
+  readObject(ref: ArtifactRef): Promise<Uint8Array>
+  /** A line of the trial's log. */
+  readonly log: (line: string) => void
+  readonly emit: (event: TrialEvent) => void
+  /** Resolves when the scheduler lets an interactive attempt go on; rejects when it is stopped. */
+  mayProceed(): Promise<void>
+  readonly worker: string
+  readonly clock: Clock
+  /** Aborts with a `StopRequest` when the scheduler stops the trial, with anything else when the attempt is given up. */
+  readonly signal: AbortSignal
+}
+
+/** The reason of an abort that is an outcome: the trial ends as stopped, with what it has. */
+export class StopRequest {
+  constructor(readonly reason: string) {}
+}
+
+/**
+ * Runs one attempt here and now, telling its story as events: `started`, reports in step order, `ended`.
+ * Never rejects: whatever a trial throws is its outcome. An attempt that was given up ends without an event.
+ */
+export async function runTrial(assignment: Assignment, surroundings: Surroundings): Promise<void> {
+  const { trial, attempt } = assignment
+  const { emit, clock, worker, signal, log } = surroundings
+  emit({ type: 'started', trial: trial.id, attempt, atMs: clock.now(), worker })
+  log(
+    `trial ${trial.id} of ${trial.experiment}, stage ${trial.stage}, attempt ${attempt}: ${JSON.stringify(trial.params)} seeds ${JSON.stringify(trial.seeds)}`,
+  )
+
+  const artifacts: Record<string, ArtifactRef> = {}
+  let latest: Metrics = {}
+  let outcome: Outcome
+  try {
+    const metrics = await conduct(assignment, surroundings, artifacts, (metrics) => (latest = metrics))
+    outcome = { state: 'finished', metrics, artifacts }
+    log(`finished: ${JSON.stringify(metrics)}`)
+  } catch (error) {
+    if (signal.aborted && !(signal.reason instanceof StopRequest)) return log('given up')
+    if (signal.aborted && signal.reason instanceof StopRequest) {
+      outcome = { state: 'stopped', metrics: latest, artifacts, reason: signal.reason.reason }
+      log(`stopped: ${outcome.reason}`)
+    } else {
+      outcome = { state: 'failed', error: serialiseError(error) }
+      log(`failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+      if (error instanceof MldsError && error.hint !== undefined) log(error.hint)
+    }
+  }
+  emit({ type: 'ended', trial: trial.id, attempt, atMs: clock.now(), outcome })
+}
+
+async function conduct(
+  assignment: Assignment,
+  surroundings: Surroundings,
+  artifacts: Record<string, ArtifactRef>,
+  remember: (metrics: Metrics) => void,
+): Promise<Metrics> {
+  const { trial, attempt } = assignment
+  const { emit, clock, signal, log } = surroundings
+  const experiment = await surroundings.findExperiment(trial.experiment)
+  if (experiment.version !== trial.version) {
+    throw new MldsError(
+      'VERSION',
+      `experiment ${trial.experiment} is of another version here: ${experiment.version} (the trial was planned for ${trial.version})`,
+    )
+  }
+  const stage = experiment.stages.find((candidate) => candidate.name === trial.stage)
+  if (stage === undefined) throw new MldsError('STAGE', `experiment ${trial.experiment} has no stage: ${trial.stage}`)
+
+  const context: TrialContext = {
+    trial,
+    seeds: trial.seeds,
+    engine: await surroundings.engine(assignment.engine),
+    signal,
+    parents: assignment.parents,
+    async report(step, metrics) {
+      signal.throwIfAborted()
+      emit({ type: 'report', trial: trial.id, attempt, atMs: clock.now(), step, metrics })
+      remember(metrics)
+      requireFinite(metrics, step)
+      if (assignment.interactive) await surroundings.mayProceed()
+    },
+    data: (name) => surroundings.data(name),
+    async save(name, bytes) {
+      artifacts[name] = await surroundings.putObject(bytes)
+    },
+    async load(parent, name) {
+      const artifact = parent.artifacts[name]
+      if (artifact === undefined) {
+        throw new DataError(
+          `trial ${parent.trial.id} saved nothing called ${name} (it saved: ${Object.keys(parent.artifacts).join(', ') || 'nothing'})`,
+        )
+      }
+      return surroundings.readObject(artifact)
+    },
+    log,
+  }
+  const metrics = await stage.run(trial.params, context)
+  requireFinite(metrics, NaN)
+  return metrics
+}
+
+/** Only losses are watched: other metrics may well be undefined, such as an accuracy of a regression. */
+function requireFinite(metrics: Metrics, step: number): void {
+  for (const [name, value] of Object.entries(metrics)) {
+    if ((name === 'loss' || name.endsWith('/loss')) && !Number.isFinite(value))
+      throw new DivergedError(name, value, step)
+  }
+}

@@ -1,0 +1,123 @@
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { isMainThread, MessageChannel, parentPort, threadId } from 'node:worker_threads'
+import { workerData } from 'piscina'
+import { systemClock } from '../clock.js'
+import { DataError } from '../errors.js'
+import type { Experiment } from '../experiments/experiment.js'
+import { findExperiment } from '../experiments/registry.js'
+import { createEngine } from '../nn/create-engine.js'
+import type { Engine } from '../nn/engine.js'
+import { openStore } from '../store.js'
+import type { EngineName, TrialEvent, TrialId } from '../trial.js'
+import { runTrial, StopRequest } from './run-trial.js'
+import type { ClosingFlag, EventsMessage, PortMessage, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
+
+if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
+const port = parentPort
+const { storeFolder, logsFolder, datasets, experimentModules, closing } = workerData as ThreadData & ClosingFlag
+const store = openStore(storeFolder)
+mkdirSync(logsFolder, { recursive: true })
+
+/** One engine a thread, so that programs compiled for one trial serve the next. */
+const engines = new Map<EngineName, Promise<Engine>>()
+function engineOf(name: EngineName): Promise<Engine> {
+  const engine = engines.get(name) ?? createEngine(name)
+  engines.set(name, engine)
+  return engine
+}
+
+let extraExperiments: Promise<Map<string, Experiment>> | undefined
+async function experimentOf(name: string): Promise<Experiment> {
+  extraExperiments ??= Promise.all(
+    experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>),
+  ).then((modules) => new Map(modules.map(({ default: experiment }) => [experiment.name, experiment])))
+  return (await extraExperiments).get(name) ?? findExperiment(name)
+}
+
+/** The trial this thread runs now; a thread runs one at a time. */
+let current: { trial: TrialId; controller: AbortController; proceed: (() => void) | undefined } | undefined
+// A channel of our own: the one that thread and parent share belongs to the pool.
+const { port1: inbox, port2: outlet } = new MessageChannel()
+inbox.on('message', (message: ToThread) => {
+  if (current === undefined) return
+  if (message.type === 'give-up') return current.controller.abort(new Error('the sweep was stopped'))
+  if (message.trial !== current.trial) return
+  if (message.type === 'stop') current.controller.abort(new StopRequest(message.reason))
+  else current.proceed?.()
+})
+// The pool decides how long the thread lives, not this listener.
+inbox.unref()
+port.postMessage({ type: 'mlds-port', threadId, port: outlet } satisfies PortMessage, [outlet])
+
+const flushAfterMs = 50
+const flushAtCount = 256
+
+/** Events on their way to the main thread: gathered, since a message each would cost more than a small trial. */
+class Outbox {
+  #events: TrialEvent[] = []
+  #flushedAtMs = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(private readonly immediate: boolean) {}
+
+  add(event: TrialEvent): void {
+    this.#events.push(event)
+    const due =
+      event.type !== 'report' ||
+      this.immediate ||
+      this.#events.length >= flushAtCount ||
+      event.atMs - this.#flushedAtMs >= flushAfterMs
+    if (due) this.flush()
+    else this.#timer ??= setTimeout(() => this.flush(), flushAfterMs)
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#events.length === 0) return
+    const message: EventsMessage = { type: 'mlds-events', threadId, events: this.#events }
+    port.postMessage(message)
+    this.#events = []
+    this.#flushedAtMs = systemClock.now()
+  }
+}
+
+/** Runs one attempt; resolves after its last event was posted. */
+export default async function runTask(assignment: ThreadTask): Promise<void> {
+  if (Atomics.load(closing, 0) === 1) return
+  const { trial, attempt } = assignment
+  const controller = new AbortController()
+  const running = { trial: trial.id, controller, proceed: undefined as (() => void) | undefined }
+  current = running
+  const outbox = new Outbox(assignment.interactive)
+  const logFile = openSync(join(logsFolder, `${trial.id}.${attempt}.log`), 'a')
+  try {
+    await runTrial(assignment, {
+      findExperiment: experimentOf,
+      engine: engineOf,
+      async data(name) {
+        const dataset = datasets.find((candidate) => candidate.name === name)
+        if (dataset === undefined)
+          throw new DataError(`the trial asks for a data set that its stage does not name: ${name}`)
+        return dataset
+      },
+      putObject: (bytes) => store.putObject(bytes),
+      readObject: (ref) => store.readObject(ref),
+      log: (line) => void writeSync(logFile, `${new Date(systemClock.now()).toISOString()} ${line}\n`),
+      emit: (event) => outbox.add(event),
+      worker: `thread-${threadId}`,
+      clock: systemClock,
+      signal: controller.signal,
+      mayProceed: () =>
+        new Promise<void>((resolve, reject) => {
+          running.proceed = resolve
+          controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error), { once: true })
+        }),
+    })
+  } finally {
+    outbox.flush()
+    closeSync(logFile)
+    current = undefined
+  }
+}

@@ -1,0 +1,48 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Dataset } from '../data/dataset.js'
+import type { Assignment, TrialEvent, TrialId } from '../trial.js'
+
+/** Everything that crosses between the main thread and a worker thread. */
+
+/** Given to each thread when it starts. */
+export interface ThreadData {
+  readonly storeFolder: string
+  /** Where log files go: `<logsFolder>/<trial>.<attempt>.log`. */
+  readonly logsFolder: string
+  /** In shared memory. */
+  readonly datasets: readonly Dataset[]
+  /** Modules that default-export further experiments, as file URLs. */
+  readonly experimentModules: readonly string[]
+}
+
+/** Raised by the main thread before it takes the pool down: a thread that sees it starts nothing more. */
+export interface ClosingFlag {
+  readonly closing: Int32Array
+}
+
+/** What the pool hands to a thread. */
+export type ThreadTask = Assignment
+
+/** To the thread that runs a trial. */
+export type ToThread =
+  | { readonly type: 'stop'; readonly trial: TrialId; readonly reason: string }
+  | { readonly type: 'proceed'; readonly trial: TrialId }
+  /** End without an outcome, whatever runs. */
+  | { readonly type: 'give-up' }
+
+/** From a thread, in order. */
+export interface EventsMessage {
+  readonly type: 'mlds-events'
+  /** The thread that runs the trials of these events. */
+  readonly threadId: number
+  readonly events: readonly TrialEvent[]
+}
+
+/** A thread's first word: where it listens. */
+export interface PortMessage {
+  readonly type: 'mlds-port'
+  readonly threadId: number
+  readonly port: MessagePort
+}
+
+export type FromThread = EventsMessage | PortMessage

@@ -1,0 +1,137 @@
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+const source = join(import.meta.dirname, '..', 'src')
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+
+interface Import {
+  readonly from: string
+  readonly to: string
+  readonly typeOnly: boolean
+  readonly lazy: boolean
+}
+
+const imports: Import[] = files.flatMap((from) => {
+  const text = readFileSync(join(source, from), 'utf8')
+  const statics = [...text.matchAll(/^(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gms)].map((m) => ({
+    typeOnly: m[1] !== undefined,
+    to: m[2]!,
+    lazy: false,
+  }))
+  const lazies = [...text.matchAll(/import\(\s*'([^']+)'\s*\)/g)].map((m) => ({
+    typeOnly: false,
+    to: m[1]!,
+    lazy: true,
+  }))
+  return [...statics, ...lazies].map(({ to, ...rest }) => ({
+    from,
+    to: to.startsWith('.') ? normalize(join(dirname(from), to)).replace(/\.js$/, '.ts') : to,
+    ...rest,
+  }))
+})
+const inside = imports.filter(({ to }) => files.includes(to))
+
+const folderOf = (file: string): string => (file.includes('/') ? file.slice(0, file.indexOf('/')) : 'leaves')
+const leaves = ['leaves']
+
+/** Who may lean on whom: docs/architecture.md. Types alone may also come from an interface file. */
+const allowed: Record<string, readonly string[]> = {
+  leaves,
+  nn: leaves,
+  data: leaves,
+  analysis: leaves,
+  figures: leaves,
+  tracking: leaves,
+  worker: leaves,
+  experiments: [...leaves, 'nn', 'data', 'analysis', 'figures'],
+  sweeps: leaves,
+  cli: [...leaves, 'sweeps', 'experiments', 'worker', 'tracking', 'figures', 'data', 'nn', 'analysis', 'cli'],
+  commands: [...leaves, 'sweeps', 'experiments', 'worker', 'tracking', 'figures', 'data', 'nn', 'analysis', 'cli'],
+}
+/** Interfaces are words everyone may use, as long as only types are taken from them. */
+const interfaces = [
+  'experiments/experiment.ts',
+  'worker/backend.ts',
+  'tracking/tracker.ts',
+  'sweeps/scheduler.ts',
+  'figures/figure.ts',
+  'data/dataset.ts',
+  'nn/engine.ts',
+  'nn/net.ts',
+  'nn/training.ts',
+]
+/** The files where a backend meets what it runs. */
+const entryFiles = ['worker/thread-entry.ts', 'worker/remote/worker-process.ts']
+
+describe('the architecture', () => {
+  it('has imports to judge', () => {
+    expect(inside.length).toBeGreaterThan(50)
+  })
+
+  it('lets each folder lean only on those below it', () => {
+    const wrong = inside.filter(({ from, to, typeOnly }) => {
+      const [a, b] = [folderOf(from), folderOf(to)]
+      if (a === b || allowed[a]?.includes(b) || entryFiles.includes(from) || from === 'index.ts') return false
+      return !(typeOnly && interfaces.includes(to))
+    })
+    expect(wrong.map(({ from, to }) => `${from} imports ${to}`)).toEqual([])
+  })
+
+  it.each([
+    ['@tensorflow/', 'nn'],
+    ['onnxruntime-node', 'nn'],
+    ['onnx-proto', 'nn'],
+    ['vega', 'figures'],
+    ['@resvg/', 'figures'],
+    ['@nats-io/', 'worker'],
+    ['piscina', 'worker'],
+  ])('keeps %s in %s', (library, home) => {
+    const elsewhere = imports.filter(
+      ({ from, to, typeOnly }) => to.startsWith(library) && folderOf(from) !== home && !typeOnly,
+    )
+    expect(elsewhere.map(({ from, to }) => `${from} imports ${to}`)).toEqual([])
+  })
+
+  it('has no import cycle, types set aside', () => {
+    const graph = new Map(
+      files.map((file) => [
+        file,
+        inside.filter(({ from, typeOnly, lazy }) => from === file && !typeOnly && !lazy).map(({ to }) => to),
+      ]),
+    )
+    const done = new Set<string>()
+    const visit = (file: string, path: readonly string[]): string[] => {
+      if (path.includes(file)) return [...path.slice(path.indexOf(file)), file]
+      if (done.has(file)) return []
+      for (const next of graph.get(file) ?? []) {
+        const cycle = visit(next, [...path, file])
+        if (cycle.length > 0) return cycle
+      }
+      done.add(file)
+      return []
+    }
+    expect(files.map((file) => visit(file, [])).find((cycle) => cycle.length > 0) ?? []).toEqual([])
+  })
+
+  it('reads the wall clock and rolls dice only where they are arguments', () => {
+    const pure = files.filter((file) =>
+      ['sweeps', 'experiments', 'analysis', 'figures', 'data', 'nn'].includes(folderOf(file)),
+    )
+    const offenders = pure.filter((file) =>
+      /Date\.now\(\)|Math\.random\(\)|new Date\(\)/.test(readFileSync(join(source, file), 'utf8')),
+    )
+    expect(offenders.map((file) => relative(source, join(source, file)))).toEqual([])
+  })
+
+  it('gives heavy libraries to commands only when they run', () => {
+    const eager = imports.filter(
+      ({ from, to, typeOnly, lazy }) =>
+        folderOf(from) === 'commands' &&
+        !lazy &&
+        !typeOnly &&
+        !/^@oclif\/core$|^node:|^(cli|errors|trial|space|version|clock)/.test(to),
+    )
+    expect(eager.map(({ from, to }) => `${from} imports ${to}`)).toEqual([])
+  })
+})

@@ -1,0 +1,136 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+
+/** One small sweep, looked at by every command that only looks. */
+const program = join(import.meta.dirname, '..', '..', 'bin', 'run.js')
+let cwd: string
+const mlds = (...args: string[]) => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  })
+  return { code: status, stdout, stderr }
+}
+const json = <T>(...args: string[]): T => JSON.parse(mlds(...args, '--json').stdout) as T
+
+let sweep: string
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'mlds-look-'))
+  const set = ['dataset=glyphs-2000', 'trainRows=300', 'validationRows=100', 'epochs=3', 'width=4,8'].flatMap(
+    (axis) => ['--set', axis],
+  )
+  sweep = json<{ sweep: string }>('sweep', 'params', ...set, '--set', 'seed=0..1').sweep
+})
+afterAll(() => rmSync(cwd, { recursive: true }))
+
+describe('the commands that look', () => {
+  it('plan counts, lists and says what is done, without starting anything', () => {
+    const { stdout, code } = mlds('plan', 'params')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/params-[0-9a-f]{8}: 72 trials of params \(reduced\), 0 done, 72 to run/)
+    expect(json<{ trials: object[] }>('plan', 'params').trials).toHaveLength(72)
+    expect(
+      mlds('list')
+        .stdout.split('\n')
+        .filter((line) => line.startsWith('params-')),
+    ).toHaveLength(1)
+  })
+
+  it('plan params covers 7.9 k to 1.45 M parameters in at least 24 sizes and 3 seeds', () => {
+    const { trials } = json<{ trials: { params: { width: number }; seeds: { init: number } }[] }>('plan', 'params')
+    const sizes = [...new Set(trials.map(({ params: { width } }) => 7860 + 23 * width + 2 * width * width))].sort(
+      (a, b) => a - b,
+    )
+    expect(sizes.length).toBeGreaterThanOrEqual(24)
+    expect([sizes[0], sizes.at(-1)]).toEqual([7914, 1_448_547])
+    expect(new Set(trials.map(({ seeds }) => seeds.init)).size).toBe(3)
+    expect(json<{ planned: number }>('plan', 'params', '--profile', 'full').planned).toBe(100)
+  })
+
+  it('status tells counts and verdicts', () => {
+    expect(mlds('status', sweep).stdout).toMatch(/4 of 4 finished.*\nNo process is running it\./)
+    expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(5)
+  })
+
+  it('show and logs tell one trial, by the beginning of its id', () => {
+    const [row] = json<{ rows: { trial: string }[] }>('export', sweep).rows
+    const shown = mlds('show', row!.trial.slice(0, 10))
+    expect(shown.stdout).toContain('finished after 1 attempt')
+    expect(shown.stdout).toContain('validation/accuracy')
+    expect(mlds('logs', row!.trial).stdout).toMatch(
+      /trial [0-9a-f]{16} of params.*\n.*parameters, 300 rows to train on, 100 held out\n.*finished/,
+    )
+    expect(mlds('logs', row!.trial, '--attempt', '2').code).toBe(3)
+  })
+
+  it('export gives one row per trial in plan order, as CSV and as JSON lines, without times', () => {
+    const csv = mlds('export', sweep, '--format', 'csv').stdout.trim().split('\r\n')
+    expect(csv).toHaveLength(5)
+    expect(csv[0]).toBe(
+      'trial,index,stage,state,accumulator,batch,dataset,depth,epochs,learningRate,optimizer,trainRows,validationRows,width,seed.corruption,seed.data,seed.init,seed.shuffle,parameters,train/accuracy,train/loss,updates,validation/accuracy,validation/loss',
+    )
+    const lines = mlds('export', sweep, '--format', 'jsonl')
+      .stdout.trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { index: number; width: number })
+    expect(lines.map(({ index, width }) => [index, width])).toEqual([
+      [0, 4],
+      [1, 4],
+      [2, 8],
+      [3, 8],
+    ])
+  })
+
+  it('figure draws again from the journal', () => {
+    rmSync(join(cwd, '.mlds', 'sweeps', sweep, 'figures'), { recursive: true })
+    const { figures } = json<{ figures: string[] }>('figure', sweep)
+    expect(figures).toHaveLength(12)
+    expect(figures.every((file) => existsSync(file))).toBe(true)
+  })
+
+  it('experiments describes axes, profiles and claims', () => {
+    expect(mlds('experiments').stdout).toContain('params')
+    const { stdout } = mlds('experiments', 'number_of_params')
+    expect(stdout).toMatch(/width +64 +an integer from 1 to 4096/)
+    expect(stdout).toContain('P(u) = 7860 + 23u + 2u²')
+  })
+
+  it('doctor finds what the main job needs', () => {
+    const { code, stdout } = mlds('doctor')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/✓ engine compiled +trains/)
+    expect(stdout).toContain('Everything that sweeps need is here.')
+  })
+
+  it('--help lists the commands without loading what trains nets, draws or serves', () => {
+    const loader = join(cwd, 'loaded.mjs')
+    writeFileSync(
+      loader,
+      `import { Module } from 'node:module'\nconst load = Module._load\nModule._load = (name, ...rest) => { process.stderr.write(name + '\\n'); return load(name, ...rest) }\n`,
+    )
+    const { stdout, stderr } = spawnSync(process.execPath, ['--import', loader, program, '--help'], {
+      cwd,
+      encoding: 'utf8',
+    })
+    for (const command of [
+      'sweep',
+      'resume',
+      'plan',
+      'list',
+      'status',
+      'show',
+      'logs',
+      'verify',
+      'figure',
+      'export',
+      'experiments',
+      'doctor',
+    ])
+      expect(stdout).toContain(`\n  ${command}`)
+    expect(stderr).not.toMatch(/tensorflow|onnxruntime|vega|resvg|nats|piscina/)
+  })
+})

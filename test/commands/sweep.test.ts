@@ -1,0 +1,329 @@
+import { appendFileSync, existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { Random } from '../../src/seed.js'
+import { linesOf, mlds, startMlds, temporaryFolder, until, type Finished } from '../helpers/cli.js'
+
+/** Small and quick: three sizes, two seeds, two epochs of the real experiment on synthetic digits. */
+const tiny = [
+  '--set',
+  'dataset=glyphs-2000',
+  '--set',
+  'trainRows=600',
+  '--set',
+  'validationRows=200',
+  '--set',
+  'epochs=2',
+  '--set',
+  'width=4,8,16',
+  '--set',
+  'seed=0..1',
+]
+/** Longer, for what happens in the middle. */
+const longer = [
+  '--set',
+  'dataset=glyphs-2000',
+  '--set',
+  'trainRows=1500',
+  '--set',
+  'validationRows=200',
+  '--set',
+  'epochs=40',
+  '--set',
+  'width=64,128',
+  '--set',
+  'seed=0..3',
+]
+
+interface Summary {
+  sweep: string
+  planned: number
+  finished: number
+  unique: number
+  failed: number
+  missing: number
+  figures: string[]
+}
+const json = <T = Summary>({ stdout }: Finished): T => JSON.parse(stdout) as T
+const journalOf = (cwd: string): string =>
+  join(cwd, '.mlds', 'sweeps', readdirSync(join(cwd, '.mlds', 'sweeps'))[0]!, 'journal.jsonl')
+
+describe('mlds sweep', () => {
+  it('trains, judges, draws and says so in one final object', async () => {
+    const cwd = temporaryFolder()
+    const result = await mlds(['sweep', 'params', ...tiny, '--workers', '2', '--json'], { cwd })
+    expect(result.code).toBe(0)
+    const summary = json(result)
+    expect(summary).toMatchObject({ planned: 6, finished: 6, unique: 6, failed: 0, missing: 0 })
+    expect(summary.figures.filter((file) => file.endsWith('.png'))).toHaveLength(4)
+    for (const file of summary.figures) expect(readFileSync(file).length).toBeGreaterThan(1000)
+    expect(await mlds(['verify', summary.sweep, '--json'], { cwd }).then(json)).toMatchObject({
+      sweep: summary.sweep,
+      planned: 6,
+      finished: 6,
+      unique: 6,
+      failed: 0,
+      missing: 0,
+      complete: true,
+    })
+    expect(await mlds(['list', '--json'], { cwd }).then(json<Summary[]>)).toMatchObject([
+      { sweep: summary.sweep, planned: 6, finished: 6, unique: 6, failed: 0, missing: 0 },
+    ])
+  })
+
+  it('run again with the same spec does nothing twice', async () => {
+    const cwd = temporaryFolder()
+    const first = json(await mlds(['sweep', 'params', ...tiny, '--json'], { cwd }))
+    const lines = linesOf(journalOf(cwd)).length
+    const again = await mlds(['sweep', 'params', ...tiny, '--json'], { cwd })
+    expect(again.stderr).toContain('Nothing is left to run')
+    expect(json(again).sweep).toBe(first.sweep)
+    expect(linesOf(journalOf(cwd))).toHaveLength(lines)
+  })
+
+  it('gives the same bits with 1, 2 and 8 workers', async () => {
+    const cwd = temporaryFolder()
+    const tables = await Promise.all(
+      ['1', '2', '8'].map(async (workers) => {
+        const env = { MLDS_STORE: join(cwd, `store-${workers}`) }
+        const { sweep } = json(await mlds(['sweep', 'params', ...tiny, '--workers', workers, '--json'], { cwd, env }))
+        return (await mlds(['export', sweep, '--format', 'csv'], { cwd, env })).stdout
+      }),
+    )
+    expect(tables[0]!.split('\r\n')).toHaveLength(8)
+    expect(tables[1]).toBe(tables[0])
+    expect(tables[2]).toBe(tables[0])
+  })
+
+  it('takes axes from a file, and flags over them', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'my.yaml'),
+      'experiment: params\nname: mine\naxes:\n  dataset: glyphs-2000\n  trainRows: 300\n  validationRows: 100\n  epochs: 1\n  width: [4, 8]\nseeds: 0..2\n',
+    )
+    const plan = await mlds(['plan', 'my.yaml', '--set', 'width=3', '--json'], { cwd })
+    expect(json<{ planned: number; sweep: string }>(plan)).toMatchObject({ planned: 3, sweep: 'mine' })
+    expect(json(await mlds(['sweep', 'my.yaml', '--json'], { cwd }))).toMatchObject({
+      sweep: 'mine',
+      planned: 6,
+      finished: 6,
+    })
+
+    const other = await mlds(['sweep', 'my.yaml', '--set', 'width=4,8,16'], { cwd })
+    expect(other.code).toBe(2)
+    expect(other.stderr).toContain('sweep mine exists with another plan: 3 trials would be new')
+    const extended = json(await mlds(['sweep', 'my.yaml', '--set', 'width=4,8,16', '--extend', '--json'], { cwd }))
+    expect(extended).toMatchObject({ sweep: 'mine', planned: 9, finished: 9, unique: 9 })
+    expect(linesOf(journalOf(cwd)).filter((line) => line.includes('"started"'))).toHaveLength(9)
+  })
+
+  it('fails a trial whose loss is not a number, goes on, and exits with 1', async () => {
+    const cwd = temporaryFolder()
+    const result = await mlds(
+      [
+        'sweep',
+        'params',
+        ...tiny,
+        '--set',
+        'optimizer=sgd',
+        '--set',
+        'learningRate=0.01,1e9',
+        '--set',
+        'width=8,16',
+        '--json',
+      ],
+      { cwd },
+    )
+    expect(result.code).toBe(1)
+    const summary = json(result)
+    expect(summary.failed).toBeGreaterThan(0)
+    expect(summary.finished).toBeGreaterThanOrEqual(4)
+    expect(result.stderr).toMatch(/failed: [0-9a-f]{16} .*loss is not a finite number/)
+    expect(result.stderr).toMatch(/log: .*\.log/)
+  })
+
+  it('lets what runs finish at the first interrupt, and resume runs the rest', async () => {
+    const cwd = temporaryFolder()
+    const running = startMlds(['sweep', 'params', ...longer, '--workers', '2', '--json'], { cwd })
+    await until(() => running.output().includes('1/8'))
+    running.child.kill('SIGINT')
+    const result = await running.finished
+    expect(result.code).toBe(130)
+    expect(result.stderr).toContain('Letting the running trials finish')
+    const summary = json(result)
+    expect(summary.finished).toBeGreaterThanOrEqual(1)
+    expect(summary.finished + summary.missing).toBe(8)
+    const resumed = await mlds(['resume', summary.sweep, '--json'], { cwd })
+    expect(resumed.code).toBe(0)
+    expect(json(resumed)).toMatchObject({ planned: 8, finished: 8, unique: 8 })
+  })
+
+  it('stops at once at the second interrupt, and at SIGTERM ends with 143', async () => {
+    const cwd = temporaryFolder()
+    const running = startMlds(['sweep', 'params', ...longer, '--workers', '2', '--json'], { cwd })
+    await until(() => running.output().includes('1/8'))
+    running.child.kill('SIGTERM')
+    await until(() => running.output().includes('Letting the running'))
+    running.child.kill('SIGINT')
+    const result = await running.finished
+    expect(result.code).toBe(143)
+    expect(result.stderr).toContain('Stopping at once')
+    expect(json(await mlds(['resume', 'latest', '--json'], { cwd }))).toMatchObject({
+      planned: 8,
+      finished: 8,
+      unique: 8,
+    })
+  })
+
+  it("refuses a second process on the same sweep and names the first one's pid", async () => {
+    const cwd = temporaryFolder()
+    const running = startMlds(['sweep', 'params', ...longer, '--workers', '1', '--json'], { cwd })
+    await until(() => running.output().includes('already finished'))
+    const second = await mlds(['sweep', 'params', ...longer], { cwd })
+    expect(second.code).toBe(3)
+    expect(second.stderr).toContain(`being run by another process: pid ${running.child.pid}`)
+    expect((await running.finished).code).toBe(0)
+  })
+
+  it(
+    'loses nothing to kill -9 at any moment: planned = finished = unique, and the same numbers',
+    { timeout: 240_000 },
+    async () => {
+      const cwd = temporaryFolder()
+      const undisturbed = { MLDS_STORE: join(cwd, 'undisturbed') }
+      const spec = [
+        'sweep',
+        'params',
+        ...longer.map((arg) => (arg === 'epochs=40' ? 'epochs=6' : arg)),
+        '--workers',
+        '2',
+        '--json',
+      ]
+      const { sweep } = json(await mlds(spec, { cwd, env: undisturbed }))
+      const expected = (await mlds(['export', sweep], { cwd, env: undisturbed })).stdout
+      const lines = linesOf(join(cwd, 'undisturbed', 'sweeps', sweep, 'journal.jsonl')).length
+
+      const random = new Random(20)
+      for (let kill = 0; kill < 20; kill++) {
+        const env = { MLDS_STORE: join(cwd, `killed-${kill}`) }
+        const journal = join(cwd, `killed-${kill}`, 'sweeps', sweep, 'journal.jsonl')
+        const running = startMlds(spec, { cwd, env })
+        const moment = random.below(lines)
+        await until(() => linesOf(journal).length >= moment || running.child.exitCode !== null)
+        running.child.kill('SIGKILL')
+        await running.finished
+        const resumed = await mlds(moment === 0 ? spec : ['resume', sweep, '--workers', '2', '--json'], { cwd, env })
+        expect(json(resumed)).toMatchObject({ planned: 8, finished: 8, unique: 8, missing: 0 })
+        expect((await mlds(['verify', sweep], { cwd, env })).code).toBe(0)
+        expect((await mlds(['export', sweep], { cwd, env })).stdout).toBe(expected)
+      }
+    },
+  )
+})
+
+describe('a damaged journal', () => {
+  const finishedSweep = async (): Promise<{ cwd: string; sweep: string }> => {
+    const cwd = temporaryFolder()
+    return { cwd, sweep: json(await mlds(['sweep', 'params', ...tiny, '--json'], { cwd })).sweep }
+  }
+
+  it('with a torn last line is repaired, and said', async () => {
+    const { cwd, sweep } = await finishedSweep()
+    appendFileSync(journalOf(cwd), '{"type":"ended","tri')
+    const resumed = await mlds(['resume', sweep, '--json'], { cwd })
+    expect(resumed.stderr).toContain("the journal's last line was torn")
+    expect(json(resumed)).toMatchObject({ planned: 6, finished: 6, unique: 6 })
+    expect((await mlds(['verify', sweep], { cwd })).code).toBe(0)
+  })
+
+  it('with a corrupt line in the middle runs that trial again, and only that', async () => {
+    const { cwd, sweep } = await finishedSweep()
+    const lines = linesOf(journalOf(cwd))
+    const at = lines.findIndex((line) => line.includes('"ended"'))
+    const broken = lines.with(at, lines[at]!.replace('0.', '9.'))
+    writeFileSync(journalOf(cwd), `${broken.join('\n')}\n`)
+    const verified = await mlds(['verify', sweep, '--json'], { cwd })
+    expect(verified.code).toBe(1)
+    expect(json<{ missing: number; damagedLines: string[] }>(verified)).toMatchObject({
+      missing: 1,
+      damagedLines: [`journal line ${at + 1}: the checksum does not match`],
+    })
+    const resumed = await mlds(['resume', sweep, '--json'], { cwd })
+    expect(resumed.stderr).toContain(`line ${at + 1} of`)
+    expect(json(resumed)).toMatchObject({ planned: 6, finished: 6, unique: 6 })
+  })
+
+  it('of a newer version is refused and left as it is', async () => {
+    const { cwd, sweep } = await finishedSweep()
+    const { Journal } = await import('../../src/sweeps/journal.js')
+    const journal = Journal.open(journalOf(cwd))
+    journal.append({ type: 'opened', format: 99, sweep, planHash: 'x', codeVersion: '9.9.9', atMs: 0 })
+    journal.close()
+    const before = readFileSync(journalOf(cwd))
+    const resumed = await mlds(['resume', sweep], { cwd })
+    expect(resumed.code).toBe(3)
+    expect(resumed.stderr).toContain('written by a newer mlds: journal format 99')
+    expect(resumed.stderr).toContain('at least 9.9.9')
+    expect(readFileSync(journalOf(cwd))).toEqual(before)
+  })
+})
+
+describe('bad input', () => {
+  it.each([
+    [['sweep', 'parms'], /unknown experiment: parms\n {2}did you mean params\?/],
+    [['sweep', 'params', '--set', 'widht=3'], /unknown axis: widht\n {2}did you mean width\?/],
+    [['sweep', 'params', '--set', 'width=0'], /width: "0" is not an integer from 1 to 4096/],
+    [['sweep', 'params', '--set', 'width=ten'], /width: "ten" is not an integer from 1 to 4096/],
+    [['sweep', 'params', '--set', 'width='], /width: no values/],
+    [['sweep', 'params', '--set', 'optimizer=adm'], /optimizer: "adm" is not one of/],
+    [['sweep', 'params', '--workers', '0'], /--workers: 0 is not a number of workers \(an integer from 1 to 256\)/],
+    [['sweep', 'params', '--workers', '10000'], /--workers: 10000 is not a number of workers/],
+    [['sweep', 'params', '--workers', 'many'], /--workers: many is not a number of workers/],
+    [['sweep', 'params', '--profile', 'tiny'], /unknown profile: tiny/],
+    [['sweep', 'params', '--name', '../escape'], /not a sweep's name: "\.\.\/escape"/],
+    [['sweep', 'nothing.yaml'], /nothing\.yaml: no such file/],
+    [['sweep', 'broken.yaml'], /broken\.yaml:3:1: Flow sequence/],
+    [['sweep', 'empty-axis.yaml'], /empty-axis\.yaml:3:10: width: no values/],
+    [['resume', 'nothing'], /unknown sweep: nothing/],
+    [['show', 'ffff'], /unknown trial: ffff/],
+    [['resume', 'nothing', '--only', 'lost'], /unknown state: lost/],
+    [['sweep'], /Missing 1 required arg/],
+    [['sweep', 'params', '--wrokers', '3'], /Nonexistent flag/],
+  ])('%j ends with a sentence, exit code 2 and nothing stored', async (args, message) => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'broken.yaml'), 'experiment: params\naxes: {width: [1, 2\n')
+    writeFileSync(join(cwd, 'empty-axis.yaml'), 'experiment: params\naxes:\n  width: []\n')
+    const { code, stderr, stdout } = await mlds(args, { cwd })
+    expect(stderr).toMatch(message)
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).not.toMatch(/\n\s+at /)
+    const sweeps = join(cwd, '.mlds', 'sweeps')
+    expect(existsSync(sweeps) ? readdirSync(sweeps) : []).toEqual([])
+  })
+
+  it.each([
+    ['a file', 'occupied', /the store can't be written: .*occupied: it is not a folder/],
+    ['a place below a file', 'occupied/deeper', /the store can't be written/],
+    ['a full device', 'full/store', /the store can't be written/],
+  ])('a store that is %s ends with a sentence and exit code 3', async (_what, store, message) => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'occupied'), '')
+    symlinkSync('/dev/full', join(cwd, 'full'))
+    const { code, stderr } = await mlds(['sweep', 'params', ...tiny, '--store', store], { cwd })
+    expect(stderr).toMatch(message)
+    expect(code).toBe(3)
+  })
+
+  it('is told as JSON too', async () => {
+    const { code, stdout } = await mlds(['sweep', 'parms', '--json'], { cwd: temporaryFolder() })
+    expect(code).toBe(2)
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: {
+        code: 'UNKNOWN',
+        message: 'unknown experiment: parms',
+        hint: expect.stringContaining('params') as string,
+      },
+    })
+  })
+})

@@ -1,0 +1,242 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Assignment, ParentResult, Trial, TrialEvent } from '../../src/trial.js'
+import type { Backend } from '../../src/worker/backend.js'
+
+let serial = 0
+export function toyAssignment(
+  params: Record<string, string | number>,
+  options: { init?: number; interactive?: boolean; attempt?: number; parents?: ParentResult[] } = {},
+): Assignment {
+  const trial: Trial = {
+    id: (serial++).toString(16).padStart(16, '0'),
+    index: 0,
+    experiment: 'toy',
+    version: 1,
+    stage: 'main',
+    params: { steps: 3, behaviour: 'count', ...params },
+    seeds: { data: 0, init: options.init ?? 0, shuffle: 0, corruption: 0 },
+    parents: (options.parents ?? []).map((parent) => parent.trial.id),
+    cost: 1,
+  }
+  return {
+    sweep: 'toy-sweep',
+    trial,
+    attempt: options.attempt ?? 1,
+    parents: options.parents ?? [],
+    engine: 'cpu',
+    interactive: options.interactive ?? false,
+  }
+}
+
+/** Reads events until `done` says so; fails rather than hang when the stream ends first. */
+export class Listener {
+  readonly seen: TrialEvent[] = []
+  readonly #iterator: AsyncIterator<TrialEvent>
+
+  constructor(backend: Backend) {
+    this.#iterator = backend.events()[Symbol.asyncIterator]()
+  }
+
+  async until(done: (event: TrialEvent) => boolean): Promise<TrialEvent> {
+    for (;;) {
+      const next = await this.#iterator.next()
+      if (next.done === true) throw new Error('the events ended before what was waited for')
+      this.seen.push(next.value)
+      if (done(next.value)) return next.value
+    }
+  }
+
+  async untilEnded(trials: readonly string[]): Promise<void> {
+    const open = new Set(trials)
+    while (open.size > 0) {
+      const event = await this.until((e) => e.type === 'ended' || e.type === 'lost')
+      open.delete(event.trial)
+    }
+  }
+
+  of(trial: string): TrialEvent[] {
+    return this.seen.filter((event) => event.trial === trial)
+  }
+}
+
+export interface BackendAbilities {
+  /** A trial may take its thread or process down without taking the test with it. */
+  readonly survivesCrashes: boolean
+}
+
+/** What every backend promises (src/worker/backend.ts). */
+export function backendSuite(
+  name: string,
+  open: (capacity: number) => Promise<Backend>,
+  abilities: BackendAbilities,
+): void {
+  describe(`the ${name} backend`, () => {
+    const opened: Backend[] = []
+    const start = async (capacity = 2): Promise<{ backend: Backend; listener: Listener }> => {
+      const backend = await open(capacity)
+      opened.push(backend)
+      return { backend, listener: new Listener(backend) }
+    }
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((backend) => backend.close()))
+    })
+
+    it('tells each attempt from its start through its reports, in step order, to one end', async () => {
+      const { backend, listener } = await start()
+      const assignments = [toyAssignment({ steps: 600 }), toyAssignment({ steps: 2 })]
+      for (const assignment of assignments) await backend.start(assignment)
+      await listener.untilEnded(assignments.map((a) => a.trial.id))
+      for (const { trial } of assignments) {
+        const events = listener.of(trial.id)
+        expect(events[0]).toMatchObject({ type: 'started', attempt: 1 })
+        expect(events.at(-1)).toMatchObject({ type: 'ended', outcome: { state: 'finished' } })
+        const steps = events.flatMap((event) => (event.type === 'report' ? [event.step] : []))
+        expect(steps).toEqual(Array.from({ length: Number(trial.params['steps']) }, (_, i) => i + 1))
+        expect(events).toHaveLength(steps.length + 2)
+      }
+    })
+
+    it('gives numbers that depend on the parameters and seeds alone', async () => {
+      const { backend, listener } = await start()
+      const twins = [toyAssignment({ steps: 5 }, { init: 11 }), toyAssignment({ steps: 5 }, { init: 11 })]
+      for (const twin of twins) await backend.start(twin)
+      await listener.untilEnded(twins.map((t) => t.trial.id))
+      const results = twins
+        .map(({ trial }) => listener.of(trial.id).at(-1))
+        .map((event) =>
+          event?.type === 'ended' && event.outcome.state === 'finished' ? event.outcome.metrics : undefined,
+        )
+      expect(results[0]).toEqual(results[1])
+      // Worked by hand: five steps of the linear congruence from 11.
+      let value = 11
+      for (let i = 0; i < 5; i++) value = (value * 1103515245 + 12345) % 2147483648
+      expect(results[0]).toEqual({ loss: value / 2147483648 })
+    })
+
+    it('makes what a trial throws its outcome, and goes on', async () => {
+      const { backend, listener } = await start()
+      const [bad, good] = [toyAssignment({ behaviour: 'fail' }), toyAssignment({})]
+      await backend.start(bad)
+      await backend.start(good)
+      await listener.untilEnded([bad.trial.id, good.trial.id])
+      expect(listener.of(bad.trial.id).at(-1)).toMatchObject({
+        outcome: { state: 'failed', error: { message: 'it was asked to fail' } },
+      })
+      expect(listener.of(good.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+    })
+
+    it('fails a trial whose loss is not a number and says at which step', async () => {
+      const { backend, listener } = await start()
+      const assignment = toyAssignment({ behaviour: 'diverge' })
+      await backend.start(assignment)
+      await listener.untilEnded([assignment.trial.id])
+      expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
+        outcome: { state: 'failed', error: { message: 'loss is not a finite number: NaN at step 2' } },
+      })
+      expect(listener.of(assignment.trial.id).filter((event) => event.type === 'report')).toHaveLength(2)
+    })
+
+    it('fails a trial of an unknown experiment or version with a sentence', async () => {
+      const { backend, listener } = await start()
+      const [unknown, newer] = [toyAssignment({}), toyAssignment({})]
+      await backend.start({ ...unknown, trial: { ...unknown.trial, experiment: 'nothing' } })
+      await backend.start({ ...newer, trial: { ...newer.trial, version: 2 } })
+      await listener.untilEnded([unknown.trial.id, newer.trial.id])
+      expect(listener.of(unknown.trial.id).at(-1)).toMatchObject({
+        outcome: { state: 'failed', error: { message: 'unknown experiment: nothing' } },
+      })
+      expect(listener.of(newer.trial.id).at(-1)).toMatchObject({
+        outcome: { state: 'failed', error: { message: expect.stringContaining('another version') as string } },
+      })
+    })
+
+    it('honours a stop by the next report, and the trial keeps what it had', async () => {
+      const { backend, listener } = await start()
+      const assignment = toyAssignment({ behaviour: 'wait' })
+      await backend.start(assignment)
+      await listener.until((event) => event.type === 'report')
+      await backend.stop(assignment.trial.id, 'enough')
+      await listener.untilEnded([assignment.trial.id])
+      const last = listener.of(assignment.trial.id).at(-1)
+      expect(last).toMatchObject({ type: 'ended', outcome: { state: 'stopped', reason: 'enough' } })
+      expect(last?.type === 'ended' && last.outcome.state === 'stopped' && Object.keys(last.outcome.metrics)).toEqual([
+        'loss',
+      ])
+    })
+
+    it('lets an interactive attempt report again only after an answer', async () => {
+      const { backend, listener } = await start()
+      const assignment = toyAssignment({ steps: 3 }, { interactive: true })
+      await backend.start(assignment)
+      for (let step = 1; step <= 3; step++) {
+        expect(await listener.until((event) => event.type === 'report')).toMatchObject({ step })
+        backend.proceed(assignment.trial.id)
+      }
+      await listener.untilEnded([assignment.trial.id])
+      expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+    })
+
+    it('stops an interactive attempt that waits for its answer', async () => {
+      const { backend, listener } = await start()
+      const assignment = toyAssignment({ steps: 3 }, { interactive: true })
+      await backend.start(assignment)
+      await listener.until((event) => event.type === 'report')
+      await backend.stop(assignment.trial.id, 'not good enough')
+      await listener.untilEnded([assignment.trial.id])
+      expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
+        outcome: { state: 'stopped', reason: 'not good enough' },
+      })
+    })
+
+    it('ignores a stop for a trial it does not run', async () => {
+      const { backend } = await start()
+      await expect(backend.stop('ffffffffffffffff', 'why not')).resolves.toBeUndefined()
+    })
+
+    it("hands a parent's artifacts to its child", async () => {
+      const { backend, listener } = await start()
+      const parent = toyAssignment({ behaviour: 'save', steps: 7 })
+      await backend.start(parent)
+      await listener.untilEnded([parent.trial.id])
+      const ended = listener.of(parent.trial.id).at(-1)
+      if (ended?.type !== 'ended' || ended.outcome.state !== 'finished') throw new Error('the parent did not finish')
+      expect(ended.outcome.artifacts['numbers']).toMatchObject({ sizeBytes: 3 })
+      const child = toyAssignment(
+        { behaviour: 'load' },
+        { parents: [{ trial: parent.trial, metrics: ended.outcome.metrics, artifacts: ended.outcome.artifacts }] },
+      )
+      await backend.start(child)
+      await listener.untilEnded([child.trial.id])
+      expect(listener.of(child.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished', metrics: { sum: 10 } } })
+    })
+
+    it.each(abilities.survivesCrashes ? ['die', 'hog'] : [])(
+      'loses only the attempt that makes its thread %s, once, and goes on',
+      async (behaviour) => {
+        const { backend, listener } = await start(2)
+        const [crash, calm] = [toyAssignment({ behaviour }), toyAssignment({ steps: 20 })]
+        await backend.start(crash)
+        await backend.start(calm)
+        await listener.untilEnded([crash.trial.id, calm.trial.id])
+        const after = [toyAssignment({}), toyAssignment({}), toyAssignment({})]
+        for (const assignment of after.slice(0, 2)) await backend.start(assignment)
+        await listener.untilEnded(after.slice(0, 2).map((a) => a.trial.id))
+        await backend.start(after[2]!)
+        await listener.untilEnded([after[2]!.trial.id])
+        expect(listener.of(crash.trial.id).filter((event) => event.type === 'lost')).toHaveLength(1)
+        expect(listener.of(crash.trial.id).filter((event) => event.type === 'ended')).toHaveLength(0)
+        for (const { trial } of [calm, ...after])
+          expect(listener.of(trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+      },
+    )
+
+    it('ends its events and what runs when it is closed, twice if need be', async () => {
+      const { backend, listener } = await start()
+      const assignment = toyAssignment({ behaviour: 'wait' })
+      await backend.start(assignment)
+      await listener.until((event) => event.type === 'report')
+      await Promise.all([backend.close(), backend.close()])
+      await expect(listener.until((event) => event.type === 'ended')).rejects.toThrow('events ended')
+    })
+  })
+}

@@ -1,0 +1,450 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createEngine } from '../../src/nn/create-engine.js'
+import type { Engine, Rows } from '../../src/nn/engine.js'
+import { defineNet, initialize, type Activation, type Layer, type Net } from '../../src/nn/net.js'
+import { optimizerKinds, type Loss, type OptimizerSpec } from '../../src/nn/training.js'
+import { Random } from '../../src/seed.js'
+
+const steps = 50
+const batch = 12
+
+/** Small nets, each with something the others lack. Images have flat black parts, so that pooling meets ties. */
+const dense = (units: number, activation?: Activation): Layer => ({
+  kind: 'dense',
+  units,
+  ...(activation === undefined ? {} : { activation }),
+})
+const conv = (options: Partial<Extract<Layer, { kind: 'conv2d' }>> = {}): Layer => ({
+  kind: 'conv2d',
+  filters: 3,
+  size: 3,
+  ...options,
+})
+const flatten: Layer = { kind: 'flatten' }
+const image = [8, 8, 2]
+export const nets: Record<string, { net: Net; loss: Loss }> = {
+  'dense relu': { net: defineNet([7], [dense(9, 'relu'), dense(4)]), loss: 'softmax-cross-entropy' },
+  'dense tanh, squared error': { net: defineNet([7], [dense(9, 'tanh'), dense(2)]), loss: 'mean-squared-error' },
+  'dense leaky relu': { net: defineNet([7], [dense(9, { leakyRelu: 0.1 }), dense(4)]), loss: 'softmax-cross-entropy' },
+  'dense sigmoid': { net: defineNet([7], [dense(9, 'sigmoid'), dense(4)]), loss: 'softmax-cross-entropy' },
+  'softmax inside': {
+    net: defineNet([7], [dense(9), { kind: 'activation', activation: 'softmax' }, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  dropout: {
+    net: defineNet([7], [dense(9, 'relu'), { kind: 'dropout', rate: 0.4 }, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'without bias': {
+    net: defineNet([7], [{ kind: 'dense', units: 9, bias: false, activation: 'tanh' }, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'conv valid': {
+    net: defineNet(image, [conv({ activation: 'relu' }), flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'conv same, stride 2': {
+    net: defineNet(image, [
+      conv({ padding: 'same', stride: 2, activation: 'tanh' }),
+      conv({ size: 2 }),
+      flatten,
+      dense(4),
+    ]),
+    loss: 'softmax-cross-entropy',
+  },
+  'conv valid, stride 2': {
+    net: defineNet(image, [conv({ stride: 2 }), conv({ size: 2, bias: false }), flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'conv with a large window': {
+    net: defineNet(
+      [12, 12, 2],
+      [conv({ size: 9, stride: 2, padding: 'same', filters: 4, activation: 'tanh' }), flatten, dense(4)],
+    ),
+    loss: 'softmax-cross-entropy',
+  },
+  'conv with a large window, valid': {
+    net: defineNet([12, 12, 1], [conv({ size: 8, bias: false }), { kind: 'max-pool', size: 2 }, flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'max pool': {
+    net: defineNet(image, [conv({ bias: false }), { kind: 'max-pool', size: 2 }, flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'max pool, not dividing': {
+    net: defineNet(image, [{ kind: 'max-pool', size: 3 }, conv({ size: 2 }), flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'max pool on ties': {
+    net: defineNet(image, [conv({ size: 1, activation: 'relu' }), { kind: 'max-pool', size: 2 }, flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'max pool, overlapping': {
+    net: defineNet(image, [conv({ size: 1 }), { kind: 'max-pool', size: 3, stride: 2 }, flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+  'average pool': {
+    net: defineNet(image, [
+      conv({ activation: { leakyRelu: 0.2 } }),
+      { kind: 'average-pool', size: 2 },
+      flatten,
+      dense(4),
+    ]),
+    loss: 'softmax-cross-entropy',
+  },
+  'average pool, overlapping': {
+    net: defineNet(image, [conv({ size: 1 }), { kind: 'average-pool', size: 3, stride: 2 }, flatten, dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
+}
+
+export function rowsFor(net: Net, loss: Loss, count: number): Rows {
+  const random = new Random(7, 'rows')
+  const size = net.inputShape.reduce((a, b) => a * b, 1)
+  const features = Float32Array.from({ length: count * size }, () => Math.max(0, random.normal() * 0.6))
+  const targets =
+    loss === 'softmax-cross-entropy'
+      ? Int32Array.from({ length: count }, () => random.below(net.outputShape[0]!))
+      : Float32Array.from({ length: count * net.outputShape[0]! }, () => random.normal())
+  return { features, targets }
+}
+
+const sequence = (length: number): Int32Array => Int32Array.from({ length }, (_, i) => i)
+const optimizerOf = (kind: OptimizerSpec['kind']): OptimizerSpec => ({
+  kind,
+  learningRate: kind === 'sgd' || kind === 'adagrad' ? 0.05 : 0.005,
+})
+
+async function trainFifty(
+  engine: Engine,
+  net: Net,
+  loss: Loss,
+  optimizer: OptimizerSpec,
+): Promise<{ losses: Float32Array; parameters: Float32Array; correct: Float32Array; norms: Float32Array }> {
+  const training = await engine.train({
+    net,
+    loss,
+    optimizer,
+    rows: rowsFor(net, loss, steps * batch),
+    batch,
+    parameters: initialize(net, 1),
+    dropoutSeed: 5,
+    gradientNorms: true,
+  })
+  const { losses, correct, gradientNorms } = await training.run(sequence(steps * batch))
+  const parameters = training.parameters()
+  training.dispose()
+  return { losses, parameters, correct, norms: gradientNorms }
+}
+
+function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, relative: number): void {
+  expect(actual).toHaveLength(expected.length)
+  const scale = Math.max(...Array.from(expected, Math.abs), 1e-3)
+  for (let i = 0; i < expected.length; i++) {
+    const error = Math.abs(actual[i]! - expected[i]!) / Math.max(Math.abs(expected[i]!), scale * 1e-2)
+    if (!(error <= relative))
+      expect.fail(
+        `element ${i}: ${actual[i]} against ${expected[i]}, off by ${error.toExponential(1)} (at most ${relative})`,
+      )
+  }
+}
+
+/** What every engine promises; the reference is tfjs's own cpu backend. */
+export function engineSuite(
+  name: string,
+  open: () => Promise<Engine>,
+  supports: (net: string) => boolean = () => true,
+): void {
+  describe(`the ${name} engine`, () => {
+    let engine: Engine
+    let reference: Engine
+    beforeAll(async () => {
+      reference = await createEngine('cpu')
+      engine = await open()
+    })
+    afterAll(async () => {
+      await engine.dispose()
+      await reference.dispose()
+    })
+
+    const supported = Object.keys(nets).filter(supports)
+
+    it.each(supported)('trains %s as tfjs does, step by step', async (key) => {
+      const { net, loss } = nets[key]!
+      const [ours, theirs] = [
+        await trainFifty(engine, net, loss, optimizerOf('adam')),
+        await trainFifty(reference, net, loss, optimizerOf('adam')),
+      ]
+      expectClose(ours.losses, theirs.losses, 1e-4)
+      expectClose(ours.norms, theirs.norms, 2e-3)
+      if (loss === 'softmax-cross-entropy') expect(ours.correct).toEqual(theirs.correct)
+    })
+
+    it.each(optimizerKinds)('updates by %s as the formula says, step by step', async (kind) => {
+      const { net, loss } = nets['dense tanh, squared error']!
+      const [ours, theirs] = [
+        await trainFifty(engine, net, loss, optimizerOf(kind)),
+        await trainFifty(reference, net, loss, optimizerOf(kind)),
+      ]
+      expectClose(ours.losses, theirs.losses, 1e-4)
+      expectClose(ours.parameters, theirs.parameters, 1e-3)
+    })
+
+    // A ReLU at exactly 0 has no derivative for differences to find; there tfjs's choice is the reference, above.
+    it.each(supported.filter((key) => key !== 'dropout' && key !== 'max pool on ties'))(
+      'gives the gradient of %s that central differences give',
+      async (key) => {
+        const { net, loss } = nets[key]!
+        const rows = rowsFor(net, loss, 6)
+        const parameters = initialize(net, 2)
+        const { gradient } = await engine.gradient({ net, loss, rows }, parameters)
+        const expected = centralDifferences(net, loss, rows, parameters)
+        const norm = Math.sqrt(expected.reduce((sum, g) => sum + g * g, 0))
+        const error = Math.sqrt(expected.reduce((sum, g, i) => sum + (g - gradient[i]!) ** 2, 0))
+        expect(error / norm).toBeLessThan(1e-5)
+      },
+    )
+
+    it('weighs every row once when evaluating, whatever the number of rows', async () => {
+      const { net, loss } = nets['dense relu']!
+      const parameters = initialize(net, 3)
+      for (const count of [1, 249, 250, 251, 1100]) {
+        const rows = rowsFor(net, loss, count)
+        const [whole, theirs] = [
+          await engine.evaluate({ net, loss, rows }, parameters),
+          await reference.evaluate({ net, loss, rows }, parameters),
+        ]
+        expect(whole.loss).toBeCloseTo(theirs.loss, 5)
+        expect(whole.accuracy).toBeCloseTo(theirs.accuracy, 9)
+      }
+    })
+
+    it('evaluates only the rows of the order', async () => {
+      const { net, loss } = nets['dense relu']!
+      const rows = rowsFor(net, loss, 40)
+      const parameters = initialize(net, 3)
+      const order = Int32Array.from([3, 17, 5])
+      const picked: Rows = {
+        features: Float32Array.from([...order].flatMap((row) => [...rows.features.subarray(row * 7, row * 7 + 7)])),
+        targets: Int32Array.from(order, (row) => rows.targets[row]!),
+      }
+      const [a, b] = [
+        await engine.evaluate({ net, loss, rows, order }, parameters),
+        await engine.evaluate({ net, loss, rows: picked }, parameters),
+      ]
+      expect(a.loss).toBeCloseTo(b.loss, 6)
+    })
+
+    it('trains a partial last batch too, and counts it by its rows', async () => {
+      const { net, loss } = nets['dense relu']!
+      const rows = rowsFor(net, loss, 31)
+      const train = async (on: Engine) => {
+        const training = await on.train({
+          net,
+          loss,
+          optimizer: optimizerOf('sgd'),
+          rows,
+          batch,
+          parameters: initialize(net, 1),
+        })
+        const result = await training.run(sequence(31))
+        return { result, updates: training.updates, parameters: training.parameters() }
+      }
+      const [ours, theirs] = [await train(engine), await train(reference)]
+      expect(ours.updates).toBe(3)
+      expect(ours.result.losses).toHaveLength(3)
+      expect(ours.result.loss).toBeCloseTo(
+        (ours.result.losses[0]! * 12 + ours.result.losses[1]! * 12 + ours.result.losses[2]! * 7) / 31,
+        5,
+      )
+      expectClose(ours.parameters, theirs.parameters, 1e-4)
+    })
+
+    it('goes on where it was: two halves of an epoch are the epoch', async () => {
+      const { net, loss } = nets['dropout']!
+      const rows = rowsFor(net, loss, 10 * batch)
+      const open = () =>
+        engine.train({
+          net,
+          loss,
+          optimizer: optimizerOf('adam'),
+          rows,
+          batch,
+          parameters: initialize(net, 1),
+          dropoutSeed: 3,
+        })
+      const [whole, halves] = [await open(), await open()]
+      await whole.run(sequence(10 * batch))
+      await halves.run(sequence(10 * batch).subarray(0, 4 * batch))
+      await halves.run(sequence(10 * batch).subarray(4 * batch))
+      expect(halves.parameters()).toEqual(whole.parameters())
+    })
+
+    it('gives the same bits every time, also beside another training', async () => {
+      const { net, loss } = nets['max pool']!
+      if (!supported.includes('max pool')) return
+      const alone = await trainFifty(engine, net, loss, optimizerOf('adam'))
+      const [one, other] = await Promise.all([
+        trainFifty(engine, net, loss, optimizerOf('adam')),
+        trainFifty(engine, net, loss, optimizerOf('adam')),
+      ])
+      expect(one).toEqual(alone)
+      expect(other).toEqual(alone)
+    })
+
+    it('stops at an abort without finishing the epoch', async () => {
+      const { net, loss } = nets['dense relu']!
+      const rows = rowsFor(net, loss, 1000)
+      const training = await engine.train({
+        net,
+        loss,
+        optimizer: optimizerOf('sgd'),
+        rows,
+        batch: 1,
+        parameters: initialize(net, 1),
+      })
+      const controller = new AbortController()
+      const endless = Int32Array.from({ length: 2_000_000 }, (_, i) => i % 1000)
+      setImmediate(() => controller.abort(new Error('enough')))
+      await expect(training.run(endless, controller.signal)).rejects.toThrow('enough')
+      expect(training.updates).toBeLessThan(2_000_000)
+    })
+
+    it('gives the outputs that the loss is computed from', async () => {
+      const { net, loss } = nets['dense relu']!
+      const rows = rowsFor(net, loss, 260)
+      const parameters = initialize(net, 4)
+      const outputs = await engine.outputs(net, rows.features, parameters)
+      const losses = Array.from({ length: 260 }, (_, row) => {
+        const logits = outputs.subarray(row * 4, row * 4 + 4)
+        return Math.log(logits.reduce((sum, z) => sum + Math.exp(z), 0)) - logits[rows.targets[row]!]!
+      })
+      const { loss: mean } = await engine.evaluate({ net, loss, rows }, parameters)
+      expect(losses.reduce((a, b) => a + b, 0) / 260).toBeCloseTo(mean, 5)
+    })
+  })
+}
+
+/** Gradient by central differences over a float64 forward pass of our own, independent of tfjs. */
+function centralDifferences(net: Net, loss: Loss, rows: Rows, parameters: Float32Array): Float64Array {
+  const at = Float64Array.from(parameters)
+  const h = 1e-5
+  return at.map((value, i) => {
+    at[i] = value + h
+    const above = forwardLoss(net, loss, rows, at)
+    at[i] = value - h
+    const below = forwardLoss(net, loss, rows, at)
+    at[i] = value
+    return (above - below) / (2 * h)
+  })
+}
+
+type Volume = { height: number; width: number; channels: number; data: Float64Array }
+
+function forwardLoss(net: Net, loss: Loss, rows: Rows, parameters: Float64Array): number {
+  const size = net.inputShape.reduce((a, b) => a * b, 1)
+  const count = rows.features.length / size
+  let sum = 0
+  for (let row = 0; row < count; row++) {
+    const [height, width, channels] =
+      net.inputShape.length === 3 ? (net.inputShape as [number, number, number]) : [1, 1, size]
+    let value: Volume = {
+      height,
+      width,
+      channels,
+      data: Float64Array.from(rows.features.subarray(row * size, (row + 1) * size)),
+    }
+    net.layers.forEach((layer, index) => {
+      const own = net.parameters
+        .filter((p) => p.layer === index)
+        .map((p) => parameters.subarray(p.offset, p.offset + p.size))
+      value = forwardLayer(layer, own, value)
+    })
+    const outputs = value.data
+    if (loss === 'softmax-cross-entropy')
+      sum += Math.log(outputs.reduce((s, z) => s + Math.exp(z), 0)) - outputs[rows.targets[row]!]!
+    else sum += outputs.reduce((s, y, i) => s + (y - rows.targets[row * outputs.length + i]!) ** 2, 0) / outputs.length
+  }
+  return sum / count
+}
+
+function forwardLayer(layer: Layer, [kernel, bias]: Float64Array[], input: Volume): Volume {
+  switch (layer.kind) {
+    case 'dense': {
+      const data = Float64Array.from({ length: layer.units }, (_, u) =>
+        input.data.reduce((s, x, i) => s + x * kernel![i * layer.units + u]!, bias?.[u] ?? 0),
+      )
+      return { height: 1, width: 1, channels: layer.units, data: act(data, layer.activation) }
+    }
+    case 'conv2d': {
+      const { size, filters, stride = 1, padding = 'valid' } = layer
+      const extent = (n: number): number =>
+        padding === 'same' ? Math.ceil(n / stride) : Math.floor((n - size) / stride) + 1
+      const [height, width] = [extent(input.height), extent(input.width)]
+      const pad = (n: number, out: number): number =>
+        padding === 'same' ? Math.floor(Math.max(0, (out - 1) * stride + size - n) / 2) : 0
+      const [top, left] = [pad(input.height, height), pad(input.width, width)]
+      const data = new Float64Array(height * width * filters)
+      for (let y = 0; y < height; y++)
+        for (let x = 0; x < width; x++)
+          for (let f = 0; f < filters; f++) {
+            let s = bias?.[f] ?? 0
+            for (let i = 0; i < size; i++)
+              for (let j = 0; j < size; j++) {
+                const [r, c] = [y * stride + i - top, x * stride + j - left]
+                if (r < 0 || c < 0 || r >= input.height || c >= input.width) continue
+                for (let k = 0; k < input.channels; k++)
+                  s +=
+                    input.data[(r * input.width + c) * input.channels + k]! *
+                    kernel![((i * size + j) * input.channels + k) * filters + f]!
+              }
+            data[(y * width + x) * filters + f] = s
+          }
+      return { height, width, channels: filters, data: act(data, layer.activation) }
+    }
+    case 'max-pool':
+    case 'average-pool': {
+      const { size, stride = size } = layer
+      const extent = (n: number): number => Math.floor((n - size) / stride) + 1
+      const [height, width] = [extent(input.height), extent(input.width)]
+      const data = new Float64Array(height * width * input.channels)
+      for (let y = 0; y < height; y++)
+        for (let x = 0; x < width; x++)
+          for (let c = 0; c < input.channels; c++) {
+            const window: number[] = []
+            for (let i = 0; i < size; i++)
+              for (let j = 0; j < size; j++)
+                window.push(input.data[((y * stride + i) * input.width + x * stride + j) * input.channels + c]!)
+            data[(y * width + x) * input.channels + c] =
+              layer.kind === 'max-pool' ? Math.max(...window) : window.reduce((a, b) => a + b, 0) / window.length
+          }
+      return { height, width, channels: input.channels, data }
+    }
+    case 'flatten':
+      return { height: 1, width: 1, channels: input.data.length, data: input.data }
+    case 'dropout':
+      return input
+    case 'activation':
+      return { ...input, data: act(input.data, layer.activation) }
+  }
+}
+
+function act(values: Float64Array, activation: Activation = 'linear'): Float64Array {
+  switch (activation) {
+    case 'linear':
+      return values
+    case 'relu':
+      return values.map((x) => Math.max(0, x))
+    case 'tanh':
+      return values.map(Math.tanh)
+    case 'sigmoid':
+      return values.map((x) => 1 / (1 + Math.exp(-x)))
+    case 'softmax': {
+      const exps = values.map(Math.exp)
+      const sum = exps.reduce((a, b) => a + b, 0)
+      return exps.map((e) => e / sum)
+    }
+    default:
+      return values.map((x) => (x > 0 ? x : activation.leakyRelu * x))
+  }
+}

@@ -1,0 +1,176 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { params, parameterCount } from '../../src/experiments/params.js'
+import { drawFigures } from '../../src/figures/draw.js'
+import { renderPng, renderSvg } from '../../src/figures/render.js'
+import type { TrialRecord } from '../../src/trial.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'mlds-figures-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const read = () => Promise.reject(new Error('nothing was saved'))
+
+/** Records shaped like the params sweep's: loss falls with size, seeds differ a little. */
+function recordsFor(
+  widths: readonly number[],
+  seeds: readonly number[],
+  broken: (width: number) => boolean = () => false,
+): TrialRecord[] {
+  return widths.flatMap((width) =>
+    seeds.map((seed) => {
+      const loss = 2.3 * Math.exp(-width / 30) + 0.1 + 0.01 * seed
+      return {
+        trial: {
+          id: `${width}-${seed}`,
+          index: 0,
+          experiment: 'params',
+          version: 1,
+          stage: 'main',
+          params: {
+            width,
+            depth: 3,
+            dataset: 'mnist-10k',
+            trainRows: 7500,
+            batch: 100,
+            epochs: 20,
+            optimizer: 'adagrad',
+            learningRate: 0.01,
+          },
+          seeds: { data: seed, init: seed, shuffle: seed, corruption: seed },
+          parents: [],
+          cost: 1,
+        },
+        state: 'finished',
+        attempts: 1,
+        metrics: {
+          parameters: parameterCount(width),
+          'train/loss': broken(width) ? NaN : loss,
+          'validation/loss': loss + 0.05,
+          'train/accuracy': 1 - loss / 3,
+          'validation/accuracy': 0.97 - loss / 3,
+        },
+        artifacts: {},
+        series: {},
+      } satisfies TrialRecord
+    }),
+  )
+}
+const widths = [2, 8, 24, 64, 128, 256, 512]
+const figure = (name: string) => params.figures.find((definition) => definition.name === name)!
+
+describe('the figures of params', () => {
+  it.each(params.figures.map(({ name }) => name))('%s is drawn from this specification', async (name) => {
+    expect(await figure(name).draw(recordsFor(widths, [0, 1, 2]), read)).toMatchSnapshot()
+  })
+
+  it.each(params.figures.map(({ name }) => name))(
+    '%s compiles and renders without a warning, to the same bytes each time',
+    async (name) => {
+      const spec = (await figure(name).draw(recordsFor(widths, [0, 1, 2]), read))!
+      const warnings: string[] = []
+      const first = await renderSvg(spec, (message) => warnings.push(message))
+      expect(warnings).toEqual([])
+      expect(await renderSvg(spec)).toBe(first)
+      expect(first).toContain('parameters')
+      expect(first).toContain('3 seeds')
+    },
+  )
+
+  it('name their axes with units, have a legend and say the settings', async () => {
+    const svg = await renderSvg((await figure('loss-against-parameters-log').draw(recordsFor(widths, [0, 1]), read))!)
+    for (const text of [
+      'cross-entropy (nats)',
+      'parameters',
+      'train',
+      'validation',
+      '2 seeds',
+      'mnist-10k, 7500 rows, 20 epochs, batch 100, adagrad 0.01',
+    ])
+      expect(svg).toContain(text)
+  })
+
+  it('leave out what is not finite, and say how many', async () => {
+    const svg = await renderSvg(
+      (await figure('loss-against-parameters-log').draw(
+        recordsFor(widths, [0, 1], (width) => width === 64),
+        read,
+      ))!,
+    )
+    expect(svg).toContain('2 values that are not finite')
+    expect(svg).not.toMatch(/NaN|Infinity/)
+  })
+
+  it('are not drawn from nothing, and have no band from one seed', async () => {
+    expect(await figure('loss-against-parameters-log').draw([], read)).toBeUndefined()
+    const spec = (await figure('loss-against-parameters-log').draw(recordsFor(widths, [0]), read)) as {
+      layer: { mark: { type: string } }[]
+    }
+    expect(spec.layer.map(({ mark }) => mark.type)).toEqual(['line', 'point'])
+  })
+
+  it('become PNGs with text in them, without any font installed', async () => {
+    const svg = await renderSvg(
+      (await figure('accuracy-against-parameters-log').draw(recordsFor(widths, [0, 1]), read))!,
+    )
+    const png = await renderPng(svg)
+    expect(Buffer.from(png.subarray(1, 4)).toString()).toBe('PNG')
+    // The same picture without its words is a smaller file: the words are drawn.
+    expect((await renderPng(svg.replaceAll(/<text[^>]*>[^<]*<\/text>/g, ''))).length).toBeLessThan(png.length * 0.8)
+  })
+
+  it('are written as SVG, PNG and vega-lite JSON', async () => {
+    const files = await drawFigures(params.figures, recordsFor(widths, [0, 1]), read, folder)
+    expect(files).toHaveLength(12)
+    expect(
+      JSON.parse(
+        readFileSync(
+          files.find((file) => file.endsWith('.vl.json'))!,
+          'utf8',
+        ),
+      ),
+    ).toHaveProperty('layer')
+  })
+})
+
+describe('the claims of params', () => {
+  const verdicts = (records: TrialRecord[]) =>
+    Object.fromEntries(params.claims.map((claim) => [claim.id, claim.check(records).state]))
+
+  it('are borne out by records that bear them out', () => {
+    expect(verdicts(recordsFor([2, 8, 16, 24, 32, 64, 128, 256, 512], [0, 1, 2]))).toEqual({
+      'parameter-formula': 'reproduced',
+      'loss-falls-with-size': 'reproduced',
+      'accuracy-saturates': 'reproduced',
+      'gap-of-large-nets': 'reproduced',
+      'training-fits-above': 'reproduced',
+    })
+  })
+
+  it('are refuted by records that refute them', () => {
+    const upside = recordsFor([2, 8, 16, 24, 32, 64, 128, 256, 512], [0]).map((record) => ({
+      ...record,
+      metrics: {
+        ...record.metrics,
+        parameters: record.metrics['parameters']! + 1,
+        'train/loss': 3 - record.metrics['train/loss']!,
+        'train/accuracy': 0.5,
+      },
+    }))
+    expect(verdicts(upside)).toMatchObject({
+      'parameter-formula': 'not reproduced',
+      'loss-falls-with-size': 'not reproduced',
+      'gap-of-large-nets': 'not reproduced',
+      'training-fits-above': 'not reproduced',
+    })
+  })
+
+  it('are inconclusive where there is too little to go by', () => {
+    expect(new Set(Object.values(verdicts([])))).toEqual(new Set(['inconclusive']))
+    expect(verdicts(recordsFor([2, 8], [0]))).toMatchObject({
+      'loss-falls-with-size': 'inconclusive',
+      'accuracy-saturates': 'inconclusive',
+      'gap-of-large-nets': 'inconclusive',
+    })
+  })
+})

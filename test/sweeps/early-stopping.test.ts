@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { AshaScheduler } from '../../src/sweeps/asha.js'
+import { EnoughScheduler } from '../../src/sweeps/enough.js'
+import { GridScheduler } from '../../src/sweeps/grid.js'
+import { MedianScheduler } from '../../src/sweeps/median.js'
+import type { Scheduler } from '../../src/sweeps/scheduler.js'
+import { schedulerSuite, trialsOf } from '../conformance/scheduler.js'
+
+const loss = { metric: 'loss', direction: 'minimize' } as const
+const grid = (): GridScheduler => new GridScheduler(trialsOf(20))
+const at = (scheduler: Scheduler, trial: string, step: number, value: number) =>
+  scheduler.observe({ trial, step, metrics: { loss: value } })
+
+schedulerSuite('grid', (inner) => inner)
+schedulerSuite('asha', (inner) => new AshaScheduler(inner, { ...loss, maxSteps: 9 }))
+schedulerSuite('median', (inner) => new MedianScheduler(inner, loss))
+schedulerSuite('enough', (inner) => new EnoughScheduler(inner, { ...loss, target: 0, patience: 5 }))
+
+describe('asha', () => {
+  it('has the rungs of the paper: r, rη, rη² … below R', () => {
+    const rungs = (minSteps: number, maxSteps: number, reduction: number) =>
+      new AshaScheduler(grid(), { ...loss, minSteps, maxSteps, reduction }).rungs
+    // Li et al. 2020, table 1: r = 1, R = 9, η = 3 has rungs 1, 3 and the full 9.
+    expect(rungs(1, 9, 3)).toEqual([1, 3])
+    expect(rungs(1, 81, 3)).toEqual([1, 3, 9, 27])
+    expect(rungs(4, 64, 4)).toEqual([4, 16])
+  })
+
+  it('lets the first arrivals on, then only those among the best third so far', () => {
+    const asha = new AshaScheduler(grid(), { ...loss, maxSteps: 9 })
+    // Worked by hand: with n values seen, ⌊n/3⌋ places; none to give before the third.
+    expect([5, 4, 3, 6, 2, 1, 9, 2.5, 0].map((value, i) => at(asha, `t${i}`, 1, value))).toEqual([
+      'continue', // first
+      'continue', // second
+      'continue', // best of 3, one place
+      'stop', // 4th best of 4
+      'continue', // best of 5
+      'continue', // best of 6
+      'stop', // last of 7
+      'stop', // 3rd of 8, two places
+      'continue', // best of 9
+    ])
+  })
+
+  it('judges a trial once a rung, however often and late it reports', () => {
+    const asha = new AshaScheduler(grid(), { ...loss, maxSteps: 9 })
+    for (const [i, value] of [3, 2, 1].entries()) at(asha, `t${i}`, 1, value)
+    expect(at(asha, 't0', 1, 3)).toBe('continue')
+    expect(at(asha, 't0', 2, 3)).toBe('continue')
+    expect(at(asha, 't5', 1, 4)).toBe('stop')
+  })
+
+  it('takes NaN for the worst, and the greatest for the best when it maximises', () => {
+    const asha = new AshaScheduler(grid(), { metric: 'loss', direction: 'maximize', maxSteps: 9 })
+    expect([1, 2, 3, NaN, 2.5].map((value, i) => at(asha, `t${i}`, 1, value))).toEqual([
+      'continue',
+      'continue',
+      'continue',
+      'stop',
+      'stop',
+    ])
+  })
+
+  it.each([
+    [{ minSteps: 0, maxSteps: 9 }, /minSteps 0/],
+    [{ minSteps: 10, maxSteps: 9 }, /minSteps 10/],
+    [{ maxSteps: 9, reduction: 1 }, /reduction 1/],
+  ])('refuses %j', (options, message) => {
+    expect(() => new AshaScheduler(grid(), { ...loss, ...options })).toThrow(message)
+  })
+})
+
+describe('median stop', () => {
+  it('stops a trial whose best is worse than the median of the running averages at its step', () => {
+    const median = new MedianScheduler(grid(), { ...loss, minTrials: 3 })
+    for (const trial of ['t0', 't1', 't2']) {
+      at(median, trial, 1, 4)
+      at(median, trial, 2, 2)
+    }
+    // Running averages at step 2 are 3, 3, 3.
+    at(median, 't3', 1, 5)
+    expect(at(median, 't3', 2, 3.5)).toBe('stop')
+    at(median, 't4', 1, 5)
+    expect(at(median, 't4', 2, 2.9)).toBe('continue')
+  })
+
+  it('waits for enough others and for the grace period', () => {
+    const median = new MedianScheduler(grid(), { ...loss, graceSteps: 3, minTrials: 2 })
+    for (const trial of ['t0', 't1']) for (let step = 1; step <= 4; step++) at(median, trial, step, 1)
+    expect([1, 2, 3, 4].map((step) => at(median, 't2', step, 9))).toEqual(['continue', 'continue', 'continue', 'stop'])
+    expect(at(new MedianScheduler(grid(), loss), 't0', 50, 1e9)).toBe('continue')
+  })
+})
+
+describe('enough', () => {
+  it('stops at the target, and after so many reports without progress', () => {
+    const enough = new EnoughScheduler(grid(), { ...loss, target: 0.1, patience: 2, minDelta: 0.01 })
+    expect([0.5, 0.3, 0.1].map((value, i) => at(enough, 't0', i, value))).toEqual(['continue', 'continue', 'stop'])
+    expect([0.5, 0.495, 0.48].map((value, i) => at(enough, 't1', i, value))).toEqual([
+      'continue',
+      'continue',
+      'continue',
+    ])
+    expect([0.5, 0.5, 0.5].map((value, i) => at(enough, 't2', i, value))).toEqual(['continue', 'continue', 'stop'])
+  })
+})

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest'
+import type { JournalEvent } from '../../src/sweeps/journal.js'
+import { buildRecords, isComplete, SweepState } from '../../src/sweeps/state.js'
+import type { Trial } from '../../src/trial.js'
+
+const trials: Trial[] = ['a', 'b'].map((id, index) => ({
+  id,
+  index,
+  experiment: 'toy',
+  version: 1,
+  stage: 'main',
+  params: { width: index },
+  seeds: { data: 0, init: 0, shuffle: 0, corruption: 0 },
+  parents: [],
+  cost: 1,
+}))
+const started = (trial: string, attempt = 1): JournalEvent => ({
+  type: 'started',
+  trial,
+  attempt,
+  atMs: 1,
+  worker: 'w',
+})
+const report = (trial: string, step: number, loss: number, attempt = 1): JournalEvent => ({
+  type: 'report',
+  trial,
+  attempt,
+  atMs: 2,
+  step,
+  metrics: { loss },
+})
+const ended = (trial: string, attempt = 1): JournalEvent => ({
+  type: 'ended',
+  trial,
+  attempt,
+  atMs: 3,
+  outcome: { state: 'finished', metrics: { loss: 0 }, artifacts: {} },
+})
+
+describe('a sweep’s state', () => {
+  it('is complete when every trial has one result', () => {
+    const state = new SweepState(trials)
+    for (const event of [started('a'), ended('a'), started('b'), ended('b')]) state.apply(event)
+    expect(state.counts()).toMatchObject({ planned: 2, finished: 2, unique: 2, missing: 0 })
+    expect(isComplete(state.counts())).toBe(true)
+  })
+
+  it('shows a result that was accepted twice', () => {
+    const state = new SweepState(trials)
+    for (const event of [started('a'), ended('a'), started('b'), ended('b'), started('a', 2), ended('a', 2)])
+      state.apply(event)
+    expect(state.counts()).toMatchObject({ finished: 3, unique: 2 })
+    expect(isComplete(state.counts())).toBe(false)
+  })
+
+  it('takes nothing to be running after a process died', () => {
+    const state = new SweepState(trials)
+    state.apply(started('a'))
+    expect(state.counts()).toMatchObject({ running: 1, missing: 1 })
+    state.settle()
+    expect(state.counts()).toMatchObject({ running: 0, missing: 2 })
+  })
+
+  it('passes over events of trials it does not plan', () => {
+    const state = new SweepState(trials)
+    state.apply(ended('gone'))
+    expect(state.counts()).toMatchObject({ finished: 0, planned: 2 })
+  })
+})
+
+describe('records', () => {
+  it('keep the series of the attempt that counts, in plan order', () => {
+    const events = [
+      started('b'),
+      report('b', 1, 5),
+      started('b', 2),
+      report('b', 1, 4, 2),
+      report('b', 2, 3, 2),
+      ended('b', 2),
+    ]
+    const [a, b] = buildRecords(trials, events)
+    expect(a).toMatchObject({ state: 'planned', attempts: 0, series: {}, metrics: {} })
+    expect(b).toMatchObject({
+      state: 'finished',
+      attempts: 2,
+      metrics: { loss: 0 },
+      series: { loss: { steps: [1, 2], values: [4, 3] } },
+    })
+  })
+})

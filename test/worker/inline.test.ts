@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import { systemClock } from '../../src/clock.js'
+import { UnknownNameError } from '../../src/errors.js'
+import type { Experiment } from '../../src/experiments/experiment.js'
+import { createEngine } from '../../src/nn/create-engine.js'
+import { openStore } from '../../src/store.js'
+import { InlineBackend } from '../../src/worker/inline.js'
+import { backendSuite } from '../conformance/backend.js'
+import toy from '../fixtures/toy-experiment.mjs'
+
+const folder = mkdtempSync(join(tmpdir(), 'mlds-inline-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const store = openStore(folder)
+
+backendSuite(
+  'inline',
+  async (capacity) =>
+    new InlineBackend(capacity, {
+      findExperiment: async (name) => {
+        if (name !== 'toy') throw new UnknownNameError('experiment', name, ['toy'])
+        return toy as Experiment
+      },
+      engine: createEngine,
+      data: () => Promise.reject(new Error('no data here')),
+      putObject: (bytes) => store.putObject(bytes),
+      readObject: (ref) => store.readObject(ref),
+      log: () => {},
+      worker: 'inline',
+      clock: systemClock,
+    }),
+  { survivesCrashes: false },
+)

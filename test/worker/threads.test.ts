@@ -1,0 +1,51 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/clock.js'
+import { ThreadsBackend } from '../../src/worker/threads.js'
+import { backendSuite, Listener, toyAssignment } from '../conformance/backend.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'mlds-threads-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const open = async (workers: number): Promise<ThreadsBackend> =>
+  new ThreadsBackend({
+    workers,
+    clock: systemClock,
+    heapMb: 64,
+    storeFolder: join(folder, 'store'),
+    logsFolder: join(folder, 'logs'),
+    datasets: [],
+    experimentModules: [new URL('../fixtures/toy-experiment.mjs', import.meta.url).href],
+  })
+
+backendSuite('threads', open, { survivesCrashes: true })
+
+describe('the threads backend', () => {
+  it('keeps one log file per trial and attempt, with what the trial said and how it failed', async () => {
+    const backend = await open(1)
+    try {
+      const listener = new Listener(backend)
+      const assignment = toyAssignment({ behaviour: 'fail' }, { attempt: 2 })
+      await backend.start(assignment)
+      await listener.untilEnded([assignment.trial.id])
+      const log = readFileSync(join(folder, 'logs', `${assignment.trial.id}.2.log`), 'utf8')
+      expect(log).toContain('behaving: fail')
+      expect(log).toMatch(/failed: Error: it was asked to fail\n\s+at /)
+    } finally {
+      await backend.close()
+    }
+  })
+
+  it('leaves no thread behind when it is closed', async () => {
+    const workersBefore = process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length
+    const backend = await open(2)
+    await backend.start(toyAssignment({ behaviour: 'wait' }))
+    await new Listener(backend).until((event) => event.type === 'report')
+    await backend.close()
+    expect(process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length).toBeLessThanOrEqual(
+      workersBefore,
+    )
+  })
+})

@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // Worker threads, child processes and native sessions live in the tests; forks keep one test's crash from another's.
+    pool: 'forks',
+    maxWorkers: 2,
+  },
+})
