@@ -11,13 +11,18 @@ export async function renderSvg(spec: VegaLiteSpec, warn: (message: string) => v
   const compiled = compile(structuredClone(spec) as never, { logger: logger })
   vega.resetSVGDefIds()
   const { textMetrics } = vega as unknown as { textMetrics: { width: (item: MeasuredText, text?: unknown) => number } }
-  textMetrics.width = (item, text) => estimateWidth(String((text ?? item.text ?? '')), item.fontSize ?? 11)
+  textMetrics.width = (item, text) => estimateWidth(asText(text ?? item.text), item.fontSize ?? 11)
   const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logger: logger })
   try {
     return await view.toSVG()
   } finally {
     view.finalize()
   }
+}
+
+/** Vega measures strings, numbers and missing texts. */
+function asText(text: unknown): string {
+  return typeof text === 'string' || typeof text === 'number' ? String(text) : ''
 }
 
 /** Vega's own name for it; its types leave it out. */
