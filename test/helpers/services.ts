@@ -1,0 +1,10 @@
+/**
+ * Says whether tests of a service can run: `describe.skipIf(!hasX)`. Where every service is required
+ * (MLDS_REQUIRE_SERVICES=1, as in CI) a missing one fails the file instead of passing unseen.
+ */
+export function requireService(name: string, present: boolean, remedy: string): boolean {
+  if (present) return true
+  if (process.env['MLDS_REQUIRE_SERVICES'] === '1') throw new Error(`${name} is required but missing: ${remedy}`)
+  console.warn(`Tests of ${name} are skipped: it is missing. ${remedy}`)
+  return false
+}
