@@ -41,7 +41,7 @@ const allowed: Record<string, readonly string[]> = {
   nn: leaves,
   data: leaves,
   analysis: leaves,
-  figures: leaves,
+  figures: [...leaves, 'analysis'],
   tracking: leaves,
   worker: leaves,
   experiments: [...leaves, 'nn', 'data', 'analysis', 'figures'],

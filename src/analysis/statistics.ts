@@ -7,6 +7,14 @@ export function mean(values: ArrayLike<number>): number {
   return sum / values.length
 }
 
+/** Population variance, Σ(x−x̄)²/n: the mean squared error of the best constant. */
+export function variance(values: ArrayLike<number>): number {
+  const centre = mean(values)
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += (values[i]! - centre) ** 2
+  return sum / values.length
+}
+
 /** Sample standard deviation, √(Σ(x−x̄)²/(n−1)); 0 of a single value. */
 export function standardDeviation(values: ArrayLike<number>): number {
   if (values.length < 2) return values.length === 1 ? 0 : NaN

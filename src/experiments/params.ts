@@ -1,12 +1,12 @@
-import { mean, spearmanInterval } from '../analysis/statistics.js'
+import { mean } from '../analysis/statistics.js'
 import { epochOrder, stratifiedSplit } from '../data/split.js'
 import { againstAxis } from '../figures/against-axis.js'
 import { defineNet, initialize, type Layer, type Net } from '../nn/net.js'
 import type { OptimizerSpec } from '../nn/training.js'
-import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
+import { finished, inconclusive, metric, rankVerdict, round, seedsOf } from './claims.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
  * How many parameters does a net need to generalise?
@@ -134,14 +134,6 @@ const main = defineStage({
   run,
 })
 
-const finished = (records: readonly TrialRecord[]): TrialRecord[] =>
-  records.filter((record) => record.state === 'finished')
-const metric = (record: TrialRecord, name: string): number => record.metrics[name] ?? NaN
-const seedCount = (records: readonly TrialRecord[]): number =>
-  new Set(records.map((record) => JSON.stringify(record.trial.seeds))).size
-const inconclusive = (summary: string, seeds = 0): Verdict => ({ state: 'inconclusive', summary, seeds })
-const round = (value: number, digits = 3): string => value.toFixed(digits)
-
 /** The number of targets a net would have to fit one by one: rows × classes (Belkin 2019). */
 const interpolationThreshold = (record: TrialRecord): number => Number(record.trial.params['trainRows']) * classes
 
@@ -176,7 +168,7 @@ const claims: readonly Claim[] = [
       return {
         state: wrong.length === 0 ? 'reproduced' : 'not reproduced',
         summary: `${original.length - wrong.length} of ${original.length} nets have exactly that many`,
-        seeds: seedCount(original),
+        seeds: seedsOf(original),
       }
     },
   },
@@ -191,18 +183,9 @@ const claims: readonly Claim[] = [
       if (parameters.length < leastSizes)
         return inconclusive(
           `only ${parameters.length} sizes below the threshold (${leastSizes} needed)`,
-          seedCount(below),
+          seedsOf(below),
         )
-      const { rho, interval } = spearmanInterval(parameters, means, new Random(0, 'params', 'loss-falls-with-size'))
-      const state =
-        rho <= -0.8 && interval[1] < 0 ? 'reproduced' : interval[0] > -0.8 ? 'not reproduced' : 'inconclusive'
-      return {
-        state,
-        summary: `Spearman ${round(rho)} over ${parameters.length} sizes, 95 % interval ${round(interval[0])} to ${round(interval[1])}`,
-        seeds: seedCount(below),
-        effect: rho,
-        interval,
-      }
+      return rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedsOf(below) })
     },
   },
   {
@@ -214,12 +197,12 @@ const claims: readonly Claim[] = [
       const { parameters, means } = meansBySize(all, 'validation/accuracy')
       const large = means.filter((_, i) => parameters[i]! >= 2e4)
       if (large.length < 3)
-        return inconclusive(`only ${large.length} sizes of 2·10⁴ parameters or more (3 needed)`, seedCount(all))
+        return inconclusive(`only ${large.length} sizes of 2·10⁴ parameters or more (3 needed)`, seedsOf(all))
       const gap = Math.max(...means) - Math.min(...large)
       return {
         state: gap <= 0.06 ? 'reproduced' : 'not reproduced',
         summary: `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(Math.max(...means))})`,
-        seeds: seedCount(all),
+        seeds: seedsOf(all),
         effect: gap,
       }
     },
@@ -236,14 +219,14 @@ const claims: readonly Claim[] = [
       if (epochs < leastEpochs)
         return inconclusive(
           `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
-          seedCount(large),
+          seedsOf(large),
         )
       const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
       const least = Math.min(...gaps)
       return {
         state: least >= 0 ? 'reproduced' : 'not reproduced',
         summary: `${gaps.filter((gap) => gap >= 0).length} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`,
-        seeds: seedCount(large),
+        seeds: seedsOf(large),
         effect: mean(gaps),
       }
     },
@@ -259,11 +242,11 @@ const claims: readonly Claim[] = [
       const accuracy = mean(large.map((record) => metric(record, 'train/accuracy')))
       const epochs = Math.min(...large.map((record) => Number(record.trial.params['epochs'])))
       if (epochs < leastEpochs && accuracy < 0.95)
-        return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedCount(large))
+        return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedsOf(large))
       return {
         state: accuracy >= 0.95 ? 'reproduced' : 'not reproduced',
         summary: `mean training accuracy ${round(accuracy)} over ${large.length} nets`,
-        seeds: seedCount(large),
+        seeds: seedsOf(large),
         effect: accuracy,
       }
     },

@@ -3,11 +3,14 @@ import type { Experiment } from './experiment.js'
 
 /** Each experiment is loaded when it is asked for: a list of names costs nothing. */
 const loaders = {
+  'sim-func': async () => (await import('./sim-func.js')).simFunc,
+  cnn: async () => (await import('./cnn.js')).cnn,
   params: async () => (await import('./params.js')).params,
 } satisfies Record<string, () => Promise<unknown>>
 
 /** The original scripts' names, and other words for the same thing. */
 const aliases: Readonly<Record<string, keyof typeof loaders>> = {
+  sim_func: 'sim-func',
   number_of_params: 'params',
   number_of_param: 'params',
 }

@@ -1,3 +1,4 @@
+import { mean } from '../analysis/statistics.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, groupBy, withResult } from './select.js'
@@ -14,8 +15,6 @@ export interface AgainstAxisOptions {
   /** Settings worth stating, such as `20 epochs, batch 100`. */
   readonly settings?: (records: readonly TrialRecord[]) => string
 }
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
 interface Point {
   readonly x: number

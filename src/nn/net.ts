@@ -170,6 +170,15 @@ function requirePositive(value: number, what: string): void {
 
 const describe = (shape: readonly number[]): string => `[${shape.join(', ')}]`
 
+/** Multiply-adds of one row's way through the net; a training step costs about six operations for each. */
+export function multiplyAdds(net: Net): number {
+  return net.parameters.reduce((sum, { layer, shape, size }) => {
+    if (shape.length === 1) return sum
+    const [height = 1, width = 1] = net.shapes[layer]!.length === 3 ? net.shapes[layer]! : []
+    return sum + size * height * width
+  }, 0)
+}
+
 /**
  * Initial weights as one flat vector, `[net.parameterCount]`. Every parameter draws from a stream of its own, named
  * after it, so that a layer starts alike whatever the layers around it.

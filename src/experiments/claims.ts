@@ -1,0 +1,63 @@
+import { median, spearmanInterval } from '../analysis/statistics.js'
+import { Random } from '../seed.js'
+import type { TrialRecord } from '../trial.js'
+import type { Verdict } from './experiment.js'
+
+/** What claims are made of: choosing records, reading their numbers, and saying what follows. */
+
+export const finished = (records: readonly TrialRecord[], stage = 'main'): TrialRecord[] =>
+  records.filter((record) => record.state === 'finished' && record.trial.stage === stage)
+
+/** Records whose parameters have these values. */
+export function having(
+  records: readonly TrialRecord[],
+  params: Readonly<Record<string, string | number | boolean>>,
+): TrialRecord[] {
+  return records.filter(({ trial }) => Object.entries(params).every(([name, value]) => trial.params[name] === value))
+}
+
+/** A final metric; NaN when the trial has none of that name. */
+export const metric = (record: TrialRecord, name: string): number => record.metrics[name] ?? NaN
+
+export const seedsOf = (records: readonly TrialRecord[]): number =>
+  new Set(records.map((record) => JSON.stringify(record.trial.seeds))).size
+
+export const inconclusive = (summary: string, seeds = 0): Verdict => ({ state: 'inconclusive', summary, seeds })
+
+export const round = (value: number, digits = 3): string => value.toFixed(digits)
+/** Two significant digits, for numbers of any size. */
+export const brief = (value: number): string => value.toPrecision(2)
+
+/** The median of a series over the `window` steps that end at `step`; NaN when it has none of them. */
+export function medianUntil(record: TrialRecord, name: string, step: number, window: number): number {
+  const series = record.series[name]
+  if (series === undefined) return NaN
+  return median(series.values.filter((_, i) => series.steps[i]! > step - window && series.steps[i]! <= step))
+}
+
+/** True or false as a verdict, with what it rests on. */
+export function verdict(holds: boolean, records: readonly TrialRecord[], summary: string, effect?: number): Verdict {
+  return {
+    state: holds ? 'reproduced' : 'not reproduced',
+    summary,
+    seeds: seedsOf(records),
+    ...(effect === undefined || Number.isNaN(effect) ? {} : { effect }),
+  }
+}
+
+/**
+ * A rank correlation with its bootstrap interval, held against a bound below zero: reproduced when it is at most the
+ * bound and the interval excludes zero, not reproduced when even the interval's lower end lies above the bound.
+ */
+export function rankVerdict(
+  x: readonly number[],
+  y: readonly number[],
+  bound: number,
+  what: { readonly claim: string; readonly unit: string; readonly seeds: number },
+): Verdict {
+  const { rho, interval } = spearmanInterval(x, y, new Random(0, 'claim', what.claim))
+  if (Number.isNaN(rho)) return inconclusive(`Spearman is undefined over ${x.length} ${what.unit}`, what.seeds)
+  const state = rho <= bound && interval[1] < 0 ? 'reproduced' : interval[0] > bound ? 'not reproduced' : 'inconclusive'
+  const summary = `Spearman ${round(rho)} over ${x.length} ${what.unit}, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
+  return { state, summary, seeds: what.seeds, effect: rho, interval }
+}

@@ -1,0 +1,72 @@
+import type { TrialRecord } from '../trial.js'
+import type { FigureDefinition, VegaLiteSpec } from './figure.js'
+import { coloured } from './against-steps.js'
+import { groupBy, withResult } from './select.js'
+import { frame, size } from './style.js'
+
+export interface CurvesOptions {
+  readonly name: string
+  readonly caption: string
+  readonly title: string
+  readonly select: (records: readonly TrialRecord[]) => readonly TrialRecord[]
+  /** One curve each: the first record of a group is drawn. */
+  group(record: TrialRecord): string
+  /** The artifact that holds the curve: y as float32 on an even grid of `domain`. */
+  readonly artifact: string
+  readonly domain: readonly [number, number]
+  readonly x: string
+  readonly y: string
+  /** What the curves should be, drawn in black below them. */
+  truth(record: TrialRecord): (x: number) => number
+}
+
+/** Learnt curves over the truth, from what trials saved. */
+export function curves(options: CurvesOptions): FigureDefinition {
+  const { name, caption } = options
+  return {
+    name,
+    caption,
+    async draw(all, read): Promise<VegaLiteSpec | undefined> {
+      const chosen = options.select(withResult(all)).filter((record) => options.artifact in record.artifacts)
+      const groups = [...groupBy(chosen, (record) => options.group(record))].sort(([a], [b]) =>
+        a.localeCompare(b, 'en', { numeric: true }),
+      )
+      const first = groups[0]?.[1][0]
+      if (first === undefined) return undefined
+      const drawn = await Promise.all(
+        groups.map(async ([group, [record]]) => ({ group, y: asFloats(await read(record!, options.artifact)) })),
+      )
+      const at = (i: number, points: number): number =>
+        options.domain[0] + ((options.domain[1] - options.domain[0]) * i) / (points - 1)
+      const truth = options.truth(first)
+      const points = drawn.flatMap(({ group, y }) =>
+        Array.from(y, (value, i) => ({ x: at(i, y.length), y: value, curve: group })),
+      )
+      const finest = drawn[0]!.y.length
+      const reference = Array.from({ length: finest }, (_, i) => ({ x: at(i, finest), y: truth(at(i, finest)) }))
+      const x = { field: 'x', type: 'quantitative', title: options.x, scale: { nice: false } }
+      const y = { field: 'y', type: 'quantitative', title: options.y, scale: { zero: false } }
+      const color = coloured(
+        'curve',
+        null,
+        groups.map(([group]) => group),
+      )
+      return {
+        ...frame(options.title, [`seed ${first.trial.seeds.init} of each · wide grey: the truth`]),
+        ...size,
+        layer: [
+          {
+            data: { values: reference },
+            mark: { type: 'line', strokeWidth: 7, color: '#c8c8c8' },
+            encoding: { x, y },
+          },
+          { data: { values: points }, mark: { type: 'line', strokeWidth: 1.6 }, encoding: { x, y, color } },
+        ],
+      }
+    },
+  }
+}
+
+function asFloats(bytes: Uint8Array): Float32Array {
+  return new Float32Array(bytes.slice().buffer)
+}
