@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Activation, Layer, Net } from './net.js'
+import { logSoftmax } from './second-gradients.js'
 import type { Loss } from './training.js'
 
 /** What each layer computes, once for all engines: traced by the compiled one, run as it stands by the others. */
@@ -83,7 +84,7 @@ function activate(value: tf.Tensor, activation: Activation = 'linear'): tf.Tenso
  */
 export function lossPerRow(loss: Loss, outputs: tf.Tensor, targets: tf.Tensor): tf.Tensor1D {
   if (loss === 'mean-squared-error') return tf.mean(tf.squaredDifference(outputs, targets), -1)
-  return tf.neg(tf.sum(tf.mul(tf.logSoftmax(outputs), oneHot(targets, outputs.shape[1]!)), -1))
+  return tf.neg(tf.sum(tf.mul(logSoftmax(outputs), oneHot(targets, outputs.shape[1]!)), -1))
 }
 
 function oneHot(classesOfRows: tf.Tensor, classes: number): tf.Tensor {
@@ -111,3 +112,38 @@ export function meanLoss(loss: Loss, outputs: tf.Tensor, targets: tf.Tensor): tf
   const perRow = lossPerRow(loss, outputs, targets)
   return tf.mul(tf.sum(perRow), 1 / perRow.shape[0])
 }
+
+/**
+ * The loss, and the gradient of its own gradient's squared norm, ∇‖∇L‖² = 2H∇L, by differentiating twice; `onGradient`
+ * is shown ∇L.
+ */
+export function squaredGradientNorm(
+  lossOf: (...parameters: tf.Tensor[]) => tf.Scalar,
+  parameters: tf.Tensor[],
+  onGradient: (gradient: readonly tf.Tensor[]) => void,
+): { value: tf.Scalar; grads: tf.Tensor[] } {
+  let loss: tf.Scalar | undefined
+  const { grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
+    const inner = tf.valueAndGrads(lossOf)(current)
+    loss = tf.keep(inner.value as tf.Scalar)
+    onGradient(inner.grads)
+    return sumOf(inner.grads.map((part) => tf.sum(tf.square(part))))
+  })(parameters)
+  return { value: loss!, grads }
+}
+
+/** The loss's gradient g, and the gradient of g·v with respect to the parameters: the Hessian times v (Pearlmutter 1994). */
+export function hessianProduct(
+  lossOf: (...parameters: tf.Tensor[]) => tf.Scalar,
+  parameters: tf.Tensor[],
+  vector: readonly tf.Tensor[],
+  onLoss: (loss: tf.Scalar, gradient: readonly tf.Tensor[]) => void,
+): tf.Tensor[] {
+  return tf.grads((...current: tf.Tensor[]) => {
+    const { value, grads } = tf.valueAndGrads(lossOf)(current)
+    onLoss(value as tf.Scalar, grads)
+    return sumOf(grads.map((part, i) => tf.sum(tf.mul(part, vector[i]!))))
+  })(parameters)
+}
+
+const sumOf = (terms: readonly tf.Tensor[]): tf.Scalar => terms.reduce((a, b) => tf.add(a, b)) as tf.Scalar

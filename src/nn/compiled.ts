@@ -1,7 +1,17 @@
 import * as ort from 'onnxruntime-node'
 import { canonicalJson } from '../seed.js'
 import { dropoutLayers, fillDropoutMask } from './dropout.js'
-import type { Engine, EpochResult, Evaluation, EvaluationOptions, Rows, Training, TrainingOptions } from './engine.js'
+import { buildCurvature, buildInputGradients, buildInputJacobians } from './derivative-programs.js'
+import type {
+  Curvature,
+  Engine,
+  EpochResult,
+  Evaluation,
+  EvaluationOptions,
+  Rows,
+  Training,
+  TrainingOptions,
+} from './engine.js'
 import type { Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
 import { buildEvaluation, buildGradient, buildOutputs, buildTraining } from './programs.js'
@@ -12,7 +22,7 @@ const callMs = 120
 /** Rows an evaluation takes at a time: enough for the matrix products to be efficient, little enough to fit a cache. */
 const evaluationRows = 250
 /** Programs kept per thread; a session's working memory goes with it. */
-const keptPrograms = 4
+const keptPrograms = 6
 
 /**
  * Training steps traced once, lowered to ONNX and run by ONNX Runtime on the calling thread: one call runs many steps.
@@ -25,10 +35,10 @@ export class CompiledEngine implements Engine {
 
   async train(options: TrainingOptions): Promise<Training> {
     const open = (batch: number): Promise<ort.InferenceSession> => {
-      const { net, loss, optimizer, gradientNorms = false } = options
-      const shape = { net, loss, optimizer: optimizer.kind, batch, gradientNorms }
+      const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
+      const shape = { net, loss, optimizer: optimizer.kind, batch, gradientNorms, objective }
       return this.#program(
-        { program: 'training', ...identityOf(net), loss, optimizer: optimizer.kind, batch, gradientNorms },
+        { program: 'training', ...identityOf(net), loss, optimizer: optimizer.kind, batch, gradientNorms, objective },
         () => buildTraining(shape),
       )
     }
@@ -69,7 +79,7 @@ export class CompiledEngine implements Engine {
     const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
     const total = new Float64Array(net.parameterCount)
     let sum = 0
-    for await (const { result } of chunks(session, feeds, order, signal, true)) {
+    for await (const { result } of chunks(session, feeds, order, signal, { weights: 'float32' })) {
       const part = result['gradient']!.data as Float32Array
       for (let i = 0; i < total.length; i++) total[i]! += part[i]!
       for (const chunkLoss of result['losses']!.data as Float32Array) sum += chunkLoss
@@ -86,7 +96,7 @@ export class CompiledEngine implements Engine {
     const session = await this.#program({ program: 'outputs', ...identityOf(net) }, () =>
       buildOutputs(net, evaluationRows),
     )
-    const rows = features.length / net.inputShape.reduce((a, b) => a * b, 1)
+    const rows = features.length / sizeOf(net.inputShape)
     const width = net.outputShape.reduce((a, b) => a * b, 1)
     const outputs = new Float32Array(rows * width)
     const feeds = {
@@ -98,6 +108,73 @@ export class CompiledEngine implements Engine {
       outputs.set((result['outputs']!.data as Float32Array).subarray(0, count * width), first * width)
     }
     return outputs
+  }
+
+  async inputGradients(
+    options: EvaluationOptions,
+    parameters: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    const { net, loss, rows } = options
+    const session = await this.#program({ program: 'input-gradients', ...identityOf(net), loss }, () =>
+      buildInputGradients(net, loss, evaluationRows),
+    )
+    const order = options.order ?? allRows(rows, net)
+    const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
+    return collect(session, feeds, order, 'gradients', sizeOf(net.inputShape), signal)
+  }
+
+  async inputJacobians(
+    { net, features, of }: { net: Net; features: Float32Array; of: 'logits' | 'probabilities' },
+    parameters: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    const session = await this.#program({ program: 'input-jacobians', ...identityOf(net), of }, () =>
+      buildInputJacobians(net, of, evaluationRows),
+    )
+    const rows = features.length / sizeOf(net.inputShape)
+    const feeds = {
+      features: new ort.Tensor('float32', privateCopy(features), [rows, ...net.inputShape]),
+      parameters: vector(parameters),
+    }
+    const order = Int32Array.from({ length: rows }, (_, i) => i)
+    return collect(session, feeds, order, 'jacobians', sizeOf(net.outputShape) * sizeOf(net.inputShape), signal)
+  }
+
+  async curvature(
+    options: EvaluationOptions,
+    parameters: Float32Array | Float64Array,
+    direction: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): Promise<Curvature> {
+    const { net, loss, rows } = options
+    const order = options.order ?? allRows(rows, net)
+    // The runtime convolves and pools in float32 alone.
+    const float = net.layers.some(({ kind }) => kind === 'conv2d' || kind.endsWith('pool')) ? 'float32' : 'float64'
+    // What a call costs beside its arithmetic counts for small nets.
+    const chunkRows = Math.min(order.length, net.parameterCount < 2000 ? 1000 : evaluationRows)
+    const session = await this.#program({ program: 'curvature', ...identityOf(net), loss, chunkRows }, () =>
+      buildCurvature(net, loss, chunkRows, float),
+    )
+    const wide = (values: ArrayLike<number>): ort.Tensor =>
+      float === 'float64'
+        ? new ort.Tensor('float64', Float64Array.from(values), [values.length])
+        : vector(Float32Array.from(values))
+    const feeds = {
+      ...(float === 'float64' ? wideRowFeeds(net, rows) : rowFeeds(net, rows)),
+      parameters: wide(parameters),
+      vector: wide(direction),
+    }
+    const gradient = new Float64Array(net.parameterCount)
+    const product = new Float64Array(net.parameterCount)
+    let sum = 0
+    for await (const { result } of chunks(session, feeds, order, signal, { weights: float, chunkRows })) {
+      addTo(gradient, result['gradient']!.data as Float64Array)
+      addTo(product, result['product']!.data as Float64Array)
+      for (const chunkLoss of result['losses']!.data as Float64Array) sum += chunkLoss
+    }
+    const mean = (value: number): number => value / order.length
+    return { loss: mean(sum), gradient: gradient.map(mean), product: product.map(mean) }
   }
 
   async dispose(): Promise<void> {
@@ -155,13 +232,14 @@ function privateCopy<T extends Float32Array | Int32Array>(values: T): T {
   return fresh
 }
 
+const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
 const vector = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values, [values.length])
 const scalar = (value: number): ort.Tensor => new ort.Tensor('float32', Float32Array.of(value), [])
 
 function rowFeeds(net: Net, rowsOfSet: Rows): Record<string, ort.Tensor> {
   const features = privateCopy(rowsOfSet.features)
   const targets = privateCopy(rowsOfSet.targets)
-  const rows = features.length / net.inputShape.reduce((a, b) => a * b, 1)
+  const rows = features.length / sizeOf(net.inputShape)
   return {
     features: new ort.Tensor('float32', features, [rows, ...net.inputShape]),
     targets:
@@ -171,8 +249,48 @@ function rowFeeds(net: Net, rowsOfSet: Rows): Record<string, ort.Tensor> {
   }
 }
 
+/** Rows as float64, kept as long as the originals live. */
+const widened = new WeakMap<Float32Array, Float64Array>()
+
+function widen(values: Float32Array): Float64Array {
+  const known = widened.get(values) ?? Float64Array.from(values)
+  widened.set(values, known)
+  return known
+}
+
+function wideRowFeeds(net: Net, { features, targets }: Rows): Record<string, ort.Tensor> {
+  const rows = features.length / sizeOf(net.inputShape)
+  return {
+    features: new ort.Tensor('float64', widen(features), [rows, ...net.inputShape]),
+    targets:
+      targets instanceof Int32Array
+        ? new ort.Tensor('int32', privateCopy(targets), [rows])
+        : new ort.Tensor('float64', widen(targets), [rows, ...net.outputShape]),
+  }
+}
+
+function addTo(total: Float64Array, part: ArrayLike<number>): void {
+  for (let i = 0; i < total.length; i++) total[i]! += part[i]!
+}
+
+/** One output of a program for every row of the order, `[order.length × width]`. */
+async function collect(
+  session: ort.InferenceSession,
+  feeds: Record<string, ort.Tensor>,
+  order: Int32Array,
+  output: string,
+  width: number,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const values = new Float32Array(order.length * width)
+  for await (const { result, first, count } of chunks(session, feeds, order, signal)) {
+    values.set((result[output]!.data as Float32Array).subarray(0, count * width), first * width)
+  }
+  return values
+}
+
 function allRows({ features }: Rows, net: Net): Int32Array {
-  return Int32Array.from({ length: features.length / net.inputShape.reduce((a, b) => a * b, 1) }, (_, i) => i)
+  return Int32Array.from({ length: features.length / sizeOf(net.inputShape) }, (_, i) => i)
 }
 
 interface Chunk {
@@ -189,22 +307,22 @@ async function* chunks(
   feeds: Record<string, ort.Tensor>,
   order: Int32Array,
   signal?: AbortSignal,
-  weighted = false,
+  { weights, chunkRows = evaluationRows }: { weights?: 'float32' | 'float64'; chunkRows?: number } = {},
 ): AsyncGenerator<Chunk> {
   const pace = new Pace()
   for (let first = 0; first < order.length;) {
     signal?.throwIfAborted()
-    const wanted = Math.ceil((order.length - first) / evaluationRows)
+    const wanted = Math.ceil((order.length - first) / chunkRows)
     const count = pace.next(wanted)
-    const rows = Math.min(count * evaluationRows, order.length - first)
-    const indexes = new Int32Array(count * evaluationRows).fill(order[first]!)
+    const rows = Math.min(count * chunkRows, order.length - first)
+    const indexes = new Int32Array(count * chunkRows).fill(order[first]!)
     indexes.set(order.subarray(first, first + rows))
-    const scanned: Record<string, ort.Tensor> = { indexes: new ort.Tensor('int32', indexes, [count, evaluationRows]) }
-    if (weighted)
-      scanned['weights'] = new ort.Tensor('float32', new Float32Array(indexes.length).fill(1, 0, rows), [
-        count,
-        evaluationRows,
-      ])
+    const shape = [count, chunkRows]
+    const scanned: Record<string, ort.Tensor> = { indexes: new ort.Tensor('int32', indexes, shape) }
+    if (weights === 'float32')
+      scanned['weights'] = new ort.Tensor(weights, new Float32Array(indexes.length).fill(1, 0, rows), shape)
+    if (weights === 'float64')
+      scanned['weights'] = new ort.Tensor(weights, new Float64Array(indexes.length).fill(1, 0, rows), shape)
     yield { result: await pace.time(count, () => session.run({ ...feeds, ...scanned })), first, count: rows }
     first += rows
   }

@@ -2,9 +2,18 @@ import * as tf from '@tensorflow/tfjs-core'
 // tfjs-core's Node build leaves its gradients out; the layers package brings them.
 import '@tensorflow/tfjs-layers'
 import type { EngineName } from '../trial.js'
-import { applyNet, correctPerRow, lossPerRow, meanLoss } from './apply.js'
+import { applyNet, correctPerRow, hessianProduct, lossPerRow, meanLoss, squaredGradientNorm } from './apply.js'
 import { dropoutLayers, fillDropoutMask } from './dropout.js'
-import type { Engine, EpochResult, Evaluation, EvaluationOptions, Rows, Training, TrainingOptions } from './engine.js'
+import type {
+  Curvature,
+  Engine,
+  EpochResult,
+  Evaluation,
+  EvaluationOptions,
+  Rows,
+  Training,
+  TrainingOptions,
+} from './engine.js'
 import type { Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
 import { summarizeEpoch, type Loss, type StepMeasurements } from './training.js'
@@ -94,6 +103,91 @@ export class EagerEngine implements Engine {
       at += part.length * width
     }
     return outputs
+  }
+
+  async inputGradients(
+    options: EvaluationOptions,
+    parameters: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    const { net, loss, rows } = options
+    const order = options.order ?? allRows(net, rows.features)
+    const gradients = new Float32Array(order.length * rowSize(net))
+    let at = 0
+    for (const part of parts(order)) {
+      await breathe(signal)
+      this.#on(() => {
+        const { batch, targets } = gather(net, loss, rows, part)
+        const current = split(net, parameters)
+        const gradient = tf.grad((x) => tf.sum(lossPerRow(loss, applyNet(net, current, x), targets)))(batch)
+        gradients.set(gradient.dataSync(), at)
+      })
+      at += part.length * rowSize(net)
+    }
+    return gradients
+  }
+
+  async inputJacobians(
+    { net, features, of }: { net: Net; features: Float32Array; of: 'logits' | 'probabilities' },
+    parameters: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    const outputs = net.outputShape.reduce((a, b) => a * b, 1)
+    const order = allRows(net, features)
+    const jacobians = new Float32Array(order.length * outputs * rowSize(net))
+    for (const part of parts(order)) {
+      await breathe(signal)
+      for (let k = 0; k < outputs; k++)
+        this.#on(() => {
+          const current = split(net, parameters)
+          const gradient = tf.grad((x) => {
+            const logits = applyNet(net, current, x)
+            return tf.sum(tf.gather(of === 'logits' ? logits : tf.softmax(logits), [k], 1))
+          })(gatherFeatures(net, features, part))
+          const values = gradient.dataSync()
+          part.forEach((row, i) =>
+            jacobians.set(
+              values.subarray(i * rowSize(net), (i + 1) * rowSize(net)),
+              (row * outputs + k) * rowSize(net),
+            ),
+          )
+        })
+    }
+    return jacobians
+  }
+
+  async curvature(
+    options: EvaluationOptions,
+    parameters: Float32Array | Float64Array,
+    vector: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): Promise<Curvature> {
+    const { net, loss, rows } = options
+    const order = options.order ?? allRows(net, rows.features)
+    const gradient = new Float64Array(net.parameterCount)
+    const product = new Float64Array(net.parameterCount)
+    let sum = 0
+    for (const part of parts(order)) {
+      await breathe(signal)
+      this.#on(() => {
+        const { batch, targets } = gather(net, loss, rows, part)
+        const lossOf = (...current: tf.Tensor[]): tf.Scalar =>
+          tf.sum(lossPerRow(loss, applyNet(net, current, batch), targets))
+        const direction = split(net, Float32Array.from(vector))
+        const products = hessianProduct(
+          lossOf,
+          split(net, Float32Array.from(parameters)),
+          direction,
+          (value, grads) => {
+            sum += value.dataSync()[0]!
+            join(net, grads).forEach((v, i) => (gradient[i]! += v))
+          },
+        )
+        join(net, products).forEach((v, i) => (product[i]! += v))
+      })
+    }
+    const mean = (value: number): number => value / order.length
+    return { loss: mean(sum), gradient: gradient.map(mean), product: product.map(mean) }
   }
 
   async dispose(): Promise<void> {}
@@ -203,17 +297,24 @@ class EagerTraining implements Training {
       return tf.tensor(mask, [order.length, ...layer.shape])
     })
     let outputs: tf.Tensor | undefined
-    const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
+    const lossOf = (...current: tf.Tensor[]): tf.Scalar => {
       outputs = tf.keep(applyNet(net, current, batch, { dropoutMasks }))
       return meanLoss(loss, outputs, targets)
-    })(split(net, this.#parameters))
+    }
+    let measured: Float32Array | undefined
+    const { value, grads } =
+      this.options.objective === 'squared-gradient-norm'
+        ? squaredGradientNorm(lossOf, split(net, this.#parameters), (inner) => (measured = join(net, inner)))
+        : tf.valueAndGrads(lossOf)(split(net, this.#parameters))
     const correct = loss === 'softmax-cross-entropy' ? total(correctPerRow(outputs!, targets)) : 0
     outputs!.dispose()
     const gradient = join(net, grads)
     const rule = optimizerRules[optimizer.kind]
     this.#updates++
     rule.apply(this.#parameters, gradient, this.#slots, this.#updates, rule.hyperparameters(optimizer))
-    return { loss: value.dataSync()[0]!, correct, norm: Math.hypot(...chunkNorms(gradient)) }
+    const meanOfBatch = value.dataSync()[0]!
+    value.dispose()
+    return { loss: meanOfBatch, correct, norm: Math.hypot(...chunkNorms(measured ?? gradient)) }
   }
 
   dispose(): void {

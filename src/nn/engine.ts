@@ -1,4 +1,4 @@
-import type { Loss, OptimizerSpec } from './training.js'
+import type { Loss, Objective, OptimizerSpec } from './training.js'
 import type { Net } from './net.js'
 import type { EngineName } from '../trial.js'
 
@@ -25,6 +25,8 @@ export interface TrainingOptions {
   readonly dropoutSeed?: number
   /** Measure the gradient's norm at each step; costs a pass over the parameters. Default false. */
   readonly gradientNorms?: boolean
+  /** What is descended on; losses and norms reported are the loss's own either way. Default the loss. */
+  readonly objective?: Objective
 }
 
 export interface EpochResult {
@@ -68,6 +70,12 @@ export interface Evaluation {
   readonly accuracy: number
 }
 
+export interface Curvature {
+  readonly loss: number
+  readonly gradient: Float64Array
+  readonly product: Float64Array
+}
+
 /**
  * How nets are trained. Three implementations behind one contract suite (test/conformance/engine.ts): `compiled`
  * (ONNX Runtime), `tfjs-node` (native TensorFlow) and plain tfjs (`cpu`, `wasm`).
@@ -85,5 +93,27 @@ export interface Engine {
   ): Promise<{ loss: number; gradient: Float32Array }>
   /** The net's outputs (logits), `[rows, outputs]`, dropout off. */
   outputs(net: Net, features: Float32Array, parameters: Float32Array, signal?: AbortSignal): Promise<Float32Array>
+  /** Gradient of each row's own loss with respect to that row's features, `[rows, features]`, dropout off. */
+  inputGradients(options: EvaluationOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Float32Array>
+  /**
+   * Derivatives of each output with respect to each feature, `[rows, outputs, features]`, dropout off: of the logits, or
+   * of the probabilities softmax makes of them.
+   */
+  inputJacobians(
+    options: { readonly net: Net; readonly features: Float32Array; readonly of: 'logits' | 'probabilities' },
+    parameters: Float32Array,
+    signal?: AbortSignal,
+  ): Promise<Float32Array>
+  /**
+   * The mean loss, its gradient and its Hessian times `vector`, `[net.parameterCount]` each, exactly, by differentiating
+   * twice. The compiled engine computes nets without images in float64, all else is in float32.
+   * @throws LoweringError for max pooling with overlapping windows, whose gradient has none.
+   */
+  curvature(
+    options: EvaluationOptions,
+    parameters: Float32Array | Float64Array,
+    vector: ArrayLike<number>,
+    signal?: AbortSignal,
+  ): Promise<Curvature>
   dispose(): Promise<void>
 }

@@ -139,7 +139,12 @@ register('SquaredDifference', ({ a, b }) =>
   }),
 )
 register('LeakyRelu', ({ x }, { alpha }) =>
-  elementwise([x!], x!.dtype, (names) => graph().op('LeakyRelu', names, { alpha: { float: alpha as number } })),
+  elementwise([x!], x!.dtype, ([name]) => {
+    if (tracer.floatType === 'float32') return graph().op('LeakyRelu', [name!], { alpha: { float: alpha as number } })
+    // The runtime's own is for float32 alone.
+    const scaled = graph().op('Mul', [name!, graph().scalar(alpha as number, 'float64')])
+    return graph().op('Where', [graph().op('Greater', [name!, zero()]), name!, scaled])
+  }),
 )
 register('Step', ({ x }, { alpha }) => {
   if (alpha !== undefined && alpha !== 0)

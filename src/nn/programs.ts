@@ -3,25 +3,25 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-layers'
 import './kernels.js'
 import './image-kernels.js'
-import { applyNet, correctPerRow, lossPerRow, meanLoss } from './apply.js'
+import { applyNet, correctPerRow, lossPerRow, meanLoss, squaredGradientNorm } from './apply.js'
 import { dropoutLayers } from './dropout.js'
 import type { Net } from './net.js'
 import { Graph, type ElementType } from './onnx-graph.js'
 import { optimizerRules } from './optimizers.js'
 import { nameOf, symbol, tensorOf, trace } from './tracing.js'
-import type { Loss, OptimizerSpec } from './training.js'
+import type { Loss, Objective, OptimizerSpec } from './training.js'
 
 /**
  * The programs of the compiled engine: each a graph whose heart is one `Scan`, so that a single call runs many steps.
  * Rows are picked by index inside the graph; learning rates, seeds and data are inputs, so trials of one shape share it.
  */
 
-const targetType = (loss: Loss): ElementType => (loss === 'softmax-cross-entropy' ? 'int32' : 'float32')
+const targetType = (loss: Loss, float: ElementType): ElementType => (loss === 'softmax-cross-entropy' ? 'int32' : float)
 const targetShape = (net: Net, loss: Loss): readonly number[] =>
   loss === 'softmax-cross-entropy' ? [] : net.outputShape
 
 /** The flat vector read as the net's parameters, by one Split. */
-function splitParameters(g: Graph, net: Net, flat: string): tf.Tensor[] {
+export function splitParameters(g: Graph, net: Net, flat: string): tf.Tensor[] {
   const sizes = net.parameters.map((parameter) => parameter.size)
   const parts = sizes.length === 1 ? [flat] : g.ops('Split', [flat, g.integers(sizes)], { axis: 0 }, sizes.length)
   return net.parameters.map(({ shape }, i) => {
@@ -31,14 +31,14 @@ function splitParameters(g: Graph, net: Net, flat: string): tf.Tensor[] {
 }
 
 /** Gradients in the order of the parameters, as one flat vector again. */
-function joinGradients(g: Graph, gradients: readonly tf.Tensor[]): string {
+export function joinGradients(g: Graph, gradients: readonly tf.Tensor[]): string {
   const flat = gradients.map((gradient) =>
     gradient.rank === 1 ? nameOf(gradient) : g.op('Reshape', [nameOf(gradient), g.integers([-1])]),
   )
   return flat.length === 1 ? flat[0]! : g.op('Concat', flat, { axis: 0 })
 }
 
-function gatherBatch(
+export function gatherBatch(
   g: Graph,
   net: Net,
   loss: Loss,
@@ -53,9 +53,9 @@ function gatherBatch(
   return { batch, targets }
 }
 
-function declareRows(g: Graph, net: Net, loss: Loss): void {
-  g.input('features', 'float32', ['rows', ...net.inputShape])
-  g.input('targets', targetType(loss), ['rows', ...targetShape(net, loss)])
+export function declareRows(g: Graph, net: Net, loss: Loss, float: 'float32' | 'float64' = 'float32'): void {
+  g.input('features', float, ['rows', ...net.inputShape])
+  g.input('targets', targetType(loss, float), ['rows', ...targetShape(net, loss)])
 }
 
 export interface TrainingShape {
@@ -64,6 +64,7 @@ export interface TrainingShape {
   readonly optimizer: OptimizerSpec['kind']
   readonly batch: number
   readonly gradientNorms: boolean
+  readonly objective: Objective
 }
 
 /**
@@ -71,7 +72,7 @@ export interface TrainingShape {
  * `[steps, batch, …]`. Outputs: the state after the last step, and per step losses, correct, norms.
  * @throws LoweringError naming the operation and layer that has no lowering.
  */
-export function buildTraining({ net, loss, optimizer, batch, gradientNorms }: TrainingShape): Uint8Array {
+export function buildTraining({ net, loss, optimizer, batch, gradientNorms, objective }: TrainingShape): Uint8Array {
   const rule = optimizerRules[optimizer]
   const size = net.parameterCount
   const slots = Array.from({ length: rule.slots }, (_, i) => `slot${i}`)
@@ -93,11 +94,18 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms }: Tr
     const rows = gatherBatch(body, net, loss, 'batch_indexes', batch)
     const dropoutMasks = dropouts.map(({ shape }, i) => tensorOf(symbol(`batch_mask${i}`, [batch, ...shape])))
     let outputs: tf.Tensor | undefined
-    const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
+    const lossOf = (...current: tf.Tensor[]): tf.Scalar => {
       outputs = applyNet(net, current, rows.batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
       return meanLoss(loss, outputs, rows.targets)
-    })(parameters)
+    }
+    let measuredGradient: string | undefined
+    const { value, grads } =
+      objective === 'loss'
+        ? tf.valueAndGrads(lossOf)(parameters)
+        : squaredGradientNorm(lossOf, parameters, (inner) => (measuredGradient = joinGradients(body, inner)))
     const gradient = joinGradients(body, grads)
+    // Whatever is descended on, what is reported is the loss and the norm of its gradient.
+    measuredGradient ??= gradient
     const next = rule.lower(body, {
       parameters: 'in_parameters',
       gradient,
@@ -118,7 +126,7 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms }: Tr
     )
     measured.push('losses', 'correct')
     if (gradientNorms) {
-      body.outputAs('step_norm', body.op('ReduceL2', [gradient], { axes: [0], keepdims: 0 }), 'float32', [])
+      body.outputAs('step_norm', body.op('ReduceL2', [measuredGradient], { axes: [0], keepdims: 0 }), 'float32', [])
       measured.push('norms')
     }
   })
@@ -172,7 +180,7 @@ export function buildOutputs(net: Net, rows: number): Uint8Array {
   })
 }
 
-function buildScan(
+export function buildScan(
   net: Net,
   loss: Loss | undefined,
   rows: number,
@@ -186,7 +194,7 @@ function buildScan(
 ): Uint8Array {
   const program = new Graph()
   program.input('features', 'float32', ['rows', ...net.inputShape])
-  if (loss !== undefined) program.input('targets', targetType(loss), ['rows', ...targetShape(net, loss)])
+  if (loss !== undefined) program.input('targets', targetType(loss, 'float32'), ['rows', ...targetShape(net, loss)])
   program.input('parameters', 'float32', [net.parameterCount])
   program.input('indexes', 'int32', ['chunks', rows])
   const body = new Graph()

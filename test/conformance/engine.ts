@@ -322,11 +322,125 @@ export function engineSuite(
       const { loss: mean } = await engine.evaluate({ net, loss, rows }, parameters)
       expect(losses.reduce((a, b) => a + b, 0) / 260).toBeCloseTo(mean, 5)
     })
+
+    const smooth = supported.filter((key) => key !== 'dropout' && key !== 'max pool on ties')
+    it.each(smooth)("multiplies the Hessian of %s by a vector as the gradient's differences do", async (key) => {
+      const { net, loss } = nets[key]!
+      const rows = rowsFor(net, loss, 5)
+      const parameters = initialize(net, 2)
+      const random = new Random(4, 'direction')
+      const vector = Float64Array.from(parameters, () => random.normal())
+      const along = (h: number): Float64Array =>
+        centralDifferences(
+          net,
+          loss,
+          rows,
+          Float64Array.from(parameters, (p, i) => p + h * vector[i]!),
+        )
+      const multiply = engine.curvature({ net, loss, rows }, parameters, vector)
+      if (overlapping(net)) return expect(multiply).rejects.toThrow('the gradient of MaxPoolGrad')
+      const h = 1e-5
+      const [above, below] = [along(h), along(-h)]
+      const expected = above.map((value, i) => (value - below[i]!) / (2 * h))
+      const { product, gradient, loss: mean } = await multiply
+      expect(distance(product, expected)).toBeLessThan(1e-4)
+      expect(distance(gradient, along(0))).toBeLessThan(1e-5)
+      expect(mean).toBeCloseTo(forwardLoss(net, loss, rows, Float64Array.from(parameters)), 5)
+    })
+
+    it.each(smooth)('differentiates %s with respect to its inputs as differences do', async (key) => {
+      const { net, loss } = nets[key]!
+      // Flat black parts tie, and at a tie of maxima there is no derivative for differences to find.
+      const random = new Random(6, 'no ties')
+      const even = rowsFor(net, loss, 3)
+      const rows = { ...even, features: even.features.map((x) => x + 0.1 * random.uniform()) }
+      const parameters = initialize(net, 2)
+      const at = Float64Array.from(rows.features)
+      const gradients = await engine.inputGradients({ net, loss, rows }, parameters)
+      const lossesSum = (): number =>
+        3 * forwardLoss(net, loss, { ...rows, features: at as never }, Float64Array.from(parameters))
+      const expected = at.map((value, i) => {
+        const h = 1e-6
+        at[i] = value + h
+        const above = lossesSum()
+        at[i] = value - h
+        const below = lossesSum()
+        at[i] = value
+        return (above - below) / (2 * h)
+      })
+      expect(distance(gradients, expected)).toBeLessThan(1e-4)
+    })
+
+    it('gives the Jacobian of logits and of probabilities, whatever the number of rows', async () => {
+      const { net, loss } = nets['dense sigmoid']!
+      const parameters = initialize(net, 5)
+      for (const count of [2, 251]) {
+        const { features } = rowsFor(net, loss, count)
+        const at = async (values: Float32Array, of: string): Promise<number[][]> => {
+          const logits = await engine.outputs(net, values, parameters)
+          return Array.from({ length: count }, (_, row) => {
+            const own = [...logits.subarray(row * 4, row * 4 + 4)]
+            const sum = own.reduce((s, z) => s + Math.exp(z), 0)
+            return of === 'logits' ? own : own.map((z) => Math.exp(z) / sum)
+          })
+        }
+        for (const of of ['logits', 'probabilities'] as const) {
+          const jacobians = await engine.inputJacobians({ net, features, of }, parameters)
+          expect(jacobians).toHaveLength(count * 4 * 7)
+          const h = 0.01
+          const moved = (sign: number) => features.map((x, i) => (i % 7 === 3 ? x + sign * h : x))
+          const [above, below] = [await at(moved(1), of), await at(moved(-1), of)]
+          above.forEach((row, r) =>
+            row.forEach((value, k) =>
+              expect(jacobians[(r * 4 + k) * 7 + 3]).toBeCloseTo((value - below[r]![k]!) / (2 * h), 3),
+            ),
+          )
+        }
+      }
+    })
+
+    it("descends on the squared norm of the gradient, 2H∇L, and reports the loss's own value and norm", async () => {
+      const { net, loss } = nets['dense tanh, squared error']!
+      const rows = rowsFor(net, loss, batch)
+      const parameters = initialize(net, 2)
+      const { gradient } = await engine.curvature({ net, loss, rows }, parameters, new Float64Array(net.parameterCount))
+      const { product, loss: mean } = await engine.curvature({ net, loss, rows }, parameters, gradient)
+      const training = await engine.train({
+        net,
+        loss,
+        rows,
+        batch,
+        parameters,
+        optimizer: { kind: 'sgd', learningRate: 1 },
+        gradientNorms: true,
+        objective: 'squared-gradient-norm',
+      })
+      const { losses, gradientNorms } = await training.run(sequence(batch))
+      const step = Float64Array.from(training.parameters(), (p, i) => parameters[i]! - p)
+      expect(
+        distance(
+          step,
+          product.map((value) => 2 * value),
+        ),
+      ).toBeLessThan(1e-4)
+      expect(losses[0]).toBeCloseTo(mean, 5)
+      expect(gradientNorms[0]).toBeCloseTo(Math.sqrt(gradient.reduce((s, g) => s + g * g, 0)), 4)
+      training.dispose()
+    })
   })
 }
 
+const overlapping = (net: Net): boolean =>
+  net.layers.some((layer) => layer.kind === 'max-pool' && (layer.stride ?? layer.size) < layer.size)
+
+/** ‖actual − expected‖ / ‖expected‖. */
+function distance(actual: ArrayLike<number>, expected: Float64Array): number {
+  const error = Math.sqrt(expected.reduce((sum, value, i) => sum + (value - actual[i]!) ** 2, 0))
+  return error / Math.sqrt(expected.reduce((sum, value) => sum + value * value, 0))
+}
+
 /** Gradient by central differences over a float64 forward pass of our own, independent of tfjs. */
-function centralDifferences(net: Net, loss: Loss, rows: Rows, parameters: Float32Array): Float64Array {
+function centralDifferences(net: Net, loss: Loss, rows: Rows, parameters: ArrayLike<number>): Float64Array {
   const at = Float64Array.from(parameters)
   const h = 1e-5
   return at.map((value, i) => {

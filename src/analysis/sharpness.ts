@@ -1,0 +1,72 @@
+import type { Random } from '../seed.js'
+import { addScaled, norm, unit } from './vectors.js'
+
+/**
+ * How sharply the loss rises around a point. Lᵋ is the largest loss found within the neighbourhood, the centre among
+ * them, so none of the searched kinds is ever negative.
+ */
+
+export type LossAt = (parameters: Float64Array) => Promise<number>
+/** Loss and gradient. */
+export type SlopeAt = (parameters: Float64Array) => Promise<{ loss: number; gradient: Float64Array }>
+
+/**
+ * ½ λ ε² / (1 + L): with λ the largest eigenvalue of the Hessian, the rise within a ball of radius ε to second order (Dinh
+ * et al. 2017); with the largest Frobenius norm of a diagonal block it is the original's (bonus.py).
+ */
+export function curvatureSharpness(lambda: number, epsilon: number, loss: number): number {
+  return (lambda * epsilon ** 2) / 2 / (1 + loss)
+}
+
+/** (Lᵋ − L)/(1 + L) over `samples` points drawn uniformly on the sphere of radius ε; more of one stream never lower it. */
+export async function ballSharpness(
+  lossAt: LossAt,
+  centre: ArrayLike<number>,
+  { epsilon, samples, random }: { epsilon: number; samples: number; random: Random },
+): Promise<number> {
+  const draw = (): Float64Array => unit(Float64Array.from(centre, () => random.normal()))
+  return sampledRise(lossAt, centre, epsilon, samples, draw)
+}
+
+/** As in a ball, along directions that `draw` gives: filter-normalised ones make it blind to a layer's scale (Li et al. 2018). */
+export async function sampledRise(
+  lossAt: LossAt,
+  centre: ArrayLike<number>,
+  epsilon: number,
+  samples: number,
+  draw: () => Float64Array,
+): Promise<number> {
+  const loss = await lossAt(Float64Array.from(centre))
+  let highest = loss
+  for (let i = 0; i < samples; i++) highest = Math.max(highest, await lossAt(addScaled(centre, draw(), epsilon)))
+  return (highest - loss) / (1 + loss)
+}
+
+/**
+ * 100 · (Lᵋ − L)/(1 + L) over the box |zᵢ| ≤ ε (|θᵢ| + 1) (Keskar et al. 2017, with A = I). The maximum is sought by
+ * projected steps of sign-gradient ascent with a shrinking step, starting at a corner uphill, for `steps` (default 10)
+ * evaluations: a lower bound, as is Keskar's own after ten iterations of L-BFGS-B.
+ */
+export async function boxSharpness(
+  slopeAt: SlopeAt,
+  centre: ArrayLike<number>,
+  { epsilon, steps = 10 }: { epsilon: number; steps?: number },
+): Promise<number> {
+  const half = Float64Array.from(centre, (value) => epsilon * (Math.abs(value) + 1))
+  let offset = new Float64Array(centre.length)
+  const { loss, gradient: first } = await slopeAt(Float64Array.from(centre))
+  let [highest, gradient, share] = [loss, first, 1]
+  for (let step = 0; step < steps && norm(gradient) > 0; step++) {
+    const tried = offset.map((z, i) => {
+      const moved = z + 2 * share * half[i]! * Math.sign(gradient[i]!)
+      return Math.min(half[i]!, Math.max(-half[i]!, moved))
+    })
+    const there = await slopeAt(addScaled(centre, tried, 1))
+    if (there.loss > highest) {
+      highest = there.loss
+      offset = tried
+      gradient = there.gradient
+    } else share /= 2
+  }
+  return (100 * (highest - loss)) / (1 + loss)
+}

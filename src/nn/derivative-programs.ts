@@ -1,0 +1,91 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { applyNet, hessianProduct, lossPerRow } from './apply.js'
+import type { Net } from './net.js'
+import { Graph } from './onnx-graph.js'
+import { buildScan, declareRows, gatherBatch, joinGradients, splitParameters } from './programs.js'
+import { nameOf, sizeOf, tensorOf, symbol, trace } from './tracing.js'
+import type { Loss } from './training.js'
+
+/** The compiled engine's programs for derivatives with respect to inputs, and second ones with respect to weights. */
+
+/** Inputs as an evaluation's. Output: gradients `[chunks, rows, …net.inputShape]`, of each row's own loss. */
+export function buildInputGradients(net: Net, loss: Loss, rows: number): Uint8Array {
+  return buildScan(net, loss, rows, (body, parameters, batch, targets, onLayer) => {
+    const gradient = tf.grad((x) => tf.sum(lossPerRow(loss, applyNet(net, parameters, x, { onLayer }), targets)))(batch)
+    body.outputAs('row_gradient', nameOf(gradient), 'float32', [rows, ...net.inputShape])
+    return { gradients: [rows, ...net.inputShape] }
+  })
+}
+
+/** Inputs: features, parameters, indexes. Output: jacobians `[chunks, rows, outputs, features]`. */
+export function buildInputJacobians(net: Net, of: 'logits' | 'probabilities', rows: number): Uint8Array {
+  const [outputs, features] = [sizeOf(net.outputShape), sizeOf(net.inputShape)]
+  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, onLayer) => {
+    const parts = Array.from({ length: outputs }, (_, k) => {
+      const picked = tf.tensor1d(Array.from({ length: outputs }, (__, i) => (i === k ? 1 : 0)))
+      const gradient = tf.grad((x) => {
+        const logits = applyNet(net, parameters, x, { onLayer })
+        return tf.sum(tf.mul(of === 'logits' ? logits : tf.softmax(logits), picked))
+      })(batch)
+      return body.op('Reshape', [nameOf(gradient), body.integers([rows, 1, features])])
+    })
+    const stacked = parts.length === 1 ? parts[0]! : body.op('Concat', parts, { axis: 1 })
+    body.outputAs('row_jacobian', stacked, 'float32', [rows, outputs, features])
+    return { jacobians: [rows, outputs, features] }
+  })
+}
+
+/**
+ * Inputs: features, targets, parameters, vector `[parameters]`, indexes and weights `[chunks, rows]`. Outputs, each
+ * summed over the weighted rows: losses `[chunks]`, the gradient and the Hessian times the vector, `[parameters]`.
+ */
+export function buildCurvature(net: Net, loss: Loss, rows: number, float: 'float32' | 'float64'): Uint8Array {
+  const size = net.parameterCount
+  const body = new Graph()
+  body.input('in_gradient', float, [size])
+  body.input('in_product', float, [size])
+  body.input('chunk_indexes', 'int32', [rows])
+  body.input('chunk_weights', float, [rows])
+  const where: { layer?: string } = {}
+  trace(body, float, where, () => {
+    const parameters = splitParameters(body, net, 'parameters')
+    const vector = splitParameters(body, net, 'vector')
+    const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
+    const weights = tensorOf(symbol('chunk_weights', [rows]))
+    const measured = { gradient: '', loss: '' }
+    const product = hessianProduct(
+      (...current) => {
+        const outputs = applyNet(net, current, batch, { onLayer: (layer) => (where.layer = layer) })
+        return tf.sum<tf.Scalar>(tf.mul(lossPerRow(loss, outputs, targets), weights))
+      },
+      parameters,
+      vector,
+      (value, gradient) => {
+        measured.loss = nameOf(value)
+        measured.gradient = joinGradients(body, gradient)
+      },
+    )
+    body.output(body.op('Add', ['in_gradient', measured.gradient]), float, [size])
+    body.output(body.op('Add', ['in_product', joinGradients(body, product)]), float, [size])
+    body.outputAs('chunk_loss', measured.loss, float, [])
+  })
+  body.prune()
+
+  const program = new Graph()
+  declareRows(program, net, loss, float)
+  program.input('parameters', float, [size])
+  program.input('vector', float, [size])
+  program.input('indexes', 'int32', ['chunks', rows])
+  program.input('weights', float, ['chunks', rows])
+  const zeros = program.op('Expand', [program.scalar(0, float), program.integers([size])])
+  const [gradient, product, losses] = program.ops(
+    'Scan',
+    [zeros, zeros, 'indexes', 'weights'],
+    { num_scan_inputs: 2, body: { graph: body } },
+    3,
+  )
+  program.outputAs('gradient', gradient!, float, [size])
+  program.outputAs('product', product!, float, [size])
+  program.outputAs('losses', losses!, float, ['chunks'])
+  return program.encode()
+}

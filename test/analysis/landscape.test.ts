@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest'
+import { filterNormalised, randomDirection } from '../../src/analysis/directions.js'
+import { lanczos } from '../../src/analysis/lanczos.js'
+import { countEigenvalues, sampledRatio } from '../../src/analysis/minimal-ratio.js'
+import { ballSharpness, boxSharpness, curvatureSharpness } from '../../src/analysis/sharpness.js'
+import { symmetricSpectrum } from '../../src/analysis/symmetric.js'
+import { dot, norm } from '../../src/analysis/vectors.js'
+import { Random } from '../../src/seed.js'
+
+/** ½ Σ λᵢ xᵢ² + slope · x₀: a quadratic whose spectrum is written down. */
+const quadratic =
+  (spectrum: readonly number[], slope = 0) =>
+  async (x: ArrayLike<number>): Promise<number> =>
+    spectrum.reduce((sum, lambda, i) => sum + (lambda * x[i]! ** 2) / 2, 0) + slope * x[0]!
+
+describe('eigenvalues', () => {
+  const spectrum = Array.from({ length: 200 }, (_, i) => 10 * 0.9 ** i - 0.5)
+  const product = async (v: Float64Array) => v.map((x, i) => spectrum[i]! * x)
+
+  it("are found at both ends by Lanczos's method, from any start", async () => {
+    for (const start of [1, 2]) {
+      const { values, vector, products } = await lanczos(product, 200, new Random(start), { tolerance: 1e-9 })
+      expect(values[0]).toBeCloseTo(9.5, 5)
+      expect(products).toBeLessThanOrEqual(60)
+      expect(Math.abs(vector(0)[0]!)).toBeCloseTo(1, 3)
+    }
+  })
+
+  it('are those of the whole matrix when it is small', async () => {
+    const { values } = await lanczos(async (v) => v.map((x, i) => [4, -3, 1][i]! * x), 3, new Random(1))
+    expect([...values].map((v) => Number(v.toFixed(9)))).toEqual([4, 1, -3])
+    const { values: dense, vectors } = symmetricSpectrum([2, 1, 1, 2], 2)
+    expect([...dense].map((v) => Number(v.toFixed(12)))).toEqual([3, 1])
+    expect(Math.abs(dot(vectors[0]!, vectors[1]!))).toBeLessThan(1e-12)
+  })
+})
+
+describe('the minimal ratio', () => {
+  it('counts signs exactly, and what is numerically zero apart', () => {
+    expect(countEigenvalues([5, 1, 1e-9, -1e-9, 0, -2], 1e-6)).toEqual({
+      positive: 2,
+      zero: 3,
+      negative: 1,
+      ofAll: 2 / 6,
+      ofSigned: 2 / 3,
+    })
+    expect(countEigenvalues([5, 1e-9, -1e-9], 0)).toMatchObject({ positive: 2, negative: 1, zero: 0 })
+  })
+
+  it('is 1 at a strict minimum, and a half at a balanced saddle and on a slope', async () => {
+    const samples = 400
+    const at = (loss: (x: ArrayLike<number>) => Promise<number>, std: number) =>
+      sampledRatio(loss, new Float64Array(6), { std, samples, random: new Random(2) })
+    const bound = 3 * Math.sqrt(0.25 / samples)
+    expect(await at(quadratic([1, 2, 3, 1, 1, 1]), 0.1)).toBe(1)
+    const saddle = await at(quadratic([1, 1, 1, -1, -1, -1]), 0.1)
+    expect(Math.abs(saddle - 0.5)).toBeLessThan(bound)
+    expect(Number.isInteger(saddle * samples)).toBe(true)
+    expect(Math.abs((await at(quadratic([1, 1, 1, 1, 1, 1], 1), 1e-6)) - 0.5)).toBeLessThan(bound)
+  })
+})
+
+describe('sharpness of a quadratic', () => {
+  const spectrum = [8, 2, 1]
+  const loss = quadratic(spectrum)
+  const slope = async (x: Float64Array) => ({ loss: await loss(x), gradient: x.map((v, i) => spectrum[i]! * v) })
+  const centre = [0.001, 0, 0]
+
+  it('is bounded in a ball by ½λmax ε²/(1+L), rises with samples and with ε, and is at most that in the box', async () => {
+    const ball = (epsilon: number, samples: number) =>
+      ballSharpness(loss, [0, 0, 0], { epsilon, samples, random: new Random(1) })
+    const spectral = curvatureSharpness(8, 0.1, 0)
+    expect(spectral).toBeCloseTo(0.04, 12)
+    const [few, many] = [await ball(0.1, 5), await ball(0.1, 500)]
+    expect(few).toBeLessThanOrEqual(many)
+    expect(many).toBeLessThanOrEqual(spectral)
+    expect(many).toBeGreaterThan(0.95 * spectral)
+    expect(await ball(0.2, 5)).toBeGreaterThanOrEqual(few)
+    const box = await boxSharpness(slope, centre, { epsilon: 0.1 })
+    expect(box / 100).toBeGreaterThanOrEqual(many)
+    expect(await boxSharpness(slope, centre, { epsilon: 0.05 })).toBeLessThanOrEqual(box)
+  })
+})
+
+describe('filter normalisation', () => {
+  it("gives each filter of a direction the norm of the weights' own, and biases none", () => {
+    const tensors = [
+      { shape: [3, 2], offset: 0, size: 6 },
+      { shape: [2], offset: 6, size: 2 },
+    ]
+    const weights = Float64Array.from([1, 4, 2, 5, 3, 6, 9, 9])
+    const direction = filterNormalised(randomDirection(8, new Random(1)), weights, tensors)
+    const filter = (v: Float64Array, f: number) => [v[f]!, v[2 + f]!, v[4 + f]!]
+    for (const f of [0, 1]) expect(norm(filter(direction, f))).toBeCloseTo(norm(filter(weights, f)), 12)
+    expect([...direction.subarray(6)]).toEqual([0, 0])
+  })
+})
