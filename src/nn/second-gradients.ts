@@ -80,7 +80,12 @@ tf.registerGradient({
         const maxima = tf
           .engine()
           .runKernel(tf.MaxPoolGrad, { dy: tf.onesLike(dy), input: x, output: y }, attributes as never) as tf.Tensor4D
-        const picked = tf.avgPool(tf.mul(ddx as tf.Tensor4D, maxima), [height, width], pairOf(strides), pad as 'valid')
+        const picked = tf.avgPool(
+          tf.mul<tf.Tensor4D>(ddx as tf.Tensor4D, maxima),
+          [height, width],
+          pairOf(strides),
+          pad as 'valid',
+        )
         return tf.mul(picked, height * width)
       },
       input: () => tf.zerosLike(x),
