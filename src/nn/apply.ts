@@ -125,7 +125,7 @@ export function squaredGradientNorm(
   let loss: tf.Scalar | undefined
   const { grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
     const inner = tf.valueAndGrads(lossOf)(current)
-    loss = tf.keep(inner.value as tf.Scalar)
+    loss = tf.keep(inner.value)
     onGradient(inner.grads)
     return sumOf(inner.grads.map((part) => tf.sum(tf.square(part))))
   })(parameters)
@@ -141,7 +141,7 @@ export function hessianProduct(
 ): tf.Tensor[] {
   return tf.grads((...current: tf.Tensor[]) => {
     const { value, grads } = tf.valueAndGrads(lossOf)(current)
-    onLoss(value as tf.Scalar, grads)
+    onLoss(value, grads)
     return sumOf(grads.map((part, i) => tf.sum(tf.mul(part, vector[i]!))))
   })(parameters)
 }

@@ -50,14 +50,14 @@ tf.registerGradient({
     const kernel = ddKernel as tf.Tensor4D
     return {
       x: () =>
-        tf.engine().runKernel(tf.Conv2DBackpropInput, { dy, filter: kernel }, {
+        tf.engine().runKernel<tf.Tensor>(tf.Conv2DBackpropInput, { dy, filter: kernel }, {
           strides,
           pad,
           dataFormat: 'NHWC',
           dimRoundingMode: undefined,
           inputShape: x.shape,
-        } as never) as tf.Tensor,
-      dy: () => tf.conv2d(x, kernel, strides as [number, number], pad as 'valid' | 'same'),
+        } as never),
+      dy: () => tf.conv2d(x, kernel, strides, pad),
     }
   },
 })
@@ -79,12 +79,12 @@ tf.registerGradient({
       dy: () => {
         const maxima = tf
           .engine()
-          .runKernel(tf.MaxPoolGrad, { dy: tf.onesLike(dy), input: x, output: y }, attributes as never) as tf.Tensor4D
+          .runKernel<tf.Tensor4D>(tf.MaxPoolGrad, { dy: tf.onesLike(dy), input: x, output: y }, attributes)
         const picked = tf.avgPool(
           tf.mul<tf.Tensor4D>(ddx as tf.Tensor4D, maxima),
           [height, width],
           pairOf(strides),
-          pad as 'valid',
+          pad,
         )
         return tf.mul(picked, height * width)
       },
@@ -101,7 +101,7 @@ tf.registerGradient({
   gradFunc: (ddx, saved, attributes) => {
     const { filterSize, strides, pad } = attributes as unknown as tf.AvgPoolGradAttrs
     return {
-      dy: () => tf.avgPool<tf.Tensor4D>(ddx as tf.Tensor4D, filterSize, strides, pad as 'valid'),
+      dy: () => tf.avgPool<tf.Tensor4D>(ddx as tf.Tensor4D, filterSize, strides, pad),
       input: () => tf.zerosLike(saved[0]!),
     }
   },
