@@ -31,7 +31,8 @@ export interface ExecuteOptions {
   readonly engine: EngineName
   readonly limits: SweepLimits
   readonly rerun: ReadonlySet<Rerun>
-  readonly tracker?: Tracker
+  /** An MLflow server to show the sweep in, while it runs and afterwards. */
+  readonly trackUrl?: string | undefined
   readonly openBackend: () => Promise<Backend>
   /** Where progress is told: standard error when standard output is for a JSON object. */
   readonly output: NodeJS.WriteStream
@@ -51,6 +52,8 @@ export interface SweepSummary extends Pick<
   readonly peakMemoryMb: number
   readonly verdicts: readonly ClaimVerdict[]
   readonly figures: readonly string[]
+  /** The sweep's runs in MLflow, when it was tracked. */
+  readonly link?: string
 }
 
 /** Runs what a sweep still lacks, then judges it and draws its figures. Sets the process's exit code. */
@@ -58,8 +61,9 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
   const { sweep, experiment } = options
   const clock = systemClock
   const startedAtMs = clock.now()
-  const unlock = lockSweep(sweep.lockFile, sweep.id)
+  const closing: (() => Promise<void> | void)[] = [lockSweep(sweep.lockFile, sweep.id)]
   try {
+    const tracking = await track(options, closing)
     const warnings: string[] = []
     const state = await restore(sweep, (warning) => warnings.push(warning))
     const info = describeSweep(sweep, experiment)
@@ -77,12 +81,13 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     const interruption = listenForInterruption((message) => progress.say(message))
     let end: { cutShort?: string } = {}
     try {
-      end = await runWhatIsMissing(options, info, state, progress, interruption)
+      end = await runWhatIsMissing(options, tracking?.tracker ?? noTracker, info, state, progress, interruption)
     } finally {
       interruption.release()
       progress.close()
     }
     const { verdicts, figures } = await concludeAndDraw(options)
+    const tracked = await tracking?.finish(info, { verdicts, figures })
     const counts = state.counts()
     process.exitCode = interruption.exitCode() ?? (isComplete(counts) ? exitCodes.ok : exitCodes.incomplete)
     return {
@@ -92,9 +97,49 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
       verdicts,
       figures,
+      ...(tracked === undefined ? {} : { link: tracked }),
     }
   } finally {
-    unlock()
+    for (const close of closing.reverse()) await close()
+  }
+}
+
+/** How long a finished sweep waits for MLflow to take the rest; what it has not got by then is left to `mlds sync`. */
+const trackingPatienceMs = 30_000
+
+/** The server's share in a sweep: none of its failures is the sweep's. */
+async function track(
+  { sweep, experiment, trackUrl, output }: ExecuteOptions,
+  closing: (() => Promise<void> | void)[],
+): Promise<
+  | {
+      tracker: Tracker
+      finish(info: SweepInfo, told: { verdicts: ClaimVerdict[]; figures: string[] }): Promise<string | undefined>
+    }
+  | undefined
+> {
+  if (trackUrl === undefined) return undefined
+  const { openTracking } = await import('./tracking.js')
+  const patience = new AbortController()
+  const warn = (message: string): void => void output.write(`${message}\n`)
+  const tracking = openTracking({ sweep, experiment, url: trackUrl, warn, signal: patience.signal })
+  closing.push(() => tracking.close())
+  return {
+    // The live part goes on until `finish` has made sure of everything.
+    tracker: { ...tracking.tracker, close: async () => {} },
+    async finish(info, told) {
+      const cancel = systemClock.after(trackingPatienceMs, () => patience.abort())
+      try {
+        return (await tracking.finish(info, told)).link
+      } catch (error) {
+        warn(
+          `MLflow has not got all of it: ${(error as Error).message}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
+        )
+        return undefined
+      } finally {
+        cancel()
+      }
+    },
   }
 }
 
@@ -113,6 +158,7 @@ async function restore(sweep: SweepFolder, warn: (message: string) => void): Pro
 
 async function runWhatIsMissing(
   options: ExecuteOptions,
+  tracker: Tracker,
   info: SweepInfo,
   state: SweepState,
   progress: ProgressView,
@@ -153,7 +199,7 @@ async function runWhatIsMissing(
       journal,
       scheduler,
       backend,
-      tracker: options.tracker ?? noTracker,
+      tracker,
       clock: systemClock,
       limits: options.limits,
       drain: interruption.drain,

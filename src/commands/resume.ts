@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { engineFlag, failureFlags, sweepArg, workersFlag } from '../cli/flags.js'
+import { engineFlag, failureFlags, sweepArg, trackFlag, workersFlag } from '../cli/flags.js'
 import { formatSummary } from '../cli/summary.js'
 import { UnknownNameError } from '../errors.js'
 
@@ -18,12 +18,14 @@ export default class Resume extends BaseCommand {
     }),
     workers: workersFlag(),
     engine: engineFlag(),
+    track: trackFlag,
     ...failureFlags,
   }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Resume)
     const store = await this.openStore(flags.store)
+    const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { openThreadsFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { findExperiment } = await import('../experiments/registry.js')
@@ -40,6 +42,7 @@ export default class Resume extends BaseCommand {
       experiment,
       workers: flags.workers,
       engine: flags.engine,
+      trackUrl: trackingUrl(flags.track),
       limits: limitsFrom(flags),
       rerun: new Set(only),
       openBackend: () => openThreadsFor(store, sweep, experiment, flags.workers),

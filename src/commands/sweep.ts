@@ -1,6 +1,15 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { engineFlag, failureFlags, nameFlag, profileFlag, setFlag, targetArg, workersFlag } from '../cli/flags.js'
+import {
+  engineFlag,
+  failureFlags,
+  nameFlag,
+  profileFlag,
+  setFlag,
+  targetArg,
+  trackFlag,
+  workersFlag,
+} from '../cli/flags.js'
 import { formatSummary } from '../cli/summary.js'
 
 export default class Sweep extends BaseCommand {
@@ -17,6 +26,7 @@ export default class Sweep extends BaseCommand {
     profile: profileFlag,
     name: nameFlag,
     engine: engineFlag(),
+    track: trackFlag,
     extend: Flags.boolean({ description: 'let a sweep of this name grow: run only what is new' }),
     ...failureFlags,
   }
@@ -24,6 +34,7 @@ export default class Sweep extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sweep)
     const store = await this.openStore(flags.store)
+    const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { planTarget } = await import('../cli/plan-target.js')
     const { freezePlan, openThreadsFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
@@ -34,6 +45,7 @@ export default class Sweep extends BaseCommand {
       experiment,
       workers: flags.workers,
       engine: flags.engine,
+      trackUrl: trackingUrl(flags.track),
       limits: limitsFrom(flags),
       rerun: new Set(rerunnable),
       openBackend: () => openThreadsFor(store, sweep, experiment, flags.workers),

@@ -1,0 +1,458 @@
+import { MldsError, exitCodes } from '../errors.js'
+import { systemClock, type Clock } from '../clock.js'
+import type { MlflowSettings } from './mlflow-settings.js'
+
+/** A metric's value at a step; `timestamp` is Unix time in ms. Replaying the same point changes nothing. */
+export interface Point {
+  readonly key: string
+  readonly value: number
+  readonly timestamp: number
+  readonly step: number
+}
+export type Tags = Readonly<Record<string, string>>
+export type RunStatus = 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED'
+
+export interface Run {
+  readonly id: string
+  readonly experimentId: string
+  readonly name: string
+  readonly status: string
+  readonly startMs: number
+  readonly endMs: number | undefined
+  readonly artifactUri: string
+  readonly tags: Tags
+  readonly params: Tags
+}
+
+export interface NewRun {
+  readonly name: string
+  readonly startMs: number
+  readonly tags: Tags
+}
+
+export interface DatasetInput {
+  readonly name: string
+  /** At most 36 characters. */
+  readonly digest: string
+}
+
+/** An answer that is not a success. `passing` failures may go away by themselves; the others need a person. */
+export class MlflowError extends MldsError {
+  constructor(
+    message: string,
+    readonly status: number | undefined,
+    readonly passing: boolean,
+    readonly mlflowCode?: string,
+    readonly retryAfterMs?: number,
+    options: { hint?: string; cause?: unknown } = {},
+  ) {
+    super('TRACKING', message, { exitCode: exitCodes.environment, ...options })
+  }
+}
+
+const passingStatuses = new Set([408, 429, 500, 502, 503, 504])
+const longestPauseMs = 30_000
+const largestPage = 1000
+/** Of `metrics/get-history-bulk-interval`: at most 100 runs a call, and 25,000 points of all together. */
+const mostRunsPerHistory = 80
+const mostPointsPerRun = 305
+
+/**
+ * The part of MLflow's REST API 2.0 that sweeps need, on `fetch`. Every call but `createRun` may be repeated without
+ * harm, and is, after network failures and passing errors; facts about the wire are in docs/tracking.md.
+ */
+export class MlflowClient {
+  readonly #fetch: Promise<typeof fetch>
+
+  constructor(
+    readonly settings: MlflowSettings,
+    private readonly signal: AbortSignal = new AbortController().signal,
+    private readonly clock: Clock = systemClock,
+    private readonly random: () => number = Math.random,
+  ) {
+    this.#fetch = fetchFor(settings)
+    // A missing undici is told by the first call, not by a crash.
+    this.#fetch.catch(() => {})
+  }
+
+  get url(): string {
+    return this.settings.url
+  }
+
+  /** Proves that an MLflow server answers and lets us in. @throws MlflowError saying what is wrong. */
+  async ping(): Promise<void> {
+    await this.#call('POST', 'experiments/search', { max_results: 1 })
+  }
+
+  /** `FileStore`, `SqlStore` …; `undefined` where the server does not say (before 3.17, other vendors). */
+  async storeType(): Promise<string | undefined> {
+    try {
+      const info = await this.#send('GET', '/api/3.0/mlflow/server-info')
+      return (JSON.parse(info.toString()) as { store_type?: string }).store_type
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The experiment's id, making it when it is not there; safe when two processes do so at once. */
+  async ensureExperiment(name: string): Promise<string> {
+    try {
+      const made = await this.#call<{ experiment_id: string }>('POST', 'experiments/create', { name })
+      return made.experiment_id
+    } catch (error) {
+      if (!(error instanceof MlflowError) || error.mlflowCode !== 'RESOURCE_ALREADY_EXISTS') throw error
+    }
+    const found = await this.#call<{ experiment: { experiment_id: string; lifecycle_stage: string } }>(
+      'GET',
+      `experiments/get-by-name?experiment_name=${encodeURIComponent(name)}`,
+    )
+    if (found.experiment.lifecycle_stage !== 'active') {
+      throw new MlflowError(`the MLflow experiment is deleted: ${name}`, undefined, false, undefined, undefined, {
+        hint: 'restore it in MLflow, or choose another name with MLFLOW_EXPERIMENT_NAME',
+      })
+    }
+    return found.experiment.experiment_id
+  }
+
+  async experimentIds(): Promise<string[]> {
+    const ids: string[] = []
+    let pageToken: string | undefined
+    do {
+      const page = await this.#call<{ experiments?: { experiment_id: string }[]; next_page_token?: string }>(
+        'POST',
+        'experiments/search',
+        { max_results: largestPage, ...(pageToken && { page_token: pageToken }) },
+      )
+      ids.push(...(page.experiments ?? []).map((experiment) => experiment.experiment_id))
+      pageToken = page.next_page_token
+    } while (pageToken !== undefined && pageToken !== '')
+    return ids
+  }
+
+  async setExperimentTag(experimentId: string, key: string, value: string): Promise<void> {
+    await this.#call('POST', 'experiments/set-experiment-tag', { experiment_id: experimentId, key, value })
+  }
+
+  /**
+   * Makes a run, once: no retry after a failure that leaves open whether the server made it. The caller looks for
+   * the run by a tag of its own before it tries again.
+   */
+  async createRun(experimentId: string, run: NewRun): Promise<Run> {
+    const body = { experiment_id: experimentId, run_name: run.name, start_time: run.startMs, tags: pairs(run.tags) }
+    const answer = await this.#once<{ run: WireRun }>('POST', 'runs/create', body)
+    return decodeRun(answer.run)
+  }
+
+  /** @throws MlflowError with `mlflowCode` RESOURCE_DOES_NOT_EXIST when there is no such run. */
+  async getRun(id: string): Promise<Run> {
+    const answer = await this.#call<{ run: WireRun }>('GET', `runs/get?run_id=${encodeURIComponent(id)}`)
+    return decodeRun(answer.run)
+  }
+
+  async updateRun(id: string, change: { status: RunStatus; endMs?: number }): Promise<void> {
+    const { status, endMs } = change
+    await this.#call('POST', 'runs/update', { run_id: id, status, ...(endMs !== undefined && { end_time: endMs }) })
+  }
+
+  async deleteRun(id: string): Promise<void> {
+    await this.#call('POST', 'runs/delete', { run_id: id })
+  }
+
+  /** All live runs that fit `filter`, oldest first; each once although pages shift while runs are made. */
+  async searchRuns(experimentIds: readonly string[], filter: string): Promise<Run[]> {
+    const found = new Map<string, Run>()
+    let pageToken: string | undefined
+    do {
+      const page = await this.#call<{ runs?: WireRun[]; next_page_token?: string }>('POST', 'runs/search', {
+        experiment_ids: experimentIds,
+        filter,
+        max_results: largestPage,
+        order_by: ['attributes.start_time ASC'],
+        ...(pageToken && { page_token: pageToken }),
+      })
+      for (const run of (page.runs ?? []).map(decodeRun)) found.set(run.id, run)
+      pageToken = page.next_page_token
+    } while (pageToken !== undefined && pageToken !== '')
+    return [...found.values()]
+  }
+
+  /** Logs in as few requests as the limits allow, in order: parameters, tags, points. */
+  async log(id: string, what: { params?: Tags; tags?: Tags; points?: readonly Point[] }): Promise<void> {
+    for (const batch of batches(what)) await this.#call('POST', 'runs/log-batch', { run_id: id, ...batch })
+  }
+
+  async logInputs(id: string, datasets: readonly DatasetInput[]): Promise<void> {
+    await this.#call('POST', 'runs/log-inputs', {
+      run_id: id,
+      datasets: datasets.map(({ name, digest }) => ({
+        tags: [{ key: 'mlflow.data.context', value: 'train' }],
+        dataset: { name, digest, source_type: 'local', source: JSON.stringify({ uri: name }) },
+      })),
+    })
+  }
+
+  /** A metric's whole history, in order of step and time. */
+  async history(id: string, key: string): Promise<Point[]> {
+    const query = new URLSearchParams({ run_id: id, metric_key: key, max_results: '25000' })
+    const answer = await this.#call<{ metrics?: WirePoint[] }>('GET', `metrics/get-history?${query.toString()}`)
+    return (answer.metrics ?? []).map(decodePoint).sort(byStepThenTime)
+  }
+
+  /** A metric's history in many runs at once; only for series of at most 300 points, longer ones come back sampled. */
+  async histories(ids: readonly string[], key: string): Promise<Map<string, Point[]>> {
+    const found = new Map<string, Point[]>()
+    for (let at = 0; at < ids.length; at += mostRunsPerHistory) {
+      const query = new URLSearchParams({ metric_key: key, max_results: '2500' })
+      for (const id of ids.slice(at, at + mostRunsPerHistory)) query.append('run_ids', id)
+      const path = `metrics/get-history-bulk-interval?${query.toString()}`
+      const answer = await this.#call<{ metrics?: (WirePoint & { run_id: string })[] }>('GET', path)
+      for (const point of answer.metrics ?? []) {
+        const points = found.get(point.run_id)
+        if (points === undefined) found.set(point.run_id, [decodePoint(point)])
+        else if (points.length < mostPointsPerRun) points.push(decodePoint(point))
+      }
+    }
+    for (const points of found.values()) points.sort(byStepThenTime)
+    return found
+  }
+
+  async putArtifact(run: Pick<Run, 'artifactUri'>, path: string, bytes: Uint8Array): Promise<void> {
+    await this.#send('PUT', this.#artifactPath(run, path), bytes, 'application/octet-stream')
+  }
+
+  async getArtifact(run: Pick<Run, 'artifactUri'>, path: string): Promise<Uint8Array> {
+    return this.#send('GET', this.#artifactPath(run, path))
+  }
+
+  /** Names directly under `folder`, of files alone. */
+  async listArtifacts(id: string, folder: string): Promise<string[]> {
+    const query = new URLSearchParams({ run_id: id, ...(folder !== '' && { path: folder }) })
+    const answer = await this.#call<{ files?: { path: string; is_dir: boolean }[] }>(
+      'GET',
+      `artifacts/list?${query.toString()}`,
+    )
+    return (answer.files ?? []).flatMap((file) => (file.is_dir ? [] : [file.path]))
+  }
+
+  #artifactPath({ artifactUri }: Pick<Run, 'artifactUri'>, path: string): string {
+    const root = /^mlflow-artifacts:(?:\/\/[^/]*)?\/(.+)$/.exec(artifactUri)?.[1]
+    if (root === undefined) {
+      throw new MlflowError(`artifacts of this server are not served by it: ${artifactUri}`, undefined, false)
+    }
+    return `/api/2.0/mlflow-artifacts/artifacts/${`${root}/${path}`.split('/').map(encodeURIComponent).join('/')}`
+  }
+
+  #call<T = unknown>(method: string, path: string, body?: unknown): Promise<T> {
+    return this.#patiently(() => this.#once<T>(method, path, body))
+  }
+
+  #send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Buffer> {
+    return this.#patiently(() => this.#answer(method, path, body, type))
+  }
+
+  async #once<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body, encodeNumber))
+    const bytes = await this.#answer(method, `/api/2.0/mlflow/${path}`, sent, 'application/json')
+    try {
+      return JSON.parse(bytes.toString()) as T
+    } catch (error) {
+      // A proxy's page with status 200, or an answer cut short.
+      throw new MlflowError(`${this.url} did not answer in JSON to ${path}`, 200, true, undefined, undefined, {
+        cause: error,
+      })
+    }
+  }
+
+  /** Tries again while a failure may pass, waiting as long as the server asks or twice as long each time. */
+  async #patiently<T>(act: () => Promise<T>): Promise<T> {
+    for (let tried = 0; ; tried++) {
+      try {
+        return await act()
+      } catch (error) {
+        if (!(error instanceof MlflowError) || !error.passing || tried >= this.settings.retries) throw error
+        if (this.signal.aborted) throw error
+        const backoffMs = this.settings.backoffMs * 2 ** tried * (0.5 + this.random())
+        await this.#pause(Math.min(longestPauseMs, error.retryAfterMs ?? backoffMs))
+        if (this.signal.aborted) throw error
+      }
+    }
+  }
+
+  #pause(durationMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel()
+        this.signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const cancel = this.clock.after(durationMs, wake)
+      this.signal.addEventListener('abort', wake, { once: true })
+    })
+  }
+
+  async #answer(method: string, path: string, body: Uint8Array | undefined, type?: string): Promise<Buffer> {
+    const act = await this.#fetch
+    let response: Response
+    let bytes: Buffer
+    try {
+      response = await act(this.url + path, {
+        method,
+        headers: { ...this.settings.headers, ...(body && type && { 'content-type': type }) },
+        signal: AbortSignal.any([this.signal, AbortSignal.timeout(this.settings.timeoutMs)]),
+        ...(body && { body }),
+      })
+      bytes = Buffer.from(await response.arrayBuffer())
+    } catch (error) {
+      const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
+      const reason = cause?.code ?? cause?.message ?? message
+      throw new MlflowError(`no answer from ${this.url}: ${reason}`, undefined, true, undefined, undefined, {
+        hint: 'is the MLflow server running there? (mlflow server, or mlds ui)',
+        cause: error,
+      })
+    }
+    if (response.ok) return bytes
+    throw this.#refusal(method, path, response, bytes.toString())
+  }
+
+  #refusal(method: string, path: string, response: Response, text: string): MlflowError {
+    const { status } = response
+    let said: { error_code?: string; message?: string } = {}
+    try {
+      said = JSON.parse(text) as typeof said
+    } catch {
+      // HTML of a proxy or plain text: the status and the beginning say enough.
+    }
+    const detail =
+      said.message ??
+      text
+        .replaceAll(/<[^>]*>/g, ' ')
+        .replaceAll(/\s+/g, ' ')
+        .trim()
+        .slice(0, 200)
+    const hint =
+      status === 401
+        ? 'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
+        : status === 403 && /host header/i.test(text)
+          ? 'start the server with --allowed-hosts and the name you reach it by'
+          : status === 404 && said.error_code === undefined
+            ? 'is this the address of an MLflow server?'
+            : undefined
+    return new MlflowError(
+      `${this.url} refused ${method} ${path.split('?')[0]!.replace('/api/2.0/', '')}: ${status} ${detail}`,
+      status,
+      passingStatuses.has(status),
+      said.error_code,
+      retryAfterMs(response.headers.get('retry-after'), this.clock.now()),
+      hint === undefined ? {} : { hint },
+    )
+  }
+}
+
+/** Node's own fetch, or undici's with an agent that knows the certificates. */
+async function fetchFor({ tls }: MlflowSettings): Promise<typeof fetch> {
+  if (tls === undefined) return fetch
+  const undici = await import('undici')
+  const { insecure, ...certificates } = tls
+  const dispatcher = new undici.Agent({ connect: { ...certificates, rejectUnauthorized: !insecure } })
+  return ((url: string, init: object) => undici.fetch(url, { ...init, dispatcher })) as unknown as typeof fetch
+}
+
+function retryAfterMs(header: string | null, nowMs: number): number | undefined {
+  if (header === null) return undefined
+  const seconds = Number(header)
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000)
+  const atMs = Date.parse(header)
+  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
+}
+
+/** JSON lacks NaN and infinities: MLflow takes them as words. `"nan"` in small letters would store a bogus zero. */
+function encodeNumber(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}
+
+interface WirePoint {
+  readonly key: string
+  readonly value: number | string
+  readonly timestamp: number | string
+  readonly step?: number | string
+}
+
+/** MLflow clamps infinities to the largest double; no loss ever is that number by itself. */
+function decodePoint({ key, value, timestamp, step }: WirePoint): Point {
+  const number = Number(value)
+  const unclamped = Math.abs(number) === Number.MAX_VALUE ? Math.sign(number) * Infinity : number
+  return { key, value: unclamped, timestamp: Number(timestamp), step: Number(step ?? 0) }
+}
+
+const byStepThenTime = (a: Point, b: Point): number => a.step - b.step || a.timestamp - b.timestamp
+
+interface Pair {
+  readonly key: string
+  readonly value: string
+}
+interface WireRun {
+  readonly info: {
+    readonly run_id: string
+    readonly experiment_id: string
+    readonly run_name?: string
+    readonly status: string
+    readonly start_time?: number | string
+    readonly end_time?: number | string
+    readonly artifact_uri: string
+  }
+  readonly data?: { readonly tags?: readonly Pair[]; readonly params?: readonly Pair[] }
+}
+
+function decodeRun({ info, data }: WireRun): Run {
+  return {
+    id: info.run_id,
+    experimentId: info.experiment_id,
+    name: info.run_name ?? '',
+    status: info.status,
+    startMs: Number(info.start_time ?? 0),
+    endMs: info.end_time === undefined || Number(info.end_time) === 0 ? undefined : Number(info.end_time),
+    artifactUri: info.artifact_uri,
+    tags: Object.fromEntries((data?.tags ?? []).map(({ key, value }) => [key, value])),
+    params: Object.fromEntries((data?.params ?? []).map(({ key, value }) => [key, value])),
+  }
+}
+
+function pairs(values: Tags): Pair[] {
+  return Object.entries(values).map(([key, value]) => ({ key, value }))
+}
+
+const limits = { items: 1000, params: 100, tags: 100, bytes: 900_000 }
+
+type Batch = { params: Pair[]; tags: Pair[]; metrics: Point[] }
+
+/** Cuts to what one log-batch may hold: 1000 items of which 100 parameters and 100 tags, and under a megabyte. */
+function* batches(what: { params?: Tags; tags?: Tags; points?: readonly Point[] }): Generator<Batch> {
+  const empty = (): Batch => ({ params: [], tags: [], metrics: [] })
+  let batch = empty()
+  let bytes = 0
+  const full = (size: number): boolean =>
+    batch.params.length + batch.tags.length + batch.metrics.length >= limits.items || bytes + size > limits.bytes
+  for (const kind of ['params', 'tags'] as const) {
+    for (const pair of pairs(what[kind] ?? {})) {
+      const size = 30 + 3 * (pair.key.length + pair.value.length)
+      if (full(size) || batch[kind].length >= limits[kind]) {
+        yield batch
+        batch = empty()
+        bytes = 0
+      }
+      batch[kind].push(pair)
+      bytes += size
+    }
+  }
+  for (const point of what.points ?? []) {
+    const size = 100 + 3 * point.key.length
+    if (full(size)) {
+      yield batch
+      batch = empty()
+      bytes = 0
+    }
+    batch.metrics.push(point)
+    bytes += size
+  }
+  if (bytes > 0) yield batch
+}

@@ -1,0 +1,124 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { requireService } from './services.js'
+
+const program = process.env['MLDS_MLFLOW'] ?? ''
+
+/** True when MLDS_MLFLOW names MLflow's program. */
+export const hasMlflow = requireService(
+  'MLflow',
+  existsSync(program),
+  'Set MLDS_MLFLOW to the mlflow program of a Python environment made from test/requirements-mlflow.txt.',
+)
+
+export interface MlflowServer {
+  readonly url: string
+  readonly folder: string
+  /** Ends it as a crash would. */
+  kill(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ServerOptions {
+  /** Start again where an earlier one was. */
+  readonly folder?: string
+  readonly port?: number
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** A real MLflow server on a SQLite database of its own, in a process group of its own: its helpers outlive SIGTERM. */
+export async function startMlflow(options: ServerOptions = {}): Promise<MlflowServer> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'mlds-mlflow-'))
+  const port = options.port ?? (await freePort())
+  const args = ['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1']
+  args.push(
+    '--backend-store-uri',
+    `sqlite:///${folder}/mlflow.db`,
+    '--artifacts-destination',
+    join(folder, 'artifacts'),
+  )
+  const child = spawn(program, [...args, ...(options.args ?? [])], {
+    cwd: folder,
+    detached: true,
+    env: {
+      ...process.env,
+      MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false',
+      MLFLOW_DISABLE_TELEMETRY: 'true',
+      ...options.env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const gone = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  const url = `http://127.0.0.1:${port}`
+  const kill = async (): Promise<void> => {
+    endGroup(child)
+    await gone
+  }
+  while (!(await isHealthy(url))) {
+    if (child.exitCode !== null) throw new Error(`MLflow did not start: ${output.slice(-2000)}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return {
+    url,
+    folder,
+    kill,
+    async close() {
+      await kill()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    process.kill(-pid!, 'SIGKILL')
+  } catch {
+    // Gone already.
+  }
+}
+
+async function isHealthy(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/health`)).ok
+  } catch {
+    return false
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+export interface ReadRun {
+  readonly run_id: string
+  readonly name: string
+  readonly status: string
+  readonly start: number
+  readonly end: number | null
+  readonly params: Record<string, string>
+  readonly tags: Record<string, string>
+  /** Name to points [step, timestamp, value as text]. */
+  readonly metrics: Record<string, [number, number, string][]>
+  /** Path to SHA-256. */
+  readonly artifacts: Record<string, string>
+}
+
+/** Every live run of a sweep as MLflow's own Python client reads it. */
+export function readWithPython(url: string, sweep: string): ReadRun[] {
+  const script = join(import.meta.dirname, 'read-runs.py')
+  const text = execFileSync(join(dirname(program), 'python'), [script, url, sweep], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  return JSON.parse(text) as ReadRun[]
+}

@@ -1,0 +1,347 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { Random } from '../../src/seed.js'
+import { openStore } from '../../src/store.js'
+import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
+import { MlflowClient } from '../../src/tracking/mlflow-client.js'
+import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
+import { MlflowTracker, type SweepStory } from '../../src/tracking/mlflow-tracker.js'
+import type { SweepInfo } from '../../src/tracking/tracker.js'
+import type { Metrics, Trial, TrialEvent } from '../../src/trial.js'
+import { mlds, temporaryFolder } from '../helpers/cli.js'
+import { openFaultProxy, type Fault } from '../helpers/fault-proxy.js'
+import { hasMlflow, readWithPython, startMlflow, type MlflowServer, type ReadRun } from '../helpers/mlflow.js'
+
+const trial = (index: number): Trial => ({
+  id: index.toString(16).padStart(16, '0'),
+  index,
+  experiment: 'toy',
+  version: 1,
+  stage: 'main',
+  params: { width: 4 + index, rate: 0.001 },
+  seeds: { data: 0, init: 0, shuffle: 0, corruption: 0 },
+  parents: [],
+  cost: 1,
+})
+
+interface Entry {
+  readonly event: TrialEvent
+  readonly offset: number
+}
+
+/** A journal with every way to end: finished, diverged, stopped, lost and tried again, dead, skipped; one is long. */
+function eventfulJournal(): { trials: Trial[]; entries: Entry[] } {
+  const trials = Array.from({ length: 7 }, (_, i) => trial(i))
+  let atMs = 1_700_000_000_000
+  const entries: Entry[] = []
+  const add = (event: object): void => {
+    entries.push({ event: { atMs: (atMs += 7), ...event } as TrialEvent, offset: entries.length * 100 })
+  }
+  const run = (index: number, attempt: number, reports: number, metrics: (step: number) => Metrics): void => {
+    add({ type: 'started', trial: trials[index]!.id, attempt, worker: `w${index % 2}` })
+    for (let step = 1; step <= reports; step++)
+      add({ type: 'report', trial: trials[index]!.id, attempt, step, metrics: metrics(step) })
+  }
+  const end = (index: number, attempt: number, outcome: object): void =>
+    add({ type: 'ended', trial: trials[index]!.id, attempt, outcome })
+  const loss = (step: number): Metrics => ({
+    'train/loss': 1 / (3 * step),
+    'val/accuracy': step === 2 ? NaN : 0.1 * step,
+  })
+  run(0, 1, 5, loss)
+  end(0, 1, { state: 'finished', metrics: { ...loss(5), parameters: 1254 }, artifacts: {} })
+  run(1, 1, 3, (step) => ({ 'train/loss': step < 3 ? step : Infinity }))
+  end(1, 1, { state: 'failed', error: { name: 'DivergedError', message: 'train/loss is not a finite number' } })
+  run(2, 1, 2, loss)
+  end(2, 1, { state: 'stopped', metrics: loss(2), artifacts: {}, reason: 'hopeless' })
+  run(3, 1, 2, loss)
+  add({ type: 'lost', trial: trials[3]!.id, attempt: 1, reason: 'the thread ended' })
+  run(3, 2, 3, loss)
+  end(3, 2, { state: 'finished', metrics: loss(3), artifacts: {} })
+  run(4, 1, 0, loss)
+  add({ type: 'lost', trial: trials[4]!.id, attempt: 1, reason: 'the thread ended' })
+  end(4, 1, { state: 'dead', reason: '1 attempts vanished' })
+  end(5, 0, { state: 'skipped', reason: 'its parent failed' })
+  run(6, 1, 1000, loss)
+  end(6, 1, { state: 'finished', metrics: loss(1000), artifacts: {} })
+  return { trials, entries }
+}
+
+/** What runs must say, told from the journal without the projection's help. */
+interface Expected {
+  readonly start: number
+  readonly end: number
+  readonly status: string
+  readonly state: string
+  /** Name to [step, time, value]. */
+  readonly points: Map<string, string[]>
+  readonly reports: number
+}
+
+function expectedRuns(entries: readonly Entry[]): Map<string, Expected> {
+  const runs = new Map<string, { -readonly [K in keyof Expected]: Expected[K] }>()
+  const last = new Map<string, Metrics & { step?: number }>()
+  const statuses: Record<string, string> = { finished: 'FINISHED', failed: 'FAILED', dead: 'FAILED' }
+  for (const { event } of entries) {
+    const key = `${event.trial}:${event.attempt}`
+    const run = runs.get(key) ?? {
+      start: event.atMs,
+      end: 0,
+      status: '',
+      state: '',
+      points: new Map<string, string[]>(),
+      reports: 0,
+    }
+    runs.set(key, run)
+    const add = (metrics: Metrics, step: number): void => {
+      for (const [name, value] of Object.entries(metrics))
+        run.points.set(name, [...(run.points.get(name) ?? []), `${step} ${event.atMs} ${value}`])
+    }
+    if (event.type === 'report') {
+      add(event.metrics, event.step)
+      last.set(key, { ...event.metrics, step: event.step })
+      run.reports++
+    }
+    if (event.type === 'lost') Object.assign(run, { end: event.atMs, status: 'KILLED', state: 'lost' })
+    if (event.type === 'ended') {
+      const { state } = event.outcome
+      Object.assign(run, { end: event.atMs, status: statuses[state] ?? 'KILLED', state })
+      if ('metrics' in event.outcome) {
+        const before = last.get(key)
+        const fresh = Object.entries(event.outcome.metrics).filter(([name, value]) => !Object.is(before?.[name], value))
+        add(Object.fromEntries(fresh), before?.step ?? 0)
+      }
+    }
+  }
+  return runs
+}
+
+/** Python's word for a number to ours; MLflow's largest double stands for infinity. */
+function readValue(text: string): string {
+  if (text === 'nan') return 'NaN'
+  return Math.abs(Number(text)) === Number.MAX_VALUE ? String(Math.sign(Number(text)) * Infinity) : String(Number(text))
+}
+
+function expectEqual(runs: readonly ReadRun[], entries: readonly Entry[]): void {
+  const expected = expectedRuns(entries)
+  const children = runs.filter((run) => run.tags['mlds.trial'] !== undefined)
+  const keyed = new Map(children.map((run) => [`${run.tags['mlds.trial']}:${run.tags['mlds.attempt']}`, run]))
+  expect(children).toHaveLength(expected.size)
+  expect([...keyed.keys()].sort()).toEqual([...expected.keys()].sort())
+  const parent = runs.find((run) => run.tags['mlds.trial'] === undefined)!
+  for (const [key, { start, end, status, state, points, reports }] of expected) {
+    const run = keyed.get(key)!
+    expect(run, key).toMatchObject({ start, end, status })
+    expect(run.tags).toMatchObject({ 'mlds.state': state, 'mlflow.parentRunId': parent.run_id })
+    expect(Object.keys(run.metrics).sort()).toEqual([...points.keys()].sort())
+    for (const [name, wanted] of points) {
+      const read = run.metrics[name]!.map(([step, at, value]) => `${step} ${at} ${readValue(value)}`)
+      expect(new Set(read).size).toBe(read.length)
+      if (reports <= 300) expect(read.sort()).toEqual([...wanted].sort())
+      else {
+        expect(read.length).toBeLessThanOrEqual(300)
+        expect(wanted).toEqual(expect.arrayContaining(read))
+        expect(read).toContain(wanted.at(-1))
+      }
+    }
+  }
+}
+
+const story: SweepStory = {
+  note: '**Does it arrive?**',
+  complete: true,
+  endedAtMs: 1_700_000_100_000,
+  tags: { 'mlds.state': 'ended' },
+  points: [],
+  files: new Map([['sweep/plan.json', Buffer.from('{}')]]),
+}
+
+describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
+  let server: MlflowServer
+  beforeAll(async () => {
+    server = await startMlflow()
+  })
+  afterAll(() => server.close())
+
+  function openTracker(
+    url: string,
+    sweep: string,
+    folder: string,
+    entries: readonly Entry[],
+    env = {},
+  ): {
+    tracker: MlflowTracker
+    info: SweepInfo
+    warnings: string[]
+  } {
+    const warnings: string[] = []
+    const tracker = new MlflowTracker({
+      client: new MlflowClient(mlflowSettings(url, { MLDS_TRACKING_BACKOFF_MS: '5', ...env })),
+      experimentName: 'toy',
+      acknowledgedFile: join(folder, 'acknowledged.jsonl'),
+      history: () => entries,
+      readLog: async (id) => Buffer.from(`log of ${id}`),
+      warn: (message) => warnings.push(message),
+      flushMs: 5,
+    })
+    const info: SweepInfo = {
+      sweep,
+      name: sweep,
+      experiment: 'toy',
+      question: 'Does it arrive?',
+      objective: { metric: 'train/loss', direction: 'minimize' },
+      spec: {},
+      planHash: 'abc',
+      codeVersion: '0',
+      openedAtMs: 1_699_999_999_000,
+      trials: eventfulJournal().trials,
+    }
+    return { tracker, info, warnings }
+  }
+
+  it('holds exactly what the journal says, when synced at once and when told while it runs', async () => {
+    const { entries } = eventfulJournal()
+    const synced = openTracker(server.url, 'synced', temporaryFolder(), entries)
+    await synced.tracker.open(synced.info)
+    await synced.tracker.complete(story, false)
+    expectEqual(readWithPython(server.url, 'synced'), entries)
+
+    const live = openTracker(server.url, 'live', temporaryFolder(), [])
+    await live.tracker.open(live.info)
+    for (const [index, { event, offset }] of entries.entries()) {
+      await live.tracker.record(event, offset)
+      // Lets flushes happen in the middle.
+      if (index % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await live.tracker.complete(story, false)
+    expect(live.warnings).toEqual([])
+    const runs = readWithPython(server.url, 'live')
+    expectEqual(runs, entries)
+
+    const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+    const long = runs.find((run) => run.tags['mlds.index'] === '6')!
+    expect(long.artifacts['log.txt']).toBe(sha256(`log of ${trial(6).id}`))
+    const lines = entries.flatMap(({ event }) =>
+      event.type === 'report' && event.trial === trial(6).id
+        ? [
+            `${JSON.stringify({ atMs: event.atMs, step: event.step, metrics: event.metrics }, (_k, v: unknown) => (Number.isNaN(v) ? 'NaN' : v))}\n`,
+          ]
+        : [],
+    )
+    expect(long.artifacts['series.jsonl']).toBe(sha256(lines.join('')))
+    expect(long.params).toEqual({ width: '10', seed: '0' })
+    const parent = runs.find((run) => run.tags['mlds.trial'] === undefined)!
+    expect(parent).toMatchObject({ status: 'FINISHED', name: 'live', start: 1_699_999_999_000, end: story.endedAtMs })
+    expect(parent.params).toEqual({ rate: '0.001' })
+    expect(parent.tags['mlflow.note.content']).toBe(story.note)
+  })
+
+  it('sends nothing again that was acknowledged, and everything again to a server that forgot', async () => {
+    const { entries } = eventfulJournal()
+    const folder = temporaryFolder()
+    const requests: string[] = []
+    const proxy = await openFaultProxy(server.url, (method, path) => (requests.push(`${method} ${path}`), 'none'))
+    onTestFinished(() => proxy.close())
+    const first = openTracker(proxy.url, 'again', folder, entries)
+    await first.tracker.open(first.info)
+    await first.tracker.complete(story, false)
+    const creations = (): number => requests.filter((request) => request.includes('runs/create')).length
+    expect(creations()).toBe(9)
+    const second = openTracker(proxy.url, 'again', folder, entries)
+    await second.tracker.open(second.info)
+    expect((await second.tracker.complete(story, false)).sent).toBe(0)
+    expect(creations()).toBe(9)
+
+    const other = await startMlflow()
+    onTestFinished(() => other.close())
+    const third = openTracker(other.url, 'again', folder, entries)
+    await third.tracker.open(third.info)
+    await third.tracker.complete(story, false)
+    expectEqual(readWithPython(other.url, 'again'), entries)
+  })
+
+  it.each([1, 2, 3])(
+    'is equal again after replies lost, requests doubled, refusals and cut bodies (seed %i)',
+    async (seed) => {
+      const { entries } = eventfulJournal()
+      const random = new Random(seed, 'faults')
+      const faults: Fault[] = ['drop-reply', 'drop-request', 'duplicate', '429', '503-html', 'half-reply']
+      const proxy = await openFaultProxy(server.url, () =>
+        random.uniform() < 0.25 ? faults[random.below(6)]! : 'none',
+      )
+      onTestFinished(() => proxy.close())
+      const { tracker, info } = openTracker(proxy.url, `faulty-${seed}`, temporaryFolder(), entries, {
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES: '50',
+      })
+      await tracker.open(info)
+      await tracker.complete(story, false)
+      expect(proxy.befell.size).toBeGreaterThan(4)
+      expectEqual(readWithPython(server.url, `faulty-${seed}`), entries)
+    },
+  )
+
+  it('finds runs whose names were never written down', async () => {
+    const { entries } = eventfulJournal()
+    for (const _ of [1, 2]) {
+      // An empty folder each time: what a crash leaves that lost every acknowledgement.
+      const { tracker, info } = openTracker(server.url, 'forgetful', temporaryFolder(), entries)
+      await tracker.open(info)
+      await tracker.complete(story, false)
+    }
+    expectEqual(readWithPython(server.url, 'forgetful'), entries)
+  })
+
+  it('brings a whole sweep from the command line, live and later, with figures and a link to its runs', async () => {
+    const cwd = temporaryFolder()
+    const set = ['dataset=glyphs-2000', 'trainRows=600', 'validationRows=200', 'epochs=2', 'width=4,8', 'seed=0..1']
+    const args = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--json']
+    const live = await mlds([...args, '--name', 'cli-live', '--track', server.url], { cwd })
+    expect(live.code, live.stderr).toBe(0)
+    expect(JSON.parse(live.stdout)).toMatchObject({
+      link: expect.stringContaining('workflowType=machine_learning') as string,
+    })
+    const later = await mlds([...args, '--name', 'cli-later', '--store', 'other'], { cwd })
+    expect(later.code, later.stderr).toBe(0)
+    const synced = await mlds(['sync', '--store', 'other', '--json'], { cwd, env: { MLFLOW_TRACKING_URI: server.url } })
+    expect(JSON.parse(synced.stdout), synced.stderr).toMatchObject({ sweep: 'cli-later', sent: 4 })
+    for (const [name, folder] of [
+      ['cli-live', '.mlds'],
+      ['cli-later', 'other'],
+    ] as const) {
+      const sweep = await SweepFolder.open(openStore(join(cwd, folder)), name)
+      const entries = [...sweep.entries()].filter((entry): entry is Entry => 'trial' in entry.event)
+      const runs = readWithPython(server.url, name)
+      expectEqual(runs, entries)
+      const parent = runs.find((run) => run.tags['mlds.trial'] === undefined)!
+      const figures = readdirSync(sweep.figuresFolder)
+      expect(figures.length).toBeGreaterThan(2)
+      for (const figure of figures) {
+        const hash = createHash('sha256')
+          .update(readFileSync(join(sweep.figuresFolder, figure)))
+          .digest('hex')
+        expect(parent.artifacts[`figures/${figure}`]).toBe(hash)
+      }
+    }
+  })
+
+  it('never fails a sweep: a server that is away leaves a warning and the way to sync later', async () => {
+    const cwd = temporaryFolder()
+    const set = ['dataset=glyphs-2000', 'trainRows=600', 'validationRows=200', 'epochs=1', 'width=4', 'seed=0']
+    const away = await openFaultProxy(server.url, () => 'drop-request')
+    onTestFinished(() => away.close())
+    const url = away.url.replace('//', '//user:secret-word@')
+    const args = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--track', url]
+    const result = await mlds(args, { cwd, env: { MLFLOW_HTTP_REQUEST_MAX_RETRIES: '1' } })
+    expect(result.code, result.stderr).toBe(0)
+    expect(result.stdout).toContain('MLflow has not got all of it')
+    expect(result.stdout).toContain('mlds sync')
+    expect(result.stdout + result.stderr).not.toContain('secret-word')
+    const files = readdirSync(join(cwd, '.mlds'), { recursive: true, encoding: 'utf8', withFileTypes: true })
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const path = join(file.parentPath, file.name)
+      if (existsSync(path)) expect(readFileSync(path).includes('secret-word'), path).toBe(false)
+    }
+  })
+})
