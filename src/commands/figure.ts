@@ -1,23 +1,51 @@
+import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg } from '../cli/flags.js'
 import { formatVerdict } from '../cli/summary.js'
+import { MldsError } from '../errors.js'
+import type { ClaimVerdict } from '../sweeps/conclude.js'
 
 export default class Figure extends BaseCommand {
-  static override description = "Draws a sweep's figures anew from its journal (SVG, PNG and vega-lite JSON)"
-  static override args = { sweep: sweepArg }
+  static override description =
+    "Draws a sweep's figures anew from its journal, or from MLflow alone (SVG, PNG and vega-lite JSON)"
+  static override examples = [
+    '<%= config.bin %> figure latest',
+    '<%= config.bin %> figure --from http://127.0.0.1:5000 --sweep params-1a2b3c4d',
+  ]
+  static override args = { sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"' }) }
+  static override flags = {
+    from: Flags.string({ description: 'an MLflow server to read instead of the journal', helpValue: 'URL' }),
+    sweep: Flags.string({ description: 'the full id of the sweep in MLflow', helpValue: 'ID' }),
+    output: Flags.string({
+      char: 'o',
+      description: 'with --from, the folder for the figures (default: figures/ID)',
+      helpValue: 'DIR',
+    }),
+  }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Figure)
+    const id = flags.sweep ?? args.sweep
+    if (id === undefined) {
+      throw new MldsError('USAGE', 'no sweep was named', { hint: 'mlds figure latest; mlds list shows the others' })
+    }
+    if (flags.from !== undefined) {
+      const { drawFromMlflow } = await import('../cli/remote-sweep.js')
+      return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`))
+    }
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { findExperiment } = await import('../experiments/registry.js')
     const { concludeAndDraw } = await import('../cli/execute-sweep.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await SweepFolder.open(store, await resolveSweepId(store, id))
     const experiment = await findExperiment(sweep.plan.experiment)
-    const { figures, verdicts } = await concludeAndDraw({ store, sweep, experiment })
+    return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }))
+  }
+
+  #show(sweep: string, told: { figures: string[]; verdicts: ClaimVerdict[] }): unknown {
+    const { figures, verdicts } = told
     for (const file of figures) this.log(file)
     if (figures.length === 0) this.log('Nothing has finished yet, so there is nothing to draw.')
     if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
-    return { sweep: sweep.id, figures, verdicts }
+    return { sweep, figures, verdicts }
   }
 }

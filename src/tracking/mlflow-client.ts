@@ -22,18 +22,13 @@ export interface Run {
   readonly artifactUri: string
   readonly tags: Tags
   readonly params: Tags
+  readonly metricKeys: readonly string[]
 }
 
 export interface NewRun {
   readonly name: string
   readonly startMs: number
   readonly tags: Tags
-}
-
-export interface DatasetInput {
-  readonly name: string
-  /** At most 36 characters. */
-  readonly digest: string
 }
 
 /** An answer that is not a success. `passing` failures may go away by themselves; the others need a person. */
@@ -77,11 +72,6 @@ export class MlflowClient {
 
   get url(): string {
     return this.settings.url
-  }
-
-  /** Proves that an MLflow server answers and lets us in. @throws MlflowError saying what is wrong. */
-  async ping(): Promise<void> {
-    await this.#call('POST', 'experiments/search', { max_results: 1 })
   }
 
   /** `FileStore`, `SqlStore` …; `undefined` where the server does not say (before 3.17, other vendors). */
@@ -181,23 +171,6 @@ export class MlflowClient {
     for (const batch of batches(what)) await this.#call('POST', 'runs/log-batch', { run_id: id, ...batch })
   }
 
-  async logInputs(id: string, datasets: readonly DatasetInput[]): Promise<void> {
-    await this.#call('POST', 'runs/log-inputs', {
-      run_id: id,
-      datasets: datasets.map(({ name, digest }) => ({
-        tags: [{ key: 'mlflow.data.context', value: 'train' }],
-        dataset: { name, digest, source_type: 'local', source: JSON.stringify({ uri: name }) },
-      })),
-    })
-  }
-
-  /** A metric's whole history, in order of step and time. */
-  async history(id: string, key: string): Promise<Point[]> {
-    const query = new URLSearchParams({ run_id: id, metric_key: key, max_results: '25000' })
-    const answer = await this.#call<{ metrics?: WirePoint[] }>('GET', `metrics/get-history?${query.toString()}`)
-    return (answer.metrics ?? []).map(decodePoint).sort(byStepThenTime)
-  }
-
   /** A metric's history in many runs at once; only for series of at most 300 points, longer ones come back sampled. */
   async histories(ids: readonly string[], key: string): Promise<Map<string, Point[]>> {
     const found = new Map<string, Point[]>()
@@ -222,16 +195,6 @@ export class MlflowClient {
 
   async getArtifact(run: Pick<Run, 'artifactUri'>, path: string): Promise<Uint8Array> {
     return this.#send('GET', this.#artifactPath(run, path))
-  }
-
-  /** Names directly under `folder`, of files alone. */
-  async listArtifacts(id: string, folder: string): Promise<string[]> {
-    const query = new URLSearchParams({ run_id: id, ...(folder !== '' && { path: folder }) })
-    const answer = await this.#call<{ files?: { path: string; is_dir: boolean }[] }>(
-      'GET',
-      `artifacts/list?${query.toString()}`,
-    )
-    return (answer.files ?? []).flatMap((file) => (file.is_dir ? [] : [file.path]))
   }
 
   #artifactPath({ artifactUri }: Pick<Run, 'artifactUri'>, path: string): string {
@@ -400,7 +363,11 @@ interface WireRun {
     readonly end_time?: number | string
     readonly artifact_uri: string
   }
-  readonly data?: { readonly tags?: readonly Pair[]; readonly params?: readonly Pair[] }
+  readonly data?: {
+    readonly tags?: readonly Pair[]
+    readonly params?: readonly Pair[]
+    readonly metrics?: readonly WirePoint[]
+  }
 }
 
 function decodeRun({ info, data }: WireRun): Run {
@@ -414,6 +381,7 @@ function decodeRun({ info, data }: WireRun): Run {
     artifactUri: info.artifact_uri,
     tags: Object.fromEntries((data?.tags ?? []).map(({ key, value }) => [key, value])),
     params: Object.fromEntries((data?.params ?? []).map(({ key, value }) => [key, value])),
+    metricKeys: (data?.metrics ?? []).map(({ key }) => key),
   }
 }
 

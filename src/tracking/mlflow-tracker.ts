@@ -14,6 +14,7 @@ import {
   parentKey,
   pointsOf,
   runKey,
+  seriesPath,
   splitAxes,
   startTags,
   statusOf,
@@ -307,7 +308,7 @@ export class MlflowTracker implements Tracker {
       })
       unsent.forEach((i) => sent.add(i))
       if (ended) {
-        if (count > kept.length) await client.putArtifact(pending.run, 'series.jsonl', seriesFile(attempt))
+        if (count > kept.length) await client.putArtifact(pending.run, seriesPath, seriesFile(attempt))
         const log = await this.#options.readLog(trial.id, attempt.attempt)
         if (log !== undefined && log.length > 0) await client.putArtifact(pending.run, 'log.txt', log)
         await client.updateRun(pending.run.run, { status: statusOf(attempt), endMs: attempt.end!.atMs })

@@ -24,6 +24,8 @@ const sparse = new Set(
   Array.from({ length: sparseReports }, (_, j) => Math.round(wholeReports * 5000 ** ((j + 1) / sparseReports))),
 )
 const mostPoints = 300
+/** The artifact that holds a longer series whole. */
+export const seriesPath = 'series.jsonl'
 
 /** Whether report `index` (from 0) is logged while its attempt runs. */
 export function isKeptLive(index: number): boolean {
@@ -79,7 +81,8 @@ export function startTags(info: SweepInfo, { trial, attempt, worker }: Attempt, 
 const longestTag = 7900
 
 /** How an attempt ended, exactly: metrics as the journal has them, artifacts by hash. */
-export function endTags({ end }: Attempt): Tags {
+export function endTags(attempt: Attempt): Tags {
+  const { end, reports } = attempt
   if (end === undefined) return { 'mlds.state': 'running' }
   const { outcome } = end
   const kept =
@@ -91,7 +94,14 @@ export function endTags({ end }: Attempt): Tags {
         ? value.slice(0, 2000)
         : value,
   )
-  return { 'mlds.state': outcome.state, ...(json.length <= longestTag && { 'mlds.outcome': json }) }
+  const final = finalPoints(attempt).map(({ key }) => key)
+  return {
+    'mlds.state': outcome.state,
+    ...(json.length <= longestTag && { 'mlds.outcome': json }),
+    // Which points are results and not reports, and where a long series is: what a reader cannot see from the points.
+    ...(final.length > 0 && { 'mlds.final': JSON.stringify(final) }),
+    ...(reports.length > mostPoints && { 'mlds.series': seriesPath }),
+  }
 }
 
 /** Only what varies, in plain numerals, so that the runs table and parallel coordinates show what matters. */

@@ -4,10 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { Random } from '../../src/seed.js'
 import { openStore } from '../../src/store.js'
+import { readRecords } from '../../src/sweeps/conclude.js'
+import { buildRecords } from '../../src/sweeps/state.js'
 import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { MlflowClient } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
 import { MlflowTracker, type SweepStory } from '../../src/tracking/mlflow-tracker.js'
+import { readTrackedSweep } from '../../src/tracking/read-sweep.js'
 import type { SweepInfo } from '../../src/tracking/tracker.js'
 import type { Metrics, Trial, TrialEvent } from '../../src/trial.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
@@ -324,6 +327,45 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
         expect(parent.artifacts[`figures/${figure}`]).toBe(hash)
       }
     }
+  })
+
+  it('rebuilds figures byte for byte, and a lost journal, from MLflow alone', async () => {
+    const [cwd, elsewhere] = [temporaryFolder(), temporaryFolder()]
+    const set = ['dataset=glyphs-2000', 'trainRows=600', 'validationRows=200', 'epochs=3', 'width=4,8', 'seed=0..1']
+    const args = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--name', 'origin']
+    expect(await mlds([...args, '--track', server.url], { cwd })).toMatchObject({ code: 0 })
+    const drawn = await mlds(['figure', '--from', server.url, '--sweep', 'origin'], { cwd: elsewhere })
+    expect(drawn.code, drawn.stderr).toBe(0)
+    const sweep = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'origin')
+    const figures = readdirSync(sweep.figuresFolder)
+    expect(figures.filter((file) => file.endsWith('.svg')).length).toBeGreaterThan(0)
+    for (const figure of figures) {
+      const rebuilt = readFileSync(join(elsewhere, 'figures', 'origin', figure))
+      expect(rebuilt.equals(readFileSync(join(sweep.figuresFolder, figure))), figure).toBe(true)
+    }
+    const manifest = JSON.parse(readFileSync(join(elsewhere, 'figures', 'origin', 'manifest.json'), 'utf8')) as object
+    expect(manifest).toMatchObject({ sweep: 'origin', planHash: sweep.plan.hash, codeVersion: sweep.plan.codeVersion })
+
+    const recovered = await mlds(['recover', 'origin', '--from', server.url], { cwd: elsewhere })
+    expect(recovered.code, recovered.stderr).toBe(0)
+    const copy = await SweepFolder.open(openStore(join(elsewhere, '.mlds')), 'origin')
+    expect(readRecords(copy)).toEqual(readRecords(sweep))
+    const resumed = await mlds([...args, '--json'], { cwd: elsewhere })
+    expect(resumed.stderr).toContain('Nothing is left to run')
+  })
+
+  it('reads back every event that it was told, the long series and the ways to fail too', async () => {
+    const { entries } = eventfulJournal()
+    const { tracker, info } = openTracker(server.url, 'readable', temporaryFolder(), entries)
+    await tracker.open(info)
+    await tracker.complete(story, false)
+    const { events } = await readTrackedSweep(new MlflowClient(mlflowSettings(server.url, {})), 'readable')
+    expect(buildRecords(info.trials, events)).toEqual(
+      buildRecords(
+        info.trials,
+        entries.map((entry) => entry.event),
+      ),
+    )
   })
 
   it('never fails a sweep: a server that is away leaves a warning and the way to sync later', async () => {

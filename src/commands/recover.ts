@@ -1,0 +1,31 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+
+export default class Recover extends BaseCommand {
+  static override description = 'Rebuilds a sweep whose folder was lost from what MLflow remembers of it'
+  static override examples = ['<%= config.bin %> recover params-1a2b3c4d --from http://127.0.0.1:5000']
+  static override args = {
+    sweep: Args.string({ description: 'the full id: the name of the parent run in MLflow', required: true }),
+  }
+  static override flags = {
+    from: Flags.string({
+      description: 'the MLflow server',
+      env: 'MLFLOW_TRACKING_URI',
+      helpValue: 'URL',
+      required: true,
+    }),
+  }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Recover)
+    const { recoverFromMlflow } = await import('../cli/remote-sweep.js')
+    const { summarise } = await import('../cli/execute-sweep.js')
+    const store = await this.openStore(flags.store)
+    const { sweep, leftOut } = await recoverFromMlflow(store, flags.from, args.sweep)
+    const summary = summarise(sweep, sweep.restore().counts())
+    this.log(`${sweep.id}: ${summary.finished} of ${summary.planned} trials recovered`)
+    if (leftOut > 0) this.log(`${leftOut} left out, for what they saved is not here: they run again`)
+    if (summary.finished < summary.planned) this.log(`Run the rest with: mlds resume ${sweep.id}`)
+    return { ...summary, leftOut }
+  }
+}

@@ -1,0 +1,120 @@
+import { StoreError } from '../errors.js'
+import type { Metrics, Outcome, TrialEvent } from '../trial.js'
+import type { MlflowClient, Point, Run } from './mlflow-client.js'
+import { parentKey } from './projection.js'
+
+/** A sweep as MLflow alone remembers it. */
+export interface TrackedSweep {
+  readonly parent: Run
+  /** One run per attempt. */
+  readonly children: readonly Run[]
+  /** The bytes of plan.json. */
+  readonly plan: Uint8Array
+  /** The journal's events of trials, in order of time: feeding them to `buildRecords` gives the journal's records. */
+  readonly events: readonly TrialEvent[]
+}
+
+/** @throws StoreError when the server knows no such sweep, or not enough of it. */
+export async function readTrackedSweep(client: MlflowClient, sweep: string): Promise<TrackedSweep> {
+  const quoted = sweep.replaceAll("'", "\\'")
+  const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${quoted}'`)
+  const parent = runs.find((run) => run.tags['mlds.run_key'] === parentKey(sweep))
+  if (parent === undefined) {
+    throw new StoreError(`no such sweep in MLflow: ${sweep} (at ${client.url})`, {
+      hint: 'the id is the name of the parent run; mlds sync brings a sweep there',
+      exitCode: 2,
+    })
+  }
+  const plan = await client.getArtifact(parent, 'sweep/plan.json').catch((error: unknown) => {
+    throw new StoreError(`the plan of sweep ${sweep} is not in MLflow yet`, {
+      hint: 'where its journal is, run: mlds sync',
+      cause: error,
+    })
+  })
+  const children = runs.filter((run) => run.tags['mlds.trial'] !== undefined)
+  const points = await readPoints(client, children)
+  const events: TrialEvent[] = []
+  for (const run of children) events.push(...(await readEvents(client, run, points.get(run.id) ?? [])))
+  // Each run's own events are in order already, and sorting keeps equals as they were.
+  return { parent, children, plan, events: events.sort((a, b) => a.atMs - b.atMs) }
+}
+
+async function readPoints(client: MlflowClient, runs: readonly Run[]): Promise<Map<string, Point[]>> {
+  const found = new Map<string, Point[]>()
+  // A long series is read from its artifact instead.
+  const short = runs.filter((run) => run.tags['mlds.series'] === undefined)
+  for (const key of new Set(short.flatMap((run) => run.metricKeys))) {
+    const having = short.filter((run) => run.metricKeys.includes(key))
+    const histories = await client.histories(
+      having.map((run) => run.id),
+      key,
+    )
+    for (const [id, points] of histories) found.set(id, [...(found.get(id) ?? []), ...points])
+  }
+  return found
+}
+
+async function readEvents(client: MlflowClient, run: Run, points: readonly Point[]): Promise<TrialEvent[]> {
+  const trial = run.tags['mlds.trial']!
+  const attempt = Number(run.tags['mlds.attempt'])
+  const outcome = readOutcome(run)
+  const endedAtMs = run.endMs ?? run.startMs
+  const worker = run.tags['mlds.worker']
+  const reports =
+    run.tags['mlds.series'] === undefined ? groupReports(run, points, outcome) : await readSeries(client, run)
+  return [
+    ...(worker === undefined ? [] : [{ type: 'started', trial, attempt, atMs: run.startMs, worker } as const]),
+    ...reports.map((report) => ({ type: 'report', trial, attempt, ...report }) as const),
+    ...(outcome === undefined
+      ? []
+      : outcome.state === 'lost'
+        ? [{ type: 'lost', trial, attempt, atMs: endedAtMs, reason: outcome.reason } as const]
+        : [{ type: 'ended', trial, attempt, atMs: endedAtMs, outcome } as const]),
+  ]
+}
+
+type Ending = Outcome | { readonly state: 'lost'; readonly reason: string }
+
+function readOutcome({ tags }: Run): Ending | undefined {
+  const text = tags['mlds.outcome']
+  if (text === undefined) return undefined
+  const outcome = JSON.parse(text) as Ending
+  return 'metrics' in outcome ? { ...outcome, metrics: readMetrics(outcome.metrics) } : outcome
+}
+
+/** NaN and infinities travel as words. */
+function readMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
+  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, Number(value)]))
+}
+
+interface Report {
+  readonly atMs: number
+  readonly step: number
+  readonly metrics: Metrics
+}
+
+/** Points of one step and time were one report; results that were logged beside the reports are set aside. */
+function groupReports(run: Run, points: readonly Point[], outcome: Ending | undefined): Report[] {
+  const final = new Set(JSON.parse(run.tags['mlds.final'] ?? '[]') as string[])
+  const result = outcome !== undefined && 'metrics' in outcome ? outcome.metrics : {}
+  const groups = new Map<string, { atMs: number; step: number; metrics: Record<string, number> }>()
+  for (const { key, value, timestamp, step } of points) {
+    if (final.has(key) && timestamp === run.endMs && Object.is(value, result[key])) continue
+    const name = `${step} ${timestamp}`
+    const group = groups.get(name) ?? { atMs: timestamp, step, metrics: {} }
+    group.metrics[key] = value
+    groups.set(name, group)
+  }
+  return [...groups.values()].sort((a, b) => a.atMs - b.atMs || a.step - b.step)
+}
+
+async function readSeries(client: MlflowClient, run: Run): Promise<Report[]> {
+  const text = Buffer.from(await client.getArtifact(run, run.tags['mlds.series']!)).toString()
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const report = JSON.parse(line) as Report
+      return { ...report, metrics: readMetrics(report.metrics) }
+    })
+}
