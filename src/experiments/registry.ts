@@ -5,12 +5,17 @@ import type { Experiment } from './experiment.js'
 const loaders = {
   'sim-func': async () => (await import('./sim-func.js')).simFunc,
   cnn: async () => (await import('./cnn.js')).cnn,
+  'grad-norm': async () => (await import('./grad-norm.js')).gradNorm,
+  shuffle: async () => (await import('./shuffle.js')).shuffle,
   params: async () => (await import('./params.js')).params,
 } satisfies Record<string, () => Promise<unknown>>
 
 /** The original scripts' names, and other words for the same thing. */
 const aliases: Readonly<Record<string, keyof typeof loaders>> = {
   sim_func: 'sim-func',
+  min_ratio_grad: 'grad-norm',
+  shuffled_label: 'shuffle',
+  shuffled_label_keras: 'shuffle',
   number_of_params: 'params',
   number_of_param: 'params',
 }
