@@ -147,10 +147,13 @@ const onFunction = (records: readonly TrialRecord[], target: string): TrialRecor
 const seriesOf = (record: TrialRecord, name: string): readonly number[] => record.series[name]?.values ?? []
 const leastEpochs = 200
 
-/** Epochs between the steepest fall of the loss (over five epochs) and the largest full-batch norm. */
+/** The first epochs bring the outputs to the function's mean, which is no feature of the function. */
+const settling = 5
+
+/** Epochs between the steepest fall of the loss (over five epochs) and the largest full-batch norm, once settled. */
 function peakDistance(record: TrialRecord): number {
-  const losses = seriesOf(record, 'train/loss')
-  const norms = seriesOf(record, 'gradient/full-batch')
+  const losses = seriesOf(record, 'train/loss').slice(settling)
+  const norms = seriesOf(record, 'gradient/full-batch').slice(settling)
   const falls = losses.slice(0, -5).map((value, i) => value - losses[i + 5]!)
   return Math.abs(falls.indexOf(Math.max(...falls)) + 2.5 - norms.indexOf(Math.max(...norms)))
 }
@@ -198,6 +201,7 @@ const claims: readonly Claim[] = [
     id: 'norm-peaks-where-loss-falls',
     statement: 'on f1, the full-batch norm peaks within 5 epochs of the steepest fall of the loss (median over seeds)',
     published: 'norm peaks while the loss drops (README figure, sum of sines)',
+    fragile: true,
     check(records) {
       const all = onFunction(records, 'f1').filter(({ trial }) => Number(trial.params['epochs']) >= leastEpochs)
       if (all.length === 0) return inconclusive(`no finished trial on f1 with ${leastEpochs} epochs`)
@@ -246,7 +250,7 @@ export const gradNorm = defineExperiment({
   stages: [main],
   profiles: {
     smoke: { axes: { target: ['sinc', 'f1'], epochs: [30], rows: [2000] }, seeds: [0] },
-    reduced: { axes: { target: ['sinc', 'sines', 'f1'] }, seeds: [0, 1, 2, 3, 4] },
+    reduced: { axes: { target: ['sinc', 'sines', 'f1'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7] },
     full: { axes: { target: ['sinc', 'sines'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] },
   },
   figures,
