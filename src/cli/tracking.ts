@@ -11,6 +11,7 @@ import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { MlflowClient, type Point } from '../tracking/mlflow-client.js'
 import { mlflowSettings } from '../tracking/mlflow-settings.js'
 import { MlflowTracker, type SweepStory } from '../tracking/mlflow-tracker.js'
+import { writeMlruns } from '../tracking/mlruns.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
 import type { TrialEvent } from '../trial.js'
 import { formatNumber } from './table.js'
@@ -74,6 +75,25 @@ export function openTracking({ sweep, experiment, url, warn, signal }: OpenTrack
       unlock()
     },
   }
+}
+
+/** Writes a sweep as a tree of files that MLflow opens. Returns how many runs. */
+export async function exportMlruns(
+  sweep: SweepFolder,
+  experiment: Experiment,
+  folder: string,
+  told: { info: SweepInfo; verdicts: readonly ClaimVerdict[]; figures: readonly string[] },
+): Promise<number> {
+  return writeMlruns({
+    folder,
+    experimentName: process.env['MLFLOW_EXPERIMENT_NAME'] ?? sweep.plan.experiment,
+    info: told.info,
+    history: (function* () {
+      for (const { event } of sweep.entries()) if (isTrialEvent(event)) yield event
+    })(),
+    story: await tellStory(sweep, experiment, told.verdicts, told.figures),
+    readLog: (trial, attempt) => readFile(sweep.logFile(trial, attempt)).catch(() => undefined),
+  })
 }
 
 const trialEvents = ['started', 'report', 'ended', 'lost']

@@ -1,6 +1,9 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { sweepArg } from '../cli/flags.js'
+import { MldsError } from '../errors.js'
+import type { Store } from '../store.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Export extends BaseCommand {
   static override description = 'Writes one row per trial, in plan order: id, parameters, seeds, final metrics'
@@ -8,11 +11,15 @@ export default class Export extends BaseCommand {
   static override args = { sweep: sweepArg }
   static override flags = {
     format: Flags.option({
-      description: 'how rows are written',
-      options: ['csv', 'jsonl'] as const,
+      description: 'rows as CSV or JSON lines, or a tree of files that MLflow opens',
+      options: ['csv', 'jsonl', 'mlruns'] as const,
       default: 'csv' as const,
     })(),
-    output: Flags.string({ char: 'o', description: 'file to write; standard output when left out', helpValue: 'FILE' }),
+    output: Flags.string({
+      char: 'o',
+      description: 'file to write (default: standard output), or the folder for mlruns (default: mlruns)',
+      helpValue: 'FILE',
+    }),
   }
 
   async run(): Promise<unknown> {
@@ -22,6 +29,7 @@ export default class Export extends BaseCommand {
     const { readRecords } = await import('../sweeps/conclude.js')
     const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/export.js')
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    if (flags.format === 'mlruns') return this.#mlruns(store, sweep, flags.output ?? 'mlruns')
     const rows = exportRows(readRecords(sweep))
     const text = flags.format === 'csv' ? formatCsv(rows) : formatJsonLines(rows)
     if (flags.output !== undefined) {
@@ -30,5 +38,23 @@ export default class Export extends BaseCommand {
       this.log(`${rows.length} trials written to ${flags.output}`)
     } else if (!this.jsonEnabled()) process.stdout.write(text)
     return { sweep: sweep.id, rows }
+  }
+
+  async #mlruns(store: Store, sweep: SweepFolder, folder: string): Promise<unknown> {
+    const { existsSync, readdirSync } = await import('node:fs')
+    const { concludeAndDraw, describeSweep } = await import('../cli/execute-sweep.js')
+    const { exportMlruns } = await import('../cli/tracking.js')
+    const { findExperiment } = await import('../experiments/registry.js')
+    if (existsSync(folder) && readdirSync(folder).length > 0) {
+      throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)
+    }
+    const experiment = await findExperiment(sweep.plan.experiment)
+    const told = await concludeAndDraw({ store, sweep, experiment })
+    const runs = await exportMlruns(sweep, experiment, folder, { info: describeSweep(sweep, experiment), ...told })
+    this.log(`${runs} runs written to ${folder}. To look at them:
+  MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}
+or to take them into a database:
+  mlflow migrate-filestore --source ${folder} --target sqlite:///mlflow.db`)
+    return { sweep: sweep.id, runs, folder }
   }
 }

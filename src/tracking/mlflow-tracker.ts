@@ -6,14 +6,18 @@ import type { TrialEvent, TrialId } from '../trial.js'
 import { MlflowError, type MlflowClient, type Point, type Run, type RunStatus, type Tags } from './mlflow-client.js'
 import {
   applyEvent,
+  endIfLost,
   endTags,
   finalPoints,
   isKeptLive,
   keptReports,
   paramsOf,
   parentKey,
+  parentTags,
   pointsOf,
   runKey,
+  runName,
+  seriesFile,
   seriesPath,
   splitAxes,
   startTags,
@@ -136,12 +140,7 @@ export class MlflowTracker implements Tracker {
     await this.#connect()
     await this.#queue.onIdle()
     if (!running) {
-      for (const pending of this.#pending.values()) {
-        pending.attempt.end ??= {
-          atMs: pending.attempt.reports.at(-1)?.atMs ?? pending.attempt.startedAtMs,
-          outcome: { state: 'lost', reason: 'the sweep ended before it did' },
-        }
-      }
+      for (const { attempt } of this.#pending.values()) endIfLost(attempt)
     }
     const sent = this.#pending.size
     let failure: Error | undefined
@@ -230,17 +229,7 @@ export class MlflowTracker implements Tracker {
     }
     for (const [name, pending] of this.#pending) pending.run = this.#acknowledged.get(name)
     this.#parent =
-      this.#acknowledged.get(key) ??
-      (await this.#create(key, info.sweep, info.openedAtMs, {
-        'mlds.run_key': key,
-        'mlds.sweep': info.sweep,
-        'mlds.experiment': info.experiment,
-        'mlds.plan_hash': info.planHash,
-        'mlds.code_version': info.codeVersion,
-        'mlflow.source.name': 'mlds',
-        'mlflow.source.type': 'LOCAL',
-        'mlflow.note.content': info.question,
-      }))
+      this.#acknowledged.get(key) ?? (await this.#create(key, info.sweep, info.openedAtMs, parentTags(info)))
   }
 
   async #exists(run: string): Promise<boolean> {
@@ -356,18 +345,6 @@ export class MlflowTracker implements Tracker {
     this.#acknowledged.set(acknowledgement.key, acknowledgement)
     return acknowledgement
   }
-}
-
-function runName({ trial, attempt }: Attempt): string {
-  return `trial-${String(trial.index).padStart(4, '0')}${attempt > 1 ? `-attempt-${attempt}` : ''}`
-}
-
-function seriesFile({ reports }: Attempt): Uint8Array {
-  const words = (_key: string, value: unknown): unknown =>
-    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
-  return Buffer.from(
-    reports.map(({ atMs, step, metrics }) => `${JSON.stringify({ atMs, step, metrics }, words)}\n`).join(''),
-  )
 }
 
 /** A line torn by a crash is passed over: what it said is found on the server again. */

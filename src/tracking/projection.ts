@@ -159,3 +159,38 @@ export function applyEvent(
   if (event.type === 'ended') attempt.end = { atMs: event.atMs, outcome: event.outcome }
   return { current: attempt }
 }
+
+export function runName({ trial, attempt }: Attempt): string {
+  return `trial-${String(trial.index).padStart(4, '0')}${attempt > 1 ? `-attempt-${attempt}` : ''}`
+}
+
+/** Reports as JSON lines; NaN and infinities as words. */
+export function seriesFile({ reports }: Attempt): Uint8Array {
+  const words = (_key: string, value: unknown): unknown =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+  return Buffer.from(
+    reports.map(({ atMs, step, metrics }) => `${JSON.stringify({ atMs, step, metrics }, words)}\n`).join(''),
+  )
+}
+
+/** What is known of a sweep when its parent run is made. */
+export function parentTags(info: SweepInfo): Tags {
+  return {
+    'mlds.run_key': parentKey(info.sweep),
+    'mlds.sweep': info.sweep,
+    'mlds.experiment': info.experiment,
+    'mlds.plan_hash': info.planHash,
+    'mlds.code_version': info.codeVersion,
+    'mlflow.source.name': 'mlds',
+    'mlflow.source.type': 'LOCAL',
+    'mlflow.note.content': info.question,
+  }
+}
+
+/** An attempt that nobody runs any more ended with its last word. */
+export function endIfLost(attempt: Attempt): void {
+  attempt.end ??= {
+    atMs: attempt.reports.at(-1)?.atMs ?? attempt.startedAtMs,
+    outcome: { state: 'lost', reason: 'the sweep ended before it did' },
+  }
+}

@@ -122,3 +122,10 @@ export function readWithPython(url: string, sweep: string): ReadRun[] {
   })
   return JSON.parse(text) as ReadRun[]
 }
+
+/** Takes a file store into a new SQLite database with MLflow's own migration. */
+export function migrateFileStore(source: string, database: string): void {
+  execFileSync(program, ['migrate-filestore', '--source', source, '--target', `sqlite:///${database}`], {
+    stdio: 'pipe',
+  })
+}

@@ -10,12 +10,20 @@ import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { MlflowClient } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
 import { MlflowTracker, type SweepStory } from '../../src/tracking/mlflow-tracker.js'
+import { writeMlruns } from '../../src/tracking/mlruns.js'
 import { readTrackedSweep } from '../../src/tracking/read-sweep.js'
 import type { SweepInfo } from '../../src/tracking/tracker.js'
 import type { Metrics, Trial, TrialEvent } from '../../src/trial.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
 import { openFaultProxy, type Fault } from '../helpers/fault-proxy.js'
-import { hasMlflow, readWithPython, startMlflow, type MlflowServer, type ReadRun } from '../helpers/mlflow.js'
+import {
+  hasMlflow,
+  migrateFileStore,
+  readWithPython,
+  startMlflow,
+  type MlflowServer,
+  type ReadRun,
+} from '../helpers/mlflow.js'
 
 const trial = (index: number): Trial => ({
   id: index.toString(16).padStart(16, '0'),
@@ -366,6 +374,28 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
         entries.map((entry) => entry.event),
       ),
     )
+  })
+
+  it('writes a tree of files that MLflow migrates and serves, equal to the journal', async () => {
+    const { entries } = eventfulJournal()
+    const folder = temporaryFolder()
+    const tree = join(folder, 'mlruns')
+    const { info } = openTracker(server.url, 'exported', folder, [])
+    const runs = await writeMlruns({
+      folder: tree,
+      experimentName: 'toy',
+      info,
+      history: entries.map((entry) => entry.event),
+      story,
+      readLog: async (id) => Buffer.from(`log of ${id}`),
+    })
+    expect(runs).toBe(9)
+    migrateFileStore(tree, join(folder, 'mlflow.db'))
+    const migrated = await startMlflow({ folder, args: ['--artifacts-destination', tree] })
+    onTestFinished(() => migrated.close())
+    const read = readWithPython(migrated.url, 'exported')
+    expectEqual(read, entries)
+    expect(read.every((run) => 'log.txt' in run.artifacts || run.tags['mlds.trial'] === undefined)).toBe(true)
   })
 
   it('never fails a sweep: a server that is away leaves a warning and the way to sync later', async () => {
