@@ -5,7 +5,7 @@ import { Random } from '../seed.js'
  *
  * f1: ½[sin 6π(x−½) + sin 8π(x−½)] (sim_func.py; ½[sin 3πu + sin 4πu] with u = 2x−1) · f2: exp(sin 40x)·ln(x+1) ·
  * f2-tenth: f2/10 (err_surface.py) · sinc: sin(5πx)/(5πx) · sines: sin 3πx + sin 4πx (min_ratio.py) ·
- * square: sgn(sin 5πx) · damped-sine: e^(−3x)·sin 6πx.
+ * sine: sin 4πx · square: sgn(sin 5πx) · damped-sine: e^(−3x)·sin 6πx.
  */
 export const targetFunctions = {
   f1: (x: number) => (Math.sin(6 * Math.PI * (x - 0.5)) + Math.sin(8 * Math.PI * (x - 0.5))) / 2,
@@ -14,6 +14,7 @@ export const targetFunctions = {
   sinc: (x: number) => (x === 0 ? 1 : Math.sin(5 * Math.PI * x) / (5 * Math.PI * x)),
   sines: (x: number) => Math.sin(3 * Math.PI * x) + Math.sin(4 * Math.PI * x),
   square: (x: number) => Math.sign(Math.sin(5 * Math.PI * x)),
+  sine: (x: number) => Math.sin(4 * Math.PI * x),
   'damped-sine': (x: number) => Math.exp(-3 * x) * Math.sin(6 * Math.PI * x),
 } as const
 export type TargetFunction = keyof typeof targetFunctions

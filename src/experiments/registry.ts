@@ -7,7 +7,9 @@ const loaders = {
   cnn: async () => (await import('./cnn.js')).cnn,
   'grad-norm': async () => (await import('./grad-norm.js')).gradNorm,
   shuffle: async () => (await import('./shuffle.js')).shuffle,
+  'min-ratio': async () => (await import('./min-ratio.js')).minRatio,
   params: async () => (await import('./params.js')).params,
+  sharpness: async () => (await import('./sharpness.js')).sharpness,
 } satisfies Record<string, () => Promise<unknown>>
 
 /** The original scripts' names, and other words for the same thing. */
@@ -16,6 +18,8 @@ const aliases: Readonly<Record<string, keyof typeof loaders>> = {
   min_ratio_grad: 'grad-norm',
   shuffled_label: 'shuffle',
   shuffled_label_keras: 'shuffle',
+  min_ratio: 'min-ratio',
+  bonus: 'sharpness',
   number_of_params: 'params',
   number_of_param: 'params',
 }

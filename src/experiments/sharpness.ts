@@ -1,0 +1,253 @@
+import { filterNormalised, randomDirection } from '../analysis/directions.js'
+import { lanczos } from '../analysis/lanczos.js'
+import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type SlopeAt } from '../analysis/sharpness.js'
+import { mean } from '../analysis/statistics.js'
+import { scatter } from '../figures/scatter.js'
+import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
+import { blockFrobeniusNorms } from '../nn/curvature.js'
+import { defineNet, type Initializer, type Net } from '../nn/net.js'
+import { Random } from '../seed.js'
+import { boolean, choice, integer, number, type ParamsOf } from '../space.js'
+import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
+import { loss, openMaterial, trainClassifier } from './classify.js'
+import { finished, inconclusive, metric, rankVerdict, seedsOf } from './claims.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
+
+/**
+ * Do larger batches end in sharper minima?
+ *
+ * A small convolutional net on the first MNIST images, over batch sizes; afterwards how steeply the loss rises around
+ * its weights. The original: bonus.py (HW1-3), which took ½‖H‖ε²/(1+L) of the last mini-batch with ‖H‖ the largest
+ * Frobenius norm of a tensor's own Hessian block, dropout on; Adam at 0.001, 500 epochs, batches of 50 to 2000.
+ */
+const space = {
+  dataset: choice({ choices: ['mnist-10k', 'mnist', 'glyphs-2000'], default: 'mnist-10k', doc: 'what is classified' }),
+  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
+  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
+  epochs: integer({ min: 1, max: 100_000, default: 500, doc: 'passes over the rows, at most', unit: 'epochs' }),
+  targetLoss: number({
+    min: 0,
+    max: 100,
+    default: 0,
+    doc: 'training stops once the epoch’s loss is at most this',
+    unit: 'nats',
+  }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+  dropout: boolean({ default: false, doc: 'dropout of one half while training, as in the original' }),
+}
+type P = ParamsOf<typeof space>
+
+export function sharpnessNet({ dropout }: Pick<P, 'dropout'>): Net {
+  const kernel: Initializer = { kind: 'truncated-normal', stddev: 0.1 }
+  const own = { kernel, bias: { kind: 'constant', value: 0.1 }, activation: 'relu' } as const
+  const drop = { kind: 'dropout', rate: dropout ? 0.5 : 0 } as const
+  return defineNet(
+    [28, 28, 1],
+    [
+      { kind: 'conv2d', filters: 22, size: 3, ...own },
+      { kind: 'max-pool', size: 2 },
+      { kind: 'conv2d', filters: 22, size: 2, ...own },
+      { kind: 'max-pool', size: 3 },
+      { kind: 'flatten' },
+      drop,
+      { kind: 'dense', units: 80, ...own },
+      drop,
+      { kind: 'dense', units: 10, kernel, bias: own.bias },
+    ],
+  )
+}
+
+async function run(params: P, context: TrialContext): Promise<Metrics> {
+  const { engine, signal } = context
+  const net = sharpnessNet(params)
+  const { rows, split } = await openMaterial(context, params)
+  let metrics: Metrics = {}
+  const { parameters, updates } = await trainClassifier(context, {
+    net,
+    rows,
+    train: split.train,
+    optimizer: { kind: 'adam', learningRate: params.learningRate },
+    batch: params.batch,
+    enough: (epoch, trained) => epoch >= params.epochs || trained.loss <= params.targetLoss,
+    async onEpoch(epoch, trained) {
+      metrics = { 'train/loss': trained.loss, 'train/accuracy': trained.accuracy }
+      await context.report(epoch, metrics)
+    },
+  })
+  await context.save('end.safetensors', encodeCheckpoint(net, parameters))
+  const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
+  return { ...metrics, 'test/loss': held.loss, 'test/accuracy': held.accuracy, updates, parameters: net.parameterCount }
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: (params) => [params.dataset],
+  // Multiplications of the two convolutions and two dense layers, forward and backward.
+  cost: (params) => 6 * (26 * 26 * 9 * 22 + 12 * 12 * 88 * 22 + 28_160 + 800) * params.trainRows * params.epochs,
+  run,
+})
+
+const metrics = ['spectral', 'block-frobenius', 'keskar-box', 'ball', 'filter-normalised'] as const
+const measureSpace = {
+  metric: choice({ choices: metrics, default: 'spectral', doc: 'how sharpness is measured' }),
+  epsilon: number({ above: 0, max: 10, default: 1e-4, doc: 'size of the neighbourhood' }),
+  rows: integer({
+    min: 1,
+    max: 60_000,
+    default: 60_000,
+    doc: 'training rows it is measured on, at most (the original: the last mini-batch)',
+    unit: 'rows',
+  }),
+  samples: integer({
+    min: 1,
+    max: 100_000,
+    default: 20,
+    doc: 'random neighbours, or probes of a block',
+    unit: 'samples',
+  }),
+  products: integer({ min: 2, max: 1000, default: 40, doc: 'Hessian products for the largest eigenvalue, at most' }),
+}
+
+/** Sharpness of a stored net: another ε or metric trains nothing again. Dropout is off here, as in every evaluation. */
+const measure = defineStage({
+  name: 'measure',
+  space: measureSpace,
+  data: () => [],
+  cost: ({ rows, products }) => 20 * 1e6 * Math.min(rows, 8000) * products,
+  derive: { from: 'main', groups: (trials) => trials.map((trial) => [trial]) },
+  async run(params, context): Promise<Metrics> {
+    const parent = context.parents[0]!
+    const trained = parent.trial.params as P & Record<string, ParamValue>
+    const net = sharpnessNet(trained)
+    const theta = decodeCheckpoint(net, await context.load(parent, 'end.safetensors'))
+    const { rows, split } = await openMaterial({ ...context, seeds: parent.trial.seeds }, trained)
+    const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
+    const options = { net, loss, rows, order: split.train.subarray(0, count) } as const
+    const { engine, signal } = context
+    const random = new Random(context.seeds.shuffle, 'sharpness')
+    const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
+    const centre = await lossAt(Float64Array.from(theta))
+    const common = { 'measured/loss': centre, batch: trained.batch }
+    const { epsilon, samples } = params
+
+    switch (params.metric) {
+      case 'spectral': {
+        const product = async (v: Float64Array) => (await engine.curvature(options, theta, v, signal)).product
+        const { values, products } = await lanczos(product, theta.length, random, {
+          tolerance: 1e-3,
+          maxProducts: params.products,
+        })
+        return {
+          ...common,
+          sharpness: curvatureSharpness(values[0]!, epsilon, centre),
+          'largest-eigenvalue': values[0]!,
+          products,
+        }
+      }
+      case 'block-frobenius': {
+        const norms = Object.values(
+          await blockFrobeniusNorms(engine, options, theta, { probes: samples, random, signal }),
+        )
+        const largest = Math.max(...norms)
+        return { ...common, sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
+      }
+      case 'keskar-box': {
+        const slopeAt: SlopeAt = async (at) => {
+          const slope = await engine.gradient(options, Float32Array.from(at), signal)
+          return { loss: slope.loss, gradient: Float64Array.from(slope.gradient) }
+        }
+        return { ...common, sharpness: await boxSharpness(slopeAt, theta, { epsilon }) }
+      }
+      case 'ball':
+        return { ...common, sharpness: await ballSharpness(lossAt, theta, { epsilon, samples, random }) }
+      case 'filter-normalised': {
+        const draw = () => filterNormalised(randomDirection(theta.length, random), theta, net.parameters)
+        return { ...common, sharpness: await sampledRise(lossAt, theta, epsilon, samples, draw) }
+      }
+    }
+  },
+})
+
+const parentOf = (record: TrialRecord, all: readonly TrialRecord[]): TrialRecord | undefined =>
+  all.find(({ trial }) => trial.id === record.trial.parents[0])
+
+/** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
+function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[number]): Verdict {
+  const measured = finished(records, 'measure').filter((record) => record.trial.params['metric'] === name)
+  const epsilon = Math.max(...measured.map((record) => Number(record.trial.params['epsilon'])))
+  const byBatch = new Map<number, number[]>()
+  for (const record of measured.filter(({ trial }) => trial.params['epsilon'] === epsilon)) {
+    const batch = Number(parentOf(record, records)?.trial.params['batch'])
+    byBatch.set(batch, [...(byBatch.get(batch) ?? []), metric(record, 'sharpness')])
+  }
+  if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedsOf(measured))
+  // The helper asks whether a correlation is low enough; rising with the batch is falling with its negative.
+  const found = rankVerdict(
+    [...byBatch.keys()].map((batch) => -batch),
+    [...byBatch.values()].map(mean),
+    -0.3,
+    { claim: `sharpness-${name}`, unit: 'batch sizes (against minus the batch)', seeds: seedsOf(measured) },
+  )
+  return found
+}
+
+const claims: readonly Claim[] = [
+  {
+    id: 'spectral-rises-with-batch',
+    statement: 'the largest eigenvalue’s sharpness rises with the batch size',
+    published: 'Keskar et al. 2017: 1.2 → 205 (F1) by the box measure at equal loss; the original found no trend',
+    fragile: true,
+    check: (records) => withBatch(records, 'spectral'),
+  },
+  {
+    id: 'box-rises-with-batch',
+    statement: "Keskar's box sharpness rises with the batch size",
+    published: 'Keskar et al. 2017: C1 28.6 → 707 at ε = 10⁻³',
+    fragile: true,
+    check: (records) => withBatch(records, 'keskar-box'),
+  },
+]
+
+const figures = metrics.map((name) =>
+  scatter({
+    name: `sharpness-${name}-against-batch`,
+    caption: `Sharpness (${name}) of the trained net against its batch size, one point a net.`,
+    title: () => `Sharpness (${name}) against batch size`,
+    select: (records) => records.filter(({ trial }) => trial.stage === 'measure' && trial.params['metric'] === name),
+    x: { title: 'batch (rows)', scale: 'log', of: (record) => metric(record, 'batch') },
+    y: { title: 'sharpness', scale: 'log', of: (record) => metric(record, 'sharpness') },
+    group: (record) => `ε = ${record.trial.params['epsilon']}`,
+  }),
+)
+
+export const sharpness = defineExperiment({
+  name: 'sharpness',
+  aliases: ['bonus'],
+  version: 1,
+  title: 'Sharpness of minima against batch size',
+  question: 'Do larger batches end in sharper minima?',
+  source: 'bonus.py of the 2018 course (HW1-3); Keskar et al. 2017, Dinh et al. 2017, Li et al. 2018',
+  objective: { metric: 'test/accuracy', direction: 'maximize' },
+  stages: [main, measure],
+  profiles: {
+    smoke: {
+      axes: { trainRows: [200], testRows: [200], batch: [20, 200], epochs: [2] },
+      seeds: [0],
+      stages: { measure: { metric: [...metrics], epsilon: [1e-3], rows: [100], samples: [2], products: [4] } },
+    },
+    reduced: {
+      axes: { trainRows: [1000], testRows: [1000], batch: [16, 64, 250, 1000], epochs: [200], targetLoss: [0.05] },
+      seeds: [0, 1, 2],
+      stages: { measure: { metric: [...metrics], epsilon: [1e-3] } },
+    },
+    full: {
+      axes: { batch: [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8000] },
+      seeds: [0, 1, 2],
+      stages: { measure: { metric: [...metrics], epsilon: [1e-5, 1e-4, 1e-3, 1e-2] } },
+    },
+  },
+  figures,
+  claims,
+})
