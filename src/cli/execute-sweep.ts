@@ -255,6 +255,31 @@ export async function openThreadsFor(
   })
 }
 
+/** The remote backend for a sweep: its trials run on the workers of a NATS server. */
+export async function openRemoteFor(
+  store: Store,
+  sweep: SweepFolder,
+  remote: { readonly nats: string; readonly tenant: string },
+): Promise<Backend> {
+  const { connectNats } = await import('../worker/remote/connect.js')
+  const { RemoteBackend } = await import('../worker/remote/remote-backend.js')
+  return RemoteBackend.open({
+    connection: await connectNats(remote.nats, `mlds-sweep/${sweep.id}`),
+    tenant: remote.tenant,
+    sweep: sweep.id,
+    store,
+    clock: systemClock,
+    window: remoteWindow,
+    maxAttempts: defaultLimits.maxAttempts,
+    leaseMs: remoteLeaseMs,
+    warn: (message) => void process.stderr.write(`${message}\n`),
+  })
+}
+
+/** Queued and running trials at once: enough for any fleet, few enough that a cancelled sweep leaves little behind. */
+const remoteWindow = 1_000
+const remoteLeaseMs = 30_000
+
 export function limitsFrom(flags: {
   'fail-fast': boolean
   'max-failures'?: number | undefined

@@ -63,3 +63,18 @@ export const trackFlag = Flags.string({
   description: 'show the sweep in MLflow at this address (default: MLFLOW_TRACKING_URI)',
   helpValue: 'URL',
 })
+
+export const natsFlag = Flags.custom<string>({
+  description: 'run trials on the workers of this NATS server (default for workers: NATS_URL, else this host)',
+  helpValue: 'URL',
+})
+
+export const tenantFlag = Flags.custom<string>({
+  description: 'whose queue on the NATS server',
+  default: 'mlds',
+  helpValue: 'NAME',
+  parse: async (raw) => {
+    if (/^[a-z0-9-]{1,40}$/.test(raw)) return raw
+    throw new MldsError('USAGE', `--tenant: ${raw} is not a name (lower-case letters, digits and dashes, at most 40)`)
+  },
+})

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { engineFlag, failureFlags, sweepArg, trackFlag, workersFlag } from '../cli/flags.js'
+import { engineFlag, failureFlags, natsFlag, sweepArg, tenantFlag, trackFlag, workersFlag } from '../cli/flags.js'
 import { formatSummary } from '../cli/summary.js'
 import { UnknownNameError } from '../errors.js'
 
@@ -17,6 +17,8 @@ export default class Resume extends BaseCommand {
       helpValue: 'STATES',
     }),
     workers: workersFlag(),
+    nats: natsFlag(),
+    tenant: tenantFlag(),
     engine: engineFlag(),
     track: trackFlag,
     ...failureFlags,
@@ -26,7 +28,8 @@ export default class Resume extends BaseCommand {
     const { args, flags } = await this.parse(Resume)
     const store = await this.openStore(flags.store)
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { openThreadsFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
+    const { openThreadsFor, openRemoteFor, limitsFrom, executeSweep, rerunnable } =
+      await import('../cli/execute-sweep.js')
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { findExperiment } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
@@ -45,7 +48,10 @@ export default class Resume extends BaseCommand {
       trackUrl: trackingUrl(flags.track),
       limits: limitsFrom(flags),
       rerun: new Set(only),
-      openBackend: () => openThreadsFor(store, sweep, experiment, flags.workers),
+      openBackend: () =>
+        flags.nats === undefined
+          ? openThreadsFor(store, sweep, experiment, flags.workers)
+          : openRemoteFor(store, sweep, { nats: flags.nats, tenant: flags.tenant }),
       output: this.jsonEnabled() ? process.stderr : process.stdout,
     })
     this.log(formatSummary(summary))

@@ -4,9 +4,11 @@ import {
   engineFlag,
   failureFlags,
   nameFlag,
+  natsFlag,
   profileFlag,
   setFlag,
   targetArg,
+  tenantFlag,
   trackFlag,
   workersFlag,
 } from '../cli/flags.js'
@@ -22,6 +24,8 @@ export default class Sweep extends BaseCommand {
   static override args = { target: targetArg }
   static override flags = {
     workers: workersFlag(),
+    nats: natsFlag(),
+    tenant: tenantFlag(),
     set: setFlag,
     profile: profileFlag,
     name: nameFlag,
@@ -36,7 +40,8 @@ export default class Sweep extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { planTarget } = await import('../cli/plan-target.js')
-    const { freezePlan, openThreadsFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
+    const { freezePlan, openThreadsFor, openRemoteFor, limitsFrom, executeSweep, rerunnable } =
+      await import('../cli/execute-sweep.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
     const sweep = await freezePlan(store, plan, flags.extend)
     const summary = await executeSweep({
@@ -48,7 +53,10 @@ export default class Sweep extends BaseCommand {
       trackUrl: trackingUrl(flags.track),
       limits: limitsFrom(flags),
       rerun: new Set(rerunnable),
-      openBackend: () => openThreadsFor(store, sweep, experiment, flags.workers),
+      openBackend: () =>
+        flags.nats === undefined
+          ? openThreadsFor(store, sweep, experiment, flags.workers)
+          : openRemoteFor(store, sweep, { nats: flags.nats, tenant: flags.tenant }),
       output: this.jsonEnabled() ? process.stderr : process.stdout,
     })
     this.log(formatSummary(summary))

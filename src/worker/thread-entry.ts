@@ -97,7 +97,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       findExperiment: experimentOf,
       engine: engineOf,
       async data(name) {
-        const dataset = datasets.find((candidate) => candidate.name === name)
+        const dataset = [...datasets, ...(assignment.datasets ?? [])].find((candidate) => candidate.name === name)
         if (dataset === undefined)
           throw new DataError(`the trial asks for a data set that its stage does not name: ${name}`)
         return dataset

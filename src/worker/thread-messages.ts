@@ -21,7 +21,10 @@ export interface ClosingFlag {
 }
 
 /** What the pool hands to a thread. */
-export type ThreadTask = Assignment
+export interface ThreadTask extends Assignment {
+  /** For this trial alone; in shared memory. */
+  readonly datasets?: readonly Dataset[]
+}
 
 /** To the thread that runs a trial. */
 export type ToThread =

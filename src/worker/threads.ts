@@ -3,11 +3,12 @@ import { fileURLToPath } from 'node:url'
 import type { MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Clock } from '../clock.js'
+import type { Dataset } from '../data/dataset.js'
 import { UnavailableError } from '../errors.js'
 import type { Assignment, TrialEvent, TrialId } from '../trial.js'
 import type { Backend } from './backend.js'
 import { EventQueue } from './event-queue.js'
-import type { ClosingFlag, EventsMessage, FromThread, ThreadData, ToThread } from './thread-messages.js'
+import type { ClosingFlag, EventsMessage, FromThread, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
 
 export interface ThreadsOptions extends ThreadData {
   readonly workers: number
@@ -28,7 +29,7 @@ interface Flight {
 export class ThreadsBackend implements Backend {
   readonly retries = false
   readonly capacity: number
-  readonly #pool: Piscina<Assignment, void>
+  readonly #pool: Piscina<ThreadTask, void>
   readonly #clock: Clock
   readonly #events = new EventQueue<TrialEvent>()
   readonly #flights = new Map<TrialId, Flight>()
@@ -61,11 +62,12 @@ export class ThreadsBackend implements Backend {
     this.#pool.on('error', () => {})
   }
 
-  async start(assignment: Assignment): Promise<void> {
+  /** `datasets`, in shared memory, are for this trial alone, beside those that every thread was given. */
+  async start(assignment: Assignment, datasets: readonly Dataset[] = []): Promise<void> {
     const { trial, attempt } = assignment
     const flight: Flight = { attempt, threadId: undefined }
     this.#flights.set(trial.id, flight)
-    const task = this.#pool.run(assignment).then(
+    const task = this.#pool.run(datasets.length === 0 ? assignment : { ...assignment, datasets }).then(
       () => {},
       (error: Error) => {
         // The trial itself never rejects: whatever comes here happened to its thread.
