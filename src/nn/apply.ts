@@ -29,6 +29,40 @@ export function applyNet(
   }, batch)
 }
 
+/** The layer whose weights come first; what lies before it has none. */
+export function firstWeightedLayer(net: Net): number {
+  return net.parameters[0]!.layer
+}
+
+/** The net up to its first weights, without their activation: linear in those weights. */
+export function untilFirstWeights(net: Net, parameters: readonly tf.Tensor[], batch: tf.Tensor): tf.Tensor {
+  const first = firstWeightedLayer(net)
+  const own = parameters.filter((_, i) => net.parameters[i]!.layer === first)
+  const value = net.layers.slice(0, first).reduce((v, layer) => applyLayer(layer, [], v, []), batch)
+  return applyLayer({ ...net.layers[first]!, activation: 'linear' } as Layer, own, value, [])
+}
+
+/** The rest of the net, from the first weights' activation on; `parameters` are those of the later layers. */
+export function afterFirstWeights(
+  net: Net,
+  parameters: readonly tf.Tensor[],
+  value: tf.Tensor,
+  onLayer: (layer: string) => void = () => {},
+): tf.Tensor {
+  const first = firstWeightedLayer(net)
+  const later = net.parameters.filter(({ layer }) => layer > first)
+  const { activation } = net.layers[first] as { activation?: Activation }
+  return net.layers.slice(first + 1).reduce(
+    (v, layer, i) => {
+      const index = first + 1 + i
+      onLayer(`layer ${index} (${layer.kind})`)
+      const own = parameters.filter((_, k) => later[k]!.layer === index)
+      return applyLayer(layer, own, v, [])
+    },
+    activate(value, activation),
+  )
+}
+
 function applyLayer(
   layer: Layer,
   [kernel, bias]: readonly tf.Tensor[],

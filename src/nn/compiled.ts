@@ -1,5 +1,6 @@
 import * as ort from 'onnxruntime-node'
 import { canonicalJson } from '../seed.js'
+import { buildCombinations } from './combination-program.js'
 import { dropoutLayers, fillDropoutMask } from './dropout.js'
 import { buildCurvature, buildInputGradients, buildInputJacobians } from './derivative-programs.js'
 import type {
@@ -21,6 +22,8 @@ import { summarizeEpoch, type StepMeasurements } from './training.js'
 const callMs = 120
 /** Rows an evaluation takes at a time: enough for the matrix products to be efficient, little enough to fit a cache. */
 const evaluationRows = 250
+/** Points of weight space a call evaluates: enough to share the first layer's products, short enough to be aborted. */
+const pointsPerCall = 64
 /** Programs kept per thread; a session's working memory goes with it. */
 const keptPrograms = 6
 
@@ -64,6 +67,52 @@ export class CompiledEngine implements Engine {
       }
     }
     return { loss: sum / order.length, accuracy: loss === 'softmax-cross-entropy' ? correct / order.length : NaN }
+  }
+
+  async evaluateCombinations(
+    options: EvaluationOptions,
+    basis: readonly Float32Array[],
+    coefficients: readonly (readonly number[])[],
+    signal?: AbortSignal,
+  ): Promise<Evaluation[]> {
+    const { net, loss, rows } = options
+    const session = await this.#program(
+      { program: 'combinations', ...identityOf(net), loss, basis: basis.length },
+      () => buildCombinations(net, loss, evaluationRows, basis.length),
+    )
+    const order = options.order ?? allRows(rows, net)
+    const vectors = Object.fromEntries(basis.map((values, j) => [`basis${j}`, vector(values)]))
+    const feeds = { ...rowFeeds(net, rows), ...vectors }
+    const sums = coefficients.map(() => ({ loss: 0, correct: 0 }))
+    for (let from = 0; from < coefficients.length; from += pointsPerCall) {
+      const points = coefficients.slice(from, from + pointsPerCall)
+      const wanted = new ort.Tensor('float32', Float32Array.from(points.flat()), [points.length, basis.length])
+      for (let first = 0; first < order.length; first += evaluationRows) {
+        signal?.throwIfAborted()
+        const part = order.subarray(first, first + evaluationRows)
+        // A short last chunk is filled up with a row that is then left out.
+        const indexes = new Int32Array(evaluationRows).fill(order[0]!)
+        indexes.set(part)
+        const result = await session.run({
+          ...feeds,
+          coefficients: wanted,
+          indexes: new ort.Tensor('int32', indexes, [evaluationRows]),
+        })
+        const losses = result['losses']!.data as Float32Array
+        const hits = result['correct']!.data as Float32Array
+        points.forEach((_, k) => {
+          const sum = sums[from + k]!
+          for (let i = 0; i < part.length; i++) {
+            sum.loss += losses[k * evaluationRows + i]!
+            sum.correct += hits[k * evaluationRows + i]!
+          }
+        })
+      }
+    }
+    return sums.map((sum) => ({
+      loss: sum.loss / order.length,
+      accuracy: loss === 'softmax-cross-entropy' ? sum.correct / order.length : NaN,
+    }))
   }
 
   async gradient(

@@ -48,8 +48,8 @@ export function buildCurvature(net: Net, loss: Loss, rows: number, float: 'float
   body.input('chunk_weights', float, [rows])
   const where: { layer?: string } = {}
   trace(body, float, where, () => {
-    const parameters = splitParameters(body, net, 'parameters')
-    const vector = splitParameters(body, net, 'vector')
+    const parameters = splitParameters(body, net.parameters, 'parameters')
+    const vector = splitParameters(body, net.parameters, 'vector')
     const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
     const weights = tensorOf(symbol('chunk_weights', [rows]))
     const measured = { gradient: '', loss: '' }

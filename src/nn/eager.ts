@@ -62,6 +62,23 @@ export class EagerEngine implements Engine {
     return { loss: sum / order.length, accuracy: loss === 'softmax-cross-entropy' ? correct / order.length : NaN }
   }
 
+  async evaluateCombinations(
+    options: EvaluationOptions,
+    basis: readonly Float32Array[],
+    coefficients: readonly (readonly number[])[],
+    signal?: AbortSignal,
+  ): Promise<Evaluation[]> {
+    const evaluations: Evaluation[] = []
+    for (const point of coefficients) {
+      const parameters = new Float32Array(options.net.parameterCount)
+      basis.forEach((values, j) => {
+        if (point[j] !== 0) values.forEach((value, i) => (parameters[i]! += point[j]! * value))
+      })
+      evaluations.push(await this.evaluate(options, parameters, signal))
+    }
+    return evaluations
+  }
+
   async gradient(
     options: EvaluationOptions,
     parameters: Float32Array,

@@ -85,6 +85,16 @@ export interface Engine {
   train(options: TrainingOptions): Promise<Training>
   /** Mean loss and accuracy with dropout off. */
   evaluate(options: EvaluationOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation>
+  /**
+   * Loss and accuracy at many points θ = Σⱼ cⱼ·basisⱼ of weight space, one for each row of `coefficients`
+   * `[points, basis]`. Where one coefficient is 1 and the others are 0, bit-equal to `evaluate` of that basis vector.
+   */
+  evaluateCombinations(
+    options: EvaluationOptions,
+    basis: readonly Float32Array[],
+    coefficients: readonly (readonly number[])[],
+    signal?: AbortSignal,
+  ): Promise<Evaluation[]>
   /** Loss and its gradient as one flat vector, `[net.parameterCount]`, over all rows of `order`. */
   gradient(
     options: EvaluationOptions,

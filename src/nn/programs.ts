@@ -5,7 +5,7 @@ import './kernels.js'
 import './image-kernels.js'
 import { applyNet, correctPerRow, lossPerRow, meanLoss, squaredGradientNorm } from './apply.js'
 import { dropoutLayers } from './dropout.js'
-import type { Net } from './net.js'
+import type { Net, Parameter } from './net.js'
 import { Graph, type ElementType } from './onnx-graph.js'
 import { optimizerRules } from './optimizers.js'
 import { nameOf, symbol, tensorOf, trace } from './tracing.js'
@@ -20,11 +20,11 @@ const targetType = (loss: Loss, float: ElementType): ElementType => (loss === 's
 const targetShape = (net: Net, loss: Loss): readonly number[] =>
   loss === 'softmax-cross-entropy' ? [] : net.outputShape
 
-/** The flat vector read as the net's parameters, by one Split. */
-export function splitParameters(g: Graph, net: Net, flat: string): tf.Tensor[] {
-  const sizes = net.parameters.map((parameter) => parameter.size)
+/** A flat vector read as these parameters, which lie in it one after the other, by one Split. */
+export function splitParameters(g: Graph, parameters: readonly Parameter[], flat: string): tf.Tensor[] {
+  const sizes = parameters.map((parameter) => parameter.size)
   const parts = sizes.length === 1 ? [flat] : g.ops('Split', [flat, g.integers(sizes)], { axis: 0 }, sizes.length)
-  return net.parameters.map(({ shape }, i) => {
+  return parameters.map(({ shape }, i) => {
     const name = shape.length === 1 ? parts[i]! : g.op('Reshape', [parts[i]!, g.integers(shape)])
     return tensorOf(symbol(name, shape))
   })
@@ -90,7 +90,7 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
   const where: { layer?: string } = {}
   const measured: string[] = []
   trace(body, 'float32', where, () => {
-    const parameters = splitParameters(body, net, 'in_parameters')
+    const parameters = splitParameters(body, net.parameters, 'in_parameters')
     const rows = gatherBatch(body, net, loss, 'batch_indexes', batch)
     const dropoutMasks = dropouts.map(({ shape }, i) => tensorOf(symbol(`batch_mask${i}`, [batch, ...shape])))
     let outputs: tf.Tensor | undefined
@@ -202,7 +202,7 @@ export function buildScan(
   const where: { layer?: string } = {}
   const onLayer = (layer: string): void => void (where.layer = layer)
   const results = trace(body, 'float32', where, () => {
-    const parameters = splitParameters(body, net, 'parameters')
+    const parameters = splitParameters(body, net.parameters, 'parameters')
     if (loss !== undefined) {
       const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
       return compute(body, parameters, batch, targets, onLayer)
@@ -237,7 +237,7 @@ export function buildGradient(net: Net, loss: Loss, rows: number): Uint8Array {
   body.input('chunk_weights', 'float32', [rows])
   const where: { layer?: string } = {}
   trace(body, 'float32', where, () => {
-    const parameters = splitParameters(body, net, 'parameters')
+    const parameters = splitParameters(body, net.parameters, 'parameters')
     const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
     const weights = tensorOf(symbol('chunk_weights', [rows]))
     const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {

@@ -219,6 +219,25 @@ export function engineSuite(
       }
     })
 
+    it.each(supported.filter((key) => key !== 'dropout'))(
+      'evaluates %s along a line as it evaluates each point by itself, and its ends bit for bit',
+      async (key) => {
+        const { net, loss } = nets[key]!
+        const rows = rowsFor(net, loss, 260)
+        const ends = [initialize(net, 3), initialize(net, 4)]
+        const coefficients = [-0.5, 0, 0.3, 1, 1.5].map((alpha) => [alpha, 1 - alpha])
+        const line = await engine.evaluateCombinations({ net, loss, rows }, ends, coefficients)
+        expect(line).toHaveLength(coefficients.length)
+        for (const [i, [a, b]] of coefficients.entries()) {
+          const point = ends[0]!.map((value, k) => a! * value + b! * ends[1]![k]!)
+          const alone = await engine.evaluate({ net, loss, rows }, point)
+          expect(Math.abs(line[i]!.loss / alone.loss - 1)).toBeLessThan(1e-4)
+        }
+        expect(line[1]).toEqual(await engine.evaluate({ net, loss, rows }, ends[1]!))
+        expect(line[3]).toEqual(await engine.evaluate({ net, loss, rows }, ends[0]!))
+      },
+    )
+
     it('evaluates only the rows of the order', async () => {
       const { net, loss } = nets['dense relu']!
       const rows = rowsFor(net, loss, 40)
