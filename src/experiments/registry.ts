@@ -8,6 +8,7 @@ const loaders = {
   'grad-norm': async () => (await import('./grad-norm.js')).gradNorm,
   shuffle: async () => (await import('./shuffle.js')).shuffle,
   'min-ratio': async () => (await import('./min-ratio.js')).minRatio,
+  interpolate: async () => (await import('./interpolate.js')).interpolate,
   params: async () => (await import('./params.js')).params,
   sharpness: async () => (await import('./sharpness.js')).sharpness,
 } satisfies Record<string, () => Promise<unknown>>
@@ -20,6 +21,7 @@ const aliases: Readonly<Record<string, keyof typeof loaders>> = {
   shuffled_label_keras: 'shuffle',
   min_ratio: 'min-ratio',
   bonus: 'sharpness',
+  inter_model: 'interpolate',
   number_of_params: 'params',
   number_of_param: 'params',
 }

@@ -1,0 +1,122 @@
+import { median } from '../analysis/statistics.js'
+import type { TrialRecord } from '../trial.js'
+import type { FigureDefinition, VegaLiteSpec } from './figure.js'
+import { describeSeedCount, groupBy, withResult } from './select.js'
+import { frame, palette, size } from './style.js'
+
+interface Side {
+  readonly title: string
+  readonly scale: 'linear' | 'log'
+  readonly domain?: readonly [number, number]
+  /** Drawn solid, dashed, dotted in this order. */
+  readonly lines: readonly { readonly label: string; readonly metric: string }[]
+}
+
+export interface TwinAxesOptions {
+  readonly name: string
+  readonly caption: string
+  readonly title: string
+  readonly select?: (records: readonly TrialRecord[]) => readonly TrialRecord[]
+  readonly x: { readonly title: string; readonly scale: 'linear' | 'log' }
+  /** A record's points: x with the values of the metrics there. */
+  points(record: TrialRecord): readonly { readonly x: number; readonly values: Readonly<Record<string, number>> }[]
+  readonly left: Side
+  readonly right: Side
+  readonly settings?: (records: readonly TrialRecord[]) => string
+}
+
+/** Two measures over one x, each with its own axis in its own colour; medians over seeds. */
+export function twinAxes(options: TwinAxesOptions): FigureDefinition {
+  return { name: options.name, caption: options.caption, draw: async (records) => drawTwinAxes(options, records) }
+}
+
+const sides = ['left', 'right'] as const
+
+function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): VegaLiteSpec | undefined {
+  const records = (options.select ?? ((r) => r))(withResult(all))
+  const points = sides.map((side) => pointsOf(options, options[side], records))
+  if (points.every((values) => values.length === 0)) return undefined
+  const subtitle = [describeSeedCount(records), 'medians', options.settings?.(records)]
+  const x = {
+    field: 'x',
+    type: 'quantitative',
+    title: options.x.title,
+    scale: options.x.scale === 'log' ? { type: 'log', nice: false, padding: 12 } : { nice: false, zero: false },
+    axis: options.x.scale === 'log' ? { format: '~s', tickCount: 6 } : {},
+  }
+  const labels = [...new Set(sides.flatMap((side) => options[side].lines.map(({ label }) => label)))]
+  const view = (side: (typeof sides)[number], i: number): object => {
+    const { title, scale, domain } = options[side]
+    const color = palette[i]!
+    const y = {
+      field: 'y',
+      type: 'quantitative',
+      title,
+      scale: {
+        ...(scale === 'log' ? { type: 'log' } : { zero: false }),
+        ...(domain === undefined ? { nice: true } : { domain: [...domain] }),
+      },
+      axis: {
+        orient: side,
+        titleColor: color,
+        labelColor: color,
+        grid: side === 'left',
+        ...(scale === 'log' ? { format: '.0e', tickCount: 6 } : {}),
+      },
+    }
+    return {
+      data: { values: points[i] },
+      mark: {
+        type: 'line',
+        strokeWidth: 1.8,
+        color,
+        point: options.x.scale === 'log' ? { color, filled: true } : false,
+      },
+      encoding: {
+        x,
+        y,
+        strokeDash: {
+          field: 'line',
+          type: 'nominal',
+          title: null,
+          scale: {
+            domain: labels,
+            range: [
+              [1, 0],
+              [6, 4],
+              [2, 3],
+            ].slice(0, labels.length),
+          },
+          legend: { symbolStrokeColor: '#333' },
+        },
+      },
+    }
+  }
+  return {
+    ...frame(options.title, [subtitle.filter((part) => part !== undefined).join(' · ')]),
+    ...size,
+    layer: sides.map(view),
+    resolve: { scale: { y: 'independent' } },
+  }
+}
+
+function pointsOf(options: TwinAxesOptions, side: Side, records: readonly TrialRecord[]): object[] {
+  const all = records.flatMap((record) => options.points(record))
+  const byX = [...groupBy(all, ({ x }) => x)].sort(([a], [b]) => a - b)
+  return byX.flatMap(([x, here]) =>
+    side.lines.flatMap(({ label, metric }) => {
+      const values = here.flatMap(({ values }) => values[metric] ?? [])
+      const y = median(values.filter((value) => Number.isFinite(value) && (side.scale === 'linear' || value > 0)))
+      return Number.isNaN(y) ? [] : [{ x, y, line: label }]
+    }),
+  )
+}
+
+/** A trial's reports as points, x read from one of its metrics. */
+export function reportsAgainst(record: TrialRecord, x: string): { x: number; values: Record<string, number> }[] {
+  const xs = record.series[x]?.values ?? []
+  return xs.map((at, i) => ({
+    x: at,
+    values: Object.fromEntries(Object.entries(record.series).map(([name, { values }]) => [name, values[i] ?? NaN])),
+  }))
+}
