@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { systemClock } from '../clock.js'
 import { exitCodes } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
+import type { ReadArtifact } from '../figures/figure.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
 import { GridScheduler } from '../sweeps/grid.js'
@@ -189,6 +190,7 @@ async function runWhatIsMissing(
       sweep: sweep.id,
       planHash: sweep.plan.hash,
       codeVersion,
+      engine: options.engine,
       atMs: systemClock.now(),
     })
     const backend = await options.openBackend()
@@ -330,11 +332,16 @@ export async function concludeAndDraw(
   const { records, verdicts } = await concludeSweep(options.sweep, options.experiment)
   if (!records.some((record) => isResult(record.outcome))) return { verdicts, figures: [] }
   const { drawFigures } = await import('../figures/draw.js')
-  const read = async (record: (typeof records)[number], name: string): Promise<Uint8Array> => {
-    const artifact = record.artifacts[name]
-    if (artifact === undefined) throw new Error(`trial ${record.trial.id} saved nothing called ${name}`)
-    return options.store.readObject(artifact)
-  }
+  const read = artifactReader(options.store)
   const drawn = await drawFigures(options.experiment.figures, records, read, options.sweep.figuresFolder)
   return { verdicts, figures: drawn }
+}
+
+/** Reads what trials saved from the store. */
+export function artifactReader(store: Store): ReadArtifact {
+  return async (record, name) => {
+    const artifact = record.artifacts[name]
+    if (artifact === undefined) throw new Error(`trial ${record.trial.id} saved nothing called ${name}`)
+    return store.readObject(artifact)
+  }
 }

@@ -2,7 +2,7 @@ import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } fr
 import { appendFile, truncate } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { StoreError } from '../errors.js'
-import type { Metrics, TrialEvent } from '../trial.js'
+import type { EngineName, Metrics, TrialEvent } from '../trial.js'
 
 /** Raised when a line's meaning changes; a journal of a higher number is refused, never guessed at. */
 export const journalFormat = 1
@@ -16,6 +16,8 @@ export type JournalEvent =
       readonly sweep: string
       readonly planHash: string
       readonly codeVersion: string
+      /** What trains the nets from here on; absent in journals that did not write it down. */
+      readonly engine?: EngineName
       readonly atMs: number
     }
   /** A result taken over from another sweep in the same store, where the same trial had finished. */

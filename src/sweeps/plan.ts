@@ -96,6 +96,12 @@ interface Origin {
   readonly seeds: Seeds
 }
 
+/** True when a trial's id was made of these data: name and fingerprint of each, in the stage's order. */
+export function isOfData(trial: Trial, data: readonly (readonly [name: string, fingerprint: string])[]): boolean {
+  const { id, experiment, version, stage, params, seeds, parents } = trial
+  return contentHash({ experiment, version, stage, params, seeds, parents, data }) === id
+}
+
 export function hashTrials(trials: readonly Trial[]): string {
   return contentHash(trials.map((trial) => trial.id).sort())
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,8 +31,8 @@ describe('the commands that look', () => {
   it('plan counts, lists and says what is done, without starting anything', () => {
     const { stdout, code } = mlds('plan', 'params')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/params-[0-9a-f]{8}: 72 trials of params \(reduced\), 0 done, 72 to run/)
-    expect(json<{ trials: object[] }>('plan', 'params').trials).toHaveLength(72)
+    expect(stdout).toMatch(/params-[0-9a-f]{8}: 87 trials of params \(reduced\), 0 done, 87 to run/)
+    expect(json<{ trials: object[] }>('plan', 'params').trials).toHaveLength(87)
     expect(
       mlds('list')
         .stdout.split('\n')
@@ -54,6 +54,17 @@ describe('the commands that look', () => {
   it('status tells counts and verdicts', () => {
     expect(mlds('status', sweep).stdout).toMatch(/4 of 4 finished.*\nNo process is running it\./)
     expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(5)
+  })
+
+  it('report writes a page, its Markdown and its pictures, with the same bytes each time', () => {
+    const files = json<{ files: string[] }>('report', sweep).files
+    expect(files.map((file) => file.slice(file.lastIndexOf('/') + 1)).slice(0, 2)).toEqual(['report.html', 'report.md'])
+    const before = readFileSync(files[0]!, 'utf8')
+    expect(before).toMatch(/engine<\/th><td>compiled/)
+    expect(before).toMatch(/glyphs-2000: [0-9a-f]{64}/)
+    json('report', sweep)
+    expect(readFileSync(files[0]!, 'utf8')).toBe(before)
+    expect(mlds('report', sweep, '--out', 'page.txt')).toMatchObject({ code: 2, stdout: '' })
   })
 
   it('show and logs tell one trial, by the beginning of its id', () => {

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto'
+import { verdictCells, verdictColumns } from './markdown.js'
+import { pageScript } from './page-script.js'
+import { pageStyle } from './page-style.js'
+import { formatCell, type Report } from './report.js'
+
+/** Rows that stand in the page itself; its script turns the leaves. */
+const rowsPerPage = 100
+
+/**
+ * The report as one page that asks for nothing: scripts (`bundle`: vega, vega-lite, vega-embed), data and styles inside.
+ * A content policy admits only the page's own scripts by hash and no connection at all.
+ */
+export function renderHtml(report: Report, bundle: readonly string[]): string {
+  const scripts = [...bundle, pageScript]
+  const hashes = scripts.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`)
+  // Vega compiles its expressions; they come from the experiment's figures, never from a trial's values.
+  const policy = `default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-eval' ${hashes.join(' ')}`
+  const data = { figures: report.figures.map(({ spec }) => spec), table: report.table, rowsPerPage }
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>${escapeHtml(report.title)} – ${escapeHtml(report.sweep)}</title>
+<style>${pageStyle}</style>
+</head>
+<body>
+<header>
+<h1>${escapeHtml(report.title)}</h1>
+<p class="question">${escapeHtml(report.question)}</p>
+<p>Sweep <code>${escapeHtml(report.sweep)}</code>: ${escapeHtml(report.outcome)}. Source: ${escapeHtml(report.source)}.</p>
+<nav aria-label="Sections"><a href="#verdicts">Verdicts</a> <a href="#figures">Figures</a> <a href="#trials">Trials</a> <a href="#manifest">Manifest</a></nav>
+</header>
+<main>
+<section id="verdicts"><h2>Verdicts</h2>
+${verdictTable(report)}
+</section>
+<section id="figures"><h2>Figures</h2>
+${report.figures.length === 0 ? '<p>Nothing to draw yet.</p>' : ''}
+${report.figures.map(figureOf).join('\n')}
+${report.troubles.map((trouble) => `<p class="trouble">${escapeHtml(trouble)}</p>`).join('\n')}
+</section>
+<section id="trials"><h2>Trials</h2>
+<div class="tools" hidden><label>Rows that contain <input id="filter" type="search" autocomplete="off"></label>
+<span><button type="button" id="previous">Previous</button> <output id="position"></output> <button type="button" id="next">Next</button></span></div>
+<div class="wide" tabindex="0" role="region" aria-label="Table of trials">
+<table id="trial-table"><caption>One row per trial. A column's heading sorts by it.</caption>
+<thead><tr>${report.table.columns.map((column) => `<th scope="col">${escapeHtml(column)}</th>`).join('')}</tr></thead>
+<tbody>
+${report.table.rows
+  .slice(0, rowsPerPage)
+  .map(
+    (row) =>
+      `<tr>${row.map((cell) => `<td${typeof cell === 'number' ? ' class="number"' : ''}>${escapeHtml(formatCell(cell))}</td>`).join('')}</tr>`,
+  )
+  .join('\n')}
+</tbody></table></div>
+${report.table.rows.length > rowsPerPage ? `<noscript><p>The first ${rowsPerPage} of ${report.table.rows.length} rows; the rest need scripts.</p></noscript>` : ''}
+</section>
+<section id="manifest"><h2>Manifest</h2>
+<table class="facts"><tbody>
+${report.manifest.map(([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`).join('\n')}
+</tbody></table>
+</section>
+</main>
+<script type="application/json" id="report-data">${jsonForScript(data)}</script>
+${scripts.map((text) => `<script>${text}</script>`).join('\n')}
+</body>
+</html>
+`
+}
+
+function verdictTable({ verdicts }: Report): string {
+  if (verdicts.length === 0) return '<p>This experiment makes no claims.</p>'
+  const rows = verdicts.map((verdict) => {
+    const cells = verdictCells(verdict).map((cell, i) => {
+      const label = escapeHtml(verdictColumns[i]!)
+      return i === 0
+        ? `<th scope="row">${escapeHtml(cell)}</th>`
+        : `<td data-label="${label}"${i === 1 ? ` class="${verdict.state.replace(' ', '-')}"` : ''}>${escapeHtml(cell)}</td>`
+    })
+    return `<tr>${cells.join('')}</tr>`
+  })
+  const head = verdictColumns.map((column) => `<th scope="col">${column}</th>`).join('')
+  return `<table class="verdicts"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>`
+}
+
+/** The still picture stands until the script has drawn its own: the page also reads where scripts may not run. */
+function figureOf({ name, caption, svg }: Report['figures'][number]): string {
+  const source = `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`
+  return `<figure><h3>${escapeHtml(name)}</h3>
+<div class="drawing"><img alt="${escapeHtml(caption)}" src="${source}"></div>
+<figcaption>${escapeHtml(caption)}</figcaption></figure>`
+}
+
+export function escapeHtml(text: string): string {
+  return text
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/"/g, '&quot;')
+    .replace(/'/g, '&#39;')
+}
+
+/** JSON that cannot end the element it stands in. */
+function jsonForScript(value: unknown): string {
+  return JSON.stringify(value).replace(/</g, '\\u003c')
+}

@@ -1,0 +1,68 @@
+import type { ClaimVerdict } from '../sweeps/conclude.js'
+import { formatCell, type Report } from './report.js'
+
+/** Longer tables than this are for the page or `mlds export`. */
+const mostRows = 200
+
+/** The report as Markdown; the figures are at `imageOf(name)`, relative to the file. */
+export function renderMarkdown(report: Report, imageOf: (name: string) => string): string {
+  const { table } = report
+  const shown = table.rows.slice(0, mostRows)
+  return `${[
+    `# ${escapeMarkdown(report.title)}`,
+    escapeMarkdown(report.question),
+    `Sweep ${escapeMarkdown(report.sweep)}: ${escapeMarkdown(report.outcome)}. Source: ${escapeMarkdown(report.source)}.`,
+    '## Verdicts',
+    report.verdicts.length === 0
+      ? 'This experiment makes no claims.'
+      : tableOf(verdictColumns, report.verdicts.map(verdictCells)),
+    '## Figures',
+    ...(report.figures.length === 0 ? ['Nothing to draw yet.'] : []),
+    ...report.figures.flatMap(({ name, caption }) => [
+      `### ${escapeMarkdown(name)}`,
+      `![${escapeMarkdown(caption)}](${encodeURI(imageOf(name))})`,
+      escapeMarkdown(caption),
+    ]),
+    ...report.troubles.map(escapeMarkdown),
+    '## Trials',
+    tableOf(
+      table.columns,
+      shown.map((row) => row.map(formatCell)),
+    ),
+    ...(shown.length < table.rows.length
+      ? [`The first ${shown.length} of ${table.rows.length}; \`mlds export\` writes them all.`]
+      : []),
+    '## Manifest',
+    tableOf(['what', 'value'], report.manifest),
+  ].join('\n\n')}\n`
+}
+
+export const verdictColumns = ['claim', 'verdict', 'ours', 'published', 'effect', '95 % interval', 'seeds'] as const
+
+/** One verdict as the cells of `verdictColumns`. */
+export function verdictCells(verdict: ClaimVerdict): string[] {
+  return [
+    verdict.statement,
+    `${verdict.state}${verdict.fragile ? ' (fragile)' : ''}`,
+    verdict.summary,
+    verdict.published,
+    verdict.effect === undefined ? '–' : formatCell(verdict.effect),
+    verdict.interval === undefined ? '–' : verdict.interval.map(formatCell).join(' to '),
+    String(verdict.seeds),
+  ]
+}
+
+function tableOf(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.map(escapeMarkdown).join(' | ')} |`
+  return [line(columns), `|${columns.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n')
+}
+
+/** Text from outside as nothing but text: no markup, no HTML, no line break. */
+export function escapeMarkdown(text: string): string {
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/[\\`*_[\]|~#]/g, '\\$&')
+}

@@ -1,0 +1,205 @@
+import type { Experiment } from '../experiments/experiment.js'
+import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
+import { renderSvg } from '../figures/render.js'
+import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
+import type { ParamValue, TrialRecord } from '../trial.js'
+
+/** What a report says of a sweep beyond its records; from the sweep's folder or from a server's tags alike. */
+export interface PlanFacts {
+  readonly sweep: string
+  readonly profile: string
+  /** What the person asked for, as written; shown as JSON. */
+  readonly spec: unknown
+  readonly planHash: string
+  readonly codeVersion: string
+  /** Engines that ran its trials; empty when nobody wrote them down. */
+  readonly engines: readonly string[]
+  /** Fingerprint by name of data set. */
+  readonly data: Readonly<Record<string, string>>
+  /** Unix time. */
+  readonly createdAtMs: number
+}
+
+export interface ReportInput {
+  readonly experiment: Experiment
+  readonly facts: PlanFacts
+  /** In plan order. */
+  readonly records: readonly TrialRecord[]
+  readonly read: ReadArtifact
+}
+
+export interface ReportFigure {
+  readonly name: string
+  readonly caption: string
+  readonly spec: VegaLiteSpec
+  readonly svg: string
+}
+
+export type Cell = string | number | boolean | null
+
+/** One row per trial; numbers that JSON lacks are the words NaN, Infinity and -Infinity, what is missing is null. */
+export interface TrialTable {
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly Cell[])[]
+}
+
+/** Everything a page shows, before it is HTML or Markdown. */
+export interface Report {
+  readonly sweep: string
+  readonly experiment: string
+  readonly title: string
+  readonly question: string
+  readonly source: string
+  /** One sentence of counts. */
+  readonly outcome: string
+  readonly verdicts: readonly ClaimVerdict[]
+  readonly figures: readonly ReportFigure[]
+  /** Figures that could not be drawn, and why. */
+  readonly troubles: readonly string[]
+  readonly table: TrialTable
+  readonly manifest: readonly (readonly [name: string, value: string])[]
+}
+
+/** Pure: the same records and facts give the same report. A figure that fails is named in `troubles`, not thrown. */
+export async function buildReport({ experiment, facts, records, read }: ReportInput): Promise<Report> {
+  const figures: ReportFigure[] = []
+  const troubles: string[] = []
+  for (const definition of experiment.figures) {
+    const { name, caption } = definition
+    try {
+      const spec = await definition.draw(records, read)
+      if (spec !== undefined) figures.push({ name, caption, spec, svg: await renderSvg(spec) })
+    } catch (error) {
+      troubles.push(`${name} could not be drawn: ${(error as Error).message}`)
+    }
+  }
+  return {
+    sweep: facts.sweep,
+    experiment: experiment.name,
+    title: experiment.title,
+    question: experiment.question,
+    source: experiment.source,
+    outcome: describeOutcome(records),
+    verdicts: judge(experiment.claims, records),
+    figures,
+    troubles,
+    table: tabulate(records),
+    manifest: describeManifest(experiment, facts, records),
+  }
+}
+
+function describeOutcome(records: readonly TrialRecord[]): string {
+  const tally = new Map<string, number>()
+  for (const { state } of records) tally.set(state, (tally.get(state) ?? 0) + 1)
+  const finished = tally.get('finished') ?? 0
+  tally.delete('finished')
+  return [
+    `${finished} of ${records.length} trials finished`,
+    ...[...tally].map(([state, count]) => `${count} ${state}`),
+  ].join(', ')
+}
+
+/** Index, state and what varies first, then final metrics; what is the same in every trial stands in the manifest. */
+export function tabulate(records: readonly TrialRecord[]): TrialTable {
+  const stages = new Set(records.map(({ trial }) => trial.stage))
+  const varying = [...distinctValues(records)].flatMap(([name, values]) => (values.size > 1 ? [name] : []))
+  const metrics = [...new Set(records.flatMap((record) => Object.keys(record.metrics)))].sort()
+  const cells: readonly (readonly [column: string, of: (record: TrialRecord) => Cell | undefined])[] = [
+    ['#', ({ trial }) => trial.index],
+    ['trial', ({ trial }) => trial.id],
+    ...(stages.size > 1 ? [['stage', ({ trial }: TrialRecord) => trial.stage] as const] : []),
+    ['state', ({ state }) => state],
+    ...varying.map((name) => [name, (record: TrialRecord) => settingsOf(record)[name]] as const),
+    ...metrics.map((name) => [name, ({ metrics }: TrialRecord) => metrics[name]] as const),
+    ['seconds', secondsOf],
+    ['note', noteOf],
+  ]
+  return {
+    columns: cells.map(([column]) => column),
+    rows: records.map((record) => cells.map(([, of]) => plainCell(of(record)))),
+  }
+}
+
+function plainCell(value: Cell | undefined): Cell {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : (value ?? null)
+}
+
+/** Parameters and seeds by the name a person would set them with. */
+function settingsOf({ trial }: TrialRecord): Record<string, ParamValue> {
+  return {
+    ...trial.params,
+    ...Object.fromEntries(Object.entries(trial.seeds).map(([name, seed]) => [`seed.${name}`, seed as number])),
+  }
+}
+
+function distinctValues(records: readonly TrialRecord[]): Map<string, Set<ParamValue>> {
+  const values = new Map<string, Set<ParamValue>>()
+  for (const record of records) {
+    for (const [name, value] of Object.entries(settingsOf(record))) {
+      const known = values.get(name)
+      if (known === undefined) values.set(name, new Set([value]))
+      else known.add(value)
+    }
+  }
+  return values
+}
+
+function secondsOf({ startedAtMs, endedAtMs }: TrialRecord): number | undefined {
+  return startedAtMs === undefined || endedAtMs === undefined ? undefined : (endedAtMs - startedAtMs) / 1000
+}
+
+function noteOf({ outcome, attempts }: TrialRecord): string {
+  const reason =
+    outcome?.state === 'failed'
+      ? outcome.error.message
+      : outcome !== undefined && 'reason' in outcome
+        ? outcome.reason
+        : ''
+  return [reason, attempts > 1 ? `${attempts} attempts` : ''].filter((part) => part !== '').join('; ')
+}
+
+function describeManifest(
+  experiment: Experiment,
+  facts: PlanFacts,
+  records: readonly TrialRecord[],
+): [string, string][] {
+  const values = distinctValues(records)
+  const fixed = [...values].flatMap(([name, set]) => (set.size === 1 ? [`${name} = ${[...set].join()}`] : []))
+  const seeds = [...values].flatMap(([name, set]) =>
+    name.startsWith('seed.') ? [`${name.slice(5)}: ${[...set].join(', ')}`] : [],
+  )
+  const starts = records.flatMap(({ startedAtMs }) => startedAtMs ?? [])
+  const ends = records.flatMap(({ endedAtMs }) => endedAtMs ?? [])
+  return [
+    ['sweep', facts.sweep],
+    ['experiment', `${experiment.name}, version ${experiment.version}, profile ${facts.profile}`],
+    ['spec', JSON.stringify(facts.spec)],
+    ['plan', `${records.length} trials, hash ${facts.planHash}`],
+    ['code version', facts.codeVersion],
+    ['engine', facts.engines.length === 0 ? 'not recorded' : facts.engines.join(', ')],
+    [
+      'data',
+      Object.entries(facts.data)
+        .map(([name, print]) => `${name}: ${print}`)
+        .join('; ') || 'none',
+    ],
+    ['seeds', seeds.join('; ')],
+    ['the same in every trial', fixed.join('; ') || 'nothing'],
+    ['planned', timeOf(facts.createdAtMs)],
+    // A spread would overflow the stack of arguments in a large sweep.
+    ['first start', timeOf(starts.reduce((a, b) => Math.min(a, b), Infinity))],
+    ['last end', timeOf(ends.reduce((a, b) => Math.max(a, b), -Infinity))],
+  ]
+}
+
+function timeOf(ms: number): string {
+  return Number.isFinite(ms) ? new Date(ms).toISOString() : '–'
+}
+
+/** At most four significant digits; the whole number where it is one. */
+export function formatCell(cell: Cell): string {
+  if (cell === null) return '–'
+  if (typeof cell !== 'number' || Number.isInteger(cell)) return String(cell)
+  const size = Math.abs(cell)
+  return size >= 1e5 || size < 1e-3 ? cell.toExponential(3) : String(Number(cell.toPrecision(4)))
+}

@@ -1,0 +1,207 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeReport } from '../../src/cli/write-report.js'
+import { againstAxis } from '../../src/figures/against-axis.js'
+import { buildReport, type Report } from '../../src/report/report.js'
+import { renderHtml } from '../../src/report/html.js'
+import { renderMarkdown } from '../../src/report/markdown.js'
+import type { TrialRecord } from '../../src/trial.js'
+import { hasChromium, keepScreenshot, launchChromium } from '../helpers/chromium.js'
+import { plainExperiment } from '../helpers/experiments.js'
+
+const hostile = `</script><script>window.owned = 1</script><img src=x onerror="window.owned = 2">|\`'"&\n# x`
+
+function records(count: number): TrialRecord[] {
+  return Array.from({ length: count }, (_, index) => {
+    const failed = index === 1
+    const metrics = index === 2 ? { 'train/loss': NaN } : { 'train/loss': 1 / (1 + ((index * 7919) % count)) }
+    return {
+      trial: {
+        id: index.toString(16).padStart(16, '0'),
+        index,
+        experiment: 'toy',
+        version: 1,
+        stage: 'main',
+        params: { width: 1 + (index % 50), rate: 0.1, kind: index % 2 === 0 ? 'plain' : hostile },
+        seeds: { data: 0, init: index, shuffle: 0, corruption: 0 },
+        parents: [],
+        cost: 1,
+      },
+      state: failed ? 'failed' : 'finished',
+      attempts: 1,
+      startedAtMs: 1_700_000_000_000 + index,
+      endedAtMs: 1_700_000_001_500 + index,
+      outcome: failed
+        ? { state: 'failed', error: { name: 'Error', message: hostile } }
+        : { state: 'finished', metrics, artifacts: {} },
+      metrics: failed ? {} : metrics,
+      artifacts: {},
+      series: {},
+    }
+  })
+}
+
+function report(count: number): Promise<Report> {
+  const experiment = {
+    ...plainExperiment(),
+    title: `Toy ${hostile}`,
+    figures: [
+      againstAxis({
+        name: 'loss-against-width',
+        caption: `Loss against width ${hostile}`,
+        title: 'Loss against width',
+        x: { title: 'width', scale: 'linear', of: ({ trial }) => Number(trial.params['width']) },
+        y: { title: 'loss' },
+        series: [{ metric: 'train/loss', label: hostile }],
+      }),
+      { name: 'broken', caption: 'Never seen.', draw: () => Promise.reject(new Error(hostile)) },
+    ],
+    claims: [
+      {
+        id: 'falls',
+        statement: `the loss falls ${hostile}`,
+        published: `it fell ${hostile}`,
+        check: () =>
+          ({ state: 'reproduced', summary: hostile, seeds: 3, effect: -0.5, interval: [-0.75, -0.25] }) as const,
+      },
+    ],
+  }
+  const facts = {
+    sweep: 'toy-1',
+    profile: 'reduced',
+    spec: { experiment: 'toy', name: hostile, axes: {} },
+    planHash: 'abc',
+    codeVersion: '0.1.0',
+    engines: ['compiled'],
+    data: { [hostile]: 'f00d' },
+    createdAtMs: 1_700_000_000_000,
+  }
+  return buildReport({ experiment, facts, records: records(count), read: () => Promise.reject(new Error('none')) })
+}
+
+let folder: string
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'mlds-report-'))))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('a report', () => {
+  it('is the same bytes for the same records', async () => {
+    const [one, two] = [await report(20), await report(20)]
+    expect(renderHtml(one, ['vega'])).toBe(renderHtml(two, ['vega']))
+    expect(renderMarkdown(one, (name) => name)).toBe(renderMarkdown(two, (name) => name))
+  })
+
+  it('states effect, interval, seeds, the published value and every fact of the manifest', async () => {
+    const built = await report(20)
+    const page = renderHtml(built, [])
+    for (const text of [
+      '-0.75 to -0.25',
+      'it fell',
+      '>3<',
+      'hash abc',
+      '0.1.0',
+      'compiled',
+      'f00d',
+      '2023-11-14T22:13:20.000Z',
+    ])
+      expect(page).toContain(text)
+    expect(built.outcome).toBe('19 of 20 trials finished, 1 failed')
+    expect(Object.fromEntries(built.manifest)['the same in every trial']).toContain('rate = 0.1')
+    expect(built.troubles).toHaveLength(1)
+  })
+
+  it('lets no markup from outside into HTML or Markdown', async () => {
+    const built = await report(20)
+    const html = renderHtml(built, [])
+    expect(html).not.toContain('<script>window')
+    expect(html).not.toContain('<img src=x')
+    const markdown = renderMarkdown(built, (name) => `${name}.png`)
+    expect(markdown).not.toMatch(/<(script|img)/)
+    // A line break or an unescaped bar in a cell would break its table: every row has the columns of its head.
+    const bars = markdown
+      .split('\n')
+      .filter((line) => line.startsWith('| ') && line.includes('0000'))
+      .map((line) => line.match(/(?<!\\)\|/g)!.length)
+    expect(bars).toHaveLength(20)
+    expect(new Set(bars)).toEqual(new Set([built.table.columns.length + 1]))
+  })
+})
+
+describe.skipIf(!hasChromium)('the page in a browser', () => {
+  let browser: Browser
+  beforeAll(async () => void (browser = await launchChromium()))
+  afterAll(() => browser.close())
+
+  async function open(
+    name: string,
+    count: number,
+    options: object,
+  ): Promise<{ page: Page; complaints: string[]; requests: string[] }> {
+    const file = join(folder, `${name}.html`)
+    await writeReport(await report(count), file)
+    const page = await browser.newPage(options)
+    const [complaints, requests]: [string[], string[]] = [[], []]
+    page.on('console', (message) => complaints.push(message.text()))
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('request', (request) => requests.push(request.url()))
+    await page.goto(pathToFileURL(file).href)
+    await page.waitForSelector('.drawing svg')
+    await page.waitForFunction(`document.querySelector('.drawing img') === null`)
+    return { page, complaints, requests: requests.filter((url) => !/^(data|blob):/.test(url)) }
+  }
+  const column = async (page: Page, name: string): Promise<string[]> => {
+    const at = (await page.locator('#trial-table th').allTextContents()).indexOf(name)
+    return page.locator(`#trial-table tbody td:nth-child(${at + 1})`).allTextContents()
+  }
+
+  it('draws, sorts, filters and leafs through 10,000 trials without a request or a complaint, whatever they hold', async () => {
+    const { page, complaints, requests } = await open('many', 10_000, {})
+    await page.getByRole('button', { name: 'train/loss', exact: true }).click()
+    const losses = (await column(page, 'train/loss')).map(Number)
+    expect(losses).toHaveLength(100)
+    expect(losses).toEqual([...losses].sort((a, b) => a - b))
+    await page.locator('#filter').fill('000000000000270f')
+    expect(await column(page, '#')).toEqual(['9999'])
+    await page.locator('#filter').fill('')
+    await page.getByRole('button', { name: 'Next' }).click()
+    expect(await page.locator('#position').textContent()).toBe('101–200 of 10000')
+    expect(await page.evaluate('window.owned')).toBeUndefined()
+    expect(requests).toEqual([pathToFileURL(join(folder, 'many.html')).href])
+    expect(complaints).toEqual([])
+    expect(statSync(join(folder, 'many.html')).size).toBeLessThan(4e6)
+    await page.close()
+  })
+
+  it.each([
+    ['phone', { viewport: { width: 390, height: 844 }, colorScheme: 'dark' }],
+    ['desk', { viewport: { width: 1280, height: 900 }, colorScheme: 'light' }],
+  ])('fits a %s, names its pictures, and keeps its headings in order', async (name, options) => {
+    const { page, complaints } = await open(name, 30, options)
+    const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+    expect(wide).toBeLessThanOrEqual(0)
+    expect(await page.locator('.drawing svg').first().getAttribute('aria-label')).toContain('Loss against width')
+    expect(await page.locator('h1').count()).toBe(1)
+    expect(await page.locator('h2').allTextContents()).toEqual(['Verdicts', 'Figures', 'Trials', 'Manifest'])
+    await keepScreenshot(page, `report-${name}`)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  it('reads without scripts', async () => {
+    const file = join(folder, 'still.html')
+    await writeReport(await report(5), file)
+    const page = await browser.newPage({ javaScriptEnabled: false })
+    await page.goto(pathToFileURL(file).href)
+    expect(await page.locator('.drawing img').count()).toBe(1)
+    expect(await page.locator('#trial-table tbody tr').count()).toBe(5)
+    expect(
+      readFileSync(join(folder, 'still-figures', 'loss-against-width.png'))
+        .subarray(1, 4)
+        .toString(),
+    ).toBe('PNG')
+    await page.close()
+  })
+})
