@@ -24,6 +24,7 @@ export const config = {
   },
   legend: {
     labelFontSize: 12,
+    labelLimit: 320,
     titleFontSize: 12,
     symbolSize: 90,
     orient: 'top',
