@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { StoreError } from './errors.js'
 import type { ArtifactRef } from './trial.js'
@@ -10,7 +10,6 @@ import type { ArtifactRef } from './trial.js'
  *
  *     sweeps/<id>/      plan.json, journal.jsonl, lock, verdicts.json, logs/, figures/
  *     objects/<aa>/     what trials saved, by SHA-256
- *     results/          which sweep holds a trial's result, so that another sweep can take it over
  *     cache/            decoded data sets; may be deleted at any time
  *     data/             data sets a person added
  */
@@ -19,13 +18,14 @@ export interface Store {
   readonly folder: string
   readonly cacheFolder: string
   readonly dataFolder: string
-  readonly resultsFolder: string
   /** @throws StoreError when the id could not be a sweep's, so that no text from outside becomes a path. */
   sweepFolder(id: string): string
   /** Ids of all sweeps, sorted. */
   sweepIds(): Promise<string[]>
   /** Keeps bytes under their hash; the same bytes are kept once. */
   putObject(bytes: Uint8Array): Promise<ArtifactRef>
+  /** Whether the object is there; its bytes are checked when it is read. */
+  hasObject(ref: Pick<ArtifactRef, 'sha256'>): Promise<boolean>
   /** @throws StoreError when the object is missing or its bytes do not match its hash. */
   readObject(ref: Pick<ArtifactRef, 'sha256'>): Promise<Uint8Array>
 }
@@ -68,10 +68,6 @@ class FolderStore implements Store {
   get dataFolder(): string {
     return join(this.folder, 'data')
   }
-  get resultsFolder(): string {
-    return join(this.folder, 'results')
-  }
-
   sweepFolder(id: string): string {
     if (!sweepIdPattern.test(id)) {
       throw new StoreError(
@@ -105,6 +101,13 @@ class FolderStore implements Store {
       })
     }
     return { sha256, sizeBytes: bytes.length }
+  }
+
+  async hasObject({ sha256 }: Pick<ArtifactRef, 'sha256'>): Promise<boolean> {
+    return access(this.#objectFile(sha256)).then(
+      () => true,
+      () => false,
+    )
   }
 
   async readObject({ sha256 }: Pick<ArtifactRef, 'sha256'>): Promise<Uint8Array> {

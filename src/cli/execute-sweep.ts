@@ -7,14 +7,14 @@ import type { ReadArtifact } from '../figures/figure.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
 import { GridScheduler } from '../sweeps/grid.js'
-import { Journal, journalFormat, repairJournal } from '../sweeps/journal.js'
+import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
 import { lockSweep } from '../sweeps/lock.js'
 import { describeSeeds, sweepIdOf, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
 import { isComplete, isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
-import { isTerminal, type EngineName, type OutcomeState } from '../trial.js'
+import { isTerminal, type EngineName, type OutcomeState, type TrialId } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
 import { openProgress, type ProgressView } from './progress.js'
@@ -32,6 +32,8 @@ export interface ExecuteOptions {
   readonly engine: EngineName
   readonly limits: SweepLimits
   readonly rerun: ReadonlySet<Rerun>
+  /** Run every trial, even one whose result another sweep of the store holds. Default false. */
+  readonly fresh?: boolean
   /** An MLflow server to show the sweep in, while it runs and afterwards. */
   readonly trackUrl?: string | undefined
   readonly openBackend: () => Promise<Backend>
@@ -166,18 +168,15 @@ async function runWhatIsMissing(
   interruption: { drain: AbortSignal; abort: AbortSignal },
 ): Promise<{ cutShort?: string }> {
   const { sweep } = options
-  const scheduler = new GridScheduler(sweep.plan.trials)
-  let left = 0
+  const left = new Set<TrialId>()
   for (const trial of state.trials.values()) {
     const standing = isTerminal(trial.state) ? trial.state : 'missing'
-    const runs = standing !== 'finished' && standing !== 'stopped' && options.rerun.has(standing)
-    if (runs) {
-      left++
-      trial.state = 'planned'
-      delete trial.outcome
-    } else if (trial.outcome !== undefined) scheduler.conclude(trial.trial, trial.outcome)
+    if (standing === 'finished' || standing === 'stopped' || !options.rerun.has(standing)) continue
+    left.add(trial.trial.id)
+    trial.state = 'planned'
+    delete trial.outcome
   }
-  if (left === 0) {
+  if (left.size === 0) {
     progress.say('Nothing is left to run.')
     return {}
   }
@@ -193,6 +192,10 @@ async function runWhatIsMissing(
       engine: options.engine,
       atMs: systemClock.now(),
     })
+    if (options.fresh !== true) await takeOver(options, left, state, journal, progress)
+    const scheduler = new GridScheduler(sweep.plan.trials)
+    for (const { trial, outcome } of state.trials.values())
+      if (outcome !== undefined) scheduler.conclude(trial, outcome)
     const backend = await options.openBackend()
     return await runSweep({
       info,
@@ -212,6 +215,28 @@ async function runWhatIsMissing(
   } finally {
     journal.close()
   }
+}
+
+/** Writes down what other sweeps found for the very same trials, instead of running those again. */
+async function takeOver(
+  { store, sweep }: ExecuteOptions,
+  wanted: ReadonlySet<TrialId>,
+  state: SweepState,
+  journal: Journal,
+  progress: ProgressView,
+): Promise<void> {
+  const { findEarlierResults } = await import('../sweeps/reuse.js')
+  const earlier = await findEarlierResults(store, sweep, wanted)
+  for (const [trial, { from, events }] of earlier) {
+    const taken: JournalEvent = { type: 'reused', trial, from, atMs: systemClock.now() }
+    for (const event of [taken, ...events]) {
+      journal.append(event)
+      state.apply(event)
+    }
+  }
+  const sources = [...new Set([...earlier.values()].map(({ from }) => from))]
+  if (earlier.size > 0)
+    progress.say(`${earlier.size} of ${wanted.size} trials have results already, in ${sources.join(', ')}: taken over`)
 }
 
 /**

@@ -32,6 +32,7 @@ export default class Sweep extends BaseCommand {
     engine: engineFlag(),
     track: trackFlag,
     extend: Flags.boolean({ description: 'let a sweep of this name grow: run only what is new' }),
+    fresh: Flags.boolean({ description: 'run every trial, even one that another sweep has a result for' }),
     ...failureFlags,
   }
 
@@ -53,6 +54,7 @@ export default class Sweep extends BaseCommand {
       trackUrl: trackingUrl(flags.track),
       limits: limitsFrom(flags),
       rerun: new Set(rerunnable),
+      fresh: flags.fresh,
       openBackend: () =>
         flags.nats === undefined
           ? openThreadsFor(store, sweep, experiment, flags.workers)

@@ -1,0 +1,58 @@
+import type { Store } from '../store.js'
+import type { TrialId } from '../trial.js'
+import type { JournalEvent } from './journal.js'
+import { SweepFolder } from './sweep-folder.js'
+
+/** A trial's accepted attempt, as another sweep of the store wrote it down. */
+export interface EarlierResult {
+  readonly from: string
+  /** `started`, its reports, `ended` with a finished outcome. */
+  readonly events: readonly JournalEvent[]
+}
+
+/**
+ * Results that other sweeps of the same experiment hold for these trials: an id says all that a result depends on, so
+ * a trial need not run twice. The journals are read, not an index that could lie; a result whose artifacts are gone
+ * is passed over, and so is a sweep that can't be read.
+ */
+export async function findEarlierResults(
+  store: Store,
+  sweep: SweepFolder,
+  wanted: ReadonlySet<TrialId>,
+): Promise<Map<TrialId, EarlierResult>> {
+  const found = new Map<TrialId, EarlierResult>()
+  for (const id of await store.sweepIds()) {
+    if (id === sweep.id) continue
+    const other = await SweepFolder.open(store, id).catch(() => undefined)
+    if (other === undefined || other.plan.experiment !== sweep.plan.experiment) continue
+    const shared = new Set(
+      other.plan.trials.flatMap((trial) => (wanted.has(trial.id) && !found.has(trial.id) ? [trial.id] : [])),
+    )
+    if (shared.size === 0) continue
+    for (const [trial, events] of finishedAttempts(other, shared)) {
+      if (await isWhole(store, events)) found.set(trial, { from: id, events })
+    }
+  }
+  return found
+}
+
+function finishedAttempts(sweep: SweepFolder, trials: ReadonlySet<TrialId>): Map<TrialId, JournalEvent[]> {
+  const current = new Map<TrialId, JournalEvent[]>()
+  const finished = new Map<TrialId, JournalEvent[]>()
+  for (const { event } of sweep.entries()) {
+    if (!('trial' in event) || !trials.has(event.trial) || event.type === 'reused') continue
+    if (event.type === 'started') current.set(event.trial, [event])
+    else current.get(event.trial)?.push(event)
+    if (event.type !== 'ended') continue
+    const events = current.get(event.trial)
+    if (event.outcome.state === 'finished' && events !== undefined) finished.set(event.trial, events)
+  }
+  return finished
+}
+
+async function isWhole(store: Store, events: readonly JournalEvent[]): Promise<boolean> {
+  const end = events.at(-1)
+  if (end?.type !== 'ended' || end.outcome.state !== 'finished') return false
+  const present = await Promise.all(Object.values(end.outcome.artifacts).map((artifact) => store.hasObject(artifact)))
+  return present.every(Boolean)
+}
