@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -41,6 +41,8 @@ export async function startMlflow(options: ServerOptions = {}): Promise<MlflowSe
     '--artifacts-destination',
     join(folder, 'artifacts'),
   )
+  const logFile = join(folder, 'server.log')
+  const log = openSync(logFile, 'a')
   const child = spawn(program, [...args, ...(options.args ?? [])], {
     cwd: folder,
     detached: true,
@@ -50,10 +52,10 @@ export async function startMlflow(options: ServerOptions = {}): Promise<MlflowSe
       MLFLOW_DISABLE_TELEMETRY: 'true',
       ...options.env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // To a file: a pipe that nobody empties, while a test waits for another program, would stop the server.
+    stdio: ['ignore', log, log],
   })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  closeSync(log)
   const gone = new Promise<void>((resolve) => child.on('close', () => resolve()))
   const url = `http://127.0.0.1:${port}`
   const kill = async (): Promise<void> => {
@@ -61,7 +63,7 @@ export async function startMlflow(options: ServerOptions = {}): Promise<MlflowSe
     await gone
   }
   while (!(await isHealthy(url))) {
-    if (child.exitCode !== null) throw new Error(`MLflow did not start: ${output.slice(-2000)}`)
+    if (child.exitCode !== null) throw new Error(`MLflow did not start: ${readFileSync(logFile, 'utf8').slice(-2000)}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   return {
