@@ -87,15 +87,25 @@ export function bootstrapInterval(
   return [quantile(drawn, (1 - level) / 2), quantile(drawn, (1 + level) / 2)]
 }
 
-/** Spearman's correlation with its bootstrap interval over the points. */
+/**
+ * Spearman's correlation with its bootstrap interval over the points. With `clusters`, the clusters are drawn anew, each
+ * with all its points (Field and Welsh 2007): points that share a seed are not independent.
+ */
 export function spearmanInterval(
   x: readonly number[],
   y: readonly number[],
   random: Random,
+  clusters: readonly (string | number)[] = x.map((_, i) => i),
 ): { rho: number; interval: [number, number] } {
-  const pick = (values: readonly number[], indexes: Int32Array): number[] => Array.from(indexes, (i) => values[i]!)
-  return {
-    rho: spearman(x, y),
-    interval: bootstrapInterval(x.length, (indexes) => spearman(pick(x, indexes), pick(y, indexes)), random),
+  const members = new Map<string | number, number[]>()
+  clusters.forEach((cluster, i) => members.set(cluster, [...(members.get(cluster) ?? []), i]))
+  const groups = [...members.values()]
+  const ofDrawn = (drawn: Int32Array): number => {
+    const points = Array.from(drawn, (group) => groups[group]!).flat()
+    return spearman(
+      points.map((i) => x[i]!),
+      points.map((i) => y[i]!),
+    )
   }
+  return { rho: spearman(x, y), interval: bootstrapInterval(groups.length, ofDrawn, random) }
 }

@@ -57,7 +57,10 @@ export const failureFlags = {
 }
 
 export const sweepArg = Args.string({ description: 'a sweep id, the beginning of one, or "latest"', required: true })
-export const targetArg = Args.string({ description: 'an experiment, or a sweep file (.yaml)', required: true })
+export const targetArg = Args.string({
+  description: 'an experiment, a sweep file (.yaml), or all (every experiment in turn)',
+  required: true,
+})
 
 export const trackFlag = Flags.string({
   description: 'show the sweep in MLflow at this address (default: MLFLOW_TRACKING_URI)',

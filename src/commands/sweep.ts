@@ -1,4 +1,7 @@
-import { Flags } from '@oclif/core'
+import { Flags, type Interfaces } from '@oclif/core'
+import type { SweepSummary } from '../cli/execute-sweep.js'
+import { MldsError } from '../errors.js'
+import type { Store } from '../store.js'
 import { BaseCommand } from '../cli/base-command.js'
 import {
   engineFlag,
@@ -14,11 +17,14 @@ import {
 } from '../cli/flags.js'
 import { formatSummary } from '../cli/summary.js'
 
+type SweepFlags = Interfaces.InferredFlags<typeof Sweep.flags>
+
 export default class Sweep extends BaseCommand {
   static override description = 'Runs a sweep: trains every trial of its plan, draws its figures, weighs its claims'
   static override examples = [
     '<%= config.bin %> sweep params --workers 8',
     '<%= config.bin %> sweep params --profile smoke',
+    '<%= config.bin %> sweep all --profile smoke',
     '<%= config.bin %> sweep my-sweep.yaml --set width=8,32,128 --set seed=0..4',
   ]
   static override args = { target: targetArg }
@@ -39,11 +45,38 @@ export default class Sweep extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sweep)
     const store = await this.openStore(flags.store)
+    if (args.target !== 'all') return this.#sweep(args.target, flags, store)
+    if (flags.name !== undefined)
+      throw new MldsError('USAGE', `--name: ${flags.name} can't name several sweeps (leave it out with \`all\`)`)
+    const { experimentNames } = await import('../experiments/registry.js')
+    const { exitCodes } = await import('../errors.js')
+    const sweeps: SweepSummary[] = []
+    let worst: number = exitCodes.ok
+    for (const name of experimentNames) {
+      this.#say(`\n${name} (${sweeps.length + 1} of ${experimentNames.length})`)
+      sweeps.push(await this.#sweep(name, flags, store))
+      // Each sweep sets the exit code; the first that is not 0 tells the truth about all, an interruption ends them.
+      const code = Number(process.exitCode ?? exitCodes.ok)
+      if (worst === exitCodes.ok) worst = code
+      if (code >= exitCodes.interrupted) break
+    }
+    process.exitCode = worst
+    const finished = sweeps.filter(({ planned, finished }) => planned === finished).length
+    this.log(`\n${finished} of ${experimentNames.length} sweeps finished`)
+    return { sweeps }
+  }
+
+  #say(line: string): void {
+    const output = this.jsonEnabled() ? process.stderr : process.stdout
+    output.write(`${line}\n`)
+  }
+
+  async #sweep(target: string, flags: SweepFlags, store: Store): Promise<SweepSummary> {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { planTarget } = await import('../cli/plan-target.js')
     const { freezePlan, openThreadsFor, openRemoteFor, limitsFrom, executeSweep, rerunnable } =
       await import('../cli/execute-sweep.js')
-    const { plan, experiment } = await planTarget(args.target, flags, store)
+    const { plan, experiment } = await planTarget(target, flags, store)
     const sweep = await freezePlan(store, plan, flags.extend)
     const summary = await executeSweep({
       store,

@@ -46,18 +46,28 @@ export function verdict(holds: boolean, records: readonly TrialRecord[], summary
 }
 
 /**
- * A rank correlation with its bootstrap interval, held against a bound below zero: reproduced when it is at most the
- * bound and the interval excludes zero, not reproduced when even the interval's lower end lies above the bound.
+ * A rank correlation with its bootstrap interval, held against a bound on its side of zero: reproduced when it reaches
+ * the bound and the interval excludes zero, not reproduced when the interval's nearer end does not reach it either.
+ * `clusters` names what each point belongs to (a seed): points of one are drawn together, being no independent evidence.
  */
 export function rankVerdict(
   x: readonly number[],
   y: readonly number[],
   bound: number,
-  what: { readonly claim: string; readonly unit: string; readonly seeds: number },
+  what: {
+    readonly claim: string
+    readonly unit: string
+    readonly seeds: number
+    readonly clusters?: readonly (string | number)[]
+  },
 ): Verdict {
-  const { rho, interval } = spearmanInterval(x, y, new Random(0, 'claim', what.claim))
+  const { rho, interval } = spearmanInterval(x, y, new Random(0, 'claim', what.claim), what.clusters)
   if (Number.isNaN(rho)) return inconclusive(`Spearman is undefined over ${x.length} ${what.unit}`, what.seeds)
-  const state = rho <= bound && interval[1] < 0 ? 'reproduced' : interval[0] > bound ? 'not reproduced' : 'inconclusive'
+  const [reaches, excludesZero, mightReach] =
+    bound < 0
+      ? [rho <= bound, interval[1] < 0, interval[0] <= bound]
+      : [rho >= bound, interval[0] > 0, interval[1] >= bound]
+  const state = reaches && excludesZero ? 'reproduced' : mightReach ? 'inconclusive' : 'not reproduced'
   const summary = `Spearman ${round(rho)} over ${x.length} ${what.unit}, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
   return { state, summary, seeds: what.seeds, effect: rho, interval }
 }

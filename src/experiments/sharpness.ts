@@ -183,14 +183,11 @@ function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[numbe
     byBatch.set(batch, [...(byBatch.get(batch) ?? []), metric(record, 'sharpness')])
   }
   if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedsOf(measured))
-  // The helper asks whether a correlation is low enough; rising with the batch is falling with its negative.
-  const found = rankVerdict(
-    [...byBatch.keys()].map((batch) => -batch),
-    [...byBatch.values()].map(mean),
-    -0.3,
-    { claim: `sharpness-${name}`, unit: 'batch sizes (against minus the batch)', seeds: seedsOf(measured) },
-  )
-  return found
+  return rankVerdict([...byBatch.keys()], [...byBatch.values()].map(mean), 0.3, {
+    claim: `sharpness-${name}`,
+    unit: 'batch sizes',
+    seeds: seedsOf(measured),
+  })
 }
 
 const claims: readonly Claim[] = [

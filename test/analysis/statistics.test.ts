@@ -61,3 +61,18 @@ describe('statistics', () => {
     expect(many.interval[1] - many.interval[0]).toBeLessThan(few.interval[1] - few.interval[0])
   })
 })
+
+describe("the interval of Spearman's correlation", () => {
+  it('widens when points that go together are drawn together', () => {
+    const random = new Random(5, 'clusters')
+    // Four seeds, each with ten almost equal points: four observations, not forty.
+    const clusters = Array.from({ length: 40 }, (_, i) => i % 4)
+    const x = clusters.map((cluster) => cluster + 0.01 * random.uniform())
+    const y = clusters.map((cluster) => [0.3, 0.1, 0.9, 0.6][cluster]! + 0.01 * random.uniform())
+    const width = ({ interval: [low, high] }: { interval: [number, number] }): number => high - low
+    const apart = spearmanInterval(x, y, new Random(1))
+    const together = spearmanInterval(x, y, new Random(1), clusters)
+    expect(together.rho).toBe(apart.rho)
+    expect(width(together)).toBeGreaterThan(1.5 * width(apart))
+  })
+})
