@@ -68,6 +68,7 @@ class FolderStore implements Store {
   get dataFolder(): string {
     return join(this.folder, 'data')
   }
+
   sweepFolder(id: string): string {
     if (!sweepIdPattern.test(id)) {
       throw new StoreError(

@@ -256,8 +256,20 @@ export async function freezePlan(store: Store, plan: Plan, extend: boolean): Pro
   }
 }
 
+/** Where the flags say that a sweep's trials run: on threads here, or on the workers of a NATS server. */
+export function openBackendFor(
+  store: Store,
+  sweep: SweepFolder,
+  experiment: Experiment,
+  { nats, tenant, workers }: { nats?: string | undefined; tenant: string; workers: number },
+): Promise<Backend> {
+  return nats === undefined
+    ? openThreadsFor(store, sweep, experiment, workers)
+    : openRemoteFor(store, sweep, { nats, tenant })
+}
+
 /** The threads backend for a sweep, with every data set that its trials name already in shared memory. */
-export async function openThreadsFor(
+async function openThreadsFor(
   store: Store,
   sweep: SweepFolder,
   experiment: Experiment,
@@ -283,7 +295,7 @@ export async function openThreadsFor(
 }
 
 /** The remote backend for a sweep: its trials run on the workers of a NATS server. */
-export async function openRemoteFor(
+async function openRemoteFor(
   store: Store,
   sweep: SweepFolder,
   remote: { readonly nats: string; readonly tenant: string },

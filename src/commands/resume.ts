@@ -28,8 +28,7 @@ export default class Resume extends BaseCommand {
     const { args, flags } = await this.parse(Resume)
     const store = await this.openStore(flags.store)
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { openThreadsFor, openRemoteFor, limitsFrom, executeSweep, rerunnable } =
-      await import('../cli/execute-sweep.js')
+    const { openBackendFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { findExperiment } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
@@ -48,10 +47,7 @@ export default class Resume extends BaseCommand {
       trackUrl: trackingUrl(flags.track),
       limits: limitsFrom(flags),
       rerun: new Set(only),
-      openBackend: () =>
-        flags.nats === undefined
-          ? openThreadsFor(store, sweep, experiment, flags.workers)
-          : openRemoteFor(store, sweep, { nats: flags.nats, tenant: flags.tenant }),
+      openBackend: () => openBackendFor(store, sweep, experiment, flags),
       output: this.jsonEnabled() ? process.stderr : process.stdout,
     })
     this.log(formatSummary(summary))

@@ -74,8 +74,7 @@ export default class Sweep extends BaseCommand {
   async #sweep(target: string, flags: SweepFlags, store: Store): Promise<SweepSummary> {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { planTarget } = await import('../cli/plan-target.js')
-    const { freezePlan, openThreadsFor, openRemoteFor, limitsFrom, executeSweep, rerunnable } =
-      await import('../cli/execute-sweep.js')
+    const { freezePlan, openBackendFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
     const { plan, experiment } = await planTarget(target, flags, store)
     const sweep = await freezePlan(store, plan, flags.extend)
     const summary = await executeSweep({
@@ -88,10 +87,7 @@ export default class Sweep extends BaseCommand {
       limits: limitsFrom(flags),
       rerun: new Set(rerunnable),
       fresh: flags.fresh,
-      openBackend: () =>
-        flags.nats === undefined
-          ? openThreadsFor(store, sweep, experiment, flags.workers)
-          : openRemoteFor(store, sweep, { nats: flags.nats, tenant: flags.tenant }),
+      openBackend: () => openBackendFor(store, sweep, experiment, flags),
       output: this.jsonEnabled() ? process.stderr : process.stdout,
     })
     this.log(formatSummary(summary))

@@ -1,4 +1,5 @@
 import { median, spearmanInterval } from '../analysis/statistics.js'
+import { seedCount } from '../figures/select.js'
 import { Random } from '../seed.js'
 import type { TrialRecord } from '../trial.js'
 import type { Verdict } from './experiment.js'
@@ -19,8 +20,9 @@ export function having(
 /** A final metric; NaN when the trial has none of that name. */
 export const metric = (record: TrialRecord, name: string): number => record.metrics[name] ?? NaN
 
-export const seedsOf = (records: readonly TrialRecord[]): number =>
-  new Set(records.map((record) => JSON.stringify(record.trial.seeds))).size
+/** The first trial a derived one rests on, among these records. */
+export const parentOf = (record: TrialRecord, all: readonly TrialRecord[]): TrialRecord | undefined =>
+  all.find(({ trial }) => trial.id === record.trial.parents[0])
 
 export const inconclusive = (summary: string, seeds = 0): Verdict => ({ state: 'inconclusive', summary, seeds })
 
@@ -40,7 +42,7 @@ export function verdict(holds: boolean, records: readonly TrialRecord[], summary
   return {
     state: holds ? 'reproduced' : 'not reproduced',
     summary,
-    seeds: seedsOf(records),
+    seeds: seedCount(records),
     ...(effect === undefined || Number.isNaN(effect) ? {} : { effect }),
   }
 }

@@ -1,9 +1,10 @@
 import { median } from '../analysis/statistics.js'
 import { againstSteps } from '../figures/against-steps.js'
+import { seedCount } from '../figures/select.js'
 import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { brief, finished, having, inconclusive, metric, round, seedsOf, verdict } from './claims.js'
+import { brief, finished, having, inconclusive, metric, round, verdict } from './claims.js'
 import { loss, named, openMaterial, trainClassifier } from './classify.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
@@ -148,7 +149,8 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = longEnough(records, fittingUpdates)
       const nets = (['c1', 'c2', 'c4'] as const).filter((structure) => ofStructure(all, structure).length > 0)
-      if (nets.length < 3) return inconclusive(`not all of c1, c2, c4 have had ${fittingUpdates} updates`, seedsOf(all))
+      if (nets.length < 3)
+        return inconclusive(`not all of c1, c2, c4 have had ${fittingUpdates} updates`, seedCount(all))
       // The lowest epoch counts: all of them spike now and then, the original's too.
       const lowest = (structure: Structure): number =>
         median(ofStructure(all, structure).map((record) => Math.min(...(record.series['train/loss']?.values ?? [NaN]))))
@@ -171,7 +173,7 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = longEnough(records)
       if (ofStructure(all, 'c3').length === 0 || ofStructure(all, 'c4').length === 0)
-        return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, seedsOf(all))
+        return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, seedCount(all))
       const ratio = finalLoss(all, 'c3') / finalLoss(all, 'c4')
       const summary = `c3 ${brief(finalLoss(all, 'c3'))}, c4 ${brief(finalLoss(all, 'c4'))}: ${brief(ratio)} times`
       return verdict(ratio >= 100, all, summary, ratio)
@@ -187,7 +189,7 @@ const claims: readonly Claim[] = [
       const accuracy = (structure: Structure): number =>
         median(ofStructure(all, structure).map((record) => metric(record, 'test/accuracy')))
       const nets = (Object.keys(structures) as Structure[]).filter((s) => ofStructure(all, s).length > 0)
-      if (nets.length < 4) return inconclusive(`not all four have had ${enoughUpdates} updates`, seedsOf(all))
+      if (nets.length < 4) return inconclusive(`not all four have had ${enoughUpdates} updates`, seedCount(all))
       const summary = nets.map((structure) => `${structure} ${round(accuracy(structure))}`).join(', ')
       return verdict(
         nets.every((structure) => accuracy('c4') >= accuracy(structure)),

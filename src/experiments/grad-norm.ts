@@ -1,14 +1,17 @@
 import { bootstrapInterval, median, spearman } from '../analysis/statistics.js'
+import { norm } from '../analysis/vectors.js'
 import { stratifiedSplit } from '../data/split.js'
 import { sampleFunction, targetFunctionNames } from '../data/functions.js'
 import { againstSteps } from '../figures/against-steps.js'
+import { seedCount } from '../figures/select.js'
 import type { Rows } from '../nn/engine.js'
 import { defineNet, initialize, multiplyAdds, type Activation, type Net } from '../nn/net.js'
 import type { Loss } from '../nn/training.js'
 import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { finished, having, inconclusive, round, seedsOf, verdict } from './claims.js'
+import { finished, having, inconclusive, round, verdict } from './claims.js'
+import { functionNet, hiddenActivations, torchDefault } from './function-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
@@ -17,7 +20,7 @@ import { defineExperiment, defineStage, type Claim, type TrialContext } from './
  * 1-4-9-16-9-4-1, leaky ReLU, PyTorch's initial weights, 411 parameters, on 10,000 points of a function. The original:
  * min_ratio_grad.py (HW1-2); Adam at 0.001, batches of 200 in the same order each epoch, 1000 epochs.
  */
-export const smallWidths = [4, 9, 16, 9, 4] as const
+const smallWidths = [4, 9, 16, 9, 4] as const
 
 const space = {
   target: choice({ choices: targetFunctionNames, default: 'sinc', doc: 'the function to fit' }),
@@ -45,38 +48,22 @@ const space = {
 }
 type P = ParamsOf<typeof space>
 
-const activations: Readonly<Record<P['activation'], Activation>> = {
-  leaky: { leakyRelu: 0.1 },
-  relu: 'relu',
-  tanh: 'tanh',
-}
-const torch = { kernel: { kind: 'torch-default' }, bias: { kind: 'torch-default' } } as const
-
-/** The original's net from one number to one number, with PyTorch's initial weights. */
-export function smallNet(activation: Activation, widths: readonly number[] = smallWidths): Net {
-  return defineNet(
-    [1],
-    [
-      ...widths.map((units) => ({ kind: 'dense', units, activation, ...torch }) as const),
-      { kind: 'dense', units: 1, ...torch },
-    ],
-  )
-}
-
 function digitsNet(activation: Activation): Net {
   return defineNet(
     [28, 28, 1],
     [
       { kind: 'flatten' },
-      { kind: 'dense', units: 64, activation, ...torch },
-      { kind: 'dense', units: 32, activation, ...torch },
-      { kind: 'dense', units: 10, ...torch },
+      { kind: 'dense', units: 64, activation, ...torchDefault },
+      { kind: 'dense', units: 32, activation, ...torchDefault },
+      { kind: 'dense', units: 10, ...torchDefault },
     ],
   )
 }
 
-const netOf = ({ dataset, activation }: Pick<P, 'dataset' | 'activation'>): Net =>
-  dataset === 'function' ? smallNet(activations[activation]) : digitsNet(activations[activation])
+const netOf = ({ dataset, activation }: Pick<P, 'dataset' | 'activation'>): Net => {
+  const hidden = hiddenActivations[activation]
+  return dataset === 'function' ? functionNet(smallWidths, hidden, torchDefault) : digitsNet(hidden)
+}
 
 async function openRows(params: P, context: TrialContext): Promise<{ rows: Rows; order: Int32Array; loss: Loss }> {
   if (params.dataset === 'function') {
@@ -124,13 +111,6 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     training.dispose()
   }
   return { ...metrics, parameters: net.parameterCount, updates: training.updates }
-}
-
-/** √Σg², in float64. */
-export function norm(values: ArrayLike<number>): number {
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += values[i]! ** 2
-  return Math.sqrt(sum)
 }
 
 const main = defineStage({
@@ -194,7 +174,7 @@ const claims: readonly Claim[] = [
       )
       const summary = `median Spearman ${round(rho)} over ${all.length} trials, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
       const state = interval[1] < 0 ? 'reproduced' : interval[0] > 0 ? 'not reproduced' : 'inconclusive'
-      return { state, summary, seeds: seedsOf(all), effect: rho, interval }
+      return { state, summary, seeds: seedCount(all), effect: rho, interval }
     },
   },
   {

@@ -1,11 +1,12 @@
 import { mean } from '../analysis/statistics.js'
 import { reportsAgainst, twinAxes } from '../figures/twin-axes.js'
+import { seedCount } from '../figures/select.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { defineNet, initialize, multiplyAdds, type Initializer, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, Trial, TrialRecord } from '../trial.js'
-import { brief, finished, having, inconclusive, metric, round, seedsOf, verdict } from './claims.js'
+import { brief, finished, having, inconclusive, metric, round, verdict } from './claims.js'
 import { loss, named, openMaterial, trainClassifier } from './classify.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
@@ -256,7 +257,7 @@ const claims: readonly Claim[] = [
     fragile: true,
     check(records) {
       const all = linesBetween(records, 'independent')
-      if (seedsOf(all) < 3) return inconclusive(`lines of ${seedsOf(all)} seeds (3 needed)`, seedsOf(all))
+      if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
       const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
       const width = (end: string): string => round(mean(all.map((record) => metric(record, `${end}/width`))), 2)
       const share = wider.length / all.length
@@ -278,7 +279,7 @@ const claims: readonly Claim[] = [
     fragile: true,
     check(records) {
       const all = linesBetween(records, 'independent')
-      if (seedsOf(all) < 3) return inconclusive(`lines of ${seedsOf(all)} seeds (3 needed)`, seedsOf(all))
+      if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
       const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
       return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
     },

@@ -6,13 +6,15 @@ import { sampleFunction, targetFunctionNames } from '../data/functions.js'
 import { epochOrder } from '../data/split.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { scatter } from '../figures/scatter.js'
+import { seedCount } from '../figures/select.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { denseHessian } from '../nn/curvature.js'
-import { defineNet, initialize, type Activation, type Net } from '../nn/net.js'
+import { initialize, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
-import { finished, inconclusive, metric, rankVerdict, seedsOf, verdict } from './claims.js'
+import { finished, inconclusive, metric, parentOf, rankVerdict, verdict } from './claims.js'
+import { functionNet, torchDefault } from './function-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
@@ -55,10 +57,7 @@ const loss = 'mean-squared-error'
 const widths = { original: [4, 9, 16, 9, 4], small: [8, 8] } as const
 
 export function minRatioNet({ net, activation }: Pick<P, 'net' | 'activation'>): Net {
-  const kind: Activation = activation === 'tanh' ? 'tanh' : { leakyRelu: 0.01 }
-  const torch = { kernel: { kind: 'torch-default' }, bias: { kind: 'torch-default' } } as const
-  const hidden = widths[net].map((units) => ({ kind: 'dense', units, activation: kind, ...torch }) as const)
-  return defineNet([1], [...hidden, { kind: 'dense', units: 1, ...torch }])
+  return functionNet(widths[net], activation === 'tanh' ? 'tanh' : { leakyRelu: 0.01 }, torchDefault)
 }
 
 async function run(params: P, context: TrialContext): Promise<Metrics> {
@@ -117,14 +116,12 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
   }
 }
 
-const weightsOf = (name: P['net']): number => (name === 'original' ? 411 : 97)
-
 const main = defineStage({
   name: 'main',
   space,
   data: () => [],
   cost: (params) => {
-    const weights = weightsOf(params.net)
+    const weights = minRatioNet(params).parameterCount
     const pass = 6 * weights * params.rows
     const finder = params.finder === 'gauss-newton' ? 2 * weights * pass + 30 * weights ** 3 : 2 * pass
     return pass * params.epochs + (params.finder === 'none' ? 0 : finder * params.finderSteps)
@@ -197,8 +194,6 @@ const ratio = defineStage({
   },
 })
 
-const parentOf = (record: TrialRecord, all: readonly TrialRecord[]): TrialRecord | undefined =>
-  all.find(({ trial }) => trial.id === record.trial.parents[0])
 const ratios = (records: readonly TrialRecord[], estimator: string): TrialRecord[] =>
   finished(records, 'ratio').filter((record) => record.trial.params['estimator'] === estimator)
 const leastPoints = 12
@@ -215,12 +210,15 @@ const claims: readonly Claim[] = [
           parentOf(record, records)?.trial.params['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
       )
       if (smooth.length < leastPoints)
-        return inconclusive(`only ${smooth.length} tanh nets with eigenvalues (${leastPoints} needed)`, seedsOf(smooth))
+        return inconclusive(
+          `only ${smooth.length} tanh nets with eigenvalues (${leastPoints} needed)`,
+          seedCount(smooth),
+        )
       const [losses, shares] = ['train/loss', 'ratio'].map((name) => smooth.map((record) => metric(record, name)))
       const found = rankVerdict(losses!, shares!, -0.3, {
         claim: 'min-ratio',
         unit: 'nets',
-        seeds: seedsOf(smooth),
+        seeds: seedCount(smooth),
         clusters: smooth.map(({ trial }) => trial.seeds.init),
       })
       const critical = smooth.filter((record) => metric(record, 'converged') === 1).length

@@ -1,11 +1,12 @@
 import { mean } from '../analysis/statistics.js'
 import { epochOrder, stratifiedSplit } from '../data/split.js'
 import { againstAxis } from '../figures/against-axis.js'
+import { seedCount } from '../figures/select.js'
 import { defineNet, initialize, type Layer, type Net } from '../nn/net.js'
 import type { OptimizerSpec } from '../nn/training.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { finished, inconclusive, metric, rankVerdict, round, seedsOf } from './claims.js'
+import { finished, inconclusive, metric, rankVerdict, round } from './claims.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
@@ -168,7 +169,7 @@ const claims: readonly Claim[] = [
       return {
         state: wrong.length === 0 ? 'reproduced' : 'not reproduced',
         summary: `${original.length - wrong.length} of ${original.length} nets have exactly that many`,
-        seeds: seedsOf(original),
+        seeds: seedCount(original),
       }
     },
   },
@@ -183,9 +184,9 @@ const claims: readonly Claim[] = [
       if (parameters.length < leastSizes)
         return inconclusive(
           `only ${parameters.length} sizes below the threshold (${leastSizes} needed)`,
-          seedsOf(below),
+          seedCount(below),
         )
-      return rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedsOf(below) })
+      return rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedCount(below) })
     },
   },
   {
@@ -197,12 +198,12 @@ const claims: readonly Claim[] = [
       const { parameters, means } = meansBySize(all, 'validation/accuracy')
       const large = means.filter((_, i) => parameters[i]! >= 2e4)
       if (large.length < 3)
-        return inconclusive(`only ${large.length} sizes of 2·10⁴ parameters or more (3 needed)`, seedsOf(all))
+        return inconclusive(`only ${large.length} sizes of 2·10⁴ parameters or more (3 needed)`, seedCount(all))
       const gap = Math.max(...means) - Math.min(...large)
       return {
         state: gap <= 0.06 ? 'reproduced' : 'not reproduced',
         summary: `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(Math.max(...means))})`,
-        seeds: seedsOf(all),
+        seeds: seedCount(all),
         effect: gap,
       }
     },
@@ -219,14 +220,14 @@ const claims: readonly Claim[] = [
       if (epochs < leastEpochs)
         return inconclusive(
           `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
-          seedsOf(large),
+          seedCount(large),
         )
       const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
       const least = Math.min(...gaps)
       return {
         state: least >= 0 ? 'reproduced' : 'not reproduced',
         summary: `${gaps.filter((gap) => gap >= 0).length} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`,
-        seeds: seedsOf(large),
+        seeds: seedCount(large),
         effect: mean(gaps),
       }
     },
@@ -242,11 +243,11 @@ const claims: readonly Claim[] = [
       const accuracy = mean(large.map((record) => metric(record, 'train/accuracy')))
       const epochs = Math.min(...large.map((record) => Number(record.trial.params['epochs'])))
       if (epochs < leastEpochs && accuracy < 0.95)
-        return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedsOf(large))
+        return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedCount(large))
       return {
         state: accuracy >= 0.95 ? 'reproduced' : 'not reproduced',
         summary: `mean training accuracy ${round(accuracy)} over ${large.length} nets`,
-        seeds: seedsOf(large),
+        seeds: seedCount(large),
         effect: accuracy,
       }
     },

@@ -3,14 +3,15 @@ import { lanczos } from '../analysis/lanczos.js'
 import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type SlopeAt } from '../analysis/sharpness.js'
 import { mean } from '../analysis/statistics.js'
 import { scatter } from '../figures/scatter.js'
+import { seedCount } from '../figures/select.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { blockFrobeniusNorms } from '../nn/curvature.js'
-import { defineNet, type Initializer, type Net } from '../nn/net.js'
+import { defineNet, multiplyAdds, type Initializer, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
 import { boolean, choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
-import { loss, openMaterial, trainClassifier } from './classify.js'
-import { finished, inconclusive, metric, rankVerdict, seedsOf } from './claims.js'
+import { loss, named, openMaterial, trainClassifier } from './classify.js'
+import { finished, inconclusive, metric, parentOf, rankVerdict } from './claims.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
 
 /**
@@ -71,21 +72,20 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     batch: params.batch,
     enough: (epoch, trained) => epoch >= params.epochs || trained.loss <= params.targetLoss,
     async onEpoch(epoch, trained) {
-      metrics = { 'train/loss': trained.loss, 'train/accuracy': trained.accuracy }
+      metrics = named('train', trained)
       await context.report(epoch, metrics)
     },
   })
   await context.save('end.safetensors', encodeCheckpoint(net, parameters))
   const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
-  return { ...metrics, 'test/loss': held.loss, 'test/accuracy': held.accuracy, updates, parameters: net.parameterCount }
+  return { ...metrics, ...named('test', held), updates, parameters: net.parameterCount }
 }
 
 const main = defineStage({
   name: 'main',
   space,
   data: (params) => [params.dataset],
-  // Multiplications of the two convolutions and two dense layers, forward and backward.
-  cost: (params) => 6 * (26 * 26 * 9 * 22 + 12 * 12 * 88 * 22 + 28_160 + 800) * params.trainRows * params.epochs,
+  cost: (params) => 6 * multiplyAdds(sharpnessNet(params)) * params.trainRows * params.epochs,
   run,
 })
 
@@ -170,9 +170,6 @@ const measure = defineStage({
   },
 })
 
-const parentOf = (record: TrialRecord, all: readonly TrialRecord[]): TrialRecord | undefined =>
-  all.find(({ trial }) => trial.id === record.trial.parents[0])
-
 /** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
 function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[number]): Verdict {
   const measured = finished(records, 'measure').filter((record) => record.trial.params['metric'] === name)
@@ -182,11 +179,11 @@ function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[numbe
     const batch = Number(parentOf(record, records)?.trial.params['batch'])
     byBatch.set(batch, [...(byBatch.get(batch) ?? []), metric(record, 'sharpness')])
   }
-  if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedsOf(measured))
+  if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedCount(measured))
   return rankVerdict([...byBatch.keys()], [...byBatch.values()].map(mean), 0.3, {
     claim: `sharpness-${name}`,
     unit: 'batch sizes',
-    seeds: seedsOf(measured),
+    seeds: seedCount(measured),
   })
 }
 

@@ -2,10 +2,11 @@ import { mean, standardDeviation } from '../analysis/statistics.js'
 import { corruptLabels, corruptPixels, corruptions, standardizeRows } from '../data/corrupt.js'
 import { againstAxis } from '../figures/against-axis.js'
 import { againstSteps } from '../figures/against-steps.js'
+import { seedCount } from '../figures/select.js'
 import { defineNet, multiplyAdds, type Initializer, type Net } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { finished, having, inconclusive, metric, round, seedsOf, verdict } from './claims.js'
+import { finished, having, inconclusive, metric, round, verdict } from './claims.js'
 import { loss, named, openMaterial, trainClassifier } from './classify.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
@@ -184,13 +185,14 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = having(finished(records), { corruption: 'permute' })
       const shares = sharesOf(all)
-      if (shares.length < 3) return inconclusive(`only ${shares.length} shares (3 needed)`, seedsOf(all))
+      if (shares.length < 3) return inconclusive(`only ${shares.length} shares (3 needed)`, seedCount(all))
       const accuracies = shares.map((share) => average(withLabels(records, share), 'test/accuracy'))
       const epochs = shares.map((share) => average(withLabels(records, share), 'train/epochs-to-99'))
       const spreads = shares.map((share) =>
         standardDeviation(withLabels(records, share).map((record) => metric(record, 'train/epochs-to-99'))),
       )
-      if (epochs.some(Number.isNaN)) return inconclusive('not every trial came to 99 % training accuracy', seedsOf(all))
+      if (epochs.some(Number.isNaN))
+        return inconclusive('not every trial came to 99 % training accuracy', seedCount(all))
       const accuracyFalls = accuracies.every((accuracy, i) => i === 0 || accuracy < accuracies[i - 1]!)
       const epochsGrow = epochs.every(
         (count, i) => i === 0 || count >= epochs[i - 1]! - Math.max(spreads[i]!, spreads[i - 1]!),

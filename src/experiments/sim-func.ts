@@ -3,10 +3,12 @@ import { epochOrder } from '../data/split.js'
 import { gridOf, sampleFunction, targetFunctionNames, targetFunctions, type TargetFunction } from '../data/functions.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { curves } from '../figures/curves.js'
-import { defineNet, initialize, type Activation, type Net } from '../nn/net.js'
+import { seedCount } from '../figures/select.js'
+import { initialize } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { brief, finished, having, inconclusive, medianUntil, metric, round, seedsOf, verdict } from './claims.js'
+import { brief, finished, having, inconclusive, medianUntil, metric, round, verdict } from './claims.js'
+import { functionNet, hiddenActivations } from './function-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
 
 /**
@@ -45,20 +47,6 @@ const space = {
   learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
 }
 type P = ParamsOf<typeof space>
-
-export const hiddenActivations: Readonly<Record<P['activation'], Activation>> = {
-  leaky: { leakyRelu: 0.1 },
-  relu: 'relu',
-  tanh: 'tanh',
-}
-
-/** A net from one number to one number with these hidden layers. */
-export function functionNet(widths: readonly number[], activation: Activation): Net {
-  return defineNet(
-    [1],
-    [...widths.map((units) => ({ kind: 'dense', units, activation }) as const), { kind: 'dense', units: 1 }],
-  )
-}
 
 const countOf = (widths: readonly number[]): number =>
   [...widths, 1].reduce((sum, units, i) => sum + units * ((widths[i - 1] ?? 1) + 1), 0)
@@ -163,7 +151,10 @@ function compare(
   const these = original(records, target)
   const missing = needed.filter((model) => having(these, { model }).length === 0)
   if (missing.length > 0)
-    return inconclusive(`no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`, seedsOf(these))
+    return inconclusive(
+      `no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`,
+      seedCount(these),
+    )
   const loss = (model: keyof typeof originals): number => lossOf(these, model, judgedAt[target]!)
   const { holds, effect } = judge(loss)
   const losses = needed.map((model) => `${model} ${brief(loss(model))}`).join(', ')

@@ -2,7 +2,7 @@ import { median } from '../analysis/statistics.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, groupBy, withResult } from './select.js'
-import { frame, palette, size } from './style.js'
+import { coloured, frame, palette, size } from './style.js'
 
 export interface Panel {
   readonly title: string
@@ -113,12 +113,6 @@ function view(
       { mark: { type: 'line', strokeWidth: 1.6 }, encoding: { x, y: y('median'), color, ...dash } },
     ],
   }
-}
-
-/** A colour for each name: the palette while it lasts, a sequence when there are more. */
-export function coloured(field: string, title: string | null, domain: readonly string[]): Record<string, unknown> {
-  const colours = domain.length <= palette.length ? { range: palette.slice(0, domain.length) } : { scheme: 'viridis' }
-  return { field, type: 'nominal', title, sort: null, scale: { domain, ...colours } }
 }
 
 function pointsOf(group: string, records: readonly TrialRecord[], panel: Panel): Point[] {

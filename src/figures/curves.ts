@@ -1,8 +1,7 @@
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { coloured } from './against-steps.js'
 import { groupBy, withResult } from './select.js'
-import { frame, size } from './style.js'
+import { coloured, frame, size } from './style.js'
 
 export interface CurvesOptions {
   readonly name: string

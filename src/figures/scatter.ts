@@ -1,7 +1,7 @@
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
-import { frame, palette, size } from './style.js'
+import { coloured, frame, size } from './style.js'
 
 export interface ScatterOptions {
   readonly name: string
@@ -51,13 +51,7 @@ export function scatter(options: ScatterOptions): FigureDefinition {
           title: options.y.title,
           scale: options.y.scale === 'log' ? { type: 'log' } : { zero: false, padding: 12 },
         },
-        color: {
-          field: 'group',
-          type: 'nominal',
-          title: null,
-          legend: groups.length > 1 ? {} : null,
-          scale: { domain: groups, range: palette.slice(0, groups.length) },
-        },
+        color: { ...coloured('group', null, groups), legend: groups.length > 1 ? {} : null },
       }
       return {
         ...frame(options.title(chosen), [`${points.length} points · ${describeSeedCount(chosen)}`]),

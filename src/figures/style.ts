@@ -45,3 +45,9 @@ export function frame(title: string, subtitle: readonly string[]): Record<string
     config,
   }
 }
+
+/** A colour for each name: the palette while it lasts, a sequence when there are more. */
+export function coloured(field: string, title: string | null, domain: readonly string[]): Record<string, unknown> {
+  const colours = domain.length <= palette.length ? { range: palette.slice(0, domain.length) } : { scheme: 'viridis' }
+  return { field, type: 'nominal', title, sort: null, scale: { domain, ...colours } }
+}

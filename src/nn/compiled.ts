@@ -13,7 +13,7 @@ import type {
   Training,
   TrainingOptions,
 } from './engine.js'
-import type { Net } from './net.js'
+import { sizeOf, type Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
 import { buildEvaluation, buildGradient, buildOutputs, buildTraining } from './programs.js'
 import { summarizeEpoch, type StepMeasurements } from './training.js'
@@ -145,18 +145,8 @@ export class CompiledEngine implements Engine {
     const session = await this.#program({ program: 'outputs', ...identityOf(net) }, () =>
       buildOutputs(net, evaluationRows),
     )
-    const rows = features.length / sizeOf(net.inputShape)
-    const width = net.outputShape.reduce((a, b) => a * b, 1)
-    const outputs = new Float32Array(rows * width)
-    const feeds = {
-      features: new ort.Tensor('float32', features, [rows, ...net.inputShape]),
-      parameters: vector(parameters),
-    }
-    const order = Int32Array.from({ length: rows }, (_, i) => i)
-    for await (const { result, first, count } of chunks(session, feeds, order, signal)) {
-      outputs.set((result['outputs']!.data as Float32Array).subarray(0, count * width), first * width)
-    }
-    return outputs
+    const feeds = { features: featureFeed(net, features), parameters: vector(parameters) }
+    return collect(session, feeds, allRows({ features }, net), 'outputs', sizeOf(net.outputShape), signal)
   }
 
   async inputGradients(
@@ -181,12 +171,8 @@ export class CompiledEngine implements Engine {
     const session = await this.#program({ program: 'input-jacobians', ...identityOf(net), of }, () =>
       buildInputJacobians(net, of, evaluationRows),
     )
-    const rows = features.length / sizeOf(net.inputShape)
-    const feeds = {
-      features: new ort.Tensor('float32', privateCopy(features), [rows, ...net.inputShape]),
-      parameters: vector(parameters),
-    }
-    const order = Int32Array.from({ length: rows }, (_, i) => i)
+    const feeds = { features: featureFeed(net, features), parameters: vector(parameters) }
+    const order = allRows({ features }, net)
     return collect(session, feeds, order, 'jacobians', sizeOf(net.outputShape) * sizeOf(net.inputShape), signal)
   }
 
@@ -281,16 +267,20 @@ function privateCopy<T extends Float32Array | Int32Array>(values: T): T {
   return fresh
 }
 
-const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
 const vector = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values, [values.length])
 const scalar = (value: number): ort.Tensor => new ort.Tensor('float32', Float32Array.of(value), [])
 
-function rowFeeds(net: Net, rowsOfSet: Rows): Record<string, ort.Tensor> {
-  const features = privateCopy(rowsOfSet.features)
-  const targets = privateCopy(rowsOfSet.targets)
+function featureFeed(net: Net, features: Float32Array): ort.Tensor {
   const rows = features.length / sizeOf(net.inputShape)
+  return new ort.Tensor('float32', privateCopy(features), [rows, ...net.inputShape])
+}
+
+function rowFeeds(net: Net, rowsOfSet: Rows): Record<string, ort.Tensor> {
+  const targets = privateCopy(rowsOfSet.targets)
+  const features = featureFeed(net, rowsOfSet.features)
+  const rows = features.dims[0]!
   return {
-    features: new ort.Tensor('float32', features, [rows, ...net.inputShape]),
+    features,
     targets:
       targets instanceof Int32Array
         ? new ort.Tensor('int32', targets, [rows])
@@ -338,7 +328,7 @@ async function collect(
   return values
 }
 
-function allRows({ features }: Rows, net: Net): Int32Array {
+function allRows({ features }: Pick<Rows, 'features'>, net: Net): Int32Array {
   return Int32Array.from({ length: features.length / sizeOf(net.inputShape) }, (_, i) => i)
 }
 
@@ -485,7 +475,7 @@ class CompiledTraining implements Training {
   #masks(steps: number, batch: number): Record<string, ort.Tensor> {
     const masks: Record<string, ort.Tensor> = {}
     dropoutLayers(this.options.net).forEach((layer, i) => {
-      const size = batch * layer.shape.reduce((a, b) => a * b, 1)
+      const size = batch * sizeOf(layer.shape)
       const values = new Float32Array(steps * size)
       for (let step = 0; step < steps; step++) {
         fillDropoutMask(

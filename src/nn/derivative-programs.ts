@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { applyNet, hessianProduct, lossPerRow } from './apply.js'
-import type { Net } from './net.js'
+import { sizeOf, type Net } from './net.js'
 import { Graph } from './onnx-graph.js'
 import { buildScan, declareRows, gatherBatch, joinGradients, splitParameters } from './programs.js'
-import { nameOf, sizeOf, tensorOf, symbol, trace } from './tracing.js'
+import { nameOf, tensorOf, symbol, trace } from './tracing.js'
 import type { Loss } from './training.js'
 
 /** The compiled engine's programs for derivatives with respect to inputs, and second ones with respect to weights. */

@@ -14,7 +14,7 @@ import type {
   Training,
   TrainingOptions,
 } from './engine.js'
-import type { Net } from './net.js'
+import { sizeOf, type Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
 import { summarizeEpoch, type Loss, type StepMeasurements } from './training.js'
 
@@ -108,7 +108,7 @@ export class EagerEngine implements Engine {
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    const width = net.outputShape.reduce((a, b) => a * b, 1)
+    const width = sizeOf(net.outputShape)
     const order = allRows(net, features)
     const outputs = new Float32Array(order.length * width)
     let at = 0
@@ -149,7 +149,7 @@ export class EagerEngine implements Engine {
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    const outputs = net.outputShape.reduce((a, b) => a * b, 1)
+    const outputs = sizeOf(net.outputShape)
     const order = allRows(net, features)
     const jacobians = new Float32Array(order.length * outputs * rowSize(net))
     for (const part of parts(order)) {
@@ -220,7 +220,7 @@ async function breathe(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted()
 }
 
-const rowSize = (net: Net): number => net.inputShape.reduce((a, b) => a * b, 1)
+const rowSize = (net: Net): number => sizeOf(net.inputShape)
 const total = (tensor: tf.Tensor): number => (tensor.dataSync() as Float32Array).reduce((sum, value) => sum + value, 0)
 
 function allRows(net: Net, features: Float32Array): Int32Array {
@@ -249,7 +249,7 @@ function gather(
         'int32',
       ),
     }
-  const width = net.outputShape.reduce((a, b) => a * b, 1)
+  const width = sizeOf(net.outputShape)
   const gathered = new Float32Array(order.length * width)
   order.forEach((row, i) => gathered.set(targets.subarray(row * width, (row + 1) * width), i * width))
   return { batch, targets: tf.tensor(gathered, [order.length, ...net.outputShape]) }
@@ -309,7 +309,7 @@ class EagerTraining implements Training {
     const { net, loss, rows, optimizer } = this.options
     const { batch, targets } = gather(net, loss, rows, order)
     const dropoutMasks = dropoutLayers(net).map((layer) => {
-      const mask = new Float32Array(order.length * layer.shape.reduce((a, b) => a * b, 1))
+      const mask = new Float32Array(order.length * sizeOf(layer.shape))
       fillDropoutMask(mask, layer, this.options.dropoutSeed ?? 0, this.#updates)
       return tf.tensor(mask, [order.length, ...layer.shape])
     })

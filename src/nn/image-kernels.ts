@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { channelsFirstOf, channelsFirstSymbol, graph, nameOf, sizeOf, symbol, tracer } from './tracing.js'
+import { channelsFirstOf, channelsFirstSymbol, graph, nameOf, symbol, tracer } from './tracing.js'
+import { sizeOf } from './net.js'
 import { register } from './kernels.js'
 
 /**

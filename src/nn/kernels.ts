@@ -9,10 +9,10 @@ import {
   graph,
   isChannelsFirst,
   nameOf,
-  sizeOf,
   symbol,
   tracer,
 } from './tracing.js'
+import { sizeOf } from './net.js'
 import { elementTypes } from './onnx-graph.js'
 
 /** How tfjs's kernels for dense nets, losses and their gradients become ONNX operations. Images: image-kernels.ts. */

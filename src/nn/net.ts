@@ -69,7 +69,8 @@ export interface Net {
 }
 
 const zeros: Initializer = { kind: 'constant', value: 0 }
-const product = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1)
+/** How many numbers a shape holds. */
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1)
 
 /**
  * Checks that the layers fit one another and lays their parameters out in one flat vector.
@@ -83,7 +84,7 @@ export function defineNet(inputShape: readonly number[], layers: readonly Layer[
   layers.forEach((layer, index) => {
     const fitted = fitLayer(layer, shape, `layer ${index} (${layer.kind})`)
     for (const { name, ...parameter } of fitted.parameters) {
-      const size = product(parameter.shape)
+      const size = sizeOf(parameter.shape)
       parameters.push({ ...parameter, name: `layer${index}/${name}`, layer: index, offset, size })
       offset += size
     }
@@ -133,7 +134,7 @@ function fitLayer(
       return { outputShape: [extent(height), extent(width), channels], parameters: [] }
     }
     case 'flatten':
-      return { outputShape: [product(shape)], parameters: [] }
+      return { outputShape: [sizeOf(shape)], parameters: [] }
     case 'dropout':
       if (!(layer.rate >= 0 && layer.rate < 1)) throw new SpaceError(`${where}: rate ${layer.rate} (from 0 to below 1)`)
       return { outputShape: shape, parameters: [] }

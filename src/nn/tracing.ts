@@ -85,7 +85,6 @@ export const tracer = new TracingBackend()
 tf.registerBackend(backendName, () => tracer, 0)
 
 export const graph = (): Graph => tracer.graph
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1)
 
 /** The value's name in the graph, in tfjs's own layout. */
 export function nameOf(tensor: tf.TensorInfo): string {

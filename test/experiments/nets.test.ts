@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { cnnNet } from '../../src/experiments/cnn.js'
-import { evenWidths, functionNet } from '../../src/experiments/sim-func.js'
+import { functionNet } from '../../src/experiments/function-net.js'
+import { evenWidths } from '../../src/experiments/sim-func.js'
 import { parameterCount, paramsNet } from '../../src/experiments/params.js'
 import { multiplyAdds } from '../../src/nn/net.js'
 
