@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { channelsFirstOf, channelsFirstSymbol, graph, nameOf, symbol, tracer } from './tracing.js'
 import { sizeOf } from './net.js'
 import { register } from './kernels.js'
+import { elementTypes } from './onnx-graph.js'
 
 /**
  * Convolution and pooling with images laid out as [channels, batch, height, width]: a convolution is slices, one
@@ -220,6 +221,9 @@ const coveredSize = (window: Window): [number, number] => [
   window.outWidth * window.filterWidth,
 ]
 
+/** From so many pixels a window on, writing one gradient per window costs less than comparing each pixel. */
+const scatteredWindow = 9
+
 register('MaxPool', ({ x }, attributes) => {
   const window = poolWindow(x!.shape, attributes)
   return channelsFirstSymbol(graph().op('MaxPool', [channelsFirstOf(x!)], poolOptions(window)), window.outShape)
@@ -227,9 +231,10 @@ register('MaxPool', ({ x }, attributes) => {
 
 register('MaxPoolGrad', ({ dy, input, output }, attributes) => {
   const window = poolWindow(input!.shape, attributes)
-  const gradient = tiles(window)
-    ? tiledMaxGradient(dy!, input!, output!, window)
-    : scatteredMaxGradient(dy!, input!, window)
+  const gradient =
+    tiles(window) && window.filterHeight * window.filterWidth < scatteredWindow
+      ? tiledMaxGradient(dy!, input!, output!, window)
+      : scatteredMaxGradient(dy!, input!, window)
   return channelsFirstSymbol(gradient, input!.shape)
 })
 
@@ -246,17 +251,16 @@ function tiledMaxGradient(dy: tf.TensorInfo, input: tf.TensorInfo, output: tf.Te
     const [i, j] = [Math.floor(at / width) % filterHeight, (at % width) % filterWidth]
     return filterHeight * filterWidth - (i * filterWidth + j)
   })
-  const marks = graph().op('Where', [
-    isMaximum,
-    graph().constant(place, [1, 1, height, width], 'float32'),
-    graph().scalar(0),
-  ])
+  const marks = graph().op('Mul', [asFactor(isMaximum), graph().constant(place, [1, 1, height, width], 'float32')])
   const firsts = graph().op('MaxPool', [marks], poolOptions(window))
   const isFirst = graph().op('Equal', [marks, repeat(firsts, window)])
-  return uncovered(graph().op('Where', [isFirst, repeat(channelsFirstOf(dy), window), graph().scalar(0)]), window)
+  return uncovered(graph().op('Mul', [asFactor(isFirst), repeat(channelsFirstOf(dy), window)]), window)
 }
 
-/** Overlapping windows: each gradient is added where its window's first maximum lies. */
+/** A condition as 1 or 0: the runtime multiplies large arrays several times faster than it chooses between them. */
+const asFactor = (condition: string): string => graph().op('Cast', [condition], { to: elementTypes.float32 })
+
+/** Each gradient is added where its window's first maximum lies; the runtime finds that in reading order too. */
 function scatteredMaxGradient(dy: tf.TensorInfo, input: tf.TensorInfo, window: Window): string {
   const [, indices] = graph().ops('MaxPool', [channelsFirstOf(input)], poolOptions(window), 2)
   const size = sizeOf(input.shape)

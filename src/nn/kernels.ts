@@ -91,9 +91,23 @@ for (const [kernel, op] of Object.entries(binary)) {
     }
     const masked = op === 'Mul' ? (maskOf(a!, b!) ?? maskOf(b!, a!)) : undefined
     if (masked !== undefined) return elementwise(masked, 'float32', (names) => graph().op('Where', [...names, zero()]))
-    return elementwise([a!, b!], a!.dtype, (names) => graph().op(op, names))
+    const result = elementwise([a!, b!], a!.dtype, (names) => graph().op(op, names))
+    if (op === 'Mul') rememberMultiple(result, a!, b!)
+    return result
   })
 }
+
+/** Values times a constant, by the result: a leaky ReLU's gradient chooses between a value and its multiple. */
+const multiples = new WeakMap<object, { of: object; factor: number }>()
+
+function rememberMultiple(result: tf.TensorInfo, a: tf.TensorInfo, b: tf.TensorInfo): void {
+  const [value, factor] = constantValues(b) === undefined ? [b, a] : [a, b]
+  const values = constantValues(factor)
+  if (values?.length === 1) multiples.set(result.dataId, { of: value.dataId, factor: values[0]! })
+}
+
+/** From so many elements on, two multiplications take less than one choice; below, each operation's own cost counts. */
+const largeArray = 16_384
 
 /** Products that nothing but a bias has been added to: the bias goes into the Gemm itself. */
 const bareProducts = new Map<string, { inputs: string[]; attributes: { transA: number; transB: number } }>()
@@ -109,7 +123,10 @@ const conditions = new WeakMap<object, tf.TensorInfo>()
 
 function maskOf(step: tf.TensorInfo, value: tf.TensorInfo): [tf.TensorInfo, tf.TensorInfo] | undefined {
   const condition = conditions.get(step.dataId)
-  return condition === undefined || sizeOf(condition.shape) !== sizeOf(value.shape) ? undefined : [condition, value]
+  const size = sizeOf(value.shape)
+  return condition === undefined || size >= largeArray || sizeOf(condition.shape) !== size
+    ? undefined
+    : [condition, value]
 }
 
 const comparisons: Record<string, string> = {
@@ -154,9 +171,17 @@ register('Step', ({ x }, { alpha }) => {
   conditions.set(step.dataId, condition)
   return step
 })
-register('Select', ({ condition, t, e }) =>
-  elementwise([condition!, t!, e!], t!.dtype, (names) => graph().op('Where', names)),
-)
+register('Select', ({ condition, t, e }) => {
+  const multiple = multiples.get(e!.dataId)
+  const isSlope = multiple?.of === t!.dataId && multiple.factor >= 0 && multiple.factor <= 1
+  if (isSlope && sizeOf(t!.shape) >= largeArray && sizeOf(condition!.shape) === sizeOf(t!.shape)) {
+    return elementwise([condition!, t!], t!.dtype, ([chosen, value]) => {
+      const slope = [cast(chosen!, 'float32'), graph().scalar(multiple.factor, tracer.floatType)]
+      return graph().op('Mul', [value!, graph().op('Max', slope)])
+    })
+  }
+  return elementwise([condition!, t!, e!], t!.dtype, (names) => graph().op('Where', names))
+})
 register('Cast', ({ x }, { dtype }) =>
   x!.dtype === dtype ? x! : elementwise([x!], dtype as tf.DataType, ([name]) => cast(name!, dtype as string)),
 )
