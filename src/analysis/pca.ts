@@ -97,3 +97,23 @@ function fixSign(vector: Float64Array): void {
   for (let i = 1; i < vector.length; i++) if (Math.abs(vector[i]!) > Math.abs(vector[largest]!)) largest = i
   if (vector[largest]! < 0) for (let i = 0; i < vector.length; i++) vector[i] = -vector[i]!
 }
+
+/**
+ * Which share of the rows' variance lies between their groups: Σₖ nₖ‖x̄ₖ − x̄‖² / Σ‖x − x̄‖² (the correlation ratio η²,
+ * Fisher 1925). 1 when each group is a point, near 0 when groups share a centre; NaN when nothing varies.
+ */
+export function betweenGroupShare(rows: readonly ArrayLike<number>[], groups: readonly (string | number)[]): number {
+  const features = rows[0]?.length ?? 0
+  const centre = centreOf(rows, features, 'mean')
+  const members = new Map<string | number, ArrayLike<number>[]>()
+  rows.forEach((row, i) => members.set(groups[i]!, [...(members.get(groups[i]!) ?? []), row]))
+  let between = 0
+  for (const own of members.values()) between += own.length * squaredDistance(centreOf(own, features, 'mean'), centre)
+  return between / rows.reduce((sum, row) => sum + squaredDistance(row, centre), 0)
+}
+
+function squaredDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2
+  return sum
+}

@@ -5,17 +5,20 @@ import type { Experiment } from './experiment.js'
 const loaders = {
   'sim-func': async () => (await import('./sim-func.js')).simFunc,
   cnn: async () => (await import('./cnn.js')).cnn,
+  pca: async () => (await import('./pca.js')).pca,
   'grad-norm': async () => (await import('./grad-norm.js')).gradNorm,
   shuffle: async () => (await import('./shuffle.js')).shuffle,
   'min-ratio': async () => (await import('./min-ratio.js')).minRatio,
   interpolate: async () => (await import('./interpolate.js')).interpolate,
   params: async () => (await import('./params.js')).params,
+  sensitivity: async () => (await import('./sensitivity.js')).sensitivity,
   sharpness: async () => (await import('./sharpness.js')).sharpness,
 } satisfies Record<string, () => Promise<unknown>>
 
 /** The original scripts' names, and other words for the same thing. */
 const aliases: Readonly<Record<string, keyof typeof loaders>> = {
   sim_func: 'sim-func',
+  pca3d: 'pca',
   min_ratio_grad: 'grad-norm',
   shuffled_label: 'shuffle',
   shuffled_label_keras: 'shuffle',
