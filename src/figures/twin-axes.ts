@@ -21,20 +21,20 @@ export interface TwinAxesOptions {
   /** A record's points: x with the values of the metrics there. */
   points(record: TrialRecord): readonly { readonly x: number; readonly values: Readonly<Record<string, number>> }[]
   readonly left: Side
-  readonly right: Side
+  /** Left out: a plain line figure. */
+  readonly right?: Side
   readonly settings?: (records: readonly TrialRecord[]) => string
 }
 
-/** Two measures over one x, each with its own axis in its own colour; medians over seeds. */
+/** Two measures over one x, each with its own axis in its own colour, or one alone; medians over seeds. */
 export function twinAxes(options: TwinAxesOptions): FigureDefinition {
   return { name: options.name, caption: options.caption, draw: async (records) => drawTwinAxes(options, records) }
 }
 
-const sides = ['left', 'right'] as const
-
 function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): VegaLiteSpec | undefined {
   const records = (options.select ?? ((r) => r))(withResult(all))
-  const points = sides.map((side) => pointsOf(options, options[side], records))
+  const sides = [options.left, ...(options.right === undefined ? [] : [options.right])]
+  const points = sides.map((side) => pointsOf(options, side, records))
   if (points.every((values) => values.length === 0)) return undefined
   const subtitle = [describeSeedCount(records), 'medians', options.settings?.(records)]
   const x = {
@@ -44,9 +44,8 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
     scale: options.x.scale === 'log' ? { type: 'log', nice: false, padding: 12 } : { nice: false, zero: false },
     axis: options.x.scale === 'log' ? { format: '~s', tickCount: 6 } : {},
   }
-  const labels = [...new Set(sides.flatMap((side) => options[side].lines.map(({ label }) => label)))]
-  const view = (side: (typeof sides)[number], i: number): object => {
-    const { title, scale, domain } = options[side]
+  const labels = [...new Set(sides.flatMap((side) => side.lines.map(({ label }) => label)))]
+  const view = ({ title, scale, domain }: Side, i: number): object => {
     const color = palette[i]!
     const y = {
       field: 'y',
@@ -57,10 +56,10 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
         ...(domain === undefined ? { nice: true } : { domain: [...domain] }),
       },
       axis: {
-        orient: side,
+        orient: i === 0 ? 'left' : 'right',
         titleColor: color,
         labelColor: color,
-        grid: side === 'left',
+        grid: i === 0,
         ...(scale === 'log' ? { format: '.0e', tickCount: 6 } : {}),
       },
     }

@@ -1,0 +1,68 @@
+import type { TrialRecord } from '../trial.js'
+import type { FigureDefinition, VegaLiteSpec } from './figure.js'
+import { withResult } from './select.js'
+import { frame, size } from './style.js'
+
+/** One weight vector in the plane, as a trial saves them (a JSON list). */
+export interface CloudPoint {
+  readonly x: number
+  readonly y: number
+  readonly loss: number
+  readonly kind: 'step' | 'neighbour'
+}
+
+/** Points coloured by their loss; steps of the path are crosses. */
+export function cloud(options: {
+  readonly name: string
+  readonly caption: string
+  readonly title: string
+  readonly select: (records: readonly TrialRecord[]) => readonly TrialRecord[]
+  readonly artifact: string
+}): FigureDefinition {
+  return {
+    name: options.name,
+    caption: options.caption,
+    async draw(records, read): Promise<VegaLiteSpec | undefined> {
+      const record = options.select(withResult(records)).find(({ artifacts }) => options.artifact in artifacts)
+      if (record === undefined) return undefined
+      const all = JSON.parse(Buffer.from(await read(record, options.artifact)).toString()) as CloudPoint[]
+      const points = all.filter(({ loss }) => Number.isFinite(loss) && loss > 0)
+      if (points.length === 0) return undefined
+      const at = (field: string, number: number) => ({
+        field,
+        type: 'quantitative',
+        title: `component ${number}`,
+        scale: { zero: false, padding: 12 },
+        axis: { format: '~g' },
+      })
+      const encoding = {
+        x: at('x', 1),
+        y: at('y', 2),
+        color: {
+          field: 'loss',
+          type: 'quantitative',
+          title: 'loss',
+          scale: { type: 'log', scheme: 'viridis' },
+          legend: { orient: 'right', direction: 'vertical', format: '.3~e', gradientLength: 300 },
+        },
+      }
+      return {
+        ...frame(options.title, [`seed ${record.trial.seeds.init} · ${points.length} weight vectors · crosses: steps`]),
+        ...size,
+        height: 460,
+        layer: [
+          {
+            data: { values: points.filter(({ kind }) => kind === 'neighbour') },
+            mark: { type: 'point', filled: true, size: 14, opacity: 0.6 },
+            encoding,
+          },
+          {
+            data: { values: points.filter(({ kind }) => kind === 'step') },
+            mark: { type: 'point', shape: 'cross', filled: true, size: 110, stroke: 'black', opacity: 1 },
+            encoding,
+          },
+        ],
+      }
+    },
+  }
+}

@@ -1,0 +1,268 @@
+import { contours } from 'd3-contour'
+import type { TrialRecord } from '../trial.js'
+import type { FigureDefinition, ReadArtifact, VegaLiteSpec } from './figure.js'
+import { withResult } from './select.js'
+import { frame, palette, size } from './style.js'
+
+/** A loss over a plane of weight space, as a trial saves it (JSON). */
+export interface Surface {
+  /** Coordinates of the grid's columns and rows, ascending. */
+  readonly x: readonly number[]
+  readonly y: readonly number[]
+  /** `[y][x]`; null where it is not finite. */
+  readonly loss: readonly (readonly (number | null)[])[]
+  /** Where training went, projected onto the plane, in order. */
+  readonly path: readonly { readonly x: number; readonly y: number }[]
+  readonly axes: readonly [string, string]
+}
+
+export interface SurfaceOptions {
+  readonly name: string
+  readonly caption: string
+  readonly title: string
+  readonly select: (records: readonly TrialRecord[]) => readonly TrialRecord[]
+  readonly artifact: string
+}
+
+async function load(
+  { select, artifact }: SurfaceOptions,
+  records: readonly TrialRecord[],
+  read: ReadArtifact,
+): Promise<{ surface: Surface; record: TrialRecord } | undefined> {
+  const record = select(withResult(records)).find(({ artifacts }) => artifact in artifacts)
+  if (record === undefined) return undefined
+  return { surface: JSON.parse(Buffer.from(await read(record, artifact)).toString()) as Surface, record }
+}
+
+/** Losses of a surface that can be drawn on a logarithmic scale. */
+const drawable = ({ loss }: Surface): number[] => loss.flat().filter((v): v is number => v !== null && v > 0)
+
+/** The loss as colour, with lines of equal loss evenly apart in its logarithm, and the path of training on top. */
+export function contourFigure(options: SurfaceOptions): FigureDefinition {
+  return {
+    name: options.name,
+    caption: options.caption,
+    async draw(records, read): Promise<VegaLiteSpec | undefined> {
+      const loaded = await load(options, records, read)
+      if (loaded === undefined || drawable(loaded.surface).length === 0) return undefined
+      const { surface, record } = loaded
+      const [left, right, low, high] = [...edges(surface.x), ...edges(surface.y)]
+      const inside = surface.path.filter(({ x, y }) => x >= left && x <= right && y >= low && y <= high)
+      const axis = (field: 'x' | 'y', title: string, domain: readonly number[]) => ({
+        field,
+        type: 'quantitative',
+        title,
+        scale: { domain: [...domain], nice: false, zero: false },
+        axis: { grid: false },
+      })
+      const x = axis('x', surface.axes[0], [left, right])
+      const y = axis('y', surface.axes[1], [low, high])
+      return {
+        ...frame(options.title, [subtitle(surface, inside.length, record)]),
+        ...size,
+        height: 460,
+        layer: [
+          {
+            data: { values: cells(surface) },
+            mark: { type: 'rect', clip: true },
+            encoding: {
+              x,
+              x2: { field: 'x2' },
+              y,
+              y2: { field: 'y2' },
+              color: {
+                field: 'loss',
+                type: 'quantitative',
+                title: 'loss',
+                scale: { type: 'log', scheme: 'viridis' },
+                legend: { orient: 'right', direction: 'vertical', format: '.1~e', gradientLength: 300 },
+              },
+            },
+          },
+          {
+            data: { values: lines(surface) },
+            mark: { type: 'line', strokeWidth: 0.8, color: 'white', opacity: 0.75, clip: true },
+            encoding: { x, y, detail: { field: 'line' }, order: { field: 'at', type: 'quantitative' } },
+          },
+          {
+            data: { values: inside.map((point, at) => ({ ...point, at })) },
+            mark: { type: 'line', strokeWidth: 1.6, color: palette[1], point: { color: palette[1], size: 14 } },
+            encoding: { x, y, order: { field: 'at', type: 'quantitative' } },
+          },
+          {
+            data: { values: inside.slice(-1) },
+            mark: { type: 'point', shape: 'cross', filled: true, size: 140, color: 'white', stroke: 'black' },
+            encoding: { x, y },
+          },
+        ],
+      }
+    },
+  }
+}
+
+function subtitle({ path }: Surface, drawn: number, { trial }: TrialRecord): string {
+  const walked =
+    path.length === 0 ? [] : [`path: ${drawn} of ${path.length} snapshots lie in this part, cross: its end`]
+  return [`seed ${trial.seeds.init}`, 'lines evenly apart in log loss', ...walked].join(' · ')
+}
+
+/** The ends of an axis, half a cell beyond its first and last coordinates. */
+function edges(at: readonly number[]): [number, number] {
+  return [at[0]! - (at[1]! - at[0]!) / 2, at.at(-1)! + (at.at(-1)! - at.at(-2)!) / 2]
+}
+
+function cells({ x, y, loss }: Surface): object[] {
+  const bounds = (at: readonly number[], i: number): [number, number] => [
+    i === 0 ? edges(at)[0] : (at[i - 1]! + at[i]!) / 2,
+    i === at.length - 1 ? edges(at)[1] : (at[i]! + at[i + 1]!) / 2,
+  ]
+  return loss.flatMap((row, j) =>
+    row.flatMap((value, i) => {
+      if (value === null || value <= 0) return []
+      const [[x1, x2], [y1, y2]] = [bounds(x, i), bounds(y, j)]
+      return [{ x: x1, x2, y: y1, y2, loss: value }]
+    }),
+  )
+}
+
+const levels = 12
+
+/** Lines of equal loss in the surface's own coordinates. */
+function lines(surface: Surface): object[] {
+  const { x, y, loss } = surface
+  const values = drawable(surface)
+  const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))]
+  const heights = loss.flat().map((value) => (value !== null && value > 0 ? Math.log(value) : most))
+  const thresholds = Array.from({ length: levels }, (_, k) => least + ((k + 1) * (most - least)) / (levels + 1))
+  // The library counts cells from their corners: a value lies at half a cell.
+  const along = (at: readonly number[], position: number): number => {
+    const i = Math.max(0, Math.min(at.length - 2, Math.floor(position - 0.5)))
+    return at[i]! + (at[i + 1]! - at[i]!) * (position - 0.5 - i)
+  }
+  const onEdge = (position: number, count: number): boolean => position <= 0.5 || position >= count - 0.5
+  let line = 0
+  return contours()
+    .size([x.length, y.length])
+    .smooth(true)
+    .thresholds(thresholds)(heights)
+    .flatMap(({ coordinates }) =>
+      coordinates.flat().flatMap((ring) => {
+        line++
+        return ring.map(([i, j], at) => {
+          // Rings are closed along the border of the grid, where there is no line of equal loss.
+          if (onEdge(i!, x.length) || onEdge(j!, y.length)) return { x: null, y: null, line: `${++line}`, at }
+          return { x: along(x, i!), y: along(y, j!), line: `${line}`, at }
+        })
+      }),
+    )
+}
+
+/** How the surface is looked at: turned about the vertical, then from above, in radians. */
+const view = { turn: -0.65, tilt: 0.5 }
+
+/** The surface as a body in perspective-free projection: height and colour are the logarithm of the loss. */
+export function surfaceFigure(options: SurfaceOptions): FigureDefinition {
+  return {
+    name: options.name,
+    caption: options.caption,
+    async draw(records, read): Promise<VegaLiteSpec | undefined> {
+      const loaded = await load(options, records, read)
+      if (loaded === undefined || drawable(loaded.surface).length === 0) return undefined
+      const { surface, record } = loaded
+      const { faces, frameLines, labels } = project(surface)
+      const scale = { domain: [-1.05, 1.05], nice: false }
+      const x = { field: 'x', type: 'quantitative', axis: null, scale }
+      const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain: [-0.95, 0.85], nice: false } }
+      return {
+        ...frame(options.title, [`seed ${record.trial.seeds.init} · height and colour: log loss`]),
+        ...size,
+        height: 460,
+        layer: [
+          {
+            data: { values: frameLines },
+            mark: { type: 'line', color: '#999', strokeWidth: 1 },
+            encoding: { x, y, detail: { field: 'line' }, order: { field: 'at', type: 'quantitative' } },
+          },
+          {
+            data: { values: faces },
+            // Each face is an area closed by its own outline; the data come back to front and are drawn in that order.
+            mark: { type: 'line', strokeWidth: 0.3, stroke: '#333', interpolate: 'linear-closed' },
+            encoding: {
+              x,
+              y,
+              detail: { field: 'face', sort: null },
+              order: { field: 'at', type: 'quantitative' },
+              fill: {
+                field: 'loss',
+                type: 'quantitative',
+                title: 'loss',
+                scale: { type: 'log', scheme: 'viridis' },
+                legend: { orient: 'right', direction: 'vertical', format: '.1~e', gradientLength: 300 },
+              },
+            },
+          },
+          {
+            data: { values: labels },
+            mark: { type: 'text', fontSize: 12, color: '#333' },
+            encoding: { x, y, text: { field: 'text', type: 'nominal' } },
+          },
+        ],
+      }
+    },
+  }
+}
+
+interface Projected {
+  readonly faces: object[]
+  readonly frameLines: object[]
+  readonly labels: object[]
+}
+
+function project(surface: Surface): Projected {
+  const values = drawable(surface)
+  const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))]
+  const height = (value: number): number => (most === least ? 0 : (Math.log(value) - least) / (most - least) - 0.5)
+  const place = (i: number, j: number): [number, number] => [
+    (2 * i) / (surface.x.length - 1) - 1,
+    (2 * j) / (surface.y.length - 1) - 1,
+  ]
+  const [cosTurn, sinTurn] = [Math.cos(view.turn), Math.sin(view.turn)]
+  const [cosTilt, sinTilt] = [Math.cos(view.tilt), Math.sin(view.tilt)]
+  /** On the page, and how far away. */
+  const seen = (a: number, b: number, up: number): { x: number; y: number; depth: number } => {
+    const [across, away] = [a * cosTurn - b * sinTurn, a * sinTurn + b * cosTurn]
+    return {
+      x: across * 0.72,
+      y: (up * cosTilt * 1.1 + away * sinTilt) * 0.72,
+      depth: away * cosTilt - up * sinTilt,
+    }
+  }
+  const corners = [
+    [0, 0],
+    [1, 0],
+    [1, 1],
+    [0, 1],
+  ] as const
+  const faces: { depth: number; points: { x: number; y: number }[]; loss: number }[] = []
+  for (let j = 0; j + 1 < surface.y.length; j++)
+    for (let i = 0; i + 1 < surface.x.length; i++) {
+      const losses = corners.map(([di, dj]) => surface.loss[j + dj]![i + di]!)
+      if (losses.some((loss) => loss === null || loss <= 0)) continue
+      const points = corners.map(([di, dj], k) => seen(...place(i + di, j + dj), height(losses[k]!)))
+      faces.push({
+        depth: points.reduce((sum, { depth }) => sum + depth, 0) / 4,
+        points,
+        loss: Math.exp(losses.reduce((sum, loss) => sum + Math.log(loss), 0) / 4),
+      })
+    }
+  faces.sort((a, b) => b.depth - a.depth)
+
+  const floor = -0.5
+  const base = corners.map(([i, j]) => seen(2 * i - 1, 2 * j - 1, floor))
+  const label = (text: string, a: number, b: number): object => ({ text, ...seen(a, b, floor - 0.12) })
+  return {
+    faces: faces.flatMap(({ points, loss }, face) => points.map(({ x, y }, at) => ({ x, y, at, face, loss }))),
+    frameLines: [...base, base[0]!].map(({ x, y }, at) => ({ x, y, at, line: 'floor' })),
+    labels: [label(surface.axes[0], 0, -1.25), label(surface.axes[1], 1.3, 0)],
+  }
+}
