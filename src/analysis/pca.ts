@@ -22,7 +22,7 @@ export interface PcaOptions {
 /**
  * Principal components of few rows with many features, such as snapshots of a net's weights (Pearson 1901): the
  * eigenvectors u of the Gram matrix G = X Xᵀ, `[rows × rows]`, give the components Xᵀu/√λ (Turk and Pentland 1991), so
- * nothing of the size features × features is ever made.
+ * nothing of the size features × features is ever made; of many rows with fewer features, those of XᵀX.
  *
  * Signs are fixed: the element of largest absolute value of each component (the first of equal ones) is positive.
  */
@@ -33,21 +33,16 @@ export function principalComponents(
   const features = rows[0]?.length ?? 0
   const centre = centreOf(rows, features, wanted)
   const shifted = rows.map((row) => Float64Array.from(centre, (c, i) => row[i]! - c))
-  const gram = new Float64Array(rows.length ** 2)
-  for (let i = 0; i < rows.length; i++)
-    for (let j = 0; j <= i; j++) {
-      const product = dot(shifted[i]!, shifted[j]!)
-      gram[i * rows.length + j] = product
-      gram[j * rows.length + i] = product
-    }
-  const { values, vectors } = symmetricSpectrum(gram, rows.length)
+  // Whichever of XXᵀ and XᵀX is smaller; their eigenvalues above zero are the same.
+  const byRows = rows.length <= features
+  const { values, vectors } = byRows ? gramSpectrum(shifted) : covarianceSpectrum(shifted, features)
   const total = values.reduce((sum, value) => sum + Math.max(0, value), 0)
 
   const components: Float64Array[] = []
-  for (let k = 0; k < Math.min(count, rows.length); k++) {
+  for (let k = 0; k < Math.min(count, rows.length, features); k++) {
     // What is left below is rounding of the eigenvalues, not a direction of the data.
     if (!(values[k]! > total * 1e-14)) break
-    const component = combine(shifted, vectors[k]!, features)
+    const component = byRows ? combine(shifted, vectors[k]!, features) : Float64Array.from(vectors[k]!)
     // Twice: small components inherit the large ones' rounding, amplified by the ratio of their lengths.
     for (let pass = 0; pass < 2; pass++) orthonormalise(component, components)
     fixSign(component)
@@ -55,6 +50,28 @@ export function principalComponents(
   }
   const coordinates = shifted.map((row) => Float64Array.from(components, (component) => dot(row, component)))
   return { centre, components, explained: components.map((_, k) => values[k]! / total), coordinates }
+}
+
+/** Of XXᵀ, `[rows × rows]`. */
+function gramSpectrum(rows: readonly Float64Array[]) {
+  const gram = new Float64Array(rows.length ** 2)
+  for (let i = 0; i < rows.length; i++)
+    for (let j = 0; j <= i; j++) {
+      const product = dot(rows[i]!, rows[j]!)
+      gram[i * rows.length + j] = product
+      gram[j * rows.length + i] = product
+    }
+  return symmetricSpectrum(gram, rows.length)
+}
+
+/** Of XᵀX, `[features × features]`. */
+function covarianceSpectrum(rows: readonly Float64Array[], features: number) {
+  const products = new Float64Array(features ** 2)
+  for (const row of rows)
+    for (let i = 0; i < features; i++) for (let j = 0; j <= i; j++) products[i * features + j]! += row[i]! * row[j]!
+  for (let i = 0; i < features; i++)
+    for (let j = 0; j < i; j++) products[j * features + i] = products[i * features + j]!
+  return symmetricSpectrum(products, features)
 }
 
 /** A further row in the same frame, `[components]`. */

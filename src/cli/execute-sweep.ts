@@ -6,11 +6,11 @@ import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
-import { GridScheduler } from '../sweeps/grid.js'
 import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
 import { lockSweep } from '../sweeps/lock.js'
 import { describeSeeds, sweepIdOf, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
+import { createScheduler } from '../sweeps/stopping.js'
 import { isComplete, isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
@@ -193,7 +193,10 @@ async function runWhatIsMissing(
       atMs: systemClock.now(),
     })
     if (options.fresh !== true) await takeOver(options, left, state, journal, progress)
-    const scheduler = new GridScheduler(sweep.plan.trials)
+    const scheduler = createScheduler(sweep.plan.trials, sweep.plan.spec.scheduler ?? [], info.objective)
+    // What was judged before is judged again, in the same order: a resumed sweep decides as an undisturbed one.
+    if (scheduler.interactive)
+      for (const { event } of sweep.entries()) if (event.type === 'report') scheduler.observe(event)
     for (const { trial, outcome } of state.trials.values())
       if (outcome !== undefined) scheduler.conclude(trial, outcome)
     const backend = await options.openBackend()
@@ -335,7 +338,7 @@ export function describeSweep(sweep: SweepFolder, experiment: Experiment): Sweep
     name: plan.spec.name ?? plan.experiment,
     experiment: plan.experiment,
     question: experiment.question,
-    objective: experiment.objective,
+    objective: plan.spec.objective ?? experiment.objective,
     spec: plan.spec,
     planHash: plan.hash,
     codeVersion: plan.codeVersion,

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../errors.js'
+import type { Plan } from '../sweeps/plan.js'
 import { engineNames, type EngineName } from '../trial.js'
 
 const maxWorkers = 256
@@ -37,6 +38,14 @@ export const profileFlag = Flags.string({
   description: 'smoke (under a minute), reduced (minutes, the default) or full (the original sizes)',
 })
 
+export const schedulerFlag = Flags.string({
+  description:
+    'stop hopeless trials early: asha, median, plateau:patience=5, target:value=0.99 (docs/sweep-language.md)',
+  helpValue: 'RULE[:OPTION=N,…]',
+  multiple: true,
+  default: [],
+})
+
 export const nameFlag = Flags.string({ description: 'a name for the sweep, used as its id', helpValue: 'NAME' })
 
 /** What stops a sweep early when trials fail. */
@@ -54,6 +63,23 @@ export const failureFlags = {
     default: 0,
     helpValue: 'N',
   }),
+}
+
+export const metricFlag = Flags.string({
+  description: 'a final metric (default: the objective of the sweep)',
+  helpValue: 'NAME',
+})
+
+/** What a sweep is judged by: the metric a person names, else its spec's or its experiment's objective. */
+export async function openObjective(
+  plan: Plan,
+  metric: string | undefined,
+  maximize: boolean,
+): Promise<{ metric: string; direction: 'minimize' | 'maximize' }> {
+  const { findExperiment } = await import('../experiments/registry.js')
+  const objective = plan.spec.objective ?? (await findExperiment(plan.experiment)).objective
+  if (metric === undefined) return objective
+  return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
 }
 
 export const sweepArg = Args.string({ description: 'a sweep id, the beginning of one, or "latest"', required: true })

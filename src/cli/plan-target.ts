@@ -5,12 +5,15 @@ import type { Experiment } from '../experiments/experiment.js'
 import { canonicalName, findExperiment } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { makePlan, type Plan } from '../sweeps/plan.js'
+import { parseStoppingFlag } from '../sweeps/stopping.js'
 import { applyOverrides, parseSweepFile, type SweepSpec } from '../sweeps/spec.js'
 
 export interface TargetFlags {
   readonly set: readonly string[]
   readonly profile?: string | undefined
   readonly name?: string | undefined
+  /** Rules that stop trials early, instead of the file's. */
+  readonly scheduler?: readonly string[] | undefined
 }
 
 /** An experiment's name or a sweep file, with flags laid over it, checked and expanded. Starts nothing. */
@@ -25,6 +28,7 @@ export async function planTarget(
     experiment: canonicalName(written.experiment),
     ...(flags.profile === undefined ? {} : { profile: flags.profile }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...((flags.scheduler ?? []).length === 0 ? {} : { scheduler: flags.scheduler!.map(parseStoppingFlag) }),
   }
   const experiment = await findExperiment(spec.experiment)
   const data = openData({ cacheFolder: store.cacheFolder })

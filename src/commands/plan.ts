@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { nameFlag, profileFlag, setFlag, targetArg } from '../cli/flags.js'
+import { nameFlag, profileFlag, schedulerFlag, setFlag, targetArg } from '../cli/flags.js'
 import { formatTable } from '../cli/table.js'
 
 const tableRows = 40
@@ -16,6 +16,7 @@ export default class Plan extends BaseCommand {
     set: setFlag,
     profile: profileFlag,
     name: nameFlag,
+    scheduler: schedulerFlag,
     all: Flags.boolean({ description: `list every trial, not just the first ${tableRows}` }),
   }
 

@@ -1,6 +1,5 @@
 import type { Outcome, Trial, TrialId } from '../trial.js'
 import type { Scheduler, Suggestion } from './scheduler.js'
-import { isResult } from './state.js'
 
 /**
  * Runs every trial of a plan: the costliest first, so that no large one is left to run alone at the end, and derived
@@ -44,9 +43,10 @@ export class GridScheduler implements Scheduler {
     for (const child of this.#children.get(trial.id) ?? []) {
       const waiting = this.#waiting.get(child.id)
       if (waiting === undefined) continue
-      if (!isResult(outcome)) {
+      // A parent that was stopped early has numbers, but not what it would have saved at its end.
+      if (outcome.state !== 'finished') {
         this.#waiting.delete(child.id)
-        this.#skipped.push({ trial: child, skip: `its parent ${trial.id} has no result (${outcome.state})` })
+        this.#skipped.push({ trial: child, skip: `its parent ${trial.id} did not finish (${outcome.state})` })
       } else if (--waiting.open === 0) {
         this.#waiting.delete(child.id)
         this.#insert(child)

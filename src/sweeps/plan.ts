@@ -1,8 +1,8 @@
 import { SpaceError, UnknownNameError } from '../errors.js'
-import type { Experiment, Profile, Stage } from '../experiments/experiment.js'
+import type { Experiment } from '../experiments/experiment.js'
 import { contentHash } from '../seed.js'
-import { axisOf, completeParams, parseValue, type Space } from '../space.js'
-import type { ParamValue, Params, Seeds, Trial, TrialId } from '../trial.js'
+import type { Seeds, Trial, TrialId } from '../trial.js'
+import { maxTrials, pointsOfStages } from './points.js'
 import { isTogether, seedNames, type SeedsSpec, type SweepSpec } from './spec.js'
 
 /** A spec expanded once and frozen: the same spec gives the same plan, whatever the host or the day. */
@@ -19,9 +19,6 @@ export interface Plan {
 /** A data set's name to its fingerprint, known without reading the data. @throws DataError when there is no such set. */
 export type ResolveData = (name: string) => string
 
-/** A grid larger than this is taken for a mistake; it would not fit a journal or a person's life. */
-export const maxTrials = 1_000_000
-
 /**
  * Checks everything a person wrote against the experiment and expands it, stage by stage.
  * @throws SpaceError, UnknownNameError, DataError: before anything runs.
@@ -30,13 +27,13 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
   const profileName = spec.profile ?? 'reduced'
   const profile = Object.hasOwn(experiment.profiles, profileName) ? experiment.profiles[profileName] : undefined
   if (profile === undefined) throw new UnknownNameError('profile', profileName, Object.keys(experiment.profiles))
-  const axes = axesByStage(experiment, profile, spec)
+  const pointsOf = pointsOfStages(experiment, profile, spec)
 
   const trials: Trial[] = []
   const byStage = new Map<string, Trial[]>()
   const seen = new Set<TrialId>()
   for (const stage of experiment.stages) {
-    const points = crossAxes(axes.get(stage.name)!)
+    const points = pointsOf(stage)
     const origins: readonly Origin[] = stage.derive
       ? stage.derive
           .groups(byStage.get(stage.derive.from) ?? [])
@@ -46,8 +43,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     if (count > maxTrials) throw new SpaceError(`the plan has ${count} trials (at most ${maxTrials})`)
 
     const planned: Trial[] = []
-    for (const point of points) {
-      const params = completeParams(stage.space, point)
+    for (const params of points) {
       // Data and cost depend on the point alone: asked once per point, not once per seed or parent.
       const data = stage.data(params).map((name) => [name, resolveData(name)])
       const cost = stage.cost(params)
@@ -108,64 +104,10 @@ export function hashTrials(trials: readonly Trial[]): string {
 
 /** The sweep's id: the person's name for it, else the experiment's with the plan's hash. */
 export function sweepIdOf(plan: Plan): string {
-  return plan.spec.name ?? `${plan.experiment}-${plan.hash.slice(0, 8)}`
-}
-
-type AxisValues = ReadonlyMap<string, readonly ParamValue[]>
-
-/** Every axis that is varied or set, with its parsed values, per stage; a person's axes come before the profile's. */
-function axesByStage(experiment: Experiment, profile: Profile, spec: SweepSpec): Map<string, AxisValues> {
-  const [first] = experiment.stages
-  const axes = new Map<string, Map<string, readonly ParamValue[]>>()
-  for (const stage of experiment.stages) {
-    const values = stage === first ? profile.axes : (profile.stages?.[stage.name] ?? {})
-    axes.set(
-      stage.name,
-      new Map(Object.entries(values).map(([name, raw]) => [name, parseAxis(stage.space, name, raw)])),
-    )
-  }
-  for (const [written, raw] of Object.entries(spec.axes)) {
-    const [stage, name] = addressAxis(experiment, written)
-    axes.get(stage.name)!.set(name, parseAxis(stage.space, name, raw))
-  }
-  return axes
-}
-
-function parseAxis(space: Space, name: string, raw: readonly unknown[]): readonly ParamValue[] {
-  const axis = axisOf(space, name)
-  if (raw.length === 0) throw new SpaceError(`${name}: no values (give at least one)`)
-  return raw.map((value) => parseValue(name, axis, value))
-}
-
-/** `alpha` or `interpolate.alpha` to its stage and axis; an unqualified name means the first stage that has it. */
-function addressAxis(experiment: Experiment, written: string): [Stage, string] {
-  const dot = written.indexOf('.')
-  const qualifier = dot < 0 ? undefined : experiment.stages.find((stage) => stage.name === written.slice(0, dot))
-  if (qualifier !== undefined) {
-    const name = written.slice(dot + 1)
-    axisOf(qualifier.space, name)
-    return [qualifier, name]
-  }
-  const stage = experiment.stages.find((candidate) => Object.hasOwn(candidate.space, written))
-  if (stage === undefined) {
-    throw new UnknownNameError('axis', written, [
-      ...new Set(experiment.stages.flatMap((s) => Object.keys(s.space))),
-      'seed',
-    ])
-  }
-  return [stage, written]
-}
-
-/** The Cartesian product, last axis fastest. */
-function crossAxes(axes: AxisValues): Params[] {
-  let points: Params[] = [{}]
-  for (const [name, values] of axes) {
-    if (points.length * values.length > maxTrials) {
-      throw new SpaceError(`the axes cross to more than ${maxTrials} points at ${name} (use fewer values)`)
-    }
-    points = points.flatMap((point) => values.map((value) => ({ ...point, [name]: value })))
-  }
-  return points
+  const { name, scheduler } = plan.spec
+  // The same trials under a rule that stops some of them early are another sweep.
+  const hash = scheduler === undefined ? plan.hash : contentHash({ trials: plan.hash, scheduler })
+  return name ?? `${plan.experiment}-${hash.slice(0, 8)}`
 }
 
 function crossSeeds(spec: SeedsSpec): Seeds[] {

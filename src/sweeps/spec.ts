@@ -1,5 +1,7 @@
 import { LineCounter, parseDocument, isMap, isScalar, type Node } from 'yaml'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest } from '../errors.js'
+import { parseSearch, type Search } from './samplers.js'
+import { parseStopping, type StoppingRule } from './stopping.js'
 import { expandValues } from './values.js'
 
 /** What a person asked for, before it is checked against an experiment: plain data, kept with the sweep. */
@@ -11,6 +13,34 @@ export interface SweepSpec {
   /** Values per axis, raw. `stage.axis` addresses an axis of a later stage. */
   readonly axes: Readonly<Record<string, readonly unknown[]>>
   readonly seeds?: SeedsSpec
+  /** Axes that advance together, group by group: lists of one length. */
+  readonly zip?: readonly Readonly<Record<string, readonly unknown[]>>[]
+  /** An axis that matters only where others have these values; elsewhere it keeps its default. */
+  readonly when?: Readonly<Record<string, Pattern>>
+  /** Points left out: those that fit any of these. */
+  readonly exclude?: readonly Pattern[]
+  /** Points drawn from ranges, crossed with the other axes. */
+  readonly search?: Search
+  readonly budget?: Budget
+  /** Rules that stop trials early, the first applied first. */
+  readonly scheduler?: readonly StoppingRule[]
+  /** What `best` and the scheduler judge by, instead of the experiment's own. */
+  readonly objective?: Objective
+}
+
+/** What a point must be like, axis by axis. */
+export type Pattern = Readonly<Record<string, Matcher>>
+export type Matcher = readonly unknown[] | { readonly min?: number; readonly max?: number }
+
+/** How long each trial trains. */
+export interface Budget {
+  readonly kind: 'epochs' | 'updates' | 'targetLoss'
+  readonly amount: number
+}
+
+export interface Objective {
+  readonly metric: string
+  readonly direction: 'minimize' | 'maximize'
 }
 
 /** One list moves all four seeds together; a mapping sets them apart, crossing those that have several values. */
@@ -18,7 +48,22 @@ export type SeedsSpec = readonly number[] | Readonly<Partial<Record<SeedName, re
 export const seedNames = ['data', 'init', 'shuffle', 'corruption'] as const
 export type SeedName = (typeof seedNames)[number]
 
-const keys = ['experiment', 'profile', 'name', 'axes', 'seeds'] as const
+/** What a sweep file may say. */
+export const specKeys = [
+  'experiment',
+  'profile',
+  'name',
+  'axes',
+  'seeds',
+  'repeat',
+  'zip',
+  'when',
+  'exclude',
+  'search',
+  'budget',
+  'scheduler',
+  'objective',
+] as const
 
 /**
  * Reads a sweep file. Axes are written under `axes`.
@@ -42,10 +87,10 @@ export function parseSweepFile(text: string, file: string): SweepSpec {
 
   for (const { key } of document.contents.items) {
     const name = isScalar(key) ? String(key.value) : ''
-    if (!(keys as readonly string[]).includes(name)) {
-      const near = nearest(name, keys)
+    if (!(specKeys as readonly string[]).includes(name)) {
+      const near = nearest(name, specKeys)
       throw new SpecError(at(key), `unknown key: ${name}`, {
-        hint: near === undefined ? `known: ${keys.join(', ')}` : `did you mean ${near}?`,
+        hint: near === undefined ? `known: ${specKeys.join(', ')}` : `did you mean ${near}?`,
       })
     }
   }
@@ -62,8 +107,13 @@ export function parseSweepFile(text: string, file: string): SweepSpec {
     axes[name] = located(at(value ?? key), () => expandValues(name, raw))
   }
 
-  const seedsNode = document.get('seeds', true) as Node | undefined
-  const seeds = seedsNode === undefined ? undefined : located(at(seedsNode), () => parseSeeds(seedsNode.toJS(document)))
+  const part = <T>(key: (typeof specKeys)[number], read: (raw: unknown) => T): Record<string, T> => {
+    const node = document.get(key, true) as Node | undefined
+    return node === undefined ? {} : { [key]: located(at(node), () => read(node.toJS(document))) }
+  }
+  const { repeat, ...seeds } = { ...part('seeds', parseSeeds), ...part('repeat', parseRepeat) }
+  if (repeat !== undefined && seeds.seeds !== undefined)
+    throw new SpecError(at(document.get('repeat', true)), 'repeat and seeds both say which seeds to use (keep one)')
   const profile = textOf(document.get('profile'), 'profile', file)
   const name = textOf(document.get('name'), 'name', file)
   return {
@@ -71,8 +121,97 @@ export function parseSweepFile(text: string, file: string): SweepSpec {
     axes,
     ...(profile === undefined ? {} : { profile }),
     ...(name === undefined ? {} : { name }),
-    ...(seeds === undefined ? {} : { seeds }),
+    ...(repeat === undefined ? seeds : { seeds: repeat }),
+    ...part('zip', parseZip),
+    ...part('when', parseWhen),
+    ...part('exclude', parseExclude),
+    ...part('search', parseSearch),
+    ...part('budget', parseBudget),
+    ...part('scheduler', parseStopping),
+    ...part('objective', parseObjective),
   }
+}
+
+/** `repeat: 5` is seeds 0 to 4: equal points with equal seeds would be one and the same trial. */
+function parseRepeat(raw: unknown): SeedsSpec {
+  if (!Number.isSafeInteger(raw) || (raw as number) < 1 || (raw as number) > 100_000)
+    throw new SpaceError(`repeat: ${JSON.stringify(raw)} is not a number of repeats (an integer from 1 to 100000)`)
+  return Array.from({ length: raw as number }, (_, seed) => seed)
+}
+
+function parseZip(raw: unknown): Record<string, unknown[]>[] {
+  const groups: unknown[] = Array.isArray(raw) ? raw : [raw]
+  return groups.map((group) => {
+    const entries = Object.entries(mapping('zip', group)).map(
+      ([name, values]) => [name, expandValues(name, values)] as const,
+    )
+    const [first, ...others] = entries
+    if (first === undefined || others.length === 0) throw new SpaceError('zip: a group needs at least two axes')
+    for (const [name, values] of others)
+      if (values.length !== first[1].length)
+        throw new SpaceError(
+          `zip: ${first[0]} has ${first[1].length} values and ${name} has ${values.length} (zipped axes have equally many)`,
+        )
+    return Object.fromEntries(entries)
+  })
+}
+
+function parseWhen(raw: unknown): Record<string, Pattern> {
+  return Object.fromEntries(
+    Object.entries(mapping('when', raw)).map(([axis, pattern]) => [axis, parsePattern(`when: ${axis}`, pattern)]),
+  )
+}
+
+function parseExclude(raw: unknown): Pattern[] {
+  const patterns: unknown[] = Array.isArray(raw) ? raw : [raw]
+  return patterns.map((pattern) => parsePattern('exclude', pattern))
+}
+
+function parsePattern(where: string, raw: unknown): Pattern {
+  const entries = Object.entries(mapping(where, raw))
+  if (entries.length === 0) throw new SpaceError(`${where}: names no axis (such as {optimizer: sgd})`)
+  return Object.fromEntries(entries.map(([axis, value]) => [axis, parseMatcher(`${where}: ${axis}`, value)]))
+}
+
+function parseMatcher(where: string, raw: unknown): Matcher {
+  const isBounds = raw !== null && typeof raw === 'object' && !Array.isArray(raw) && ('min' in raw || 'max' in raw)
+  if (!isBounds) return expandValues(where, raw)
+  const { min, max, ...others } = raw as Record<string, unknown>
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new UnknownNameError(`bound of ${where}`, unknown, ['min', 'max'])
+  for (const bound of [min, max])
+    if (bound !== undefined && typeof bound !== 'number')
+      throw new SpaceError(`${where}: ${JSON.stringify(bound)} is not a number`)
+  return { ...(min === undefined ? {} : { min: min as number }), ...(max === undefined ? {} : { max: max as number }) }
+}
+
+const budgetKinds = ['epochs', 'updates', 'targetLoss'] as const
+
+function parseBudget(raw: unknown): Budget {
+  const entries = Object.entries(mapping('budget', raw))
+  const [kind, amount] = entries[0] ?? []
+  if (kind === undefined || entries.length > 1)
+    throw new SpaceError('budget: exactly one of epochs, updates, targetLoss (such as {epochs: 50})')
+  if (!(budgetKinds as readonly string[]).includes(kind)) throw new UnknownNameError('budget', kind, budgetKinds)
+  if (typeof amount !== 'number' || !Number.isFinite(amount))
+    throw new SpaceError(`budget: ${kind}: ${JSON.stringify(amount)} is not a number`)
+  return { kind: kind as Budget['kind'], amount }
+}
+
+function parseObjective(raw: unknown): Objective {
+  const { metric, direction = 'minimize', ...others } = mapping('objective', raw)
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new UnknownNameError('key of objective', unknown, ['metric', 'direction'])
+  if (typeof metric !== 'string') throw new SpaceError('objective: metric: missing (such as metric: test/accuracy)')
+  if (direction !== 'minimize' && direction !== 'maximize')
+    throw new UnknownNameError('direction', String(direction), ['minimize', 'maximize'])
+  return { metric, direction }
+}
+
+function mapping(where: string, raw: unknown): Record<string, unknown> {
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
+    throw new SpaceError(`${where}: ${JSON.stringify(raw)} is not a mapping of axes to values`)
+  return raw as Record<string, unknown>
 }
 
 function textOf(value: unknown, key: string, file: string): string | undefined {
@@ -110,7 +249,17 @@ export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): S
         const apart = current.seeds === undefined || isTogether(current.seeds) ? {} : current.seeds
         return { ...current, seeds: { ...apart, [seedName]: parseSeedList(raw) } }
       }
-      return { ...current, axes: { ...current.axes, [name]: expandValues(name, raw) } }
+      const zipped = current.zip?.find((group) => Object.hasOwn(group, name))
+      if (zipped !== undefined)
+        throw new SpaceError(
+          `${name} is zipped with ${Object.keys(zipped)
+            .filter((other) => other !== name)
+            .join(', ')}: one of them can't be set alone (change the file)`,
+        )
+      // A value given by hand takes an axis out of a search.
+      const { [name]: _, ...searched } = current.search?.axes ?? {}
+      const search = current.search === undefined ? {} : { search: { ...current.search, axes: searched } }
+      return { ...current, ...search, axes: { ...current.axes, [name]: expandValues(name, raw) } }
     })
   }, spec)
 }

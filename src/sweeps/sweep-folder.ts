@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../errors.js'
+import { canonicalJson } from '../seed.js'
 import type { Store } from '../store.js'
 import type { Trial } from '../trial.js'
 import { readJournal, type JournalDamage, type JournalEntry } from './journal.js'
@@ -66,6 +67,11 @@ export class SweepFolder {
     if (existsSync(join(folder, 'plan.json'))) {
       const existing = await SweepFolder.open(store, id)
       if (existing.plan.hash !== plan.hash) throw new PlanDiffersError(id, existing.plan.trials, plan.trials)
+      if (canonicalJson(existing.plan.spec.scheduler ?? []) !== canonicalJson(plan.spec.scheduler ?? []))
+        throw new StoreError(`sweep ${id} exists with another scheduler`, {
+          hint: 'give this one another --name',
+          exitCode: 2,
+        })
       return existing
     }
     return SweepFolder.#write(folder, { format: planFormat, sweep: id, ...facts, ...plan })

@@ -60,4 +60,19 @@ describe('principal components by the Gram matrix', () => {
     expect([...pca.coordinates.at(-1)!]).toEqual([0, 0])
     expect([...projectOnto(pca, rows[2]!)]).toEqual([...pca.coordinates[2]!])
   })
+
+  it('is the same of many rows with few features as of its rows one by one in the plane', () => {
+    const random = new Random(5)
+    const few = Array.from({ length: 6 }, () => [3 * random.normal(), random.normal(), 0.2 * random.normal()])
+    // Each row thrice: more rows than features, the very same directions and shares.
+    const many = principalComponents([...few, ...few, ...few], { count: 3 })
+    const wide = principalComponents(
+      few.map((row) => [...row, ...new Array<number>(20).fill(0)]),
+      { count: 3 },
+    )
+    many.components.forEach((component, k) => {
+      expect(many.explained[k]).toBeCloseTo(wide.explained[k]!, 10)
+      component.forEach((value, i) => expect(value).toBeCloseTo(wide.components[k]![i]!, 8))
+    })
+  })
 })

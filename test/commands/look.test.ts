@@ -56,6 +56,25 @@ describe('the commands that look', () => {
     expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(5)
   })
 
+  it('best ranks points by the mean over their seeds', () => {
+    const { points } = json<{ points: { params: { width: number }; mean: number; values: number[] }[] }>('best', sweep)
+    expect(points.map(({ values }) => values.length)).toEqual([2, 2])
+    expect(points[0]!.mean).toBeGreaterThanOrEqual(points[1]!.mean)
+    expect(mlds('best', sweep, '--metric', 'no/such').stderr).toMatch(/no\/such.*\n.*validation\/loss/)
+  })
+
+  it('compare sets a sweep beside itself in pairs, and finds no difference', () => {
+    const { points } = json<{ points: { difference: number; pairs: number }[] }>('compare', sweep, sweep)
+    expect(points).toHaveLength(2)
+    for (const point of points) expect(point).toMatchObject({ difference: 0, pairs: 2 })
+  })
+
+  it('diff says what a plan would add and leave out, in its exit code too', () => {
+    const other = mlds('diff', sweep, 'params', '--profile', 'smoke')
+    expect(other.code).toBe(1)
+    expect(other.stdout).toMatch(/0 trials in common, \d+ new, 4 gone/)
+  })
+
   it('report writes a page, its Markdown and its pictures, with the same bytes each time', () => {
     const files = json<{ files: string[] }>('report', sweep).files
     expect(files.map((file) => file.slice(file.lastIndexOf('/') + 1)).slice(0, 2)).toEqual(['report.html', 'report.md'])

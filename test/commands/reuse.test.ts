@@ -67,6 +67,6 @@ describe('a sweep that shares trials with an earlier one', () => {
     expect(summary.failed).toBeGreaterThan(0)
     expect(summary).toMatchObject({ planned: 3, finished: 0, skipped: 1 })
     const journal = readFileSync(join(cwd, '.mlds', 'sweeps', summary.sweep, 'journal.jsonl'), 'utf8')
-    expect(journal).toMatch(/its parent [0-9a-f]{16} has no result \(failed\)/)
+    expect(journal).toMatch(/its parent [0-9a-f]{16} did not finish \(failed\)/)
   })
 })

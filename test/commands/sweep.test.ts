@@ -326,4 +326,26 @@ describe('bad input', () => {
       },
     })
   })
+
+  it('stops hopeless trials early when told to, and a finished one at its target', async () => {
+    const cwd = temporaryFolder()
+    const axes = ['dataset=glyphs-2000', 'trainRows=200', 'validationRows=50', 'epochs=30', 'width=8', 'seed=0..3']
+    const result = await mlds(
+      [
+        'sweep',
+        'params',
+        ...axes.flatMap((axis) => ['--set', axis]),
+        '--scheduler',
+        'target:value=5,metric=train/loss,direction=minimize',
+        '--json',
+      ],
+      { cwd },
+    )
+    const { planned, finished, stopped } = JSON.parse(result.stdout) as Record<string, number>
+    expect({ planned, finished, stopped }).toEqual({ planned: 4, finished: 4, stopped: 4 })
+    expect(result.code).toBe(0)
+    const again = await mlds(['sweep', 'params', '--scheduler', 'ahsa'], { cwd })
+    expect(again.code).toBe(2)
+    expect(again.stderr).toMatch(/unknown scheduler: ahsa\n +did you mean asha/)
+  })
 })

@@ -1,0 +1,114 @@
+import type { Random } from '../seed.js'
+import type { Params, TrialRecord } from '../trial.js'
+import { bootstrapInterval, mean, standardDeviation } from './statistics.js'
+
+/** One point of a sweep with the values its seeds gave. */
+export interface Standing {
+  readonly params: Params
+  readonly trials: readonly string[]
+  readonly values: readonly number[]
+  readonly mean: number
+  /** Sample standard deviation over the seeds; 0 of one. */
+  readonly deviation: number
+  /** How many of its trials were stopped before their end. */
+  readonly stopped: number
+}
+
+/**
+ * Points by the mean of a final metric over their seeds, the best first. A point with a trial that was stopped early ranks
+ * behind those that ran to their end: its last value is not its final one.
+ */
+export function standings(
+  records: readonly TrialRecord[],
+  { metric, direction }: { readonly metric: string; readonly direction: 'minimize' | 'maximize' },
+): Standing[] {
+  const sign = direction === 'minimize' ? 1 : -1
+  return [...pointsWith(records, metric).values()]
+    .map((own): Standing => {
+      const values = own.map((record) => record.metrics[metric]!)
+      return {
+        params: own[0]!.trial.params,
+        trials: own.map(({ trial }) => trial.id),
+        values,
+        mean: mean(values),
+        deviation: standardDeviation(values),
+        stopped: own.filter(({ state }) => state === 'stopped').length,
+      }
+    })
+    .sort((a, b) => Math.min(a.stopped, 1) - Math.min(b.stopped, 1) || sign * (a.mean - b.mean))
+}
+
+function pointsWith(
+  records: readonly TrialRecord[],
+  metric: string,
+  axes?: readonly string[],
+): Map<string, TrialRecord[]> {
+  const points = new Map<string, TrialRecord[]>()
+  for (const record of records) {
+    if (!Number.isFinite(record.metrics[metric])) continue
+    const { params, stage } = record.trial
+    const named = axes === undefined ? Object.entries(params) : axes.map((axis) => [axis, params[axis] ?? null])
+    const key = JSON.stringify([stage, named])
+    points.set(key, [...(points.get(key) ?? []), record])
+  }
+  return points
+}
+
+/** What a point is worth in two sweeps. */
+export interface Comparison {
+  /** The point's values on the axes that vary, by name. */
+  readonly point: Params
+  readonly first: readonly number[]
+  readonly second: readonly number[]
+  /** Mean of second − first: over pairs of equal seeds when there are any, else of the means. */
+  readonly difference: number
+  /** How many pairs of equal seeds it rests on; 0 when unpaired. */
+  readonly pairs: number
+  /** 95 % bootstrap interval over the pairs; missing with fewer than 3. */
+  readonly interval?: readonly [number, number]
+}
+
+/**
+ * Two sweeps point by point on the axes that vary within either, which is where they can meet; trials with equal seeds are
+ * compared in pairs, which takes the seeds' own spread out of the difference.
+ */
+export function compareRecords(
+  first: readonly TrialRecord[],
+  second: readonly TrialRecord[],
+  metric: string,
+  axes: readonly string[],
+  random: Random,
+): Comparison[] {
+  const [a, b] = [pointsWith(first, metric, axes), pointsWith(second, metric, axes)]
+  return [...a].flatMap(([key, own]) => {
+    const other = b.get(key)
+    if (other === undefined) return []
+    const [from, to] = [own, other].map((records) => records.map((record) => record.metrics[metric]!)) as [
+      number[],
+      number[],
+    ]
+    const paired = pairsOf(own, other, metric)
+    const differences = paired.length > 0 ? paired : [mean(to) - mean(from)]
+    const drawn = (indexes: Int32Array): number => mean(Array.from(indexes, (i) => differences[i]!))
+    return [
+      {
+        point: Object.fromEntries(
+          axes.flatMap((axis) => (axis in own[0]!.trial.params ? [[axis, own[0]!.trial.params[axis]!]] : [])),
+        ),
+        first: from,
+        second: to,
+        difference: mean(differences),
+        pairs: paired.length,
+        ...(paired.length < 3 ? {} : { interval: bootstrapInterval(paired.length, drawn, random) }),
+      },
+    ]
+  })
+}
+
+function pairsOf(first: readonly TrialRecord[], second: readonly TrialRecord[], metric: string): number[] {
+  const bySeeds = new Map(first.map((record) => [JSON.stringify(record.trial.seeds), record.metrics[metric]!]))
+  return second.flatMap((record) => {
+    const partner = bySeeds.get(JSON.stringify(record.trial.seeds))
+    return partner === undefined ? [] : [record.metrics[metric]! - partner]
+  })
+}

@@ -1,0 +1,49 @@
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { metricFlag, openObjective, sweepArg } from '../cli/flags.js'
+import { formatTable } from '../cli/table.js'
+
+export default class Best extends BaseCommand {
+  static override description = 'Ranks the points of a sweep by their objective, averaged over seeds'
+  static override examples = [
+    '<%= config.bin %> best latest',
+    '<%= config.bin %> best latest --metric test/loss --top 5',
+  ]
+  static override args = { sweep: sweepArg }
+  static override flags = {
+    metric: metricFlag,
+    maximize: Flags.boolean({ description: 'take larger for better (with --metric)' }),
+    top: Flags.integer({ description: 'how many points', default: 10, min: 1, helpValue: 'N' }),
+  }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Best)
+    const store = await this.openStore(flags.store)
+    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { readRecords } = await import('../sweeps/conclude.js')
+    const { varyingAxes } = await import('../sweeps/plan.js')
+    const { standings } = await import('../analysis/standings.js')
+    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const objective = await openObjective(sweep.plan, flags.metric, flags.maximize)
+    const records = readRecords(sweep)
+    const ranked = standings(records, objective)
+    const { UnknownNameError } = await import('../errors.js')
+    if (ranked.length === 0)
+      throw new UnknownNameError('metric, or one that no trial has yet', objective.metric, [
+        ...new Set(records.flatMap(({ metrics }) => Object.keys(metrics))),
+      ])
+    const axes = varyingAxes(sweep.plan.trials)
+    const rows = ranked
+      .slice(0, flags.top)
+      .map(({ params, values, mean, deviation, stopped }, i) => [
+        i + 1,
+        mean,
+        values.length > 1 ? `± ${deviation.toPrecision(2)}` : '',
+        values.length,
+        ...axes.map((axis) => String(params[axis] ?? '')),
+        stopped === 0 ? '' : 'stopped early',
+      ])
+    this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))
+    return { sweep: sweep.id, objective, points: ranked.slice(0, flags.top) }
+  }
+}

@@ -1,0 +1,48 @@
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { metricFlag, openObjective } from '../cli/flags.js'
+import { formatTable } from '../cli/table.js'
+
+const sweepOf = (which: string) =>
+  Args.string({ description: `the ${which} sweep: an id, or the beginning of one`, required: true })
+
+export default class Compare extends BaseCommand {
+  static override description = 'Compares two sweeps point by point; trials with equal seeds in pairs'
+  static override examples = ['<%= config.bin %> compare params-1a2b params-3c4d --metric test/loss']
+  static override args = { first: sweepOf('first'), second: sweepOf('second') }
+  static override flags = { metric: metricFlag }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Compare)
+    const store = await this.openStore(flags.store)
+    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { readRecords } = await import('../sweeps/conclude.js')
+    const { varyingAxes } = await import('../sweeps/plan.js')
+    const { compareRecords } = await import('../analysis/standings.js')
+    const { Random } = await import('../seed.js')
+    const { DataError } = await import('../errors.js')
+    const open = async (id: string) => SweepFolder.open(store, await resolveSweepId(store, id))
+    const [first, second] = [await open(args.first), await open(args.second)]
+    const { metric } = await openObjective(first.plan, flags.metric, false)
+    const axes = [...new Set([first, second].flatMap(({ plan }) => varyingAxes(plan.trials)))]
+    const compared = compareRecords(readRecords(first), readRecords(second), metric, axes, new Random(0, 'compare'))
+    if (compared.length === 0)
+      throw new DataError(
+        `${first.id} and ${second.id} have no point in common with a ${metric} (they vary: ${axes.join(', ')})`,
+        {
+          exitCode: 2,
+        },
+      )
+    const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
+    const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs }) => [
+      ...axes.map((axis) => String(point[axis] ?? '')),
+      mean(a),
+      mean(b),
+      difference,
+      interval === undefined ? '' : `${interval[0].toPrecision(3)} to ${interval[1].toPrecision(3)}`,
+      pairs === 0 ? `${a.length}, ${b.length} unpaired` : `${pairs} pairs`,
+    ])
+    this.log(formatTable([...axes, first.id, second.id, 'difference', '95 % interval', 'seeds'], rows))
+    return { metric, first: first.id, second: second.id, points: compared }
+  }
+}

@@ -1,0 +1,33 @@
+import { BaseCommand } from '../cli/base-command.js'
+import { nameFlag, profileFlag, schedulerFlag, setFlag, sweepArg, targetArg } from '../cli/flags.js'
+
+export default class Diff extends BaseCommand {
+  static override description = 'Says how a plan differs from a sweep; exit code 0 when they ask for the same trials'
+  static override examples = [
+    '<%= config.bin %> diff latest my-sweep.yaml',
+    '<%= config.bin %> diff latest params --set width=8,16',
+  ]
+  static override args = { sweep: sweepArg, target: targetArg }
+  static override flags = { set: setFlag, profile: profileFlag, name: nameFlag, scheduler: schedulerFlag }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Diff)
+    const store = await this.openStore(flags.store)
+    const { SweepFolder, diffPlans, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { planTarget } = await import('../cli/plan-target.js')
+    const { exitCodes } = await import('../errors.js')
+    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const { plan } = await planTarget(args.target, flags, store)
+    const { added, removed, axes } = diffPlans(sweep.plan.trials, plan.trials)
+    const kept = plan.trials.length - added
+    const same = added === 0 && removed === 0
+    if (!same) process.exitCode = exitCodes.incomplete
+    this.log(
+      same
+        ? `${sweep.id} asks for the very same ${kept} trials`
+        : `${kept} trials in common, ${added} new, ${removed} gone`,
+    )
+    if (axes !== '') this.log(axes.replaceAll('; ', '\n'))
+    return { sweep: sweep.id, same, kept, added, removed, axes }
+  }
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { compareRecords, standings } from '../../src/analysis/standings.js'
+import { Random } from '../../src/seed.js'
+import type { TrialRecord } from '../../src/trial.js'
+
+function record(width: number, seed: number, loss: number, state: TrialRecord['state'] = 'finished'): TrialRecord {
+  return {
+    trial: {
+      id: `${width}-${seed}-${loss}`,
+      index: 0,
+      experiment: 'toy',
+      version: 1,
+      stage: 'main',
+      params: { width, kind: 'plain' },
+      seeds: { data: seed, init: seed, shuffle: seed, corruption: seed },
+      parents: [],
+      cost: 1,
+    },
+    state,
+    attempts: 1,
+    metrics: { loss },
+    artifacts: {},
+    series: {},
+  }
+}
+
+describe('standings', () => {
+  const records = [record(1, 0, 3), record(1, 1, 5), record(2, 0, 2), record(2, 1, 4), record(3, 0, 0.1, 'stopped')]
+
+  it('rank points by their mean over seeds, those stopped early behind', () => {
+    const ranked = standings(records, { metric: 'loss', direction: 'minimize' })
+    expect(ranked.map(({ params, mean, deviation }) => [params['width'], mean, deviation])).toEqual([
+      [2, 3, Math.SQRT2],
+      [1, 4, Math.SQRT2],
+      [3, 0.1, 0],
+    ])
+    expect(standings(records, { metric: 'loss', direction: 'maximize' })[0]!.params['width']).toBe(1)
+  })
+
+  it('pass over trials without the metric', () => {
+    expect(standings(records, { metric: 'accuracy', direction: 'maximize' })).toEqual([])
+  })
+})
+
+describe('a comparison of two sweeps', () => {
+  const seeds = [0, 1, 2, 3]
+  const noise = [5, -3, 8, 1]
+  const first = seeds.map((seed) => record(1, seed, 10 + noise[seed]!))
+
+  it('pairs equal seeds, so that their own spread falls out', () => {
+    const second = seeds.map((seed) => record(1, seed, 10.5 + noise[seed]!))
+    const [point] = compareRecords(first, second, 'loss', ['width'], new Random(0))
+    expect(point).toMatchObject({ point: { width: 1 }, pairs: 4, difference: 0.5 })
+    expect(point!.interval![0]).toBeCloseTo(0.5, 12)
+    expect(point!.interval![1]).toBeCloseTo(0.5, 12)
+  })
+
+  it('takes the means where no seeds meet, and leaves out points of one sweep alone', () => {
+    const second = [record(1, 9, 20), record(7, 0, 1)]
+    const compared = compareRecords(first, second, 'loss', ['width'], new Random(0))
+    expect(compared).toHaveLength(1)
+    expect(compared[0]).toMatchObject({ pairs: 0, difference: 20 - 12.75 })
+    expect(compared[0]!.interval).toBeUndefined()
+  })
+})
