@@ -1,6 +1,14 @@
 /** mlds as a library: what an experiment of one's own is written with. */
 export { defineExperiment, defineStage } from './experiments/experiment.js'
-export type { Claim, Experiment, Profile, Stage, TrialContext, Verdict } from './experiments/experiment.js'
+export type {
+  Claim,
+  Experiment,
+  Profile,
+  ShortExperiment,
+  Stage,
+  TrialContext,
+  Verdict,
+} from './experiments/experiment.js'
 export { boolean, choice, integer, number, text } from './space.js'
 export type { ParamsOf, Space } from './space.js'
 export { defineNet, initialize } from './nn/net.js'

@@ -7,7 +7,7 @@ export type Axis = IntegerAxis | NumberAxis | ChoiceAxis | BooleanAxis | TextAxi
 interface AxisBase<T extends ParamValue> {
   readonly default: T
   /** One sentence; shown by `mlds experiments NAME`. */
-  readonly doc: string
+  readonly doc?: string
   /** Shown on figure axes and in tables, such as `epochs`. */
   readonly unit?: string
   /** An axis that says how a trial is run rather than what it is (`epochs` for a resumable net) may be left out of labels. */

@@ -65,6 +65,7 @@ const allowed: Record<string, readonly string[]> = {
 /** Interfaces are words everyone may use, as long as only types are taken from them. */
 const interfaces = [
   'experiments/experiment.ts',
+  'experiments/own.ts',
   'worker/backend.ts',
   'tracking/tracker.ts',
   'sweeps/scheduler.ts',

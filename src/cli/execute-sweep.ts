@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.js'
-import { exitCodes } from '../errors.js'
+import { exitCodes, MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import type { Store } from '../store.js'
@@ -266,6 +266,8 @@ export function openBackendFor(
   experiment: Experiment,
   { nats, tenant, workers }: { nats?: string | undefined; tenant: string; workers: number },
 ): Promise<Backend> {
+  if (nats !== undefined && sweep.plan.spec.own !== undefined)
+    throw new MldsError('USAGE', `--nats: an experiment of one's own runs on threads only: ${sweep.plan.experiment}`)
   return nats === undefined
     ? openThreadsFor(store, sweep, experiment, workers)
     : openRemoteFor(store, sweep, { nats, tenant })
@@ -294,6 +296,7 @@ async function openThreadsFor(
     logsFolder: join(sweep.folder, 'logs'),
     datasets,
     experimentModules: [],
+    ...(sweep.plan.spec.own === undefined ? {} : { own: sweep.plan.spec.own }),
   })
 }
 

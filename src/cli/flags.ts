@@ -76,8 +76,8 @@ export async function openObjective(
   metric: string | undefined,
   maximize: boolean,
 ): Promise<{ metric: string; direction: 'minimize' | 'maximize' }> {
-  const { findExperiment } = await import('../experiments/registry.js')
-  const objective = plan.spec.objective ?? (await findExperiment(plan.experiment)).objective
+  const { experimentOf } = await import('../experiments/registry.js')
+  const objective = plan.spec.objective ?? (await experimentOf(plan)).objective
   if (metric === undefined) return objective
   return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
 }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
 import { SpecError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
+import type { OwnSource } from '../experiments/own.js'
 import { canonicalName, findExperiment } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { makePlan, type Plan } from '../sweeps/plan.js'
@@ -16,26 +18,58 @@ export interface TargetFlags {
   readonly scheduler?: readonly string[] | undefined
 }
 
-/** An experiment's name or a sweep file, with flags laid over it, checked and expanded. Starts nothing. */
+/**
+ * An experiment's name, a module that exports one, or a sweep file, with flags laid over it, checked and expanded.
+ * Starts nothing.
+ */
 export async function planTarget(
   target: string,
   flags: TargetFlags,
   store: Store,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
-  const written = await readSpec(target)
+  const written = await settleOwn(applyOverrides(await readSpec(target), flags.set))
+  const experiment = await experimentFor(written)
   const spec: SweepSpec = {
-    ...applyOverrides(written, flags.set),
-    experiment: canonicalName(written.experiment),
+    ...written,
+    experiment: experiment.name,
     ...(flags.profile === undefined ? {} : { profile: flags.profile }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...((flags.scheduler ?? []).length === 0 ? {} : { scheduler: flags.scheduler!.map(parseStoppingFlag) }),
   }
-  const experiment = await findExperiment(spec.experiment)
   const data = openData({ cacheFolder: store.cacheFolder })
   return { plan: makePlan(experiment, spec, (name) => data.resolve(name).fingerprint), experiment }
 }
 
+/** The spec with all that a person's own experiment needs to be opened again from it alone. */
+async function settleOwn(spec: SweepSpec): Promise<SweepSpec> {
+  if (spec.own?.kind !== 'command') return spec
+  const { withAxes } = await import('../experiments/command.js')
+  // What a program's axes are is known from the values they are given.
+  return { ...spec, own: { ...spec.own, command: withAxes(spec.own.command, valuesOf(spec), spec.objective) } }
+}
+
+async function experimentFor({ own, experiment }: SweepSpec): Promise<Experiment> {
+  if (own === undefined) return await findExperiment(canonicalName(experiment))
+  const { openOwn } = await import('../experiments/own.js')
+  return await openOwn(own)
+}
+
+/** Every value that the spec gives an axis, wherever it does. */
+function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonly unknown[]> {
+  const searched = Object.entries(search?.axes ?? {}).map(([name, axis]): [string, readonly unknown[]] => [
+    name,
+    axis.kind === 'choice' ? axis.values : [axis.low, axis.high],
+  ])
+  return { ...axes, ...Object.assign({}, ...zip), ...Object.fromEntries(searched) } as Record<
+    string,
+    readonly unknown[]
+  >
+}
+
 async function readSpec(target: string): Promise<SweepSpec> {
+  const { isModuleFile } = await import('../experiments/own.js')
+  const { parseCommand } = await import('../experiments/command.js')
+  if (isModuleFile(target)) return { experiment: target, own: { kind: 'file', file: resolve(target) }, axes: {} }
   if (!/\.ya?ml$|\.json$/i.test(target)) return { experiment: target, axes: {} }
   let text: string
   try {
@@ -47,5 +81,10 @@ async function readSpec(target: string): Promise<SweepSpec> {
       { cause: error },
     )
   }
-  return parseSweepFile(text, target)
+  const folder = dirname(resolve(target))
+  const parseOwn = (raw: unknown): OwnSource | undefined => {
+    if (typeof raw !== 'string') return { kind: 'command', command: parseCommand(raw, folder) }
+    return isModuleFile(raw) ? { kind: 'file', file: resolve(folder, raw) } : undefined
+  }
+  return parseSweepFile(text, target, parseOwn)
 }

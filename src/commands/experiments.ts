@@ -37,7 +37,7 @@ export default class Experiments extends BaseCommand {
         axis,
         String(spec.default),
         describeAxis(spec),
-        spec.doc,
+        spec.doc ?? '',
       ])
       this.log(
         `${stages.length > 1 ? `stage ${stage.name}\n` : ''}${formatTable(['axis', 'default', 'values', 'meaning'], rows)}\n`,

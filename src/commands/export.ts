@@ -44,11 +44,11 @@ export default class Export extends BaseCommand {
     const { existsSync, readdirSync } = await import('node:fs')
     const { concludeAndDraw, describeSweep } = await import('../cli/execute-sweep.js')
     const { exportMlruns } = await import('../cli/tracking.js')
-    const { findExperiment } = await import('../experiments/registry.js')
+    const { experimentOf } = await import('../experiments/registry.js')
     if (existsSync(folder) && readdirSync(folder).length > 0) {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)
     }
-    const experiment = await findExperiment(sweep.plan.experiment)
+    const experiment = await experimentOf(sweep.plan)
     const told = await concludeAndDraw({ store, sweep, experiment })
     const runs = await exportMlruns(sweep, experiment, folder, { info: describeSweep(sweep, experiment), ...told })
     this.log(`${runs} runs written to ${folder}. To look at them:

@@ -34,10 +34,10 @@ export default class Figure extends BaseCommand {
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
-    const { findExperiment } = await import('../experiments/registry.js')
+    const { experimentOf } = await import('../experiments/registry.js')
     const { concludeAndDraw } = await import('../cli/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, id))
-    const experiment = await findExperiment(sweep.plan.experiment)
+    const experiment = await experimentOf(sweep.plan)
     return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }))
   }
 

@@ -30,14 +30,14 @@ export default class Resume extends BaseCommand {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { openBackendFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
-    const { findExperiment } = await import('../experiments/registry.js')
+    const { experimentOf } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
       const state = rerunnable.find((known) => known === word.trim())
       if (state === undefined) throw new UnknownNameError('state', word, rerunnable)
       return state
     })
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
-    const experiment = await findExperiment(sweep.plan.experiment)
+    const experiment = await experimentOf(sweep.plan)
     const summary = await executeSweep({
       store,
       sweep,

@@ -18,7 +18,7 @@ export default class Sync extends BaseCommand {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { concludeAndDraw, describeSweep } = await import('../cli/execute-sweep.js')
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
-    const { findExperiment } = await import('../experiments/registry.js')
+    const { experimentOf } = await import('../experiments/registry.js')
     const url = trackingUrl(flags.track)
     if (url === undefined) {
       throw new MldsError('USAGE', 'no MLflow server was named', {
@@ -32,7 +32,7 @@ export default class Sync extends BaseCommand {
     if (pid !== undefined) {
       throw new MldsError('BUSY', `sweep ${sweep.id} is running: pid ${pid}`, { hint: 'sync it when it has ended' })
     }
-    const experiment = await findExperiment(sweep.plan.experiment)
+    const experiment = await experimentOf(sweep.plan)
     const told = await concludeAndDraw({ store, sweep, experiment })
     const tracking = openTracking({ sweep, experiment, url, warn: (message) => this.warn(message) })
     try {

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
+import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
 import type { Engine } from '../nn/engine.js'
 import type { ParamsOf, Space } from '../space.js'
@@ -28,21 +29,23 @@ export interface TrialContext {
    * Tells the sweep how it stands after `step` (an epoch from 1, unless the experiment says otherwise).
    * Rejects with the signal's reason when the trial has been stopped. @throws DivergedError if a watched loss is not finite.
    */
-  report(step: number, metrics: Metrics): Promise<void>
+  readonly report: (step: number, metrics: Metrics) => Promise<void>
   /** A data set by name; shared between the trials of a thread, so never write to its arrays. */
-  data(name: string): Promise<Dataset>
+  readonly data: (name: string) => Promise<Dataset>
   /** Keeps bytes under a name with the trial's result: a checkpoint, a table. */
-  save(name: string, bytes: Uint8Array): Promise<void>
+  readonly save: (name: string, bytes: Uint8Array) => Promise<void>
   /** What a parent saved. @throws DataError when the parent has no artifact of that name. */
-  load(parent: ParentResult, name: string): Promise<Uint8Array>
+  readonly load: (parent: ParentResult, name: string) => Promise<Uint8Array>
   /** One line into the trial's log file. */
-  log(line: string): void
+  readonly log: (line: string) => void
 }
 
 /** A set of trials run alike. The first stage has no `derive`; later ones need results of the trials it names. */
 export interface Stage<S extends Space = Space> {
   readonly name: string
   readonly space: S
+  /** False for a stage that trains no net here: no engine is loaded for it. */
+  readonly engine?: false
   /** Data sets a trial reads, by name; their fingerprints become part of the trial's id. */
   data(params: ParamsOf<S>): readonly string[]
   /** Estimated floating-point operations of one trial. */
@@ -101,6 +104,51 @@ export interface Experiment<S extends Space = Space> {
 export function defineStage<const S extends Space>(stage: Stage<S>): Stage<S> {
   return stage
 }
-export function defineExperiment<const S extends Space>(experiment: Experiment<S>): Experiment<S> {
-  return experiment
+export function defineExperiment<const S extends Space>(experiment: Experiment<S> | ShortExperiment<S>): Experiment<S> {
+  return 'stages' in experiment ? experiment : complete(experiment)
+}
+
+/** The least that makes an experiment: a space, and what a trial does with a point of it. */
+export interface ShortExperiment<S extends Space = Space> {
+  /** Left out: the file's name. */
+  readonly name?: string
+  readonly title?: string
+  readonly question?: string
+  readonly space: S
+  run(params: ParamsOf<S>, context: TrialContext): Promise<Metrics> | Metrics
+  /** Left out: `loss`, the smaller the better. */
+  readonly objective?: Experiment['objective']
+  /** Data sets its trials read, by name. */
+  readonly data?: readonly string[]
+  readonly profiles?: Readonly<Record<string, Profile>>
+  /** Left out: the course of the metrics, and results against each number that varies. */
+  readonly figures?: readonly FigureDefinition[]
+  readonly claims?: readonly Claim[]
+}
+
+function complete<S extends Space>(short: ShortExperiment<S>): Experiment<S> {
+  const { name = '', title = name, question = title, space, data = [], figures, claims = [], profiles } = short
+  const objective = short.objective ?? { metric: 'loss', direction: 'minimize' }
+  const defaults: Profile = { axes: {}, seeds: [0] }
+  return {
+    name,
+    aliases: [],
+    version: 1,
+    title,
+    question,
+    source: '',
+    objective,
+    stages: [
+      {
+        name: 'main',
+        space,
+        data: () => data,
+        cost: () => 1,
+        run: async (params, context) => short.run(params, context),
+      },
+    ],
+    profiles: { smoke: defaults, reduced: defaults, full: defaults, ...profiles },
+    figures: figures ?? defaultFigures(space, objective),
+    claims,
+  }
 }

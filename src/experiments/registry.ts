@@ -1,5 +1,6 @@
 import { UnknownNameError } from '../errors.js'
 import type { Experiment } from './experiment.js'
+import type { OwnSource } from './own.js'
 
 /** Each experiment is loaded when it is asked for: a list of names costs nothing. */
 const loaders = {
@@ -39,6 +40,16 @@ export function canonicalName(name: string): string {
   if (Object.hasOwn(loaders, bare)) return bare
   if (Object.hasOwn(aliases, bare)) return aliases[bare]!
   throw new UnknownNameError('experiment', name, experimentNames)
+}
+
+/** The experiment of a stored plan. @throws MldsError when it is a person's own and its code has changed since. */
+export async function experimentOf(plan: {
+  readonly experiment: string
+  readonly spec: { readonly own?: OwnSource }
+}): Promise<Experiment> {
+  if (plan.spec.own === undefined) return await findExperiment(plan.experiment)
+  const { reopenOwn } = await import('./own.js')
+  return await reopenOwn(plan.spec.own, plan.experiment)
 }
 
 /** @throws UnknownNameError with the nearest known name. */

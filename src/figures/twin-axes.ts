@@ -86,7 +86,7 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
               [2, 3],
             ].slice(0, labels.length),
           },
-          legend: { symbolStrokeColor: '#333' },
+          legend: { symbolType: 'stroke', symbolStrokeColor: '#333' },
         },
       },
     }

@@ -117,7 +117,7 @@ function ofExperiment({ stages, profiles }: Experiment): Json {
 function axisSchema(axis: Axis): Json {
   const one = valueSchema(axis)
   return {
-    description: `${axis.doc}; ${describeAxis(axis)}; default ${String(axis.default)}`,
+    description: `${axis.doc === undefined ? '' : `${axis.doc}; `}${describeAxis(axis)}; default ${String(axis.default)}`,
     // Text holds the notations 8,32 and 0..4 and logspace(…).
     anyOf: [
       one,

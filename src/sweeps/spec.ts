@@ -1,4 +1,5 @@
 import { LineCounter, parseDocument, isMap, isScalar, type Node } from 'yaml'
+import type { OwnSource } from '../experiments/own.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest } from '../errors.js'
 import { parseSearch, type Search } from './samplers.js'
 import { parseStopping, type StoppingRule } from './stopping.js'
@@ -6,7 +7,9 @@ import { expandValues } from './values.js'
 
 /** What a person asked for, before it is checked against an experiment: plain data, kept with the sweep. */
 export interface SweepSpec {
+  /** A built-in one's name; with `own`, that of a person's own, which carries a hash of its code. */
   readonly experiment: string
+  readonly own?: OwnSource
   readonly profile?: string
   /** A name of the person's own; the sweep's id unless left out. */
   readonly name?: string
@@ -66,10 +69,14 @@ export const specKeys = [
 ] as const
 
 /**
- * Reads a sweep file. Axes are written under `axes`.
+ * Reads a sweep file. Axes are written under `axes`; `parseOwn` tells a person's own experiment from a built-in one's name.
  * @throws SpecError with file, line and column for anything that is not right.
  */
-export function parseSweepFile(text: string, file: string): SweepSpec {
+export function parseSweepFile(
+  text: string,
+  file: string,
+  parseOwn: (raw: unknown) => OwnSource | undefined = () => undefined,
+): SweepSpec {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const at = (node: unknown): string => {
@@ -94,7 +101,10 @@ export function parseSweepFile(text: string, file: string): SweepSpec {
       })
     }
   }
-  const experiment: unknown = document.get('experiment')
+  const written = document.get('experiment', true) as Node | undefined
+  const raw: unknown = written?.toJS(document)
+  const own = raw === undefined ? undefined : located(at(written), () => parseOwn(raw))
+  const experiment = own === undefined ? raw : own.kind
   if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
 
   const axes: Record<string, unknown[]> = {}
@@ -118,6 +128,7 @@ export function parseSweepFile(text: string, file: string): SweepSpec {
   const name = textOf(document.get('name'), 'name', file)
   return {
     experiment,
+    ...(own === undefined ? {} : { own }),
     axes,
     ...(profile === undefined ? {} : { profile }),
     ...(name === undefined ? {} : { name }),

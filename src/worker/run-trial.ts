@@ -89,7 +89,8 @@ async function conduct(
   const context: TrialContext = {
     trial,
     seeds: trial.seeds,
-    engine: await surroundings.engine(assignment.engine),
+    // A stage that trains nothing here does not wait for what it never uses.
+    engine: stage.engine === false ? (undefined as never) : await surroundings.engine(assignment.engine),
     signal,
     parents: assignment.parents,
     async report(step, metrics) {

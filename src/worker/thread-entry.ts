@@ -5,7 +5,7 @@ import { workerData } from 'piscina'
 import { systemClock } from '../clock.js'
 import { DataError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { findExperiment } from '../experiments/registry.js'
+import { experimentOf as experimentNamed } from '../experiments/registry.js'
 import { createEngine } from '../nn/create-engine.js'
 import type { Engine } from '../nn/engine.js'
 import { openStore } from '../store.js'
@@ -15,7 +15,7 @@ import type { ClosingFlag, EventsMessage, PortMessage, ThreadData, ThreadTask, T
 
 if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
 const port = parentPort
-const { storeFolder, logsFolder, datasets, experimentModules, closing } = workerData as ThreadData & ClosingFlag
+const { storeFolder, logsFolder, datasets, experimentModules, own, closing } = workerData as ThreadData & ClosingFlag
 const store = openStore(storeFolder)
 mkdirSync(logsFolder, { recursive: true })
 
@@ -32,7 +32,9 @@ async function experimentOf(name: string): Promise<Experiment> {
   extraExperiments ??= Promise.all(
     experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>),
   ).then((modules) => new Map(modules.map(({ default: experiment }) => [experiment.name, experiment])))
-  return (await extraExperiments).get(name) ?? findExperiment(name)
+  return (
+    (await extraExperiments).get(name) ?? experimentNamed({ experiment: name, spec: own === undefined ? {} : { own } })
+  )
 }
 
 /** The trial this thread runs now; a thread runs one at a time. */

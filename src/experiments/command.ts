@@ -1,0 +1,330 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
+import { MldsError, SpaceError, UnknownNameError } from '../errors.js'
+import { defaultFigures } from '../figures/default-figures.js'
+import { number, text, type Space } from '../space.js'
+import type { Metrics, Params } from '../trial.js'
+import type { Experiment, TrialContext } from './experiment.js'
+
+/** Any program as an experiment: what is run for each trial. */
+export interface CommandDefinition {
+  /** The program and its arguments; `{axis}` and `{seed}` stand for values. Never given to a shell. */
+  readonly argv: readonly string[]
+  /** Absolute. */
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly timeLimitMs?: number
+  /** Values of axes that the spec gives none. */
+  readonly defaults: Params
+  /** Every axis by name, once the spec is known. */
+  readonly axes?: Space
+  readonly objective?: Experiment['objective']
+}
+
+/** Reads `experiment: {command: …}`; `folder` is what relative paths start from. @throws SpaceError, UnknownNameError. */
+export function parseCommand(raw: unknown, folder: string): CommandDefinition {
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
+    throw new SpaceError('experiment: a name, a file, or {command: "program --option {axis}"}')
+  const { command, cwd = '.', env = {}, timeLimitMs, defaults = {}, ...others } = raw as Record<string, unknown>
+  const [unknown] = Object.keys(others)
+  const known = ['command', 'cwd', 'env', 'timeLimitMs', 'defaults']
+  if (unknown !== undefined) throw new UnknownNameError('key of experiment', unknown, known)
+  const argv = typeof command === 'string' ? splitWords(command) : command
+  if (!Array.isArray(argv) || argv.length === 0 || argv.some((word) => typeof word !== 'string' || word.includes('\0')))
+    throw new SpaceError(`command: ${JSON.stringify(command)} is not a command (text, or a list of words)`)
+  if (typeof cwd !== 'string') throw new SpaceError(`cwd: ${JSON.stringify(cwd)} is not a folder`)
+  if (timeLimitMs !== undefined && !(typeof timeLimitMs === 'number' && timeLimitMs > 0))
+    throw new SpaceError(`timeLimitMs: ${JSON.stringify(timeLimitMs)} is not a number of milliseconds above 0`)
+  return {
+    argv: argv as string[],
+    cwd: resolve(folder, cwd),
+    env: Object.fromEntries(Object.entries(env as object).map(([name, value]) => [name, String(value)])),
+    ...(timeLimitMs === undefined ? {} : { timeLimitMs }),
+    defaults: defaults as Params,
+  }
+}
+
+/** Words as a shell splits them, with quotes and backslashes, and nothing else a shell does. */
+export function splitWords(line: string): string[] {
+  const words: string[] = []
+  let word: string | undefined
+  let quote: string | undefined
+  for (let i = 0; i < line.length; i++) {
+    const letter = line[i]!
+    if (quote !== undefined) {
+      if (letter === quote) quote = undefined
+      else if (letter === '\\' && quote === '"' && /["\\]/.test(line[i + 1] ?? '')) word += line[++i]!
+      else word += letter
+    } else if (letter === '"' || letter === "'") {
+      quote = letter
+      word ??= ''
+    } else if (letter === '\\' && i + 1 < line.length) word = (word ?? '') + line[++i]!
+    else if (/\s/.test(letter)) {
+      if (word !== undefined) words.push(word)
+      word = undefined
+    } else word = (word ?? '') + letter
+  }
+  if (quote !== undefined) throw new SpaceError(`command: a ${quote} is not closed: ${line}`)
+  return word === undefined ? words : [...words, word]
+}
+
+const placeholder = /\{([A-Za-z_][\w.-]*)\}/g
+
+/** The program's words with values in place: a value is part of one word, whatever is in it. */
+export function fillWords(argv: readonly string[], values: Readonly<Record<string, string>>): string[] {
+  return argv.map((word) => word.replace(placeholder, (whole, name: string) => values[name] ?? whole))
+}
+
+/** What identifies a command: its words, surroundings, and the bytes of every file that a word names. */
+export function hashCommand({ argv, cwd, env }: CommandDefinition): string {
+  const hash = createHash('sha256').update(JSON.stringify([argv, env]))
+  for (const word of argv) {
+    const file = resolve(cwd, word)
+    if (existsSync(file) && statSync(file).isFile() && statSync(file).size < 16 << 20) hash.update(readFileSync(file))
+  }
+  return hash.digest('hex')
+}
+
+/**
+ * An experiment that runs the program once a trial. Its axes are those that the spec or the command names: numbers where
+ * every value is one, text elsewhere. A line of JSON on standard output is a report when it has a `step`, else part of the
+ * result; everything else goes to the trial's log.
+ */
+export function commandExperiment(definition: CommandDefinition): Experiment {
+  const { axes: space = {}, objective = { metric: 'loss', direction: 'minimize' } } = definition
+  const program = basename(definition.argv.find((word, i) => i > 0 && /\.\w+$/.test(word)) ?? definition.argv[0]!)
+  const profile = { axes: {}, seeds: [0] }
+  return {
+    name: program.replace(/\.\w+$/, '') || 'command',
+    aliases: [],
+    version: 1,
+    title: definition.argv.join(' '),
+    question: 'What does the program make of its parameters?',
+    source: definition.argv.join(' '),
+    objective,
+    stages: [
+      {
+        name: 'main',
+        space,
+        engine: false,
+        data: () => [],
+        cost: () => 1,
+        run: (params, context) => runCommand(definition, params, context),
+      },
+    ],
+    profiles: { smoke: profile, reduced: profile, full: profile },
+    figures: defaultFigures(space, objective),
+    claims: [],
+  }
+}
+
+/**
+ * The command with its axes: what the spec gives values, and what the words name.
+ * @throws SpaceError when a word names an axis that has no value.
+ */
+export function withAxes(
+  definition: CommandDefinition,
+  values: Readonly<Record<string, readonly unknown[]>>,
+  objective: Experiment['objective'] | undefined,
+): CommandDefinition {
+  const { argv, defaults } = definition
+  const written = argv.flatMap((word) => [...word.matchAll(placeholder)].map((match) => match[1]!))
+  const names = [...new Set([...Object.keys(values), ...Object.keys(defaults), ...written])]
+  const axes: Space = Object.fromEntries(
+    names
+      .filter((name) => name !== 'seed')
+      .map((name) => {
+        const given = [...(name in defaults ? [defaults[name]] : []), ...(values[name] ?? [])]
+        if (given.length === 0)
+          throw new SpaceError(`command: {${name}} has no values (name it under axes, or under defaults)`)
+        const isNumber = given.every((value) => value !== '' && Number.isFinite(Number(value)))
+        const doc = 'an argument of the program'
+        return [name, isNumber ? number({ default: Number(given[0]), doc }) : text({ default: String(given[0]), doc })]
+      }),
+  )
+  return { ...definition, axes, ...(objective === undefined ? {} : { objective }) }
+}
+
+/** After a polite signal, before the one that can't be ignored. */
+const patienceMs = 3_000
+/** A program may print what it likes; no more of it than this is kept, and no longer line. */
+const mostLogBytes = 8 << 20
+const mostLineBytes = 1 << 20
+/** Files left in the trial's folder are kept with its result up to these. */
+const mostFiles = 32
+const mostFileBytes = 64 << 20
+
+async function runCommand(definition: CommandDefinition, params: Params, context: TrialContext): Promise<Metrics> {
+  const { trial, seeds, signal } = context
+  const values = {
+    ...Object.fromEntries(Object.entries(params).map(([k, v]) => [k, String(v)])),
+    seed: String(seeds.init),
+  }
+  const [program, ...args] = fillWords(definition.argv, values) as [string, ...string[]]
+  const folder = await mkdtemp(join(tmpdir(), `mlds-${trial.id}-`))
+  try {
+    context.log(`${JSON.stringify([program, ...args])} in ${definition.cwd}`)
+    const child = spawn(program, args, {
+      cwd: definition.cwd,
+      // A group of its own, so that what it started goes with it.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        ...definition.env,
+        MLDS_TRIAL: trial.id,
+        MLDS_PARAMS: JSON.stringify(params),
+        MLDS_SEED: String(seeds.init),
+        MLDS_FOLDER: folder,
+      },
+    })
+    const metrics = await attend(child, definition, context, signal)
+    await keepFiles(folder, context)
+    return metrics
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Reads the program until it has ended, one way or another. */
+async function attend(
+  child: ChildProcess,
+  { timeLimitMs }: CommandDefinition,
+  context: TrialContext,
+  signal: AbortSignal,
+): Promise<Metrics> {
+  const metrics: Record<string, number> = {}
+  const log = boundedLog((line) => context.log(line))
+  let lastError = ''
+  let timedOut = false
+  let failure: unknown
+  const timers: NodeJS.Timeout[] = []
+  const end = (): void => {
+    killGroup(child, 'SIGTERM')
+    timers.push(setTimeout(() => killGroup(child, 'SIGKILL'), patienceMs))
+  }
+  signal.addEventListener('abort', end, { once: true })
+  if (signal.aborted) end()
+  if (timeLimitMs !== undefined)
+    timers.push(
+      setTimeout(() => {
+        timedOut = true
+        end()
+      }, timeLimitMs),
+    )
+  const exited = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    child.once('error', (error) => reject(new MldsError('COMMAND', `the program can't be started: ${error.message}`)))
+    child.once('exit', (code, by) => {
+      // What it left running would hold its output open for ever.
+      killGroup(child, 'SIGKILL')
+      resolve([code, by])
+    })
+  })
+  const reading = Promise.all([
+    readLines(child.stdout!, async (line) => {
+      const told = parseMetrics(line)
+      if (told === undefined) return log(line)
+      const { step, ...numbers } = told
+      Object.assign(metrics, numbers)
+      if (step === undefined || failure !== undefined) return
+      // A report that is refused (stopped, diverged) ends the program too; what it still prints is read and dropped.
+      await context.report(step, numbers).catch((error: unknown) => {
+        failure = error
+        end()
+      })
+    }),
+    readLines(child.stderr!, (line) => {
+      if (line.trim() !== '') lastError = line
+      log(line)
+    }),
+  ])
+  try {
+    const [code, by] = await exited
+    await reading
+    signal.throwIfAborted()
+    if (failure !== undefined) throw failure as Error
+    if (timedOut) throw new MldsError('COMMAND', `the program took longer than its limit: ${timeLimitMs} ms`)
+    if (code !== 0)
+      throw new MldsError(
+        'COMMAND',
+        `the program ended ${by === null ? `with exit code ${code}` : `by ${by}`}${lastError === '' ? '' : `: ${lastError.slice(0, 500)}`}`,
+      )
+    if (Object.keys(metrics).length === 0)
+      context.log('the program printed no metrics (lines such as {"step": 1, "loss": 0.5})')
+    return metrics
+  } finally {
+    signal.removeEventListener('abort', end)
+    timers.forEach(clearTimeout)
+  }
+}
+
+function killGroup({ pid }: ChildProcess, by: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, by)
+  } catch {
+    // Nobody of the group is left.
+  }
+}
+
+async function readLines(stream: Readable, take: (line: string) => Promise<void> | void): Promise<void> {
+  for await (const line of createInterface({ input: Readable.from(bounded(stream)), crlfDelay: Infinity }))
+    await take(line)
+}
+
+/** The stream with a line end put in where a line grows beyond all measure, so that none is gathered without limit. */
+async function* bounded(stream: Readable): AsyncGenerator<Buffer> {
+  let length = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const last = chunk.lastIndexOf(10)
+    length = last < 0 ? length + chunk.length : chunk.length - last - 1
+    yield chunk
+    if (length > mostLineBytes) {
+      yield Buffer.from('\n')
+      length = 0
+    }
+  }
+}
+
+function boundedLog(log: (line: string) => void): (line: string) => void {
+  let bytes = 0
+  return (line) => {
+    if (bytes > mostLogBytes) return
+    bytes += line.length + 1
+    log(bytes > mostLogBytes ? `(more than ${mostLogBytes >> 20} MiB were printed: the rest is left out)` : line)
+  }
+}
+
+/** Numbers of a line of JSON; Python writes NaN and Infinity, which JSON has not. */
+export function parseMetrics(line: string): ({ step?: number } & Record<string, number>) | undefined {
+  if (!line.trimStart().startsWith('{')) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(line.replace(/(?<=[:[,]\s*)(-?Infinity|NaN)(?=\s*[,\]}])/g, '"$1"'))
+  } catch {
+    return undefined
+  }
+  const numbers = Object.entries(value as object).flatMap(([name, number]): [string, number][] =>
+    typeof number === 'number'
+      ? [[name, number]]
+      : /^(?:-?Infinity|NaN)$/.test(String(number))
+        ? [[name, Number(number)]]
+        : [],
+  )
+  return numbers.length === 0 ? undefined : Object.fromEntries(numbers)
+}
+
+async function keepFiles(folder: string, context: TrialContext): Promise<void> {
+  const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile()).slice(0, mostFiles)
+  for (const { name } of files) {
+    const bytes = await readFile(join(folder, name))
+    if (bytes.length <= mostFileBytes) await context.save(name, bytes)
+    else context.log(`${name} is not kept: ${bytes.length} bytes (at most ${mostFileBytes})`)
+  }
+}

@@ -1,0 +1,89 @@
+import type { Space } from '../space.js'
+import type { TrialRecord } from '../trial.js'
+import { againstAxis } from './against-axis.js'
+import { againstSteps, type Panel } from './against-steps.js'
+import type { FigureDefinition } from './figure.js'
+import { withResult } from './select.js'
+
+/** More panels do not fit a page. */
+const mostPanels = 4
+
+/** Figures for an experiment that brings none: the course of its metrics, and its results against each number it varies. */
+export function defaultFigures(space: Space, objective: { readonly metric: string }): FigureDefinition[] {
+  const numeric = Object.entries(space).filter(([, { kind }]) => kind === 'number' || kind === 'integer')
+  return [course(objective.metric), ...numeric.map(([axis]) => resultAgainst(axis, objective.metric))]
+}
+
+function course(objective: string): FigureDefinition {
+  const caption = 'Each reported metric over the steps: the median over seeds, one line for each point.'
+  return {
+    name: 'course',
+    caption,
+    async draw(all, read) {
+      const records = withResult(all)
+      const metrics = inOrder(
+        records.flatMap(({ series }) => Object.keys(series)),
+        objective,
+      ).slice(0, mostPanels)
+      if (metrics.length === 0) return undefined
+      const axes = varying(records)
+      const panels = metrics.map((metric): Panel => ({ title: metric, metrics: [{ metric, label: metric }] }))
+      const figure = againstSteps({
+        name: 'course',
+        caption,
+        title: 'The course of the metrics',
+        x: 'step',
+        ...(axes.length === 0
+          ? {}
+          : {
+              group: {
+                title: axes.join(', '),
+                of: ({ trial }) => axes.map((axis) => `${axis} ${String(trial.params[axis])}`).join(', '),
+              },
+            }),
+        panels: panels as [Panel, ...Panel[]],
+      })
+      return figure.draw(all, read)
+    },
+  }
+}
+
+function resultAgainst(axis: string, objective: string): FigureDefinition {
+  const name = `result-against-${axis.replace(/[^\w-]+/g, '-')}`
+  const caption = `Final metrics against ${axis}: the mean over everything else, a band from the least to the greatest.`
+  return {
+    name,
+    caption,
+    async draw(all, read) {
+      const records = withResult(all)
+      const values = records.map(({ trial }) => Number(trial.params[axis]))
+      if (new Set(values).size < 2) return undefined
+      const metric = inOrder(
+        records.flatMap(({ metrics }) => Object.keys(metrics)),
+        objective,
+      )[0]
+      if (metric === undefined) return undefined
+      const wide = values.every((value) => value > 0) && Math.max(...values) / Math.min(...values) >= 20
+      const figure = againstAxis({
+        name,
+        caption,
+        title: `${metric} against ${axis}`,
+        x: { title: axis, scale: wide ? 'log' : 'linear', of: ({ trial }) => Number(trial.params[axis]) },
+        y: { title: metric },
+        series: [{ metric, label: metric }],
+      })
+      return figure.draw(all, read)
+    },
+  }
+}
+
+/** The objective first, then the others in the order they are met. */
+function inOrder(names: readonly string[], objective: string): string[] {
+  const unique = [...new Set(names)]
+  return [...unique.filter((name) => name === objective), ...unique.filter((name) => name !== objective)]
+}
+
+function varying(records: readonly TrialRecord[]): string[] {
+  const names = [...new Set(records.flatMap(({ trial }) => Object.keys(trial.params)))]
+  return names.filter((name) => new Set(records.map(({ trial }) => trial.params[name])).size > 1)
+}
