@@ -19,29 +19,40 @@ import { formatNumber } from './table.js'
 /** A sweep's connection to one MLflow server, held by one process at a time. */
 export interface Tracking {
   readonly tracker: Tracker
-  /** Brings what is missing, after a run or without one, and tells the story. Returns the link to the sweep's runs. */
-  finish(
-    info: SweepInfo,
-    told: { verdicts: readonly ClaimVerdict[]; figures: readonly string[] },
-  ): Promise<{ link: string; sent: number }>
+  /** Brings what is missing, after a run or without one, and tells the story. */
+  finish(info: SweepInfo, told: { verdicts: readonly ClaimVerdict[]; figures: readonly string[] }): Promise<Tracked>
+  /** What an earlier `finish` brought, if the journal has not grown since and the server still has it. */
+  alreadyHeld(): Promise<Tracked | undefined>
   close(): Promise<void>
+}
+
+/** Where a sweep is to be seen. */
+export interface Tracked {
+  /** The table of runs. */
+  readonly link: string
+  /** The parent run: note, figures, counts. */
+  readonly parentLink: string
+  /** Runs brought up to date. */
+  readonly sent: number
 }
 
 export interface OpenTrackingOptions {
   readonly sweep: SweepFolder
   readonly experiment: Experiment
   readonly url: string
+  /** Name of the file that remembers what the server has; default: one per address. */
+  readonly ledger?: string
   readonly warn: (message: string) => void
   /** Gives up waiting for the server; what is missing then stays for the next sync. */
   readonly signal?: AbortSignal
 }
 
 /** @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there. */
-export function openTracking({ sweep, experiment, url, warn, signal }: OpenTrackingOptions): Tracking {
+export function openTracking({ sweep, experiment, url, ledger, warn, signal }: OpenTrackingOptions): Tracking {
   const settings = mlflowSettings(url, process.env)
   const client = new MlflowClient(settings, signal)
   const folder = join(sweep.folder, 'tracking')
-  const file = join(folder, contentHash(settings.url))
+  const file = join(folder, ledger ?? contentHash(settings.url))
   mkdirSync(folder, { recursive: true })
   const unlock = lockSweep(`${file}.lock`, sweep.id)
   const tracker = new MlflowTracker({
@@ -55,6 +66,20 @@ export function openTracking({ sweep, experiment, url, warn, signal }: OpenTrack
     warn: saidOnce(warn),
   })
   let opened = false
+  const lastOffset = (): number => {
+    let last = -1
+    for (const { event, offset } of sweep.entries()) if (isTrialEvent(event)) last = offset
+    return last
+  }
+  const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
+  const linksTo = (
+    { experiment: id, parentRun }: { experiment: string; parentRun: string },
+    sent: number,
+  ): Tracked => ({
+    link: page(`${id}/runs`),
+    parentLink: page(`${id}/runs/${parentRun}`),
+    sent,
+  })
   return {
     tracker: {
       open: (info) => {
@@ -67,8 +92,12 @@ export function openTracking({ sweep, experiment, url, warn, signal }: OpenTrack
     async finish(info, { verdicts, figures }) {
       if (!opened) await tracker.open(info)
       const story = await tellStory(sweep, experiment, verdicts, figures)
-      const { experiment: id, sent } = await tracker.complete(story, false)
-      return { link: `${settings.url}/#/experiments/${id}/runs?workflowType=machine_learning`, sent }
+      const told = await tracker.complete(story, false)
+      return linksTo(told, told.sent)
+    },
+    async alreadyHeld() {
+      const held = await tracker.alreadyHeld(sweep.id, lastOffset())
+      return held === undefined ? undefined : linksTo(held, 0)
     },
     async close() {
       await tracker.close()

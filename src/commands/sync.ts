@@ -14,11 +14,9 @@ export default class Sync extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sync)
-    const { openTracking } = await import('../cli/tracking.js')
+    const { syncSweep } = await import('../cli/sync-sweep.js')
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { concludeAndDraw, describeSweep } = await import('../cli/execute-sweep.js')
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
-    const { experimentOf } = await import('../experiments/registry.js')
+    const { resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const url = trackingUrl(flags.track)
     if (url === undefined) {
       throw new MldsError('USAGE', 'no MLflow server was named', {
@@ -26,21 +24,9 @@ export default class Sync extends BaseCommand {
       })
     }
     const store = await this.openStore(flags.store)
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
-    const { lockHolder } = await import('../sweeps/lock.js')
-    const pid = lockHolder(sweep.lockFile)
-    if (pid !== undefined) {
-      throw new MldsError('BUSY', `sweep ${sweep.id} is running: pid ${pid}`, { hint: 'sync it when it has ended' })
-    }
-    const experiment = await experimentOf(sweep.plan)
-    const told = await concludeAndDraw({ store, sweep, experiment })
-    const tracking = openTracking({ sweep, experiment, url, warn: (message) => this.warn(message) })
-    try {
-      const { link, sent } = await tracking.finish(describeSweep(sweep, experiment), told)
-      this.log(`${sent} runs brought up to date: ${link}`)
-      return { sweep: sweep.id, sent, link }
-    } finally {
-      await tracking.close()
-    }
+    const sweep = await resolveSweepId(store, args.sweep)
+    const told = await syncSweep(store, sweep, { url, warn: (message) => this.warn(message) })
+    this.log(`${told.sent} runs brought up to date: ${told.link}`)
+    return { sweep, ...told }
   }
 }

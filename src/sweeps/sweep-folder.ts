@@ -181,16 +181,23 @@ export async function resolveSweepId(store: Store, wanted: string): Promise<stri
   const ids = await store.sweepIds()
   if (ids.includes(wanted)) return wanted
   if (wanted === 'latest') {
-    const newest = ids.map((id) => ({ id, at: createdAt(store, id) })).sort((a, b) => b.at - a.at)[0]
+    const newest = (await sweepsByAge(store))[0]
     if (newest === undefined)
       throw new StoreError('there is no sweep yet', { hint: 'start one with: mlds sweep params' })
-    return newest.id
+    return newest
   }
   const fitting = ids.filter((id) => id.startsWith(wanted))
   if (fitting.length === 1) return fitting[0]!
   if (fitting.length > 1)
     throw new StoreError(`several sweeps begin with ${wanted}: ${fitting.join(', ')}`, { exitCode: 2 })
   throw new UnknownNameError('sweep', wanted, ids.length === 0 ? ['none yet: start one with mlds sweep params'] : ids)
+}
+
+/** Ids of all sweeps, newest first. */
+export async function sweepsByAge(store: Store): Promise<string[]> {
+  const ids = await store.sweepIds()
+  const aged = ids.map((id) => ({ id, at: createdAt(store, id) }))
+  return aged.sort((a, b) => b.at - a.at).map(({ id }) => id)
 }
 
 function createdAt(store: Store, id: string): number {

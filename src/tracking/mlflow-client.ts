@@ -133,10 +133,15 @@ export class MlflowClient {
     return decodeRun(answer.run)
   }
 
-  /** @throws MlflowError with `mlflowCode` RESOURCE_DOES_NOT_EXIST when there is no such run. */
-  async getRun(id: string): Promise<Run> {
-    const answer = await this.#call<{ run: WireRun }>('GET', `runs/get?run_id=${encodeURIComponent(id)}`)
-    return decodeRun(answer.run)
+  /** A live run by its id; undefined when there is none, or it was deleted. */
+  async findRun(id: string): Promise<Run | undefined> {
+    try {
+      const { run } = await this.#call<{ run: WireRun }>('GET', `runs/get?run_id=${encodeURIComponent(id)}`)
+      return run.info.lifecycle_stage === 'deleted' ? undefined : decodeRun(run)
+    } catch (error) {
+      if (error instanceof MlflowError && error.mlflowCode === 'RESOURCE_DOES_NOT_EXIST') return undefined
+      throw error
+    }
   }
 
   async updateRun(id: string, change: { status: RunStatus; endMs?: number }): Promise<void> {
@@ -359,6 +364,7 @@ interface WireRun {
     readonly experiment_id: string
     readonly run_name?: string
     readonly status: string
+    readonly lifecycle_stage?: string
     readonly start_time?: number | string
     readonly end_time?: number | string
     readonly artifact_uri: string

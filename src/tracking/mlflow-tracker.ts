@@ -91,6 +91,7 @@ export class MlflowTracker implements Tracker {
   #parent: Acknowledgement | undefined
   #ready: Promise<void> | undefined
   #cancelFlush: (() => void) | undefined
+  #lastOffset = -1
   #closed = false
   #gaveWay = false
 
@@ -155,7 +156,17 @@ export class MlflowTracker implements Tracker {
     return { parentRun: this.#parent!.run, experiment: this.#experimentId, sent }
   }
 
+  /** The parent run, if the sweep's story was told when the journal ended at `offset`, and the server still has it. */
+  async alreadyHeld(sweep: string, offset: number): Promise<{ parentRun: string; experiment: string } | undefined> {
+    const { client, acknowledgedFile } = this.#options
+    const parent = readAcknowledged(acknowledgedFile).get(parentKey(sweep))
+    if (parent?.done !== true || parent.offset !== offset) return undefined
+    const run = await client.findRun(parent.run)
+    return run === undefined ? undefined : { parentRun: run.id, experiment: run.experimentId }
+  }
+
   #feed(event: TrialEvent, offset: number): void {
+    this.#lastOffset = offset
     const trial = this.#trials.get(event.trial)
     if (trial === undefined) return
     const { current, lost } = applyEvent(trial, this.#current.get(trial.id), event)
@@ -221,7 +232,7 @@ export class MlflowTracker implements Tracker {
     this.#experimentId = await client.ensureExperiment(experimentName)
     const key = parentKey(info.sweep)
     const known = this.#acknowledged.get(key)
-    if (known !== undefined && !(await this.#exists(known.run))) this.#forget()
+    if (known !== undefined && (await client.findRun(known.run)) === undefined) this.#forget()
     for (const run of await this.#runsOfSweep()) {
       const name = run.tags['mlds.run_key']
       if (name === undefined || this.#acknowledged.has(name)) continue
@@ -230,16 +241,6 @@ export class MlflowTracker implements Tracker {
     for (const [name, pending] of this.#pending) pending.run = this.#acknowledged.get(name)
     this.#parent =
       this.#acknowledged.get(key) ?? (await this.#create(key, info.sweep, info.openedAtMs, parentTags(info)))
-  }
-
-  async #exists(run: string): Promise<boolean> {
-    try {
-      await this.#options.client.getRun(run)
-      return true
-    } catch (error) {
-      if (error instanceof MlflowError && error.mlflowCode === 'RESOURCE_DOES_NOT_EXIST') return false
-      throw error
-    }
   }
 
   /** The server is another one at the same address, or was emptied: everything is sent anew. */
@@ -336,6 +337,7 @@ export class MlflowTracker implements Tracker {
       'mlflow.experiment.primaryMetric.name',
       this.#info!.objective.metric,
     )
+    if (!running) this.#acknowledge({ ...parent, offset: this.#lastOffset, done: true })
   }
 
   #acknowledge(acknowledgement: Acknowledgement): Acknowledgement {

@@ -1,0 +1,32 @@
+import { MldsError } from '../errors.js'
+import { experimentOf } from '../experiments/registry.js'
+import type { Store } from '../store.js'
+import { lockHolder } from '../sweeps/lock.js'
+import { SweepFolder } from '../sweeps/sweep-folder.js'
+import { concludeAndDraw, describeSweep } from './execute-sweep.js'
+import { openTracking, type OpenTrackingOptions, type Tracked } from './tracking.js'
+
+export interface SyncOptions extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn'> {
+  /** Be content when all was brought before and the server still has the sweep; its figures are then not drawn anew. */
+  readonly onlyWhatIsNew?: boolean
+}
+
+/**
+ * Brings a sweep that is not running from its journal to MLflow.
+ * @throws MldsError when it is running, MlflowError when the server is away or refuses.
+ */
+export async function syncSweep(store: Store, id: string, options: SyncOptions): Promise<Tracked> {
+  const sweep = await SweepFolder.open(store, id)
+  const pid = lockHolder(sweep.lockFile)
+  if (pid !== undefined)
+    throw new MldsError('BUSY', `sweep ${id} is running: pid ${pid}`, { hint: 'sync it when it has ended' })
+  const experiment = await experimentOf(sweep.plan)
+  const tracking = openTracking({ sweep, experiment, ...options })
+  try {
+    const held = options.onlyWhatIsNew === true ? await tracking.alreadyHeld() : undefined
+    if (held !== undefined) return held
+    return await tracking.finish(describeSweep(sweep, experiment), await concludeAndDraw({ store, sweep, experiment }))
+  } finally {
+    await tracking.close()
+  }
+}
