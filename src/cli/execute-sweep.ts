@@ -282,7 +282,7 @@ async function openThreadsFor(
 ): Promise<Backend> {
   const { ThreadsBackend } = await import('../worker/threads.js')
   const { openData } = await import('../data/catalog.js')
-  const catalog = openData({ cacheFolder: store.cacheFolder })
+  const catalog = openData(store)
   const names = new Set(
     sweep.plan.trials.flatMap(
       (trial) => experiment.stages.find((stage) => stage.name === trial.stage)?.data(trial.params) ?? [],

@@ -26,7 +26,7 @@ export function planFacts(store: Store, sweep: SweepFolder, experiment: Experime
 
 /** Fingerprints as they went into the trials' ids; a set that has changed or gone since is not passed off as theirs. */
 function fingerprints(store: Store, { plan }: SweepFolder, experiment: Experiment): Record<string, string> {
-  const catalog = openData({ cacheFolder: store.cacheFolder })
+  const catalog = openData(store)
   const prints: Record<string, string> = {}
   for (const trial of plan.trials) {
     const names = experiment.stages.find(({ name }) => name === trial.stage)?.data(trial.params) ?? []

@@ -36,7 +36,7 @@ export async function planTarget(
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...((flags.scheduler ?? []).length === 0 ? {} : { scheduler: flags.scheduler!.map(parseStoppingFlag) }),
   }
-  const data = openData({ cacheFolder: store.cacheFolder })
+  const data = openData(store)
   return { plan: makePlan(experiment, spec, (name) => data.resolve(name).fingerprint), experiment }
 }
 

@@ -1,6 +1,7 @@
 import { DataError, UnknownNameError } from '../errors.js'
 import { contentHash } from '../seed.js'
 import type { Dataset } from './dataset.js'
+import { addedFacts, isAddable, loadAdded, type AddedFacts, type AddedName } from './added.js'
 import { drawGlyphs } from './glyphs.js'
 import { loadMnist10k, mnist10kHash, mnist10kRows } from './mnist-package.js'
 
@@ -15,30 +16,47 @@ export interface DataCatalog {
 export interface DataFolders {
   /** Decoded sets; made anew when deleted. */
   readonly cacheFolder: string
+  /** Sets that a person added. */
+  readonly dataFolder: string
 }
 
 const glyphsName = /^glyphs-(\d{2,6})$/
-const known = ['mnist-10k', 'glyphs-2000']
+const known = ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000']
 
-export function openData({ cacheFolder }: DataFolders): DataCatalog {
+export function openData({ cacheFolder, dataFolder }: DataFolders): DataCatalog {
   const loaded = new Map<string, Promise<Dataset>>()
   return {
     resolve(name) {
       if (name === 'mnist-10k') return { name, fingerprint: mnist10kHash }
       // The version is raised when the drawing changes: the same name must mean the same bytes.
       if (glyphsName.test(name)) return { name, fingerprint: contentHash({ kind: 'glyphs', version: 1, name }, 64) }
+      if (isAddable(name)) return { name, fingerprint: added(dataFolder, name).sha256 }
       throw new UnknownNameError('data set', name, known)
     },
     load(name) {
       const { fingerprint } = this.resolve(name)
       let dataset = loaded.get(name)
       if (dataset === undefined) {
-        dataset = name === 'mnist-10k' ? openMnist10k(cacheFolder) : Promise.resolve(openGlyphs(name, fingerprint))
+        dataset =
+          name === 'mnist-10k'
+            ? openMnist10k(cacheFolder)
+            : isAddable(name)
+              ? loadAdded(dataFolder, added(dataFolder, name))
+              : Promise.resolve(openGlyphs(name, fingerprint))
         loaded.set(name, dataset)
       }
       return dataset
     },
   }
+}
+
+function added(folder: string, name: AddedName): AddedFacts {
+  const facts = addedFacts(folder, name)
+  if (facts !== undefined) return facts
+  throw new DataError(`the data set ${name} is not here`, {
+    hint: `mlds data fetch ${name}, or mlds data add FILES… for files you have`,
+    exitCode: 2,
+  })
 }
 
 async function openMnist10k(cacheFolder: string): Promise<Dataset> {

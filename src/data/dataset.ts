@@ -4,6 +4,8 @@ export interface Dataset {
   /** SHA-256 over kind, shape, features and targets: part of a trial's id. */
   readonly fingerprint: string
   readonly rows: number
+  /** Where its own test part begins, for a set that has one; rows before are to train on. */
+  readonly testFrom?: number
   /** Shape of one row: `[28, 28, 1]`, or `[1]` for a function's x. */
   readonly shape: readonly number[]
   /** `[rows, ...shape]`, row-major; pixels lie in 0…1. */

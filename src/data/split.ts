@@ -15,6 +15,7 @@ export interface Split {
  */
 export function stratifiedSplit(dataset: Dataset, options: { train: number; test: number; seed: number }): Split {
   const { train, test, seed } = options
+  if (dataset.testFrom !== undefined) return splitByPart(dataset, dataset.testFrom, options)
   if (train + test > dataset.rows) {
     throw new DataError(
       `${dataset.name} has ${dataset.rows} rows: too few for ${train} to train on and ${test} held out`,
@@ -40,6 +41,27 @@ export function stratifiedSplit(dataset: Dataset, options: { train: number; test
   random.shuffle(testRows)
   random.shuffle(trainRows)
   return { train: Int32Array.from(trainRows), test: Int32Array.from(testRows) }
+}
+
+/** Training rows from the set's training part, held-out rows from its test part. */
+function splitByPart(
+  dataset: Dataset,
+  testFrom: number,
+  { train, test, seed }: { train: number; test: number; seed: number },
+): Split {
+  const { name, rows, classes, labels } = dataset
+  const part = (from: number, to: number): Omit<Dataset, 'testFrom'> => ({
+    ...{
+      name: `${name}'s ${from === 0 ? 'training' : 'test'} part`,
+      fingerprint: '',
+      shape: [],
+      targets: dataset.targets,
+    },
+    ...{ rows: to - from, classes, features: dataset.features, labels: labels.subarray(from, to) },
+  })
+  const own = stratifiedSplit(part(0, testFrom), { train, test: 0, seed })
+  const held = stratifiedSplit(part(testFrom, rows), { train: 0, test, seed })
+  return { train: own.train, test: held.test.map((row) => row + testFrom) }
 }
 
 /** Shares `total` among classes in proportion to their sizes; what is left goes to the largest remainders (Hamilton). */

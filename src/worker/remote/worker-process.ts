@@ -72,7 +72,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     datasets: [],
     experimentModules: options.experimentModules,
   })
-  const worker = new Worker(options, names, broker, threads, openData({ cacheFolder: store.cacheFolder }))
+  const worker = new Worker(options, names, broker, threads, openData(store))
   try {
     await worker.work()
   } finally {

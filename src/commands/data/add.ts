@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.js'
+
+export default class DataAdd extends BaseCommand {
+  static override description = 'Adds MNIST (IDX files) or CIFAR-10 (binary batches or the archive), gzipped or not'
+  static override examples = [
+    '<%= config.bin %> data add train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz t10k-images-idx3-ubyte.gz t10k-labels-idx1-ubyte.gz',
+    '<%= config.bin %> data add cifar-10-binary.tar.gz',
+  ]
+  static override args = { files: Args.string({ description: 'all files of one set', required: true }) }
+  static override strict = false
+
+  async run(): Promise<unknown> {
+    const { argv, flags } = await this.parse(DataAdd)
+    const store = await this.openStore(flags.store)
+    const { readPieces } = await import('../../data/formats.js')
+    const { addPieces } = await import('../../data/added.js')
+    const { DataError } = await import('../../errors.js')
+    const pieces = []
+    for (const file of argv as string[]) {
+      const bytes = await readFile(file).catch((error: Error) => {
+        throw new DataError(`${file} can't be read: ${error.message}`, { exitCode: 2 })
+      })
+      pieces.push(...readPieces(basename(file), bytes))
+    }
+    const facts = await addPieces(store.dataFolder, pieces)
+    this.log(
+      `${facts.name}: ${facts.trainRows} rows to train on, ${facts.rows - facts.trainRows} to test; SHA-256 ${facts.sha256}`,
+    )
+    return facts
+  }
+}

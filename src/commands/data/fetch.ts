@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.js'
+
+export default class DataFetch extends BaseCommand {
+  static override description =
+    'Fetches a data set, checks it and adds it; an interrupted download goes on where it stopped'
+  static override examples = [
+    '<%= config.bin %> data fetch mnist',
+    '<%= config.bin %> data fetch mnist --from https://mirror.example/mnist/',
+  ]
+  static override args = { name: Args.string({ description: 'mnist or cifar10', required: true }) }
+  static override flags = { from: Flags.string({ description: 'a mirror that has the same files', helpValue: 'URL' }) }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(DataFetch)
+    const store = await this.openStore(flags.store)
+    const { addable, addPieces, isAddable } = await import('../../data/added.js')
+    const { download, sources } = await import('../../data/download.js')
+    const { readPieces } = await import('../../data/formats.js')
+    const { UnknownNameError } = await import('../../errors.js')
+    if (!isAddable(args.name)) throw new UnknownNameError('data set to fetch', args.name, Object.keys(addable))
+    const { base, files } = sources[args.name]
+    const pieces = []
+    for (const file of files) {
+      const path = await download(file, {
+        base: flags.from ?? base,
+        folder: join(store.dataFolder, 'downloads'),
+        signal: new AbortController().signal,
+        onProgress: progressOn(process.stderr),
+      })
+      pieces.push(...readPieces(file.name, await readFile(path)))
+    }
+    const facts = await addPieces(store.dataFolder, pieces)
+    this.log(
+      `${facts.name}: ${facts.trainRows} rows to train on, ${facts.rows - facts.trainRows} to test; SHA-256 ${facts.sha256}`,
+    )
+    return facts
+  }
+}
+
+/** One line a file on a terminal, written over; nothing elsewhere. */
+function progressOn(output: NodeJS.WriteStream): (name: string, bytes: number, total: number | undefined) => void {
+  if (!output.isTTY) return () => {}
+  return (name, bytes, total) => {
+    const done = total === undefined ? '' : ` of ${(total / 1e6).toFixed(1)}`
+    output.write(`\r${name}: ${(bytes / 1e6).toFixed(1)}${done} MB${bytes === total ? '\n' : ''}`)
+  }
+}

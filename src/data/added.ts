@@ -1,0 +1,113 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DataError, StoreError } from '../errors.js'
+import type { Dataset } from './dataset.js'
+import { joinPieces, type ImagePart, type Piece } from './formats.js'
+
+/** Sets a person can add, by the shape of their images. */
+export const addable = {
+  mnist: { shape: [28, 28, 1], what: '60,000 and 10,000 handwritten digits (LeCun et al. 1998)' },
+  cifar10: { shape: [32, 32, 3], what: '50,000 and 10,000 small photographs of ten kinds (Krizhevsky 2009)' },
+} as const
+export type AddedName = keyof typeof addable
+export const isAddable = (name: string): name is AddedName => Object.hasOwn(addable, name)
+
+/** What is known of an added set without reading its rows. */
+export interface AddedFacts {
+  readonly name: AddedName
+  readonly rows: number
+  readonly trainRows: number
+  readonly shape: readonly number[]
+  /** Of labels and pixels as they are stored: the set's fingerprint. */
+  readonly sha256: string
+}
+
+const factsFile = (folder: string, name: string): string => join(folder, `${name}.json`)
+const rowsFile = (folder: string, name: string): string => join(folder, `${name}.u8`)
+
+/** @throws DataError when what is written beside the set can't be read. */
+export function addedFacts(folder: string, name: AddedName): AddedFacts | undefined {
+  const file = factsFile(folder, name)
+  if (!existsSync(file)) return undefined
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as AddedFacts
+  } catch (error) {
+    throw new DataError(`${file} can't be read: ${(error as Error).message}`, {
+      hint: `add ${name} again`,
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Stores a set made of these pieces: all labels, then all pixels, training rows first.
+ * @throws DataError when they do not make one; nothing is changed then.
+ */
+export async function addPieces(folder: string, pieces: readonly Piece[]): Promise<AddedFacts> {
+  const [train, test] = joinPieces(pieces) as [ImagePart, ImagePart]
+  const name = (Object.keys(addable) as AddedName[]).find((known) => addable[known].shape.join() === train.shape.join())
+  if (name === undefined)
+    throw new DataError(
+      `images of ${train.shape.join('×')} pixels are of no known set (mnist: 28×28×1, cifar10: 32×32×3)`,
+    )
+  const parts = [train.labels, test.labels, train.pixels, test.pixels]
+  const hash = createHash('sha256')
+  parts.forEach((part) => hash.update(part))
+  const facts: AddedFacts = {
+    name,
+    rows: train.labels.length + test.labels.length,
+    trainRows: train.labels.length,
+    shape: train.shape,
+    sha256: hash.digest('hex'),
+  }
+  await replace(rowsFile(folder, name), parts)
+  // The facts last: whoever sees them finds the rows.
+  await replace(factsFile(folder, name), [Buffer.from(`${JSON.stringify(facts, null, 2)}\n`)])
+  return facts
+}
+
+async function replace(file: string, parts: readonly Uint8Array[]): Promise<void> {
+  const aside = `${file}.${randomUUID()}`
+  try {
+    await mkdir(join(file, '..'), { recursive: true })
+    const handle = await open(aside, 'w')
+    try {
+      for (const part of parts) await handle.writeFile(part)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(aside, file)
+  } catch (error) {
+    await rm(aside, { force: true })
+    throw new StoreError(`the data set can't be stored: ${file}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** @throws DataError when its bytes are not those that were added. */
+export async function loadAdded(folder: string, facts: AddedFacts): Promise<Dataset> {
+  const { name, rows, trainRows, shape, sha256 } = facts
+  const bytes = await readFile(rowsFile(folder, name))
+  const hash = createHash('sha256').update(bytes).digest('hex')
+  if (hash !== sha256)
+    throw new DataError(`${rowsFile(folder, name)} was altered: SHA-256 ${hash}, expected ${sha256}`, {
+      hint: `add ${name} again`,
+    })
+  const labels = new Int32Array(new SharedArrayBuffer(rows * 4))
+  labels.set(bytes.subarray(0, rows))
+  const features = new Float32Array(new SharedArrayBuffer((bytes.length - rows) * 4))
+  for (let i = 0; i < features.length; i++) features[i] = bytes[rows + i]! / 255
+  return {
+    name,
+    fingerprint: sha256,
+    rows,
+    testFrom: trainRows,
+    shape,
+    features,
+    labels,
+    classes: 10,
+    targets: new Float32Array(0),
+  }
+}
