@@ -187,7 +187,7 @@ describe('mlds sweep', () => {
 
   it(
     'loses nothing to kill -9 at any moment: planned = finished = unique, and the same numbers',
-    { timeout: 240_000 },
+    { timeout: 480_000 },
     async () => {
       const cwd = temporaryFolder()
       const undisturbed = { MLDS_STORE: join(cwd, 'undisturbed') }

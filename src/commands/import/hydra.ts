@@ -1,0 +1,21 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.js'
+
+export default class ImportHydra extends BaseCommand {
+  static override description = 'Prints a sweep file for Hydra multirun overrides; what has no counterpart is listed'
+  static override examples = [
+    '<%= config.bin %> import hydra "lr=1e-3,1e-2 seed=range(5)" --program train.py > mine.yaml',
+  ]
+  static override args = { overrides: Args.string({ description: 'the overrides, as one text', required: true }) }
+  static override flags = { program: Flags.string({ description: 'what Hydra ran', default: 'train.py' }) }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(ImportHydra)
+    const { importHydra } = await import('../../sweeps/import-hydra.js')
+    const { stringify } = await import('yaml')
+    const imported = importHydra(args.overrides, flags.program)
+    this.log(stringify(imported.spec).trimEnd())
+    for (const left of imported.leftOut) process.stderr.write(`not translated: ${left}\n`)
+    return imported
+  }
+}

@@ -1,0 +1,23 @@
+import { readFile } from 'node:fs/promises'
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.js'
+
+export default class ImportWandb extends BaseCommand {
+  static override description = 'Prints a sweep file for a W&B sweep configuration; what has no counterpart is listed'
+  static override examples = ['<%= config.bin %> import wandb sweep.yaml > mine.yaml']
+  static override args = { file: Args.string({ description: 'the W&B sweep configuration', required: true }) }
+
+  async run(): Promise<unknown> {
+    const { args } = await this.parse(ImportWandb)
+    const { SpecError } = await import('../../errors.js')
+    const { importWandb } = await import('../../sweeps/import-wandb.js')
+    const { stringify } = await import('yaml')
+    const text = await readFile(args.file, 'utf8').catch((error: Error) => {
+      throw new SpecError(args.file, error.message)
+    })
+    const imported = importWandb(text, args.file)
+    this.log(stringify(imported.spec).trimEnd())
+    for (const left of imported.leftOut) process.stderr.write(`not translated: ${left}\n`)
+    return imported
+  }
+}
