@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { betweenGroupShare } from '../../src/analysis/pca.js'
-import { pathNet, pca, reducePaths } from '../../src/experiments/pca.js'
+import { pathNet, pca, reducePaths, runNames } from '../../src/experiments/pca.js'
 import { Random } from '../../src/seed.js'
 import { makePlan } from '../../src/sweeps/plan.js'
 
@@ -57,6 +57,12 @@ describe('the pca experiment', () => {
     const { explained, points } = reducePaths(rows, runs, 'per-run', 0)
     expect(explained[0]).toBeCloseTo(1, 10)
     expect(points[4]![0]! / points[2]![0]!).toBeCloseTo(2, 10)
+  })
+
+  it('tells runs apart whichever of their seeds differ', () => {
+    const seeds = (init: number, shuffle: number) => ({ data: 0, init, shuffle, corruption: 0 })
+    expect(runNames([seeds(0, 0), seeds(1, 1)])).toEqual(['seed 0', 'seed 1'])
+    expect(new Set(runNames([seeds(0, 0), seeds(0, 1), seeds(0, 2)])).size).toBe(3)
   })
 
   it('gives the same t-SNE for the same seed', () => {
