@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
-import { access, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, readFile, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { StoreError } from './errors.js'
+import { replaceFile } from './replace-file.js'
 import type { ArtifactRef } from './trial.js'
 
 /**
@@ -30,7 +31,7 @@ export interface Store {
   readObject(ref: Pick<ArtifactRef, 'sha256'>): Promise<Uint8Array>
 }
 
-const sweepIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/
+export const sweepIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/
 const hashPattern = /^[0-9a-f]{64}$/
 
 /**
@@ -88,19 +89,11 @@ class FolderStore implements Store {
 
   async putObject(bytes: Uint8Array): Promise<ArtifactRef> {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    const file = this.#objectFile(sha256)
-    // Written aside and renamed: a reader sees all of it or nothing, and two writers of the same bytes do no harm.
-    const aside = `${file}.${randomUUID()}`
-    try {
-      await mkdir(join(file, '..'), { recursive: true })
-      await writeFile(aside, bytes, { flush: true })
-      await rename(aside, file)
-    } catch (error) {
-      await rm(aside, { force: true })
+    await replaceFile(this.#objectFile(sha256), bytes).catch((error: unknown) => {
       throw new StoreError(`an artifact of ${bytes.length} bytes could not be kept: ${reasonOf(error, this.folder)}`, {
         cause: error,
       })
-    }
+    })
     return { sha256, sizeBytes: bytes.length }
   }
 

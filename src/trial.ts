@@ -10,6 +10,12 @@ export type Params = Readonly<Record<string, ParamValue>>
 /** Named numbers, such as `train/loss`; NaN and infinities are allowed and kept. */
 export type Metrics = Readonly<Record<string, number>>
 
+/** What a sweep is judged by. */
+export interface Objective {
+  readonly metric: string
+  readonly direction: 'minimize' | 'maximize'
+}
+
 /** Four independent sources of chance, so that no axis is confounded with another (experiments.md, section 5). */
 export interface Seeds {
   /** Which rows are drawn, generated or held out. */

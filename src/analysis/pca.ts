@@ -1,3 +1,4 @@
+import { groupBy } from '../group-by.js'
 import { symmetricSpectrum } from './symmetric.js'
 import { dot } from './vectors.js'
 
@@ -122,10 +123,11 @@ function fixSign(vector: Float64Array): void {
 export function betweenGroupShare(rows: readonly ArrayLike<number>[], groups: readonly (string | number)[]): number {
   const features = rows[0]?.length ?? 0
   const centre = centreOf(rows, features, 'mean')
-  const members = new Map<string | number, ArrayLike<number>[]>()
-  rows.forEach((row, i) => members.set(groups[i]!, [...(members.get(groups[i]!) ?? []), row]))
   let between = 0
-  for (const own of members.values()) between += own.length * squaredDistance(centreOf(own, features, 'mean'), centre)
+  for (const indexes of groupBy(rows.keys(), (i) => groups[i]!).values()) {
+    const own = indexes.map((i) => rows[i]!)
+    between += own.length * squaredDistance(centreOf(own, features, 'mean'), centre)
+  }
   return between / rows.reduce((sum, row) => sum + squaredDistance(row, centre), 0)
 }
 

@@ -1,5 +1,6 @@
+import { groupBy } from '../group-by.js'
 import type { Random } from '../seed.js'
-import type { Params, TrialRecord } from '../trial.js'
+import type { Objective, Params, TrialRecord } from '../trial.js'
 import { bootstrapInterval, mean, standardDeviation } from './statistics.js'
 
 /** One point of a sweep with the values its seeds gave. */
@@ -18,10 +19,7 @@ export interface Standing {
  * Points by the mean of a final metric over their seeds, the best first. A point with a trial that was stopped early ranks
  * behind those that ran to their end: its last value is not its final one.
  */
-export function standings(
-  records: readonly TrialRecord[],
-  { metric, direction }: { readonly metric: string; readonly direction: 'minimize' | 'maximize' },
-): Standing[] {
+export function standings(records: readonly TrialRecord[], { metric, direction }: Objective): Standing[] {
   const sign = direction === 'minimize' ? 1 : -1
   return [...pointsWith(records, metric).values()]
     .map((own): Standing => {
@@ -43,15 +41,13 @@ function pointsWith(
   metric: string,
   axes?: readonly string[],
 ): Map<string, TrialRecord[]> {
-  const points = new Map<string, TrialRecord[]>()
-  for (const record of records) {
-    if (!Number.isFinite(record.metrics[metric])) continue
-    const { params, stage } = record.trial
-    const named = axes === undefined ? Object.entries(params) : axes.map((axis) => [axis, params[axis] ?? null])
-    const key = JSON.stringify([stage, named])
-    points.set(key, [...(points.get(key) ?? []), record])
-  }
-  return points
+  const measured = records.filter((record) => Number.isFinite(record.metrics[metric]))
+  return groupBy(measured, ({ trial: { params, stage } }) =>
+    JSON.stringify([
+      stage,
+      axes === undefined ? Object.entries(params) : axes.map((axis) => [axis, params[axis] ?? null]),
+    ]),
+  )
 }
 
 /** What a point is worth in two sweeps. */

@@ -1,3 +1,4 @@
+import { groupBy } from '../group-by.js'
 import type { Random } from '../seed.js'
 
 /** Arithmetic mean; NaN of nothing. */
@@ -97,9 +98,7 @@ export function spearmanInterval(
   random: Random,
   clusters: readonly (string | number)[] = x.map((_, i) => i),
 ): { rho: number; interval: [number, number] } {
-  const members = new Map<string | number, number[]>()
-  clusters.forEach((cluster, i) => members.set(cluster, [...(members.get(cluster) ?? []), i]))
-  const groups = [...members.values()]
+  const groups = [...groupBy(clusters.keys(), (i) => clusters[i]!).values()]
   const ofDrawn = (drawn: Int32Array): number => {
     const points = Array.from(drawn, (group) => groups[group]!).flat()
     return spearman(

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../errors.js'
 import type { Plan } from '../sweeps/plan.js'
-import { engineNames, type EngineName } from '../trial.js'
+import { engineNames, type EngineName, type Objective } from '../trial.js'
 
 const maxWorkers = 256
 
@@ -71,11 +71,7 @@ export const metricFlag = Flags.string({
 })
 
 /** What a sweep is judged by: the metric a person names, else its spec's or its experiment's objective. */
-export async function openObjective(
-  plan: Plan,
-  metric: string | undefined,
-  maximize: boolean,
-): Promise<{ metric: string; direction: 'minimize' | 'maximize' }> {
+export async function openObjective(plan: Plan, metric: string | undefined, maximize: boolean): Promise<Objective> {
   const { experimentOf } = await import('../experiments/registry.js')
   const objective = plan.spec.objective ?? (await experimentOf(plan)).objective
   if (metric === undefined) return objective

@@ -4,7 +4,7 @@ import { openData } from '../data/catalog.js'
 import { SpecError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { OwnSource } from '../experiments/own.js'
-import { canonicalName, findExperiment } from '../experiments/registry.js'
+import { canonicalName, findExperiment, moduleFile } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { makePlan, type Plan } from '../sweeps/plan.js'
 import { parseStoppingFlag } from '../sweeps/stopping.js'
@@ -67,9 +67,7 @@ function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonl
 }
 
 async function readSpec(target: string): Promise<SweepSpec> {
-  const { isModuleFile } = await import('../experiments/own.js')
-  const { parseCommand } = await import('../experiments/command.js')
-  if (isModuleFile(target)) return { experiment: target, own: { kind: 'file', file: resolve(target) }, axes: {} }
+  if (moduleFile.test(target)) return { experiment: target, own: { kind: 'file', file: resolve(target) }, axes: {} }
   if (!/\.ya?ml$|\.json$/i.test(target)) return { experiment: target, axes: {} }
   let text: string
   try {
@@ -81,10 +79,11 @@ async function readSpec(target: string): Promise<SweepSpec> {
       { cause: error },
     )
   }
+  const { parseCommand } = await import('../experiments/command.js')
   const folder = dirname(resolve(target))
   const parseOwn = (raw: unknown): OwnSource | undefined => {
     if (typeof raw !== 'string') return { kind: 'command', command: parseCommand(raw, folder) }
-    return isModuleFile(raw) ? { kind: 'file', file: resolve(folder, raw) } : undefined
+    return moduleFile.test(raw) ? { kind: 'file', file: resolve(folder, raw) } : undefined
   }
   return parseSweepFile(text, target, parseOwn)
 }

@@ -18,6 +18,7 @@ export default class Compare extends BaseCommand {
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
+    const { mean } = await import('../analysis/statistics.js')
     const { compareRecords } = await import('../analysis/standings.js')
     const { Random } = await import('../seed.js')
     const { DataError } = await import('../errors.js')
@@ -33,7 +34,6 @@ export default class Compare extends BaseCommand {
           exitCode: 2,
         },
       )
-    const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
     const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs }) => [
       ...axes.map((axis) => String(point[axis] ?? '')),
       mean(a),

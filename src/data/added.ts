@@ -1,9 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError, StoreError } from '../errors.js'
+import { replaceFile } from '../replace-file.js'
 import type { Dataset } from './dataset.js'
+import { imageSet, sha256 } from './image-set.js'
 import { joinPieces, type ImagePart, type Piece } from './formats.js'
 
 /** Sets a person can add, by the shape of their images. */
@@ -53,61 +54,39 @@ export async function addPieces(folder: string, pieces: readonly Piece[]): Promi
       `images of ${train.shape.join('×')} pixels are of no known set (mnist: 28×28×1, cifar10: 32×32×3)`,
     )
   const parts = [train.labels, test.labels, train.pixels, test.pixels]
-  const hash = createHash('sha256')
-  parts.forEach((part) => hash.update(part))
   const facts: AddedFacts = {
     name,
     rows: train.labels.length + test.labels.length,
     trainRows: train.labels.length,
     shape: train.shape,
-    sha256: hash.digest('hex'),
+    sha256: sha256(...parts),
   }
-  await replace(rowsFile(folder, name), parts)
+  await keep(rowsFile(folder, name), ...parts)
   // The facts last: whoever sees them finds the rows.
-  await replace(factsFile(folder, name), [Buffer.from(`${JSON.stringify(facts, null, 2)}\n`)])
+  await keep(factsFile(folder, name), Buffer.from(`${JSON.stringify(facts, null, 2)}\n`))
   return facts
 }
 
-async function replace(file: string, parts: readonly Uint8Array[]): Promise<void> {
-  const aside = `${file}.${randomUUID()}`
-  try {
-    await mkdir(join(file, '..'), { recursive: true })
-    const handle = await open(aside, 'w')
-    try {
-      for (const part of parts) await handle.writeFile(part)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(aside, file)
-  } catch (error) {
-    await rm(aside, { force: true })
-    throw new StoreError(`the data set can't be stored: ${file}: ${(error as Error).message}`, { cause: error })
-  }
+async function keep(file: string, ...parts: readonly Uint8Array[]): Promise<void> {
+  await replaceFile(file, ...parts).catch((error: Error) => {
+    throw new StoreError(`the data set can't be stored: ${file}: ${error.message}`, { cause: error })
+  })
 }
 
 /** @throws DataError when its bytes are not those that were added. */
 export async function loadAdded(folder: string, facts: AddedFacts): Promise<Dataset> {
-  const { name, rows, trainRows, shape, sha256 } = facts
+  const { name, rows, trainRows, shape, sha256: fingerprint } = facts
   const bytes = await readFile(rowsFile(folder, name))
-  const hash = createHash('sha256').update(bytes).digest('hex')
-  if (hash !== sha256)
-    throw new DataError(`${rowsFile(folder, name)} was altered: SHA-256 ${hash}, expected ${sha256}`, {
+  const hash = sha256(bytes)
+  if (hash !== fingerprint)
+    throw new DataError(`${rowsFile(folder, name)} was altered: SHA-256 ${hash}, expected ${fingerprint}`, {
       hint: `add ${name} again`,
     })
-  const labels = new Int32Array(new SharedArrayBuffer(rows * 4))
-  labels.set(bytes.subarray(0, rows))
-  const features = new Float32Array(new SharedArrayBuffer((bytes.length - rows) * 4))
-  for (let i = 0; i < features.length; i++) features[i] = bytes[rows + i]! / 255
-  return {
-    name,
-    fingerprint: sha256,
-    rows,
-    testFrom: trainRows,
-    shape,
-    features,
-    labels,
-    classes: 10,
-    targets: new Float32Array(0),
-  }
+  const [labels, pixels] = [bytes.subarray(0, rows), bytes.subarray(rows)]
+  return imageSet({ name, fingerprint, rows, testFrom: trainRows, shape, pixels, labels })
+}
+
+/** One line about a set that was added. */
+export function describeAdded({ name, rows, trainRows, sha256: fingerprint }: AddedFacts): string {
+  return `${name}: ${trainRows} rows to train on, ${rows - trainRows} to test; SHA-256 ${fingerprint}`
 }

@@ -3,6 +3,7 @@ import { contentHash } from '../seed.js'
 import type { Dataset } from './dataset.js'
 import { addedFacts, isAddable, loadAdded, type AddedFacts, type AddedName } from './added.js'
 import { drawGlyphs } from './glyphs.js'
+import { imageSet } from './image-set.js'
 import { loadMnist10k, mnist10kHash, mnist10kRows } from './mnist-package.js'
 
 /** Data sets by name. */
@@ -60,21 +61,8 @@ function added(folder: string, name: AddedName): AddedFacts {
 }
 
 async function openMnist10k(cacheFolder: string): Promise<Dataset> {
-  const { pixels, labels } = await loadMnist10k(cacheFolder)
-  const features = new Float32Array(new SharedArrayBuffer(pixels.length * 4))
-  for (let i = 0; i < pixels.length; i++) features[i] = pixels[i]! / 255
-  const shared = new Int32Array(new SharedArrayBuffer(labels.length * 4))
-  shared.set(labels)
-  return {
-    name: 'mnist-10k',
-    fingerprint: mnist10kHash,
-    rows: mnist10kRows,
-    shape: [28, 28, 1],
-    features,
-    labels: shared,
-    classes: 10,
-    targets: new Float32Array(0),
-  }
+  const digits = await loadMnist10k(cacheFolder)
+  return imageSet({ name: 'mnist-10k', fingerprint: mnist10kHash, rows: mnist10kRows, shape: [28, 28, 1], ...digits })
 }
 
 function openGlyphs(name: string, fingerprint: string): Dataset {

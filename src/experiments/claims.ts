@@ -47,6 +47,18 @@ export function verdict(holds: boolean, records: readonly TrialRecord[], summary
   }
 }
 
+/** Whether something holds of every one of these trials; `what` names one of them, `none` says that there are none. */
+export function everyOne(
+  records: readonly TrialRecord[],
+  what: string,
+  holds: (record: TrialRecord) => boolean,
+  none = `no finished ${what}`,
+): Verdict {
+  if (records.length === 0) return inconclusive(none)
+  const held = records.filter(holds).length
+  return verdict(held === records.length, records, `${held} of ${records.length} ${what}s`)
+}
+
 /**
  * A rank correlation with its bootstrap interval, held against a bound on its side of zero: reproduced when it reaches
  * the bound and the interval excludes zero, not reproduced when the interval's nearer end does not reach it either.

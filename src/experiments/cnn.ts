@@ -5,7 +5,8 @@ import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../nn
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
 import { brief, finished, having, inconclusive, metric, round, verdict } from './claims.js'
-import { loss, named, openMaterial, trainClassifier } from './classify.js'
+import { loss, named, openMaterial } from './classify.js'
+import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
@@ -69,8 +70,9 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     signal,
   )
   let metrics: Metrics = { 'initial/loss': initial.loss, parameters: net.parameterCount }
-  const { updates } = await trainClassifier(context, {
+  const { updates } = await trainNet(context, {
     net,
+    loss,
     rows,
     train: split.train,
     optimizer: { kind: 'adam', learningRate: params.learningRate },

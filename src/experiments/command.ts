@@ -8,8 +8,9 @@ import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { MldsError, SpaceError, UnknownNameError } from '../errors.js'
 import { defaultFigures } from '../figures/default-figures.js'
+import { signalGroup } from '../process-group.js'
 import { number, text, type Space } from '../space.js'
-import type { Metrics, Params } from '../trial.js'
+import type { Metrics, Objective, Params } from '../trial.js'
 import type { Experiment, TrialContext } from './experiment.js'
 
 /** Any program as an experiment: what is run for each trial. */
@@ -24,7 +25,7 @@ export interface CommandDefinition {
   readonly defaults: Params
   /** Every axis by name, once the spec is known. */
   readonly axes?: Space
-  readonly objective?: Experiment['objective']
+  readonly objective?: Objective
 }
 
 /** Reads `experiment: {command: …}`; `folder` is what relative paths start from. @throws SpaceError, UnknownNameError. */
@@ -131,7 +132,7 @@ export function commandExperiment(definition: CommandDefinition): Experiment {
 export function withAxes(
   definition: CommandDefinition,
   values: Readonly<Record<string, readonly unknown[]>>,
-  objective: Experiment['objective'] | undefined,
+  objective: Objective | undefined,
 ): CommandDefinition {
   const { argv, defaults } = definition
   const written = argv.flatMap((word) => [...word.matchAll(placeholder)].map((match) => match[1]!))
@@ -206,8 +207,8 @@ async function attend(
   let failure: unknown
   const timers: NodeJS.Timeout[] = []
   const end = (): void => {
-    killGroup(child, 'SIGTERM')
-    timers.push(setTimeout(() => killGroup(child, 'SIGKILL'), patienceMs))
+    signalGroup(child.pid, 'SIGTERM')
+    timers.push(setTimeout(() => signalGroup(child.pid, 'SIGKILL'), patienceMs))
   }
   signal.addEventListener('abort', end, { once: true })
   if (signal.aborted) end()
@@ -222,7 +223,7 @@ async function attend(
     child.once('error', (error) => reject(new MldsError('COMMAND', `the program can't be started: ${error.message}`)))
     child.once('exit', (code, by) => {
       // What it left running would hold its output open for ever.
-      killGroup(child, 'SIGKILL')
+      signalGroup(child.pid, 'SIGKILL')
       resolve([code, by])
     })
   })
@@ -261,15 +262,6 @@ async function attend(
   } finally {
     signal.removeEventListener('abort', end)
     timers.forEach(clearTimeout)
-  }
-}
-
-function killGroup({ pid }: ChildProcess, by: NodeJS.Signals): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, by)
-  } catch {
-    // Nobody of the group is left.
   }
 }
 

@@ -4,7 +4,6 @@ import { principalComponents } from '../analysis/pca.js'
 import { symmetricSpectrum } from '../analysis/symmetric.js'
 import { addScaled, dot, norm, unit } from '../analysis/vectors.js'
 import { sampleFunction, targetFunctionNames } from '../data/functions.js'
-import { epochOrder } from '../data/split.js'
 import { cloud, type CloudPoint } from '../figures/cloud.js'
 import { seedCount } from '../figures/select.js'
 import { contourFigure, surfaceFigure, type Surface } from '../figures/surface.js'
@@ -17,9 +16,10 @@ import { initialize, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
-import { brief, finished, having, inconclusive, metric, verdict } from './claims.js'
+import { brief, everyOne, finished, having, inconclusive, metric, verdict } from './claims.js'
 import { functionNet, torchDefault } from './function-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
+import { trainNet } from './train-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
  * What does the loss look like around the end of training?
@@ -58,27 +58,23 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
   const { engine, seeds, signal } = context
   const net = surfaceNet(params)
   const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
-  const all = Int32Array.from({ length: params.rows }, (_, i) => i)
   const start = initialize(net, seeds.init)
   const trajectory: Float32Array[] = [start]
-  const training = await engine.train({
+  const every = Math.ceil(params.epochs / keptEpochs)
+  await trainNet(context, {
     net,
     loss,
-    optimizer: { kind: 'adam', learningRate: params.learningRate },
     rows,
+    train: Int32Array.from({ length: params.rows }, (_, i) => i),
+    optimizer: { kind: 'adam', learningRate: params.learningRate },
     batch: params.batch,
     parameters: start,
+    enough: (epoch) => epoch >= params.epochs,
+    async onEpoch(epoch, trained, weights) {
+      if (epoch % every === 0 || epoch === params.epochs) trajectory.push(weights())
+      await context.report(epoch, { 'train/loss': trained.loss })
+    },
   })
-  const every = Math.ceil(params.epochs / keptEpochs)
-  try {
-    for (let epoch = 1; epoch <= params.epochs; epoch++) {
-      const { loss: mean } = await training.run(epochOrder(all, epoch, seeds.shuffle), signal)
-      if (epoch % every === 0 || epoch === params.epochs) trajectory.push(training.parameters())
-      await context.report(epoch, { 'train/loss': mean })
-    }
-  } finally {
-    training.dispose()
-  }
   await lbfgs(
     async (at) => {
       const slope = await engine.gradient({ net, loss, rows }, Float32Array.from(at), signal)
@@ -368,31 +364,24 @@ const drawnPlanes = (records: readonly TrialRecord[]): TrialRecord[] =>
 const linesOf = (records: readonly TrialRecord[]): TrialRecord[] =>
   having(finished(records, 'surface'), { plane: 'line' })
 
-/** True of every one of these trials, or not. */
-function ofAll(records: readonly TrialRecord[], what: string, holds: (record: TrialRecord) => boolean): Verdict {
-  if (records.length === 0) return inconclusive(`no finished ${what}`)
-  const held = records.filter(holds)
-  return verdict(held.length === records.length, records, `${held.length} of ${records.length} ${what}s`)
-}
-
 const claims: readonly Claim[] = [
   {
     id: 'exact-centre',
     statement: 'the centre of every plane has the trained net’s loss, bit for bit',
     published: 'a surface must pass through the net it is drawn around',
-    check: (records) => ofAll(drawnPlanes(records), 'plane', (record) => metric(record, 'centre/mismatch') === 0),
+    check: (records) => everyOne(drawnPlanes(records), 'plane', (record) => metric(record, 'centre/mismatch') === 0),
   },
   {
     id: 'exact-ends',
     statement: 'the line from start to end has the stored nets’ losses at α = 0 and α = 1, bit for bit',
     published: 'a line must begin and end where its nets are',
-    check: (records) => ofAll(linesOf(records), 'line', (record) => metric(record, 'ends/mismatch') === 0),
+    check: (records) => everyOne(linesOf(records), 'line', (record) => metric(record, 'ends/mismatch') === 0),
   },
   {
     id: 'path-ends-at-the-centre',
     statement: 'the path of training, projected onto a plane, ends at its centre',
     published: 'the last snapshot is the trained net',
-    check: (records) => ofAll(drawnPlanes(records), 'plane', (record) => metric(record, 'path/end') === 0),
+    check: (records) => everyOne(drawnPlanes(records), 'plane', (record) => metric(record, 'path/end') === 0),
   },
   {
     id: 'eigenvector-curvature',

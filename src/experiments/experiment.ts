@@ -3,7 +3,7 @@ import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
 import type { Engine } from '../nn/engine.js'
 import type { ParamsOf, Space } from '../space.js'
-import type { Metrics, ParamValue, ParentResult, Seeds, Trial, TrialRecord } from '../trial.js'
+import type { Metrics, Objective, ParamValue, ParentResult, Seeds, Trial, TrialRecord } from '../trial.js'
 
 /** smoke: under a minute; reduced: minutes, claims still testable; full: the original's sizes. */
 export type ProfileName = 'smoke' | 'reduced' | 'full'
@@ -93,7 +93,7 @@ export interface Experiment<S extends Space = Space> {
   readonly title: string
   readonly question: string
   readonly source: string
-  readonly objective: { readonly metric: string; readonly direction: 'minimize' | 'maximize' }
+  readonly objective: Objective
   readonly stages: readonly [Stage<S>, ...Stage[]]
   readonly profiles: Readonly<Record<ProfileName, Profile>> & Readonly<Record<string, Profile>>
   readonly figures: readonly FigureDefinition[]
@@ -117,7 +117,7 @@ export interface ShortExperiment<S extends Space = Space> {
   readonly space: S
   run(params: ParamsOf<S>, context: TrialContext): Promise<Metrics> | Metrics
   /** Left out: `loss`, the smaller the better. */
-  readonly objective?: Experiment['objective']
+  readonly objective?: Objective
   /** Data sets its trials read, by name. */
   readonly data?: readonly string[]
   readonly profiles?: Readonly<Record<string, Profile>>

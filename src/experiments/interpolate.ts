@@ -6,8 +6,9 @@ import { defineNet, initialize, multiplyAdds, type Initializer, type Net } from 
 import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, Trial, TrialRecord } from '../trial.js'
-import { brief, finished, having, inconclusive, metric, round, verdict } from './claims.js'
-import { loss, named, openMaterial, trainClassifier } from './classify.js'
+import { brief, everyOne, finished, having, inconclusive, metric, round, verdict } from './claims.js'
+import { loss, named, openMaterial } from './classify.js'
+import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
@@ -61,8 +62,9 @@ async function train(params: P, context: TrialContext): Promise<Metrics> {
   const own = `${params.batch}/${params.learningRate}/${params.optimizer}`
   const seed = params.init === 'shared' ? seeds.init : hashSeed(seeds.init, own)
   let metrics: Metrics = {}
-  const { parameters, updates } = await trainClassifier(context, {
+  const { parameters, updates } = await trainNet(context, {
     net,
+    loss,
     rows,
     train: split.train,
     optimizer: { kind: params.optimizer, learningRate: params.learningRate },
@@ -217,9 +219,12 @@ const claims: readonly Claim[] = [
     published: 'a path must begin and end where its nets are',
     check(records) {
       const all = lines(records).filter((record) => !Number.isNaN(metric(record, 'ends/mismatch')))
-      if (all.length === 0) return inconclusive('no finished line that holds both ends')
-      const exact = all.filter((record) => metric(record, 'ends/mismatch') === 0)
-      return verdict(exact.length === all.length, all, `${exact.length} of ${all.length} lines`)
+      return everyOne(
+        all,
+        'line',
+        (record) => metric(record, 'ends/mismatch') === 0,
+        'no finished line that holds both ends',
+      )
     },
   },
   {

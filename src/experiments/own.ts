@@ -5,14 +5,12 @@ import { createHash } from 'node:crypto'
 import { MldsError, SpecError } from '../errors.js'
 import { commandExperiment, hashCommand, type CommandDefinition } from './command.js'
 import type { Experiment } from './experiment.js'
+import { moduleFile } from './registry.js'
 
 /** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
 export type OwnSource =
   /** A module that default-exports one; the path is absolute. */
   { readonly kind: 'file'; readonly file: string } | { readonly kind: 'command'; readonly command: CommandDefinition }
-
-const moduleFile = /\.(?:ts|mts|cts|js|mjs|cjs)$/
-export const isModuleFile = (target: string): boolean => moduleFile.test(target)
 
 /**
  * A person's own experiment. Its name carries a hash of what it is made of (the file and every file it imports by a

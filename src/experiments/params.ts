@@ -1,13 +1,16 @@
 import { mean } from '../analysis/statistics.js'
-import { epochOrder, stratifiedSplit } from '../data/split.js'
+import { stratifiedSplit } from '../data/split.js'
 import { againstAxis } from '../figures/against-axis.js'
 import { seedCount } from '../figures/select.js'
-import { defineNet, initialize, type Layer, type Net } from '../nn/net.js'
+import { defineNet, type Layer, type Net } from '../nn/net.js'
 import type { OptimizerSpec } from '../nn/training.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
 import { finished, inconclusive, metric, rankVerdict, round } from './claims.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
+import { loss, named } from './classify.js'
+import { trainNet } from './train-net.js'
+import { groupBy } from '../group-by.js'
 
 /**
  * How many parameters does a net need to generalise?
@@ -90,36 +93,25 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
   const split = stratifiedSplit(data, { train: params.trainRows, test: params.validationRows, seed: seeds.data })
   const net = paramsNet(data.shape, params)
   const rows = { features: data.features, targets: data.labels }
-  const loss = 'softmax-cross-entropy'
   context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
 
+  let metrics: Metrics = {}
   // Layers draw from streams of their own, so the first layer starts the same at every width, as in the original.
-  const training = await engine.train({
+  const { updates } = await trainNet(context, {
     net,
     loss,
-    optimizer: optimizerOf(params),
     rows,
+    train: split.train,
+    optimizer: optimizerOf(params),
     batch: params.batch,
-    parameters: initialize(net, seeds.init),
-  })
-  let metrics: Metrics = {}
-  try {
-    for (let epoch = 1; epoch <= params.epochs; epoch++) {
-      const order = epochOrder(split.train, epoch, seeds.shuffle)
-      const trained = await training.run(order, signal)
-      const held = await engine.evaluate({ net, loss, rows, order: split.test }, training.parameters(), signal)
-      metrics = {
-        'train/loss': trained.loss,
-        'train/accuracy': trained.accuracy,
-        'validation/loss': held.loss,
-        'validation/accuracy': held.accuracy,
-      }
+    enough: (epoch) => epoch >= params.epochs,
+    async onEpoch(epoch, trained, weights) {
+      const held = await engine.evaluate({ net, loss, rows, order: split.test }, weights(), signal)
+      metrics = { ...named('train', trained), ...named('validation', held) }
       await context.report(epoch, metrics)
-    }
-  } finally {
-    training.dispose()
-  }
-  return { ...metrics, parameters: net.parameterCount, updates: training.updates }
+    },
+  })
+  return { ...metrics, parameters: net.parameterCount, updates }
 }
 
 const main = defineStage({
@@ -140,13 +132,11 @@ const interpolationThreshold = (record: TrialRecord): number => Number(record.tr
 
 /** Final metrics against parameters, seeds averaged first: the seeds of one size are no independent evidence about size. */
 function meansBySize(records: readonly TrialRecord[], name: string): { parameters: number[]; means: number[] } {
-  const groups = new Map<number, number[]>()
-  for (const record of records) {
-    const size = metric(record, 'parameters')
-    groups.set(size, [...(groups.get(size) ?? []), metric(record, name)])
+  const sizes = [...groupBy(records, (record) => metric(record, 'parameters'))].sort(([a], [b]) => a - b)
+  return {
+    parameters: sizes.map(([size]) => size),
+    means: sizes.map(([, own]) => mean(own.map((record) => metric(record, name)))),
   }
-  const sizes = [...groups].sort(([a], [b]) => a - b)
-  return { parameters: sizes.map(([size]) => size), means: sizes.map(([, values]) => mean(values)) }
 }
 
 const leastSizes = 6

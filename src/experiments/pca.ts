@@ -2,13 +2,15 @@ import { betweenGroupShare, principalComponents, type PcaOptions } from '../anal
 import { tSne } from '../analysis/t-sne.js'
 import { norm, addScaled } from '../analysis/vectors.js'
 import { paths } from '../figures/paths.js'
-import { groupBy, seedCount } from '../figures/select.js'
+import { seedCount } from '../figures/select.js'
+import { groupBy } from '../group-by.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { defineNet, initialize, multiplyAdds, type Net } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, Seeds, TrialRecord } from '../trial.js'
-import { finished, having, inconclusive, metric, round, verdict } from './claims.js'
-import { loss, named, openMaterial, trainClassifier } from './classify.js'
+import { everyOne, finished, having, inconclusive, metric, round, verdict } from './claims.js'
+import { loss, named, openMaterial } from './classify.js'
+import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
@@ -65,8 +67,9 @@ async function train(params: P, context: TrialContext): Promise<Metrics> {
   }
   await context.report(0, await keep(0, start))
   let last: Metrics = {}
-  await trainClassifier(context, {
+  await trainNet(context, {
     net,
+    loss,
     rows,
     train: split.train,
     optimizer: { kind: params.optimizer, learningRate: params.learningRate },
@@ -199,7 +202,7 @@ export function reducePaths(
     case 'per-run': {
       const points: ArrayLike<number>[] = []
       const shares: (readonly number[])[] = []
-      for (const indexes of groupBy([...rows.keys()], (i) => runs[i]!).values()) {
+      for (const indexes of groupBy(rows.keys(), (i) => runs[i]!).values()) {
         const own = joint(
           indexes.map((i) => rows[i]!),
           { centre: 'none' },
@@ -243,9 +246,12 @@ const claims: readonly Claim[] = [
     published: 'paths lead outward in every report',
     check(records) {
       const all = finished(records).filter((record) => metric(record, 'snapshots') >= firstSnapshots)
-      if (all.length === 0) return inconclusive(`no finished run with ${firstSnapshots} snapshots`)
-      const outward = all.filter((record) => metric(record, 'path/first-snapshots-outward') === 1)
-      return verdict(outward.length === all.length, all, `${outward.length} of ${all.length} runs`)
+      return everyOne(
+        all,
+        'run',
+        (record) => metric(record, 'path/first-snapshots-outward') === 1,
+        `no finished run with ${firstSnapshots} snapshots`,
+      )
     },
   },
   {

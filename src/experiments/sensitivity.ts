@@ -1,15 +1,17 @@
 import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../analysis/sensitivity.js'
 import { mean, median } from '../analysis/statistics.js'
 import { scatter } from '../figures/scatter.js'
-import { groupBy, seedCount } from '../figures/select.js'
+import { seedCount } from '../figures/select.js'
+import { groupBy } from '../group-by.js'
 import { twinAxes } from '../figures/twin-axes.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { multiplyAdds, sizeOf } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
 import { brief, finished, having, inconclusive, metric, parentOf, rankVerdict, verdict } from './claims.js'
-import { loss, named, openMaterial, trainClassifier } from './classify.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
+import { loss, named, openMaterial } from './classify.js'
+import { trainNet } from './train-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
 import { twoLayerNet } from './interpolate.js'
 
 /**
@@ -61,8 +63,9 @@ async function train(params: P, context: TrialContext): Promise<Metrics> {
   const { engine, signal } = context
   const scale = params.rateRule === 'proportional' ? params.batch / 100 : 1
   let reached = params.budget === 'loss' ? 0 : 1
-  const { parameters, updates } = await trainClassifier(context, {
+  const { parameters, updates } = await trainNet(context, {
     net,
+    loss,
     rows,
     train: split.train,
     optimizer: { kind: 'adam', learningRate: params.learningRate * scale },
@@ -163,27 +166,28 @@ function measured(
   )
 }
 
-const seedsOf = (records: readonly TrialRecord[]): string[] => records.map(({ trial }) => JSON.stringify(trial.seeds))
 const ofMetric = (records: readonly TrialRecord[], name: string): number[] => records.map((r) => metric(r, name))
 const batchesOf = (records: readonly TrialRecord[]): number => new Set(ofMetric(records, 'batch')).size
 const tooFew = (records: readonly TrialRecord[]) =>
   inconclusive(`only ${batchesOf(records)} batch sizes measured (4 needed)`, seedCount(records))
+
+/** How a metric moves with the batch size over nets; those of one seed are no independent evidence. */
+function withBatch(all: readonly TrialRecord[], name: string, bound: number, claim: string): Verdict {
+  if (batchesOf(all) < 4) return tooFew(all)
+  return rankVerdict(ofMetric(all, 'batch'), ofMetric(all, name), bound, {
+    claim,
+    unit: 'nets',
+    seeds: seedCount(all),
+    clusters: all.map(({ trial }) => JSON.stringify(trial.seeds)),
+  })
+}
 
 const claims: readonly Claim[] = [
   {
     id: 'large-batch-generalises-worse',
     statement: 'with equal epochs, test accuracy falls with the batch size',
     published: 'test accuracy 0.976 (batch 16), 0.951 (1000), 0.918 (10,000) (README figure)',
-    check(records) {
-      const all = measured(records, 'epochs')
-      if (batchesOf(all) < 4) return tooFew(all)
-      return rankVerdict(ofMetric(all, 'batch'), ofMetric(all, 'test/accuracy'), -0.3, {
-        claim: 'sensitivity-test-accuracy',
-        unit: 'nets',
-        seeds: seedCount(all),
-        clusters: seedsOf(all),
-      })
-    },
+    check: (records) => withBatch(measured(records, 'epochs'), 'test/accuracy', -0.3, 'sensitivity-test-accuracy'),
   },
   {
     id: 'largest-batch-most-sensitive',
@@ -210,16 +214,7 @@ const claims: readonly Claim[] = [
     published:
       'sibling reports disagree on the sign; Novak et al. 2018: full-batch training raises the Jacobian’s norm',
     fragile: true,
-    check(records) {
-      const all = measured(records, 'loss')
-      if (batchesOf(all) < 4) return tooFew(all)
-      return rankVerdict(ofMetric(all, 'batch'), ofMetric(all, 'sensitivity'), 0.3, {
-        claim: 'sensitivity-equal-loss',
-        unit: 'nets',
-        seeds: seedCount(all),
-        clusters: seedsOf(all),
-      })
-    },
+    check: (records) => withBatch(measured(records, 'loss'), 'sensitivity', 0.3, 'sensitivity-equal-loss'),
   },
 ]
 

@@ -4,13 +4,15 @@ import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type Slop
 import { mean } from '../analysis/statistics.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
+import { groupBy } from '../group-by.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { blockFrobeniusNorms } from '../nn/curvature.js'
 import { defineNet, multiplyAdds, type Initializer, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
 import { boolean, choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
-import { loss, named, openMaterial, trainClassifier } from './classify.js'
+import { loss, named, openMaterial } from './classify.js'
+import { trainNet } from './train-net.js'
 import { finished, inconclusive, metric, parentOf, rankVerdict } from './claims.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
 
@@ -64,8 +66,9 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
   const net = sharpnessNet(params)
   const { rows, split } = await openMaterial(context, params)
   let metrics: Metrics = {}
-  const { parameters, updates } = await trainClassifier(context, {
+  const { parameters, updates } = await trainNet(context, {
     net,
+    loss,
     rows,
     train: split.train,
     optimizer: { kind: 'adam', learningRate: params.learningRate },
@@ -174,13 +177,11 @@ const measure = defineStage({
 function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[number]): Verdict {
   const measured = finished(records, 'measure').filter((record) => record.trial.params['metric'] === name)
   const epsilon = Math.max(...measured.map((record) => Number(record.trial.params['epsilon'])))
-  const byBatch = new Map<number, number[]>()
-  for (const record of measured.filter(({ trial }) => trial.params['epsilon'] === epsilon)) {
-    const batch = Number(parentOf(record, records)?.trial.params['batch'])
-    byBatch.set(batch, [...(byBatch.get(batch) ?? []), metric(record, 'sharpness')])
-  }
+  const largest = measured.filter(({ trial }) => trial.params['epsilon'] === epsilon)
+  const byBatch = groupBy(largest, (record) => Number(parentOf(record, records)?.trial.params['batch']))
   if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedCount(measured))
-  return rankVerdict([...byBatch.keys()], [...byBatch.values()].map(mean), 0.3, {
+  const means = [...byBatch.values()].map((own) => mean(own.map((record) => metric(record, 'sharpness'))))
+  return rankVerdict([...byBatch.keys()], means, 0.3, {
     claim: `sharpness-${name}`,
     unit: 'batch sizes',
     seeds: seedCount(measured),

@@ -7,7 +7,8 @@ import { defineNet, multiplyAdds, type Initializer, type Net } from '../nn/net.j
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
 import { finished, having, inconclusive, metric, round, verdict } from './claims.js'
-import { loss, named, openMaterial, trainClassifier } from './classify.js'
+import { loss, named, openMaterial } from './classify.js'
+import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
 
 /**
@@ -65,8 +66,9 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
   const { engine, signal } = context
   let metrics: Metrics = { parameters: net.parameterCount, 'train/changed-labels': changed }
   let epochsToFit = NaN
-  const { updates } = await trainClassifier(context, {
+  const { updates } = await trainNet(context, {
     net,
+    loss,
     rows,
     train: split.train,
     optimizer: { kind: 'adam', learningRate: params.learningRate },

@@ -1,15 +1,14 @@
 import { median, variance } from '../analysis/statistics.js'
-import { epochOrder } from '../data/split.js'
 import { gridOf, sampleFunction, targetFunctionNames, targetFunctions, type TargetFunction } from '../data/functions.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { curves } from '../figures/curves.js'
 import { seedCount } from '../figures/select.js'
-import { initialize } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
 import { brief, finished, having, inconclusive, medianUntil, metric, round, verdict } from './claims.js'
 import { functionNet, hiddenActivations } from './function-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
+import { trainNet } from './train-net.js'
 
 /**
  * At an equal number of parameters, do deeper nets fit a wiggly function better?
@@ -79,43 +78,35 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
   const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
   const test = sampleFunction(params.target, params.rows, seeds.data, 'test')
   const loss = 'mean-squared-error'
-  const all = Int32Array.from({ length: params.rows }, (_, i) => i)
   context.log(`${net.parameterCount} parameters in ${widthsOf(params).length} hidden layers`)
 
-  const training = await engine.train({
+  const late: { train: number[]; test: number[] } = { train: [], test: [] }
+  const { parameters, updates } = await trainNet(context, {
     net,
     loss,
-    optimizer: { kind: 'adam', learningRate: params.learningRate },
     rows,
+    train: Int32Array.from({ length: params.rows }, (_, i) => i),
+    optimizer: { kind: 'adam', learningRate: params.learningRate },
     batch: params.batch,
-    parameters: initialize(net, seeds.init),
-  })
-  const late: { train: number[]; test: number[] } = { train: [], test: [] }
-  try {
-    for (let epoch = 1; epoch <= params.epochs; epoch++) {
-      const { loss: trainLoss } = await training.run(epochOrder(all, epoch, seeds.shuffle), signal)
-      if (epoch <= params.epochs - lateEpochs) {
-        await context.report(epoch, { 'train/loss': trainLoss })
-        continue
-      }
-      const held = await engine.evaluate({ net, loss, rows: test }, training.parameters(), signal)
-      late.train.push(trainLoss)
+    enough: (epoch) => epoch >= params.epochs,
+    async onEpoch(epoch, trained, weights) {
+      if (epoch <= params.epochs - lateEpochs) return context.report(epoch, { 'train/loss': trained.loss })
+      const held = await engine.evaluate({ net, loss, rows: test }, weights(), signal)
+      late.train.push(trained.loss)
       late.test.push(held.loss)
-      await context.report(epoch, { 'train/loss': trainLoss, 'test/loss': held.loss })
-    }
-    const { features } = gridOf(params.target, curvePoints)
-    const curve = await engine.outputs(net, features, training.parameters(), signal)
-    await context.save('curve.f32', new Uint8Array(curve.buffer))
-  } finally {
-    training.dispose()
-  }
+      await context.report(epoch, { 'train/loss': trained.loss, 'test/loss': held.loss })
+    },
+  })
+  const { features } = gridOf(params.target, curvePoints)
+  const curve = await engine.outputs(net, features, parameters, signal)
+  await context.save('curve.f32', new Uint8Array(curve.buffer))
   return {
     'train/loss': late.train.at(-1)!,
     'test/loss': late.test.at(-1)!,
     'train/late-loss': median(late.train),
     'test/late-loss': median(late.test),
     parameters: net.parameterCount,
-    updates: training.updates,
+    updates,
   }
 }
 

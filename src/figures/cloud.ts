@@ -1,7 +1,7 @@
 import type { TrialRecord } from '../trial.js'
-import type { FigureDefinition, VegaLiteSpec } from './figure.js'
+import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
-import { frame, size } from './style.js'
+import { frame, lossColour, size } from './style.js'
 
 /** One weight vector in the plane, as a trial saves them (a JSON list). */
 export interface CloudPoint {
@@ -25,7 +25,7 @@ export function cloud(options: {
     async draw(records, read): Promise<VegaLiteSpec | undefined> {
       const record = options.select(withResult(records)).find(({ artifacts }) => options.artifact in artifacts)
       if (record === undefined) return undefined
-      const all = JSON.parse(Buffer.from(await read(record, options.artifact)).toString()) as CloudPoint[]
+      const all = await readJson<CloudPoint[]>(read, record, options.artifact)
       const points = all.filter(({ loss }) => Number.isFinite(loss) && loss > 0)
       if (points.length === 0) return undefined
       const at = (field: string, number: number) => ({
@@ -38,13 +38,7 @@ export function cloud(options: {
       const encoding = {
         x: at('x', 1),
         y: at('y', 2),
-        color: {
-          field: 'loss',
-          type: 'quantitative',
-          title: 'loss',
-          scale: { type: 'log', scheme: 'viridis' },
-          legend: { orient: 'right', direction: 'vertical', format: '.3~e', gradientLength: 300 },
-        },
+        color: lossColour('.3~e'),
       }
       return {
         ...frame(options.title, [`seed ${record.trial.seeds.init} · ${points.length} weight vectors · crosses: steps`]),

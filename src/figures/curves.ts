@@ -1,6 +1,7 @@
+import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { groupBy, withResult } from './select.js'
+import { withResult } from './select.js'
 import { coloured, frame, size } from './style.js'
 
 export interface CurvesOptions {

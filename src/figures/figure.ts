@@ -6,6 +6,11 @@ export type VegaLiteSpec = Readonly<Record<string, unknown>>
 /** Reads what a trial saved, by record and artifact name; from the journal's store or from MLflow. */
 export type ReadArtifact = (record: TrialRecord, name: string) => Promise<Uint8Array>
 
+/** What a trial saved as JSON. */
+export async function readJson<T>(read: ReadArtifact, record: TrialRecord, name: string): Promise<T> {
+  return JSON.parse(Buffer.from(await read(record, name)).toString()) as T
+}
+
 export interface FigureDefinition {
   /** File name without extension: `loss-against-parameters`. */
   readonly name: string

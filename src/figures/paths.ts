@@ -1,5 +1,5 @@
 import type { TrialRecord } from '../trial.js'
-import type { FigureDefinition, VegaLiteSpec } from './figure.js'
+import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
 import { coloured, frame, size } from './style.js'
 
@@ -30,7 +30,7 @@ export function paths(options: PathsOptions): FigureDefinition {
     async draw(all, read): Promise<VegaLiteSpec | undefined> {
       const [record] = options.select(withResult(all))
       if (record === undefined || !(options.artifact in record.artifacts)) return undefined
-      const points = JSON.parse(Buffer.from(await read(record, options.artifact)).toString()) as Point[]
+      const points = await readJson<Point[]>(read, record, options.artifact)
       const runs = [...new Set(points.map(({ run }) => run))]
       const labelled = withRoom(points)
       const encoding = {

@@ -14,15 +14,3 @@ export function describeSeedCount(records: readonly TrialRecord[]): string {
   const count = seedCount(records)
   return `${count} seed${count === 1 ? '' : 's'}`
 }
-
-/** Groups in order of first appearance. */
-export function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>()
-  for (const item of items) {
-    const key = keyOf(item)
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [item])
-    else group.push(item)
-  }
-  return groups
-}

@@ -51,3 +51,14 @@ export function coloured(field: string, title: string | null, domain: readonly s
   const colours = domain.length <= palette.length ? { range: palette.slice(0, domain.length) } : { scheme: 'viridis' }
   return { field, type: 'nominal', title, sort: null, scale: { domain, ...colours } }
 }
+
+/** The loss of a point or a cell as a colour, evenly in its logarithm, with a scale beside the figure. */
+export function lossColour(format: string): Record<string, unknown> {
+  return {
+    field: 'loss',
+    type: 'quantitative',
+    title: 'loss',
+    scale: { type: 'log', scheme: 'viridis' },
+    legend: { orient: 'right', direction: 'vertical', format, gradientLength: 300 },
+  }
+}

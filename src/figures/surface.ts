@@ -1,8 +1,8 @@
 import { contours } from 'd3-contour'
 import type { TrialRecord } from '../trial.js'
-import type { FigureDefinition, ReadArtifact, VegaLiteSpec } from './figure.js'
+import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
-import { frame, palette, size } from './style.js'
+import { frame, lossColour, palette, size } from './style.js'
 
 /** A loss over a plane of weight space, as a trial saves it (JSON). */
 export interface Surface {
@@ -24,14 +24,23 @@ export interface SurfaceOptions {
   readonly artifact: string
 }
 
-async function load(
-  { select, artifact }: SurfaceOptions,
-  records: readonly TrialRecord[],
-  read: ReadArtifact,
-): Promise<{ surface: Surface; record: TrialRecord } | undefined> {
-  const record = select(withResult(records)).find(({ artifacts }) => artifact in artifacts)
-  if (record === undefined) return undefined
-  return { surface: JSON.parse(Buffer.from(await read(record, artifact)).toString()) as Surface, record }
+/** A figure of the first chosen trial that saved a surface with something to draw. */
+function ofSurface(
+  { name, caption, title, select, artifact }: SurfaceOptions,
+  draw: (surface: Surface, record: TrialRecord) => { readonly subtitle: string; readonly layer: readonly object[] },
+): FigureDefinition {
+  return {
+    name,
+    caption,
+    async draw(records, read): Promise<VegaLiteSpec | undefined> {
+      const record = select(withResult(records)).find(({ artifacts }) => artifact in artifacts)
+      if (record === undefined) return undefined
+      const surface = await readJson<Surface>(read, record, artifact)
+      if (drawable(surface).length === 0) return undefined
+      const { subtitle, layer } = draw(surface, record)
+      return { ...frame(title, [subtitle]), ...size, height: 460, layer }
+    },
+  }
 }
 
 /** Losses of a surface that can be drawn on a logarithmic scale. */
@@ -39,65 +48,50 @@ const drawable = ({ loss }: Surface): number[] => loss.flat().filter((v): v is n
 
 /** The loss as colour, with lines of equal loss evenly apart in its logarithm, and the path of training on top. */
 export function contourFigure(options: SurfaceOptions): FigureDefinition {
-  return {
-    name: options.name,
-    caption: options.caption,
-    async draw(records, read): Promise<VegaLiteSpec | undefined> {
-      const loaded = await load(options, records, read)
-      if (loaded === undefined || drawable(loaded.surface).length === 0) return undefined
-      const { surface, record } = loaded
-      const [left, right, low, high] = [...edges(surface.x), ...edges(surface.y)]
-      const inside = surface.path.filter(({ x, y }) => x >= left && x <= right && y >= low && y <= high)
-      const axis = (field: 'x' | 'y', title: string, domain: readonly number[]) => ({
-        field,
-        type: 'quantitative',
-        title,
-        scale: { domain: [...domain], nice: false, zero: false },
-        axis: { grid: false },
-      })
-      const x = axis('x', surface.axes[0], [left, right])
-      const y = axis('y', surface.axes[1], [low, high])
-      return {
-        ...frame(options.title, [subtitle(surface, inside.length, record)]),
-        ...size,
-        height: 460,
-        layer: [
-          {
-            data: { values: cells(surface) },
-            mark: { type: 'rect', clip: true },
-            encoding: {
-              x,
-              x2: { field: 'x2' },
-              y,
-              y2: { field: 'y2' },
-              color: {
-                field: 'loss',
-                type: 'quantitative',
-                title: 'loss',
-                scale: { type: 'log', scheme: 'viridis' },
-                legend: { orient: 'right', direction: 'vertical', format: '.1~e', gradientLength: 300 },
-              },
-            },
+  return ofSurface(options, (surface, record) => {
+    const [left, right, low, high] = [...edges(surface.x), ...edges(surface.y)]
+    const inside = surface.path.filter(({ x, y }) => x >= left && x <= right && y >= low && y <= high)
+    const axis = (field: 'x' | 'y', title: string, domain: readonly number[]) => ({
+      field,
+      type: 'quantitative',
+      title,
+      scale: { domain: [...domain], nice: false, zero: false },
+      axis: { grid: false },
+    })
+    const x = axis('x', surface.axes[0], [left, right])
+    const y = axis('y', surface.axes[1], [low, high])
+    return {
+      subtitle: subtitle(surface, inside.length, record),
+      layer: [
+        {
+          data: { values: cells(surface) },
+          mark: { type: 'rect', clip: true },
+          encoding: {
+            x,
+            x2: { field: 'x2' },
+            y,
+            y2: { field: 'y2' },
+            color: lossColour('.1~e'),
           },
-          {
-            data: { values: lines(surface) },
-            mark: { type: 'line', strokeWidth: 0.8, color: 'white', opacity: 0.75, clip: true },
-            encoding: { x, y, detail: { field: 'line' }, order: { field: 'at', type: 'quantitative' } },
-          },
-          {
-            data: { values: inside.map((point, at) => ({ ...point, at })) },
-            mark: { type: 'line', strokeWidth: 1.6, color: palette[1], point: { color: palette[1], size: 14 } },
-            encoding: { x, y, order: { field: 'at', type: 'quantitative' } },
-          },
-          {
-            data: { values: inside.slice(-1) },
-            mark: { type: 'point', shape: 'cross', filled: true, size: 140, color: 'white', stroke: 'black' },
-            encoding: { x, y },
-          },
-        ],
-      }
-    },
-  }
+        },
+        {
+          data: { values: lines(surface) },
+          mark: { type: 'line', strokeWidth: 0.8, color: 'white', opacity: 0.75, clip: true },
+          encoding: { x, y, detail: { field: 'line' }, order: { field: 'at', type: 'quantitative' } },
+        },
+        {
+          data: { values: inside.map((point, at) => ({ ...point, at })) },
+          mark: { type: 'line', strokeWidth: 1.6, color: palette[1], point: { color: palette[1], size: 14 } },
+          encoding: { x, y, order: { field: 'at', type: 'quantitative' } },
+        },
+        {
+          data: { values: inside.slice(-1) },
+          mark: { type: 'point', shape: 'cross', filled: true, size: 140, color: 'white', stroke: 'black' },
+          encoding: { x, y },
+        },
+      ],
+    }
+  })
 }
 
 function subtitle({ path }: Surface, drawn: number, { trial }: TrialRecord): string {
@@ -162,54 +156,39 @@ const view = { turn: -0.65, tilt: 0.5 }
 
 /** The surface as a body in perspective-free projection: height and colour are the logarithm of the loss. */
 export function surfaceFigure(options: SurfaceOptions): FigureDefinition {
-  return {
-    name: options.name,
-    caption: options.caption,
-    async draw(records, read): Promise<VegaLiteSpec | undefined> {
-      const loaded = await load(options, records, read)
-      if (loaded === undefined || drawable(loaded.surface).length === 0) return undefined
-      const { surface, record } = loaded
-      const { faces, frameLines, labels } = project(surface)
-      const scale = { domain: [-1.05, 1.05], nice: false }
-      const x = { field: 'x', type: 'quantitative', axis: null, scale }
-      const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain: [-0.95, 0.85], nice: false } }
-      return {
-        ...frame(options.title, [`seed ${record.trial.seeds.init} · height and colour: log loss`]),
-        ...size,
-        height: 460,
-        layer: [
-          {
-            data: { values: frameLines },
-            mark: { type: 'line', color: '#999', strokeWidth: 1 },
-            encoding: { x, y, detail: { field: 'line' }, order: { field: 'at', type: 'quantitative' } },
+  return ofSurface(options, (surface, record) => {
+    const { faces, frameLines, labels } = project(surface)
+    const scale = { domain: [-1.05, 1.05], nice: false }
+    const x = { field: 'x', type: 'quantitative', axis: null, scale }
+    const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain: [-0.95, 0.85], nice: false } }
+    return {
+      subtitle: `seed ${record.trial.seeds.init} · height and colour: log loss`,
+      layer: [
+        {
+          data: { values: frameLines },
+          mark: { type: 'line', color: '#999', strokeWidth: 1 },
+          encoding: { x, y, detail: { field: 'line' }, order: { field: 'at', type: 'quantitative' } },
+        },
+        {
+          data: { values: faces },
+          // Each face is an area closed by its own outline; the data come back to front and are drawn in that order.
+          mark: { type: 'line', strokeWidth: 0.3, stroke: '#333', interpolate: 'linear-closed' },
+          encoding: {
+            x,
+            y,
+            detail: { field: 'face', sort: null },
+            order: { field: 'at', type: 'quantitative' },
+            fill: lossColour('.1~e'),
           },
-          {
-            data: { values: faces },
-            // Each face is an area closed by its own outline; the data come back to front and are drawn in that order.
-            mark: { type: 'line', strokeWidth: 0.3, stroke: '#333', interpolate: 'linear-closed' },
-            encoding: {
-              x,
-              y,
-              detail: { field: 'face', sort: null },
-              order: { field: 'at', type: 'quantitative' },
-              fill: {
-                field: 'loss',
-                type: 'quantitative',
-                title: 'loss',
-                scale: { type: 'log', scheme: 'viridis' },
-                legend: { orient: 'right', direction: 'vertical', format: '.1~e', gradientLength: 300 },
-              },
-            },
-          },
-          {
-            data: { values: labels },
-            mark: { type: 'text', fontSize: 12, color: '#333' },
-            encoding: { x, y, text: { field: 'text', type: 'nominal' } },
-          },
-        ],
-      }
-    },
-  }
+        },
+        {
+          data: { values: labels },
+          mark: { type: 'text', fontSize: 12, color: '#333' },
+          encoding: { x, y, text: { field: 'text', type: 'nominal' } },
+        },
+      ],
+    }
+  })
 }
 
 interface Projected {

@@ -1,7 +1,8 @@
 import { median } from '../analysis/statistics.js'
+import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, groupBy, withResult } from './select.js'
+import { describeSeedCount, withResult } from './select.js'
 import { frame, palette, size } from './style.js'
 
 interface Side {

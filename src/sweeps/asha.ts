@@ -1,11 +1,8 @@
 import { SpaceError } from '../errors.js'
-import type { Outcome, Trial, TrialId } from '../trial.js'
+import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
-export interface AshaOptions {
-  /** The metric that reports carry. */
-  readonly metric: string
-  readonly direction: 'minimize' | 'maximize'
+export interface AshaOptions extends Objective {
   /** Step of the first rung, r in the paper. Default 1. */
   readonly minSteps?: number
   /** Step at which a trial is done anyway, R in the paper; no rung lies there or beyond. */

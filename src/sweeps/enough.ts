@@ -1,9 +1,7 @@
-import type { Outcome, Trial, TrialId } from '../trial.js'
+import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
-export interface EnoughOptions {
-  readonly metric: string
-  readonly direction: 'minimize' | 'maximize'
+export interface EnoughOptions extends Objective {
   /** Stop once the metric is this good. */
   readonly target?: number
   /** Stop when the best value has not improved by `minDelta` for so many reports. */

@@ -1,5 +1,6 @@
 import { parse } from 'yaml'
 import { SpecError } from '../errors.js'
+import { isMapping } from './mapping.js'
 
 /** A sweep file as plain data, and what of the source could not be said in it. */
 export interface Imported {
@@ -8,9 +9,6 @@ export interface Imported {
 }
 
 type Mapping = Readonly<Record<string, unknown>>
-const isMapping = (value: unknown): value is Mapping =>
-  value !== null && typeof value === 'object' && !Array.isArray(value)
-
 /**
  * A W&B sweep configuration (docs.wandb.ai, sweep configuration structure) as a sweep file.
  * @throws SpecError when it is not one.

@@ -1,9 +1,7 @@
-import type { Outcome, Trial, TrialId } from '../trial.js'
+import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
-export interface MedianOptions {
-  readonly metric: string
-  readonly direction: 'minimize' | 'maximize'
+export interface MedianOptions extends Objective {
   /** No trial is stopped before this step. Default 1. */
   readonly graceSteps?: number
   /** No trial is stopped before so many others have reached its step. Default 5. */

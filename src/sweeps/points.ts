@@ -62,15 +62,16 @@ function factorsByStage(experiment: Experiment, profile: Profile, spec: SweepSpe
     const values = stage === first ? profile.axes : (profile.stages?.[stage.name] ?? {})
     for (const [name, raw] of Object.entries(values)) set(stage, name, raw)
   }
-  for (const [name, value] of budgetAxes(first.space, spec.budget)) set(first, name, [value])
-
   const taken = new Set<string>()
   const take = (stage: Stage, name: string): void => {
     const key = `${stage.name}.${name}`
     if (taken.has(key)) throw new SpaceError(`${name}: given twice (in axes, zip, search or budget)`)
     taken.add(key)
   }
-  for (const [name] of budgetAxes(first.space, spec.budget)) take(first, name)
+  for (const [name, value] of budgetAxes(first.space, spec.budget)) {
+    take(first, name)
+    set(first, name, [value])
+  }
   for (const [written, raw] of Object.entries(spec.axes)) {
     const [stage, name] = addressAxis(experiment, written)
     take(stage, name)

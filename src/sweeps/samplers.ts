@@ -1,5 +1,6 @@
 import { SpaceError, UnknownNameError } from '../errors.js'
 import { Random } from '../seed.js'
+import { isMapping } from './mapping.js'
 
 export const samplerNames = ['random', 'latin-hypercube', 'sobol'] as const
 export type SamplerName = (typeof samplerNames)[number]
@@ -166,7 +167,7 @@ function parseSampledAxis(name: string, raw: unknown): SampledAxis {
       `search: ${name}: ${JSON.stringify(raw)} is not a range (one of {uniform: [low, high]}, {log: […]}, {int: […]}, {log-int: […]}, or a list of values)`,
     )
   if (!(kinds as readonly string[]).includes(kind)) throw new UnknownNameError(`range of ${name}`, kind, kinds)
-  const given = (raw as Record<string, unknown>)[kind]
+  const given = (raw as Readonly<Record<string, unknown>>)[kind]
   if (kind === 'choice') {
     if (!Array.isArray(given) || given.length === 0) throw new SpaceError(`search: ${name}: choice has no values`)
     return { kind, values: given as unknown[] }
@@ -179,8 +180,4 @@ function parseSampledAxis(name: string, raw: unknown): SampledAxis {
       `search: ${name}: ${JSON.stringify(given)} is not a range (${kind} wants [low, high]${kind.endsWith('int') ? ', integers' : ''}, low below high${kind.startsWith('log') ? ', both above 0' : ''})`,
     )
   return { kind: kind as 'uniform' | 'log' | 'int' | 'log-int', low: low!, high: high! }
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === 'object' && !Array.isArray(value)
 }

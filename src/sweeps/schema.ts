@@ -1,5 +1,6 @@
 import type { Experiment } from '../experiments/experiment.js'
 import { describeAxis, type Axis } from '../space.js'
+import { sweepIdPattern } from '../store.js'
 import { samplerNames } from './samplers.js'
 import type { specKeys } from './spec.js'
 
@@ -36,7 +37,7 @@ const range = { type: 'array', items: { type: 'number' }, minItems: 2, maxItems:
 const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
   experiment: { type: 'string', description: 'what a trial does' },
   profile: { type: 'string', description: 'where the axes that are not named here come from' },
-  name: { type: 'string', description: "the sweep's id", pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$' },
+  name: { type: 'string', description: "the sweep's id", pattern: sweepIdPattern.source },
   axes: { type: 'object', description: 'values per axis; stage.axis names an axis of a later stage' },
   seeds: { description: 'one list moves all seeds together; a mapping sets data, init, shuffle and corruption apart' },
   repeat: { type: 'integer', minimum: 1, description: 'seeds 0 to this, less one' },

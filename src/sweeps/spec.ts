@@ -1,6 +1,8 @@
 import { LineCounter, parseDocument, isMap, isScalar, type Node } from 'yaml'
 import type { OwnSource } from '../experiments/own.js'
+import type { Objective } from '../trial.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest } from '../errors.js'
+import { isMapping } from './mapping.js'
 import { parseSearch, type Search } from './samplers.js'
 import { parseStopping, type StoppingRule } from './stopping.js'
 import { expandValues } from './values.js'
@@ -39,11 +41,6 @@ export type Matcher = readonly unknown[] | { readonly min?: number; readonly max
 export interface Budget {
   readonly kind: 'epochs' | 'updates' | 'targetLoss'
   readonly amount: number
-}
-
-export interface Objective {
-  readonly metric: string
-  readonly direction: 'minimize' | 'maximize'
 }
 
 /** One list moves all four seeds together; a mapping sets them apart, crossing those that have several values. */
@@ -185,9 +182,8 @@ function parsePattern(where: string, raw: unknown): Pattern {
 }
 
 function parseMatcher(where: string, raw: unknown): Matcher {
-  const isBounds = raw !== null && typeof raw === 'object' && !Array.isArray(raw) && ('min' in raw || 'max' in raw)
-  if (!isBounds) return expandValues(where, raw)
-  const { min, max, ...others } = raw as Record<string, unknown>
+  if (!isMapping(raw) || !('min' in raw || 'max' in raw)) return expandValues(where, raw)
+  const { min, max, ...others } = raw
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw new UnknownNameError(`bound of ${where}`, unknown, ['min', 'max'])
   for (const bound of [min, max])
@@ -219,10 +215,9 @@ function parseObjective(raw: unknown): Objective {
   return { metric, direction }
 }
 
-function mapping(where: string, raw: unknown): Record<string, unknown> {
-  if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
-    throw new SpaceError(`${where}: ${JSON.stringify(raw)} is not a mapping of axes to values`)
-  return raw as Record<string, unknown>
+function mapping(where: string, raw: unknown): Readonly<Record<string, unknown>> {
+  if (!isMapping(raw)) throw new SpaceError(`${where}: ${JSON.stringify(raw)} is not a mapping of axes to values`)
+  return raw
 }
 
 function textOf(value: unknown, key: string, file: string): string | undefined {
@@ -276,11 +271,10 @@ export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): S
 }
 
 function parseSeeds(raw: unknown): SeedsSpec {
-  if (raw !== null && typeof raw === 'object' && !Array.isArray(raw)) {
-    const mapping = raw as Record<string, unknown>
-    if (!['range', 'linspace', 'logspace'].includes(Object.keys(mapping)[0] ?? '')) {
+  if (isMapping(raw)) {
+    if (!['range', 'linspace', 'logspace'].includes(Object.keys(raw)[0] ?? '')) {
       return Object.fromEntries(
-        Object.entries(mapping).map(([name, values]) => {
+        Object.entries(raw).map(([name, values]) => {
           if (!isSeedName(name)) throw new UnknownNameError('seed', name, seedNames)
           return [name, parseSeedList(values)]
         }),

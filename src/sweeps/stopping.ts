@@ -1,5 +1,5 @@
 import { SpaceError, UnknownNameError } from '../errors.js'
-import type { Outcome, Trial, TrialId } from '../trial.js'
+import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import { AshaScheduler } from './asha.js'
 import { EnoughScheduler } from './enough.js'
 import { GridScheduler } from './grid.js'
@@ -80,7 +80,7 @@ function parseRule(rule: string, raw: unknown): StoppingRule {
 export function createScheduler(
   trials: readonly Trial[],
   rules: readonly StoppingRule[],
-  objective: { readonly metric: string; readonly direction: 'minimize' | 'maximize' },
+  objective: Objective,
 ): Scheduler {
   const grid = new GridScheduler(trials)
   if (rules.length === 0) return grid
@@ -92,7 +92,7 @@ function wrap(
   inner: Scheduler,
   { rule, options, ...own }: StoppingRule,
   trials: readonly Trial[],
-  objective: { readonly metric: string; readonly direction: 'minimize' | 'maximize' },
+  objective: Objective,
 ): Scheduler {
   // A direction of the objective's says nothing about another metric; smaller is taken for better, as for a loss.
   const metric = own.metric ?? objective.metric

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { MldsError, UnavailableError } from '../errors.js'
 import { systemClock } from '../clock.js'
+import { signalGroup } from '../process-group.js'
 
 /** An MLflow server on this host, in a process group of its own. */
 export interface LocalMlflow {
@@ -150,16 +151,6 @@ async function endGroup(pid: number | undefined): Promise<void> {
       if (!signalGroup(pid, 0)) return
       await pause(20, never)
     }
-  }
-}
-
-/** False when the group has no process any more. */
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals | 0): boolean {
-  if (pid === undefined) return false
-  try {
-    return process.kill(-pid, signal)
-  } catch {
-    return false
   }
 }
 

@@ -1,4 +1,4 @@
-import type { SweepId, Trial, TrialEvent } from '../trial.js'
+import type { Objective, SweepId, Trial, TrialEvent } from '../trial.js'
 
 /** What a tracker is told of a sweep when it opens; `spec` and `plan` are plain data for the record. */
 export interface SweepInfo {
@@ -6,7 +6,7 @@ export interface SweepInfo {
   readonly name: string
   readonly experiment: string
   readonly question: string
-  readonly objective: { readonly metric: string; readonly direction: 'minimize' | 'maximize' }
+  readonly objective: Objective
   readonly spec: unknown
   readonly planHash: string
   readonly codeVersion: string

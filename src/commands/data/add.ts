@@ -16,7 +16,7 @@ export default class DataAdd extends BaseCommand {
     const { argv, flags } = await this.parse(DataAdd)
     const store = await this.openStore(flags.store)
     const { readPieces } = await import('../../data/formats.js')
-    const { addPieces } = await import('../../data/added.js')
+    const { addPieces, describeAdded } = await import('../../data/added.js')
     const { DataError } = await import('../../errors.js')
     const pieces = []
     for (const file of argv as string[]) {
@@ -26,9 +26,7 @@ export default class DataAdd extends BaseCommand {
       pieces.push(...readPieces(basename(file), bytes))
     }
     const facts = await addPieces(store.dataFolder, pieces)
-    this.log(
-      `${facts.name}: ${facts.trainRows} rows to train on, ${facts.rows - facts.trainRows} to test; SHA-256 ${facts.sha256}`,
-    )
+    this.log(describeAdded(facts))
     return facts
   }
 }

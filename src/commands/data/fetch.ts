@@ -16,7 +16,7 @@ export default class DataFetch extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DataFetch)
     const store = await this.openStore(flags.store)
-    const { addable, addPieces, isAddable } = await import('../../data/added.js')
+    const { addable, addPieces, describeAdded, isAddable } = await import('../../data/added.js')
     const { download, sources } = await import('../../data/download.js')
     const { readPieces } = await import('../../data/formats.js')
     const { UnknownNameError } = await import('../../errors.js')
@@ -33,9 +33,7 @@ export default class DataFetch extends BaseCommand {
       pieces.push(...readPieces(file.name, await readFile(path)))
     }
     const facts = await addPieces(store.dataFolder, pieces)
-    this.log(
-      `${facts.name}: ${facts.trainRows} rows to train on, ${facts.rows - facts.trainRows} to test; SHA-256 ${facts.sha256}`,
-    )
+    this.log(describeAdded(facts))
     return facts
   }
 }

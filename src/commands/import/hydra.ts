@@ -1,5 +1,6 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
+import { printImported } from '../../cli/print-imported.js'
 
 export default class ImportHydra extends BaseCommand {
   static override description = 'Prints a sweep file for Hydra multirun overrides; what has no counterpart is listed'
@@ -12,10 +13,8 @@ export default class ImportHydra extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImportHydra)
     const { importHydra } = await import('../../sweeps/import-hydra.js')
-    const { stringify } = await import('yaml')
     const imported = importHydra(args.overrides, flags.program)
-    this.log(stringify(imported.spec).trimEnd())
-    for (const left of imported.leftOut) process.stderr.write(`not translated: ${left}\n`)
+    await printImported(imported, (text) => this.log(text))
     return imported
   }
 }

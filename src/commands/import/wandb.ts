@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
+import { printImported } from '../../cli/print-imported.js'
 
 export default class ImportWandb extends BaseCommand {
   static override description = 'Prints a sweep file for a W&B sweep configuration; what has no counterpart is listed'
@@ -11,13 +12,11 @@ export default class ImportWandb extends BaseCommand {
     const { args } = await this.parse(ImportWandb)
     const { SpecError } = await import('../../errors.js')
     const { importWandb } = await import('../../sweeps/import-wandb.js')
-    const { stringify } = await import('yaml')
     const text = await readFile(args.file, 'utf8').catch((error: Error) => {
       throw new SpecError(args.file, error.message)
     })
     const imported = importWandb(text, args.file)
-    this.log(stringify(imported.spec).trimEnd())
-    for (const left of imported.leftOut) process.stderr.write(`not translated: ${left}\n`)
+    await printImported(imported, (text) => this.log(text))
     return imported
   }
 }
