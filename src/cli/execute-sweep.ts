@@ -308,8 +308,9 @@ async function openRemoteFor(
 ): Promise<Backend> {
   const { connectNats } = await import('../worker/remote/connect.js')
   const { RemoteBackend } = await import('../worker/remote/remote-backend.js')
+  const warn = (message: string): void => void process.stderr.write(`${message}\n`)
   return RemoteBackend.open({
-    connection: await connectNats(remote.nats, `mlds-sweep/${sweep.id}`),
+    connection: await connectNats(remote.nats, `mlds-sweep/${sweep.id}`, { say: warn }),
     tenant: remote.tenant,
     sweep: sweep.id,
     store,
@@ -317,7 +318,7 @@ async function openRemoteFor(
     window: remoteWindow,
     maxAttempts: defaultLimits.maxAttempts,
     leaseMs: remoteLeaseMs,
-    warn: (message) => void process.stderr.write(`${message}\n`),
+    warn,
   })
 }
 

@@ -34,7 +34,7 @@ export default class WorkerStart extends BaseCommand {
     const interruption = listenForInterruption(say)
     try {
       await runWorker({
-        connection: await connectNats(flags.nats, `mlds-worker/${name}`),
+        connection: await connectNats(flags.nats, `mlds-worker/${name}`, { say, waitUntil: interruption.drain }),
         tenant: flags.tenant,
         name,
         slots: flags.slots,

@@ -1,5 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { UnavailableError } from '../../errors.js'
 
@@ -11,15 +11,29 @@ export interface NatsServer {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
+/** `[major, minor]` of the `nats-server` found on PATH; `undefined` when there is none. */
+export function natsServerVersion(): readonly [number, number] | undefined {
+  const { stdout } = spawnSync('nats-server', ['--version'], { encoding: 'utf8' })
+  const found = /v(\d+)\.(\d+)\./.exec(stdout ?? '')
+  return found === null ? undefined : [Number(found[1]), Number(found[2])]
+}
+
+/** Whether a server can write through to the disk before it answers (`sync_interval: always`, since 2.10). */
+export function canSyncAlways(version = natsServerVersion()): boolean {
+  return version !== undefined && (version[0] > 2 || (version[0] === 2 && version[1] >= 10))
+}
+
 /**
- * Starts the `nats-server` found on PATH with JetStream kept in `folder`, on this host's loopback alone.
- * @param port 0 for a free one.
+ * Starts the `nats-server` found on PATH: with JetStream kept in `folder` on this host's loopback alone, or as the
+ * configuration file `config` says.
+ * @param port 0 for a free one; left out, the configuration's own.
  * @throws UnavailableError when there is no such program, or it does not start.
  */
-export async function startNatsServer(folder: string, port: number): Promise<NatsServer> {
+export async function startNatsServer(folder: string, port?: number, config?: string): Promise<NatsServer> {
   mkdirSync(folder, { recursive: true })
-  const flags = ['-a', '127.0.0.1', '-p', String(port === 0 ? -1 : port), '-js', '-sd', folder]
-  const server = spawn('nats-server', [...flags, '--ports_file_dir', folder], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const listening = port === undefined ? [] : ['-p', String(port === 0 ? -1 : port)]
+  const flags = ['-c', config ?? writeLoopback(folder), ...listening, '--ports_file_dir', folder]
+  const server = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'] })
   let complaint = ''
   server.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-4_000)))
   let failure: string | undefined
@@ -56,9 +70,19 @@ export async function startNatsServer(folder: string, port: number): Promise<Nat
   }
 }
 
+/** A server for this host alone, which anyone on it may use. */
+function writeLoopback(folder: string): string {
+  const file = join(folder, 'loopback.conf')
+  const sync = canSyncAlways() ? 'sync_interval: always' : ''
+  const jetstream = `jetstream {\n  store_dir: ${JSON.stringify(folder)}\n  ${sync}\n}`
+  writeFileSync(file, `host: "127.0.0.1"\nport: 4222\nping_interval: "20s"\n${jetstream}\n`)
+  return file
+}
+
 function readUrl(portsFile: string): string | undefined {
   try {
-    return (JSON.parse(readFileSync(portsFile, 'utf8')) as { nats: string[] }).nats[0]
+    const { nats, tls } = JSON.parse(readFileSync(portsFile, 'utf8')) as { nats?: string[]; tls?: string[] }
+    return (nats ?? tls)?.[0]
   } catch {
     return undefined
   }
