@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js'
 import type { SweepInfo } from '../tracking/tracker.js'
 import type { Params, Seeds, TrialEvent } from '../trial.js'
 import { isResult, type SweepState, type TrialState } from '../sweeps/state.js'
-import { formatDuration, formatNumber } from './table.js'
+import { formatDuration, formatNumber } from '../format.js'
 
 /** Shows a sweep while it runs. */
 export interface ProgressView {

@@ -1,7 +1,7 @@
 import colors from 'picocolors'
 import type { ClaimVerdict } from '../sweeps/conclude.js'
-import type { SweepSummary } from './execute-sweep.js'
-import { formatDuration } from './table.js'
+import type { SweepSummary } from '../library/execute-sweep.js'
+import { formatDuration } from '../format.js'
 
 /** What a sweep came to, for a person: counts, what it shows, where the figures are. */
 export function formatSummary(summary: SweepSummary): string {

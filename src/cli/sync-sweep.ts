@@ -3,8 +3,8 @@ import { experimentOf } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { lockHolder } from '../sweeps/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
-import { concludeAndDraw, describeSweep } from './execute-sweep.js'
-import { openTracking, type OpenTrackingOptions, type Tracked } from './tracking.js'
+import { concludeAndDraw, describeSweep } from '../library/execute-sweep.js'
+import { openTracking, type OpenTrackingOptions, type Tracked } from '../library/tracking.js'
 
 export interface SyncOptions extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn'> {
   /** Be content when all was brought before and the server still has the sweep; its figures are then not drawn anew. */

@@ -14,7 +14,7 @@ export default class Diff extends BaseCommand {
     const { args, flags } = await this.parse(Diff)
     const store = await this.openStore(flags.store)
     const { SweepFolder, diffPlans, resolveSweepId } = await import('../sweeps/sweep-folder.js')
-    const { planTarget } = await import('../cli/plan-target.js')
+    const { planTarget } = await import('../library/plan-target.js')
     const { exitCodes } = await import('../errors.js')
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
     const { plan } = await planTarget(args.target, flags, store)

@@ -42,8 +42,8 @@ export default class Export extends BaseCommand {
 
   async #mlruns(store: Store, sweep: SweepFolder, folder: string): Promise<unknown> {
     const { existsSync, readdirSync } = await import('node:fs')
-    const { concludeAndDraw, describeSweep } = await import('../cli/execute-sweep.js')
-    const { exportMlruns } = await import('../cli/tracking.js')
+    const { concludeAndDraw, describeSweep } = await import('../library/execute-sweep.js')
+    const { exportMlruns } = await import('../library/tracking.js')
     const { experimentOf } = await import('../experiments/registry.js')
     if (existsSync(folder) && readdirSync(folder).length > 0) {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)

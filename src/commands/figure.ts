@@ -35,7 +35,7 @@ export default class Figure extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { experimentOf } = await import('../experiments/registry.js')
-    const { concludeAndDraw } = await import('../cli/execute-sweep.js')
+    const { concludeAndDraw } = await import('../library/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, id))
     const experiment = await experimentOf(sweep.plan)
     return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }))

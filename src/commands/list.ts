@@ -8,7 +8,7 @@ export default class List extends BaseCommand {
     const { flags } = await this.parse(List)
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { summarise } = await import('../cli/execute-sweep.js')
+    const { summarise } = await import('../library/execute-sweep.js')
     const { lockHolder } = await import('../sweeps/lock.js')
     const sweeps = await Promise.all(
       (await store.sweepIds()).map(async (id) => {

@@ -23,7 +23,7 @@ export default class Plan extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Plan)
     const store = await this.openStore(flags.store)
-    const { planTarget } = await import('../cli/plan-target.js')
+    const { planTarget } = await import('../library/plan-target.js')
     const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { isResult } = await import('../sweeps/state.js')

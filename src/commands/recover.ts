@@ -19,7 +19,7 @@ export default class Recover extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Recover)
     const { recoverFromMlflow } = await import('../cli/remote-sweep.js')
-    const { summarise } = await import('../cli/execute-sweep.js')
+    const { summarise } = await import('../library/execute-sweep.js')
     const store = await this.openStore(flags.store)
     const { sweep, leftOut } = await recoverFromMlflow(store, flags.from, args.sweep)
     const summary = summarise(sweep, sweep.restore().counts())

@@ -25,7 +25,7 @@ export default class Report extends BaseCommand {
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { experimentOf } = await import('../experiments/registry.js')
-    const { artifactReader } = await import('../cli/execute-sweep.js')
+    const { artifactReader } = await import('../library/execute-sweep.js')
     const { planFacts } = await import('../cli/plan-facts.js')
     const { writeReport } = await import('../cli/write-report.js')
     const { buildReport } = await import('../report/report.js')

@@ -28,7 +28,8 @@ export default class Resume extends BaseCommand {
     const { args, flags } = await this.parse(Resume)
     const store = await this.openStore(flags.store)
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { openBackendFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
+    const { openBackendFor, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
+    const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { experimentOf } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
@@ -38,7 +39,7 @@ export default class Resume extends BaseCommand {
     })
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
     const experiment = await experimentOf(sweep.plan)
-    const summary = await executeSweep({
+    const summary = await runInTerminal({
       store,
       sweep,
       experiment,

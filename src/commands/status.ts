@@ -15,7 +15,7 @@ export default class Status extends BaseCommand {
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { SweepState } = await import('../sweeps/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
-    const { summarise } = await import('../cli/execute-sweep.js')
+    const { summarise } = await import('../library/execute-sweep.js')
     const { lockHolder } = await import('../sweeps/lock.js')
     const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))

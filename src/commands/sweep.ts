@@ -1,5 +1,5 @@
 import { Flags, type Interfaces } from '@oclif/core'
-import type { SweepSummary } from '../cli/execute-sweep.js'
+import type { SweepSummary } from '../library/execute-sweep.js'
 import { MldsError } from '../errors.js'
 import type { Store } from '../store.js'
 import { BaseCommand } from '../cli/base-command.js'
@@ -75,11 +75,12 @@ export default class Sweep extends BaseCommand {
 
   async #sweep(target: string, flags: SweepFlags, store: Store): Promise<SweepSummary> {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { planTarget } = await import('../cli/plan-target.js')
-    const { freezePlan, openBackendFor, limitsFrom, executeSweep, rerunnable } = await import('../cli/execute-sweep.js')
+    const { planTarget } = await import('../library/plan-target.js')
+    const { freezePlan, openBackendFor, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
+    const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
     const sweep = await freezePlan(store, plan, flags.extend)
-    const summary = await executeSweep({
+    const summary = await runInTerminal({
       store,
       sweep,
       experiment,

@@ -119,7 +119,7 @@ export function isResult(outcome: Outcome | undefined): outcome is Result {
   return outcome?.state === 'finished' || outcome?.state === 'stopped'
 }
 
-export function isComplete(counts: SweepCounts): boolean {
+export function isComplete(counts: Pick<SweepCounts, 'planned' | 'finished' | 'unique'>): boolean {
   return counts.finished === counts.planned && counts.unique === counts.planned
 }
 

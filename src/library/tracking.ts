@@ -14,7 +14,7 @@ import { MlflowTracker, type SweepStory } from '../tracking/mlflow-tracker.js'
 import { writeMlruns } from '../tracking/mlruns.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
 import type { TrialEvent } from '../trial.js'
-import { formatNumber } from './table.js'
+import { formatNumber } from '../format.js'
 
 /** A sweep's connection to one MLflow server, held by one process at a time. */
 export interface Tracking {

@@ -1,28 +1,38 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.js'
-import { exitCodes, MldsError } from '../errors.js'
+import { MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
 import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
 import { lockSweep } from '../sweeps/lock.js'
-import { describeSeeds, sweepIdOf, varyingAxes, type Plan } from '../sweeps/plan.js'
+import { sweepIdOf, type Plan } from '../sweeps/plan.js'
 import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
 import { createScheduler } from '../sweeps/stopping.js'
-import { isComplete, isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
+import { isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
-import { isTerminal, type EngineName, type OutcomeState, type TrialId } from '../trial.js'
+import { isTerminal, type EngineName, type OutcomeState, type TrialEvent, type TrialId } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
-import { openProgress, type ProgressView } from './progress.js'
-import { listenForInterruption } from './signals.js'
 
 /** Which trials without a result to run: `missing` ones never ended, the others ended without a result. */
 export type Rerun = 'missing' | Exclude<OutcomeState, 'finished' | 'stopped'>
 export const rerunnable: readonly Rerun[] = ['missing', 'failed', 'dead', 'cancelled', 'skipped']
+
+/** Who watches a sweep run. */
+export interface SweepObserver {
+  /** A sentence for a person: a warning, something that was decided. */
+  say(message: string): void
+  /** Once, when the journal has been read and nothing has been started yet; the state is kept up to date from here on. */
+  opened?(info: SweepInfo, state: SweepState): void
+  /** After each event was written down. */
+  onEvent?(event: TrialEvent): void
+  /** Nothing runs any more; figures come next. */
+  ended?(): void
+}
 
 export interface ExecuteOptions {
   readonly store: Store
@@ -37,8 +47,11 @@ export interface ExecuteOptions {
   /** An MLflow server to show the sweep in, while it runs and afterwards. */
   readonly trackUrl?: string | undefined
   readonly openBackend: () => Promise<Backend>
-  /** Where progress is told: standard error when standard output is for a JSON object. */
-  readonly output: NodeJS.WriteStream
+  readonly observer: SweepObserver
+  /** Start nothing more, let what runs end. */
+  readonly drain: AbortSignal
+  /** Give up what runs; a resume runs it again. */
+  readonly abort: AbortSignal
 }
 
 export interface SweepSummary extends Pick<
@@ -59,9 +72,9 @@ export interface SweepSummary extends Pick<
   readonly link?: string
 }
 
-/** Runs what a sweep still lacks, then judges it and draws its figures. Sets the process's exit code. */
+/** Runs what a sweep still lacks, then judges it and draws its figures. */
 export async function executeSweep(options: ExecuteOptions): Promise<SweepSummary> {
-  const { sweep, experiment } = options
+  const { sweep, experiment, observer } = options
   const clock = systemClock
   const startedAtMs = clock.now()
   const closing: (() => Promise<void> | void)[] = [lockSweep(sweep.lockFile, sweep.id)]
@@ -70,31 +83,18 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     const warnings: string[] = []
     const state = await restore(sweep, (warning) => warnings.push(warning))
     const info = describeSweep(sweep, experiment)
-    const progress = openProgress({
-      info,
-      state,
-      workers: options.workers,
-      clock,
-      axes: varyingAxes(sweep.plan.trials),
-      describeSeeds,
-      logFile: (trial, attempt) => sweep.logFile(trial, attempt),
-      output: options.output,
-    })
-    warnings.forEach((warning) => progress.say(warning))
-    const interruption = listenForInterruption((message) => progress.say(message))
+    observer.opened?.(info, state)
+    warnings.forEach((warning) => observer.say(warning))
     let end: { cutShort?: string } = {}
     try {
-      end = await runWhatIsMissing(options, tracking?.tracker ?? noTracker, info, state, progress, interruption)
+      end = await runWhatIsMissing(options, tracking?.tracker ?? noTracker, info, state)
     } finally {
-      interruption.release()
-      progress.close()
+      observer.ended?.()
     }
     const { verdicts, figures } = await concludeAndDraw(options)
     const tracked = await tracking?.finish(info, { verdicts, figures })
-    const counts = state.counts()
-    process.exitCode = interruption.exitCode() ?? (isComplete(counts) ? exitCodes.ok : exitCodes.incomplete)
     return {
-      ...summarise(sweep, counts),
+      ...summarise(sweep, state.counts()),
       ...(end.cutShort === undefined ? {} : { cutShort: end.cutShort }),
       durationMs: clock.now() - startedAtMs,
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
@@ -112,7 +112,7 @@ const trackingPatienceMs = 30_000
 
 /** The server's share in a sweep: none of its failures is the sweep's. */
 async function track(
-  { sweep, experiment, trackUrl, output }: ExecuteOptions,
+  { sweep, experiment, trackUrl, observer }: ExecuteOptions,
   closing: (() => Promise<void> | void)[],
 ): Promise<
   | {
@@ -124,7 +124,7 @@ async function track(
   if (trackUrl === undefined) return undefined
   const { openTracking } = await import('./tracking.js')
   const patience = new AbortController()
-  const warn = (message: string): void => void output.write(`${message}\n`)
+  const warn = (message: string): void => observer.say(message)
   const tracking = openTracking({ sweep, experiment, url: trackUrl, warn, signal: patience.signal })
   closing.push(() => tracking.close())
   return {
@@ -164,10 +164,8 @@ async function runWhatIsMissing(
   tracker: Tracker,
   info: SweepInfo,
   state: SweepState,
-  progress: ProgressView,
-  interruption: { drain: AbortSignal; abort: AbortSignal },
 ): Promise<{ cutShort?: string }> {
-  const { sweep } = options
+  const { sweep, observer } = options
   const left = new Set<TrialId>()
   for (const trial of state.trials.values()) {
     const standing = isTerminal(trial.state) ? trial.state : 'missing'
@@ -177,7 +175,7 @@ async function runWhatIsMissing(
     delete trial.outcome
   }
   if (left.size === 0) {
-    progress.say('Nothing is left to run.')
+    observer.say('Nothing is left to run.')
     return {}
   }
 
@@ -192,7 +190,7 @@ async function runWhatIsMissing(
       engine: options.engine,
       atMs: systemClock.now(),
     })
-    if (options.fresh !== true) await takeOver(options, left, state, journal, progress)
+    if (options.fresh !== true) await takeOver(options, left, state, journal)
     const scheduler = createScheduler(sweep.plan.trials, sweep.plan.spec.scheduler ?? [], info.objective)
     // What was judged before is judged again, in the same order: a resumed sweep decides as an undisturbed one.
     if (scheduler.interactive)
@@ -210,10 +208,10 @@ async function runWhatIsMissing(
       tracker,
       clock: systemClock,
       limits: options.limits,
-      drain: interruption.drain,
-      abort: interruption.abort,
-      onEvent: (event) => progress.onEvent(event),
-      warn: (message) => progress.say(message),
+      drain: options.drain,
+      abort: options.abort,
+      onEvent: (event) => observer.onEvent?.(event),
+      warn: (message) => observer.say(message),
     })
   } finally {
     journal.close()
@@ -222,11 +220,10 @@ async function runWhatIsMissing(
 
 /** Writes down what other sweeps found for the very same trials, instead of running those again. */
 async function takeOver(
-  { store, sweep }: ExecuteOptions,
+  { store, sweep, observer }: ExecuteOptions,
   wanted: ReadonlySet<TrialId>,
   state: SweepState,
   journal: Journal,
-  progress: ProgressView,
 ): Promise<void> {
   const { findEarlierResults } = await import('../sweeps/reuse.js')
   const earlier = await findEarlierResults(store, sweep, wanted)
@@ -239,7 +236,7 @@ async function takeOver(
   }
   const sources = [...new Set([...earlier.values()].map(({ from }) => from))]
   if (earlier.size > 0)
-    progress.say(`${earlier.size} of ${wanted.size} trials have results already, in ${sources.join(', ')}: taken over`)
+    observer.say(`${earlier.size} of ${wanted.size} trials have results already, in ${sources.join(', ')}: taken over`)
 }
 
 /**
