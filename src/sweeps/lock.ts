@@ -73,8 +73,10 @@ function isAlive(holder: Holder): boolean {
 
 function startOf(pid: number): string {
   try {
-    // Field 22, counted after the command name, which may itself hold spaces.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? ''
+    // Fields 3 and 22, counted after the command name, which may itself hold spaces.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')
+    // A dead process stays in the table until its parent asks after it, in a container without an init for ever.
+    return fields?.[0] === 'Z' ? 'ended' : (fields?.[19] ?? '')
   } catch {
     return ''
   }

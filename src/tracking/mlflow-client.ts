@@ -23,6 +23,8 @@ export interface Run {
   readonly tags: Tags
   readonly params: Tags
   readonly metricKeys: readonly string[]
+  /** Unix time in ms of the newest of its metrics' latest points; undefined when it has none. */
+  readonly lastPointMs: number | undefined
 }
 
 export interface NewRun {
@@ -388,6 +390,7 @@ function decodeRun({ info, data }: WireRun): Run {
     tags: Object.fromEntries((data?.tags ?? []).map(({ key, value }) => [key, value])),
     params: Object.fromEntries((data?.params ?? []).map(({ key, value }) => [key, value])),
     metricKeys: (data?.metrics ?? []).map(({ key }) => key),
+    lastPointMs: data?.metrics?.reduce((latest, { timestamp }) => Math.max(latest, Number(timestamp)), 0),
   }
 }
 

@@ -54,11 +54,22 @@ export function finalPoints({ reports, end }: Attempt): Point[] {
     .map(([key, value]) => ({ key, value, timestamp: end.atMs, step: last?.step ?? 0 }))
 }
 
-/** MLflow knows three ways to end; `mlds.state` keeps ours. */
 export function statusOf(attempt: Attempt): RunStatus {
-  const state = attempt.end?.outcome.state
-  if (state === undefined) return 'RUNNING'
+  return attempt.end === undefined ? 'RUNNING' : statusOfState(attempt.end.outcome.state)
+}
+
+/** MLflow knows three ways to end; `mlds.state` keeps ours. */
+export function statusOfState(state: string): RunStatus {
   return state === 'finished' ? 'FINISHED' : state === 'failed' || state === 'dead' ? 'FAILED' : 'KILLED'
+}
+
+/** Names the run that a superfluous one repeats: mlds audit sets it, readers pass the run over. */
+export const duplicateTag = 'mlds.duplicate_of'
+
+/** Runs that repeat none of the others; one whose original is gone counts again. */
+export function withoutDuplicates<R extends { readonly id: string; readonly tags: Tags }>(runs: readonly R[]): R[] {
+  const ids = new Set(runs.map((run) => run.id))
+  return runs.filter((run) => !ids.has(run.tags[duplicateTag] ?? ''))
 }
 
 /** What is known of an attempt when it starts. */

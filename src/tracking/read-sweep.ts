@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.js'
 import type { Metrics, Outcome, TrialEvent } from '../trial.js'
 import type { MlflowClient, Point, Run } from './mlflow-client.js'
-import { parentKey } from './projection.js'
+import { parentKey, withoutDuplicates } from './projection.js'
 
 /** A sweep as MLflow alone remembers it. */
 export interface TrackedSweep {
@@ -17,7 +17,8 @@ export interface TrackedSweep {
 /** @throws StoreError when the server knows no such sweep, or not enough of it. */
 export async function readTrackedSweep(client: MlflowClient, sweep: string): Promise<TrackedSweep> {
   const quoted = sweep.replaceAll("'", "\\'")
-  const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${quoted}'`)
+  const found = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${quoted}'`)
+  const runs = withoutDuplicates(found)
   const parent = runs.find((run) => run.tags['mlds.run_key'] === parentKey(sweep))
   if (parent === undefined) {
     throw new StoreError(`no such sweep in MLflow: ${sweep} (at ${client.url})`, {

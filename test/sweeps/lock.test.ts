@@ -1,9 +1,11 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { lockHolder, lockSweep } from '../../src/sweeps/lock.js'
+import { until } from '../helpers/cli.js'
 
 let folder: string
 let file: string
@@ -26,6 +28,18 @@ describe("a sweep's lock", () => {
   it('takes over from a process that is gone', () => {
     const { pid } = spawnSync(process.execPath, ['-e', ''])
     writeFileSync(file, JSON.stringify({ pid, host: hostname(), started: '1' }))
+    expect(lockHolder(file)).toBeUndefined()
+    lockSweep(file, 's')()
+  })
+
+  it.skipIf(process.platform !== 'linux')('takes over from a dead process that nobody has asked after', async () => {
+    // The shell becomes a program that never waits for its child, as the first process of a container may be.
+    const careless = spawn('sh', ['-c', 'true & echo $!; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    onTestFinished(() => void careless.kill('SIGKILL'))
+    const pid = Number((await once(careless.stdout, 'data'))[0])
+    const fields = (): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+    await until(() => fields()[0] === 'Z')
+    writeFileSync(file, JSON.stringify({ pid, host: hostname(), started: fields()[19] }))
     expect(lockHolder(file)).toBeUndefined()
     lockSweep(file, 's')()
   })

@@ -1,0 +1,109 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import type { Audit as AuditResult, AuditedSweep } from '../cli/audit-tracking.js'
+import { systemClock } from '../clock.js'
+import { exitCodes, MldsError } from '../errors.js'
+
+export default class Audit extends BaseCommand {
+  static override description =
+    'Finds what is wrong with the sweeps that an MLflow server holds: runs that never ended, runs that are there twice, planned trials without a run; exit code 0 only when nothing is'
+  static override examples = [
+    '<%= config.bin %> audit http://127.0.0.1:5000',
+    '<%= config.bin %> audit http://127.0.0.1:5000 --repair',
+  ]
+  static override args = {
+    url: Args.string({ description: 'the MLflow server (default: MLFLOW_TRACKING_URI)' }),
+  }
+  static override flags = {
+    repair: Flags.boolean({
+      description: 'sync sweeps whose journal is here; of others, end runs and mark duplicates; nothing is deleted',
+    }),
+    'idle-minutes': Flags.integer({
+      description: 'minutes without a sign of life until a sweep whose journal is elsewhere counts as not running',
+      default: 60,
+      min: 0,
+      helpValue: 'MINUTES',
+    }),
+  }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Audit)
+    const { auditTracking } = await import('../cli/audit-tracking.js')
+    const { trackingUrl } = await import('../tracking/mlflow-settings.js')
+    const url = trackingUrl(args.url)
+    if (url === undefined)
+      throw new MldsError('USAGE', 'no MLflow server was named', {
+        hint: 'give its address, such as http://HOST:5000, or MLFLOW_TRACKING_URI',
+      })
+    const audit = await auditTracking({
+      store: await this.openStore(flags.store),
+      url,
+      idleMs: flags['idle-minutes'] * 60_000,
+      repair: flags.repair,
+      clock: systemClock,
+      warn: (message) => void this.warn(message),
+    })
+    await this.#print(audit)
+    const sound = audit.sweeps.every(({ findings }) => findings.length === 0)
+    if (!sound) process.exitCode = exitCodes.incomplete
+    return { url: audit.url, sound, repairs: audit.repairs.map(plainRepair), sweeps: audit.sweeps.map(plain) }
+  }
+
+  async #print({ url, sweeps, repairs }: AuditResult): Promise<void> {
+    const { formatTable } = await import('../cli/table.js')
+    const { describeFindings } = await import('../cli/audit-tracking.js')
+    for (const { sweep, run, did } of repairs)
+      this.log(`${sweep}: ${run === undefined ? did : `${run.name} ${did} (run ${run.id})`}`)
+    if (repairs.length > 0) this.log('')
+    const header = ['sweep', 'state', 'planned', 'runs', 'finished', 'not ended', 'twice', 'missing']
+    const rows = sweeps.map((sweep) => [
+      sweep.sweep,
+      sweep.running ? 'running' : sweep.findings.length === 0 ? 'sound' : 'wanting',
+      sweep.planned ?? '–',
+      sweep.runs,
+      sweep.finished,
+      count(sweep, 'unended'),
+      count(sweep, 'duplicate'),
+      sweep.planned === undefined ? '–' : count(sweep, 'missing'),
+    ])
+    this.log(sweeps.length === 0 ? `${url} holds no sweep` : formatTable(header, rows))
+    for (const audited of sweeps.filter(({ findings }) => findings.length > 0)) {
+      this.log(`\n${audited.sweep}:`)
+      for (const line of describeFindings(audited.findings)) this.log(`  ${line}`)
+      const hint = hintFor(audited, url)
+      if (hint !== undefined) this.log(`  ${hint}`)
+    }
+    const wrong = sweeps.filter(({ findings }) => findings.length > 0).length
+    if (wrong > 0 && repairs.length === 0)
+      this.log(`\n${wrong} of ${sweeps.length} sweeps are wanting; --repair mends what it can`)
+  }
+}
+
+function hintFor({ sweep, findings, journalHere, running }: AuditedSweep, url: string): string | undefined {
+  if (running) return undefined
+  const where = journalHere ? '' : 'where its journal is: '
+  if (findings.every(({ kind }) => kind === 'missing'))
+    return `${where}mlds resume ${sweep} --track ${url} brings what has run and runs the rest`
+  return `${where}mlds sync ${sweep} --track ${url} mends it exactly`
+}
+
+function count({ findings }: AuditedSweep, kind: string): number {
+  return findings.filter((finding) => finding.kind === kind).length
+}
+
+function plain({ parent, findings, ...rest }: AuditedSweep): object {
+  return {
+    ...rest,
+    parentRun: parent?.id,
+    findings: findings.map((finding) => ({
+      kind: finding.kind,
+      ...('run' in finding && { run: finding.run.id, name: finding.run.name, status: finding.run.status }),
+      ...('of' in finding && { of: finding.of.id }),
+      ...('trial' in finding && { trial: finding.trial }),
+    })),
+  }
+}
+
+function plainRepair({ sweep, run, did }: AuditResult['repairs'][number]): object {
+  return { sweep, run: run?.id, did }
+}
