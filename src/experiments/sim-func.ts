@@ -259,6 +259,7 @@ const figures = targetFunctionNames.flatMap((target) => {
       x: 'x',
       y: 'y',
       truth: () => targetFunctions[target],
+      settings: ([first]) => `after ${first!.trial.params['epochs']} epochs`,
     }),
     againstSteps({
       name: `loss-${target}`,

@@ -3,7 +3,7 @@ import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
-import { frame, palette, size } from './style.js'
+import { frame, logarithmic, numberLabels, palette, size, spread } from './style.js'
 
 export interface AgainstAxisOptions {
   readonly name: string
@@ -55,11 +55,15 @@ function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRec
     field: 'x',
     type: 'quantitative',
     title: options.x.title,
-    scale: options.x.scale === 'log' ? { type: 'log', nice: false, padding: 12 } : { zero: false, padding: 12 },
-    axis: options.x.scale === 'log' ? { format: '~s', tickCount: 6, grid: true } : { format: '~s' },
+    ...(options.x.scale === 'log'
+      ? spread(points.map((point) => point.x))
+      : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels } }),
   }
-  const yScale = options.y.scale === 'log' ? { type: 'log', nice: true } : { zero: options.y.zero ?? false, nice: true }
-  const y = (field: string) => ({ field, type: 'quantitative', title: options.y.title, scale: yScale })
+  const yScale =
+    options.y.scale === 'log'
+      ? logarithmic(points.flatMap(({ low, high }) => [low, high]))
+      : { scale: { zero: options.y.zero ?? false, nice: true } }
+  const y = (field: string) => ({ field, type: 'quantitative', title: options.y.title, ...yScale })
   return {
     ...frame(options.title, subtitle),
     ...size,

@@ -3,7 +3,7 @@ import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
-import { coloured, frame, palette, size } from './style.js'
+import { coloured, frame, inReadingOrder, logarithmic, numberLabels, palette, size } from './style.js'
 
 export interface Panel {
   readonly title: string
@@ -31,17 +31,30 @@ export interface AgainstStepsOptions {
 
 /** Points drawn along a line: more than a screen shows would only make the file large. */
 const mostPoints = 250
+/** Up to so many trials of a group each have a line of their own; more are shown as a band. */
+const mostRuns = 10
 
-interface Point {
-  readonly step: number
+interface Line {
   readonly group: string
   readonly metric: string
+}
+interface Point extends Line {
+  readonly step: number
   readonly median: number
   readonly low: number
   readonly high: number
 }
+/** A point of a single trial's line. */
+interface RunPoint extends Line {
+  readonly step: number
+  readonly run: string
+  readonly value: number
+}
 
-/** Reported metrics over a trial's course: the median over seeds, a band from the least to the greatest. */
+/**
+ * Reported metrics over a trial's course: the median over seeds, above each seed's own thin line, or above a band from the
+ * least to the greatest when there are many.
+ */
 export function againstSteps(options: AgainstStepsOptions): FigureDefinition {
   return { name: options.name, caption: options.caption, draw: async (records) => drawAgainstSteps(options, records) }
 }
@@ -49,97 +62,108 @@ export function againstSteps(options: AgainstStepsOptions): FigureDefinition {
 function drawAgainstSteps(options: AgainstStepsOptions, all: readonly TrialRecord[]): VegaLiteSpec | undefined {
   const records = (options.select ?? ((r) => r))(withResult(all))
   const byGroup = groupBy(records, (record) => String(options.group?.of(record) ?? ''))
-  const groups = [...byGroup.keys()].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  const groups = inReadingOrder(byGroup.keys())
+  const many = [...byGroup.values()].some((group) => group.length > mostRuns)
   const panels = options.panels.map((panel) => ({
     panel,
-    points: groups.flatMap((group) => pointsOf(group, byGroup.get(group)!, panel)),
+    medians: groups.flatMap((group) => mediansOf(group, byGroup.get(group)!, panel)),
+    runs: many ? [] : groups.flatMap((group) => runsOf(group, byGroup.get(group)!, panel)),
   }))
-  if (panels.every(({ points }) => points.length === 0)) return undefined
-  const banded = panels.some(({ points }) => points.some((point) => point.high > point.low))
-  const subtitle = [
-    describeSeedCount(records),
-    banded ? 'line: median, band: least to greatest' : undefined,
-    options.settings?.(records),
-  ]
-  const views = panels.map(({ panel, points }, i) => view(options, panel, points, groups, i === panels.length - 1))
+  if (panels.every(({ medians }) => medians.length === 0)) return undefined
+  const differ = panels.some(({ medians }) => medians.some(({ low, high }) => high > low))
+  const spreadWords = many ? 'line: median, band: least to greatest' : 'thick: median, thin: each seed'
+  const subtitle = [describeSeedCount(records), differ ? spreadWords : undefined, options.settings?.(records)]
+  const views = panels.map((drawn, i) => view(options, drawn, groups, i === panels.length - 1))
   const head = frame(options.title, [subtitle.filter((part) => part !== undefined).join(' · ')])
-  return views.length === 1 ? { ...head, ...views[0] } : { ...head, vconcat: views, spacing: 18 }
+  if (views.length === 1) return { ...head, ...views[0] }
+  // Without groups a colour means another metric in each panel, so each has a legend of its own.
+  const resolve = options.group === undefined ? { resolve: { scale: { color: 'independent' } } } : {}
+  return { ...head, vconcat: views, spacing: 18, ...resolve }
 }
 
 function view(
   options: AgainstStepsOptions,
-  panel: Panel,
-  points: readonly Point[],
+  { panel, medians, runs }: { panel: Panel; medians: readonly Point[]; runs: readonly RunPoint[] },
   groups: readonly string[],
   last: boolean,
 ): Record<string, unknown> {
-  const color =
-    options.group === undefined
-      ? panel.metrics.length > 1
-        ? coloured(
-            'metric',
-            null,
-            panel.metrics.map(({ label }) => label),
-          )
-        : { value: palette[0] }
-      : coloured('group', options.group.title, groups)
-  const strokeDash =
-    options.group === undefined || panel.metrics.length === 1
-      ? undefined
-      : { field: 'metric', type: 'nominal', title: null, scale: { domain: panel.metrics.map(({ label }) => label) } }
+  const labels = panel.metrics.map(({ label }) => label)
+  const byMetric = labels.length > 1 ? coloured('metric', null, labels) : { value: palette[0] }
+  const color = options.group === undefined ? byMetric : coloured('group', options.group.title, groups)
+  const dash =
+    options.group === undefined || labels.length === 1
+      ? {}
+      : { strokeDash: { field: 'metric', type: 'nominal', title: null, scale: { domain: labels } } }
   const x = {
     field: 'step',
     type: 'quantitative',
     title: last ? (options.x ?? 'epoch') : null,
-    scale: options.xScale === 'log' ? { type: 'log', nice: false } : { nice: false, zero: false },
-    axis: { format: '~s', tickCount: 8 },
+    ...(options.xScale === 'log'
+      ? { ...logarithmic(medians.map(({ step }) => step)), scale: { type: 'log', nice: false } }
+      : { scale: { nice: false, zero: false }, axis: { labelExpr: numberLabels, tickCount: 8 } }),
   }
-  const scale = panel.scale === 'log' ? { type: 'log', nice: true } : { zero: panel.zero ?? false, nice: true }
-  const axis = panel.scale === 'log' ? { format: '.0e', tickCount: 6 } : {}
-  const y = (field: string) => ({ field, type: 'quantitative', title: panel.title, scale, axis })
-  const dash = strokeDash === undefined ? {} : { strokeDash }
+  const fitted =
+    panel.scale === 'log'
+      ? logarithmic(medians.flatMap(({ low, high }) => [low, high]))
+      : { scale: { zero: panel.zero ?? false, nice: true } }
+  const y = (field: string) => ({ field, type: 'quantitative', title: panel.title, ...fitted })
+  const band = {
+    mark: { type: 'area', opacity: 0.14 },
+    encoding: { x, y: y('low'), y2: { field: 'high' }, color, detail: { field: 'metric' } },
+  }
+  const thin = {
+    data: { values: runs },
+    mark: { type: 'line', strokeWidth: 0.8, opacity: 0.4 },
+    encoding: { x, y: y('value'), color, detail: [{ field: 'metric' }, { field: 'run' }], ...dash },
+  }
+  const differ = medians.some(({ low, high }) => high > low)
   return {
     ...size,
     ...(options.panels.length > 1 ? { height: Math.round(size.height * 0.6) } : {}),
-    data: { values: points },
+    data: { values: medians },
     layer: [
-      ...(points.some((point) => point.high > point.low)
-        ? [
-            {
-              mark: { type: 'area', opacity: 0.14 },
-              encoding: { x, y: y('low'), y2: { field: 'high' }, color, detail: { field: 'metric' } },
-            },
-          ]
-        : []),
-      { mark: { type: 'line', strokeWidth: 1.6 }, encoding: { x, y: y('median'), color, ...dash } },
+      ...(differ ? [runs.length > 0 ? thin : band] : []),
+      { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('median'), color, ...dash } },
     ],
   }
 }
 
-function pointsOf(group: string, records: readonly TrialRecord[], panel: Panel): Point[] {
+/** A metric's steps and values that can be drawn. */
+function courseOf({ series }: TrialRecord, metric: string, panel: Panel): Map<number, number> {
+  const { steps = [], values = [] } = series[metric] ?? {}
+  const pairs = steps.map((step, i) => [step, values[i]!] as const)
+  return new Map(pairs.filter(([, value]) => Number.isFinite(value) && (panel.scale !== 'log' || value > 0)))
+}
+
+function mediansOf(group: string, records: readonly TrialRecord[], panel: Panel): Point[] {
   return panel.metrics.flatMap(({ metric, label }) => {
-    const atStep = new Map<number, number[]>()
-    for (const { series } of records) {
-      const { steps = [], values = [] } = series[metric] ?? {}
-      steps.forEach((step, i) => {
-        const value = values[i]!
-        if (!Number.isFinite(value) || (panel.scale === 'log' && value <= 0)) return
-        const here = atStep.get(step)
-        if (here === undefined) atStep.set(step, [value])
-        else here.push(value)
-      })
-    }
-    const steps = thin([...atStep.keys()].sort((a, b) => a - b))
+    const courses = records.map((record) => courseOf(record, metric, panel))
+    const steps = thinned(new Set(courses.flatMap((course) => [...course.keys()])))
     return steps.map((step) => {
-      const values = atStep.get(step)!
+      const values = courses.flatMap((course) => course.get(step) ?? [])
       const [low, high] = [Math.min(...values), Math.max(...values)]
       return { step, group, metric: label, median: median(values), low, high }
     })
   })
 }
 
+function runsOf(group: string, records: readonly TrialRecord[], panel: Panel): RunPoint[] {
+  return panel.metrics.flatMap(({ metric, label }) =>
+    records.flatMap((record) => {
+      const course = courseOf(record, metric, panel)
+      // Six digits are more than a screen shows, and a third of the file.
+      const point = (step: number): RunPoint => ({
+        ...{ step, group, metric: label, run: record.trial.id },
+        value: Number(course.get(step)!.toPrecision(6)),
+      })
+      return thinned(course.keys()).map(point)
+    }),
+  )
+}
+
 /** At most so many steps, evenly chosen, the first and the last among them. */
-function thin(steps: readonly number[]): number[] {
-  if (steps.length <= mostPoints) return [...steps]
+function thinned(unordered: Iterable<number>): number[] {
+  const steps = [...unordered].sort((a, b) => a - b)
+  if (steps.length <= mostPoints) return steps
   return Array.from({ length: mostPoints }, (_, i) => steps[Math.round((i * (steps.length - 1)) / (mostPoints - 1))]!)
 }

@@ -11,7 +11,7 @@ export interface CloudPoint {
   readonly kind: 'step' | 'neighbour'
 }
 
-/** Points coloured by their loss; steps of the path are crosses. */
+/** Points coloured by their loss; steps of the path are open crosses below their neighbours. */
 export function cloud(options: {
   readonly name: string
   readonly caption: string
@@ -46,13 +46,21 @@ export function cloud(options: {
         height: 460,
         layer: [
           {
-            data: { values: points.filter(({ kind }) => kind === 'neighbour') },
-            mark: { type: 'point', filled: true, size: 14, opacity: 0.6 },
-            encoding,
+            data: { values: points.filter(({ kind }) => kind === 'step') },
+            mark: {
+              type: 'point',
+              shape: 'cross',
+              filled: false,
+              size: 130,
+              strokeWidth: 1,
+              color: '#333',
+              opacity: 1,
+            },
+            encoding: { x: encoding.x, y: encoding.y },
           },
           {
-            data: { values: points.filter(({ kind }) => kind === 'step') },
-            mark: { type: 'point', shape: 'cross', filled: true, size: 110, stroke: 'black', opacity: 1 },
+            data: { values: points.filter(({ kind }) => kind === 'neighbour') },
+            mark: { type: 'point', filled: true, size: 10, opacity: 0.6 },
             encoding,
           },
         ],

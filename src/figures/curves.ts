@@ -2,7 +2,7 @@ import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
-import { coloured, frame, size } from './style.js'
+import { coloured, frame, inReadingOrder, size } from './style.js'
 
 export interface CurvesOptions {
   readonly name: string
@@ -16,8 +16,10 @@ export interface CurvesOptions {
   readonly domain: readonly [number, number]
   readonly x: string
   readonly y: string
-  /** What the curves should be, drawn in black below them. */
+  /** What the curves should be, drawn wide and grey below them. */
   truth(record: TrialRecord): (x: number) => number
+  /** Settings worth stating, such as `after 500 epochs`. */
+  readonly settings?: (records: readonly TrialRecord[]) => string
 }
 
 /** Learnt curves over the truth, from what trials saved. */
@@ -28,9 +30,8 @@ export function curves(options: CurvesOptions): FigureDefinition {
     caption,
     async draw(all, read): Promise<VegaLiteSpec | undefined> {
       const chosen = options.select(withResult(all)).filter((record) => options.artifact in record.artifacts)
-      const groups = [...groupBy(chosen, (record) => options.group(record))].sort(([a], [b]) =>
-        a.localeCompare(b, 'en', { numeric: true }),
-      )
+      const byGroup = groupBy(chosen, (record) => options.group(record))
+      const groups = inReadingOrder(byGroup.keys()).map((group) => [group, byGroup.get(group)!] as const)
       const first = groups[0]?.[1][0]
       if (first === undefined) return undefined
       const drawn = await Promise.all(
@@ -39,6 +40,7 @@ export function curves(options: CurvesOptions): FigureDefinition {
       const at = (i: number, points: number): number =>
         options.domain[0] + ((options.domain[1] - options.domain[0]) * i) / (points - 1)
       const truth = options.truth(first)
+      const settings = options.settings === undefined ? [] : [options.settings(chosen)]
       const points = drawn.flatMap(({ group, y }) =>
         Array.from(y, (value, i) => ({ x: at(i, y.length), y: value, curve: group })),
       )
@@ -52,7 +54,9 @@ export function curves(options: CurvesOptions): FigureDefinition {
         groups.map(([group]) => group),
       )
       return {
-        ...frame(options.title, [`seed ${first.trial.seeds.init} of each · wide grey: the truth`]),
+        ...frame(options.title, [
+          [`seed ${first.trial.seeds.init} of each`, 'wide grey: the truth', ...settings].join(' · '),
+        ]),
         ...size,
         layer: [
           {

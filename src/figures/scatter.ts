@@ -1,7 +1,7 @@
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
-import { coloured, frame, size } from './style.js'
+import { coloured, frame, inReadingOrder, numberLabels, size, spread } from './style.js'
 
 export interface ScatterOptions {
   readonly name: string
@@ -35,21 +35,33 @@ export function scatter(options: ScatterOptions): FigureDefinition {
           y: options.y.of(record),
           group: options.group?.(record, all) ?? 'trials',
         }))
-        .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y) && (options.y.scale !== 'log' || y > 0))
+        .filter(
+          ({ x, y }) =>
+            Number.isFinite(x) &&
+            Number.isFinite(y) &&
+            (options.y.scale !== 'log' || y > 0) &&
+            (options.x.scale !== 'log' || x > 0),
+        )
       if (points.length === 0) return undefined
-      const groups = [...new Set(points.map(({ group }) => group))].sort()
+      const groups = inReadingOrder(new Set(points.map(({ group }) => group)))
       const encoding = {
         x: {
           field: 'x',
           type: 'quantitative',
           title: options.x.title,
-          scale: options.x.scale === 'log' ? { type: 'log', nice: false, padding: 12 } : { zero: false, padding: 12 },
+          ...axisOf(
+            options.x.scale,
+            points.map(({ x }) => x),
+          ),
         },
         y: {
           field: 'y',
           type: 'quantitative',
           title: options.y.title,
-          scale: options.y.scale === 'log' ? { type: 'log' } : { zero: false, padding: 12 },
+          ...axisOf(
+            options.y.scale,
+            points.map(({ y }) => y),
+          ),
         },
         color: { ...coloured('group', null, groups), legend: groups.length > 1 ? {} : null },
       }
@@ -63,3 +75,8 @@ export function scatter(options: ScatterOptions): FigureDefinition {
     },
   }
 }
+
+const axisOf = (scale: 'linear' | 'log' = 'linear', values: readonly number[]): object =>
+  scale === 'log'
+    ? spread(values)
+    : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels } }

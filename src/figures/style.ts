@@ -19,11 +19,12 @@ export const config = {
     gridColor: '#e6e6e6',
     domainColor: '#888',
     tickColor: '#888',
-    labelOverlap: 'greedy',
+    labelOverlap: 'parity',
     labelSeparation: 6,
   },
   legend: {
     labelFontSize: 12,
+    gradientOpacity: 1,
     labelLimit: 320,
     titleFontSize: 12,
     symbolSize: 90,
@@ -61,4 +62,38 @@ export function lossColour(format: string): Record<string, unknown> {
     scale: { type: 'log', scheme: 'viridis' },
     legend: { orient: 'right', direction: 'vertical', format, gradientLength: 300 },
   }
+}
+
+/** Labels of an axis of numbers: 40k and 1.5M from ten thousand on, 1e-4 below a hundredth, plain between. */
+export const numberLabels =
+  "datum.value === 0 ? '0' : abs(datum.value) >= 10000 ? format(datum.value, '~s')" +
+  " : abs(datum.value) < 0.01 ? format(datum.value, '~e') : format(datum.value, '~g')"
+
+/**
+ * A logarithmic scale that holds the values (all above 0) and reaches to 1, 2 or 5 times a power of ten on both sides,
+ * with that axis's labels: powers of ten where there are three and more, else 1, 2 and 5 times them.
+ */
+export function logarithmic(values: readonly number[]): { scale: object; axis: object } {
+  const [least, most] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, 0])
+  const steps: number[] = []
+  for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++)
+    for (const digit of [1, 2, 5]) steps.push(Number(`${digit}e${power}`))
+  const [low, high] = [steps.findLast((step) => step <= least)!, steps.find((step) => step >= most)!]
+  const inside = steps.filter((step) => step >= low && step <= high)
+  const powers = inside.filter((step) => step.toExponential().startsWith('1e'))
+  return {
+    scale: { type: 'log', domain: low === high ? [low / 2, high * 2] : [low, high], nice: false },
+    axis: { values: powers.length >= 3 ? powers : inside, labelExpr: numberLabels },
+  }
+}
+
+/** The same for values that stand side by side on an axis: it ends a little beyond the outermost. */
+export function spread(values: readonly number[]): { scale: object; axis: object } {
+  const { axis } = logarithmic(values)
+  return { scale: { type: 'log', nice: false, padding: 12 }, axis: { ...axis, grid: true } }
+}
+
+/** Names in the order a reader expects: numbers by size, words and numbered words by the alphabet. */
+export function inReadingOrder(names: Iterable<string>): string[] {
+  return [...names].sort((a, b) => Number(a) - Number(b) || a.localeCompare(b, 'en', { numeric: true }))
 }

@@ -27,7 +27,10 @@ export interface SurfaceOptions {
 /** A figure of the first chosen trial that saved a surface with something to draw. */
 function ofSurface(
   { name, caption, title, select, artifact }: SurfaceOptions,
-  draw: (surface: Surface, record: TrialRecord) => { readonly subtitle: string; readonly layer: readonly object[] },
+  draw: (
+    surface: Surface,
+    record: TrialRecord,
+  ) => { readonly subtitle: string; readonly layer: readonly object[]; readonly view?: object },
 ): FigureDefinition {
   return {
     name,
@@ -37,8 +40,8 @@ function ofSurface(
       if (record === undefined) return undefined
       const surface = await readJson<Surface>(read, record, artifact)
       if (drawable(surface).length === 0) return undefined
-      const { subtitle, layer } = draw(surface, record)
-      return { ...frame(title, [subtitle]), ...size, height: 460, layer }
+      const { subtitle, ...drawn } = draw(surface, record)
+      return { ...frame(title, [subtitle]), ...size, height: 460, ...drawn }
     },
   }
 }
@@ -56,7 +59,7 @@ export function contourFigure(options: SurfaceOptions): FigureDefinition {
       type: 'quantitative',
       title,
       scale: { domain: [...domain], nice: false, zero: false },
-      axis: { grid: false },
+      axis: { grid: false, tickCount: 6 },
     })
     const x = axis('x', surface.axes[0], [left, right])
     const y = axis('y', surface.axes[1], [low, high])
@@ -86,7 +89,7 @@ export function contourFigure(options: SurfaceOptions): FigureDefinition {
         },
         {
           data: { values: inside.slice(-1) },
-          mark: { type: 'point', shape: 'cross', filled: true, size: 140, color: 'white', stroke: 'black' },
+          mark: { type: 'point', shape: 'cross', filled: true, size: 140, color: 'white', stroke: 'black', opacity: 1 },
           encoding: { x, y },
         },
       ],
@@ -100,9 +103,9 @@ function subtitle({ path }: Surface, drawn: number, { trial }: TrialRecord): str
   return [`seed ${trial.seeds.init}`, 'lines evenly apart in log loss', ...walked].join(' · ')
 }
 
-/** The ends of an axis, half a cell beyond its first and last coordinates. */
+/** The ends of an axis: lines of equal loss reach no further than the first and last coordinates. */
 function edges(at: readonly number[]): [number, number] {
-  return [at[0]! - (at[1]! - at[0]!) / 2, at.at(-1)! + (at.at(-1)! - at.at(-2)!) / 2]
+  return [at[0]!, at.at(-1)!]
 }
 
 function cells({ x, y, loss }: Surface): object[] {
@@ -114,7 +117,8 @@ function cells({ x, y, loss }: Surface): object[] {
     row.flatMap((value, i) => {
       if (value === null || value <= 0) return []
       const [[x1, x2], [y1, y2]] = [bounds(x, i), bounds(y, j)]
-      return [{ x: x1, x2, y: y1, y2, loss: value }]
+      // A little under the next cell, which is drawn later: a renderer would let white through where they only touch.
+      return [{ x: x1, x2: x2 + (x2 - x1) / 10, y: y1, y2: y2 + (y2 - y1) / 10, loss: value }]
     }),
   )
 }
@@ -133,7 +137,7 @@ function lines(surface: Surface): object[] {
     const i = Math.max(0, Math.min(at.length - 2, Math.floor(position - 0.5)))
     return at[i]! + (at[i + 1]! - at[i]!) * (position - 0.5 - i)
   }
-  const onEdge = (position: number, count: number): boolean => position <= 0.5 || position >= count - 0.5
+  const onEdge = (position: number, count: number): boolean => position < 0.5 || position > count - 0.5
   let line = 0
   return contours()
     .size([x.length, y.length])
@@ -152,17 +156,19 @@ function lines(surface: Surface): object[] {
 }
 
 /** How the surface is looked at: turned about the vertical, then from above, in radians. */
-const view = { turn: -0.65, tilt: 0.5 }
+const view = { turn: -0.65, tilt: 0.78 }
 
 /** The surface as a body in perspective-free projection: height and colour are the logarithm of the loss. */
 export function surfaceFigure(options: SurfaceOptions): FigureDefinition {
   return ofSurface(options, (surface, record) => {
     const { faces, frameLines, labels } = project(surface)
-    const scale = { domain: [-1.05, 1.05], nice: false }
-    const x = { field: 'x', type: 'quantitative', axis: null, scale }
-    const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain: [-0.95, 0.85], nice: false } }
+    const heights = [...faces, ...frameLines, ...labels].map(({ y }) => y)
+    const domain = [Math.min(...heights) - 0.06, Math.max(...heights) + 0.06]
+    const x = { field: 'x', type: 'quantitative', axis: null, scale: { domain: [-1.1, 1.16], nice: false } }
+    const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain, nice: false } }
     return {
       subtitle: `seed ${record.trial.seeds.init} · height and colour: log loss`,
+      view: { stroke: null },
       layer: [
         {
           data: { values: frameLines },
@@ -191,10 +197,15 @@ export function surfaceFigure(options: SurfaceOptions): FigureDefinition {
   })
 }
 
+interface Drawn {
+  readonly x: number
+  readonly y: number
+}
+
 interface Projected {
-  readonly faces: object[]
-  readonly frameLines: object[]
-  readonly labels: object[]
+  readonly faces: readonly (Drawn & { readonly face: number; readonly at: number; readonly loss: number })[]
+  readonly frameLines: readonly (Drawn & { readonly line: string; readonly at: number })[]
+  readonly labels: readonly (Drawn & { readonly text: string })[]
 }
 
 function project(surface: Surface): Projected {
@@ -238,10 +249,22 @@ function project(surface: Surface): Projected {
 
   const floor = -0.5
   const base = corners.map(([i, j]) => seen(2 * i - 1, 2 * j - 1, floor))
-  const label = (text: string, a: number, b: number): object => ({ text, ...seen(a, b, floor - 0.12) })
+  const label = (text: string, a: number, b: number): Drawn & { text: string } => {
+    const { x, y } = seen(a, b, floor - 0.12)
+    return { text, x, y }
+  }
+  const number = (value: number): string => String(Number(value.toPrecision(3)))
+  const [left, right, near, far] = [...edges(surface.x), ...edges(surface.y)]
   return {
     faces: faces.flatMap(({ points, loss }, face) => points.map(({ x, y }, at) => ({ x, y, at, face, loss }))),
     frameLines: [...base, base[0]!].map(({ x, y }, at) => ({ x, y, at, line: 'floor' })),
-    labels: [label(surface.axes[0], 0, -1.25), label(surface.axes[1], 1.3, 0)],
+    labels: [
+      label(surface.axes[0], 0, -1.3),
+      label(number(left), -0.92, -1.12),
+      label(number(right), 0.86, -1.12),
+      label(surface.axes[1], 1.35, 0),
+      label(number(near), 1.13, -0.9),
+      label(number(far), 1.13, 0.9),
+    ],
   }
 }

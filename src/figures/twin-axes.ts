@@ -3,7 +3,7 @@ import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
-import { frame, palette, size } from './style.js'
+import { frame, logarithmic, palette, size, spread } from './style.js'
 
 interface Side {
   readonly title: string
@@ -42,26 +42,28 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
     field: 'x',
     type: 'quantitative',
     title: options.x.title,
-    scale: options.x.scale === 'log' ? { type: 'log', nice: false, padding: 12 } : { nice: false, zero: false },
-    axis: options.x.scale === 'log' ? { format: '~s', tickCount: 6 } : {},
+    ...(options.x.scale === 'log'
+      ? spread(points.flat().map(({ x }) => x))
+      : { scale: { nice: false, zero: false }, axis: {} }),
   }
   const labels = [...new Set(sides.flatMap((side) => side.lines.map(({ label }) => label)))]
   const view = ({ title, scale, domain }: Side, i: number): object => {
     const color = palette[i]!
+    const fitted =
+      scale === 'log'
+        ? logarithmic(points[i]!.map((point) => point.y))
+        : { scale: domain === undefined ? { zero: false, nice: true } : { domain: [...domain] }, axis: {} }
     const y = {
       field: 'y',
       type: 'quantitative',
       title,
-      scale: {
-        ...(scale === 'log' ? { type: 'log' } : { zero: false }),
-        ...(domain === undefined ? { nice: true } : { domain: [...domain] }),
-      },
+      scale: fitted.scale,
       axis: {
+        ...fitted.axis,
         orient: i === 0 ? 'left' : 'right',
-        titleColor: color,
-        labelColor: color,
+        // Each axis in the colour of its lines, when there are two.
+        ...(sides.length > 1 ? { titleColor: color, labelColor: color } : {}),
         grid: i === 0,
-        ...(scale === 'log' ? { format: '.0e', tickCount: 6 } : {}),
       },
     }
     return {
@@ -87,7 +89,7 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
               [2, 3],
             ].slice(0, labels.length),
           },
-          legend: { symbolType: 'stroke', symbolStrokeColor: '#333' },
+          legend: labels.length > 1 ? { symbolType: 'stroke', symbolStrokeColor: '#333' } : null,
         },
       },
     }
@@ -100,7 +102,13 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
   }
 }
 
-function pointsOf(options: TwinAxesOptions, side: Side, records: readonly TrialRecord[]): object[] {
+interface Point {
+  readonly x: number
+  readonly y: number
+  readonly line: string
+}
+
+function pointsOf(options: TwinAxesOptions, side: Side, records: readonly TrialRecord[]): Point[] {
   const all = records.flatMap((record) => options.points(record))
   const byX = [...groupBy(all, ({ x }) => x)].sort(([a], [b]) => a - b)
   return byX.flatMap(([x, here]) =>

@@ -6,6 +6,7 @@ import { params, parameterCount } from '../../src/experiments/params.js'
 import { drawFigures } from '../../src/figures/draw.js'
 import { renderPng, renderSvg } from '../../src/figures/render.js'
 import type { TrialRecord } from '../../src/trial.js'
+import { readable } from '../helpers/figures.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-figures-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -61,7 +62,7 @@ const figure = (name: string) => params.figures.find((definition) => definition.
 
 describe('the figures of params', () => {
   it.each(params.figures.map(({ name }) => name))('%s is drawn from this specification', async (name) => {
-    expect(await figure(name).draw(recordsFor(widths, [0, 1, 2]), read)).toMatchSnapshot()
+    expect(readable(await figure(name).draw(recordsFor(widths, [0, 1, 2]), read))).toMatchSnapshot()
   })
 
   it.each(params.figures.map(({ name }) => name))(

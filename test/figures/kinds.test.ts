@@ -1,0 +1,251 @@
+import { describe, expect, it } from 'vitest'
+import { againstSteps } from '../../src/figures/against-steps.js'
+import { cloud } from '../../src/figures/cloud.js'
+import { curves } from '../../src/figures/curves.js'
+import type { FigureDefinition } from '../../src/figures/figure.js'
+import { paths } from '../../src/figures/paths.js'
+import { renderSvg } from '../../src/figures/render.js'
+import { scatter } from '../../src/figures/scatter.js'
+import { inReadingOrder, logarithmic } from '../../src/figures/style.js'
+import { contourFigure, surfaceFigure, type Surface } from '../../src/figures/surface.js'
+import { twinAxes } from '../../src/figures/twin-axes.js'
+import type { TrialRecord } from '../../src/trial.js'
+import { finishedTrial, readable, readSaved } from '../helpers/figures.js'
+
+const named = { name: 'figure', caption: 'What it shows.' }
+const all = (records: readonly TrialRecord[]): readonly TrialRecord[] => records
+
+/** log10 of the loss is x, so lines of equal loss are upright; one corner is not finite. */
+const plane: Surface = {
+  x: [-2, -1, 0],
+  y: [0, 1, 2],
+  loss: [0, 1, 2].map((y) => [-2, -1, 0].map((x) => (x === 0 && y === 2 ? null : 10 ** x))),
+  path: [
+    { x: -9, y: 1 },
+    { x: -1.5, y: 0.5 },
+    { x: -1, y: 1 },
+  ],
+  axes: ['direction 1', 'direction 2'],
+}
+const planeOptions = { ...named, title: 'A loss', select: all, artifact: 'surface.json' }
+const planeTrial = [finishedTrial({ seed: 3, saved: { 'surface.json': plane } })]
+
+const pathPoints = ['a', 'b'].flatMap((run, i) =>
+  [0, 1, 2].map((epoch) => ({
+    run,
+    epoch,
+    accuracy: 0.1 + 0.4 * epoch,
+    x: epoch * (i === 0 ? 1 : -1),
+    y: epoch / 100,
+  })),
+)
+
+const course = (values: readonly number[]) => ({ steps: values.map((_, i) => i + 1), values })
+const courseTrials = ['deep', 'flat'].flatMap((model, m) =>
+  [0, 1, 2].map((seed) =>
+    finishedTrial({
+      id: `${model}-${seed}`,
+      seed,
+      params: { model },
+      series: { 'train/loss': course([1, 0.1 / (seed + 1), m === 0 ? NaN : 0.01]) },
+    }),
+  ),
+)
+const courseOptions = {
+  ...named,
+  title: 'Loss by epoch',
+  group: { title: 'net', of: ({ trial }: TrialRecord) => String(trial.params['model']) },
+  panels: [{ title: 'loss', scale: 'log', metrics: [{ metric: 'train/loss', label: 'train' }] }],
+} as const
+
+const batchTrials = [16, 64, 250].map((batch, seed) =>
+  finishedTrial({ id: `b${batch}`, seed, metrics: { batch, loss: 1 / batch, accuracy: 1 - batch / 1000 } }),
+)
+const valueOf = (name: string) => (record: TrialRecord) => record.metrics[name] ?? NaN
+
+const kinds: Record<string, { figure: FigureDefinition; records: TrialRecord[]; says: string[] }> = {
+  contour: {
+    figure: contourFigure(planeOptions),
+    records: planeTrial,
+    says: ['seed 3', '2 of 3 snapshots', 'direction 1', 'direction 2'],
+  },
+  surface: { figure: surfaceFigure(planeOptions), records: planeTrial, says: ['seed 3', 'direction 2', '-2'] },
+  cloud: {
+    figure: cloud({ ...planeOptions, artifact: 'cloud.json' }),
+    records: [
+      finishedTrial({
+        saved: {
+          'cloud.json': [
+            { x: 0, y: 0, loss: 0.1, kind: 'step' },
+            { x: 1, y: 2, loss: 0.2, kind: 'neighbour' },
+            { x: 1, y: 2, loss: null, kind: 'neighbour' },
+          ],
+        },
+      }),
+    ],
+    says: ['2 weight vectors', 'component 1'],
+  },
+  paths: {
+    figure: paths({ ...named, title: 'Paths', select: all, artifact: 'paths.json', axis: 'component' }),
+    records: [finishedTrial({ metrics: { 'explained/2': 0.29 }, saved: { 'paths.json': pathPoints } })],
+    says: ['2 runs, 6 snapshots', '29 % of the variance', '90.0', 'component 2'],
+  },
+  curves: {
+    figure: curves({
+      ...{ ...named, title: 'Fits', select: all, artifact: 'curve.f32', domain: [0, 1], x: 'x', y: 'y' },
+      group: ({ trial }) => String(trial.params['model']),
+      truth: () => (x) => x * x,
+      settings: () => 'after 5 epochs',
+    }),
+    records: ['m10', 'm2'].map((model, i) =>
+      finishedTrial({
+        params: { model },
+        saved: { 'curve.f32': new Uint8Array(Float32Array.of(i, i + 1, i + 2).buffer) },
+      }),
+    ),
+    says: ['m2', 'm10', 'after 5 epochs', 'the truth'],
+  },
+  'against-steps': {
+    figure: againstSteps(courseOptions),
+    records: courseTrials,
+    says: ['3 seeds', 'thin: each seed', 'deep'],
+  },
+  'twin-axes': {
+    figure: twinAxes({
+      ...{ ...named, title: 'Two measures', x: { title: 'batch (rows)', scale: 'log' } },
+      points: (record) => [{ x: valueOf('batch')(record), values: record.metrics }],
+      left: { title: 'loss', scale: 'log', lines: [{ label: 'train', metric: 'loss' }] },
+      right: { title: 'accuracy', scale: 'linear', domain: [0, 1], lines: [{ label: 'test', metric: 'accuracy' }] },
+    }),
+    records: batchTrials,
+    says: ['batch (rows)', 'loss', 'accuracy', 'train', 'test'],
+  },
+  scatter: {
+    figure: scatter({
+      ...{ ...named, title: () => 'Loss against batch', select: all },
+      x: { title: 'batch (rows)', scale: 'log', of: valueOf('batch') },
+      y: { title: 'loss', of: valueOf('loss') },
+      group: ({ trial }) => (trial.seeds.init === 0 ? '0.5' : '0.25'),
+    }),
+    records: batchTrials,
+    says: ['3 points', '3 seeds', '0.25'],
+  },
+}
+
+describe.each(Object.entries(kinds))('a figure of kind %s', (_, { figure, records, says }) => {
+  it('is drawn from this specification', async () => {
+    expect(readable(await figure.draw(records, readSaved))).toMatchSnapshot()
+  })
+
+  it('compiles and renders without a warning, and says what it shows', async () => {
+    const warnings: string[] = []
+    const svg = await renderSvg((await figure.draw(records, readSaved))!, (message) => warnings.push(message))
+    expect(warnings).toEqual([])
+    for (const text of says) expect(svg).toContain(text)
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/)
+  })
+
+  it('is not drawn from trials that failed', async () => {
+    const failed = records.map((record): TrialRecord => ({ ...record, state: 'failed' }))
+    expect(await figure.draw(failed, readSaved)).toBeUndefined()
+  })
+})
+
+interface Layered {
+  readonly layer: readonly { readonly data?: { readonly values: readonly Record<string, never>[] }; mark: unknown }[]
+}
+const layersOf = async (figure: FigureDefinition, records: readonly TrialRecord[]): Promise<Layered['layer']> =>
+  ((await figure.draw(records, readSaved)) as unknown as Layered).layer
+
+describe('a contour figure', () => {
+  it('draws each line where the loss has its value, from border to border', async () => {
+    const loss = plane.y.map(() => plane.x.map((x) => 10 ** x))
+    const trial = finishedTrial({ saved: { 'surface.json': { ...plane, loss } } })
+    const lines = (await layersOf(contourFigure(planeOptions), [trial]))[1]!.data!.values
+    const drawn = lines.filter(({ x }) => x !== null) as unknown as { x: number; y: number }[]
+    // Twelve lines evenly apart in the logarithm, which is x itself.
+    const at = [...new Set(drawn.map(({ x }) => Number(x.toFixed(6))))].sort((a, b) => a - b)
+    expect(at).toEqual(Array.from({ length: 12 }, (_, k) => Number((-2 + (2 * (k + 1)) / 13).toFixed(6))))
+    for (const x of at) {
+      const ys = drawn.filter((point) => Number(point.x.toFixed(6)) === x).map(({ y }) => y)
+      expect([Math.min(...ys), Math.max(...ys)]).toEqual([0, 2])
+    }
+  })
+
+  it('has a cell for each finite loss, and they leave no gap', async () => {
+    const cells = (await layersOf(contourFigure(planeOptions), planeTrial))[0]!.data!.values as unknown as {
+      x: number
+      x2: number
+    }[]
+    expect(cells).toHaveLength(8)
+    const row = cells.slice(0, 3)
+    expect(row[0]!.x).toBe(-2)
+    for (const [i, { x }] of row.slice(1).entries()) expect(x).toBeLessThan(row[i]!.x2)
+  })
+})
+
+describe('a surface', () => {
+  it('leaves out faces with a corner that is not finite, and draws the farthest first', async () => {
+    const layers = await layersOf(surfaceFigure(planeOptions), planeTrial)
+    const points = layers[1]!.data!.values as unknown as { face: number; y: number; loss: number }[]
+    expect(new Set(points.map(({ face }) => face)).size).toBe(3)
+    // A face's loss is the geometric mean of its corners: 10^−1.5 twice, 10^−0.5 once.
+    expect(points.map(({ loss }) => Math.log10(loss).toFixed(3)).sort()).toEqual([
+      ...Array<string>(4).fill('-0.500'),
+      ...Array<string>(8).fill('-1.500'),
+    ])
+  })
+})
+
+describe('a figure over steps', () => {
+  it('draws a band instead of lines when a group has more than ten trials', async () => {
+    const many = Array.from({ length: 11 }, (_, seed) =>
+      finishedTrial({ seed, params: { model: 'deep' }, series: { 'train/loss': course([1, 0.1 / (seed + 1)]) } }),
+    )
+    const layers = await layersOf(againstSteps(courseOptions), many)
+    expect(layers.map(({ mark }) => (mark as { type: string }).type)).toEqual(['area', 'line'])
+    const svg = await renderSvg((await againstSteps(courseOptions).draw(many, readSaved))!)
+    expect(svg).toContain('band: least to greatest')
+  })
+
+  it('draws a long course with few points, its first and last among them', async () => {
+    const values = Array.from({ length: 5000 }, (_, i) => i + 1)
+    const trial = finishedTrial({ params: { model: 'deep' }, series: { 'train/loss': course(values) } })
+    const spec = (await againstSteps(courseOptions).draw([trial], readSaved)) as unknown as {
+      data: { values: { step: number }[] }
+    }
+    const steps = spec.data.values.map(({ step }) => step)
+    expect(steps.length).toBeLessThanOrEqual(250)
+    expect([steps[0], steps.at(-1)]).toEqual([1, 5000])
+  })
+})
+
+describe('a logarithmic axis', () => {
+  it.each([
+    [
+      [3e-4, 0.9],
+      [2e-4, 1],
+      [1e-3, 0.01, 0.1, 1],
+    ],
+    [
+      [7914, 1_450_000],
+      [5000, 2e6],
+      [10_000, 100_000, 1e6],
+    ],
+    [
+      [50, 400],
+      [50, 500],
+      [50, 100, 200, 500],
+    ],
+    [[0.1, 0.1], [0.05, 0.2], [0.1]],
+  ])('of %j reaches over %j with labels at %j', (values, domain, labels) => {
+    expect(logarithmic(values)).toMatchObject({ scale: { domain, nice: false }, axis: { values: labels } })
+  })
+})
+
+describe('names of groups', () => {
+  it('are ordered as numbers where they are numbers, by their digits where they end in one', () => {
+    expect(inReadingOrder(['1', '0.5', '0.25', '10'])).toEqual(['0.25', '0.5', '1', '10'])
+    expect(inReadingOrder(['m10', 'm2', 'm1'])).toEqual(['m1', 'm2', 'm10'])
+  })
+})
