@@ -1,32 +1,15 @@
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import { join } from 'node:path'
 import { CompiledEngine } from '../src/nn/compiled.js'
 import { initialize } from '../src/nn/net.js'
 import { Random } from '../src/seed.js'
-import { peersPython, round, show, summarize, table } from './measure.js'
+import { round, show, summarize, table } from './measure.js'
 import { works, type Work } from './nets.js'
+import { openPeer } from './peer.js'
 
 /**
  * Microseconds per training step, each net on one thread, in turn with the peers so that a machine that changes its
  * speed changes it for all. `npm run bench engine m1 inter` measures only those.
  */
 const rounds = 15
-
-type Peer = (name: string) => Promise<number>
-
-function openPeer(script: string): Peer | undefined {
-  if (peersPython === undefined) return undefined
-  const child = spawn(peersPython, [join(import.meta.dirname, 'peers', script)], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  child.unref()
-  closers.push(() => child.kill())
-  return async (name) => {
-    child.stdin.write(`${name}\n`)
-    return Number((await lines.next()).value)
-  }
-}
-const closers: (() => void)[] = []
 
 async function prepare({ net, loss, optimizer, batch, steps }: Work): Promise<() => Promise<number>> {
   const rows = batch * steps
@@ -67,8 +50,8 @@ export async function benchEngine(only: readonly string[]): Promise<void> {
     await peers.jax?.(name)
     for (let i = 0; i < rounds; i++) {
       times.mlds.push(await own())
-      if (peers.torch !== undefined) times.torch.push(await peers.torch(name))
-      if (peers.jax !== undefined) times.jax.push(await peers.jax(name))
+      if (peers.torch !== undefined) times.torch.push(Number(await peers.torch(name)))
+      if (peers.jax !== undefined) times.jax.push(Number(await peers.jax(name)))
     }
     const ratio = (peer: readonly number[]): string =>
       peer.length === 0 || Number.isNaN(peer[0]) ? '–' : round(summarize(times.mlds.map((t, i) => t / peer[i]!)).median)
@@ -85,6 +68,6 @@ export async function benchEngine(only: readonly string[]): Promise<void> {
     ])
     console.log(rows.at(-1)!.join('  '))
   }
-  closers.forEach((close) => close())
+  Object.values(peers).forEach((peer) => peer?.close())
   console.log(`\n${table(['net', 'parameters', 'mlds µs', 'PyTorch µs', 'JAX µs', '÷ PyTorch', '÷ JAX'], rows)}`)
 }
