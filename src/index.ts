@@ -1,4 +1,25 @@
-/** mlds as a library: what an experiment of one's own is written with. */
+/**
+ * mlds as a library: running sweeps from a program, and what an experiment of one's own is written with.
+ * @module
+ */
+export { openSweep, planSweep, runSweep, Sweep } from './library/sweep.js'
+export type {
+  AxisPattern,
+  AxisValues,
+  CommandDescription,
+  RunOptions,
+  Scheduler,
+  StoreOptions,
+  SweepDescription,
+  SweepRun,
+} from './library/sweep.js'
+export type { Rerun, SweepSummary } from './library/execute-sweep.js'
+export type { Standing } from './analysis/standings.js'
+export type { ClaimVerdict } from './sweeps/conclude.js'
+export type { Plan } from './sweeps/plan.js'
+export type { SweepLimits } from './sweeps/run-sweep.js'
+export type { SweepCounts } from './sweeps/state.js'
+export { MldsError } from './errors.js'
 export { defineExperiment, defineStage } from './experiments/experiment.js'
 export type {
   Claim,
@@ -18,7 +39,7 @@ export type { Engine, Training } from './nn/engine.js'
 export type { Loss, OptimizerSpec } from './nn/training.js'
 export { encodeCheckpoint, decodeCheckpoint } from './nn/checkpoint.js'
 export { Random } from './seed.js'
-export type { Metrics, Params, Seeds, Trial, TrialRecord } from './trial.js'
+export type { EngineName, Metrics, Objective, Outcome, Params, Seeds, Trial, TrialEvent, TrialRecord } from './trial.js'
 export { principalComponents, projectOnto } from './analysis/pca.js'
 export { symmetricSpectrum } from './analysis/symmetric.js'
 export { addScaled, dot, norm, unit } from './analysis/vectors.js'

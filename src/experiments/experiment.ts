@@ -55,7 +55,7 @@ export interface Stage<S extends Space = Space> {
    * the stage's own axes. `trials` are those of the stage named `from`, in plan order.
    */
   readonly derive?: { readonly from: string; groups(trials: readonly Trial[]): readonly (readonly Trial[])[] }
-  run(params: ParamsOf<S>, context: TrialContext): Promise<Metrics>
+  run(params: ParamsOf<S>, context: TrialContext): Promise<Metrics> | Metrics
 }
 
 export type VerdictState = 'reproduced' | 'not reproduced' | 'inconclusive'
@@ -144,7 +144,8 @@ function complete<S extends Space>(short: ShortExperiment<S>): Experiment<S> {
         space,
         data: () => data,
         cost: () => 1,
-        run: async (params, context) => short.run(params, context),
+        // The very function, so that what it is made of can be read from it (own.ts).
+        run: short.run,
       },
     ],
     profiles: { smoke: defaults, reduced: defaults, full: defaults, ...profiles },

@@ -10,7 +10,10 @@ import { moduleFile } from './registry.js'
 /** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
 export type OwnSource =
   /** A module that default-exports one; the path is absolute. */
-  { readonly kind: 'file'; readonly file: string } | { readonly kind: 'command'; readonly command: CommandDefinition }
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'command'; readonly command: CommandDefinition }
+  /** An object of the program that runs the sweep; nothing else can open it. */
+  | { readonly kind: 'program' }
 
 /**
  * A person's own experiment. Its name carries a hash of what it is made of (the file and every file it imports by a
@@ -19,6 +22,10 @@ export type OwnSource =
  * @throws SpecError when the file is not there or exports no experiment.
  */
 export async function openOwn(source: OwnSource): Promise<Experiment> {
+  if (source.kind === 'program')
+    throw new MldsError('PROGRAM', 'the experiment of this sweep is part of the program that ran it', {
+      hint: 'run that program again; mlds status, best, compare and export work without it',
+    })
   const experiment = source.kind === 'file' ? await load(source.file) : commandExperiment(source.command)
   return { ...experiment, name: nameWithHash(experiment.name, hashOf(source)) }
 }
@@ -26,19 +33,35 @@ export async function openOwn(source: OwnSource): Promise<Experiment> {
 /** The sweep's own experiment as it is now. @throws MldsError when its code has changed since the sweep was planned. */
 export async function reopenOwn(source: OwnSource, name: string): Promise<Experiment> {
   const experiment = await openOwn(source)
+  const where = source.kind === 'command' ? source.command.argv.join(' ') : source.kind === 'file' ? source.file : name
   if (experiment.name !== name)
-    throw new MldsError(
-      'CHANGED',
-      `the experiment has changed since this sweep was planned: ${source.kind === 'file' ? source.file : source.command.argv.join(' ')}`,
-      { hint: 'start a new sweep with the new code, or bring the old code back' },
-    )
+    throw new MldsError('CHANGED', `the experiment has changed since this sweep was planned: ${where}`, {
+      hint: 'start a new sweep with the new code, or bring the old code back',
+    })
   return experiment
+}
+
+/**
+ * An experiment that is an object of this program. Its name carries a hash of its space and of its functions as they are
+ * written; what they close over is not part of it.
+ */
+export function inProgram(experiment: Experiment): Experiment {
+  const written = experiment.stages.map((stage) => [
+    stage.name,
+    stage.space,
+    stage.run.toString(),
+    stage.derive?.groups.toString(),
+  ])
+  const hash = createHash('sha256')
+    .update(JSON.stringify([experiment.version, written]))
+    .digest('hex')
+  return { ...experiment, name: nameWithHash(experiment.name || 'experiment', hash) }
 }
 
 const nameWithHash = (name: string, hash: string): string =>
   `${name.replace(/[^a-zA-Z0-9._-]+/g, '-')}.${hash.slice(0, 8)}`
 
-function hashOf(source: OwnSource): string {
+function hashOf(source: Exclude<OwnSource, { kind: 'program' }>): string {
   if (source.kind === 'command') return hashCommand(source.command)
   const hash = createHash('sha256')
   for (const file of withLocalImports(source.file)) hash.update(readFileSync(file)).update('\0')

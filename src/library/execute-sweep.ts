@@ -1,9 +1,10 @@
-import { existsSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.js'
 import { MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact } from '../figures/figure.js'
+import type { Engine } from '../nn/engine.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
 import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
@@ -265,9 +266,41 @@ export function openBackendFor(
 ): Promise<Backend> {
   if (nats !== undefined && sweep.plan.spec.own !== undefined)
     throw new MldsError('USAGE', `--nats: an experiment of one's own runs on threads only: ${sweep.plan.experiment}`)
+  if (sweep.plan.spec.own?.kind === 'program') return openInlineFor(store, sweep, experiment, workers)
   return nats === undefined
     ? openThreadsFor(store, sweep, experiment, workers)
     : openRemoteFor(store, sweep, { nats, tenant })
+}
+
+/** The inline backend for an experiment that is an object of this program: a function can't be sent to a thread. */
+async function openInlineFor(
+  store: Store,
+  sweep: SweepFolder,
+  experiment: Experiment,
+  workers: number,
+): Promise<Backend> {
+  const { InlineBackend } = await import('../worker/inline.js')
+  const { openData } = await import('../data/catalog.js')
+  const catalog = openData(store)
+  let createEngine: (name: EngineName) => Promise<Engine>
+  const engines = new Map<EngineName, Promise<Engine>>()
+  mkdirSync(join(sweep.folder, 'logs'), { recursive: true })
+  return new InlineBackend(Math.min(workers, sweep.plan.trials.length), {
+    findExperiment: async () => experiment,
+    async engine(name) {
+      createEngine ??= (await import('../nn/create-engine.js')).createEngine
+      const engine = engines.get(name) ?? createEngine(name)
+      engines.set(name, engine)
+      return engine
+    },
+    data: (name) => catalog.load(name),
+    putObject: (bytes) => store.putObject(bytes),
+    readObject: (ref) => store.readObject(ref),
+    log: ({ trial, attempt }, line) =>
+      appendFileSync(sweep.logFile(trial.id, attempt), `${new Date(systemClock.now()).toISOString()} ${line}\n`),
+    worker: 'inline',
+    clock: systemClock,
+  })
 }
 
 /** The threads backend for a sweep, with every data set that its trials name already in shared memory. */

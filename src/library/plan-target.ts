@@ -3,12 +3,11 @@ import { dirname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
 import { SpecError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import type { OwnSource } from '../experiments/own.js'
 import { canonicalName, findExperiment, moduleFile } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { makePlan, type Plan } from '../sweeps/plan.js'
 import { parseStoppingFlag } from '../sweeps/stopping.js'
-import { applyOverrides, parseSweepFile, type SweepSpec } from '../sweeps/spec.js'
+import { applyOverrides, parseSweepFile, type ParseOwn, type SweepSpec } from '../sweeps/spec.js'
 
 export interface TargetFlags {
   readonly set: readonly string[]
@@ -27,8 +26,18 @@ export async function planTarget(
   flags: TargetFlags,
   store: Store,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
-  const written = await settleOwn(applyOverrides(await readSpec(target), flags.set))
-  const experiment = await experimentFor(written)
+  return planSpec(await readTarget(target), flags, store)
+}
+
+/** The same for a spec that was read already; `experiment` is one that lives in this program alone. */
+export async function planSpec(
+  read: SweepSpec,
+  flags: TargetFlags,
+  store: Store,
+  inProgram?: Experiment,
+): Promise<{ plan: Plan; experiment: Experiment }> {
+  const written = await settleOwn(applyOverrides(read, flags.set))
+  const experiment = inProgram ?? (await experimentFor(written))
   const spec: SweepSpec = {
     ...written,
     experiment: experiment.name,
@@ -66,7 +75,8 @@ function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonl
   >
 }
 
-async function readSpec(target: string): Promise<SweepSpec> {
+/** What a person typed: an experiment's name, a module's path, or a sweep file's. @throws SpecError. */
+export async function readTarget(target: string): Promise<SweepSpec> {
   if (moduleFile.test(target)) return { experiment: target, own: { kind: 'file', file: resolve(target) }, axes: {} }
   if (!/\.ya?ml$|\.json$/i.test(target)) return { experiment: target, axes: {} }
   let text: string
@@ -79,11 +89,14 @@ async function readSpec(target: string): Promise<SweepSpec> {
       { cause: error },
     )
   }
+  return parseSweepFile(text, target, await ownParser(dirname(resolve(target))))
+}
+
+/** Tells modules and commands from built-in experiments; `folder` is what relative paths start from. */
+export async function ownParser(folder: string): Promise<ParseOwn> {
   const { parseCommand } = await import('../experiments/command.js')
-  const folder = dirname(resolve(target))
-  const parseOwn = (raw: unknown): OwnSource | undefined => {
+  return (raw) => {
     if (typeof raw !== 'string') return { kind: 'command', command: parseCommand(raw, folder) }
     return moduleFile.test(raw) ? { kind: 'file', file: resolve(folder, raw) } : undefined
   }
-  return parseSweepFile(text, target, parseOwn)
 }

@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument, isMap, isScalar, type Node } from 'yaml'
+import { Document, LineCounter, parseDocument, isMap, isScalar, type Node } from 'yaml'
 import type { OwnSource } from '../experiments/own.js'
 import type { Objective } from '../trial.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest } from '../errors.js'
@@ -65,27 +65,41 @@ export const specKeys = [
   'objective',
 ] as const
 
+/** Tells a person's own experiment from a built-in one's name, which is `undefined`. */
+export type ParseOwn = (raw: unknown) => OwnSource | undefined
+
 /**
- * Reads a sweep file. Axes are written under `axes`; `parseOwn` tells a person's own experiment from a built-in one's name.
+ * Reads a sweep file. Axes are written under `axes`.
  * @throws SpecError with file, line and column for anything that is not right.
  */
-export function parseSweepFile(
-  text: string,
-  file: string,
-  parseOwn: (raw: unknown) => OwnSource | undefined = () => undefined,
-): SweepSpec {
+export function parseSweepFile(text: string, file: string, parseOwn: ParseOwn = () => undefined): SweepSpec {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const at = (node: unknown): string => {
-    const offset = (node as Node | null | undefined)?.range?.[0]
-    if (offset === undefined) return file
-    const { line, col } = lines.linePos(offset)
-    return `${file}:${line}:${col}`
-  }
   const broken = document.errors[0]
   if (broken !== undefined) {
     const { line, col } = lines.linePos(broken.pos[0])
     throw new SpecError(`${file}:${line}:${col}`, broken.message)
+  }
+  return readSpec(document, file, parseOwn, (offset) => {
+    const { line, col } = lines.linePos(offset)
+    return `${file}:${line}:${col}`
+  })
+}
+
+/** Reads what a sweep file would say from an object with the same keys. @throws SpecError that names the key. */
+export function parseSweepObject(value: object, parseOwn: ParseOwn = () => undefined): SweepSpec {
+  return readSpec(new Document(value, { aliasDuplicateObjects: false }), 'the sweep', parseOwn, () => 'the sweep')
+}
+
+function readSpec(
+  document: Document | Document.Parsed,
+  file: string,
+  parseOwn: ParseOwn,
+  place: (offset: number) => string,
+): SweepSpec {
+  const at = (node: unknown): string => {
+    const offset = (node as Node | null | undefined)?.range?.[0]
+    return offset === undefined ? file : place(offset)
   }
   if (!isMap(document.contents)) throw new SpecError(file, 'a sweep file is a mapping (experiment: …, axes: …)')
 

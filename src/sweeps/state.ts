@@ -135,6 +135,8 @@ export function buildRecords(trials: readonly Trial[], events: Iterable<JournalE
   const series = new Map<TrialId, Record<string, { steps: number[]; values: number[] }>>()
   for (const event of events) {
     state.apply(event)
+    // A process that began or ended left nothing running.
+    if (event.type === 'opened' || event.type === 'closed') state.settle()
     if (event.type === 'started') series.set(event.trial, {})
     if (event.type === 'report') {
       const ofTrial = series.get(event.trial)
