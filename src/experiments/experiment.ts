@@ -115,7 +115,7 @@ export interface ShortExperiment<S extends Space = Space> {
   readonly title?: string
   readonly question?: string
   readonly space: S
-  run(params: ParamsOf<S>, context: TrialContext): Promise<Metrics> | Metrics
+  readonly run: (params: ParamsOf<S>, context: TrialContext) => Promise<Metrics> | Metrics
   /** Left out: `loss`, the smaller the better. */
   readonly objective?: Objective
   /** Data sets its trials read, by name. */
