@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { MlflowClient } from '../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../src/tracking/mlflow-settings.js'
-import { MlflowTracker, type SweepStory } from '../src/tracking/mlflow-tracker.js'
+import { MlflowTracker } from '../src/tracking/mlflow-tracker.js'
 import { writeMlruns } from '../src/tracking/mlruns.js'
+import type { SweepStory } from '../src/tracking/story.js'
 import type { SweepInfo } from '../src/tracking/tracker.js'
 import type { TrialEvent } from '../src/trial.js'
 import { startMlflow } from '../test/helpers/mlflow.js'
@@ -56,7 +57,7 @@ function sweepOf(count: number): { info: SweepInfo; events: TrialEvent[] } {
 export async function benchTracking(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
   const server = await startMlflow()
-  const story: SweepStory = { note: '', complete: true, endedAtMs: 1, tags: {}, points: [], files: new Map() }
+  const story: SweepStory = { verdicts: [], figures: [], files: new Map(), facts: {} }
   const seconds = async (work: () => Promise<unknown>): Promise<number> => {
     const start = performance.now()
     await work()
@@ -86,7 +87,7 @@ export async function benchTracking(): Promise<void> {
         warn: console.warn,
       })
       await tracker.open(info)
-      await tracker.complete(story, false)
+      await tracker.complete(story)
     })
     const rate = trials / own
     const rows = [['mlds sync', round(rate), '1']]
@@ -104,7 +105,7 @@ export async function benchTracking(): Promise<void> {
         folder: join(folder, 'mlruns'),
         experimentName: 'bench',
         info: large.info,
-        history: large.events,
+        history: () => large.events,
         story,
         readLog: async () => undefined,
       }),

@@ -89,6 +89,24 @@ export const trackFlag = Flags.string({
   helpValue: 'URL',
 })
 
+export const trackCheckpointsFlag = Flags.boolean({
+  description: 'keep the weights that trials saved in MLflow too (large)',
+})
+
+/** A sweep from MLflow alone instead of the journal. */
+export const fromFlags = {
+  from: Flags.string({ description: 'an MLflow server to read instead of the journal', helpValue: 'URL' }),
+  sweep: Flags.string({
+    description: 'the full id of the sweep in MLflow, or the run id of its parent run',
+    helpValue: 'ID',
+  }),
+}
+
+export function sweepNamed(id: string | undefined, command: string): string {
+  if (id !== undefined) return id
+  throw new MldsError('USAGE', 'no sweep was named', { hint: `mlds ${command} latest; mlds list shows the others` })
+}
+
 export const natsFlag = Flags.custom<string>({
   description: 'run trials on the workers of this NATS server (default for workers: NATS_URL, else this host)',
   helpValue: 'URL',

@@ -1,16 +1,65 @@
+import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DataError, StoreError } from '../errors.js'
-import { findExperiment } from '../experiments/registry.js'
-import type { Store } from '../store.js'
-import { Journal, journalFormat } from '../sweeps/journal.js'
-import { SweepFolder } from '../sweeps/sweep-folder.js'
+import { DataError } from '../errors.js'
+import type { Experiment } from '../experiments/experiment.js'
+import { experimentOf } from '../experiments/registry.js'
+import type { ReadArtifact } from '../figures/figure.js'
+import type { PlanFacts, Report } from '../report/report.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
-import type { Plan } from '../sweeps/plan.js'
+import { parsePlan, type StoredPlan } from '../sweeps/sweep-folder.js'
 import { buildRecords } from '../sweeps/state.js'
 import { MlflowClient } from '../tracking/mlflow-client.js'
 import { mlflowSettings } from '../tracking/mlflow-settings.js'
-import { readTrackedSweep } from '../tracking/read-sweep.js'
+import { isCheckpoint, savedPath } from '../tracking/projection.js'
+import { readTrackedSweep, type TrackedSweep } from '../tracking/read-sweep.js'
+import type { TrialRecord } from '../trial.js'
+
+/** A sweep as MLflow remembers it, with all that figures and reports are made of. */
+interface RemoteSweep {
+  readonly tracked: TrackedSweep
+  readonly plan: StoredPlan
+  readonly experiment: Experiment
+  readonly records: readonly TrialRecord[]
+  readonly read: ReadArtifact
+  readonly client: MlflowClient
+}
+
+async function openRemote(url: string, sweep: string): Promise<RemoteSweep> {
+  const client = new MlflowClient(mlflowSettings(url, process.env))
+  const tracked = await readTrackedSweep(client, sweep)
+  const plan = parsePlan(Buffer.from(tracked.plan).toString(), `${client.url}, sweep ${sweep}`)
+  const experiment = await experimentOf(plan)
+  const records = buildRecords(plan.trials, tracked.events)
+  const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)
+  return { tracked, plan, experiment, records, read, client }
+}
+
+/** What a trial saved, from the run of the attempt that counts. @throws DataError when it is not there or altered. */
+export async function readSaved(
+  client: MlflowClient,
+  { children }: TrackedSweep,
+  record: TrialRecord,
+  name: string,
+): Promise<Uint8Array> {
+  const artifact = record.artifacts[name]
+  const run = children.find(
+    ({ tags }) => tags['mlds.trial'] === record.trial.id && Number(tags['mlds.attempt']) === record.attempts,
+  )
+  if (artifact === undefined || run === undefined)
+    throw new DataError(`trial ${record.trial.id} saved nothing called ${name}, as far as MLflow knows`)
+  const bytes = await client.getArtifact(run, savedPath(name)).catch((error: unknown) => {
+    throw new DataError(`${name} of trial ${record.trial.id} is not in MLflow`, {
+      hint: isCheckpoint(name)
+        ? 'where the sweep is, run: mlds sync --track-checkpoints'
+        : 'where the sweep is, run: mlds sync',
+      cause: error,
+    })
+  })
+  if (createHash('sha256').update(bytes).digest('hex') !== artifact.sha256)
+    throw new DataError(`${name} of trial ${record.trial.id} was altered in MLflow: it does not match its hash`)
+  return bytes
+}
 
 /** Draws a sweep's figures from MLflow alone into `folder`, with a manifest that names the runs they rest on. */
 export async function drawFromMlflow(
@@ -18,77 +67,44 @@ export async function drawFromMlflow(
   sweep: string,
   folder: string,
 ): Promise<{ figures: string[]; verdicts: ClaimVerdict[] }> {
-  const client = new MlflowClient(mlflowSettings(url, process.env))
-  const { parent, children, plan: bytes, events } = await readTrackedSweep(client, sweep)
-  const plan = JSON.parse(Buffer.from(bytes).toString()) as Plan & { codeVersion: string }
-  const experiment = await findExperiment(plan.experiment)
-  const records = buildRecords(plan.trials, events)
-  const runs = new Map(children.map((run) => [run.tags['mlds.trial']!, run]))
+  const remote = await openRemote(url, sweep)
+  const { experiment, records, read } = remote
   const { drawFigures } = await import('../figures/draw.js')
-  const figures = await drawFigures(
-    experiment.figures,
-    records,
-    async (record, name) => {
-      const run = runs.get(record.trial.id)
-      if (run === undefined) throw new DataError(`trial ${record.trial.id} is not in MLflow`)
-      return client.getArtifact(run, `artifacts/${name}`)
-    },
-    folder,
-  )
-  if (figures.length > 0) {
-    const manifest = {
-      sweep,
-      experiment: plan.experiment,
-      planHash: plan.hash,
-      codeVersion: plan.codeVersion,
-      tracking: client.url,
-      parentRun: parent.id,
-      runs: children.map((run) => ({
-        trial: run.tags['mlds.trial'],
-        attempt: Number(run.tags['mlds.attempt']),
-        run: run.id,
-      })),
-    }
-    await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 1)}\n`)
-  }
+  const figures = await drawFigures(experiment.figures, records, read, folder)
+  if (figures.length > 0) await writeManifest(remote, folder)
   return { figures, verdicts: judge(experiment.claims, records) }
 }
 
-/**
- * Rebuilds a lost sweep from MLflow well enough to resume it: its plan, and a journal of what the runs remember. A trial
- * whose saved files are not in the store is left out, so that it runs again.
- * @throws StoreError when the store has the sweep: a journal is never written over.
- */
-export async function recoverFromMlflow(
-  store: Store,
-  url: string,
-  id: string,
-): Promise<{ sweep: SweepFolder; leftOut: number }> {
-  if ((await store.sweepIds()).includes(id)) {
-    throw new StoreError(`the store has this sweep already: ${id}`, {
-      hint: 'nothing was changed; to rebuild it, move its folder away or name another --store',
-    })
+/** The report of a sweep from MLflow alone: the same as from its journal. Writes a manifest into `folder`. */
+export async function reportFromMlflow(url: string, sweep: string, folder: string): Promise<Report> {
+  const remote = await openRemote(url, sweep)
+  const { experiment, records, read, tracked, plan } = remote
+  const { buildReport } = await import('../report/report.js')
+  const report = await buildReport({ experiment, records, read, facts: factsOf(tracked, plan) })
+  await writeManifest(remote, folder)
+  return report
+}
+
+/** As its host stated them when it told the sweep's story; before that, what the plan says. */
+function factsOf({ manifest }: TrackedSweep, plan: StoredPlan): PlanFacts {
+  const { sweep, profile, spec, hash: planHash, codeVersion, createdAtMs } = plan
+  const { engines = [], data = {} } = (manifest ?? {}) as Partial<PlanFacts>
+  return { sweep, profile, spec, planHash, codeVersion, engines, data, createdAtMs }
+}
+
+/** What was rebuilt, from which runs of which server. */
+async function writeManifest({ tracked, plan, client }: RemoteSweep, folder: string): Promise<void> {
+  const manifest = {
+    ...{ sweep: plan.sweep, experiment: plan.experiment, planHash: plan.hash, codeVersion: plan.codeVersion },
+    ...tracked.manifest,
+    tracking: client.url,
+    parentRun: tracked.parent.id,
+    runs: tracked.children.map(({ id, tags }) => ({
+      trial: tags['mlds.trial'],
+      attempt: Number(tags['mlds.attempt']),
+      run: id,
+    })),
   }
-  const client = new MlflowClient(mlflowSettings(url, process.env))
-  const { plan, events } = await readTrackedSweep(client, id)
-  const without = new Set<string>()
-  for (const event of events) {
-    if (event.type !== 'ended' || !('artifacts' in event.outcome)) continue
-    const refs = Object.values(event.outcome.artifacts)
-    await Promise.all(refs.map((ref) => store.readObject(ref))).catch(() => without.add(event.trial))
-  }
-  const folder = store.sweepFolder(id)
   await mkdir(folder, { recursive: true })
-  await writeFile(`${folder}/plan.json`, plan, { flag: 'wx' })
-  const sweep = await SweepFolder.open(store, id)
-  const { hash: planHash, codeVersion, createdAtMs: atMs } = sweep.plan
-  const journal = Journal.open(sweep.journalFile)
-  try {
-    journal.append({ type: 'opened', format: journalFormat, sweep: id, planHash, codeVersion, atMs })
-    for (const event of events) if (!without.has(event.trial)) journal.append(event)
-    journal.append({ type: 'closed', reason: 'recovered from MLflow', atMs: events.at(-1)?.atMs ?? atMs })
-  } finally {
-    journal.close()
-  }
-  return { sweep, leftOut: without.size }
+  await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 1)}\n`)
 }

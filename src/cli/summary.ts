@@ -25,6 +25,7 @@ export function formatSummary(summary: SweepSummary): string {
       : ['Figures', ...summary.figures.filter((file) => !file.endsWith('.json')).map((file) => `  ${file}`), '']),
     `${colors.bold(summary.sweep)}: ${counts.join(', ')} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
     ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
+    ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
     ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
     ...(finished < planned ? [`Run the rest with: mlds resume ${summary.sweep}`] : []),
   ].join('\n')

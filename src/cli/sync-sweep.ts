@@ -6,7 +6,7 @@ import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { concludeAndDraw, describeSweep } from '../library/execute-sweep.js'
 import { openTracking, type OpenTrackingOptions, type Tracked } from '../library/tracking.js'
 
-export interface SyncOptions extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn'> {
+export interface SyncOptions extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn' | 'checkpoints'> {
   /** Be content when all was brought before and the server still has the sweep; its figures are then not drawn anew. */
   readonly onlyWhatIsNew?: boolean
 }
@@ -21,11 +21,13 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   if (pid !== undefined)
     throw new MldsError('BUSY', `sweep ${id} is running: pid ${pid}`, { hint: 'sync it when it has ended' })
   const experiment = await experimentOf(sweep.plan)
-  const tracking = openTracking({ sweep, experiment, ...options })
+  const stored = { store, sweep, experiment }
+  const { onlyWhatIsNew = false, ...tracked } = options
+  const tracking = openTracking({ ...stored, ...tracked })
+  const info = describeSweep(sweep, experiment)
   try {
-    const held = options.onlyWhatIsNew === true ? await tracking.alreadyHeld() : undefined
-    if (held !== undefined) return held
-    return await tracking.finish(describeSweep(sweep, experiment), await concludeAndDraw({ store, sweep, experiment }))
+    const held = onlyWhatIsNew ? await tracking.alreadyHeld(info) : undefined
+    return held ?? (await tracking.finish(info, await concludeAndDraw(stored)))
   } finally {
     await tracking.close()
   }

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg } from '../cli/flags.js'
+import { sweepArg, trackCheckpointsFlag } from '../cli/flags.js'
 import { MldsError } from '../errors.js'
 import type { Store } from '../store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
@@ -20,6 +20,7 @@ export default class Export extends BaseCommand {
       description: 'file to write (default: standard output), or the folder for mlruns (default: mlruns)',
       helpValue: 'FILE',
     }),
+    'track-checkpoints': trackCheckpointsFlag,
   }
 
   async run(): Promise<unknown> {
@@ -29,7 +30,8 @@ export default class Export extends BaseCommand {
     const { readRecords } = await import('../sweeps/conclude.js')
     const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/export.js')
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
-    if (flags.format === 'mlruns') return this.#mlruns(store, sweep, flags.output ?? 'mlruns')
+    if (flags.format === 'mlruns')
+      return this.#mlruns(store, sweep, flags.output ?? 'mlruns', flags['track-checkpoints'])
     const rows = exportRows(readRecords(sweep))
     const text = flags.format === 'csv' ? formatCsv(rows) : formatJsonLines(rows)
     if (flags.output !== undefined) {
@@ -40,7 +42,7 @@ export default class Export extends BaseCommand {
     return { sweep: sweep.id, rows }
   }
 
-  async #mlruns(store: Store, sweep: SweepFolder, folder: string): Promise<unknown> {
+  async #mlruns(store: Store, sweep: SweepFolder, folder: string, checkpoints: boolean): Promise<unknown> {
     const { existsSync, readdirSync } = await import('node:fs')
     const { concludeAndDraw, describeSweep } = await import('../library/execute-sweep.js')
     const { exportMlruns } = await import('../library/tracking.js')
@@ -49,8 +51,9 @@ export default class Export extends BaseCommand {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)
     }
     const experiment = await experimentOf(sweep.plan)
-    const told = await concludeAndDraw({ store, sweep, experiment })
-    const runs = await exportMlruns(sweep, experiment, folder, { info: describeSweep(sweep, experiment), ...told })
+    const stored = { store, sweep, experiment }
+    const told = await concludeAndDraw(stored)
+    const runs = await exportMlruns(stored, folder, describeSweep(sweep, experiment), told, checkpoints)
     this.log(`${runs} runs written to ${folder}. To look at them:
   MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}
 or to take them into a database:

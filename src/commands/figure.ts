@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
+import { fromFlags, sweepNamed } from '../cli/flags.js'
 import { formatVerdict } from '../cli/summary.js'
-import { MldsError } from '../errors.js'
 import type { ClaimVerdict } from '../sweeps/conclude.js'
 
 export default class Figure extends BaseCommand {
@@ -13,8 +13,7 @@ export default class Figure extends BaseCommand {
   ]
   static override args = { sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"' }) }
   static override flags = {
-    from: Flags.string({ description: 'an MLflow server to read instead of the journal', helpValue: 'URL' }),
-    sweep: Flags.string({ description: 'the full id of the sweep in MLflow', helpValue: 'ID' }),
+    ...fromFlags,
     output: Flags.string({
       char: 'o',
       description: 'with --from, the folder for the figures (default: figures/ID)',
@@ -24,10 +23,7 @@ export default class Figure extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Figure)
-    const id = flags.sweep ?? args.sweep
-    if (id === undefined) {
-      throw new MldsError('USAGE', 'no sweep was named', { hint: 'mlds figure latest; mlds list shows the others' })
-    }
+    const id = sweepNamed(flags.sweep ?? args.sweep, 'figure')
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../cli/remote-sweep.js')
       return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`))

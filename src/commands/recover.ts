@@ -5,7 +5,10 @@ export default class Recover extends BaseCommand {
   static override description = 'Rebuilds a sweep whose folder was lost from what MLflow remembers of it'
   static override examples = ['<%= config.bin %> recover params-1a2b3c4d --from http://127.0.0.1:5000']
   static override args = {
-    sweep: Args.string({ description: 'the full id: the name of the parent run in MLflow', required: true }),
+    sweep: Args.string({
+      description: 'the full id: the name, or the run id, of the parent run in MLflow',
+      required: true,
+    }),
   }
   static override flags = {
     from: Flags.string({
@@ -18,14 +21,20 @@ export default class Recover extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Recover)
-    const { recoverFromMlflow } = await import('../cli/remote-sweep.js')
+    const { recoverFromMlflow } = await import('../cli/recover-sweep.js')
     const { summarise } = await import('../library/execute-sweep.js')
     const store = await this.openStore(flags.store)
-    const { sweep, leftOut } = await recoverFromMlflow(store, flags.from, args.sweep)
+    const { sweep, fetched, leftOut, withoutFiles } = await recoverFromMlflow(store, flags.from, args.sweep)
     const summary = summarise(sweep, sweep.restore().counts())
     this.log(`${sweep.id}: ${summary.finished} of ${summary.planned} trials recovered`)
-    if (leftOut > 0) this.log(`${leftOut} left out, for what they saved is not here: they run again`)
+    if (fetched > 0) this.log(`${fetched} files that they had saved are in the store again`)
+    if (leftOut.length > 0)
+      this.log(`${leftOut.length} left out, for what they saved is needed and nowhere: they run again`)
+    if (withoutFiles.length > 0)
+      this.log(
+        `${withoutFiles.length} are without their checkpoints, which are not in MLflow: nothing that is left to run needs them, but mlds verify will miss them`,
+      )
     if (summary.finished < summary.planned) this.log(`Run the rest with: mlds resume ${sweep.id}`)
-    return { ...summary, leftOut }
+    return { ...summary, fetched, leftOut, withoutFiles }
   }
 }

@@ -1,18 +1,25 @@
-import { join } from 'node:path'
-import { Flags } from '@oclif/core'
+import { dirname, join } from 'node:path'
+import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg } from '../cli/flags.js'
+import { fromFlags, sweepNamed } from '../cli/flags.js'
 import { MldsError } from '../errors.js'
+import type { Report as SweepReport } from '../report/report.js'
 
 export default class Report extends BaseCommand {
   static override description =
     'Writes one self-contained HTML page of a sweep (verdicts, figures, trials, manifest), and the same as Markdown'
-  static override examples = ['<%= config.bin %> report latest', '<%= config.bin %> report latest --out widths.html']
-  static override args = { sweep: sweepArg }
+  static override examples = [
+    '<%= config.bin %> report latest',
+    '<%= config.bin %> report latest --out widths.html',
+    '<%= config.bin %> report --from http://127.0.0.1:5000 --sweep params-1a2b3c4d',
+  ]
+  static override args = { sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"' }) }
   static override flags = {
+    ...fromFlags,
     out: Flags.string({
       char: 'o',
-      description: "page to write, ending in .html; report.html in the sweep's folder when left out",
+      description:
+        "page to write, ending in .html; report.html in the sweep's folder when left out, or in reports/ID with --from",
       helpValue: 'FILE',
     }),
   }
@@ -21,21 +28,31 @@ export default class Report extends BaseCommand {
     const { args, flags } = await this.parse(Report)
     if (flags.out !== undefined && !/\.html?$/i.test(flags.out))
       throw new MldsError('USAGE', `--out: ${flags.out} is not the name of a page (it should end in .html)`)
+    const id = sweepNamed(flags.sweep ?? args.sweep, 'report')
+    if (flags.from !== undefined) {
+      const { reportFromMlflow } = await import('../cli/remote-sweep.js')
+      const file = flags.out ?? join('reports', id, 'report.html')
+      return this.#write(await reportFromMlflow(flags.from, id, dirname(file)), file)
+    }
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { experimentOf } = await import('../experiments/registry.js')
     const { artifactReader } = await import('../library/execute-sweep.js')
-    const { planFacts } = await import('../cli/plan-facts.js')
-    const { writeReport } = await import('../cli/write-report.js')
+    const { planFacts } = await import('../library/plan-facts.js')
     const { buildReport } = await import('../report/report.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await SweepFolder.open(store, await resolveSweepId(store, id))
     const experiment = await experimentOf(sweep.plan)
     const facts = planFacts(store, sweep, experiment)
     const report = await buildReport({ experiment, facts, records: readRecords(sweep), read: artifactReader(store) })
-    const files = await writeReport(report, flags.out ?? join(sweep.folder, 'report.html'))
+    return this.#write(report, flags.out ?? join(sweep.folder, 'report.html'))
+  }
+
+  async #write(report: SweepReport, file: string): Promise<unknown> {
+    const { writeReport } = await import('../cli/write-report.js')
+    const files = await writeReport(report, file)
     for (const trouble of report.troubles) this.warn(trouble)
-    for (const file of files) this.log(file)
-    return { sweep: sweep.id, files, verdicts: report.verdicts, troubles: report.troubles }
+    for (const written of files) this.log(written)
+    return { sweep: report.sweep, files, verdicts: report.verdicts, troubles: report.troubles }
   }
 }

@@ -1,6 +1,15 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { engineFlag, failureFlags, natsFlag, sweepArg, tenantFlag, trackFlag, workersFlag } from '../cli/flags.js'
+import {
+  engineFlag,
+  failureFlags,
+  natsFlag,
+  sweepArg,
+  tenantFlag,
+  trackCheckpointsFlag,
+  trackFlag,
+  workersFlag,
+} from '../cli/flags.js'
 import { formatSummary } from '../cli/summary.js'
 import { UnknownNameError } from '../errors.js'
 
@@ -21,6 +30,7 @@ export default class Resume extends BaseCommand {
     tenant: tenantFlag(),
     engine: engineFlag(),
     track: trackFlag,
+    'track-checkpoints': trackCheckpointsFlag,
     ...failureFlags,
   }
 
@@ -46,6 +56,7 @@ export default class Resume extends BaseCommand {
       workers: flags.workers,
       engine: flags.engine,
       trackUrl: trackingUrl(flags.track),
+      trackCheckpoints: flags['track-checkpoints'],
       limits: limitsFrom(flags),
       rerun: new Set(only),
       openBackend: () => openBackendFor(store, sweep, experiment, flags),

@@ -13,6 +13,7 @@ import {
   setFlag,
   targetArg,
   tenantFlag,
+  trackCheckpointsFlag,
   trackFlag,
   workersFlag,
 } from '../cli/flags.js'
@@ -39,6 +40,7 @@ export default class Sweep extends BaseCommand {
     scheduler: schedulerFlag,
     engine: engineFlag(),
     track: trackFlag,
+    'track-checkpoints': trackCheckpointsFlag,
     extend: Flags.boolean({ description: 'let a sweep of this name grow: run only what is new' }),
     fresh: Flags.boolean({ description: 'run every trial, even one that another sweep has a result for' }),
     ...failureFlags,
@@ -87,6 +89,7 @@ export default class Sweep extends BaseCommand {
       workers: flags.workers,
       engine: flags.engine,
       trackUrl: trackingUrl(flags.track),
+      trackCheckpoints: flags['track-checkpoints'],
       limits: limitsFrom(flags),
       rerun: new Set(rerunnable),
       fresh: flags.fresh,

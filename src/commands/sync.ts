@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { trackFlag } from '../cli/flags.js'
+import { trackCheckpointsFlag, trackFlag } from '../cli/flags.js'
 import { MldsError } from '../errors.js'
 
 export default class Sync extends BaseCommand {
@@ -10,7 +10,7 @@ export default class Sync extends BaseCommand {
   static override args = {
     sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"', default: 'latest' }),
   }
-  static override flags = { track: trackFlag }
+  static override flags = { track: trackFlag, 'track-checkpoints': trackCheckpointsFlag }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sync)
@@ -25,8 +25,12 @@ export default class Sync extends BaseCommand {
     }
     const store = await this.openStore(flags.store)
     const sweep = await resolveSweepId(store, args.sweep)
-    const told = await syncSweep(store, sweep, { url, warn: (message) => this.warn(message) })
-    this.log(`${told.sent} runs brought up to date: ${told.link}`)
+    const told = await syncSweep(store, sweep, {
+      url,
+      checkpoints: flags['track-checkpoints'],
+      warn: (message) => this.warn(message),
+    })
+    this.log(`${told.sent} runs brought up to date: ${told.link}\nits story: ${told.parentLink}`)
     return { sweep, ...told }
   }
 }

@@ -18,6 +18,8 @@ import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
 import { isTerminal, type EngineName, type OutcomeState, type TrialEvent, type TrialId } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
+import type { Conclusion } from './sweep-story.js'
+import type { Tracked } from './tracking.js'
 
 /** Which trials without a result to run: `missing` ones never ended, the others ended without a result. */
 export type Rerun = 'missing' | Exclude<OutcomeState, 'finished' | 'stopped'>
@@ -47,6 +49,8 @@ export interface ExecuteOptions {
   readonly fresh?: boolean
   /** An MLflow server to show the sweep in, while it runs and afterwards. */
   readonly trackUrl?: string | undefined
+  /** Bring checkpoints there too. Default false. */
+  readonly trackCheckpoints?: boolean | undefined
   readonly openBackend: () => Promise<Backend>
   readonly observer: SweepObserver
   /** Start nothing more, let what runs end. */
@@ -71,6 +75,8 @@ export interface SweepSummary extends Pick<
   readonly figures: readonly string[]
   /** The sweep's runs in MLflow, when it was tracked. */
   readonly link?: string
+  /** The run that carries its note and figures. */
+  readonly storyLink?: string
 }
 
 /** Runs what a sweep still lacks, then judges it and draws its figures. */
@@ -101,7 +107,7 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
       verdicts,
       figures,
-      ...(tracked === undefined ? {} : { link: tracked }),
+      ...(tracked === undefined ? {} : { link: tracked.link, storyLink: tracked.parentLink }),
     }
   } finally {
     for (const close of closing.reverse()) await close()
@@ -110,34 +116,38 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
 
 /** How long a finished sweep waits for MLflow to take the rest; what it has not got by then is left to `mlds sync`. */
 const trackingPatienceMs = 30_000
+/** The same for a server that has never answered. */
+const silencePatienceMs = 5_000
 
 /** The server's share in a sweep: none of its failures is the sweep's. */
 async function track(
-  { sweep, experiment, trackUrl, observer }: ExecuteOptions,
+  { store, sweep, experiment, trackUrl, trackCheckpoints, observer }: ExecuteOptions,
   closing: (() => Promise<void> | void)[],
 ): Promise<
-  | {
-      tracker: Tracker
-      finish(info: SweepInfo, told: { verdicts: ClaimVerdict[]; figures: string[] }): Promise<string | undefined>
-    }
-  | undefined
+  { tracker: Tracker; finish(info: SweepInfo, conclusion: Conclusion): Promise<Tracked | undefined> } | undefined
 > {
   if (trackUrl === undefined) return undefined
   const { openTracking } = await import('./tracking.js')
   const patience = new AbortController()
-  const warn = (message: string): void => observer.say(message)
-  const tracking = openTracking({ sweep, experiment, url: trackUrl, warn, signal: patience.signal })
+  const say = (message: string): void => observer.say(message)
+  const tracking = openTracking({
+    ...{ store, sweep, experiment, url: trackUrl, warn: say, signal: patience.signal },
+    checkpoints: trackCheckpoints ?? false,
+    onOpen: ({ link }) => say(`In MLflow while it runs: ${link}`),
+  })
   closing.push(() => tracking.close())
   return {
     // The live part goes on until `finish` has made sure of everything.
     tracker: { ...tracking.tracker, close: async () => {} },
-    async finish(info, told) {
-      const cancel = systemClock.after(trackingPatienceMs, () => patience.abort())
+    async finish(info, conclusion) {
+      const patienceMs = tracking.hasAnswered() ? trackingPatienceMs : silencePatienceMs
+      const cancel = systemClock.after(patienceMs, () => patience.abort())
       try {
-        return (await tracking.finish(info, told)).link
+        return await tracking.finish(info, conclusion)
       } catch (error) {
-        warn(
-          `MLflow has not got all of it: ${(error as Error).message}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
+        const reason = patience.signal.aborted ? `not within ${patienceMs / 1000} s` : (error as Error).message
+        say(
+          `MLflow has not got all of it: ${reason}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
         )
         return undefined
       } finally {

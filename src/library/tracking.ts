@@ -1,28 +1,26 @@
 import { mkdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import type { Experiment } from '../experiments/experiment.js'
+import { join } from 'node:path'
 import { contentHash } from '../seed.js'
-import type { ClaimVerdict } from '../sweeps/conclude.js'
 import type { JournalEvent } from '../sweeps/journal.js'
 import { lockSweep } from '../sweeps/lock.js'
-import { isComplete, SweepState } from '../sweeps/state.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
-import { MlflowClient, type Point } from '../tracking/mlflow-client.js'
+import { MlflowClient } from '../tracking/mlflow-client.js'
 import { mlflowSettings } from '../tracking/mlflow-settings.js'
-import { MlflowTracker, type SweepStory } from '../tracking/mlflow-tracker.js'
+import { MlflowTracker, type TrackedRuns } from '../tracking/mlflow-tracker.js'
 import { writeMlruns } from '../tracking/mlruns.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
 import type { TrialEvent } from '../trial.js'
-import { formatNumber } from '../format.js'
+import { sourcesOf, storyOf, type Conclusion, type StoredSweep } from './sweep-story.js'
 
 /** A sweep's connection to one MLflow server, held by one process at a time. */
 export interface Tracking {
   readonly tracker: Tracker
+  /** True when the server has answered anything at all. */
+  hasAnswered(): boolean
   /** Brings what is missing, after a run or without one, and tells the story. */
-  finish(info: SweepInfo, told: { verdicts: readonly ClaimVerdict[]; figures: readonly string[] }): Promise<Tracked>
+  finish(info: SweepInfo, conclusion: Conclusion): Promise<Tracked>
   /** What an earlier `finish` brought, if the journal has not grown since and the server still has it. */
-  alreadyHeld(): Promise<Tracked | undefined>
+  alreadyHeld(info: SweepInfo): Promise<Tracked | undefined>
   close(): Promise<void>
 }
 
@@ -36,50 +34,45 @@ export interface Tracked {
   readonly sent: number
 }
 
-export interface OpenTrackingOptions {
-  readonly sweep: SweepFolder
-  readonly experiment: Experiment
+export interface OpenTrackingOptions extends StoredSweep {
   readonly url: string
   /** Name of the file that remembers what the server has; default: one per address. */
   readonly ledger?: string
+  /** Bring trials' checkpoints too. Default false. */
+  readonly checkpoints?: boolean
   readonly warn: (message: string) => void
+  /** Told once where the sweep is to be seen, as soon as the server has it. */
+  readonly onOpen?: (links: Pick<Tracked, 'link' | 'parentLink'>) => void
   /** Gives up waiting for the server; what is missing then stays for the next sync. */
   readonly signal?: AbortSignal
 }
 
 /** @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there. */
-export function openTracking({ sweep, experiment, url, ledger, warn, signal }: OpenTrackingOptions): Tracking {
+export function openTracking(options: OpenTrackingOptions): Tracking {
+  const { url, ledger, checkpoints = false, warn, onOpen, signal, ...stored } = options
+  const { sweep } = stored
   const settings = mlflowSettings(url, process.env)
   const client = new MlflowClient(settings, signal)
   const folder = join(sweep.folder, 'tracking')
   const file = join(folder, ledger ?? contentHash(settings.url))
   mkdirSync(folder, { recursive: true })
   const unlock = lockSweep(`${file}.lock`, sweep.id)
+  const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
+  const linksTo = ({ experiment, parentRun }: TrackedRuns): Omit<Tracked, 'sent'> => ({
+    link: page(`${experiment}/runs`),
+    parentLink: page(`${experiment}/runs/${parentRun}`),
+  })
   const tracker = new MlflowTracker({
+    ...sourcesOf(stored, checkpoints),
     client,
     experimentName: settings.experimentName ?? sweep.plan.experiment,
     acknowledgedFile: `${file}.jsonl`,
-    history: function* () {
-      for (const { event, offset } of sweep.entries()) if (isTrialEvent(event)) yield { event, offset }
-    },
-    readLog: (trial, attempt) => readFile(sweep.logFile(trial, attempt)).catch(() => undefined),
+    history: () => trialEntries(sweep),
     warn: saidOnce(warn),
+    onOpen: (runs) => onOpen?.(linksTo(runs)),
+    ...(settings.inFlight === undefined ? {} : { inFlight: settings.inFlight }),
   })
   let opened = false
-  const lastOffset = (): number => {
-    let last = -1
-    for (const { event, offset } of sweep.entries()) if (isTrialEvent(event)) last = offset
-    return last
-  }
-  const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
-  const linksTo = (
-    { experiment: id, parentRun }: { experiment: string; parentRun: string },
-    sent: number,
-  ): Tracked => ({
-    link: page(`${id}/runs`),
-    parentLink: page(`${id}/runs/${parentRun}`),
-    sent,
-  })
   return {
     tracker: {
       open: (info) => {
@@ -89,15 +82,17 @@ export function openTracking({ sweep, experiment, url, ledger, warn, signal }: O
       record: (event, offset) => tracker.record(event, offset),
       close: () => tracker.close(),
     },
-    async finish(info, { verdicts, figures }) {
+    hasAnswered: () => client.hasAnswered,
+    async finish(info, conclusion) {
       if (!opened) await tracker.open(info)
-      const story = await tellStory(sweep, experiment, verdicts, figures)
-      const told = await tracker.complete(story, false)
-      return linksTo(told, told.sent)
+      const told = await tracker.complete(await storyOf(stored, conclusion))
+      return { ...linksTo(told), sent: told.sent }
     },
-    async alreadyHeld() {
-      const held = await tracker.alreadyHeld(sweep.id, lastOffset())
-      return held === undefined ? undefined : linksTo(held, 0)
+    async alreadyHeld(info) {
+      let last = -1
+      for (const { offset } of trialEntries(sweep)) last = offset
+      const held = await tracker.alreadyHeld(info, last)
+      return held === undefined ? undefined : { ...linksTo(held), sent: 0 }
     },
     async close() {
       await tracker.close()
@@ -108,20 +103,22 @@ export function openTracking({ sweep, experiment, url, ledger, warn, signal }: O
 
 /** Writes a sweep as a tree of files that MLflow opens. Returns how many runs. */
 export async function exportMlruns(
-  sweep: SweepFolder,
-  experiment: Experiment,
+  stored: StoredSweep,
   folder: string,
-  told: { info: SweepInfo; verdicts: readonly ClaimVerdict[]; figures: readonly string[] },
+  info: SweepInfo,
+  conclusion: Conclusion,
+  checkpoints: boolean,
 ): Promise<number> {
+  const { sweep } = stored
   return writeMlruns({
+    ...sourcesOf(stored, checkpoints),
     folder,
     experimentName: process.env['MLFLOW_EXPERIMENT_NAME'] ?? sweep.plan.experiment,
-    info: told.info,
-    history: (function* () {
-      for (const { event } of sweep.entries()) if (isTrialEvent(event)) yield event
-    })(),
-    story: await tellStory(sweep, experiment, told.verdicts, told.figures),
-    readLog: (trial, attempt) => readFile(sweep.logFile(trial, attempt)).catch(() => undefined),
+    info,
+    history: function* () {
+      for (const { event } of trialEntries(sweep)) yield event
+    },
+    story: await storyOf(stored, conclusion),
   })
 }
 
@@ -130,75 +127,14 @@ function isTrialEvent(event: JournalEvent): event is TrialEvent {
   return trialEvents.includes(event.type)
 }
 
+function* trialEntries(sweep: SweepFolder): Generator<{ event: TrialEvent; offset: number }> {
+  for (const { event, offset } of sweep.entries()) if (isTrialEvent(event)) yield { event, offset }
+}
+
 function saidOnce(warn: (message: string) => void): (message: string) => void {
   const said = new Set<string>()
   return (message) => {
     if (!said.has(message)) warn(message)
     said.add(message)
   }
-}
-
-async function tellStory(
-  sweep: SweepFolder,
-  experiment: Experiment,
-  verdicts: readonly ClaimVerdict[],
-  figures: readonly string[],
-): Promise<SweepStory> {
-  const { state, points, endedAtMs } = followCounts(sweep, experiment)
-  const counts = state.counts()
-  const json = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value, null, 1)}\n`)
-  const files = new Map<string, Uint8Array>([
-    ['sweep/plan.json', await readFile(join(sweep.folder, 'plan.json'))],
-    ['sweep/spec.json', json(sweep.plan.spec)],
-    ['sweep/verdicts.json', json(verdicts)],
-  ])
-  for (const figure of figures) files.set(`figures/${basename(figure)}`, await readFile(figure))
-  const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ')
-  const best = points.filter(({ key }) => key.startsWith('best/')).at(-1)
-  const note = [
-    `**${experiment.question}**`,
-    '',
-    `${counts.finished} of ${counts.planned} trials finished, ${counts.failed + counts.dead} failed, ${counts.missing} missing.`,
-    ...(best === undefined ? [] : [`Best ${experiment.objective.metric}: ${formatNumber(best.value)}.`]),
-    '',
-    ...(verdicts.length === 0 ? [] : ['| verdict | claim | seen |', '|---|---|---|']),
-    ...verdicts.map(({ state, statement, summary }) => `| ${state} | ${cell(statement)} | ${cell(summary)} |`),
-    '',
-    `Spec: \`${JSON.stringify(sweep.plan.spec)}\``,
-    '',
-    'Figures are among the artifacts, under `figures/`.',
-  ].join('\n')
-  return { note, complete: isComplete(counts), endedAtMs, tags: { 'mlds.state': 'ended' }, points, files }
-}
-
-/** How the sweep went, at most 300 points a metric: the step is the number of trials that have ended. */
-function followCounts(
-  sweep: SweepFolder,
-  { objective }: Experiment,
-): { state: SweepState; points: Point[]; endedAtMs: number } {
-  const state = new SweepState(sweep.plan.trials)
-  const every = Math.ceil(sweep.plan.trials.length / 299)
-  const points: Point[] = []
-  let [ended, failed, best, endedAtMs] = [0, 0, NaN, sweep.plan.createdAtMs]
-  let pending: Point[] = []
-  for (const { event } of sweep.entries()) {
-    state.apply(event)
-    if (event.type !== 'ended') continue
-    ended++
-    endedAtMs = event.atMs
-    if (event.outcome.state === 'failed' || event.outcome.state === 'dead') failed++
-    const value = 'metrics' in event.outcome ? (event.outcome.metrics[objective.metric] ?? NaN) : NaN
-    if (Number.isNaN(best) || (objective.direction === 'minimize' ? value < best : value > best)) best = value
-    const point = (key: string, value: number): Point => ({ key, value, timestamp: event.atMs, step: ended })
-    pending = [
-      point('trials/ended', ended),
-      point('trials/failed', failed),
-      ...(Number.isNaN(best) ? [] : [point(`best/${objective.metric}`, best)]),
-    ]
-    if (ended % every !== 0) continue
-    points.push(...pending)
-    pending = []
-  }
-  state.settle()
-  return { state, points: [...points, ...pending], endedAtMs }
 }

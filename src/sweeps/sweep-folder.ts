@@ -12,11 +12,34 @@ import { SweepState } from './state.js'
 /** Raised when plan.json changes meaning. */
 const planFormat = 1
 
-interface StoredPlan extends Plan {
+export interface StoredPlan extends Plan {
   readonly format: number
   readonly sweep: string
   readonly codeVersion: string
   readonly createdAtMs: number
+}
+
+/**
+ * The plan that plan.json holds; `where` is named in what is said of it.
+ * @throws StoreError when it is not JSON, was altered or was written by a newer version.
+ */
+export function parsePlan(text: string, where: string): StoredPlan {
+  let plan: StoredPlan
+  try {
+    plan = JSON.parse(text) as StoredPlan
+  } catch (error) {
+    throw new StoreError(`the plan can't be read: ${where}: ${(error as Error).message}`, { cause: error })
+  }
+  const { format, sweep, codeVersion, trials, hash } = plan
+  if (format > planFormat) {
+    throw new StoreError(
+      `sweep ${sweep} was planned by a newer mlds: plan format ${format} (this one reads up to ${planFormat})`,
+      { hint: `update mlds to at least ${codeVersion}` },
+    )
+  }
+  if (hashTrials(trials) !== hash)
+    throw new StoreError(`the plan of sweep ${sweep} was altered: its trials do not match its hash ${hash} (${where})`)
+  return plan
 }
 
 /** One sweep on disk: a frozen plan, a journal, logs and figures. Reading needs no lock. */
@@ -30,9 +53,9 @@ export class SweepFolder {
   static async open(store: Store, id: string): Promise<SweepFolder> {
     const folder = store.sweepFolder(id)
     const file = join(folder, 'plan.json')
-    let plan: StoredPlan
+    let text: string
     try {
-      plan = JSON.parse(await readFile(file, 'utf8')) as StoredPlan
+      text = await readFile(file, 'utf8')
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT')
         throw new StoreError(`no such sweep: ${id}`, { hint: 'mlds list shows them' })
@@ -40,20 +63,7 @@ export class SweepFolder {
         cause: error,
       })
     }
-    if (plan.format > planFormat) {
-      throw new StoreError(
-        `sweep ${id} was planned by a newer mlds: plan format ${plan.format} (this one reads up to ${planFormat})`,
-        {
-          hint: `update mlds to at least ${plan.codeVersion}`,
-        },
-      )
-    }
-    if (hashTrials(plan.trials) !== plan.hash) {
-      throw new StoreError(
-        `the plan of sweep ${id} was altered: its trials do not match its hash ${plan.hash} (${file})`,
-      )
-    }
-    return new SweepFolder(folder, plan)
+    return new SweepFolder(folder, parsePlan(text, file))
   }
 
   /** Freezes a plan under its id; an existing sweep of that id must ask for the very same trials. */

@@ -167,12 +167,12 @@ export async function repair(client: MlflowClient, { sweep, findings, parent }: 
 
 /** A run whose outcome arrived ends by it, another one as lost: as the journal would say of an attempt nobody ended. */
 async function end(client: MlflowClient, run: Run, isParent: boolean): Promise<string> {
-  const outcome = run.tags['mlds.outcome']
-  const state = outcome === undefined ? 'lost' : (JSON.parse(outcome) as { state: string }).state
+  const known = 'mlds.outcome' in run.tags || 'mlds.outcome_file' in run.tags
+  const state = known ? run.tags['mlds.state']! : 'lost'
   const reason = 'mlds audit found that nobody ran it any more'
   const tags = {
     'mlds.state': state,
-    ...(outcome === undefined && !isParent && { 'mlds.outcome': JSON.stringify({ state, reason }) }),
+    ...(!known && !isParent && { 'mlds.outcome': JSON.stringify({ state, reason }) }),
   }
   await client.log(run.id, { tags })
   const status = statusOfState(state)

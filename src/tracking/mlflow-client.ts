@@ -27,6 +27,17 @@ export interface Run {
   readonly lastPointMs: number | undefined
 }
 
+/** A data set as a run's input. */
+export interface DatasetInput {
+  /** At most 500 characters. */
+  readonly name: string
+  /** At most 36 characters; name and digest together say which it is. */
+  readonly digest: string
+  readonly sourceType: string
+  /** Where it is from, as JSON. */
+  readonly source: string
+}
+
 export interface NewRun {
   readonly name: string
   readonly startMs: number
@@ -60,6 +71,7 @@ const mostPointsPerRun = 305
  */
 export class MlflowClient {
   readonly #fetch: Promise<typeof fetch>
+  #answered = false
 
   constructor(
     readonly settings: MlflowSettings,
@@ -74,6 +86,11 @@ export class MlflowClient {
 
   get url(): string {
     return this.settings.url
+  }
+
+  /** True when the server has answered anything at all, if only with a refusal. */
+  get hasAnswered(): boolean {
+    return this.#answered
   }
 
   /** `FileStore`, `SqlStore` …; `undefined` where the server does not say (before 3.17, other vendors). */
@@ -178,6 +195,22 @@ export class MlflowClient {
     for (const batch of batches(what)) await this.#call('POST', 'runs/log-batch', { run_id: id, ...batch })
   }
 
+  /** Names the data sets that a run has read to train on; the same once more changes nothing. */
+  async logInputs(id: string, datasets: readonly DatasetInput[]): Promise<void> {
+    const inputs = datasets.map(({ name, digest, sourceType, source }) => ({
+      dataset: { name, digest, source_type: sourceType, source },
+      tags: [{ key: 'mlflow.data.context', value: 'training' }],
+    }))
+    const act = (): Promise<unknown> => this.#once('POST', 'runs/log-inputs', { run_id: id, datasets: inputs })
+    await this.#patiently(() =>
+      act().catch((error: unknown) => {
+        // Another process has brought the same new set meanwhile: the next try finds it.
+        if (error instanceof MlflowError && isUniqueViolation(error)) return act()
+        throw error
+      }),
+    )
+  }
+
   /** A metric's history in many runs at once; only for series of at most 300 points, longer ones come back sampled. */
   async histories(ids: readonly string[], key: string): Promise<Map<string, Point[]>> {
     const found = new Map<string, Point[]>()
@@ -272,6 +305,7 @@ export class MlflowClient {
         ...(body && { body }),
       })
       bytes = Buffer.from(await response.arrayBuffer())
+      this.#answered = true
     } catch (error) {
       const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
       const reason = cause?.code ?? cause?.message ?? message
@@ -316,6 +350,11 @@ export class MlflowClient {
       hint === undefined ? {} : { hint },
     )
   }
+}
+
+/** The server's database has this row already. */
+function isUniqueViolation({ status, message }: MlflowError): boolean {
+  return status === 400 && /unique constraint|duplicate (key|entry)/i.test(message)
 }
 
 /** Node's own fetch, or undici's with an agent that knows the certificates. */

@@ -15,6 +15,8 @@ export interface MlflowSettings {
   readonly backoffMs: number
   /** Name of the MLflow experiment that sweeps go to unless told otherwise. */
   readonly experimentName?: string
+  /** Runs brought up to date at once; what the server's store can take unless told otherwise. */
+  readonly inFlight?: number
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -32,6 +34,7 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
   const workspace = env['MLFLOW_WORKSPACE']
   const tls = tlsFrom(env)
   const experimentName = env['MLFLOW_EXPERIMENT_NAME']
+  const inFlight = wholeNumber(env, 'MLDS_TRACKING_IN_FLIGHT', 0)
   return {
     url: `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, ''),
     headers: {
@@ -43,6 +46,7 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
     retries: wholeNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7),
     backoffMs: wholeNumber(env, 'MLDS_TRACKING_BACKOFF_MS', 500),
     ...(experimentName === undefined || experimentName === '' ? {} : { experimentName }),
+    ...(inFlight === 0 ? {} : { inFlight }),
   }
 }
 

@@ -1,64 +1,41 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
 import PQueue from 'p-queue'
 import { systemClock } from '../clock.js'
-import type { TrialEvent, TrialId } from '../trial.js'
-import { MlflowError, type MlflowClient, type Point, type Run, type RunStatus, type Tags } from './mlflow-client.js'
+import type { TrialEvent } from '../trial.js'
+import { Attempts, endIfLost, type Attempt } from './attempts.js'
+import { Ledger, type Acknowledgement } from './ledger.js'
+import { MlflowError, type MlflowClient, type Run } from './mlflow-client.js'
 import {
-  applyEvent,
-  endIfLost,
-  endTags,
-  finalPoints,
-  isKeptLive,
-  keptReports,
-  paramsOf,
-  parentKey,
-  parentTags,
-  pointsOf,
-  runKey,
-  runName,
-  seriesFile,
-  seriesPath,
-  splitAxes,
-  startTags,
-  statusOf,
-  type Attempt,
+  primaryMetricTags,
+  SweepProjection,
+  type ProjectedRun,
+  type ProjectionSources,
+  type RunFile,
 } from './projection.js'
+import { keptReports } from './selection.js'
+import { SweepCourse, type SweepStory } from './story.js'
 import type { SweepInfo, Tracker } from './tracker.js'
 
-/** The story of a sweep as its parent run tells it. */
-export interface SweepStory {
-  /** Markdown: question, counts, verdicts. */
-  readonly note: string
-  readonly complete: boolean
-  readonly endedAtMs: number
-  readonly tags: Tags
-  readonly points: readonly Point[]
-  /** Artifacts by path. */
-  readonly files: ReadonlyMap<string, Uint8Array>
-}
-
-export interface MlflowTrackerOptions {
+export interface MlflowTrackerOptions extends ProjectionSources {
   readonly client: MlflowClient
   readonly experimentName: string
   /** Append-only lines: which run holds which attempt, and what the server has acknowledged of it. */
   readonly acknowledgedFile: string
-  /** The journal so far, in order; read when the tracker opens, and again when the server has forgotten everything. */
+  /** The journal so far, in order; read when the tracker opens, and again when it has lost count. */
   readonly history: () => Iterable<{ readonly event: TrialEvent; readonly offset: number }>
-  /** A trial's log, if there is one. */
-  readonly readLog: (trial: TrialId, attempt: number) => Promise<Uint8Array | undefined>
   readonly warn: (message: string) => void
+  /** Told once where the runs are, when a sweep that goes on has its parent run. */
+  readonly onOpen?: (runs: TrackedRuns) => void
   /** How long running trials' points are gathered before they are sent. Default 2000. */
   readonly flushMs?: number
+  /** Runs brought up to date at once. Default: what the server's store can take, 2 where it is SQLite. */
+  readonly inFlight?: number
 }
 
-interface Acknowledgement {
-  readonly key: string
-  readonly run: string
-  readonly artifactUri: string
-  /** Journal offset up to which the run holds what it should. */
-  readonly offset: number
-  readonly done: boolean
+/** Where a sweep's runs are. */
+export interface TrackedRuns {
+  readonly parentRun: string
+  /** MLflow's id of the experiment. */
+  readonly experiment: string
 }
 
 interface Pending {
@@ -69,26 +46,29 @@ interface Pending {
   readonly sent: Set<number>
 }
 
-/** Attempts that have ended and wait; beyond it a live tracker gives way and a later sync brings the rest. */
+/** Attempts that have ended and wait; beyond it a live tracker gives way until the sweep is over. */
 const mostWaiting = 5000
 
 /**
- * Projects a journal onto MLflow: a parent run for the sweep, a child run per attempt. Whatever was acknowledged is not
- * sent again; whatever was not may be sent twice without harm, since points carry the journal's own times and runs are
- * found by `mlds.run_key`.
+ * Brings a sweep's projection to MLflow: a parent run for the sweep, a child run per attempt. Whatever was acknowledged
+ * is not sent again; whatever was not may be sent twice without harm, since points carry the journal's own times and
+ * runs are found by `mlds.run_key`.
  */
 export class MlflowTracker implements Tracker {
   readonly #options: MlflowTrackerOptions
-  readonly #current = new Map<TrialId, Attempt>()
+  readonly #ledger: Ledger
   readonly #pending = new Map<string, Pending>()
   readonly #inFlight = new Set<string>()
-  #acknowledged = new Map<string, Acknowledgement>()
-  #queue = new PQueue({ concurrency: 2 })
-  #info: SweepInfo | undefined
-  #trials = new Map<TrialId, SweepInfo['trials'][number]>()
-  #varying: ReadonlySet<string> = new Set()
+  readonly #queue = new PQueue({ concurrency: 2 })
+  /** Two requests that bring the same new data set at once would meet in the server's database, and one be refused. */
+  readonly #datasetQueue = new PQueue({ concurrency: 1 })
+  #projection: SweepProjection | undefined
+  #attempts = new Attempts([])
+  #course: SweepCourse | undefined
   #experimentId = ''
   #parent: Acknowledgement | undefined
+  #parentPoints = 0
+  #parentIsOpen = false
   #ready: Promise<void> | undefined
   #cancelFlush: (() => void) | undefined
   #lastOffset = -1
@@ -97,15 +77,13 @@ export class MlflowTracker implements Tracker {
 
   constructor(options: MlflowTrackerOptions) {
     this.#options = options
+    this.#ledger = new Ledger(options.acknowledgedFile, options.warn)
   }
 
   /** Takes in the history and begins to connect; a server that does not answer is met again at the next flush. */
   async open(info: SweepInfo): Promise<void> {
-    this.#info = info
-    this.#trials = new Map(info.trials.map((trial) => [trial.id, trial]))
-    this.#varying = splitAxes(info.trials).varying
-    this.#acknowledged = readAcknowledged(this.#options.acknowledgedFile)
-    for (const { event, offset } of this.#options.history()) this.#feed(event, offset)
+    this.#projection = new SweepProjection(info, this.#options)
+    this.#replay()
     this.#schedule()
   }
 
@@ -116,7 +94,7 @@ export class MlflowTracker implements Tracker {
     if (this.#pending.size > mostWaiting) {
       this.#gaveWay = true
       this.#pending.clear()
-      this.#options.warn('MLflow is too slow for this sweep: mlds sync brings the rest later')
+      this.#options.warn('MLflow is too slow to follow this sweep: it gets the rest when the sweep is over')
     }
   }
 
@@ -129,65 +107,64 @@ export class MlflowTracker implements Tracker {
   }
 
   /**
-   * Sends everything that is not acknowledged, removes duplicates, tells the story, and settles attempts that nobody
-   * runs any more. @throws MlflowError when the server cannot be reached or refuses.
+   * Sends everything that is not acknowledged, settles attempts that nobody runs any more, removes duplicates, tells the
+   * story. @throws MlflowError when the server cannot be reached or refuses.
    */
-  async complete(
-    story: SweepStory,
-    running: boolean,
-  ): Promise<{ parentRun: string; experiment: string; sent: number }> {
-    this.#cancelFlush?.()
-    this.#closed = true
+  async complete(story: SweepStory): Promise<TrackedRuns & { readonly sent: number }> {
+    await this.close()
     await this.#connect()
-    await this.#queue.onIdle()
-    if (!running) {
-      for (const { attempt } of this.#pending.values()) endIfLost(attempt)
-    }
+    if (this.#gaveWay) this.#replay()
+    for (const { attempt } of this.#pending.values()) endIfLost(attempt)
     const sent = this.#pending.size
     let failure: Error | undefined
     const work = [...this.#pending.keys()].map((key) => async () => {
-      if (failure !== undefined) return
-      await this.#push(key).catch((error: Error) => void (failure ??= error))
+      if (failure === undefined) await this.#push(key).catch((error: Error) => void (failure ??= error))
     })
     await this.#queue.addAll(work)
     if (failure !== undefined) throw failure
     await this.#removeDuplicates()
-    await this.#tell(story, running)
+    await this.#tell(story)
     return { parentRun: this.#parent!.run, experiment: this.#experimentId, sent }
   }
 
-  /** The parent run, if the sweep's story was told when the journal ended at `offset`, and the server still has it. */
-  async alreadyHeld(sweep: string, offset: number): Promise<{ parentRun: string; experiment: string } | undefined> {
-    const { client, acknowledgedFile } = this.#options
-    const parent = readAcknowledged(acknowledgedFile).get(parentKey(sweep))
-    if (parent?.done !== true || parent.offset !== offset) return undefined
-    const run = await client.findRun(parent.run)
+  /** The runs, if the sweep's story was told when the journal ended at `offset`, and the server still has it. */
+  async alreadyHeld(info: SweepInfo, offset: number): Promise<TrackedRuns | undefined> {
+    const parent = this.#ledger.get(new SweepProjection(info, this.#options).parentKey)
+    if (parent?.done !== true || parent.offset !== offset || !this.#hasFiles(parent)) return undefined
+    const run = await this.#options.client.findRun(parent.run)
     return run === undefined ? undefined : { parentRun: run.id, experiment: run.experimentId }
+  }
+
+  #replay(): void {
+    const { info } = this.#projection!
+    this.#pending.clear()
+    this.#attempts = new Attempts(info.trials)
+    this.#course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
+    for (const { event, offset } of this.#options.history()) this.#feed(event, offset)
   }
 
   #feed(event: TrialEvent, offset: number): void {
     this.#lastOffset = offset
-    const trial = this.#trials.get(event.trial)
-    if (trial === undefined) return
-    const { current, lost } = applyEvent(trial, this.#current.get(trial.id), event)
-    for (const attempt of lost === undefined ? [current] : [lost, current]) this.#await(attempt, offset)
-    this.#current.set(trial.id, current)
+    this.#course!.apply(event)
+    for (const attempt of this.#attempts.apply(event)) this.#await(attempt, offset)
   }
 
   #await(attempt: Attempt, offset: number): void {
-    const key = runKey(this.#info!.sweep, attempt.trial.id, attempt.attempt)
-    const known = this.#acknowledged.get(key)
-    if (known?.done === true && offset <= known.offset) {
+    const key = this.#projection!.childKey(attempt)
+    const known = this.#ledger.get(key)
+    if (known?.done === true && offset <= known.offset && this.#hasFiles(known)) {
       // Kept without its points: a lost attempt may yet be declared dead.
       attempt.reports.length = 0
+      this.#pending.delete(key)
       return
     }
     const pending = this.#pending.get(key)
-    if (pending !== undefined) {
-      pending.offset = offset
-      return
-    }
-    this.#pending.set(key, { attempt, offset, run: known, sent: new Set() })
+    if (pending === undefined) this.#pending.set(key, { attempt, offset, run: known, sent: new Set() })
+    else pending.offset = offset
+  }
+
+  #hasFiles({ checkpoints = false }: Acknowledgement): boolean {
+    return checkpoints || this.#options.checkpoints !== true
   }
 
   #schedule(): void {
@@ -205,15 +182,16 @@ export class MlflowTracker implements Tracker {
       this.#options.warn(`tracking waits: ${(error as Error).message} (nothing is lost: the journal has it all)`)
       return this.#schedule()
     }
-    for (const key of this.#pending.keys()) {
-      if (this.#inFlight.has(key)) continue
+    const enqueue = (push: () => Promise<void>): void =>
       void this.#queue.add(() =>
-        this.#push(key).catch((error: unknown) => {
+        push().catch((error: unknown) => {
           if (!this.#closed) this.#options.warn(`tracking has trouble: ${(error as Error).message}`)
           this.#schedule()
         }),
       )
-    }
+    if (this.#closed) return
+    enqueue(() => this.#pushParent())
+    for (const key of this.#pending.keys()) if (!this.#inFlight.has(key)) enqueue(() => this.#push(key))
   }
 
   #connect(): Promise<void> {
@@ -226,38 +204,38 @@ export class MlflowTracker implements Tracker {
 
   /** The experiment and the parent run; runs made before whose names were not written down are found by their keys. */
   async #openRuns(): Promise<void> {
-    const { client, experimentName } = this.#options
-    const info = this.#info!
-    if ((await client.storeType()) === 'FileStore') this.#queue.concurrency = 1
+    const { client, experimentName, inFlight } = this.#options
+    const { parentKey } = this.#projection!
+    this.#queue.concurrency = inFlight ?? inFlightFor(await client.storeType())
     this.#experimentId = await client.ensureExperiment(experimentName)
-    const key = parentKey(info.sweep)
-    const known = this.#acknowledged.get(key)
-    if (known !== undefined && (await client.findRun(known.run)) === undefined) this.#forget()
-    for (const run of await this.#runsOfSweep()) {
-      const name = run.tags['mlds.run_key']
-      if (name === undefined || this.#acknowledged.has(name)) continue
-      this.#acknowledge({ key: name, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
+    const known = this.#ledger.get(parentKey)
+    if (known !== undefined && (await client.findRun(known.run)) === undefined) {
+      this.#ledger.clear()
+      this.#replay()
     }
-    for (const [name, pending] of this.#pending) pending.run = this.#acknowledged.get(name)
-    this.#parent =
-      this.#acknowledged.get(key) ?? (await this.#create(key, info.sweep, info.openedAtMs, parentTags(info)))
-  }
-
-  /** The server is another one at the same address, or was emptied: everything is sent anew. */
-  #forget(): void {
-    rmSync(this.#options.acknowledgedFile, { force: true })
-    this.#acknowledged.clear()
-    this.#pending.clear()
-    this.#current.clear()
-    for (const { event, offset } of this.#options.history()) this.#feed(event, offset)
+    for (const run of await this.#runsOfSweep()) {
+      const key = run.tags['mlds.run_key']
+      if (key === undefined || this.#ledger.get(key) !== undefined) continue
+      this.#ledger.set({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
+    }
+    for (const [key, pending] of this.#pending) pending.run ??= this.#ledger.get(key)
+    const projected = this.#projection!.parent(this.#course!)
+    this.#parent = this.#ledger.get(parentKey)
+    if (this.#parent !== undefined) return
+    this.#parent = await this.#create(projected)
+    await client.log(this.#parent.run, { params: projected.params })
+    await this.#putDatasets(this.#parent, projected)
   }
 
   #runsOfSweep(): Promise<Run[]> {
-    return this.#options.client.searchRuns([this.#experimentId], `tags."mlds.sweep" = '${this.#info!.sweep}'`)
+    return this.#options.client.searchRuns(
+      [this.#experimentId],
+      `tags."mlds.sweep_key" = '${this.#projection!.sweepKey}'`,
+    )
   }
 
   /** Makes a run, once: after a failure that leaves it open, looks before it tries again. */
-  async #create(key: string, name: string, startMs: number, tags: Tags): Promise<Acknowledgement> {
+  async #create({ key, name, startMs, tags }: ProjectedRun): Promise<Acknowledgement> {
     const { client } = this.#options
     let run: Run | undefined
     for (let tried = 0; run === undefined; tried++) {
@@ -269,7 +247,24 @@ export class MlflowTracker implements Tracker {
         run = (await client.searchRuns([this.#experimentId], `tags."mlds.run_key" = '${key}'`))[0]
       }
     }
-    return this.#acknowledge({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
+    return this.#ledger.set({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
+  }
+
+  /** While the sweep runs: that it does, and how far it is. */
+  async #pushParent(): Promise<void> {
+    const { client } = this.#options
+    const parent = this.#parent!
+    const { points, tags, status, files } = this.#projection!.parent(this.#course!, undefined, parent.run)
+    if (!this.#parentIsOpen) {
+      await client.updateRun(parent.run, { status })
+      // At once: should this host be lost, the sweep can be rebuilt from here.
+      await this.#putFiles(parent, files)
+      this.#options.onOpen?.({ parentRun: parent.run, experiment: this.#experimentId })
+    }
+    const fresh = points.slice(this.#parentPoints)
+    if (!this.#parentIsOpen || fresh.length > 0) await client.log(parent.run, { tags, points: fresh })
+    this.#parentIsOpen = true
+    this.#parentPoints = points.length
   }
 
   /** Brings one run up to date: parameters with its creation, new points, and how it ended. */
@@ -278,32 +273,27 @@ export class MlflowTracker implements Tracker {
     if (pending === undefined || this.#inFlight.has(key)) return
     this.#inFlight.add(key)
     try {
-      const { client } = this.#options
+      const { client, checkpoints = false } = this.#options
       const { attempt, offset, sent } = pending
-      const { trial } = attempt
-      const ended = attempt.end !== undefined
-      const count = attempt.reports.length
+      const projected = this.#projection!.child(attempt, this.#parent!.run, sent)
+      const ended = projected.endMs !== undefined
+      const kept = keptReports(attempt.reports.length, ended)
       const fresh = pending.run === undefined
-      pending.run ??= await this.#create(key, runName(attempt), attempt.startedAtMs, {
-        ...startTags(this.#info!, attempt, this.#parent!.run),
-        ...endTags(attempt),
-      })
-      const kept = ended ? keptReports(count) : [...Array(count).keys()].filter(isKeptLive)
-      const unsent = kept.filter((i) => !sent.has(i))
-      if (!fresh && !ended && unsent.length === 0) return
+      pending.run ??= await this.#create(projected)
+      if (!fresh && !ended && projected.points.length === 0) return
+      const first = sent.size === 0
       await client.log(pending.run.run, {
-        ...(sent.size === 0 && { params: paramsOf(trial, this.#varying) }),
-        ...(!fresh && ended && { tags: endTags(attempt) }),
-        points: [...pointsOf(attempt, unsent), ...(ended ? finalPoints(attempt) : [])],
+        ...(first && { params: projected.params }),
+        ...(!fresh && ended && { tags: projected.tags }),
+        points: projected.points,
       })
-      unsent.forEach((i) => sent.add(i))
+      if (first) await this.#putDatasets(pending.run, projected)
+      kept.forEach((i) => sent.add(i))
       if (ended) {
-        if (count > kept.length) await client.putArtifact(pending.run, seriesPath, seriesFile(attempt))
-        const log = await this.#options.readLog(trial.id, attempt.attempt)
-        if (log !== undefined && log.length > 0) await client.putArtifact(pending.run, 'log.txt', log)
-        await client.updateRun(pending.run.run, { status: statusOf(attempt), endMs: attempt.end!.atMs })
+        await this.#putFiles(pending.run, projected.files)
+        await client.updateRun(pending.run.run, { status: projected.status, endMs: projected.endMs })
       }
-      this.#acknowledge({ ...pending.run, offset, done: ended })
+      this.#ledger.set({ ...pending.run, offset, done: ended, ...(ended && checkpoints && { checkpoints }) })
       // It may have been declared dead while this was under way: then it is pushed again.
       if (!ended || pending.offset !== offset) return
       this.#pending.delete(key)
@@ -313,53 +303,45 @@ export class MlflowTracker implements Tracker {
     }
   }
 
+  async #putDatasets({ run }: Acknowledgement, { datasets }: ProjectedRun): Promise<void> {
+    if (datasets.length > 0) await this.#datasetQueue.add(() => this.#options.client.logInputs(run, datasets))
+  }
+
+  async #putFiles(run: Acknowledgement, files: readonly RunFile[]): Promise<void> {
+    for (const { path, read } of files) {
+      const bytes = await read()
+      if (bytes !== undefined && bytes.length > 0) await this.#options.client.putArtifact(run, path, bytes)
+    }
+  }
+
   /** Keeps the run that is written down; a request that arrived twice may have made another. */
   async #removeDuplicates(): Promise<void> {
     for (const run of await this.#runsOfSweep()) {
-      const known = this.#acknowledged.get(run.tags['mlds.run_key'] ?? '')
+      const known = this.#ledger.get(run.tags['mlds.run_key'] ?? '')
       if (known !== undefined && known.run !== run.id) await this.#options.client.deleteRun(run.id)
     }
   }
 
-  async #tell(story: SweepStory, running: boolean): Promise<void> {
-    const { client } = this.#options
+  async #tell(story: SweepStory): Promise<void> {
+    const { client, checkpoints = false } = this.#options
+    const { objective } = this.#projection!.info
     const parent = this.#parent!
-    await client.log(parent.run, {
-      params: splitAxes(this.#info!.trials).constant,
-      tags: { 'mlflow.note.content': story.note.slice(0, 7900), ...story.tags },
-      points: story.points,
-    })
-    for (const [path, bytes] of story.files) await client.putArtifact(parent, path, bytes)
-    const status: RunStatus = running ? 'RUNNING' : story.complete ? 'FINISHED' : 'KILLED'
-    await client.updateRun(parent.run, { status, ...(running ? {} : { endMs: story.endedAtMs }) })
-    await client.setExperimentTag(
-      this.#experimentId,
-      'mlflow.experiment.primaryMetric.name',
-      this.#info!.objective.metric,
-    )
-    if (!running) this.#acknowledge({ ...parent, offset: this.#lastOffset, done: true })
-  }
-
-  #acknowledge(acknowledgement: Acknowledgement): Acknowledgement {
-    const { acknowledgedFile } = this.#options
-    mkdirSync(dirname(acknowledgedFile), { recursive: true })
-    appendFileSync(acknowledgedFile, `${JSON.stringify(acknowledgement)}\n`)
-    this.#acknowledged.set(acknowledgement.key, acknowledgement)
-    return acknowledgement
+    const projected = this.#projection!.parent(this.#course!, story, parent.run)
+    await client.log(parent.run, projected)
+    await this.#putDatasets(parent, projected)
+    await this.#putFiles(parent, [...projected.files, this.#projection!.manifest(story, this.#ledger.entries())])
+    await client.updateRun(parent.run, { status: projected.status, endMs: projected.endMs! })
+    for (const [key, value] of Object.entries(primaryMetricTags(objective)))
+      await client.setExperimentTag(this.#experimentId, key, value)
+    this.#ledger.set({ ...parent, offset: this.#lastOffset, done: true, ...(checkpoints && { checkpoints }) })
   }
 }
 
-/** A line torn by a crash is passed over: what it said is found on the server again. */
-function readAcknowledged(file: string): Map<string, Acknowledgement> {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []
-  const found = new Map<string, Acknowledgement>()
-  for (const line of lines) {
-    try {
-      const acknowledgement = JSON.parse(line) as Acknowledgement
-      found.set(acknowledgement.key, acknowledgement)
-    } catch {
-      continue
-    }
-  }
-  return found
+/**
+ * How many runs a store takes at once. SQLite does no more with eight than with two, and answers the slowest thirty times
+ * later; a server does not say which database it is on.
+ */
+function inFlightFor(storeType: string | undefined): number {
+  if (storeType === 'FileStore') return 1
+  return storeType === undefined || storeType === 'SqlStore' ? 2 : 8
 }

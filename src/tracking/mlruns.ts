@@ -1,144 +1,90 @@
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { TrialEvent, TrialId } from '../trial.js'
-import type { Point, RunStatus, Tags } from './mlflow-client.js'
-import {
-  applyEvent,
-  endIfLost,
-  endTags,
-  finalPoints,
-  keptReports,
-  paramsOf,
-  parentKey,
-  parentTags,
-  pointsOf,
-  runKey,
-  runName,
-  seriesFile,
-  seriesPath,
-  splitAxes,
-  startTags,
-  statusOf,
-  type Attempt,
-} from './projection.js'
-import type { SweepStory } from './mlflow-tracker.js'
+import type { TrialEvent } from '../trial.js'
+import { attemptsOf } from './attempts.js'
+import type { DatasetInput, RunStatus, Tags } from './mlflow-client.js'
+import { primaryMetricTags, SweepProjection, type ProjectedRun, type ProjectionSources } from './projection.js'
+import { SweepCourse, type SweepStory } from './story.js'
 import type { SweepInfo } from './tracker.js'
 
-export interface MlrunsOptions {
+export interface MlrunsOptions extends ProjectionSources {
   /** Must not exist, or be empty. */
   readonly folder: string
   readonly experimentName: string
   readonly info: SweepInfo
-  readonly history: Iterable<TrialEvent>
+  /** Read twice. */
+  readonly history: () => Iterable<TrialEvent>
   readonly story: SweepStory
-  readonly readLog: (trial: TrialId, attempt: number) => Promise<Uint8Array | undefined>
 }
 
 /** Codes of MLflow's file store (store/tracking/file_store.py). */
 const statusCodes: Record<RunStatus, number> = { RUNNING: 1, FINISHED: 3, FAILED: 4, KILLED: 5 }
 
 /**
- * Writes a sweep as MLflow's file store lays it out, with the same runs, points and tags as tracking would. Run ids are
- * hashes of the run keys. Returns how many runs were written.
+ * Writes a sweep as MLflow's file store lays it out: the same projection that tracking sends. Run ids are hashes of the
+ * run keys. Returns how many runs were written.
  */
 export async function writeMlruns(options: MlrunsOptions): Promise<number> {
-  const { folder, info, story } = options
-  // A folder named by an integer below 2³¹: others are passed over, or do not fit, when the tree is migrated.
-  const experimentId = String(1 + (createHash('sha256').update(options.experimentName).digest().readUInt32BE() >>> 1))
-  const experiment = join(folder, experimentId)
-  await mkdir(join(folder, '.trash'), { recursive: true })
-  await writeText(
-    join(experiment, 'meta.yaml'),
-    yaml({
-      artifact_location: `mlflow-artifacts:/${experimentId}`,
-      creation_time: info.openedAtMs,
-      experiment_id: experimentId,
-      last_update_time: info.openedAtMs,
-      lifecycle_stage: 'active',
-      name: options.experimentName,
-    }),
-  )
-  await writeText(join(experiment, 'tags', 'mlflow.experiment.primaryMetric.name'), info.objective.metric)
-  const write = (run: FileRun): Promise<void> => writeRun(experiment, experimentId, run)
-  const { varying, constant } = splitAxes(info.trials)
-  const parentRun = runIdOf(parentKey(info.sweep))
+  const { info, story } = options
+  const projection = new SweepProjection(info, options)
+  const experiment = await writeExperiment(options)
+  const parentRun = runIdOf(projection.parentKey)
+  const children = attemptsOf(info.trials, options.history())
+  for (const attempt of children) await writeRun(experiment, projection.child(attempt, parentRun))
 
-  const children = attemptsOf(info, options.history)
-  for (const attempt of children) {
-    const log = await options.readLog(attempt.trial.id, attempt.attempt)
-    const kept = keptReports(attempt.reports.length)
-    await write({
-      id: runIdOf(runKey(info.sweep, attempt.trial.id, attempt.attempt)),
-      name: runName(attempt),
-      status: statusOf(attempt),
-      startMs: attempt.startedAtMs,
-      endMs: attempt.end!.atMs,
-      tags: { ...startTags(info, attempt, parentRun), ...endTags(attempt) },
-      params: paramsOf(attempt.trial, varying),
-      points: [...pointsOf(attempt, kept), ...finalPoints(attempt)],
-      files: new Map([
-        ...(kept.length < attempt.reports.length ? [[seriesPath, seriesFile(attempt)] as const] : []),
-        ...(log === undefined || log.length === 0 ? [] : [['log.txt', log] as const]),
-      ]),
-    })
-  }
-  await write({
-    id: parentRun,
-    name: info.sweep,
-    status: story.complete ? 'FINISHED' : 'KILLED',
-    startMs: info.openedAtMs,
-    endMs: story.endedAtMs,
-    tags: { ...parentTags(info), ...story.tags, 'mlflow.note.content': story.note },
-    params: constant,
-    points: story.points,
-    files: story.files,
-  })
+  const course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
+  for (const event of options.history()) course.apply(event)
+  const parent = projection.parent(course, story, parentRun)
+  const keys = [projection.parentKey, ...children.map((attempt) => projection.childKey(attempt))]
+  const manifest = projection.manifest(
+    story,
+    keys.map((key) => ({ key, run: runIdOf(key) })),
+  )
+  await writeRun(experiment, { ...parent, files: [...parent.files, manifest] })
   return children.length + 1
 }
 
-interface FileRun {
+interface ExperimentFolder {
+  readonly folder: string
   readonly id: string
-  readonly name: string
-  readonly status: RunStatus
-  readonly startMs: number
-  readonly endMs: number
-  readonly tags: Tags
-  readonly params: Tags
-  readonly points: readonly Point[]
-  readonly files: ReadonlyMap<string, Uint8Array>
+  readonly datasets: Set<string>
+}
+
+async function writeExperiment({ folder, experimentName, info }: MlrunsOptions): Promise<ExperimentFolder> {
+  // A folder named by an integer below 2³¹: others are passed over, or do not fit, when the tree is migrated.
+  const id = String(1 + (createHash('sha256').update(experimentName).digest().readUInt32BE() >>> 1))
+  const experiment = join(folder, id)
+  await mkdir(join(folder, '.trash'), { recursive: true })
+  const meta = {
+    artifact_location: `mlflow-artifacts:/${id}`,
+    creation_time: info.openedAtMs,
+    experiment_id: id,
+    last_update_time: info.openedAtMs,
+    lifecycle_stage: 'active',
+    name: experimentName,
+  }
+  await writeText(join(experiment, 'meta.yaml'), yaml(meta))
+  for (const [tag, value] of Object.entries(primaryMetricTags(info.objective)))
+    await writeText(join(experiment, 'tags', tag), value)
+  return { folder: experiment, id, datasets: new Set() }
 }
 
 function runIdOf(key: string): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 32)
 }
 
-/** Every attempt in order of its start; those that nobody ended are lost. */
-function attemptsOf(info: SweepInfo, history: Iterable<TrialEvent>): Attempt[] {
-  const trials = new Map(info.trials.map((trial) => [trial.id, trial]))
-  const current = new Map<TrialId, Attempt>()
-  const attempts = new Set<Attempt>()
-  for (const event of history) {
-    const trial = trials.get(event.trial)
-    if (trial === undefined) continue
-    const applied = applyEvent(trial, current.get(trial.id), event)
-    current.set(trial.id, applied.current)
-    attempts.add(applied.current)
-  }
-  for (const attempt of attempts) endIfLost(attempt)
-  return [...attempts]
-}
-
-async function writeRun(experiment: string, experimentId: string, run: FileRun): Promise<void> {
-  const folder = join(experiment, run.id)
+async function writeRun(experiment: ExperimentFolder, run: ProjectedRun): Promise<void> {
+  const id = runIdOf(run.key)
+  const folder = join(experiment.folder, id)
   const meta = {
     // Not an absolute path: the tree may be moved, and is served with --artifacts-destination.
-    artifact_uri: `mlflow-artifacts:/${experimentId}/${run.id}/artifacts`,
-    end_time: run.endMs,
+    artifact_uri: `mlflow-artifacts:/${experiment.id}/${id}/artifacts`,
+    end_time: run.endMs ?? run.startMs,
     entry_point_name: '',
-    experiment_id: experimentId,
+    experiment_id: experiment.id,
     lifecycle_stage: 'active',
-    run_id: run.id,
+    run_id: id,
     run_name: run.name,
     source_name: '',
     source_type: 4,
@@ -146,7 +92,7 @@ async function writeRun(experiment: string, experimentId: string, run: FileRun):
     start_time: run.startMs,
     status: statusCodes[run.status],
     tags: [],
-    user_id: 'mlds',
+    user_id: run.tags['mlflow.user'] ?? 'mlds',
   }
   const lines = new Map<string, Set<string>>()
   // A set: readers do not remove duplicates, and migrate-filestore stops at the first.
@@ -164,11 +110,42 @@ async function writeRun(experiment: string, experimentId: string, run: FileRun):
       `tags/${key}`,
       value,
     ]),
-    ...[...run.files].map(([path, bytes]): [string, Uint8Array] => [`artifacts/${path}`, bytes]),
+    ...(await inputsOf(experiment, id, run.datasets)),
   ]
+  for (const { path, read } of run.files) {
+    const bytes = await read()
+    if (bytes !== undefined && bytes.length > 0) texts.push([`artifacts/${path}`, bytes])
+  }
   const folders = new Set(texts.map(([path]) => dirname(join(folder, path))))
   for (const each of [...folders, join(folder, 'artifacts')]) await mkdir(each, { recursive: true })
   await Promise.all(texts.map(([path, content]) => writeFile(join(folder, path), content)))
+}
+
+/** A run's data sets, each described once in the experiment; ids as the file store makes them. */
+async function inputsOf(
+  experiment: ExperimentFolder,
+  run: string,
+  datasets: readonly DatasetInput[],
+): Promise<[string, string][]> {
+  const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
+  const inputs: [string, string][] = []
+  for (const { name, digest, sourceType, source } of datasets) {
+    const dataset = md5(name + digest)
+    const meta = { digest, name, profile: null, schema: null, source, source_type: sourceType }
+    if (!experiment.datasets.has(dataset))
+      await writeText(join(experiment.folder, 'datasets', dataset, 'meta.yaml'), yaml(meta))
+    experiment.datasets.add(dataset)
+    const input = {
+      source_type: 'DATASET',
+      source_id: dataset,
+      destination_type: 'RUN',
+      // The data set once more: so MLflow writes it, and so its migration reads it.
+      destination_id: dataset,
+      tags: { 'mlflow.data.context': 'training' },
+    }
+    inputs.push([`inputs/${md5(dataset + run)}/meta.yaml`, yaml(input)])
+  }
+  return inputs
 }
 
 function pythonNumber(value: number): string {
@@ -177,7 +154,7 @@ function pythonNumber(value: number): string {
 }
 
 /** Every text in quotes: an id of digits alone would be read as a number, and every search would fail. */
-function yaml(values: Readonly<Record<string, string | number | readonly never[]>>): string {
+function yaml(values: Readonly<Record<string, string | number | null | readonly never[] | Tags>>): string {
   return Object.entries(values)
     .map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`)
     .join('')

@@ -1,7 +1,7 @@
 import { StoreError } from '../errors.js'
 import type { Metrics, Outcome, TrialEvent } from '../trial.js'
-import type { MlflowClient, Point, Run } from './mlflow-client.js'
-import { parentKey, withoutDuplicates } from './projection.js'
+import { MlflowError, type MlflowClient, type Point, type Run } from './mlflow-client.js'
+import { manifestPath, planPath, withoutDuplicates } from './projection.js'
 
 /** A sweep as MLflow alone remembers it. */
 export interface TrackedSweep {
@@ -10,34 +10,85 @@ export interface TrackedSweep {
   readonly children: readonly Run[]
   /** The bytes of plan.json. */
   readonly plan: Uint8Array
+  /** What the manifest states; undefined when the sweep has not come so far. */
+  readonly manifest: Readonly<Record<string, unknown>> | undefined
   /** The journal's events of trials, in order of time: feeding them to `buildRecords` gives the journal's records. */
   readonly events: readonly TrialEvent[]
 }
 
-/** @throws StoreError when the server knows no such sweep, or not enough of it. */
+/**
+ * Reads a sweep back, by its id or by the id of its parent run.
+ * @throws StoreError when the server knows no such sweep, several, or not enough of it.
+ */
 export async function readTrackedSweep(client: MlflowClient, sweep: string): Promise<TrackedSweep> {
-  const quoted = sweep.replaceAll("'", "\\'")
-  const found = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${quoted}'`)
-  const runs = withoutDuplicates(found)
-  const parent = runs.find((run) => run.tags['mlds.run_key'] === parentKey(sweep))
+  const parent = await findParent(client, sweep)
+  const plan = await client.getArtifact(parent, planPath).catch((error: unknown) => {
+    throw new StoreError(`the plan of sweep ${sweep} is not in MLflow yet`, {
+      hint: 'where its journal is, run: mlds sync',
+      cause: error,
+    })
+  })
+  const key = quoted(parent.tags['mlds.sweep_key']!)
+  const runs = await client.searchRuns([parent.experimentId], `tags."mlds.sweep_key" = '${key}'`)
+  const children = oncePerKey(runs.filter((run) => run.tags['mlds.trial'] !== undefined))
+  const points = await readPoints(client, children)
+  const events: TrialEvent[] = []
+  for (const run of children) events.push(...(await readEvents(client, run, points.get(run.id) ?? [])))
+  const manifest = await readManifest(client, parent)
+  // Each run's own events are in order already, and sorting keeps equals as they were.
+  return { parent, children, plan, manifest, events: events.sort((a, b) => a.atMs - b.atMs) }
+}
+
+const runId = /^[0-9a-f]{32}$/
+
+async function findParent(client: MlflowClient, sweep: string): Promise<Run> {
+  const named = runId.test(sweep) ? await client.findRun(sweep) : undefined
+  const runs =
+    named === undefined
+      ? await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${quoted(sweep)}'`)
+      : [named]
+  const parents = oncePerKey(runs.filter(({ tags }) => tags['mlds.sweep_key'] !== undefined && !('mlds.trial' in tags)))
+  const [parent, ...others] = parents
   if (parent === undefined) {
     throw new StoreError(`no such sweep in MLflow: ${sweep} (at ${client.url})`, {
       hint: 'the id is the name of the parent run; mlds sync brings a sweep there',
       exitCode: 2,
     })
   }
-  const plan = await client.getArtifact(parent, 'sweep/plan.json').catch((error: unknown) => {
-    throw new StoreError(`the plan of sweep ${sweep} is not in MLflow yet`, {
-      hint: 'where its journal is, run: mlds sync',
-      cause: error,
-    })
+  if (others.length === 0) return parent
+  const told = parents.map(
+    ({ id, startMs, tags }) =>
+      `${id}, planned ${new Date(startMs).toISOString()}${tags['mlflow.user'] === undefined ? '' : ` by ${tags['mlflow.user']}`}`,
+  )
+  throw new StoreError(`${parents.length} sweeps in MLflow are called ${sweep} (at ${client.url})`, {
+    hint: `name one by its parent run: ${told.join('; ')}`,
+    exitCode: 2,
   })
-  const children = runs.filter((run) => run.tags['mlds.trial'] !== undefined)
-  const points = await readPoints(client, children)
-  const events: TrialEvent[] = []
-  for (const run of children) events.push(...(await readEvents(client, run, points.get(run.id) ?? [])))
-  // Each run's own events are in order already, and sorting keeps equals as they were.
-  return { parent, children, plan, events: events.sort((a, b) => a.atMs - b.atMs) }
+}
+
+function quoted(text: string): string {
+  return text.replaceAll("'", "\\'")
+}
+
+/** A request that arrived twice may have made a run twice; one that has ended says the most. */
+function oncePerKey(runs: readonly Run[]): Run[] {
+  const kept = new Map<string, Run>()
+  for (const run of withoutDuplicates(runs)) {
+    const key = run.tags['mlds.run_key'] ?? run.id
+    const before = kept.get(key)
+    if (before === undefined || (before.endMs === undefined && run.endMs !== undefined)) kept.set(key, run)
+  }
+  return [...kept.values()]
+}
+
+async function readManifest(client: MlflowClient, parent: Run): Promise<TrackedSweep['manifest']> {
+  try {
+    const bytes = await client.getArtifact(parent, manifestPath)
+    return JSON.parse(Buffer.from(bytes).toString()) as TrackedSweep['manifest']
+  } catch (error) {
+    if (error instanceof MlflowError && error.status !== 404) throw error
+    return undefined
+  }
 }
 
 async function readPoints(client: MlflowClient, runs: readonly Run[]): Promise<Map<string, Point[]>> {
@@ -58,7 +109,7 @@ async function readPoints(client: MlflowClient, runs: readonly Run[]): Promise<M
 async function readEvents(client: MlflowClient, run: Run, points: readonly Point[]): Promise<TrialEvent[]> {
   const trial = run.tags['mlds.trial']!
   const attempt = Number(run.tags['mlds.attempt'])
-  const outcome = readOutcome(run)
+  const outcome = await readOutcome(client, run)
   const endedAtMs = run.endMs ?? run.startMs
   const worker = run.tags['mlds.worker']
   const reports =
@@ -76,8 +127,10 @@ async function readEvents(client: MlflowClient, run: Run, points: readonly Point
 
 type Ending = Outcome | { readonly state: 'lost'; readonly reason: string }
 
-function readOutcome({ tags }: Run): Ending | undefined {
-  const text = tags['mlds.outcome']
+async function readOutcome(client: MlflowClient, run: Run): Promise<Ending | undefined> {
+  const file = run.tags['mlds.outcome_file']
+  const text =
+    file === undefined ? run.tags['mlds.outcome'] : Buffer.from(await client.getArtifact(run, file)).toString()
   if (text === undefined) return undefined
   const outcome = JSON.parse(text) as Ending
   return 'metrics' in outcome ? { ...outcome, metrics: readMetrics(outcome.metrics) } : outcome

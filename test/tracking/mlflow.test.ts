@@ -9,9 +9,10 @@ import { buildRecords } from '../../src/sweeps/state.js'
 import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { MlflowClient } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
-import { MlflowTracker, type SweepStory } from '../../src/tracking/mlflow-tracker.js'
+import { MlflowTracker } from '../../src/tracking/mlflow-tracker.js'
 import { writeMlruns } from '../../src/tracking/mlruns.js'
 import { readTrackedSweep } from '../../src/tracking/read-sweep.js'
+import type { SweepStory } from '../../src/tracking/story.js'
 import type { SweepInfo } from '../../src/tracking/tracker.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
 import { openFaultProxy, type Fault } from '../helpers/fault-proxy.js'
@@ -19,12 +20,10 @@ import { hasMlflow, migrateFileStore, readWithPython, startMlflow, type MlflowSe
 import { eventfulJournal, expectEqual, toyTrial, type Entry } from '../helpers/told-by-journal.js'
 
 const story: SweepStory = {
-  note: '**Does it arrive?**',
-  complete: true,
-  endedAtMs: 1_700_000_100_000,
-  tags: { 'mlds.state': 'ended' },
-  points: [],
-  files: new Map([['sweep/plan.json', Buffer.from('{}')]]),
+  verdicts: [{ state: 'reproduced', statement: 'It arrives | whole', summary: 'seven of seven' }],
+  figures: [],
+  files: new Map([['sweep/verdicts.json', Buffer.from('[]')]]),
+  facts: { profile: 'smoke' },
 }
 
 describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
@@ -52,6 +51,8 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
       acknowledgedFile: join(folder, 'acknowledged.jsonl'),
       history: () => entries,
       readLog: async (id) => Buffer.from(`log of ${id}`),
+      readPlan: async () => Buffer.from('{}'),
+      datasetsOf: () => [{ name: 'dots', digest: '0123456789abcdef', sourceType: 'mlds', source: '{}' }],
       warn: (message) => warnings.push(message),
       flushMs: 5,
     })
@@ -74,7 +75,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     const { entries } = eventfulJournal()
     const synced = openTracker(server.url, 'synced', temporaryFolder(), entries)
     await synced.tracker.open(synced.info)
-    await synced.tracker.complete(story, false)
+    await synced.tracker.complete(story)
     expectEqual(readWithPython(server.url, 'synced'), entries)
 
     const live = openTracker(server.url, 'live', temporaryFolder(), [])
@@ -84,7 +85,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
       // Lets flushes happen in the middle.
       if (index % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 10))
     }
-    await live.tracker.complete(story, false)
+    await live.tracker.complete(story)
     expect(live.warnings).toEqual([])
     const runs = readWithPython(server.url, 'live')
     expectEqual(runs, entries)
@@ -102,9 +103,13 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     expect(long.artifacts['series.jsonl']).toBe(sha256(lines.join('')))
     expect(long.params).toEqual({ width: '10', seed: '0' })
     const parent = runs.find((run) => run.tags['mlds.trial'] === undefined)!
-    expect(parent).toMatchObject({ status: 'FINISHED', name: 'live', start: 1_699_999_999_000, end: story.endedAtMs })
+    expect(parent).toMatchObject({ status: 'FAILED', name: 'live', start: 1_699_999_999_000 })
+    expect(parent.end).toBe(entries.at(-1)!.event.atMs)
     expect(parent.params).toEqual({ rate: '0.001' })
-    expect(parent.tags['mlflow.note.content']).toBe(story.note)
+    expect(parent.tags['mlflow.note.content']).toContain('**Does it arrive?**')
+    expect(parent.tags['mlflow.note.content']).toContain('| **reproduced** | It arrives \\| whole | seven of seven |')
+    expect(parent.metrics['trials/ended']).toHaveLength(7)
+    expect(parent.metrics['trials/failed']!.at(-1)![2]).toBe('2.0')
   })
 
   it('sends nothing again that was acknowledged, and everything again to a server that forgot', async () => {
@@ -115,19 +120,19 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     onTestFinished(() => proxy.close())
     const first = openTracker(proxy.url, 'again', folder, entries)
     await first.tracker.open(first.info)
-    await first.tracker.complete(story, false)
+    await first.tracker.complete(story)
     const creations = (): number => requests.filter((request) => request.includes('runs/create')).length
     expect(creations()).toBe(9)
     const second = openTracker(proxy.url, 'again', folder, entries)
     await second.tracker.open(second.info)
-    expect((await second.tracker.complete(story, false)).sent).toBe(0)
+    expect((await second.tracker.complete(story)).sent).toBe(0)
     expect(creations()).toBe(9)
 
     const other = await startMlflow()
     onTestFinished(() => other.close())
     const third = openTracker(other.url, 'again', folder, entries)
     await third.tracker.open(third.info)
-    await third.tracker.complete(story, false)
+    await third.tracker.complete(story)
     expectEqual(readWithPython(other.url, 'again'), entries)
   })
 
@@ -145,7 +150,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
         MLFLOW_HTTP_REQUEST_MAX_RETRIES: '50',
       })
       await tracker.open(info)
-      await tracker.complete(story, false)
+      await tracker.complete(story)
       expect(proxy.befell.size).toBeGreaterThan(4)
       expectEqual(readWithPython(server.url, `faulty-${seed}`), entries)
     },
@@ -157,7 +162,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
       // An empty folder each time: what a crash leaves that lost every acknowledgement.
       const { tracker, info } = openTracker(server.url, 'forgetful', temporaryFolder(), entries)
       await tracker.open(info)
-      await tracker.complete(story, false)
+      await tracker.complete(story)
     }
     expectEqual(readWithPython(server.url, 'forgetful'), entries)
   })
@@ -224,7 +229,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     const { entries } = eventfulJournal()
     const { tracker, info } = openTracker(server.url, 'readable', temporaryFolder(), entries)
     await tracker.open(info)
-    await tracker.complete(story, false)
+    await tracker.complete(story)
     const { events } = await readTrackedSweep(new MlflowClient(mlflowSettings(server.url, {})), 'readable')
     expect(buildRecords(info.trials, events)).toEqual(
       buildRecords(
@@ -243,7 +248,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
       folder: tree,
       experimentName: 'toy',
       info,
-      history: entries.map((entry) => entry.event),
+      history: () => entries.map((entry) => entry.event),
       story,
       readLog: async (id) => Buffer.from(`log of ${id}`),
     })

@@ -1,0 +1,69 @@
+import { openData } from '../data/catalog.js'
+import type { Experiment } from '../experiments/experiment.js'
+import type { PlanFacts } from '../report/report.js'
+import type { Store } from '../store.js'
+import { isOfData } from '../sweeps/plan.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import type { Trial } from '../trial.js'
+
+/** What the manifest of a report states, from a sweep's own folder. */
+export function planFacts(store: Store, sweep: SweepFolder, experiment: Experiment): PlanFacts {
+  const { plan } = sweep
+  const engines = new Set<string>()
+  for (const { event } of sweep.entries()) {
+    if (event.type === 'opened' && event.engine !== undefined) engines.add(event.engine)
+  }
+  return {
+    sweep: sweep.id,
+    profile: plan.profile,
+    spec: plan.spec,
+    planHash: plan.hash,
+    codeVersion: plan.codeVersion,
+    engines: [...engines],
+    data: fingerprints(store, sweep, experiment),
+    createdAtMs: plan.createdAtMs,
+  }
+}
+
+/** Fingerprints as they went into the trials' ids; a set that has changed or gone since is not passed off as theirs. */
+function fingerprints(store: Store, { plan }: SweepFolder, experiment: Experiment): Record<string, string> {
+  const prints: Record<string, string> = {}
+  const dataOf = dataReader(store, experiment)
+  const words = { changed: 'other than the data of that name here now', gone: 'not here any more' }
+  for (const trial of plan.trials) {
+    for (const { name, fingerprint, state } of dataOf(trial))
+      prints[name] ??= state === 'here' ? fingerprint : words[state]
+  }
+  return prints
+}
+
+type TrialData = { readonly name: string } & (
+  | { readonly state: 'here'; readonly fingerprint: string }
+  | { readonly state: 'changed' | 'gone'; readonly fingerprint?: never }
+)
+
+/**
+ * The data sets that a trial reads, as they went into its id: `changed` when the set of that name here is another one
+ * now, `gone` when there is none. Data are looked at once per set of names.
+ */
+export function dataReader(store: Store, experiment: Experiment): (trial: Trial) => readonly TrialData[] {
+  const catalog = openData(store)
+  const known = new Map<string, readonly TrialData[]>()
+  return (trial) => {
+    const names = experiment.stages.find(({ name }) => name === trial.stage)?.data(trial.params) ?? []
+    const key = names.join('\n')
+    let data = known.get(key)
+    if (data === undefined) known.set(key, (data = lookUp(names, trial)))
+    return data
+  }
+
+  function lookUp(names: readonly string[], trial: Trial): readonly TrialData[] {
+    try {
+      const prints = names.map((name) => [name, catalog.resolve(name).fingerprint] as const)
+      const state = isOfData(trial, prints) ? 'here' : 'changed'
+      return prints.map(([name, fingerprint]) => (state === 'here' ? { name, state, fingerprint } : { name, state }))
+    } catch {
+      return names.map((name) => ({ name, state: 'gone' }))
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import type { Objective, OutcomeState, Trial, TrialEvent, TrialId } from '../trial.js'
+import type { Point } from './mlflow-client.js'
+import { isKeptLive } from './selection.js'
+import type { SweepInfo } from './tracker.js'
+
+/** What is said of a sweep that stands still; whatever its events tell, the projection knows by itself. */
+export interface SweepStory {
+  readonly verdicts: readonly { readonly state: string; readonly statement: string; readonly summary: string }[]
+  /** Figures by file name without extension; each is `figures/<name>.png` and more among the files. */
+  readonly figures: readonly { readonly name: string; readonly caption: string }[]
+  /** Artifacts by path. */
+  readonly files: ReadonlyMap<string, Uint8Array>
+  /** What the manifest states beside the runs: spec, hashes, versions, engines, data. */
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+/** How a sweep has gone so far: counts, the best, and both as points over the number of trials that have ended. */
+export class SweepCourse {
+  readonly #standing: Map<TrialId, OutcomeState | undefined>
+  readonly #points: Point[] = []
+  #last: Point[] = []
+  #ended = 0
+  #failed = 0
+  #endedAtMs: number
+  #best: { readonly trial: TrialId; readonly value: number } | undefined
+
+  constructor(
+    private readonly objective: Objective,
+    trials: readonly Trial[],
+    openedAtMs: number,
+  ) {
+    this.#standing = new Map(trials.map((trial) => [trial.id, undefined]))
+    this.#endedAtMs = openedAtMs
+  }
+
+  apply(event: TrialEvent): void {
+    if (event.type !== 'ended' || !this.#standing.has(event.trial)) return
+    const { outcome, atMs, trial } = event
+    this.#standing.set(trial, outcome.state)
+    this.#endedAtMs = atMs
+    this.#ended++
+    if (outcome.state === 'failed' || outcome.state === 'dead') this.#failed++
+    const value = 'metrics' in outcome ? outcome.metrics[this.objective.metric] : undefined
+    if (value !== undefined && this.#isBetter(value)) this.#best = { trial, value }
+    const point = (key: string, value: number): Point => ({ key, value, timestamp: atMs, step: this.#ended })
+    const points = [
+      point('trials/ended', this.#ended),
+      point('trials/failed', this.#failed),
+      ...(this.#best === undefined ? [] : [point(`best/${this.objective.metric}`, this.#best.value)]),
+    ]
+    const kept = isKeptLive(this.#ended - 1)
+    if (kept) this.#points.push(...points)
+    this.#last = kept ? [] : points
+  }
+
+  #isBetter(value: number): boolean {
+    if (!Number.isFinite(value)) return false
+    if (this.#best === undefined) return true
+    return this.objective.direction === 'minimize' ? value < this.#best.value : value > this.#best.value
+  }
+
+  /** At most 300 a metric, from the first on; fewer than the trials in a large sweep. */
+  get points(): readonly Point[] {
+    return this.#points
+  }
+
+  /** The newest, where `points` passes over it. */
+  get lastPoints(): readonly Point[] {
+    return this.#last
+  }
+
+  get best(): { readonly trial: TrialId; readonly value: number } | undefined {
+    return this.#best
+  }
+
+  get endedAtMs(): number {
+    return this.#endedAtMs
+  }
+
+  /** True when every planned trial has a result. */
+  isComplete(): boolean {
+    const { planned, finished, stopped } = this.counts()
+    return finished + stopped === planned
+  }
+
+  /** Trials by how they ended; `missing` ones have not. */
+  counts(): Record<OutcomeState | 'planned' | 'missing', number> {
+    const counts = { planned: 0, missing: 0, finished: 0, stopped: 0, failed: 0, dead: 0, cancelled: 0, skipped: 0 }
+    for (const state of this.#standing.values()) {
+      counts.planned++
+      counts[state ?? 'missing']++
+    }
+    return counts
+  }
+}
+
+/** Longer would be cut short by the server without a word. */
+const longestNote = 7900
+export const notePath = 'sweep/note.md'
+
+/**
+ * The sweep's story as Markdown for `mlflow.note.content`: question, counts, verdicts, figures, spec. `imageUrl` says
+ * where a page of MLflow finds an artifact of the run.
+ */
+export function writeNote(
+  info: SweepInfo,
+  course: SweepCourse,
+  story: SweepStory | undefined,
+  imageUrl: (path: string) => string,
+): string {
+  const { verdicts = [], figures = [] } = story ?? {}
+  const lines = [
+    `**${info.question}**`,
+    '',
+    story === undefined
+      ? `${info.trials.length} trials are planned; the counts are among the metrics.`
+      : outcome(course),
+    ...describeBest(info, course),
+    '',
+    ...(verdicts.length === 0 ? [] : ['| verdict | claim | seen |', '|---|---|---|']),
+    ...verdicts.map(({ state, statement, summary }) => `| **${state}** | ${cell(statement)} | ${cell(summary)} |`),
+    '',
+    ...figures.flatMap(({ name, caption }) => [
+      `![${name}](${imageUrl(`figures/${name}.png`)})`,
+      '',
+      `${name}: ${caption}`,
+      '',
+    ]),
+    ...(figures.length === 0
+      ? []
+      : ['Each figure is among the artifacts, under `figures/`, as PNG, SVG, HTML page and vega-lite JSON.', '']),
+    'Spec:',
+    '',
+    '```json',
+    JSON.stringify(info.spec, null, 1),
+    '```',
+    '',
+    `Plan ${info.planHash}, mlds ${info.codeVersion}.`,
+  ]
+  return lines.join('\n')
+}
+
+/** The note as a tag can hold it: cut at the end of a line, saying where the rest is. */
+export function shortenNote(note: string): string {
+  if (note.length <= longestNote) return note
+  const end = `\n\n… the whole note is the artifact \`${notePath}\`.`
+  const cut = note.lastIndexOf('\n', longestNote - end.length)
+  const kept = note.slice(0, cut > 0 ? cut : longestNote - end.length)
+  // A block of code that lost its end would swallow the sentence.
+  return `${kept}${(kept.match(/^```/gm)?.length ?? 0) % 2 === 1 ? '\n```' : ''}${end}`
+}
+
+function outcome(course: SweepCourse): string {
+  const { planned, finished, ...others } = course.counts()
+  const apart = Object.entries(others).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []))
+  return `${[`${finished} of ${planned} trials finished`, ...apart].join(', ')}.`
+}
+
+function describeBest(info: SweepInfo, { best }: SweepCourse): string[] {
+  const trial = info.trials.find(({ id }) => id === best?.trial)
+  if (best === undefined || trial === undefined) return []
+  return [`Best ${info.objective.metric}: ${Number(best.value.toPrecision(4))}, by trial ${trial.index}.`]
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ')
+}
