@@ -144,7 +144,8 @@ describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
     const sweep = startMlds(args, { cwd, env: { GATE: gate } })
     const reported = async (): Promise<boolean> => {
       const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${name}'`)
-      return runs.some((each) => each.tags['mlds.index'] === '1' && each.metricKeys.includes('loss'))
+      const trial = (index: string): Run | undefined => runs.find(({ tags }) => tags['mlds.index'] === index)
+      return trial('0')?.status === 'FINISHED' && trial('1')?.metricKeys.includes('loss') === true
     }
     while (!(await reported())) {
       expect(sweep.child.exitCode, sweep.output()).toBeNull()
@@ -165,8 +166,8 @@ describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
 
     const after = await mlds(['audit', server.url, '--json'], { cwd })
     expect(after, after.stderr).toMatchObject({ code: 1 })
-    // The parent and the second trial; nobody knows of a plan that is brought at the end.
-    expect(kindsOf(read(after), 'killed')).toEqual({ unended: 2, 'no-plan': 1 })
+    // The parent and the second trial did not end, the third never began.
+    expect(kindsOf(read(after), 'killed')).toEqual({ unended: 2, missing: 1 })
     const told = await mlds(['audit', server.url], { cwd })
     expect(told.stdout).toContain('trial-0001 is RUNNING and nobody runs it')
     expect(told.stdout).toContain(`mlds sync killed --track ${server.url}`)
@@ -204,10 +205,10 @@ describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
     const idle = ['audit', server.url, '--idle-minutes', '0', '--json']
     const found = await mlds(idle, { cwd: elsewhere })
     expect(found).toMatchObject({ code: 1 })
-    expect(kindsOf(read(found), 'orphaned')).toEqual({ duplicate: 1, stray: 1, unended: 3, 'no-plan': 1 })
+    expect(kindsOf(read(found), 'orphaned')).toEqual({ duplicate: 1, stray: 1, unended: 3, missing: 1 })
 
     const repaired = await mlds([...idle, '--repair'], { cwd: elsewhere })
-    expect(kindsOf(read(repaired), 'orphaned')).toEqual({ 'no-plan': 1 })
+    expect(kindsOf(read(repaired), 'orphaned')).toEqual({ missing: 1 })
     expect(read(repaired).repairs.filter(({ sweep }) => sweep === 'orphaned')).toHaveLength(5)
     const again = await mlds([...idle, '--repair'], { cwd: elsewhere })
     expect(read(again).repairs).toEqual([])
