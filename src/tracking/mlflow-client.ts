@@ -314,7 +314,12 @@ export class MlflowClient {
         cause: error,
       })
     }
-    if (response.ok) return bytes
+    if (response.ok) {
+      const isPage = response.headers.get('content-type')?.startsWith('text/html') === true
+      if (!isPage || (method === 'GET' && path.endsWith('.html'))) return bytes
+      // A sign-in page or a proxy's notice: the request has not met MLflow, whatever the status says.
+      throw new MlflowError(`${this.url} answered ${method} with a page, not as MLflow does`, response.status, true)
+    }
     throw this.#refusal(method, path, response, bytes.toString())
   }
 

@@ -1,7 +1,14 @@
-import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, request, type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 
-/** What befalls a request: its reply is lost, it arrives twice, it is refused, or its reply is cut in half. */
-export type Fault = 'none' | 'drop-reply' | 'drop-request' | 'duplicate' | '429' | '503-html' | 'half-reply'
+/**
+ * What may befall a request between a client and its server: it, or its reply, is lost whole or cut in half; it arrives
+ * twice; something in between refuses it, or answers with a page of its own.
+ */
+export const faults = [
+  ...(['drop-request', 'half-request', 'drop-reply', 'half-reply', 'duplicate'] as const),
+  ...(['429', '503-html', '500-html', '200-html'] as const),
+] as const
+export type Fault = 'none' | (typeof faults)[number]
 
 export interface FaultProxy {
   readonly url: string
@@ -10,10 +17,10 @@ export interface FaultProxy {
   close(): Promise<void>
 }
 
-/** Stands between a client and `target`; `decide` names the fault of each request. */
+/** Stands between a client and `target`; `decide` names the fault of each request, and may let it wait. */
 export async function openFaultProxy(
   target: string,
-  decide: (method: string, path: string) => Fault,
+  decide: (method: string, path: string) => Fault | Promise<Fault>,
 ): Promise<FaultProxy> {
   const befell = new Map<Fault, number>()
   const server = createServer((incoming, outgoing) => {
@@ -23,12 +30,19 @@ export async function openFaultProxy(
     const chunks: Buffer[] = []
     for await (const chunk of incoming) chunks.push(chunk as Buffer)
     const body = Buffer.concat(chunks)
-    const fault = decide(incoming.method!, incoming.url!)
+    const fault = await decide(incoming.method!, incoming.url!)
     befell.set(fault, (befell.get(fault) ?? 0) + 1)
+    const answer = (status: number, type: string, text: string): void =>
+      void outgoing.writeHead(status, { 'retry-after': '0', 'content-type': type }).end(text)
     if (fault === 'drop-request') return void outgoing.destroy()
-    if (fault === '429') return void outgoing.writeHead(429, { 'retry-after': '0' }).end('slow down')
-    if (fault === '503-html')
-      return void outgoing.writeHead(503, { 'retry-after': '0', 'content-type': 'text/html' }).end('<h1>Away</h1>')
+    if (fault === 'half-request') {
+      await forwardHalf(target, incoming, body)
+      return void outgoing.destroy()
+    }
+    if (fault === '429') return answer(429, 'text/plain', 'slow down')
+    if (fault === '503-html') return answer(503, 'text/html', '<h1>Away</h1>')
+    if (fault === '500-html') return answer(500, 'text/html', '<title>500</title><h1>Internal Server Error</h1>')
+    if (fault === '200-html') return answer(200, 'text/html', '<h1>Please sign in to this network</h1>')
     if (fault === 'duplicate') await forward(target, incoming, body)
     const reply = await forward(target, incoming, body)
     if (fault === 'drop-reply') return void outgoing.destroy()
@@ -50,14 +64,32 @@ export async function openFaultProxy(
   }
 }
 
+/** A request to the target as the client meant it: its whole length is announced, whatever is sent. */
+function openRequest(target: string, { method, url, headers }: IncomingMessage, body: Buffer): ClientRequest {
+  const { host: _host, connection: _connection, 'transfer-encoding': _encoding, ...kept } = headers
+  return request(target + url!, { method, headers: { ...kept, 'content-length': body.length } })
+}
+
+function forwardHalf(target: string, incoming: IncomingMessage, body: Buffer): Promise<void> {
+  const sent = openRequest(target, incoming, body)
+  return new Promise((resolve) => {
+    sent.on('error', () => resolve())
+    sent.write(body.subarray(0, body.length >> 1), () => {
+      sent.destroy()
+      resolve()
+    })
+  })
+}
+
 function forward(
   target: string,
-  { method, url, headers }: IncomingMessage,
+  incoming: IncomingMessage,
   body: Buffer,
 ): Promise<{ status: number; type: string; body: Buffer }> {
+  const sent = openRequest(target, incoming, body)
   return new Promise((resolve, reject) => {
-    const { host: _host, connection: _connection, 'transfer-encoding': _encoding, ...kept } = headers
-    const sent = request(target + url!, { method, headers: { ...kept, 'content-length': body.length } }, (reply) => {
+    sent.on('error', reject)
+    sent.on('response', (reply) => {
       const chunks: Buffer[] = []
       reply.on('data', (chunk: Buffer) => chunks.push(chunk))
       reply.on('error', reject)
@@ -69,7 +101,6 @@ function forward(
         }),
       )
     })
-    sent.on('error', reject)
     sent.end(body)
   })
 }
