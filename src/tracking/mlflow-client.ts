@@ -66,8 +66,8 @@ const mostRunsPerHistory = 80
 const mostPointsPerRun = 305
 
 /**
- * The part of MLflow's REST API 2.0 that sweeps need, on `fetch`. Every call but `createRun` may be repeated without
- * harm, and is, after network failures and passing errors; facts about the wire are in docs/tracking.md.
+ * The part of MLflow's REST API 2.0 that sweeps need, on `fetch`. Every call may be repeated without harm, and is, after
+ * network failures and passing errors; facts about the wire are in docs/tracking.md.
  */
 export class MlflowClient {
   readonly #fetch: Promise<typeof fetch>
@@ -143,13 +143,20 @@ export class MlflowClient {
   }
 
   /**
-   * Makes a run, once: no retry after a failure that leaves open whether the server made it. The caller looks for
-   * the run by a tag of its own before it tries again.
+   * Makes the run that the value of its tag `key` names. A failure may leave open whether the server made it: then it is
+   * looked for by that tag before it is asked for again.
    */
-  async createRun(experimentId: string, run: NewRun): Promise<Run> {
+  async createRun(experimentId: string, run: NewRun, key: string): Promise<Run> {
     const body = { experiment_id: experimentId, run_name: run.name, start_time: run.startMs, tags: pairs(run.tags) }
-    const answer = await this.#once<{ run: WireRun }>('POST', 'runs/create', body)
-    return decodeRun(answer.run)
+    let inDoubt = false
+    return this.#patiently(async () => {
+      if (inDoubt) {
+        const page = await this.#searchPage([experimentId], `tags."${key}" = '${run.tags[key]}'`)
+        if (page.runs?.[0] !== undefined) return decodeRun(page.runs[0])
+      }
+      inDoubt = true
+      return decodeRun((await this.#once<{ run: WireRun }>('POST', 'runs/create', body)).run)
+    })
   }
 
   /** A live run by its id; undefined when there is none, or it was deleted. */
@@ -177,17 +184,25 @@ export class MlflowClient {
     const found = new Map<string, Run>()
     let pageToken: string | undefined
     do {
-      const page = await this.#call<{ runs?: WireRun[]; next_page_token?: string }>('POST', 'runs/search', {
-        experiment_ids: experimentIds,
-        filter,
-        max_results: largestPage,
-        order_by: ['attributes.start_time ASC'],
-        ...(pageToken && { page_token: pageToken }),
-      })
+      const page = await this.#patiently(() => this.#searchPage(experimentIds, filter, pageToken))
       for (const run of (page.runs ?? []).map(decodeRun)) found.set(run.id, run)
       pageToken = page.next_page_token
     } while (pageToken !== undefined && pageToken !== '')
     return [...found.values()]
+  }
+
+  #searchPage(
+    experimentIds: readonly string[],
+    filter: string,
+    pageToken?: string,
+  ): Promise<{ runs?: WireRun[]; next_page_token?: string }> {
+    return this.#once('POST', 'runs/search', {
+      experiment_ids: experimentIds,
+      filter,
+      max_results: largestPage,
+      order_by: ['attributes.start_time ASC'],
+      ...(pageToken && { page_token: pageToken }),
+    })
   }
 
   /** Logs in as few requests as the limits allow, in order: parameters, tags, points. */

@@ -3,7 +3,7 @@ import { systemClock } from '../clock.js'
 import type { TrialEvent } from '../trial.js'
 import { Attempts, endIfLost, type Attempt } from './attempts.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
-import { MlflowError, type MlflowClient, type Run } from './mlflow-client.js'
+import type { MlflowClient, Run } from './mlflow-client.js'
 import {
   primaryMetricTags,
   SweepProjection,
@@ -234,19 +234,8 @@ export class MlflowTracker implements Tracker {
     )
   }
 
-  /** Makes a run, once: after a failure that leaves it open, looks before it tries again. */
   async #create({ key, name, startMs, tags }: ProjectedRun): Promise<Acknowledgement> {
-    const { client } = this.#options
-    let run: Run | undefined
-    for (let tried = 0; run === undefined; tried++) {
-      try {
-        run = await client.createRun(this.#experimentId, { name, startMs, tags })
-      } catch (error) {
-        if (!(error instanceof MlflowError) || !error.passing || tried >= client.settings.retries) throw error
-        // The search retries patiently by itself, and so waits for a server that is away.
-        run = (await client.searchRuns([this.#experimentId], `tags."mlds.run_key" = '${key}'`))[0]
-      }
-    }
+    const run = await this.#options.client.createRun(this.#experimentId, { name, startMs, tags }, 'mlds.run_key')
     return this.#ledger.set({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
   }
 

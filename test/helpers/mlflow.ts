@@ -115,10 +115,10 @@ export interface ReadRun {
   readonly artifacts: Record<string, string>
 }
 
-/** Every live run of a sweep as MLflow's own Python client reads it. */
-export function readWithPython(url: string, sweep: string): ReadRun[] {
+/** Every live run of some sweeps as MLflow's own Python client reads it. */
+export function readWithPython(url: string, ...sweeps: string[]): ReadRun[] {
   const script = join(import.meta.dirname, 'read-runs.py')
-  const text = execFileSync(join(dirname(program), 'python'), [script, url, sweep], {
+  const text = execFileSync(join(dirname(program), 'python'), [script, url, ...sweeps], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
   })

@@ -1,4 +1,4 @@
-"""Prints every live run of a sweep, read through MlflowClient, as JSON: python read-runs.py URL SWEEP."""
+"""Prints every live run of sweeps, read through MlflowClient, as JSON: python read-runs.py URL SWEEP…."""
 
 import hashlib
 import json
@@ -9,16 +9,18 @@ import tempfile
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 from mlflow import MlflowClient  # noqa: E402
 
-url, sweep = sys.argv[1:]
+url, *sweeps = sys.argv[1:]
 client = MlflowClient(url)
 experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-runs, token = [], None
-while True:
-    page = client.search_runs(experiments, f"tags.`mlds.sweep` = '{sweep}'", max_results=1000, page_token=token)
-    runs += page
-    token = page.token
-    if not token:
-        break
+runs = []
+for sweep in sweeps:
+    token = None
+    while True:
+        page = client.search_runs(experiments, f"tags.`mlds.sweep` = '{sweep}'", max_results=1000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            break
 
 
 def hashes(run_id):

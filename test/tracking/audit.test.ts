@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { auditServer, auditSweep, groupRuns, repair, type SweepAudit } from '../../src/tracking/audit.js'
-import { MlflowClient, type Run } from '../../src/tracking/mlflow-client.js'
+import { MlflowClient, type NewRun, type Run } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
 import { readTrackedSweep } from '../../src/tracking/read-sweep.js'
 import { mlds, startMlds, temporaryFolder, type Finished } from '../helpers/cli.js'
@@ -114,6 +114,10 @@ describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
   })
   afterAll(() => server.close())
 
+  /** As a request that arrived twice would: whatever is there already. */
+  const makeRun = (experiment: string, fresh: NewRun): Promise<Run> =>
+    client.createRun(experiment, fresh, 'mlds.run_key')
+
   interface Printed {
     readonly sound: boolean
     readonly repairs: readonly { readonly sweep: string; readonly did: string }[]
@@ -195,9 +199,9 @@ describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
     const first = all.find((each) => each.tags['mlds.index'] === '0')!
     // What a request that arrived twice leaves, and a run whose parent was deleted by hand.
     const { 'mlflow.runName': _name, ...twinTags } = first.tags
-    const twin = await client.createRun(first.experimentId, { name: first.name, startMs: 5, tags: twinTags })
+    const twin = await makeRun(first.experimentId, { name: first.name, startMs: 5, tags: twinTags })
     const strayTags = { ...twinTags, 'mlds.run_key': 'k', 'mlds.trial': 'f', 'mlflow.parentRunId': 'gone' }
-    const stray = await client.createRun(first.experimentId, { name: 'stray', startMs: 5, tags: strayTags })
+    const stray = await makeRun(first.experimentId, { name: 'stray', startMs: 5, tags: strayTags })
     const before = readWithPython(server.url, 'orphaned')
 
     const recent = await mlds(['audit', server.url, '--json'], { cwd: elsewhere })
@@ -237,7 +241,7 @@ describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
     expect(await mlds([...args, '--track', server.url], { cwd })).toMatchObject({ code: 0 })
     const undisturbed = await readTrackedSweep(client, 'twice')
     const [child] = undisturbed.children
-    await client.createRun(child!.experimentId, { name: child!.name, startMs: child!.startMs, tags: child!.tags })
+    await makeRun(child!.experimentId, { name: child!.name, startMs: child!.startMs, tags: child!.tags })
     const audits = await auditServer(client, () => false)
     expect(
       await repair(

@@ -76,11 +76,24 @@ describe('the MLflow client', () => {
     expect(clock.now() - before).toBe(500 * (1 + 2 + 4 + 8 + 16 + 32) + 30_000 + 30_000)
   })
 
-  it('asks once for a new run: whether the server made it is the caller’s to find out', async () => {
-    const { url, sent } = await openScript([busy('0')])
-    const { client } = openClient(url)
-    await expect(client.createRun('1', { name: 'n', startMs: 0, tags: {} })).rejects.toMatchObject({ passing: true })
-    expect(sent).toHaveLength(1)
+  it('looks for a run that it may have made before it asks again, and waits as it is told', async () => {
+    const made = (id: string): Reply => ({
+      body: JSON.stringify({ run: { info: { run_id: id, experiment_id: '1', status: 'RUNNING', artifact_uri: '' } } }),
+    })
+    const found = { body: JSON.stringify({ runs: [(JSON.parse(made('there').body!) as { run: object }).run] }) }
+    for (const [replies, id, paths] of [
+      [[busy('7'), {}, made('second')], 'second', ['create', 'search', 'create']],
+      [[{ ...busy('7'), status: 500 }, found], 'there', ['create', 'search']],
+    ] as const) {
+      const { url, sent } = await openScript(replies)
+      const { client, clock } = openClient(url)
+      const before = clock.now()
+      const run = await client.createRun('1', { name: 'n', startMs: 0, tags: { k: 'this' } }, 'k')
+      expect(run.id).toBe(id)
+      expect(clock.now() - before).toBe(7000)
+      expect(sent.map(({ path }) => path.split('/').at(-1))).toEqual(paths)
+      expect(JSON.parse(sent[1]!.body)).toMatchObject({ filter: `tags."k" = 'this'` })
+    }
   })
 
   it.each([

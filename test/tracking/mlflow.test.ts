@@ -2,29 +2,19 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { Random } from '../../src/seed.js'
 import { openStore } from '../../src/store.js'
 import { readRecords } from '../../src/sweeps/conclude.js'
 import { buildRecords } from '../../src/sweeps/state.js'
 import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { MlflowClient } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
-import { MlflowTracker } from '../../src/tracking/mlflow-tracker.js'
 import { writeMlruns } from '../../src/tracking/mlruns.js'
 import { readTrackedSweep } from '../../src/tracking/read-sweep.js'
-import type { SweepStory } from '../../src/tracking/story.js'
-import type { SweepInfo } from '../../src/tracking/tracker.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
-import { openFaultProxy, type Fault } from '../helpers/fault-proxy.js'
+import { openFaultProxy } from '../helpers/fault-proxy.js'
 import { hasMlflow, migrateFileStore, readWithPython, startMlflow, type MlflowServer } from '../helpers/mlflow.js'
+import { openTracker, story } from '../helpers/open-tracker.js'
 import { eventfulJournal, expectEqual, toyTrial, type Entry } from '../helpers/told-by-journal.js'
-
-const story: SweepStory = {
-  verdicts: [{ state: 'reproduced', statement: 'It arrives | whole', summary: 'seven of seven' }],
-  figures: [],
-  files: new Map([['sweep/verdicts.json', Buffer.from('[]')]]),
-  facts: { profile: 'smoke' },
-}
 
 describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
   let server: MlflowServer
@@ -32,44 +22,6 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     server = await startMlflow()
   })
   afterAll(() => server.close())
-
-  function openTracker(
-    url: string,
-    sweep: string,
-    folder: string,
-    entries: readonly Entry[],
-    env = {},
-  ): {
-    tracker: MlflowTracker
-    info: SweepInfo
-    warnings: string[]
-  } {
-    const warnings: string[] = []
-    const tracker = new MlflowTracker({
-      client: new MlflowClient(mlflowSettings(url, { MLDS_TRACKING_BACKOFF_MS: '5', ...env })),
-      experimentName: 'toy',
-      acknowledgedFile: join(folder, 'acknowledged.jsonl'),
-      history: () => entries,
-      readLog: async (id) => Buffer.from(`log of ${id}`),
-      readPlan: async () => Buffer.from('{}'),
-      datasetsOf: () => [{ name: 'dots', digest: '0123456789abcdef', sourceType: 'mlds', source: '{}' }],
-      warn: (message) => warnings.push(message),
-      flushMs: 5,
-    })
-    const info: SweepInfo = {
-      sweep,
-      name: sweep,
-      experiment: 'toy',
-      question: 'Does it arrive?',
-      objective: { metric: 'train/loss', direction: 'minimize' },
-      spec: {},
-      planHash: 'abc',
-      codeVersion: '0',
-      openedAtMs: 1_699_999_999_000,
-      trials: eventfulJournal().trials,
-    }
-    return { tracker, info, warnings }
-  }
 
   it('holds exactly what the journal says, when synced at once and when told while it runs', async () => {
     const { entries } = eventfulJournal()
@@ -135,26 +87,6 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     await third.tracker.complete(story)
     expectEqual(readWithPython(other.url, 'again'), entries)
   })
-
-  it.each([1, 2, 3])(
-    'is equal again after replies lost, requests doubled, refusals and cut bodies (seed %i)',
-    async (seed) => {
-      const { entries } = eventfulJournal()
-      const random = new Random(seed, 'faults')
-      const faults: Fault[] = ['drop-reply', 'drop-request', 'duplicate', '429', '503-html', 'half-reply']
-      const proxy = await openFaultProxy(server.url, () =>
-        random.uniform() < 0.25 ? faults[random.below(6)]! : 'none',
-      )
-      onTestFinished(() => proxy.close())
-      const { tracker, info } = openTracker(proxy.url, `faulty-${seed}`, temporaryFolder(), entries, {
-        MLFLOW_HTTP_REQUEST_MAX_RETRIES: '50',
-      })
-      await tracker.open(info)
-      await tracker.complete(story)
-      expect(proxy.befell.size).toBeGreaterThan(4)
-      expectEqual(readWithPython(server.url, `faulty-${seed}`), entries)
-    },
-  )
 
   it('finds runs whose names were never written down', async () => {
     const { entries } = eventfulJournal()
