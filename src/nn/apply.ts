@@ -143,8 +143,9 @@ export function correctPerRow(outputs: tf.Tensor, targets: tf.Tensor): tf.Tensor
 
 /** Mean loss over the rows of a batch. */
 export function meanLoss(loss: Loss, outputs: tf.Tensor, targets: tf.Tensor): tf.Scalar {
-  const perRow = lossPerRow(loss, outputs, targets)
-  return tf.mul(tf.sum(perRow), 1 / perRow.shape[0])
+  const parts =
+    loss === 'mean-squared-error' ? tf.squaredDifference(outputs, targets) : lossPerRow(loss, outputs, targets)
+  return tf.mul(tf.sum(parts), 1 / parts.size)
 }
 
 /**

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { LoweringError } from '../errors.js'
 import {
   backendName,
+  channelsFirstLater,
   channelsFirstOf,
   channelsFirstSymbol,
   constant,
@@ -44,28 +45,32 @@ function elementwise(
   lower: (names: string[]) => string,
 ): tf.TensorInfo {
   const shape = inputs.map((input) => input.shape).reduce(broadcast)
-  if (shape.length === 4 && inputs.some(isChannelsFirst) && inputs.every((input) => fitsChannelsFirst(input, shape))) {
-    const names = inputs.map((input) => (input.shape.length === 4 ? channelsFirstOf(input) : alongChannels(input)))
+  const turned = inputs.some((input) => isChannelsFirst(input) && input.shape.length === shape.length)
+  if (turned && inputs.every((input) => fitsChannelsFirst(input, shape))) {
+    const names = inputs.map((input) =>
+      input.shape.length === shape.length ? channelsFirstOf(input) : alongChannels(input, shape.length),
+    )
     return { ...channelsFirstSymbol(lower(names), shape), dtype }
   }
   return symbol(lower(inputs.map(nameOf)), shape, dtype)
 }
 
 function fitsChannelsFirst(input: tf.TensorInfo, shape: readonly number[]): boolean {
-  if (input.shape.length === 4) return sizeOf(input.shape) === sizeOf(shape) || sizeOf(input.shape) === 1
-  return sizeOf(input.shape) === 1 || (input.shape.length === 1 && input.shape[0] === shape[3])
+  const size = sizeOf(input.shape)
+  if (input.shape.length === shape.length) return size === sizeOf(shape) || size === 1
+  return size === 1 || (input.shape.length === 1 && input.shape[0] === shape.at(-1))
 }
 
-function alongChannels(input: tf.TensorInfo): string {
+function alongChannels(input: tf.TensorInfo, rank: number): string {
   return sizeOf(input.shape) === 1
     ? nameOf(input)
-    : graph().op('Reshape', [nameOf(input), graph().integers([-1, 1, 1, 1])])
+    : graph().op('Reshape', [nameOf(input), graph().integers([-1, ...new Array<number>(rank - 1).fill(1)])])
 }
 
-/** Two constants make a constant: a step's small arithmetic is done now, not once per step. */
-function isScalarConstant(input: tf.TensorInfo, value: number): boolean {
+/** The number that a constant repeats, if it does: gradients begin as such. */
+function uniformValue(input: tf.TensorInfo): number | undefined {
   const values = constantValues(input)
-  return values !== undefined && values.length === 1 && values[0] === value
+  return values?.every((value) => value === values[0]) === true ? values[0] : undefined
 }
 
 const binary: Record<string, string> = {
@@ -80,53 +85,47 @@ const binary: Record<string, string> = {
 }
 for (const [kernel, op] of Object.entries(binary)) {
   register(kernel, ({ a, b }) => {
-    if (op === 'Mul' || op === 'Div') {
-      // Multiplying by one happens at the head of every gradient.
-      if (isScalarConstant(b!, 1) && a!.shape.length >= b!.shape.length) return a!
-      if (op === 'Mul' && isScalarConstant(a!, 1) && b!.shape.length >= a!.shape.length) return b!
-    }
+    // Dividing by one and multiplying by one happen at the head of every gradient.
+    if (op === 'Div' && uniformValue(b!) === 1 && a!.shape.length >= b!.shape.length) return a!
+    if (op === 'Mul') return multipleOf(a!, b!) ?? multipleOf(b!, a!) ?? elementwise([a!, b!], a!.dtype, product)
     if (op === 'Add') {
       const fused = addBias(a!, b!)
-      if (fused !== undefined) return symbol(fused, a!.shape)
+      if (fused !== undefined) return fused
     }
-    const masked = op === 'Mul' ? (maskOf(a!, b!) ?? maskOf(b!, a!)) : undefined
-    if (masked !== undefined) return elementwise(masked, 'float32', (names) => graph().op('Where', [...names, zero()]))
-    const result = elementwise([a!, b!], a!.dtype, (names) => graph().op(op, names))
-    if (op === 'Mul') rememberMultiple(result, a!, b!)
-    return result
+    return elementwise([a!, b!], a!.dtype, (names) => graph().op(op, names))
   })
 }
 
-/** Values times a constant, by the result: a leaky ReLU's gradient chooses between a value and its multiple. */
-const multiples = new WeakMap<object, { of: object; factor: number }>()
+const product = (names: string[]): string => graph().op('Mul', names)
 
-function rememberMultiple(result: tf.TensorInfo, a: tf.TensorInfo, b: tf.TensorInfo): void {
-  const [value, factor] = constantValues(b) === undefined ? [b, a] : [a, b]
-  const values = constantValues(factor)
-  if (values?.length === 1) multiples.set(result.dataId, { of: value.dataId, factor: values[0]! })
+/** Values times one number, by the result: their multiples are theirs, and a leaky ReLU's gradient is one of the two. */
+const multiples = new WeakMap<object, { of: tf.TensorInfo; factor: number }>()
+
+function multipleOf(value: tf.TensorInfo, by: tf.TensorInfo): tf.TensorInfo | undefined {
+  const number = uniformValue(by)
+  if (number === undefined || broadcast(value.shape, by.shape).join() !== value.shape.join()) return undefined
+  if (number === 1) return value
+  const known = multiples.get(value.dataId)
+  const of = known?.of ?? value
+  const factor = number * (known?.factor ?? 1)
+  const values = constantValues(of)
+  if (values !== undefined)
+    return constant(
+      values.map((v) => v * factor),
+      value.shape,
+      value.dtype,
+    )
+  const scalar = graph().scalar(factor, tracer.elementType(value.dtype))
+  const result = elementwise([of], value.dtype, ([name]) => graph().op('Mul', [name!, scalar]))
+  multiples.set(result.dataId, { of, factor })
+  return result
 }
 
-/** From so many elements on, two multiplications take less than one choice; below, each operation's own cost counts. */
-const largeArray = 16_384
-
-/** Products that nothing but a bias has been added to: the bias goes into the Gemm itself. */
-const bareProducts = new Map<string, { inputs: string[]; attributes: { transA: number; transB: number } }>()
-
-function addBias(product: tf.TensorInfo, bias: tf.TensorInfo): string | undefined {
-  if (product.shape.length !== 2 || bias.shape.length !== 1 || bias.shape[0] !== product.shape[1]) return undefined
-  const bare = bareProducts.get(nameOf(product))
-  return bare === undefined ? undefined : graph().op('Gemm', [...bare.inputs, nameOf(bias)], bare.attributes)
-}
-
-/** Steps by the condition they were made from: multiplying by one is choosing between the value and zero. */
-const conditions = new WeakMap<object, tf.TensorInfo>()
-
-function maskOf(step: tf.TensorInfo, value: tf.TensorInfo): [tf.TensorInfo, tf.TensorInfo] | undefined {
-  const condition = conditions.get(step.dataId)
-  const size = sizeOf(value.shape)
-  return condition === undefined || size >= largeArray || sizeOf(condition.shape) !== size
-    ? undefined
-    : [condition, value]
+function addBias(product: tf.TensorInfo, bias: tf.TensorInfo): tf.TensorInfo | undefined {
+  const affine = affines.get(product.dataId)
+  if (affine === undefined || affine.bias !== undefined) return undefined
+  if (bias.shape.length !== 1 || bias.shape[0] !== product.shape[1]) return undefined
+  return affineSymbol({ ...affine, bias: affine.channelsFirst ? alongChannels(bias, 2) : nameOf(bias) }, product.shape)
 }
 
 const comparisons: Record<string, string> = {
@@ -136,13 +135,20 @@ const comparisons: Record<string, string> = {
   LessEqual: 'LessOrEqual',
   Equal: 'Equal',
 }
+/** What a condition asks to be positive. */
+const positives = new WeakMap<object, tf.TensorInfo>()
+
 for (const [kernel, op] of Object.entries(comparisons)) {
-  register(kernel, ({ a, b }) => elementwise([a!, b!], 'bool', (names) => graph().op(op, names)))
+  register(kernel, ({ a, b }) => {
+    const condition = elementwise([a!, b!], 'bool', (names) => graph().op(op, names))
+    if (op === 'Greater' && uniformValue(b!) === 0) positives.set(condition.dataId, a!)
+    return condition
+  })
 }
 register('LogicalNot', ({ x }) => elementwise([x!], 'bool', (names) => graph().op('Not', names)))
 register('LogicalAnd', ({ a, b }) => elementwise([a!, b!], 'bool', (names) => graph().op('And', names)))
 
-const unary = ['Relu', 'Exp', 'Log', 'Neg', 'Sqrt', 'Sin', 'Cos', 'Tanh', 'Sigmoid', 'Abs', 'Sign', 'Reciprocal']
+const unary = ['Exp', 'Log', 'Neg', 'Sqrt', 'Sin', 'Cos', 'Tanh', 'Sigmoid', 'Abs', 'Sign', 'Reciprocal']
 for (const op of unary) register(op, ({ x }) => elementwise([x!], x!.dtype, (names) => graph().op(op, names)))
 register('Identity', ({ x }) => x!)
 register('Square', ({ x }) => elementwise([x!], x!.dtype, ([name]) => graph().op('Mul', [name!, name!])))
@@ -155,31 +161,75 @@ register('SquaredDifference', ({ a, b }) =>
     return graph().op('Mul', [difference, difference])
   }),
 )
-register('LeakyRelu', ({ x }, { alpha }) =>
-  elementwise([x!], x!.dtype, ([name]) => {
-    if (tracer.floatType === 'float32') return graph().op('LeakyRelu', [name!], { alpha: { float: alpha as number } })
+
+/** (Leaky) ReLUs by what goes in: where one is positive so is the other. */
+const activated = new WeakMap<object, tf.TensorInfo>()
+
+register('Relu', ({ x }) => {
+  const y = elementwise([x!], x!.dtype, (names) => graph().op('Relu', names))
+  activated.set(x!.dataId, y)
+  return y
+})
+register('LeakyRelu', ({ x }, { alpha }) => {
+  const y = leakyRelu(x!, alpha as number)
+  activated.set(x!.dataId, y)
+  return y
+})
+
+/**
+ * Values of a leaky ReLU as they lie in the graph, 2⁶⁴ times too large, by the tensor. The function commutes with
+ * scaling and a Gemm scales for nothing, so layers hand on raised values; what is raised tells its sign to a Clip, and
+ * the gradient needs one pass fewer. A power of two changes no digit.
+ */
+const raised = new WeakMap<object, tf.TensorInfo>()
+const raise = 2 ** 64
+
+function leakyRelu(x: tf.TensorInfo, alpha: number): tf.TensorInfo {
+  const lower = ([name]: string[]): string => graph().op('LeakyRelu', [name!], { alpha: { float: alpha } })
+  if (tracer.floatType === 'float64') {
     // The runtime's own is for float32 alone.
-    const scaled = graph().op('Mul', [name!, graph().scalar(alpha as number, 'float64')])
-    return graph().op('Where', [graph().op('Greater', [name!, zero()]), name!, scaled])
-  }),
-)
+    return elementwise([x], x.dtype, ([name]) => {
+      const scaled = graph().op('Mul', [name!, graph().scalar(alpha, 'float64')])
+      return graph().op('Where', [graph().op('Greater', [name!, zero()]), name!, scaled])
+    })
+  }
+  const affine = affines.get(x.dataId)
+  // Wide layers gain nothing: their time goes into the products, and the runtime's quickest ones do not scale.
+  if (affine?.channelsFirst !== true) return elementwise([x], x.dtype, lower)
+  const above = lower([gemm(affine, raise)])
+  const y = channelsFirstLater(x.shape, () => graph().op('Mul', [above, graph().scalar(1 / raise)]))
+  raised.set(y.dataId, channelsFirstSymbol(above, x.shape))
+  return y
+}
+
+/** Large enough that any positive number that is not subnormal, times it, is at least one. */
+const huge = { float32: 3e38, float64: 1e308 } as const
+
+/** 1 where x is positive and `least` elsewhere. Comparing and choosing would take the runtime five times as long. */
+function slopeOf(x: tf.TensorInfo, least: number): tf.TensorInfo {
+  const y = activated.get(x.dataId) ?? x
+  const float = tracer.floatType
+  if (least === 0 && float === 'float32') {
+    const attributes = { alpha: { float: huge[float] }, beta: { float: 0 } }
+    return elementwise([y], 'float32', (names) => graph().op('HardSigmoid', names, attributes))
+  }
+  const above = raised.get(y.dataId)
+  return elementwise([above ?? y], 'float32', ([name]) => {
+    const large = above === undefined ? graph().op('Mul', [name!, graph().scalar(huge[float], float)]) : name!
+    return graph().op('Clip', [large, graph().scalar(least, float), graph().scalar(1, float)])
+  })
+}
+
 register('Step', ({ x }, { alpha }) => {
   if (alpha !== undefined && alpha !== 0)
     throw new LoweringError('Step', undefined, ` with a slope of ${alpha as number}`)
-  const condition = elementwise([x!], 'bool', ([name]) => graph().op('Greater', [name!, zero()]))
-  const step = elementwise([condition], x!.dtype, ([name]) => cast(name!, 'float32'))
-  conditions.set(step.dataId, condition)
-  return step
+  return slopeOf(x!, 0)
 })
 register('Select', ({ condition, t, e }) => {
-  const multiple = multiples.get(e!.dataId)
-  const isSlope = multiple?.of === t!.dataId && multiple.factor >= 0 && multiple.factor <= 1
-  if (isSlope && sizeOf(t!.shape) >= largeArray && sizeOf(condition!.shape) === sizeOf(t!.shape)) {
-    return elementwise([condition!, t!], t!.dtype, ([chosen, value]) => {
-      const slope = [cast(chosen!, 'float32'), graph().scalar(multiple.factor, tracer.floatType)]
-      return graph().op('Mul', [value!, graph().op('Max', slope)])
-    })
-  }
+  const [x, multiple] = [positives.get(condition!.dataId), multiples.get(e!.dataId)]
+  // The gradient of a leaky ReLU: all of it where x is positive, else a part.
+  if (x !== undefined && multiple?.of.dataId === t!.dataId && multiple.factor >= 0 && multiple.factor <= 1)
+    return elementwise([t!, slopeOf(x, multiple.factor)], t!.dtype, product)
   return elementwise([condition!, t!, e!], t!.dtype, (names) => graph().op('Where', names))
 })
 register('Cast', ({ x }, { dtype }) =>
@@ -192,10 +242,10 @@ function cast(name: string, dtype: string): string {
 const zero = (): string => graph().scalar(0, tracer.floatType)
 
 register('Softmax', ({ logits }, { dim }) =>
-  elementwise([logits!], 'float32', (names) => graph().op('Softmax', names, { axis: dim as number })),
+  symbol(graph().op('Softmax', [nameOf(logits!)], { axis: dim as number }), logits!.shape),
 )
 register('LogSoftmax', ({ logits }, { axis }) =>
-  elementwise([logits!], 'float32', (names) => graph().op('LogSoftmax', names, { axis: axis as number })),
+  symbol(graph().op('LogSoftmax', [nameOf(logits!)], { axis: axis as number }), logits!.shape),
 )
 register('ArgMax', ({ x }, { axis }) => {
   const at = axis as number
@@ -278,9 +328,20 @@ for (const [kernel, op] of Object.entries(reductions)) {
       op === 'ReduceSum'
         ? graph().op(op, [name, graph().integers(over)], { keepdims: keep ? 1 : 0 })
         : graph().op(op, [name], { axes: over, keepdims: keep ? 1 : 0 })
-    // A bias's gradient sums an image over all but its channels, which lie first.
-    if (!keep && isChannelsFirst(x!) && axes.join() === '0,1,2')
-      return symbol(reduce(channelsFirstOf(x!), [1, 2, 3]), shape, x!.dtype)
+    if (!keep && isChannelsFirst(x!)) {
+      const last = x!.shape.length - 1
+      if (axes.length > last) return symbol(reduce(channelsFirstOf(x!), axes), shape, x!.dtype)
+      // A bias's gradient sums over all but the channels, which lie first.
+      if (axes.length === last && !axes.includes(last))
+        return symbol(
+          reduce(
+            channelsFirstOf(x!),
+            axes.map((axis) => axis + 1),
+          ),
+          shape,
+          x!.dtype,
+        )
+    }
     return symbol(reduce(nameOf(x!), axes), shape, x!.dtype)
   })
 }
@@ -291,21 +352,70 @@ function multiply(
   b: tf.TensorInfo,
   transposeA: boolean,
   transposeB: boolean,
-): { name: string; shape: number[] } {
+): tf.TensorInfo {
   const [rankA, rankB] = [a.shape.length, b.shape.length]
   const rows = a.shape[transposeA ? rankA - 1 : rankA - 2]!
   const columns = b.shape[transposeB ? rankB - 2 : rankB - 1]!
+  const inner = a.shape[transposeA ? rankA - 2 : rankA - 1]!
   const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2))
   if (sizeOf(batch) !== 1) {
     const name = graph().op('MatMul', [turned(a, transposeA), turned(b, transposeB)])
-    return { name, shape: [...batch, rows, columns] }
+    return symbol(name, [...batch, rows, columns])
   }
-  const inputs = [matrix(a), matrix(b)]
-  const attributes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 }
-  const product = graph().op('Gemm', inputs, attributes)
-  bareProducts.set(product, { inputs, attributes })
   const shape = [...batch, rows, columns]
-  return { name: batch.length === 0 ? product : graph().op('Reshape', [product, graph().integers(shape)]), shape }
+  // A thin product of a batch lies channels first: rows of a batch's length suit the processor's vectors.
+  const channelsFirst = batch.length === 0 && !transposeA && columns < thin && inner < 2 * thin && columns < rows
+  const [left, right] = channelsFirst
+    ? [operand(b, !transposeB), operand(a, !transposeA)]
+    : [operand(a, transposeA), operand(b, transposeB)]
+  if (batch.length === 0) return affineSymbol({ left, right, channelsFirst }, shape)
+  return symbol(graph().op('Reshape', [gemm({ left, right }), graph().integers(shape)]), shape)
+}
+
+/** A product of matrices with or without a bias, which may lie channels first. */
+interface Affine {
+  readonly left: Operand
+  readonly right: Operand
+  readonly bias?: string
+  readonly channelsFirst?: boolean
+}
+
+/** A matrix as it lies in the graph: the other way round, or raised. */
+interface Operand {
+  readonly name: string
+  readonly transposed: boolean
+  readonly factor: number
+}
+
+/** Affine maps by their results: a bias or an activation that follows becomes one operation with them. */
+const affines = new WeakMap<object, Affine>()
+
+function affineSymbol(affine: Affine, shape: readonly number[]): tf.TensorInfo {
+  const name = gemm(affine)
+  const result = affine.channelsFirst === true ? channelsFirstSymbol(name, shape) : symbol(name, shape)
+  affines.set(result.dataId, affine)
+  return result
+}
+
+function gemm({ left, right, bias }: Affine, scale = 1): string {
+  const alpha = left.factor * right.factor * scale
+  return graph().op('Gemm', [left.name, right.name, ...(bias === undefined ? [] : [bias])], {
+    ...(left.transposed ? { transA: 1 } : {}),
+    ...(right.transposed ? { transB: 1 } : {}),
+    ...(alpha === 1 ? {} : { alpha: { float: alpha } }),
+    ...(bias === undefined || scale === 1 ? {} : { beta: { float: scale } }),
+  })
+}
+
+/** Products of fewer columns than this are thin. */
+const thin = 32
+
+function operand(tensor: tf.TensorInfo, transposed: boolean): Operand {
+  const above = raised.get(tensor.dataId)
+  const [stored, factor] = above === undefined ? [tensor, 1] : [above, 1 / raise]
+  return stored.shape.length === 2 && isChannelsFirst(stored)
+    ? { name: channelsFirstOf(stored), transposed: !transposed, factor }
+    : { name: matrix(stored), transposed, factor }
 }
 
 function matrix(tensor: tf.TensorInfo): string {
@@ -321,7 +431,6 @@ function turned(tensor: tf.TensorInfo, transpose: boolean): string {
   return graph().op('Transpose', [nameOf(tensor)], { perm: [...axes.slice(0, -2), last, last - 1] })
 }
 
-register('BatchMatMul', ({ a, b }, { transposeA, transposeB }) => {
-  const { name, shape } = multiply(a!, b!, Boolean(transposeA), Boolean(transposeB))
-  return symbol(name, shape)
-})
+register('BatchMatMul', ({ a, b }, { transposeA, transposeB }) =>
+  multiply(a!, b!, Boolean(transposeA), Boolean(transposeB)),
+)

@@ -8,8 +8,11 @@ interface Traced {
   values?: tf.backend_util.TypedArray
   /** Its name in the graph being traced, laid out as tfjs has it: images as [batch, height, width, channels]. */
   name?: string
-  /** Its name laid out as [channels, batch, height, width]; either name is made from the other when it is needed. */
-  channelsFirst?: string
+  /**
+   * Its name laid out as [channels, batch, height, width], or [channels, batch]; either name is made from the other
+   * when it is needed.
+   */
+  channelsFirst?: string | undefined
 }
 
 /**
@@ -92,32 +95,31 @@ export function nameOf(tensor: tf.TensorInfo): string {
   if (traced.name !== undefined) return traced.name
   if (traced.values !== undefined)
     return (traced.name = graph().constant(traced.values, tensor.shape, tracer.elementType(tensor.dtype)))
-  const [batch, height, width, channels] = tensor.shape as [number, number, number, number]
-  const first = traced.channelsFirst!
-  // One channel is the same bytes in either layout.
-  traced.name =
-    channels === 1
-      ? graph().op('Reshape', [first, graph().integers([batch, height, width, 1])])
-      : graph().op('Transpose', [first], { perm: [1, 2, 3, 0] })
+  const { shape } = tensor
+  traced.name = moved(traced.channelsFirst!, shape, [...shape.slice(1).map((_, i) => i + 1), 0], shape)
   return traced.name
 }
 
-/** The name of an image batch laid out as [channels, batch, height, width]. */
+/** The name of a batch of images laid out as [channels, batch, height, width], or of rows as [channels, batch]. */
 export function channelsFirstOf(tensor: tf.TensorInfo): string {
   const traced = tracer.of(tensor)
   if (traced.channelsFirst === undefined) {
-    const [batch, height, width, channels] = tensor.shape as [number, number, number, number]
-    const name = nameOf(tensor)
-    traced.channelsFirst =
-      channels === 1
-        ? graph().op('Reshape', [name, graph().integers([1, batch, height, width])])
-        : graph().op('Transpose', [name], { perm: [3, 0, 1, 2] })
+    const { shape } = tensor
+    const last = shape.length - 1
+    const turned = [shape[last]!, ...shape.slice(0, last)]
+    traced.channelsFirst = moved(nameOf(tensor), shape, [last, ...shape.slice(0, last).map((_, i) => i)], turned)
   }
   return traced.channelsFirst
 }
 
+/** A value with its channels moved; one channel, or one number, is the same bytes in either layout. */
+function moved(name: string, shape: readonly number[], perm: readonly number[], turned: readonly number[]): string {
+  const same = shape.at(-1) === 1 || shape.slice(0, -1).every((size) => size === 1)
+  return same ? graph().op('Reshape', [name, graph().integers(turned)]) : graph().op('Transpose', [name], { perm })
+}
+
 export function isChannelsFirst(tensor: tf.TensorInfo): boolean {
-  return tensor.shape.length === 4 && tracer.of(tensor).channelsFirst !== undefined
+  return tensor.shape.length > 1 && tracer.of(tensor).channelsFirst !== undefined
 }
 
 export function constantValues(tensor: tf.TensorInfo): tf.backend_util.TypedArray | undefined {
@@ -131,6 +133,17 @@ export function symbol(name: string, shape: readonly number[], dtype: tf.DataTyp
 
 export function channelsFirstSymbol(name: string, shape: readonly number[]): tf.TensorInfo {
   return { dataId: tracer.add({ channelsFirst: name }), shape: [...shape], dtype: 'float32' }
+}
+
+/** A channels-first value that is computed when something first asks for it. */
+export function channelsFirstLater(shape: readonly number[], compute: () => string): tf.TensorInfo {
+  let name: string | undefined
+  const traced: Traced = {
+    get channelsFirst() {
+      return (name ??= compute())
+    },
+  }
+  return { dataId: tracer.add(traced), shape: [...shape], dtype: 'float32' }
 }
 
 export function constant(
