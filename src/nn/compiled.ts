@@ -15,8 +15,9 @@ import type {
 } from './engine.js'
 import { sizeOf, type Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
-import { buildEvaluation, buildGradient, buildOutputs, buildTraining } from './programs.js'
+import { buildEvaluation, buildGradient, buildOutputs, buildTraining, stateNames } from './programs.js'
 import { summarizeEpoch, type StepMeasurements } from './training.js'
+import { pick, place, weightGroups, type WeightGroup } from './weight-groups.js'
 
 /** A run is cut into calls of about this length, since an abort is seen only between calls. */
 const callMs = 120
@@ -386,7 +387,7 @@ class Pace {
 
 type Measured = { readonly [K in keyof StepMeasurements]: number[] }
 
-/** What a step changes: the flat parameters and the optimiser's slots, by name. */
+/** What a step changes: the weights and the optimiser's slots, group by group, by name. */
 type State = Readonly<Record<string, ort.Tensor>>
 
 class CompiledTraining implements Training {
@@ -394,6 +395,7 @@ class CompiledTraining implements Training {
   /** Where the next call writes; the two change places. New arrays each call would pile up faster than they are collected. */
   #spare: State
   #updates = 0
+  readonly #groups: readonly WeightGroup[]
   readonly #fixed: Record<string, ort.Tensor>
   readonly #pace = new Pace()
 
@@ -403,14 +405,19 @@ class CompiledTraining implements Training {
   ) {
     const { net, optimizer, rows, parameters } = options
     const rule = optimizerRules[optimizer.kind]
-    const slot = (): ort.Tensor => vector(new Float32Array(net.parameterCount).fill(rule.initial(optimizer)))
-    const state = (initial: Float32Array): State =>
-      Object.fromEntries([
-        ['parameters', vector(initial.slice())],
-        ...Array.from({ length: rule.slots }, (_, i) => [`slot${i}`, slot()]),
-      ]) as State
-    this.#state = state(parameters)
-    this.#spare = state(parameters)
+    this.#groups = weightGroups(net)
+    const state = (): State =>
+      Object.fromEntries(
+        this.#groups.flatMap((group, k) => {
+          const [weights, ...slots] = stateNames(k, rule.slots)
+          const values = pick(group, parameters)
+          const tensor = (data: Float32Array): ort.Tensor => new ort.Tensor('float32', data, group.shape)
+          const slot = (): ort.Tensor => tensor(new Float32Array(values.length).fill(rule.initial(optimizer)))
+          return [[weights!, tensor(values)], ...slots.map((name) => [name, slot()] as const)]
+        }),
+      ) as State
+    this.#state = state()
+    this.#spare = state()
     this.#fixed = rowFeeds(net, rows)
     rule.hyperparameters(optimizer).forEach((value, i) => (this.#fixed[`hyper${i}`] = scalar(value)))
   }
@@ -420,7 +427,9 @@ class CompiledTraining implements Training {
   }
 
   parameters(): Float32Array {
-    return (this.#state['parameters']!.data as Float32Array).slice()
+    const flat = new Float32Array(this.options.net.parameterCount)
+    this.#groups.forEach((group, k) => place(group, this.#state[`weights${k}`]!.data as Float32Array, flat))
+    return flat
   }
 
   async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {

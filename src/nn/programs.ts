@@ -10,6 +10,7 @@ import { Graph, type ElementType } from './onnx-graph.js'
 import { optimizerRules } from './optimizers.js'
 import { nameOf, symbol, tensorOf, trace } from './tracing.js'
 import type { Loss, Objective, OptimizerSpec } from './training.js'
+import { weightGroups, type WeightGroup } from './weight-groups.js'
 
 /**
  * The programs of the compiled engine: each a graph whose heart is one `Scan`, so that a single call runs many steps.
@@ -67,22 +68,28 @@ export interface TrainingShape {
   readonly objective: Objective
 }
 
+/** The state of a group of weights by name: its weights and the optimiser's slots. */
+export function stateNames(group: number, slots: number): string[] {
+  return [`weights${group}`, ...Array.from({ length: slots }, (_, i) => `slot${i}_${group}`)]
+}
+
 /**
- * Inputs: features, targets, parameters, slot0…, hyper0…, indexes `[steps, batch]`, schedule0… `[steps]`, mask0…
- * `[steps, batch, …]`. Outputs: the state after the last step, and per step losses, correct, norms.
+ * Inputs: features, targets, weights and slots of each group (`stateNames`), hyper0…, indexes `[steps, batch]`,
+ * schedule0… `[steps]`, mask0… `[steps, batch, …]`. Outputs: the state after the last step, and per step losses,
+ * correct, norms.
  * @throws LoweringError naming the operation and layer that has no lowering.
  */
 export function buildTraining({ net, loss, optimizer, batch, gradientNorms, objective }: TrainingShape): Uint8Array {
   const rule = optimizerRules[optimizer]
-  const size = net.parameterCount
-  const slots = Array.from({ length: rule.slots }, (_, i) => `slot${i}`)
+  const groups = weightGroups(net)
+  const state = groups.flatMap(({ shape }, k) => stateNames(k, rule.slots).map((name) => ({ name, shape })))
   const hyperparameters = rule.hyperparameters({ kind: optimizer, learningRate: 1 })
   const hyper = hyperparameters.map((_, i) => `hyper${i}`)
   const scheduled = rule.schedule(hyperparameters, 1).map((_, i) => `schedule${i}`)
   const dropouts = dropoutLayers(net)
 
   const body = new Graph()
-  for (const name of ['parameters', ...slots]) body.input(`in_${name}`, 'float32', [size])
+  for (const { name, shape } of state) body.input(`in_${name}`, 'float32', shape)
   body.input('batch_indexes', 'int32', [batch])
   for (const name of scheduled) body.input(`step_${name}`, 'float32', [])
   dropouts.forEach(({ shape }, i) => body.input(`batch_mask${i}`, 'float32', [batch, ...shape]))
@@ -90,7 +97,7 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
   const where: { layer?: string } = {}
   const measured: string[] = []
   trace(body, 'float32', where, () => {
-    const parameters = splitParameters(body, net.parameters, 'in_parameters')
+    const parameters = readGroups(body, net, groups)
     const rows = gatherBatch(body, net, loss, 'batch_indexes', batch)
     const dropoutMasks = dropouts.map(({ shape }, i) => tensorOf(symbol(`batch_mask${i}`, [batch, ...shape])))
     let outputs: tf.Tensor | undefined
@@ -98,24 +105,30 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
       outputs = applyNet(net, current, rows.batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
       return meanLoss(loss, outputs, rows.targets)
     }
-    let measuredGradient: string | undefined
+    let measuredGradients: string[] | undefined
     const { value, grads } =
       objective === 'loss'
         ? tf.valueAndGrads(lossOf)(parameters)
-        : squaredGradientNorm(lossOf, parameters, (inner) => (measuredGradient = joinGradients(body, inner)))
-    const gradient = joinGradients(body, grads)
+        : squaredGradientNorm(
+            lossOf,
+            parameters,
+            (inner) => (measuredGradients = joinByGroup(body, net, groups, inner)),
+          )
+    const gradients = joinByGroup(body, net, groups, grads)
     // Whatever is descended on, what is reported is the loss and the norm of its gradient.
-    measuredGradient ??= gradient
-    const next = rule.lower(body, {
-      parameters: 'in_parameters',
-      gradient,
-      slots: slots.map((name) => `in_${name}`),
-      hyper,
-      scheduled: scheduled.map((name) => `step_${name}`),
+    measuredGradients ??= gradients
+    groups.forEach(({ shape }, k) => {
+      const [weights, ...slots] = stateNames(k, rule.slots).map((name) => `in_${name}`)
+      const next = rule.lower(body, {
+        parameters: weights!,
+        gradient: gradients[k]!,
+        slots,
+        hyper,
+        scheduled: scheduled.map((name) => `step_${name}`),
+      })
+      for (const name of [next.parameters, ...next.slots]) body.output(name, 'float32', shape)
     })
 
-    const state = [next.parameters, ...next.slots]
-    state.forEach((name) => body.output(name, 'float32', [size]))
     const zero = body.scalar(0)
     body.outputAs('step_loss', nameOf(value), 'float32', [])
     body.outputAs(
@@ -126,7 +139,7 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
     )
     measured.push('losses', 'correct')
     if (gradientNorms) {
-      body.outputAs('step_norm', body.op('ReduceL2', [measuredGradient], { axes: [0], keepdims: 0 }), 'float32', [])
+      body.outputAs('step_norm', normOf(body, measuredGradients), 'float32', [])
       measured.push('norms')
     }
   })
@@ -134,22 +147,48 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
 
   const program = new Graph()
   declareRows(program, net, loss)
-  for (const name of ['parameters', ...slots]) program.input(name, 'float32', [size])
+  for (const { name, shape } of state) program.input(name, 'float32', shape)
   hyper.forEach((name) => program.input(name, 'float32', []))
   program.input('indexes', 'int32', ['steps', batch])
   for (const name of scheduled) program.input(name, 'float32', ['steps'])
   dropouts.forEach(({ shape }, i) => program.input(`mask${i}`, 'float32', ['steps', batch, ...shape]))
   const scanned = ['indexes', ...scheduled, ...dropouts.map((_, i) => `mask${i}`)]
-  const states = ['parameters', ...slots]
   const results = program.ops(
     'Scan',
-    [...states, ...scanned],
+    [...state.map(({ name }) => name), ...scanned],
     { num_scan_inputs: scanned.length, body: { graph: body } },
-    states.length + measured.length,
+    state.length + measured.length,
   )
-  states.forEach((name, i) => program.outputAs(`next_${name}`, results[i]!, 'float32', [size]))
-  measured.forEach((name, i) => program.outputAs(name, results[states.length + i]!, 'float32', ['steps']))
+  state.forEach(({ name, shape }, i) => program.outputAs(`next_${name}`, results[i]!, 'float32', shape))
+  measured.forEach((name, i) => program.outputAs(name, results[state.length + i]!, 'float32', ['steps']))
   return program.encode()
+}
+
+/** The net's parameters in their order, out of the groups' states. */
+function readGroups(g: Graph, net: Net, groups: readonly WeightGroup[]): tf.Tensor[] {
+  const tensors = new Map<Parameter, tf.Tensor>()
+  groups.forEach(({ members, shape }, k) => {
+    const read =
+      shape.length === 1
+        ? splitParameters(g, members, `in_weights${k}`)
+        : [tensorOf(symbol(`in_weights${k}`, members[0]!.shape))]
+    members.forEach((member, i) => tensors.set(member, read[i]!))
+  })
+  return net.parameters.map((parameter) => tensors.get(parameter)!)
+}
+
+/** Gradients of the net's parameters, in their order, as one value for each group in the group's shape. */
+function joinByGroup(g: Graph, net: Net, groups: readonly WeightGroup[], gradients: readonly tf.Tensor[]): string[] {
+  return groups.map(({ members, shape }) => {
+    const own = members.map((member) => gradients[net.parameters.indexOf(member)]!)
+    return shape.length === 1 ? joinGradients(g, own) : nameOf(own[0]!)
+  })
+}
+
+/** The Euclidean norm over all groups. */
+function normOf(g: Graph, gradients: readonly string[]): string {
+  const squares = gradients.map((gradient) => g.op('ReduceSumSquare', [gradient], { keepdims: 0 }))
+  return g.op('Sqrt', [squares.reduce((a, b) => g.op('Add', [a, b]))])
 }
 
 /**
