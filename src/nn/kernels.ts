@@ -155,12 +155,15 @@ register('Square', ({ x }) => elementwise([x!], x!.dtype, ([name]) => graph().op
 register('Rsqrt', ({ x }) =>
   elementwise([x!], x!.dtype, (names) => graph().op('Reciprocal', [graph().op('Sqrt', names)])),
 )
-register('SquaredDifference', ({ a, b }) =>
-  elementwise([a!, b!], a!.dtype, (names) => {
-    const difference = graph().op('Sub', names)
-    return graph().op('Mul', [difference, difference])
-  }),
-)
+/** Squares by what was squared: a loss sums them in one operation. */
+const squared = new WeakMap<object, tf.TensorInfo>()
+
+register('SquaredDifference', ({ a, b }) => {
+  const difference = elementwise([a!, b!], a!.dtype, (names) => graph().op('Sub', names))
+  const square = elementwise([difference], a!.dtype, ([name]) => graph().op('Mul', [name!, name!]))
+  squared.set(square.dataId, difference)
+  return square
+})
 
 /** (Leaky) ReLUs by what goes in: where one is positive so is the other. */
 const activated = new WeakMap<object, tf.TensorInfo>()
@@ -328,31 +331,24 @@ for (const [kernel, op] of Object.entries(reductions)) {
       op === 'ReduceSum'
         ? graph().op(op, [name, graph().integers(over)], { keepdims: keep ? 1 : 0 })
         : graph().op(op, [name], { axes: over, keepdims: keep ? 1 : 0 })
-    if (!keep && isChannelsFirst(x!)) {
-      const last = x!.shape.length - 1
-      if (axes.length > last) return symbol(reduce(channelsFirstOf(x!), axes), shape, x!.dtype)
-      // A bias's gradient sums over all but the channels, which lie first.
-      if (axes.length === last && !axes.includes(last))
-        return symbol(
-          reduce(
-            channelsFirstOf(x!),
-            axes.map((axis) => axis + 1),
-          ),
-          shape,
-          x!.dtype,
-        )
+    if (!keep && axes.length === x!.shape.length) {
+      const root = op === 'ReduceSum' ? squared.get(x!.dataId) : undefined
+      const all = root ?? x!
+      const name = isChannelsFirst(all) ? channelsFirstOf(all) : nameOf(all)
+      const sum = root === undefined ? reduce(name, axes) : graph().op('ReduceSumSquare', [name], { keepdims: 0 })
+      return symbol(sum, shape, x!.dtype)
+    }
+    // A bias's gradient sums over all but the channels, which lie first.
+    if (!keep && isChannelsFirst(x!) && axes.length === x!.shape.length - 1 && !axes.includes(axes.length)) {
+      const later = axes.map((axis) => axis + 1)
+      return symbol(reduce(channelsFirstOf(x!), later), shape, x!.dtype)
     }
     return symbol(reduce(nameOf(x!), axes), shape, x!.dtype)
   })
 }
 
 /** Matrices are multiplied by Gemm, whose transposes cost nothing; true batches by MatMul. */
-function multiply(
-  a: tf.TensorInfo,
-  b: tf.TensorInfo,
-  transposeA: boolean,
-  transposeB: boolean,
-): tf.TensorInfo {
+function multiply(a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, transposeB: boolean): tf.TensorInfo {
   const [rankA, rankB] = [a.shape.length, b.shape.length]
   const rows = a.shape[transposeA ? rankA - 1 : rankA - 2]!
   const columns = b.shape[transposeB ? rankB - 2 : rankB - 1]!
