@@ -415,7 +415,7 @@ class CompiledTraining implements Training {
           const slot = (): ort.Tensor => tensor(new Float32Array(values.length).fill(rule.initial(optimizer)))
           return [[weights!, tensor(values)], ...slots.map((name) => [name, slot()] as const)]
         }),
-      ) as State
+      )
     this.#state = state()
     this.#spare = state()
     this.#fixed = rowFeeds(net, rows)
