@@ -57,7 +57,7 @@ function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRec
     title: options.x.title,
     ...(options.x.scale === 'log'
       ? spread(points.map((point) => point.x))
-      : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels } }),
+      : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels, tickCount: 8 } }),
   }
   const yScale =
     options.y.scale === 'log'

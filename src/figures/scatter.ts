@@ -79,4 +79,4 @@ export function scatter(options: ScatterOptions): FigureDefinition {
 const axisOf = (scale: 'linear' | 'log' = 'linear', values: readonly number[]): object =>
   scale === 'log'
     ? spread(values)
-    : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels } }
+    : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels, tickCount: 8 } }

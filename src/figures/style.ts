@@ -69,28 +69,43 @@ export const numberLabels =
   "datum.value === 0 ? '0' : abs(datum.value) >= 10000 ? format(datum.value, '~s')" +
   " : abs(datum.value) < 0.01 ? format(datum.value, '~e') : format(datum.value, '~g')"
 
-/**
- * A logarithmic scale that holds the values (all above 0) and reaches to 1, 2 or 5 times a power of ten on both sides,
- * with that axis's labels: powers of ten where there are three and more, else 1, 2 and 5 times them.
- */
-export function logarithmic(values: readonly number[]): { scale: object; axis: object } {
-  const [least, most] = values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, 0])
+/** 1, 2 and 5 times the powers of ten from one that is at most `least` to one that is at least `most`, ascending. */
+function stepsAround(least: number, most: number): number[] {
   const steps: number[] = []
   for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++)
     for (const digit of [1, 2, 5]) steps.push(Number(`${digit}e${power}`))
+  return steps
+}
+
+/** Powers of ten where three and more lie within a range, else 1, 2 and 5 times them. */
+function ticksWithin(least: number, most: number): number[] {
+  const steps = stepsAround(least, most).filter((step) => step >= least && step <= most)
+  const powers = steps.filter((step) => step.toExponential().startsWith('1e'))
+  return powers.length >= 3 ? powers : steps
+}
+
+const extentOf = (values: readonly number[]): [number, number] =>
+  values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, 0])
+
+/**
+ * A logarithmic scale that holds the values (all above 0) and reaches to 1, 2 or 5 times a power of ten on both sides,
+ * with that axis's labels.
+ */
+export function logarithmic(values: readonly number[]): { scale: object; axis: object } {
+  const [least, most] = extentOf(values)
+  const steps = stepsAround(least, most)
   const [low, high] = [steps.findLast((step) => step <= least)!, steps.find((step) => step >= most)!]
-  const inside = steps.filter((step) => step >= low && step <= high)
-  const powers = inside.filter((step) => step.toExponential().startsWith('1e'))
   return {
     scale: { type: 'log', domain: low === high ? [low / 2, high * 2] : [low, high], nice: false },
-    axis: { values: powers.length >= 3 ? powers : inside, labelExpr: numberLabels },
+    axis: { values: ticksWithin(low, high), labelExpr: numberLabels },
   }
 }
 
 /** The same for values that stand side by side on an axis: it ends a little beyond the outermost. */
 export function spread(values: readonly number[]): { scale: object; axis: object } {
-  const { axis } = logarithmic(values)
-  return { scale: { type: 'log', nice: false, padding: 12 }, axis: { ...axis, grid: true } }
+  const ticks = ticksWithin(...extentOf(values))
+  const labels = ticks.length >= 2 ? { values: ticks } : { tickCount: 5 }
+  return { scale: { type: 'log', nice: false, padding: 12 }, axis: { ...labels, labelExpr: numberLabels, grid: true } }
 }
 
 /** Names in the order a reader expects: numbers by size, words and numbered words by the alphabet. */

@@ -2,7 +2,7 @@ import { median } from '../analysis/statistics.js'
 import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, withResult } from './select.js'
+import { describeSeedCount, seedCount, withResult } from './select.js'
 import { frame, logarithmic, palette, size, spread } from './style.js'
 
 interface Side {
@@ -37,14 +37,15 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
   const sides = [options.left, ...(options.right === undefined ? [] : [options.right])]
   const points = sides.map((side) => pointsOf(options, side, records))
   if (points.every((values) => values.length === 0)) return undefined
-  const subtitle = [describeSeedCount(records), 'medians', options.settings?.(records)]
+  const medians = seedCount(records) > 1 ? 'medians' : undefined
+  const subtitle = [describeSeedCount(records), medians, options.settings?.(records)]
   const x = {
     field: 'x',
     type: 'quantitative',
     title: options.x.title,
     ...(options.x.scale === 'log'
       ? spread(points.flat().map(({ x }) => x))
-      : { scale: { nice: false, zero: false }, axis: {} }),
+      : { scale: { nice: false, zero: false }, axis: { tickCount: 8 } }),
   }
   const labels = [...new Set(sides.flatMap((side) => side.lines.map(({ label }) => label)))]
   const view = ({ title, scale, domain }: Side, i: number): object => {
@@ -66,14 +67,8 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
         grid: i === 0,
       },
     }
-    return {
-      data: { values: points[i] },
-      mark: {
-        type: 'line',
-        strokeWidth: 1.8,
-        color,
-        point: options.x.scale === 'log' ? { color, filled: true } : false,
-      },
+    const line = {
+      mark: { type: 'line', strokeWidth: 1.8, color },
       encoding: {
         x,
         y,
@@ -81,18 +76,14 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
           field: 'line',
           type: 'nominal',
           title: null,
-          scale: {
-            domain: labels,
-            range: [
-              [1, 0],
-              [6, 4],
-              [2, 3],
-            ].slice(0, labels.length),
-          },
-          legend: labels.length > 1 ? { symbolType: 'stroke', symbolStrokeColor: '#333' } : null,
+          scale: { domain: labels, range: dashes.slice(0, labels.length) },
+          legend: labels.length > 1 ? { symbolType: 'stroke', symbolStrokeColor: '#333', symbolSize: 400 } : null,
         },
       },
     }
+    // Few values along a logarithmic axis are points; a mark of their own, or the legend would show them for lines.
+    const dots = { mark: { type: 'point', filled: true, opacity: 1, color }, encoding: { x, y } }
+    return { data: { values: points[i] }, layer: options.x.scale === 'log' ? [line, dots] : [line] }
   }
   return {
     ...frame(options.title, [subtitle.filter((part) => part !== undefined).join(' · ')]),
@@ -101,6 +92,13 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
     resolve: { scale: { y: 'independent' } },
   }
 }
+
+/** Solid, dashed, dotted. */
+const dashes = [
+  [1, 0],
+  [6, 4],
+  [2, 3],
+] as const
 
 interface Point {
   readonly x: number

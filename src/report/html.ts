@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { verdictCells, verdictColumns } from './markdown.js'
+import { fragileNote, headline, verdictCells, verdictColumns } from './markdown.js'
 import { pageScript } from './page-script.js'
 import { pageStyle } from './page-style.js'
 import { formatCell, type Report } from './report.js'
@@ -32,7 +32,7 @@ export function renderHtml(report: Report, bundle: readonly string[]): string {
 <header>
 <h1>${escapeHtml(report.title)}</h1>
 <p class="question">${escapeHtml(report.question)}</p>
-<p>Sweep <code>${escapeHtml(report.sweep)}</code>: ${escapeHtml(report.outcome)}. Source: ${escapeHtml(report.source)}.</p>
+<p>Sweep <code>${escapeHtml(report.sweep)}</code>: ${escapeHtml(headline(report))} Source: ${escapeHtml(report.source)}.</p>
 <nav aria-label="Sections"><a href="#verdicts">Verdicts</a> <a href="#figures">Figures</a> <a href="#trials">Trials</a> <a href="#manifest">Manifest</a></nav>
 </header>
 <main>
@@ -86,7 +86,7 @@ function verdictTable({ verdicts }: Report): string {
     return `<tr>${cells.join('')}</tr>`
   })
   const head = verdictColumns.map((column) => `<th scope="col">${column}</th>`).join('')
-  return `<table class="verdicts"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>`
+  return `<table class="verdicts"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>${verdicts.some(({ fragile }) => fragile) ? `\n<p class="note">${escapeHtml(fragileNote)}</p>` : ''}`
 }
 
 /** The still picture stands until the script has drawn its own: the page also reads where scripts may not run. */

@@ -11,11 +11,12 @@ export function renderMarkdown(report: Report, imageOf: (name: string) => string
   return `${[
     `# ${escapeMarkdown(report.title)}`,
     escapeMarkdown(report.question),
-    `Sweep ${escapeMarkdown(report.sweep)}: ${escapeMarkdown(report.outcome)}. Source: ${escapeMarkdown(report.source)}.`,
+    `Sweep ${escapeMarkdown(report.sweep)}: ${escapeMarkdown(headline(report))} Source: ${escapeMarkdown(report.source)}.`,
     '## Verdicts',
     report.verdicts.length === 0
       ? 'This experiment makes no claims.'
       : tableOf(verdictColumns, report.verdicts.map(verdictCells)),
+    ...(report.verdicts.some(({ fragile }) => fragile) ? [fragileNote] : []),
     '## Figures',
     ...(report.figures.length === 0 ? ['Nothing to draw yet.'] : []),
     ...report.figures.flatMap(({ name, caption }) => [
@@ -36,6 +37,14 @@ export function renderMarkdown(report: Report, imageOf: (name: string) => string
     tableOf(['what', 'value'], report.manifest),
   ].join('\n\n')}\n`
 }
+
+/** What a reader wants first: how much ran, and what came of it. */
+export function headline({ outcome, tally }: Report): string {
+  return tally === '' ? `${outcome}.` : `${outcome}; of its claims ${tally}.`
+}
+
+export const fragileNote =
+  'A fragile claim is one that the literature disagrees on, or that its own source does not bear out: it is reported, not relied on.'
 
 export const verdictColumns = ['claim', 'verdict', 'ours', 'published', 'effect', '95 % interval', 'seeds'] as const
 

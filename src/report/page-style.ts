@@ -11,11 +11,13 @@ th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align
 .verdicts { overflow-wrap: break-word } .verdicts tbody th { font-weight: normal; min-width: 12rem } .facts th { width: 11rem; font-weight: normal; color: var(--soft) }
 .reproduced { color: var(--good); font-weight: bold } .not-reproduced { color: var(--bad); font-weight: bold } .inconclusive { color: var(--open); font-weight: bold }
 figure { margin: 0 0 2rem } .drawing { background: #fff; max-width: 100%; overflow-x: auto } .drawing svg, .drawing img { display: block; max-width: 100%; height: auto }
-figcaption { color: var(--soft); font-size: .9rem } .trouble { color: var(--bad) }
+figcaption, .note { color: var(--soft); font-size: .9rem } .trouble { color: var(--bad) }
 .wide { overflow-x: auto } #trial-table { overflow-wrap: normal; width: auto; min-width: 100% } #trial-table td { max-width: 24rem } #trial-table .number { text-align: right; font-variant-numeric: tabular-nums }
 #trial-table thead button { all: unset; cursor: pointer; font-weight: bold; white-space: nowrap } #trial-table thead button:focus-visible { outline: 2px solid var(--link) }
 th[aria-sort=ascending] button::after { content: " ▲" } th[aria-sort=descending] button::after { content: " ▼" }
 .tools { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin-bottom: .5rem } .tools[hidden] { display: none }
 @media (max-width: 45rem) { .verdicts thead { position: absolute; left: -9999px } .verdicts tr, .verdicts td, .verdicts tbody th { display: block } .verdicts tr { border-bottom: 2px solid var(--line); padding: .5rem 0 } .verdicts td, .verdicts tbody th { border: 0; padding: .15rem 0 } .verdicts { overflow-wrap: break-word } .verdicts tbody th { font-weight: bold } .verdicts td::before { content: attr(data-label) ": "; color: var(--soft); font-weight: normal } .facts th, .facts td { display: block; width: auto; border: 0; padding: .1rem 0 } .facts td { padding-bottom: .5rem } }
-@media print { :root { --text: #000; --soft: #333; --ground: #fff; --line: #999; --band: #eee } nav, .tools, .vega-embed details { display: none !important } .wide { overflow: visible } #trial-table { font-size: .6rem; overflow-wrap: anywhere } figure { break-inside: avoid } body { max-width: none } }
+@page { margin: 14mm } @page wide { size: A4 landscape; margin: 10mm }
+@media print { :root { --text: #000; --soft: #333; --ground: #fff; --line: #999; --band: #eee } nav, .tools label, .tools button, caption, .vega-embed details { display: none !important } body { max-width: none; padding: 0; font-size: .8rem } .verdicts tr, .facts tr, #trial-table tr { break-inside: avoid } figure { break-inside: avoid } h2, h3 { break-after: avoid }
+  #trials { page: wide } .wide { overflow: visible } #trial-table { font-size: .5rem } #trial-table th, #trial-table td { padding: .15rem .25rem; max-width: none } #trial-table thead button { white-space: normal; overflow-wrap: anywhere } }
 `

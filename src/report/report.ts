@@ -52,6 +52,8 @@ export interface Report {
   readonly source: string
   /** One sentence of counts. */
   readonly outcome: string
+  /** How many claims came out which way; empty when there are none. */
+  readonly tally: string
   readonly verdicts: readonly ClaimVerdict[]
   readonly figures: readonly ReportFigure[]
   /** Figures that could not be drawn, and why. */
@@ -73,6 +75,7 @@ export async function buildReport({ experiment, facts, records, read }: ReportIn
       troubles.push(`${name} could not be drawn: ${(error as Error).message}`)
     }
   }
+  const verdicts = judge(experiment.claims, records)
   return {
     sweep: facts.sweep,
     experiment: experiment.name,
@@ -80,7 +83,8 @@ export async function buildReport({ experiment, facts, records, read }: ReportIn
     question: experiment.question,
     source: experiment.source,
     outcome: describeOutcome(records),
-    verdicts: judge(experiment.claims, records),
+    tally: tallyOf(verdicts),
+    verdicts,
     figures,
     troubles,
     table: tabulate(records),
@@ -99,17 +103,29 @@ function describeOutcome(records: readonly TrialRecord[]): string {
   ].join(', ')
 }
 
+/** `4 reproduced, 1 inconclusive`. */
+function tallyOf(verdicts: readonly ClaimVerdict[]): string {
+  const counted = (['reproduced', 'not reproduced', 'inconclusive'] as const).map(
+    (state) => [state, verdicts.filter((verdict) => verdict.state === state).length] as const,
+  )
+  return counted.flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`])).join(', ')
+}
+
 /** Index, state and what varies first, then final metrics; what is the same in every trial stands in the manifest. */
 export function tabulate(records: readonly TrialRecord[]): TrialTable {
   const stages = new Set(records.map(({ trial }) => trial.stage))
-  const varying = [...distinctValues(records)].flatMap(([name, values]) => (values.size > 1 ? [name] : []))
+  // Four equal columns would say no more than one.
+  const oneSeed = records.every(({ trial: { seeds } }) => new Set(Object.values(seeds)).size === 1)
+  const settings = (record: TrialRecord): Record<string, ParamValue> =>
+    oneSeed ? { ...record.trial.params, seed: record.trial.seeds.init } : settingsOf(record)
+  const varying = [...distinctValues(records, settings)].flatMap(([name, values]) => (values.size > 1 ? [name] : []))
   const metrics = [...new Set(records.flatMap((record) => Object.keys(record.metrics)))].sort()
   const cells: readonly (readonly [column: string, of: (record: TrialRecord) => Cell | undefined])[] = [
     ['#', ({ trial }) => trial.index],
     ['trial', ({ trial }) => trial.id],
     ...(stages.size > 1 ? [['stage', ({ trial }: TrialRecord) => trial.stage] as const] : []),
     ['state', ({ state }) => state],
-    ...varying.map((name) => [name, (record: TrialRecord) => settingsOf(record)[name]] as const),
+    ...varying.map((name) => [name, (record: TrialRecord) => settings(record)[name]] as const),
     ...metrics.map((name) => [name, ({ metrics }: TrialRecord) => metrics[name]] as const),
     ['seconds', secondsOf],
     ['note', noteOf],
@@ -132,10 +148,13 @@ function settingsOf({ trial }: TrialRecord): Record<string, ParamValue> {
   }
 }
 
-function distinctValues(records: readonly TrialRecord[]): Map<string, Set<ParamValue>> {
+function distinctValues(
+  records: readonly TrialRecord[],
+  settings: (record: TrialRecord) => Record<string, ParamValue> = settingsOf,
+): Map<string, Set<ParamValue>> {
   const values = new Map<string, Set<ParamValue>>()
   for (const record of records) {
-    for (const [name, value] of Object.entries(settingsOf(record))) {
+    for (const [name, value] of Object.entries(settings(record))) {
       const known = values.get(name)
       if (known === undefined) values.set(name, new Set([value]))
       else known.add(value)
@@ -166,7 +185,10 @@ function describeManifest(
   const values = distinctValues(records)
   const fixed = [...values].flatMap(([name, set]) => (set.size === 1 ? [`${name} = ${[...set].join()}`] : []))
   const seeds = [...values].flatMap(([name, set]) =>
-    name.startsWith('seed.') ? [`${name.slice(5)}: ${[...set].join(', ')}`] : [],
+    name.startsWith('seed.') ? [`${name.slice(5)}: ${listed([...set])}`] : [],
+  )
+  const varied = [...values].flatMap(([name, set]) =>
+    set.size === 1 || name.startsWith('seed.') ? [] : [`${name}: ${listed([...set])}`],
   )
   const starts = records.flatMap(({ startedAtMs }) => startedAtMs ?? [])
   const ends = records.flatMap(({ endedAtMs }) => endedAtMs ?? [])
@@ -184,12 +206,21 @@ function describeManifest(
         .join('; ') || 'none',
     ],
     ['seeds', seeds.join('; ')],
+    ['varied', varied.join('; ') || 'nothing but seeds'],
     ['the same in every trial', fixed.join('; ') || 'nothing'],
     ['planned', timeOf(facts.createdAtMs)],
     // A spread would overflow the stack of arguments in a large sweep.
     ['first start', timeOf(starts.reduce((a, b) => Math.min(a, b), Infinity))],
     ['last end', timeOf(ends.reduce((a, b) => Math.max(a, b), -Infinity))],
   ]
+}
+
+/** More values than this are a range to a reader, not a list. */
+const mostListed = 24
+
+function listed(values: readonly ParamValue[]): string {
+  if (values.length <= mostListed) return values.join(', ')
+  return `${values.slice(0, mostListed - 1).join(', ')} … ${values.at(-1)} (${values.length} values)`
 }
 
 function timeOf(ms: number): string {

@@ -6,7 +6,7 @@ import type { FigureDefinition } from '../../src/figures/figure.js'
 import { paths } from '../../src/figures/paths.js'
 import { renderSvg } from '../../src/figures/render.js'
 import { scatter } from '../../src/figures/scatter.js'
-import { inReadingOrder, logarithmic } from '../../src/figures/style.js'
+import { inReadingOrder, logarithmic, spread } from '../../src/figures/style.js'
 import { contourFigure, surfaceFigure, type Surface } from '../../src/figures/surface.js'
 import { twinAxes } from '../../src/figures/twin-axes.js'
 import type { TrialRecord } from '../../src/trial.js'
@@ -240,6 +240,17 @@ describe('a logarithmic axis', () => {
     [[0.1, 0.1], [0.05, 0.2], [0.1]],
   ])('of %j reaches over %j with labels at %j', (values, domain, labels) => {
     expect(logarithmic(values)).toMatchObject({ scale: { domain, nice: false }, axis: { values: labels } })
+  })
+})
+
+describe('an axis for values side by side', () => {
+  it.each([
+    [[50, 8000], { values: [50, 100, 200, 500, 1000, 2000, 5000] }],
+    [[8000, 1_500_000], { values: [10_000, 100_000, 1e6] }],
+    [[1e-5, 1e-2], { values: [1e-5, 1e-4, 1e-3, 1e-2] }],
+    [[6, 9], { tickCount: 5 }],
+  ])('of %j has labels %j', (values, axis) => {
+    expect(spread(values)).toMatchObject({ scale: { type: 'log', nice: false }, axis })
   })
 })
 

@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeReport } from '../../src/cli/write-report.js'
 import { againstAxis } from '../../src/figures/against-axis.js'
-import { buildReport, type Report } from '../../src/report/report.js'
+import { buildReport, tabulate, type Report } from '../../src/report/report.js'
 import { renderHtml } from '../../src/report/html.js'
 import { renderMarkdown } from '../../src/report/markdown.js'
 import type { TrialRecord } from '../../src/trial.js'
@@ -109,8 +109,33 @@ describe('a report', () => {
     ])
       expect(page).toContain(text)
     expect(built.outcome).toBe('19 of 20 trials finished, 1 failed')
-    expect(Object.fromEntries(built.manifest)['the same in every trial']).toContain('rate = 0.1')
+    for (const text of [page, renderMarkdown(built, (name) => name)])
+      expect(text).toContain('19 of 20 trials finished, 1 failed; of its claims 1 reproduced.')
+    const manifest = Object.fromEntries(built.manifest)
+    expect(manifest['the same in every trial']).toContain('rate = 0.1')
+    expect(manifest['varied']).toMatch(/^width: 1, 2, 3, .*, 20; kind: plain, /)
+    expect(Object.fromEntries((await report(60)).manifest)['varied']).toContain('23 … 50 (50 values)')
     expect(built.troubles).toHaveLength(1)
+  })
+
+  it('has one column of seeds where the four seeds of every trial are one number', () => {
+    const one = records(4).map((record, i) => {
+      const seeds = { data: i, init: i, shuffle: i, corruption: i }
+      return { ...record, trial: { ...record.trial, seeds } }
+    })
+    expect(tabulate(one).columns).toEqual([
+      '#',
+      'trial',
+      'state',
+      'width',
+      'kind',
+      'seed',
+      'train/loss',
+      'seconds',
+      'note',
+    ])
+    expect(tabulate(records(4)).columns).toContain('seed.init')
+    expect(tabulate(records(4)).columns).not.toContain('seed')
   })
 
   it('lets no markup from outside into HTML or Markdown', async () => {
@@ -187,6 +212,19 @@ describe.skipIf(!hasChromium)('the page in a browser', () => {
     expect(await page.locator('h2').allTextContents()).toEqual(['Verdicts', 'Figures', 'Trials', 'Manifest'])
     await keepScreenshot(page, `report-${name}`)
     expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  it('is printed with the whole width of its table, and says which rows these are', async () => {
+    // What an A4 page in landscape has between its margins, in CSS pixels.
+    const { page } = await open('printed', 150, { viewport: { width: 1047, height: 718 } })
+    await page.emulateMedia({ media: 'print' })
+    expect(await page.locator('#filter').isVisible()).toBe(false)
+    expect(await page.locator('nav').isVisible()).toBe(false)
+    expect(await page.locator('#position').textContent()).toBe('1–100 of 150')
+    expect(await page.locator('#position').isVisible()).toBe(true)
+    const beyond = `document.querySelector('#trial-table').getBoundingClientRect().right - document.documentElement.clientWidth`
+    expect(await page.evaluate(beyond)).toBeLessThanOrEqual(0)
     await page.close()
   })
 
