@@ -6,7 +6,7 @@ import type { ClaimVerdict } from '../sweeps/conclude.js'
 
 export default class Figure extends BaseCommand {
   static override description =
-    "Draws a sweep's figures anew from its journal, or from MLflow alone (SVG, PNG and vega-lite JSON)"
+    "Draws a sweep's figures anew from its journal, or from MLflow alone (SVG, PNG, HTML and vega-lite JSON)"
   static override examples = [
     '<%= config.bin %> figure latest',
     '<%= config.bin %> figure --from http://127.0.0.1:5000 --sweep params-1a2b3c4d',

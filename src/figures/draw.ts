@@ -2,12 +2,14 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from '../errors.js'
 import type { TrialRecord } from '../trial.js'
+import { readBrowserBundle } from './browser-bundle.js'
 import type { FigureDefinition, ReadArtifact } from './figure.js'
+import { renderFigurePage } from './page.js'
 import { renderPng, renderSvg } from './render.js'
 
 /**
- * Draws every figure that has something to show into `folder`, each as SVG, PNG and vega-lite JSON, and returns the
- * files' paths. A file is replaced as a whole or not at all.
+ * Draws every figure that has something to show into `folder`, each as SVG, PNG, vega-lite JSON and a page of its own
+ * that needs nothing else, and returns the files' paths. A file is replaced as a whole or not at all.
  */
 export async function drawFigures(
   definitions: readonly FigureDefinition[],
@@ -16,6 +18,7 @@ export async function drawFigures(
   folder: string,
 ): Promise<string[]> {
   const files: string[] = []
+  let bundle: readonly string[] | undefined
   for (const definition of definitions) {
     const spec = await definition.draw(records, read)
     if (spec === undefined) continue
@@ -28,6 +31,9 @@ export async function drawFigures(
     await write('svg', svg)
     await write('png', await renderPng(svg))
     await write('vl.json', `${JSON.stringify(spec, null, 1)}\n`)
+    bundle ??= await readBrowserBundle()
+    const { name, caption } = definition
+    await write('html', renderFigurePage({ name, caption, spec, svg }, bundle))
   }
   return files
 }

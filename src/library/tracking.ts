@@ -5,7 +5,7 @@ import type { JournalEvent } from '../sweeps/journal.js'
 import { lockSweep } from '../sweeps/lock.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { MlflowClient } from '../tracking/mlflow-client.js'
-import { mlflowSettings } from '../tracking/mlflow-settings.js'
+import { experimentNameFrom, mlflowSettings } from '../tracking/mlflow-settings.js'
 import { MlflowTracker, type TrackedRuns } from '../tracking/mlflow-tracker.js'
 import { writeMlruns } from '../tracking/mlruns.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
@@ -113,7 +113,7 @@ export async function exportMlruns(
   return writeMlruns({
     ...sourcesOf(stored, checkpoints),
     folder,
-    experimentName: process.env['MLFLOW_EXPERIMENT_NAME'] ?? sweep.plan.experiment,
+    experimentName: experimentNameFrom(process.env) ?? sweep.plan.experiment,
     info,
     history: function* () {
       for (const { event } of trialEntries(sweep)) yield event

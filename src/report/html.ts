@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { contentPolicy, escapeHtml, jsonForScript, svgSource } from '../figures/page.js'
 import { fragileNote, headline, verdictCells, verdictColumns } from './markdown.js'
 import { pageScript } from './page-script.js'
 import { pageStyle } from './page-style.js'
@@ -13,15 +13,12 @@ const rowsPerPage = 100
  */
 export function renderHtml(report: Report, bundle: readonly string[]): string {
   const scripts = [...bundle, pageScript]
-  const hashes = scripts.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`)
-  // Vega compiles its expressions; they come from the experiment's figures, never from a trial's values.
-  const policy = `default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-eval' ${hashes.join(' ')}`
   const data = { figures: report.figures.map(({ spec }) => spec), table: report.table, rowsPerPage }
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="Content-Security-Policy" content="${contentPolicy(scripts)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
@@ -91,22 +88,7 @@ function verdictTable({ verdicts }: Report): string {
 
 /** The still picture stands until the script has drawn its own: the page also reads where scripts may not run. */
 function figureOf({ name, caption, svg }: Report['figures'][number]): string {
-  const source = `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`
   return `<figure><h3>${escapeHtml(name)}</h3>
-<div class="drawing"><img alt="${escapeHtml(caption)}" src="${source}"></div>
+<div class="drawing"><img alt="${escapeHtml(caption)}" src="${svgSource(svg)}"></div>
 <figcaption>${escapeHtml(caption)}</figcaption></figure>`
-}
-
-export function escapeHtml(text: string): string {
-  return text
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
-    .replace(/"/g, '&quot;')
-    .replace(/'/g, '&#39;')
-}
-
-/** JSON that cannot end the element it stands in. */
-function jsonForScript(value: unknown): string {
-  return JSON.stringify(value).replace(/</g, '\\u003c')
 }

@@ -1,7 +1,8 @@
 import { SpaceError, UnknownNameError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
+import { NameCheck } from '../names.js'
 import { contentHash } from '../seed.js'
-import type { Seeds, Trial, TrialId } from '../trial.js'
+import type { Params, Seeds, Trial, TrialId } from '../trial.js'
 import { maxTrials, pointsOfStages } from './points.js'
 import { isTogether, seedNames, type SeedsSpec, type SweepSpec } from './spec.js'
 
@@ -27,6 +28,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
   const profileName = spec.profile ?? 'reduced'
   const profile = Object.hasOwn(experiment.profiles, profileName) ? experiment.profiles[profileName] : undefined
   if (profile === undefined) throw new UnknownNameError('profile', profileName, Object.keys(experiment.profiles))
+  checkNames(experiment, spec)
   const pointsOf = pointsOfStages(experiment, profile, spec)
 
   const trials: Trial[] = []
@@ -44,6 +46,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
 
     const planned: Trial[] = []
     for (const params of points) {
+      checkTexts(params)
       // Data and cost depend on the point alone: asked once per point, not once per seed or parent.
       const data = stage.data(params).map((name) => [name, resolveData(name)])
       const cost = stage.cost(params)
@@ -84,6 +87,25 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     spec,
     trials,
     hash: hashTrials(trials),
+  }
+}
+
+/** @throws MldsError when an axis or the objective has a name that a tracker would refuse. */
+function checkNames(experiment: Experiment, spec: SweepSpec): void {
+  const axes = new NameCheck('axis')
+  for (const { space } of experiment.stages) axes.add(Object.keys(space))
+  new NameCheck('metric').add([(spec.objective ?? experiment.objective).metric])
+}
+
+/** Longer values MLflow would cut short without a word. */
+const longestText = 6000
+
+function checkTexts(params: Params): void {
+  for (const [name, value] of Object.entries(params)) {
+    if (typeof value === 'string' && value.length > longestText)
+      throw new SpaceError(
+        `${name}: a text of ${value.length} characters (at most ${longestText}): ${value.slice(0, 60)}…`,
+      )
   }
 }
 

@@ -33,7 +33,7 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
   parsed.username = parsed.password = ''
   const workspace = env['MLFLOW_WORKSPACE']
   const tls = tlsFrom(env)
-  const experimentName = env['MLFLOW_EXPERIMENT_NAME']
+  const experimentName = experimentNameFrom(env)
   const inFlight = wholeNumber(env, 'MLDS_TRACKING_IN_FLIGHT', 0)
   return {
     url: `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, ''),
@@ -45,9 +45,22 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
     timeoutMs: 1000 * wholeNumber(env, 'MLFLOW_HTTP_REQUEST_TIMEOUT', 120),
     retries: wholeNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7),
     backoffMs: wholeNumber(env, 'MLDS_TRACKING_BACKOFF_MS', 500),
-    ...(experimentName === undefined || experimentName === '' ? {} : { experimentName }),
+    ...(experimentName === undefined ? {} : { experimentName }),
     ...(inFlight === 0 ? {} : { inFlight }),
   }
+}
+
+const longestExperimentName = 500
+
+/** What MLFLOW_EXPERIMENT_NAME says; undefined when nothing. @throws MldsError when it is too long for MLflow. */
+export function experimentNameFrom(env: Environment): string | undefined {
+  const name = env['MLFLOW_EXPERIMENT_NAME']
+  if (name === undefined || name === '') return undefined
+  if (name.length <= longestExperimentName) return name
+  throw new MldsError(
+    'USAGE',
+    `MLFLOW_EXPERIMENT_NAME: ${name.length} characters (at most ${longestExperimentName}): ${name.slice(0, 60)}…`,
+  )
 }
 
 function parseUrl(url: string): URL {

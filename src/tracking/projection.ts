@@ -53,8 +53,13 @@ export const manifestPath = 'manifest.json'
 const checkpointNames = /\.(safetensors|pt|pth|ckpt|h5|onnx|bin)$/i
 /** Weights: large, and needed only by later stages. */
 export const isCheckpoint = (name: string): boolean => checkpointNames.test(name)
-/** Where a run keeps what its trial saved. */
-export const savedPath = (name: string): string => `saved/${name}`
+
+/** Where a run keeps what its trial saved; names that not every server takes are told apart by their hash. */
+export function savedPath(name: string): string {
+  const plain = name.replaceAll(/[^\w.+-]/g, '_')
+  const isPlain = plain === name && !/^\.+$/.test(name) && name.length <= 200
+  return `saved/${isPlain ? name : `${contentHash(name, 8)}-${plain.slice(-180)}`}`
+}
 
 /** Translates one sweep into MLflow's words: pure, apart from files that are read when somebody wants them. */
 export class SweepProjection {

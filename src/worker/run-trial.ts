@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { Dataset } from '../data/dataset.js'
 import { DataError, DivergedError, MldsError } from '../errors.js'
+import { NameCheck } from '../names.js'
 import type { Experiment, TrialContext } from '../experiments/experiment.js'
 import type { Engine } from '../nn/engine.js'
 import {
@@ -86,6 +87,8 @@ async function conduct(
   const stage = experiment.stages.find((candidate) => candidate.name === trial.stage)
   if (stage === undefined) throw new MldsError('STAGE', `experiment ${trial.experiment} has no stage: ${trial.stage}`)
 
+  // Before anything is written down that a tracker could not take.
+  const names = new NameCheck('metric')
   const context: TrialContext = {
     trial,
     seeds: trial.seeds,
@@ -95,6 +98,9 @@ async function conduct(
     parents: assignment.parents,
     async report(step, metrics) {
       signal.throwIfAborted()
+      if (!Number.isSafeInteger(step))
+        throw new MldsError('STEP', `the step of a report is not a whole number: ${step}`)
+      names.add(Object.keys(metrics))
       emit({ type: 'report', trial: trial.id, attempt, atMs: clock.now(), step, metrics })
       remember(metrics)
       requireFinite(metrics, step)
@@ -116,6 +122,7 @@ async function conduct(
     log,
   }
   const metrics = await stage.run(trial.params, context)
+  names.add(Object.keys(metrics))
   requireFinite(metrics, NaN)
   return metrics
 }

@@ -118,7 +118,7 @@ describe('the commands that look', () => {
   it('figure draws again from the journal', () => {
     rmSync(join(cwd, '.mlds', 'sweeps', sweep, 'figures'), { recursive: true })
     const { figures } = json<{ figures: string[] }>('figure', sweep)
-    expect(figures).toHaveLength(12)
+    expect(figures).toHaveLength(16)
     expect(figures.every((file) => existsSync(file))).toBe(true)
   })
 

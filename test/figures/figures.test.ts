@@ -120,9 +120,9 @@ describe('the figures of params', () => {
     expect((await renderPng(svg.replaceAll(/<text[^>]*>[^<]*<\/text>/g, ''))).length).toBeLessThan(png.length * 0.8)
   })
 
-  it('are written as SVG, PNG and vega-lite JSON', async () => {
+  it('are written as SVG, PNG, vega-lite JSON and a page', async () => {
     const files = await drawFigures(params.figures, recordsFor(widths, [0, 1]), read, folder)
-    expect(files).toHaveLength(12)
+    expect(files).toHaveLength(16)
     expect(
       JSON.parse(
         readFileSync(
