@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { nameFlag, profileFlag, schedulerFlag, setFlag, targetArg } from '../cli/flags.js'
+import { engineFlag, nameFlag, profileFlag, schedulerFlag, setFlag, targetArg, workersFlag } from '../cli/flags.js'
 import { formatTable } from '../cli/table.js'
 
 const tableRows = 40
@@ -10,6 +10,7 @@ export default class Plan extends BaseCommand {
   static override examples = [
     '<%= config.bin %> plan params',
     '<%= config.bin %> plan params --set width=8,32,128 --set seed=0..4',
+    '<%= config.bin %> plan params --profile full --pilot --workers 8',
   ]
   static override args = { target: targetArg }
   static override flags = {
@@ -17,6 +18,11 @@ export default class Plan extends BaseCommand {
     profile: profileFlag,
     name: nameFlag,
     scheduler: schedulerFlag,
+    workers: workersFlag(),
+    engine: engineFlag(),
+    pilot: Flags.boolean({
+      description: 'run one trial for at most ten seconds, for a time estimate; its result is thrown away',
+    }),
     all: Flags.boolean({ description: `list every trial, not just the first ${tableRows}` }),
   }
 
@@ -25,14 +31,18 @@ export default class Plan extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { planTarget } = await import('../library/plan-target.js')
     const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
-    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { isResult } = await import('../sweeps/state.js')
-    const { plan } = await planTarget(args.target, flags, store)
+    const { plan, experiment } = await planTarget(args.target, flags, store)
 
     const id = sweepIdOf(plan)
-    const existing = (await store.sweepIds()).includes(id) ? (await SweepFolder.open(store, id)).restore() : undefined
-    const isDone = (trial: string): boolean => isResult(existing?.trials.get(trial)?.outcome)
-    const done = plan.trials.filter((trial) => isDone(trial.id)).length
+    const { findEarlierResults } = await import('../sweeps/reuse.js')
+    const { describeEstimate, estimate, missingTrials } = await import('../library/estimate.js')
+    const wanted = await missingTrials(store, plan)
+    const earlier = await findEarlierResults(store, { id, plan }, new Set(wanted.map((trial) => trial.id)))
+    const missing = wanted.filter((trial) => !earlier.has(trial.id))
+    const toRun = new Set(missing.map((trial) => trial.id))
+    const done = plan.trials.length - wanted.length
+    const standing = (trial: string): string =>
+      toRun.has(trial) ? '' : earlier.has(trial) ? `in ${earlier.get(trial)!.from}` : 'done'
 
     const axes = varyingAxes(plan.trials)
     const shown = flags.all ? plan.trials : plan.trials.slice(0, tableRows)
@@ -42,14 +52,43 @@ export default class Plan extends BaseCommand {
       trial.stage,
       ...axes.map((axis) => String(trial.params[axis] ?? '')),
       describeSeeds(trial.seeds),
-      isDone(trial.id) ? 'done' : '',
+      standing(trial.id),
     ])
     this.log(formatTable(['#', 'trial', 'stage', ...axes, 'seed', 'state'], rows))
     if (shown.length < plan.trials.length)
       this.log(`… and ${plan.trials.length - shown.length} more (--all lists them)`)
+    const taken = earlier.size === 0 ? '' : `, ${earlier.size} to take over from other sweeps`
     this.log(
-      `\n${id}: ${plan.trials.length} trials of ${plan.experiment} (${plan.profile}), ${done} done, ${plan.trials.length - done} to run`,
+      `\n${id}: ${plan.trials.length} trials of ${plan.experiment} (${plan.profile}), ${done} done${taken}, ${missing.length} to run`,
     )
-    return { sweep: id, planned: plan.trials.length, done, hash: plan.hash, trials: plan.trials }
+    const expected = await estimate({
+      store,
+      plan,
+      experiment,
+      trials: missing,
+      workers: flags.workers,
+      engine: flags.engine,
+      pilot: flags.pilot,
+    })
+    if (expected !== undefined) {
+      this.log(`Time: ${describeEstimate(expected)}`)
+      this.log(`With --track: ${missing.length + 1} runs and about ${expected.points} points written to MLflow`)
+    } else if (missing.length > 0) {
+      this.log(
+        flags.pilot
+          ? 'Time: unknown; the pilot failed, or had nothing to report in ten seconds'
+          : 'Time: unknown; nothing of this experiment has run here yet (--pilot runs one trial for at most ten seconds)',
+      )
+    }
+    return {
+      sweep: id,
+      planned: plan.trials.length,
+      done,
+      takenOver: earlier.size,
+      toRun: missing.length,
+      hash: plan.hash,
+      ...(expected === undefined ? {} : { estimate: expected }),
+      trials: plan.trials,
+    }
   }
 }

@@ -1,7 +1,9 @@
 import { Flags, type Interfaces } from '@oclif/core'
 import type { SweepSummary } from '../library/execute-sweep.js'
 import { MldsError } from '../errors.js'
+import type { Experiment } from '../experiments/experiment.js'
 import type { Store } from '../store.js'
+import type { Plan } from '../sweeps/plan.js'
 import { BaseCommand } from '../cli/base-command.js'
 import {
   engineFlag,
@@ -82,6 +84,7 @@ export default class Sweep extends BaseCommand {
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
     const sweep = await freezePlan(store, plan, flags.extend)
+    if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
     const summary = await runInTerminal({
       store,
       sweep,
@@ -98,5 +101,34 @@ export default class Sweep extends BaseCommand {
     })
     this.log(formatSummary(summary))
     return summary
+  }
+  /** The original sizes can take hours: that is said before anything starts. */
+  async #sayHowLong({
+    store,
+    plan,
+    experiment,
+    flags,
+  }: {
+    store: Store
+    plan: Plan
+    experiment: Experiment
+    flags: SweepFlags
+  }): Promise<void> {
+    const { describeEstimate, estimate, missingTrials } = await import('../library/estimate.js')
+    const trials = await missingTrials(store, plan)
+    if (trials.length === 0) return
+    const pilot = flags.nats === undefined
+    const expected = await estimate({
+      store,
+      plan,
+      experiment,
+      trials,
+      workers: flags.workers,
+      engine: flags.engine,
+      pilot,
+    })
+    this.#say(
+      `${trials.length} trials to run: ${expected === undefined ? 'how long that takes is unknown' : describeEstimate(expected)}. Ctrl-C whenever you like: nothing is lost.`,
+    )
   }
 }

@@ -17,7 +17,7 @@ export interface EarlierResult {
  */
 export async function findEarlierResults(
   store: Store,
-  sweep: SweepFolder,
+  sweep: { readonly id: string; readonly plan: { readonly experiment: string } },
   wanted: ReadonlySet<TrialId>,
 ): Promise<Map<TrialId, EarlierResult>> {
   const found = new Map<TrialId, EarlierResult>()
