@@ -145,9 +145,11 @@ async function track(
       try {
         return await tracking.finish(info, conclusion)
       } catch (error) {
-        const reason = patience.signal.aborted ? `not within ${patienceMs / 1000} s` : (error as Error).message
+        const { message, hint } = error as Error & { hint?: string }
+        const reason = patience.signal.aborted ? `not within ${patienceMs / 1000} s` : message
+        const advice = hint === undefined || patience.signal.aborted ? '' : ` (${hint})`
         say(
-          `MLflow has not got all of it: ${reason}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
+          `MLflow has not got all of it: ${reason}${advice}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
         )
         return undefined
       } finally {

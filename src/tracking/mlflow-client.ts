@@ -355,7 +355,9 @@ export class MlflowClient {
         .slice(0, 200)
     const hint =
       status === 401
-        ? 'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
+        ? this.settings.headers['authorization'] === undefined
+          ? 'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
+          : 'the user name with its password, or the token, that was given is not one of this server’s'
         : status === 403 && /host header/i.test(text)
           ? 'start the server with --allowed-hosts and the name you reach it by'
           : status === 404 && said.error_code === undefined

@@ -30,9 +30,12 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** A folder for a server whose files must be there before it starts; the server's `close` removes it. */
+export const freshFolder = (): string => mkdtempSync(join(tmpdir(), 'mlds-mlflow-'))
+
 /** A real MLflow server on a SQLite database of its own, in a process group of its own: its helpers outlive SIGTERM. */
 export async function startMlflow(options: ServerOptions = {}): Promise<MlflowServer> {
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'mlds-mlflow-'))
+  const folder = options.folder ?? freshFolder()
   const port = options.port ?? (await freePort())
   const args = ['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1']
   args.push(
