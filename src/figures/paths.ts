@@ -32,12 +32,16 @@ export function paths(options: PathsOptions): FigureDefinition {
       if (record === undefined || !(options.artifact in record.artifacts)) return undefined
       const points = await readJson<Point[]>(read, record, options.artifact)
       const runs = [...new Set(points.map(({ run }) => run))]
-      const labelled = withRoom(points)
-      const encoding = {
-        x: { field: 'x', type: 'quantitative', title: `${options.axis} 1`, scale: { zero: false, padding: 24 } },
-        y: { field: 'y', type: 'quantitative', title: `${options.axis} 2`, scale: { zero: false, padding: 16 } },
-        color: coloured('run', null, runs),
-      }
+      const frameOf = { x: padded(points.map(({ x }) => x)), y: padded(points.map(({ y }) => y)) }
+      const labelled = withRoom(points, frameOf)
+      const at = (field: 'x' | 'y', number: number): object => ({
+        field,
+        type: 'quantitative',
+        title: `${options.axis} ${number}`,
+        scale: { domain: frameOf[field], nice: false, zero: false },
+        axis: { tickCount: 8 },
+      })
+      const encoding = { x: at('x', 1), y: at('y', 2), color: coloured('run', null, runs) }
       const share = record.metrics['explained/2']
       const subtitle = [
         `${runs.length} runs, ${points.length} snapshots`,
@@ -47,7 +51,7 @@ export function paths(options: PathsOptions): FigureDefinition {
       return {
         ...frame(options.title, [subtitle.join(' · ')]),
         ...size,
-        height: 460,
+        height,
         layer: [
           {
             data: { values: points },
@@ -57,7 +61,7 @@ export function paths(options: PathsOptions): FigureDefinition {
           { data: { values: points }, mark: { type: 'point', filled: true, size: 26, opacity: 0.9 }, encoding },
           {
             data: { values: labelled },
-            mark: { type: 'text', fontSize: 10, dy: -8 },
+            mark: { type: 'text', fontSize: labelSize.font, baseline: 'middle' },
             encoding: { ...encoding, text: { field: 'label', type: 'nominal' } },
           },
         ],
@@ -66,18 +70,73 @@ export function paths(options: PathsOptions): FigureDefinition {
   }
 }
 
-/** Points whose label would lie on no other label, first and last points of runs before others. */
-function withRoom(points: readonly Point[]): (Point & { label: string })[] {
-  const span = (values: readonly number[]): number => Math.max(...values) - Math.min(...values) || 1
-  const [width, height] = [span(points.map(({ x }) => x)), span(points.map(({ y }) => y))]
-  const isEnd = (point: Point, i: number): boolean =>
-    points[i - 1]?.run !== point.run || points[i + 1]?.run !== point.run
-  const inTurn = points.map((point, i) => ({ point, first: isEnd(point, i) })).sort((a, b) => +b.first - +a.first)
-  const placed: Point[] = []
-  for (const { point } of inTurn) {
-    // A label takes about a twentieth of the width and a twenty-fifth of the height.
-    const free = placed.every((p) => Math.abs(p.x - point.x) > width / 18 || Math.abs(p.y - point.y) > height / 24)
-    if (free) placed.push(point)
+const height = 460
+/** Pixels that a label such as `95.3` takes, with a little air. */
+const labelSize = { font: 10, width: 28, height: 12 }
+/** Where a label may stand about its point, in pixels from one centre to the other, the best place first. */
+const places = [
+  [0, -11],
+  [20, 0],
+  [-20, 0],
+  [0, 11],
+  [19, -9],
+  [-19, -9],
+  [19, 9],
+  [-19, 9],
+] as const
+
+interface Frame {
+  readonly x: readonly [number, number]
+  readonly y: readonly [number, number]
+}
+
+/** The ends of an axis that leaves room for labels about its outermost values. */
+function padded(values: readonly number[]): [number, number] {
+  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const room = (high - low || 1) * 0.06
+  return [low - room, high + room]
+}
+
+interface Label extends Point {
+  readonly label: string
+}
+
+/**
+ * Labels that lie on no point, path or other label and inside the frame, at the place where they stand; the first and
+ * last points of runs choose before others, and a point without room has none.
+ */
+function withRoom(points: readonly Point[], frame: Frame): Label[] {
+  const [perX, perY] = [size.width / (frame.x[1] - frame.x[0]), height / (frame.y[1] - frame.y[0])]
+  const inPixels = points.map(({ x, y }) => [(x - frame.x[0]) * perX, (frame.y[1] - y) * perY] as const)
+  const joined = (i: number): boolean => points[i - 1]?.run === points[i]!.run
+  const taken = inPixels.flatMap((here, i) => (joined(i) ? alongLine(inPixels[i - 1]!, here) : [here]))
+  const isEnd = points.map((_, i) => !joined(i) || points[i + 1]?.run !== points[i]!.run)
+  const inTurn = [...points.keys()].sort((i, j) => Number(isEnd[j]) - Number(isEnd[i]))
+
+  const { width: wide, height: high } = labelSize
+  const placed: { readonly at: readonly [number, number]; readonly label: Label }[] = []
+  const free = ([x, y]: readonly [number, number]): boolean =>
+    x > wide / 2 &&
+    x < size.width - wide / 2 &&
+    y > high / 2 &&
+    y < height - high / 2 &&
+    taken.every(([px, py]) => Math.abs(px - x) > wide / 2 || Math.abs(py - y) > high / 2) &&
+    placed.every(({ at: [px, py] }) => Math.abs(px - x) > wide || Math.abs(py - y) > high)
+  for (const i of inTurn) {
+    const [x, y] = inPixels[i]!
+    const at = places.map(([dx, dy]) => [x + dx, y + dy] as const).find(free)
+    if (at === undefined) continue
+    const place = { x: frame.x[0] + at[0] / perX, y: frame.y[1] - at[1] / perY }
+    placed.push({ at, label: { ...points[i]!, ...place, label: (points[i]!.accuracy * 100).toFixed(1) } })
   }
-  return placed.map((point) => ({ ...point, label: (point.accuracy * 100).toFixed(1) }))
+  return placed.map(({ label }) => label)
+}
+
+/** Points at most four pixels apart on the way from one to the other, the latter among them. */
+function alongLine([x0, y0]: readonly [number, number], [x1, y1]: readonly [number, number]): [number, number][] {
+  const count = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0) / 4))
+  return Array.from({ length: count }, (_, k) => {
+    const share = (k + 1) / count
+    return [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share]
+  })
 }

@@ -197,6 +197,35 @@ describe('a surface', () => {
   })
 })
 
+describe('paths', () => {
+  it('have labels that lie on no point and on no other label, the ends of runs among them', async () => {
+    // A spiral: crowded in the middle, with room outside.
+    const spiral = [0, 1].flatMap((run) =>
+      Array.from({ length: 60 }, (_, epoch) => {
+        const [turn, reach] = [run * Math.PI + epoch / 6, Math.exp(epoch / 20)]
+        return { run: `run ${run}`, epoch, accuracy: epoch / 60, x: reach * Math.cos(turn), y: reach * Math.sin(turn) }
+      }),
+    )
+    const layers = await layersOf(kinds['paths']!.figure, [finishedTrial({ saved: { 'paths.json': spiral } })])
+    const labels = layers[2]!.data!.values as unknown as (typeof spiral)[0][]
+    const { encoding } = layers[2] as unknown as Record<'encoding', Record<'x' | 'y', { scale: { domain: number[] } }>>
+    const inPixels = ({ x, y }: { x: number; y: number }): [number, number] => [
+      ((x - encoding.x.scale.domain[0]!) / (encoding.x.scale.domain[1]! - encoding.x.scale.domain[0]!)) * 640,
+      ((y - encoding.y.scale.domain[0]!) / (encoding.y.scale.domain[1]! - encoding.y.scale.domain[0]!)) * 460,
+    ]
+    const apart = (a: [number, number], b: [number, number], wide: number, high: number): boolean =>
+      Math.abs(a[0] - b[0]) >= wide - 1e-6 || Math.abs(a[1] - b[1]) >= high - 1e-6
+    const boxes = labels.map(inPixels)
+    // Four digits at ten pixels: 24 wide, 10 high.
+    for (const [i, box] of boxes.entries()) {
+      for (const other of boxes.slice(i + 1)) expect(apart(box, other, 24, 10)).toBe(true)
+      for (const point of spiral.map(inPixels)) expect(apart(box, point, 12, 5)).toBe(true)
+    }
+    expect(labels.length).toBeGreaterThan(20)
+    expect(labels.filter(({ epoch }) => epoch === 59)).toHaveLength(2)
+  })
+})
+
 describe('a figure over steps', () => {
   it('draws a band instead of lines when a group has more than ten trials', async () => {
     const many = Array.from({ length: 11 }, (_, seed) =>
