@@ -125,15 +125,17 @@ function decodeMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
 
 /**
  * Reads every whole line, in order. A damaged line in the middle is reported to `onDamage` and passed over: its event
- * is lost, so its trial is missing and runs again; nothing else suffers. A torn last line is not yet an event.
+ * is lost, so its trial is missing and runs again; nothing else suffers. A torn last line is not yet an event. Begins at
+ * the line that starts at byte `from`; lines are then counted from there.
  * @throws StoreError when the file can't be read or was written by a newer version.
  */
 export function* readJournal(
   file: string,
   onDamage: (damage: JournalDamage) => void = () => {},
-): Generator<JournalEntry> {
+  from = 0,
+): Generator<JournalEntry & { /** Where the next line begins. */ readonly end: number }> {
   let number = 0
-  for (const { text, offset, whole } of readLines(file)) {
+  for (const { text, offset, end, whole } of readLines(file, from)) {
     number++
     if (!whole) return
     let event: JournalEvent
@@ -151,7 +153,7 @@ export function* readJournal(
         },
       )
     }
-    yield { event, offset }
+    yield { event, offset, end }
   }
 }
 
@@ -169,25 +171,27 @@ export async function repairJournal(file: string): Promise<number> {
 }
 
 /** Line by line in blocks: a journal of gigabytes needs no more memory than its longest line. */
-function* readLines(file: string): Generator<{ text: string; offset: number; whole: boolean }> {
+function* readLines(file: string, from = 0): Generator<{ text: string; offset: number; end: number; whole: boolean }> {
   const descriptor = storing(file, () => openSync(file, 'r'))
   try {
     const block = Buffer.allocUnsafe(1 << 18)
     let rest = Buffer.alloc(0)
-    let offset = 0
+    let offset = from
+    let position = from
     for (;;) {
-      const count = storing(file, () => readSync(descriptor, block, 0, block.length, null))
+      const count = storing(file, () => readSync(descriptor, block, 0, block.length, position))
+      position += count
       if (count === 0) break
       const bytes = Buffer.concat([rest, block.subarray(0, count)])
       let start = 0
       for (let end = bytes.indexOf(10, start); end >= 0; end = bytes.indexOf(10, start)) {
-        yield { text: bytes.toString('utf8', start, end), offset: offset + start, whole: true }
+        yield { text: bytes.toString('utf8', start, end), offset: offset + start, end: offset + end + 1, whole: true }
         start = end + 1
       }
       rest = bytes.subarray(start)
       offset += start
     }
-    if (rest.length > 0) yield { text: rest.toString('utf8'), offset, whole: false }
+    if (rest.length > 0) yield { text: rest.toString('utf8'), offset, end: offset + rest.length, whole: false }
   } finally {
     closeSync(descriptor)
   }

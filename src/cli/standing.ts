@@ -1,0 +1,117 @@
+import type { Clock } from '../clock.js'
+import { formatNumber } from '../format.js'
+import type { SweepInfo } from '../tracking/tracker.js'
+import type { Params, Seeds, TrialEvent } from '../trial.js'
+import { isResult, type SweepState, type TrialState } from '../sweeps/state.js'
+
+/** What every view of a running sweep knows of it. */
+export interface Watched {
+  readonly info: Pick<SweepInfo, 'sweep' | 'objective'>
+  readonly state: SweepState
+  readonly clock: Clock
+  /** Axes worth showing for a trial. */
+  readonly axes: readonly string[]
+  readonly describeSeeds: (seeds: Seeds) => string
+  readonly logFile: (trial: string, attempt: number) => string
+}
+
+/** Progress measured in work, not in trials, since the largest come first. */
+export class Pace {
+  readonly #costAtStart: number
+  readonly #totalCost: number
+
+  /** Counts from what is done now; `startedAtMs` when that was. */
+  constructor(
+    private readonly watched: Watched,
+    private readonly startedAtMs = watched.clock.now(),
+  ) {
+    this.#totalCost = this.#sum(() => 1)
+    this.#costAtStart = this.#done()
+  }
+
+  elapsedMs(): number {
+    return this.watched.clock.now() - this.startedAtMs
+  }
+
+  /** Infinity until something has been done. */
+  leftMs(): number {
+    const done = this.#done()
+    const since = done - this.#costAtStart
+    return since <= 0 ? Infinity : ((this.#totalCost - done) * this.elapsedMs()) / since
+  }
+
+  #done(): number {
+    return this.#sum((state) => {
+      if (state.state === 'planned') return 0
+      if (state.state !== 'running') return 1
+      const epochs = state.trial.params['epochs']
+      return state.step === undefined || typeof epochs !== 'number' ? 0 : Math.min(1, state.step / epochs)
+    })
+  }
+
+  #sum(share: (state: TrialState) => number): number {
+    let sum = 0
+    // A trial costs something even when its experiment says nothing of its work.
+    for (const state of this.watched.state.trials.values()) sum += Math.max(state.trial.cost, 1) * share(state)
+    return sum
+  }
+}
+
+/** Keeps the best result so far without looking at every trial on every frame. */
+export class Best {
+  #state: TrialState | undefined
+  #value = NaN
+
+  constructor(private readonly watched: Watched) {
+    for (const state of watched.state.trials.values()) this.consider(state)
+  }
+
+  consider(state: TrialState | undefined): void {
+    const { metric, direction } = this.watched.info.objective
+    const value = isResult(state?.outcome) ? state.outcome.metrics[metric] : undefined
+    if (value === undefined || Number.isNaN(value)) return
+    if (this.#state === undefined || (direction === 'minimize' ? value < this.#value : value > this.#value)) {
+      this.#state = state
+      this.#value = value
+    }
+  }
+
+  get trial(): TrialState | undefined {
+    return this.#state
+  }
+
+  toString(): string {
+    if (this.#state === undefined) return 'best so far: none yet'
+    const { trial } = this.#state
+    return `best ${this.watched.info.objective.metric} ${formatNumber(this.#value)} (${describePoint(trial.params, trial.seeds, this.watched)})`
+  }
+}
+
+export function describePoint(params: Params, seeds: Seeds, { axes, describeSeeds }: Watched): string {
+  return [
+    ...axes.filter((axis) => axis in params).map((axis) => `${axis}=${params[axis]}`),
+    `seed=${describeSeeds(seeds)}`,
+  ].join(' ')
+}
+
+/** How a running trial stands: its point, its step, its first metrics. */
+export function describeRunning({ trial, step, latest }: TrialState, watched: Watched): string {
+  const epochs = trial.params['epochs']
+  const progress = step === undefined ? 'starting' : `${step}${typeof epochs === 'number' ? `/${epochs}` : ''}`
+  const metrics = Object.entries(latest ?? {}).slice(0, 2)
+  return [
+    describePoint(trial.params, trial.seeds, watched),
+    progress,
+    ...metrics.map(([name, value]) => `${name} ${formatNumber(value)}`),
+  ].join('  ')
+}
+
+/** A sentence with the log's path, for a trial that ended without a result. */
+export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, watched: Watched): string | undefined {
+  const { outcome } = event
+  if (isResult(outcome)) return undefined
+  const { trial } = watched.state.trials.get(event.trial)!
+  const reason = outcome.state === 'failed' ? outcome.error.message : outcome.reason
+  const log = outcome.state === 'skipped' ? '' : `\n    log: ${watched.logFile(event.trial, event.attempt)}`
+  return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${reason}${log}`
+}

@@ -1,0 +1,65 @@
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../cli/base-command.js'
+import { metricFlag, openObjective } from '../cli/flags.js'
+import { exitCodes, UnknownNameError } from '../errors.js'
+
+export default class Watch extends BaseCommand {
+  static override description =
+    'Shows a sweep that another process runs, live, until it ends; plain lines where the output is no terminal'
+  static override examples = [
+    '<%= config.bin %> watch',
+    '<%= config.bin %> watch params-1a2b3c4d --metric test/loss --axis width',
+    '<%= config.bin %> watch latest | tee watch.log',
+  ]
+  static override args = {
+    sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"', default: 'latest' }),
+  }
+  static override flags = {
+    metric: metricFlag,
+    axis: Flags.string({
+      description: 'what the preview shows it over (default: the axis with most values)',
+      helpValue: 'NAME',
+    }),
+  }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(Watch)
+    const store = await this.openStore(flags.store)
+    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { varyingAxes } = await import('../sweeps/plan.js')
+    const { isComplete } = await import('../sweeps/state.js')
+    const { storedVerdicts } = await import('../sweeps/conclude.js')
+    const { formatVerdict } = await import('../cli/summary.js')
+    const { summarise } = await import('../library/execute-sweep.js')
+    const { watchSweep } = await import('../cli/watch-sweep.js')
+    const { plan, id } = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const axes = varyingAxes(plan.trials)
+    if (flags.axis !== undefined && !axes.includes(flags.axis))
+      throw new UnknownNameError('axis of this sweep', flags.axis, axes.length === 0 ? ['none varies'] : axes)
+    const valuesOf = (axis: string): number => new Set(plan.trials.map(({ params }) => params[axis])).size
+    // A person's own experiment may have been changed while its sweep runs: that is no reason not to look on.
+    const objective = await openObjective(plan, undefined, false).catch(() => ({
+      metric: 'loss',
+      direction: 'minimize' as const,
+    }))
+
+    const { sweep, state, goesOn } = await watchSweep(store, id, {
+      objective,
+      metric: flags.metric ?? objective.metric,
+      axis: flags.axis ?? axes.sort((a, b) => valuesOf(b) - valuesOf(a))[0],
+      output: this.jsonEnabled() ? process.stderr : process.stdout,
+      input: process.stdin,
+    })
+    const counts = state.counts()
+    const verdicts = await storedVerdicts(sweep)
+    if (!goesOn) process.exitCode = isComplete(counts) ? exitCodes.ok : exitCodes.incomplete
+    this.log(
+      `${sweep.id}: ${counts.finished} of ${counts.planned} finished, ${counts.running} running, ${counts.failed + counts.dead} failed, ${counts.missing} missing`,
+    )
+    if (goesOn) this.log('It goes on; mlds watch shows it again.')
+    else if (counts.finished < counts.planned)
+      this.log(`No process runs it now; run the rest with: mlds resume ${sweep.id}`)
+    if (!goesOn && verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
+    return { ...summarise(sweep, counts), running: counts.running, goesOn, verdicts }
+  }
+}
