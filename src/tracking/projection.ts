@@ -92,7 +92,8 @@ export class SweepProjection {
     const complete = course.isComplete()
     // Relative to the page that shows it; a picture is the one thing that MLflow's notes take from there.
     const imageUrl = (path: string): string => `get-artifact?path=${encodeURIComponent(path)}&run_uuid=${runId}`
-    const note = writeNote(info, course, story, imageUrl)
+    const settingsOf = (trial: Trial): string => tagWords({ ...this.#varyingOf(trial), ...seedParams(trial) })
+    const note = writeNote(info, course, story, { imageUrl, settingsOf })
     return {
       key: this.parentKey,
       name: info.sweep,
@@ -192,8 +193,7 @@ export class SweepProjection {
 
   /** The same for trials that differ in nothing but their seeds: what charts may average over. */
   #groupOf(trial: Trial): string {
-    const settings = Object.entries(this.#varyingOf(trial)).map(([name, value]) => `${name}=${value}`)
-    return (settings.join(' ') || 'all').slice(0, 500)
+    return (tagWords(this.#varyingOf(trial)) || 'all').slice(0, 500)
   }
 
   #allDatasets(): DatasetInput[] {
@@ -230,6 +230,12 @@ export function primaryMetricTags({ metric, direction }: Objective): Tags {
 /** The identity of a planned sweep: its name and when it was planned, which a copy of its folder shares. */
 function sweepKeyOf({ sweep, openedAtMs }: SweepInfo): string {
   return `${sweep}:${contentHash({ sweep, openedAtMs }).slice(0, 8)}`
+}
+
+function tagWords(tags: Tags): string {
+  return Object.entries(tags)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
 }
 
 function file(path: string, bytes: Uint8Array): RunFile {

@@ -1,3 +1,4 @@
+import { formatNumber } from '../format.js'
 import type { Objective, OutcomeState, Trial, TrialEvent, TrialId } from '../trial.js'
 import type { Point } from './mlflow-client.js'
 import { isKeptLive } from './selection.js'
@@ -6,7 +7,7 @@ import type { SweepInfo } from './tracker.js'
 /** What is said of a sweep that stands still; whatever its events tell, the projection knows by itself. */
 export interface SweepStory {
   readonly verdicts: readonly { readonly state: string; readonly statement: string; readonly summary: string }[]
-  /** Figures by file name without extension; each is `figures/<name>.png` and more among the files. */
+  /** Figures by file name without extension; each is `figures/<name>.svg` and more among the files. */
   readonly figures: readonly { readonly name: string; readonly caption: string }[]
   /** Artifacts by path. */
   readonly files: ReadonlyMap<string, Uint8Array>
@@ -98,15 +99,20 @@ export class SweepCourse {
 const longestNote = 7900
 export const notePath = 'sweep/note.md'
 
-/**
- * The sweep's story as Markdown for `mlflow.note.content`: question, counts, verdicts, figures, spec. `imageUrl` says
- * where a page of MLflow finds an artifact of the run.
- */
+/** Words that only who writes the runs knows. */
+interface NoteWords {
+  /** Where a page of MLflow finds an artifact of the run. */
+  readonly imageUrl: (path: string) => string
+  /** What tells a trial from others: `width=8 seed=0`. */
+  readonly settingsOf: (trial: Trial) => string
+}
+
+/** The sweep's story as Markdown for `mlflow.note.content`: question, counts, verdicts, figures, spec. */
 export function writeNote(
   info: SweepInfo,
   course: SweepCourse,
   story: SweepStory | undefined,
-  imageUrl: (path: string) => string,
+  { imageUrl, settingsOf }: NoteWords,
 ): string {
   const { verdicts = [], figures = [] } = story ?? {}
   const lines = [
@@ -115,13 +121,13 @@ export function writeNote(
     story === undefined
       ? `${info.trials.length} trials are planned; the counts are among the metrics.`
       : outcome(course),
-    ...describeBest(info, course),
+    ...describeBest(info, course, settingsOf),
     '',
     ...(verdicts.length === 0 ? [] : ['| verdict | claim | seen |', '|---|---|---|']),
     ...verdicts.map(({ state, statement, summary }) => `| **${state}** | ${cell(statement)} | ${cell(summary)} |`),
     '',
     ...figures.flatMap(({ name, caption }) => [
-      `![${name}](${imageUrl(`figures/${name}.png`)})`,
+      `![${name}](${imageUrl(`figures/${name}.svg`)})`,
       '',
       `${name}: ${caption}`,
       '',
@@ -156,12 +162,17 @@ function outcome(course: SweepCourse): string {
   return `${[`${finished} of ${planned} trials finished`, ...apart].join(', ')}.`
 }
 
-function describeBest(info: SweepInfo, { best }: SweepCourse): string[] {
+function describeBest(info: SweepInfo, { best }: SweepCourse, settingsOf: NoteWords['settingsOf']): string[] {
   const trial = info.trials.find(({ id }) => id === best?.trial)
   if (best === undefined || trial === undefined) return []
-  return [`Best ${info.objective.metric}: ${Number(best.value.toPrecision(4))}, by trial ${trial.index}.`]
+  const { metric } = info.objective
+  return [`Best ${metric}: ${formatNumber(best.value)}, by trial ${trial.index} (${settingsOf(trial)}).`]
 }
 
+const cellWidth = 60
+
+/** MLflow's tables wrap nothing: a line ends after about 60 characters. */
 function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ')
+  const plain = text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ').trim()
+  return plain.replaceAll(new RegExp(`(.{${cellWidth},}?) `, 'g'), '$1<br>')
 }
