@@ -26,6 +26,10 @@ export const nets: Record<string, { net: Net; loss: Loss }> = {
   'dense relu': { net: defineNet([7], [dense(9, 'relu'), dense(4)]), loss: 'softmax-cross-entropy' },
   'dense tanh, squared error': { net: defineNet([7], [dense(9, 'tanh'), dense(2)]), loss: 'mean-squared-error' },
   'dense leaky relu': { net: defineNet([7], [dense(9, { leakyRelu: 0.1 }), dense(4)]), loss: 'softmax-cross-entropy' },
+  'deep and thin, leaky relu, squared error': {
+    net: defineNet([7], [...[4, 9, 5].map((units) => dense(units, { leakyRelu: 0.1 })), dense(1)]),
+    loss: 'mean-squared-error',
+  },
   'dense sigmoid': { net: defineNet([7], [dense(9, 'sigmoid'), dense(4)]), loss: 'softmax-cross-entropy' },
   'softmax inside': {
     net: defineNet([7], [dense(9), { kind: 'activation', activation: 'softmax' }, dense(4)]),
@@ -204,6 +208,18 @@ export function engineSuite(
         expect(error / norm).toBeLessThan(1e-5)
       },
     )
+
+    it('trains weights of many numbers beside few as tfjs does', async () => {
+      const net = defineNet([130], [dense(130, { leakyRelu: 0.2 }), dense(140, 'relu'), dense(4)])
+      const loss = 'softmax-cross-entropy'
+      for (const kind of ['momentum', 'adagrad'] as const) {
+        const ours = await trainFifty(engine, net, loss, optimizerOf(kind))
+        const theirs = await trainFifty(reference, net, loss, optimizerOf(kind))
+        expectClose(ours.losses, theirs.losses, 1e-4)
+        expectClose(ours.norms, theirs.norms, 2e-3)
+        expectClose(ours.parameters, theirs.parameters, 1e-2)
+      }
+    })
 
     it('weighs every row once when evaluating, whatever the number of rows', async () => {
       const { net, loss } = nets['dense relu']!
