@@ -1,4 +1,5 @@
-import { CompiledEngine } from '../src/nn/compiled.js'
+import { createEngine } from '../src/nn/create-engine.js'
+import type { Engine } from '../src/nn/engine.js'
 import { initialize } from '../src/nn/net.js'
 import { Random } from '../src/seed.js'
 import { round, show, summarize, table } from './measure.js'
@@ -10,8 +11,13 @@ import { openPeer } from './peer.js'
  * speed changes it for all. `npm run bench engine m1 inter` measures only those.
  */
 const rounds = 15
+/** tfjs-node, where it is installed, takes many times as long. */
+const nodeRounds = 5
 
-async function prepare({ net, loss, optimizer, batch, steps }: Work): Promise<() => Promise<number>> {
+async function prepare(
+  engine: Engine,
+  { net, loss, optimizer, batch, steps }: Work,
+): Promise<() => Promise<number>> {
   const rows = batch * steps
   const random = new Random(0)
   const features = Float32Array.from({ length: rows * net.inputShape.reduce((a, b) => a * b, 1) }, () =>
@@ -21,7 +27,6 @@ async function prepare({ net, loss, optimizer, batch, steps }: Work): Promise<()
     loss === 'softmax-cross-entropy'
       ? Int32Array.from({ length: rows }, (_, i) => i % 10)
       : features.map((x) => Math.sin(6 * x))
-  const engine = new CompiledEngine()
   const training = await engine.train({
     net,
     loss,
@@ -40,12 +45,15 @@ async function prepare({ net, loss, optimizer, batch, steps }: Work): Promise<()
 }
 
 export async function benchEngine(only: readonly string[]): Promise<void> {
+  const compiled = await createEngine('compiled')
+  const native = await createEngine('tfjs-node').catch(() => undefined)
   const peers = { torch: openPeer('steps_torch.py'), jax: openPeer('steps_jax.py') }
   const rows: string[][] = []
   for (const [name, work] of Object.entries(works)) {
     if (only.length > 0 && !only.includes(name)) continue
-    const own = await prepare(work)
-    const times = { mlds: [] as number[], torch: [] as number[], jax: [] as number[] }
+    const own = await prepare(compiled, work)
+    const node = native === undefined ? undefined : await prepare(native, work)
+    const times = { mlds: [] as number[], torch: [] as number[], jax: [] as number[], node: [] as number[] }
     await peers.torch?.(name)
     await peers.jax?.(name)
     for (let i = 0; i < rounds; i++) {
@@ -54,7 +62,7 @@ export async function benchEngine(only: readonly string[]): Promise<void> {
       if (peers.jax !== undefined) times.jax.push(Number(await peers.jax(name)))
     }
     const ratio = (peer: readonly number[]): string =>
-      peer.length === 0 || Number.isNaN(peer[0]) ? '–' : round(summarize(times.mlds.map((t, i) => t / peer[i]!)).median)
+      peer.length === 0 || Number.isNaN(peer[0]) ? '–' : round(summarize(peer.map((t, i) => times.mlds[i]! / t)).median)
     const time = (values: readonly number[]): string =>
       values.length === 0 || Number.isNaN(values[0]) ? '–' : show(summarize(values))
     rows.push([
@@ -63,11 +71,13 @@ export async function benchEngine(only: readonly string[]): Promise<void> {
       time(times.mlds),
       time(times.torch),
       time(times.jax),
+      time(times.node),
       ratio(times.torch),
       ratio(times.jax),
+      ratio(times.node),
     ])
     console.log(rows.at(-1)!.join('  '))
   }
   Object.values(peers).forEach((peer) => peer?.close())
-  console.log(`\n${table(['net', 'parameters', 'mlds µs', 'PyTorch µs', 'JAX µs', '÷ PyTorch', '÷ JAX'], rows)}`)
+  console.log(`\n${table(['net', 'parameters', 'mlds µs', 'PyTorch µs', 'JAX µs', 'tfjs-node µs', '÷ PyTorch', '÷ JAX', '÷ tfjs-node'], rows)}`)
 }

@@ -25,6 +25,8 @@ export async function createEngine(name: EngineName): Promise<Engine> {
       return new EagerEngine('wasm', 'wasm')
     }
     case 'tfjs-node': {
+      // The native library greets every thread with lines about the processor.
+      process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'
       await optional('@tensorflow/tfjs-node', 'docs/engines.md says how to add it')
       const { EagerEngine } = await import('./eager.js')
       return new EagerEngine('tfjs-node', 'tensorflow')

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 // tfjs-core's Node build leaves its gradients out; the layers package brings them.
 import '@tensorflow/tfjs-layers'
+import { UnavailableError } from '../errors.js'
 import type { EngineName } from '../trial.js'
 import { applyNet, correctPerRow, hessianProduct, lossPerRow, meanLoss, squaredGradientNorm } from './apply.js'
 import { dropoutLayers, fillDropoutMask } from './dropout.js'
@@ -37,6 +38,13 @@ export class EagerEngine implements Engine {
     tf.engine().startScope()
     try {
       return compute()
+    } catch (error) {
+      const missing = /gradient function not found for (\w+)/.exec((error as Error).message)?.[1]
+      if (missing === undefined) throw error
+      throw new UnavailableError(`the ${this.name} engine lacks an operation: the gradient of ${missing}`, {
+        hint: 'TensorFlow.js cannot differentiate twice through it; a net without that layer can be',
+        cause: error,
+      })
     } finally {
       tf.engine().endScope()
     }
