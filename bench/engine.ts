@@ -14,10 +14,7 @@ const rounds = 15
 /** tfjs-node, where it is installed, takes many times as long. */
 const nodeRounds = 5
 
-async function prepare(
-  engine: Engine,
-  { net, loss, optimizer, batch, steps }: Work,
-): Promise<() => Promise<number>> {
+async function prepare(engine: Engine, { net, loss, optimizer, batch, steps }: Work): Promise<() => Promise<number>> {
   const rows = batch * steps
   const random = new Random(0)
   const features = Float32Array.from({ length: rows * net.inputShape.reduce((a, b) => a * b, 1) }, () =>
@@ -79,5 +76,7 @@ export async function benchEngine(only: readonly string[]): Promise<void> {
     console.log(rows.at(-1)!.join('  '))
   }
   Object.values(peers).forEach((peer) => peer?.close())
-  console.log(`\n${table(['net', 'parameters', 'mlds µs', 'PyTorch µs', 'JAX µs', 'tfjs-node µs', '÷ PyTorch', '÷ JAX', '÷ tfjs-node'], rows)}`)
+  console.log(
+    `\n${table(['net', 'parameters', 'mlds µs', 'PyTorch µs', 'JAX µs', 'tfjs-node µs', '÷ PyTorch', '÷ JAX', '÷ tfjs-node'], rows)}`,
+  )
 }
