@@ -57,6 +57,7 @@ export async function benchEngine(only: readonly string[]): Promise<void> {
       times.mlds.push(await own())
       if (peers.torch !== undefined) times.torch.push(Number(await peers.torch(name)))
       if (peers.jax !== undefined) times.jax.push(Number(await peers.jax(name)))
+      if (node !== undefined && i < nodeRounds) times.node.push(await node())
     }
     const ratio = (peer: readonly number[]): string =>
       peer.length === 0 || Number.isNaN(peer[0]) ? '–' : round(summarize(peer.map((t, i) => times.mlds[i]! / t)).median)
