@@ -13,7 +13,10 @@ const rowsPerPage = 100
  */
 export function renderHtml(report: Report, bundle: readonly string[]): string {
   const scripts = [...bundle, pageScript]
-  const data = { figures: report.figures.map(({ spec }) => spec), table: report.table, rowsPerPage }
+  // A column of numbers stays one where a cell is missing.
+  const numeric = report.table.columns.map((_, i) => report.table.rows.some((row) => typeof row[i] === 'number'))
+  const classOf = (column: number): string => (numeric[column] === true ? ' class="number"' : '')
+  const data = { figures: report.figures.map(({ spec }) => spec), table: report.table, numeric, rowsPerPage }
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -46,14 +49,11 @@ ${report.troubles.map((trouble) => `<p class="trouble">${escapeHtml(trouble)}</p
 <span><button type="button" id="previous">Previous</button> <output id="position"></output> <button type="button" id="next">Next</button></span></div>
 <div class="wide" tabindex="0" role="region" aria-label="Table of trials">
 <table id="trial-table"><caption>One row per trial. A column's heading sorts by it.</caption>
-<thead><tr>${report.table.columns.map((column) => `<th scope="col">${escapeHtml(column)}</th>`).join('')}</tr></thead>
+<thead><tr>${report.table.columns.map((column, i) => `<th scope="col"${classOf(i)}>${escapeHtml(column)}</th>`).join('')}</tr></thead>
 <tbody>
 ${report.table.rows
   .slice(0, rowsPerPage)
-  .map(
-    (row) =>
-      `<tr>${row.map((cell) => `<td${typeof cell === 'number' ? ' class="number"' : ''}>${escapeHtml(formatCell(cell))}</td>`).join('')}</tr>`,
-  )
+  .map((row) => `<tr>${row.map((cell, i) => `<td${classOf(i)}>${escapeHtml(formatCell(cell))}</td>`).join('')}</tr>`)
   .join('\n')}
 </tbody></table></div>
 ${report.table.rows.length > rowsPerPage ? `<noscript><p>The first ${rowsPerPage} of ${report.table.rows.length} rows; the rest need scripts.</p></noscript>` : ''}

@@ -3,7 +3,7 @@
  * as markup, and only the rows on the present leaf are elements, so 10,000 trials are as quick as ten.
  */
 export const pageScript = `'use strict'
-const { figures, table, rowsPerPage } = JSON.parse(document.getElementById('report-data').textContent)
+const { figures, table, numeric, rowsPerPage } = JSON.parse(document.getElementById('report-data').textContent)
 
 document.querySelectorAll('.drawing').forEach((place, i) => {
   const still = place.querySelector('img')
@@ -42,11 +42,11 @@ function show() {
   const rows = shown.slice(page * rowsPerPage, (page + 1) * rowsPerPage)
   body.replaceChildren(...rows.map((index) => {
     const line = document.createElement('tr')
-    for (const cell of table.rows[index]) {
+    table.rows[index].forEach((cell, column) => {
       const element = line.insertCell()
       element.textContent = format(cell)
-      if (typeof cell === 'number') element.className = 'number'
-    }
+      if (numeric[column]) element.className = 'number'
+    })
     return line
   }))
   const first = rows.length === 0 ? 0 : page * rowsPerPage + 1
