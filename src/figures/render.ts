@@ -59,15 +59,15 @@ function quietLogger(warn: (message: string) => void) {
   return logger
 }
 
-/** SVG text as PNG bytes at twice its size, with a font that comes with mlds: a fresh container has none. */
-export async function renderPng(svg: string): Promise<Uint8Array> {
+/** SVG text as PNG bytes, at twice its size unless a width is given, with a font that comes with mlds: a fresh container has none. */
+export async function renderPng(svg: string, { widthPixels }: { widthPixels?: number } = {}): Promise<Uint8Array> {
   const { Resvg } = await import('@resvg/resvg-js')
   const fonts = createRequire(import.meta.url)
   const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
     fonts.resolve(`dejavu-fonts-ttf/ttf/${file}`),
   )
   const image = new Resvg(svg, {
-    fitTo: { mode: 'zoom', value: 2 },
+    fitTo: widthPixels === undefined ? { mode: 'zoom', value: 2 } : { mode: 'width', value: widthPixels },
     font: { fontFiles, loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans' },
   })
   return image.render().asPng()
