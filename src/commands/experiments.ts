@@ -43,16 +43,14 @@ export default class Experiments extends BaseCommand {
         `${stages.length > 1 ? `stage ${stage.name}\n` : ''}${formatTable(['axis', 'default', 'values', 'meaning'], rows)}\n`,
       )
     }
-    const profileRows = Object.entries(profiles).map(([profile, { axes, seeds }]) => [
-      profile,
-      Object.entries(axes)
-        .map(
-          ([axis, values]) =>
-            `${axis}: ${values.length > 8 ? `${values.length} values ${values[0]}…${values.at(-1)}` : values.join(', ')}`,
-        )
-        .join(' · '),
-      seeds.join(', '),
-    ])
+    const profileRows = Object.entries(profiles).map(([profile, { axes, points = [], seeds }]) => {
+      const varied = Object.entries(axes).map(
+        ([axis, values]) =>
+          `${axis}: ${values.length > 8 ? `${values.length} values ${values[0]}…${values.at(-1)}` : values.join(', ')}`,
+      )
+      const settings = points.length === 0 ? [] : [`${points.length} settings of several axes`]
+      return [profile, [...varied, ...settings].join(' · '), seeds.join(', ')]
+    })
     this.log(`${formatTable(['profile', 'axes', 'seeds'], profileRows)}\n`)
     if (claims.length > 0)
       this.log(

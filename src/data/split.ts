@@ -87,3 +87,10 @@ export function epochOrder(rows: Int32Array, epoch: number, shuffleSeed: number)
   new Random(shuffleSeed, 'epoch', epoch).shuffle(order)
   return order
 }
+
+/** The rows of an order, one after the other, `[order.length × width]`. */
+export function gatherRows(features: Float32Array, order: Int32Array, width: number): Float32Array {
+  const chosen = new Float32Array(order.length * width)
+  order.forEach((row, i) => chosen.set(features.subarray(row * width, (row + 1) * width), i * width))
+  return chosen
+}

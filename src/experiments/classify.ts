@@ -1,6 +1,7 @@
 import type { Dataset } from '../data/dataset.js'
-import { stratifiedSplit, type Split } from '../data/split.js'
+import { gatherRows, stratifiedSplit, type Split } from '../data/split.js'
 import type { Evaluation, Rows } from '../nn/engine.js'
+import { sizeOf, type Net } from '../nn/net.js'
 import type { Metrics } from '../trial.js'
 import type { TrialContext } from './experiment.js'
 
@@ -29,3 +30,41 @@ export const named = (part: string, { loss, accuracy }: Evaluation): Metrics => 
   [`${part}/loss`]: loss,
   [`${part}/accuracy`]: accuracy,
 })
+
+interface Task {
+  readonly net: Net
+  readonly features: Float32Array
+  readonly labels: Int32Array
+}
+/** Rows to train on, and how a net does on some of them. */
+interface Measured {
+  readonly rows: Rows
+  evaluate(order: Int32Array, parameters: Float32Array): Promise<Evaluation>
+}
+
+/** Classes as classes, by cross-entropy. */
+export function byClass({ net, features, labels }: Task, { engine, signal }: TrialContext): Measured {
+  const rows = { features, targets: labels }
+  return { rows, evaluate: (order, parameters) => engine.evaluate({ net, loss, rows, order }, parameters, signal) }
+}
+
+/** Classes as one output each, 1 for its own rows and 0 for others, by squared error; the largest output is the guess. */
+export function byOneHot({ net, features, labels }: Task, { engine, signal }: TrialContext): Measured {
+  const classes = sizeOf(net.outputShape)
+  const targets = new Float32Array(labels.length * classes)
+  labels.forEach((label, row) => (targets[row * classes + label] = 1))
+  const width = sizeOf(net.inputShape)
+  return {
+    rows: { features, targets },
+    async evaluate(order, parameters) {
+      const outputs = await engine.outputs(net, gatherRows(features, order, width), parameters, signal)
+      let [squares, correct] = [0, 0]
+      order.forEach((row, i) => {
+        const own = outputs.subarray(i * classes, (i + 1) * classes)
+        own.forEach((output, k) => (squares += (output - targets[row * classes + k]!) ** 2))
+        if (own.indexOf(Math.max(...own)) === labels[row]) correct++
+      })
+      return { loss: squares / (order.length * classes), accuracy: correct / order.length }
+    },
+  }
+}

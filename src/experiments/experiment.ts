@@ -12,6 +12,8 @@ export type ProfileName = 'smoke' | 'reduced' | 'full'
 export interface Profile {
   readonly axes: Readonly<Record<string, readonly ParamValue[]>>
   readonly seeds: readonly number[]
+  /** Settings of several axes at once, crossed with the axes; an axis that a person sets is taken out of them. */
+  readonly points?: readonly Readonly<Record<string, ParamValue>>[]
   /** Axes of derived stages by stage name. */
   readonly stages?: Readonly<Record<string, Readonly<Record<string, readonly ParamValue[]>>>>
 }

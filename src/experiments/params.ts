@@ -1,14 +1,16 @@
-import { mean } from '../analysis/statistics.js'
-import { stratifiedSplit } from '../data/split.js'
+import { bootstrapInterval, mean } from '../analysis/statistics.js'
+import { corruptLabels } from '../data/corrupt.js'
 import { againstAxis } from '../figures/against-axis.js'
 import { seedCount } from '../figures/select.js'
-import { defineNet, type Layer, type Net } from '../nn/net.js'
+import type { EpochResult } from '../nn/engine.js'
+import { defineNet, multiplyAdds, type Layer, type Net } from '../nn/net.js'
 import type { OptimizerSpec } from '../nn/training.js'
+import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { finished, inconclusive, metric, rankVerdict, round } from './claims.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
-import { loss, named } from './classify.js'
+import { brief, finished, inconclusive, metric, rankVerdict, round } from './claims.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
+import { byClass, byOneHot, loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
 import { groupBy } from '../group-by.js'
 
@@ -27,6 +29,13 @@ const space = {
     unit: 'units',
   }),
   depth: integer({ min: 0, max: 16, default: 3, doc: 'how many such layers', unit: 'layers' }),
+  bottleneck: integer({
+    min: 0,
+    max: 4096,
+    default: 10,
+    doc: 'units of the first hidden layer, before those; 0 for none, as in Belkin et al. 2019',
+    unit: 'units',
+  }),
   dataset: choice({
     choices: ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000'],
     default: 'mnist-10k',
@@ -34,8 +43,25 @@ const space = {
   }),
   trainRows: integer({ min: 10, max: 60_000, default: 7_500, doc: 'rows trained on', unit: 'rows' }),
   validationRows: integer({ min: 10, max: 60_000, default: 2_500, doc: 'rows held out', unit: 'rows' }),
+  labelNoise: number({
+    min: 0,
+    max: 1,
+    default: 0,
+    doc: 'share of the training rows whose label is drawn anew, uniformly; held-out labels stay right',
+  }),
+  loss: choice({
+    choices: [loss, 'mean-squared-error'],
+    default: loss,
+    doc: 'what is descended on; the squared error is of one output a class against 0 or 1',
+  }),
   batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 100_000, default: 20, doc: 'passes over the training rows', unit: 'epochs' }),
+  epochs: integer({ min: 1, max: 100_000, default: 20, doc: 'passes over the training rows, at most', unit: 'epochs' }),
+  targetLoss: number({
+    min: 0,
+    max: 100,
+    default: 0,
+    doc: 'training stops once the epoch’s loss is at most this; 0 for never',
+  }),
   optimizer: choice({
     choices: ['adagrad', 'adam', 'sgd', 'momentum'],
     default: 'adagrad',
@@ -51,15 +77,16 @@ const space = {
 }
 type P = ParamsOf<typeof space>
 
-const bottleneck = 10
 const classes = 10
 
-export function paramsNet(inputShape: readonly number[], { width, depth }: Pick<P, 'width' | 'depth'>): Net {
-  const hidden: Layer = { kind: 'dense', units: width, activation: 'relu' }
+export function paramsNet(
+  inputShape: readonly number[],
+  { width, depth, bottleneck }: Pick<P, 'width' | 'depth' | 'bottleneck'>,
+): Net {
+  const hidden = [...(bottleneck === 0 ? [] : [bottleneck]), ...Array.from({ length: depth }, () => width)]
   return defineNet(inputShape, [
     { kind: 'flatten' },
-    { kind: 'dense', units: bottleneck, activation: 'relu' },
-    ...Array.from({ length: depth }, () => hidden),
+    ...hidden.map((units): Layer => ({ kind: 'dense', units, activation: 'relu' })),
     { kind: 'dense', units: classes },
   ])
 }
@@ -87,27 +114,42 @@ function optimizerOf({ optimizer, learningRate, accumulator }: P): OptimizerSpec
     : { kind: optimizer, learningRate }
 }
 
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { engine, seeds, signal } = context
-  const data = await context.data(params.dataset)
-  const split = stratifiedSplit(data, { train: params.trainRows, test: params.validationRows, seed: seeds.data })
-  const net = paramsNet(data.shape, params)
-  const rows = { features: data.features, targets: data.labels }
-  context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
+/** Reports and evaluations of a training: each epoch of the original's twenty, fewer of a long one's. */
+const reports = 100
 
+async function run(params: P, context: TrialContext): Promise<Metrics> {
+  const { data, split } = await openMaterial(context, { ...params, testRows: params.validationRows })
+  const net = paramsNet(data.shape, params)
+  context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
+  const labels = corruptLabels(data.labels, split.train, {
+    kind: 'resample',
+    share: params.labelNoise,
+    classes,
+    seed: context.seeds.corruption,
+  })
+  const task = { net, features: data.features, labels, loss: params.loss }
+  const { rows, evaluate } = params.loss === loss ? byClass(task, context) : byOneHot(task, context)
+
+  const every = Math.ceil(params.epochs / reports)
   let metrics: Metrics = {}
+  const enough = (epoch: number, trained: EpochResult): boolean =>
+    epoch >= params.epochs || trained.loss <= params.targetLoss
   // Layers draw from streams of their own, so the first layer starts the same at every width, as in the original.
   const { updates } = await trainNet(context, {
     net,
-    loss,
+    loss: params.loss,
     rows,
     train: split.train,
     optimizer: optimizerOf(params),
     batch: params.batch,
-    enough: (epoch) => epoch >= params.epochs,
+    enough,
     async onEpoch(epoch, trained, weights) {
-      const held = await engine.evaluate({ net, loss, rows, order: split.test }, weights(), signal)
-      metrics = { ...named('train', trained), ...named('validation', held) }
+      if (epoch % every !== 0 && !enough(epoch, trained)) return
+      const own = Number.isNaN(trained.accuracy) ? await evaluate(split.train, weights()) : trained
+      metrics = {
+        ...named('train', { ...own, loss: trained.loss }),
+        ...named('validation', await evaluate(split.test, weights())),
+      }
       await context.report(epoch, metrics)
     },
   })
@@ -118,17 +160,23 @@ const main = defineStage({
   name: 'main',
   space,
   data: (params) => [params.dataset],
-  // Forward and backward are six operations per weight and row (experiments.md, section 3).
+  // Forward and backward are six operations per weight and row.
   cost: (params) =>
     6 *
-    (7850 + bottleneck * params.width + Math.max(0, params.depth - 1) * params.width ** 2 + classes * params.width) *
+    multiplyAdds(paramsNet(params.dataset === 'cifar10' ? [32, 32, 3] : [28, 28, 1], params)) *
     params.trainRows *
     params.epochs,
   run,
 })
 
-/** The number of targets a net would have to fit one by one: rows × classes (Belkin 2019). */
+/** The number of targets a net would have to fit one by one: rows × classes (Belkin et al. 2019). */
 const interpolationThreshold = (record: TrialRecord): number => Number(record.trial.params['trainRows']) * classes
+
+const noiseOf = ({ trial }: TrialRecord): number => Number(trial.params['labelNoise'] ?? 0)
+const trainedOn = ({ trial }: TrialRecord): unknown => trial.params['loss'] ?? loss
+/** Nets trained on right labels and by cross-entropy, as the original's. */
+const clean = (records: readonly TrialRecord[]): TrialRecord[] =>
+  finished(records).filter((record) => noiseOf(record) === 0 && trainedOn(record) === loss)
 
 /** Final metrics against parameters, seeds averaged first: the seeds of one size are no independent evidence about size. */
 function meansBySize(records: readonly TrialRecord[], name: string): { parameters: number[]; means: number[] } {
@@ -150,9 +198,11 @@ const claims: readonly Claim[] = [
     published: '7,914 parameters for u = 2 (number_of_param.py)',
     check(records) {
       const original = finished(records).filter(
-        ({ trial }) => trial.params['depth'] === 3 && trial.params['dataset'] !== 'cifar10',
+        ({ trial: { params } }) =>
+          params['depth'] === 3 && (params['bottleneck'] ?? 10) === 10 && params['dataset'] !== 'cifar10',
       )
-      if (original.length === 0) return inconclusive('no finished trial with three hidden layers on 28×28 images')
+      if (original.length === 0)
+        return inconclusive('no finished trial with three layers behind ten units on 28×28 images')
       const wrong = original.filter(
         (record) => metric(record, 'parameters') !== parameterCount(Number(record.trial.params['width'])),
       )
@@ -169,7 +219,7 @@ const claims: readonly Claim[] = [
     published:
       'training loss falls from 1.76–2.30 to 0.08–0.17 between 7.9 k and about 20 k parameters (README figure)',
     check(records) {
-      const below = finished(records).filter((record) => metric(record, 'parameters') <= interpolationThreshold(record))
+      const below = clean(records).filter((record) => metric(record, 'parameters') <= interpolationThreshold(record))
       const { parameters, means } = meansBySize(below, 'train/loss')
       if (parameters.length < leastSizes)
         return inconclusive(
@@ -184,7 +234,7 @@ const claims: readonly Claim[] = [
     statement: 'from 2·10⁴ parameters on, validation accuracy is within 0.06 of the best',
     published: 'validation accuracy 0.87–0.92 from about 2·10⁴ parameters on (README figure)',
     check(records) {
-      const all = finished(records)
+      const all = clean(records)
       const { parameters, means } = meansBySize(all, 'validation/accuracy')
       const large = means.filter((_, i) => parameters[i]! >= 2e4)
       if (large.length < 3)
@@ -204,7 +254,7 @@ const claims: readonly Claim[] = [
     published:
       'validation loss 0.30 rising to 0.38–0.48 at 10⁶ parameters while training loss stays at 0.08–0.17 (README figure)',
     check(records) {
-      const large = finished(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
+      const large = clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
       if (large.length === 0) return inconclusive('no net above the threshold has finished')
       const epochs = Math.min(...large.map((record) => Number(record.trial.params['epochs'])))
       if (epochs < leastEpochs)
@@ -228,7 +278,7 @@ const claims: readonly Claim[] = [
       'above rows × classes parameters the training accuracy approaches 1 (at least 0.95 on average after 20 epochs)',
     published: 'training accuracy 0.95–0.98 after 20 epochs of Adagrad (README figure)',
     check(records) {
-      const large = finished(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
+      const large = clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
       if (large.length === 0) return inconclusive('no net above the threshold has finished')
       const accuracy = mean(large.map((record) => metric(record, 'train/accuracy')))
       const epochs = Math.min(...large.map((record) => Number(record.trial.params['epochs'])))
@@ -242,11 +292,78 @@ const claims: readonly Claim[] = [
       }
     },
   },
+  {
+    id: 'double-descent',
+    statement:
+      'with label noise and training until it fits, the held-out loss peaks within a factor 3 of rows × classes parameters and falls again beyond',
+    published:
+      'Belkin et al. 2019: one hidden layer, squared error, a peak at rows × classes; Nakkiran et al. 2019: label noise raises it',
+    check: (records) => peakVerdict(largestSetting(finished(records).filter((record) => noiseOf(record) >= 0.1))),
+  },
 ]
+
+/** Of several settings, the one with the most sizes: a peak is sought over sizes that differ in nothing else. */
+function largestSetting(records: readonly TrialRecord[]): TrialRecord[] {
+  const settings = groupBy(records, ({ trial }) => JSON.stringify({ ...trial.params, width: undefined }))
+  return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
+}
+
+const leastSizesOfPeak = 8
+const nearThreshold = 3
+
+function peakVerdict(all: readonly TrialRecord[]): Verdict {
+  const { parameters, means } = meansBySize(all, 'validation/loss')
+  const seeds = seedCount(all)
+  if (parameters.length < leastSizesOfPeak)
+    return inconclusive(`only ${parameters.length} sizes with label noise (${leastSizesOfPeak} needed)`, seeds)
+  const threshold = interpolationThreshold(all[0]!)
+  if (parameters[0]! > threshold / nearThreshold || parameters.at(-1)! < threshold * nearThreshold)
+    return inconclusive(`the sizes do not reach from a third of ${threshold} parameters to three times as many`, seeds)
+  const fitted = meansBySize(all, 'train/accuracy').means.at(-1)!
+  if (fitted < 0.99)
+    return inconclusive(`the largest nets fit only ${round(fitted)} of their rows: not trained long enough`, seeds)
+
+  const peak = means.indexOf(Math.max(...means))
+  if (peak === 0 || peak === means.length - 1) {
+    const where = peak === 0 ? 'smallest' : 'largest'
+    const summary = `no peak: the ${where} nets lose most (${brief(means[peak]!)})`
+    return { state: 'not reproduced', summary, seeds }
+  }
+  const bySeed = [...groupBy(all, ({ trial }) => JSON.stringify(trial.seeds)).values()]
+  const peakOf = (drawn: readonly TrialRecord[]): number => {
+    const curve = meansBySize(drawn, 'validation/loss')
+    return curve.parameters[curve.means.indexOf(Math.max(...curve.means))]! / threshold
+  }
+  const interval = bootstrapInterval(
+    bySeed.length,
+    (indexes) => peakOf(Array.from(indexes, (i) => bySeed[i]!).flat()),
+    new Random(0, 'claim', 'double-descent'),
+  )
+  const effect = parameters[peak]! / threshold
+  const isNear = (ratio: number): boolean => ratio <= nearThreshold && ratio >= 1 / nearThreshold
+  const state =
+    isNear(effect) && interval.every(isNear)
+      ? 'reproduced'
+      : interval[1] < 1 / nearThreshold || interval[0] > nearThreshold
+        ? 'not reproduced'
+        : 'inconclusive'
+  const summary = `peak ${brief(means[peak]!)} at ${parameters[peak]!} parameters, ${brief(effect)} times rows × classes (interval ${brief(interval[0])} to ${brief(interval[1])}); ${brief(means.at(-1)!)} at ${parameters.at(-1)!}`
+  return { state, summary, seeds, effect, interval }
+}
 
 const settings = (records: readonly TrialRecord[]): string => {
   const { dataset, trainRows, batch, epochs, optimizer, learningRate } = records[0]!.trial.params
   return `${dataset}, ${trainRows} rows, ${epochs} epochs, batch ${batch}, ${optimizer} ${learningRate}`
+}
+
+const sides = {
+  loss: { titled: 'Loss', unit: (records: readonly TrialRecord[]) => lossUnit(records) },
+  accuracy: { titled: 'Accuracy', unit: () => 'accuracy (share of rows)' },
+} as const
+
+const lossUnit = (records: readonly TrialRecord[]): string => {
+  const losses = new Set(records.map(trainedOn))
+  return losses.size > 1 ? 'loss' : losses.has(loss) ? 'cross-entropy (nats)' : 'mean squared error'
 }
 
 const figures = (['log', 'linear'] as const).flatMap((scale) =>
@@ -254,13 +371,19 @@ const figures = (['log', 'linear'] as const).flatMap((scale) =>
     againstAxis({
       name: `${what}-against-parameters-${scale}`,
       caption: `Final ${what} in training and held out against the number of parameters (${scale} axis).`,
-      title: `${what === 'loss' ? 'Loss' : 'Accuracy'} against number of parameters`,
+      title: `${sides[what].titled} against number of parameters`,
+      apart: ['labelNoise', 'trainRows', 'depth', 'bottleneck', 'loss'],
       x: { title: 'parameters', scale, of: (record) => metric(record, 'parameters') },
-      y: { title: what === 'loss' ? 'cross-entropy (nats)' : 'accuracy (share of rows)' },
+      y: { title: sides[what].unit },
       series: [
         { metric: `train/${what}`, label: 'train' },
         { metric: `validation/${what}`, label: 'validation' },
       ],
+      // Where nothing but right labels is fitted, the threshold has nothing to say.
+      rule: {
+        title: 'rows × classes',
+        of: (record) => (noiseOf(record) > 0 ? interpolationThreshold(record) : NaN),
+      },
       settings,
     }),
   ),
@@ -281,6 +404,22 @@ export const params = defineExperiment({
     // The widths between 2 and 27 are a hair apart in parameters, yet there the net begins to learn.
     reduced: { axes: { width: [...new Set([2, 3, 4, 6, 9, 14, ...logSpacedWidths(2, 843, 24)])] }, seeds: [0, 1, 2] },
     // The original grows u by one for nine models, then faster, to 100 models of up to 1.45 M parameters.
+    // One hidden layer, squared error, few rows, a fifth of the labels redrawn, trained until large nets fit them all.
+    'double-descent': {
+      axes: {
+        bottleneck: [0],
+        depth: [1],
+        width: [4, 8, 11, 14, 18, 22, 27, 32, 40, 64, 125, 250],
+        trainRows: [1000],
+        labelNoise: [0.2],
+        loss: ['mean-squared-error'],
+        optimizer: ['adam'],
+        learningRate: [0.001],
+        epochs: [4000],
+        targetLoss: [1e-4],
+      },
+      seeds: [0, 1, 2],
+    },
     full: { axes: { width: [...new Set([2, 3, 4, 5, 6, 7, 8, 9, 10, ...logSpacedWidths(11, 843, 91)])] }, seeds: [0] },
   },
   figures,

@@ -1,5 +1,6 @@
 import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../analysis/sensitivity.js'
 import { mean, median } from '../analysis/statistics.js'
+import { gatherRows } from '../data/split.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
@@ -128,7 +129,7 @@ const measure = defineStage({
       norms.push(...rowNorms(await engine.inputGradients({ net, loss, rows, order }, theta, signal), width))
     } else {
       for (let first = 0; first < order.length; first += jacobianRows) {
-        const features = gather(rows.features, order.subarray(first, first + jacobianRows), width)
+        const features = gatherRows(rows.features, order.subarray(first, first + jacobianRows), width)
         const jacobians = await engine.inputJacobians({ net, features, of: quantity }, theta, signal)
         norms.push(...rowNorms(jacobians, width * sizeOf(net.outputShape)))
       }
@@ -148,12 +149,6 @@ const measure = defineStage({
     }
   },
 })
-
-function gather(features: Float32Array, order: Int32Array, width: number): Float32Array {
-  const chosen = new Float32Array(order.length * width)
-  order.forEach((row, i) => chosen.set(features.subarray(row * width, (row + 1) * width), i * width))
-  return chosen
-}
 
 /** Measurements of one quantity on the training rows, of nets trained under one budget that they kept to. */
 function measured(

@@ -2,17 +2,25 @@ import { mean } from '../analysis/statistics.js'
 import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, withResult } from './select.js'
-import { frame, logarithmic, numberLabels, palette, size, spread } from './style.js'
+import { describeSeedCount, varyingAxes, withResult } from './select.js'
+import { coloured, frame, inReadingOrder, logarithmic, numberLabels, size, spread } from './style.js'
 
 export interface AgainstAxisOptions {
   readonly name: string
   readonly caption: string
   readonly title: string
   readonly x: { readonly title: string; readonly scale: 'linear' | 'log'; of(record: TrialRecord): number }
-  readonly y: { readonly title: string; readonly scale?: 'linear' | 'log'; readonly zero?: boolean }
+  readonly y: {
+    readonly title: string | ((records: readonly TrialRecord[]) => string)
+    readonly scale?: 'linear' | 'log'
+    readonly zero?: boolean
+  }
   /** Final metrics to draw, each a line of its own. */
   readonly series: readonly { readonly metric: string; readonly label: string }[]
+  /** Parameters whose values, where they vary, have lines of their own: one colour each, the series told apart by dashes. */
+  readonly apart?: readonly string[]
+  /** A vertical line where it is finite, such as a threshold. */
+  readonly rule?: { readonly title: string; of(record: TrialRecord): number }
   /** Settings worth stating, such as `20 epochs, batch 100`. */
   readonly settings?: (records: readonly TrialRecord[]) => string
 }
@@ -20,6 +28,8 @@ export interface AgainstAxisOptions {
 interface Point {
   readonly x: number
   readonly series: string
+  /** Left out where there is but one. */
+  readonly group?: string
   readonly mean: number
   readonly low: number
   readonly high: number
@@ -32,25 +42,27 @@ export function againstAxis(options: AgainstAxisOptions): FigureDefinition {
 
 function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRecord[]): VegaLiteSpec | undefined {
   const results = withResult(records)
-  const { points, leftOut } = aggregate(options, results)
+  const { points, groups, leftOut } = aggregate(options, results)
   if (points.length === 0) return undefined
   const banded = points.some((point) => point.high > point.low)
+  const rules = rulesOf(options, results)
   const subtitle = [
     [
       describeSeedCount(results),
       banded ? 'line: mean, band: least to greatest' : undefined,
+      ...(rules.length === 0 ? [] : [`vertical: ${options.rule!.title}`]),
       options.settings?.(results),
     ]
       .filter((part) => part !== undefined)
       .join(' · '),
     ...(leftOut === 0 ? [] : [`${leftOut} values that are not finite, or not above 0 on a log axis, are left out`]),
   ]
-  const color = {
-    field: 'series',
-    type: 'nominal',
-    title: null,
-    scale: { domain: options.series.map((s) => s.label), range: palette.slice(0, options.series.length) },
-  }
+  const labels = options.series.map((s) => s.label)
+  const color = groups.length > 1 ? coloured('group', null, groups) : coloured('series', null, labels)
+  const strokeDash =
+    groups.length > 1 && labels.length > 1
+      ? { strokeDash: { field: 'series', type: 'nominal', title: null, scale: { domain: labels } } }
+      : {}
   const x = {
     field: 'x',
     type: 'quantitative',
@@ -63,52 +75,84 @@ function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRec
     options.y.scale === 'log'
       ? logarithmic(points.flatMap(({ low, high }) => [low, high]))
       : { scale: { zero: options.y.zero ?? false, nice: true } }
-  const y = (field: string) => ({ field, type: 'quantitative', title: options.y.title, ...yScale })
+  const yTitle = typeof options.y.title === 'string' ? options.y.title : options.y.title(results)
+  const y = (field: string) => ({ field, type: 'quantitative', title: yTitle, ...yScale })
+  // Points of one line lie together: colour alone does not tell series of one group apart.
+  const detail = groups.length > 1 ? { detail: { field: 'series' } } : {}
   return {
     ...frame(options.title, subtitle),
     ...size,
     data: { values: points },
     layer: [
       ...(banded
-        ? [{ mark: { type: 'area', opacity: 0.18 }, encoding: { x, y: y('low'), y2: { field: 'high' }, color } }]
+        ? [
+            {
+              mark: { type: 'area', opacity: 0.18 },
+              encoding: { x, y: y('low'), y2: { field: 'high' }, color, ...detail },
+            },
+          ]
         : []),
-      { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color } },
+      ...(rules.length === 0
+        ? []
+        : [
+            {
+              data: { values: rules },
+              mark: { type: 'rule', strokeDash: [3, 3], color: '#666' },
+              encoding: { x: { ...x, field: 'at' } },
+            },
+          ]),
+      { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color, ...strokeDash } },
       {
         mark: { type: 'point', filled: true, size: 42, opacity: 1 },
-        encoding: { x, y: y('mean'), color, tooltip: tooltips(options) },
+        encoding: { x, y: y('mean'), color, tooltip: tooltips(options, groups) },
       },
     ],
   }
 }
 
-function tooltips(options: AgainstAxisOptions): object[] {
+function rulesOf({ rule }: AgainstAxisOptions, records: readonly TrialRecord[]): { at: number }[] {
+  if (rule === undefined) return []
+  return [...new Set(records.map((record) => rule.of(record)))].filter(Number.isFinite).map((at) => ({ at }))
+}
+
+function tooltips(options: AgainstAxisOptions, groups: readonly string[]): object[] {
   return [
     { field: 'x', title: options.x.title },
+    ...(groups.length > 1 ? [{ field: 'group', title: 'group' }] : []),
     { field: 'series', title: 'series' },
     ...['mean', 'low', 'high'].map((field) => ({ field, title: field, format: '.4g' })),
   ]
 }
 
 function aggregate(
-  { x, y, series }: AgainstAxisOptions,
+  { x, y, series, apart = [] }: AgainstAxisOptions,
   records: readonly TrialRecord[],
-): { points: Point[]; leftOut: number } {
+): { points: Point[]; groups: string[]; leftOut: number } {
   let leftOut = 0
   const points: Point[] = []
-  for (const [at, group] of [...groupBy(records, (record) => x.of(record))].sort(([a], [b]) => a - b)) {
-    for (const { metric, label } of series) {
-      const values = group.flatMap((record) => record.metrics[metric] ?? [])
-      const drawable = values.filter((value) => Number.isFinite(value) && (y.scale !== 'log' || value > 0))
-      leftOut += values.length - drawable.length
-      if (drawable.length === 0 || !Number.isFinite(at)) continue
-      points.push({
-        x: at,
-        series: label,
-        mean: mean(drawable),
-        low: Math.min(...drawable),
-        high: Math.max(...drawable),
-      })
+  const axes = varyingAxes(records).filter((axis) => apart.includes(axis))
+  const nameOf = ({ trial }: TrialRecord): string =>
+    axes.map((axis) => `${axis} ${String(trial.params[axis])}`).join(', ')
+  const byGroup = groupBy(records, nameOf)
+  const groups = inReadingOrder(byGroup.keys())
+  for (const group of groups) {
+    const bySize = [...groupBy(byGroup.get(group)!, (record) => x.of(record))].sort(([a], [b]) => a - b)
+    for (const [at, own] of bySize) {
+      for (const { metric, label } of series) {
+        const values = own.flatMap((record) => record.metrics[metric] ?? [])
+        const drawable = values.filter((value) => Number.isFinite(value) && (y.scale !== 'log' || value > 0))
+        leftOut += values.length - drawable.length
+        if (drawable.length === 0 || !Number.isFinite(at)) continue
+        points.push({
+          x: at,
+          series: label,
+          ...(groups.length > 1 ? { group } : {}),
+          mean: mean(drawable),
+          low: Math.min(...drawable),
+          high: Math.max(...drawable),
+        })
+      }
     }
   }
-  return { points, leftOut }
+  return { points, groups, leftOut }
 }

@@ -26,6 +26,8 @@ export interface AgainstStepsOptions {
   readonly xScale?: 'linear' | 'log'
   /** One above the other, sharing the x axis. */
   readonly panels: readonly [Panel, ...Panel[]]
+  /** A step to mark in every panel, such as a change of the objective; not finite for none. */
+  readonly rule?: { readonly title: string; of(record: TrialRecord): number }
   readonly settings?: (records: readonly TrialRecord[]) => string
 }
 
@@ -72,8 +74,14 @@ function drawAgainstSteps(options: AgainstStepsOptions, all: readonly TrialRecor
   if (panels.every(({ medians }) => medians.length === 0)) return undefined
   const differ = panels.some(({ medians }) => medians.some(({ low, high }) => high > low))
   const spreadWords = many ? 'line: median, band: least to greatest' : 'thick: median, thin: each seed'
-  const subtitle = [describeSeedCount(records), differ ? spreadWords : undefined, options.settings?.(records)]
-  const views = panels.map((drawn, i) => view(options, drawn, groups, i === panels.length - 1))
+  const rules = rulesOf(options, byGroup)
+  const subtitle = [
+    describeSeedCount(records),
+    differ ? spreadWords : undefined,
+    rules.length === 0 ? undefined : `vertical: ${options.rule!.title}`,
+    options.settings?.(records),
+  ]
+  const views = panels.map((drawn, i) => view(options, drawn, groups, rules, i === panels.length - 1))
   const head = frame(options.title, [subtitle.filter((part) => part !== undefined).join(' · ')])
   if (views.length === 1) return { ...head, ...views[0] }
   // Without groups a colour means another metric in each panel, so each has a legend of its own.
@@ -85,6 +93,7 @@ function view(
   options: AgainstStepsOptions,
   { panel, medians, runs }: { panel: Panel; medians: readonly Point[]; runs: readonly RunPoint[] },
   groups: readonly string[],
+  rules: readonly Rule[],
   last: boolean,
 ): Record<string, unknown> {
   const labels = panel.metrics.map(({ label }) => label)
@@ -124,8 +133,32 @@ function view(
     layer: [
       ...(differ ? [runs.length > 0 ? thin : band] : []),
       { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('median'), color, ...dash } },
+      ...(rules.length === 0
+        ? []
+        : [
+            {
+              data: { values: rules },
+              mark: { type: 'rule', strokeDash: [4, 3], strokeWidth: 1.2 },
+              encoding: {
+                x: { ...x, field: 'at' },
+                color: options.group === undefined ? { value: '#333' } : color,
+              },
+            },
+          ]),
     ],
   }
+}
+
+interface Rule {
+  readonly group: string
+  readonly at: number
+}
+
+function rulesOf({ rule }: AgainstStepsOptions, byGroup: ReadonlyMap<string, readonly TrialRecord[]>): Rule[] {
+  if (rule === undefined) return []
+  return [...byGroup].flatMap(([group, records]) =>
+    [...new Set(records.map((record) => rule.of(record)))].filter(Number.isFinite).map((at) => ({ group, at })),
+  )
 }
 
 /** A metric's steps and values that can be drawn. */

@@ -1,9 +1,8 @@
 import type { Space } from '../space.js'
-import type { TrialRecord } from '../trial.js'
 import { againstAxis } from './against-axis.js'
 import { againstSteps, type Panel } from './against-steps.js'
 import type { FigureDefinition } from './figure.js'
-import { withResult } from './select.js'
+import { varyingAxes, withResult } from './select.js'
 
 /** More panels do not fit a page. */
 const mostPanels = 4
@@ -26,7 +25,7 @@ function course(objective: string): FigureDefinition {
         objective,
       ).slice(0, mostPanels)
       if (metrics.length === 0) return undefined
-      const axes = varying(records)
+      const axes = varyingAxes(records)
       const panels = metrics.map((metric): Panel => ({ title: metric, metrics: [{ metric, label: metric }] }))
       const figure = againstSteps({
         name: 'course',
@@ -81,9 +80,4 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
 function inOrder(names: readonly string[], objective: string): string[] {
   const unique = [...new Set(names)]
   return [...unique.filter((name) => name === objective), ...unique.filter((name) => name !== objective)]
-}
-
-function varying(records: readonly TrialRecord[]): string[] {
-  const names = [...new Set(records.flatMap(({ trial }) => Object.keys(trial.params)))]
-  return names.filter((name) => new Set(records.map(({ trial }) => trial.params[name])).size > 1)
 }

@@ -14,3 +14,9 @@ export function describeSeedCount(records: readonly TrialRecord[]): string {
   const count = seedCount(records)
   return `${count} seed${count === 1 ? '' : 's'}`
 }
+
+/** Names of the parameters that are not alike in all records. */
+export function varyingAxes(records: readonly TrialRecord[]): string[] {
+  const names = [...new Set(records.flatMap(({ trial }) => Object.keys(trial.params)))]
+  return names.filter((name) => new Set(records.map(({ trial }) => trial.params[name])).size > 1)
+}

@@ -23,10 +23,14 @@ import { pick, place, weightGroups, type WeightGroup } from './weight-groups.js'
 const callMs = 120
 /** Rows an evaluation takes at a time: enough for the matrix products to be efficient, little enough to fit a cache. */
 const evaluationRows = 250
+/** Numbers of one layer that a chunk of derivatives may make (4 MB): all layers' are held at once, some several times. */
+const derivativeNumbers = 2 ** 20
 /** Points of weight space a call evaluates: enough to share the first layer's products, short enough to be aborted. */
 const pointsPerCall = 64
 /** Programs kept per thread; a session's working memory goes with it. */
 const keptPrograms = 6
+/** A training whose batch makes more numbers than these, over all layers (16 MB), has programs of its own and frees them. */
+const keptNumbers = 2 ** 22
 
 /**
  * Training steps traced once, lowered to ONNX and run by ONNX Runtime on the calling thread: one call runs many steps.
@@ -38,22 +42,25 @@ export class CompiledEngine implements Engine {
   readonly #programs = new Map<string, Promise<ort.InferenceSession>>()
 
   async train(options: TrainingOptions): Promise<Training> {
+    const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
+    const own = new Map<number, Promise<ort.InferenceSession>>()
     const open = (batch: number): Promise<ort.InferenceSession> => {
-      const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
-      const shape = { net, loss, optimizer: optimizer.kind, batch, gradientNorms, objective }
-      return this.#program(
-        { program: 'training', ...identityOf(net), loss, optimizer: optimizer.kind, batch, gradientNorms, objective },
-        () => buildTraining(shape),
-      )
+      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective }
+      const build = (): Uint8Array => buildTraining({ net, ...shape })
+      const numbers = batch * net.shapes.reduce((sum, layer) => sum + sizeOf(layer), 0)
+      if (numbers <= keptNumbers) return this.#program(net, { program: 'training', ...shape }, build)
+      const session = own.get(batch) ?? compile(net, build)
+      own.set(batch, session)
+      return session
     }
     // Compiled now, so that what can't be lowered is said before anything has been trained.
     await open(options.batch)
-    return new CompiledTraining(options, open)
+    return new CompiledTraining(options, open, () => own.forEach((session) => void release(session)))
   }
 
   async evaluate(options: EvaluationOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
     const { net, loss, rows } = options
-    const session = await this.#program({ program: 'evaluation', ...identityOf(net), loss }, () =>
+    const session = await this.#program(net, { program: 'evaluation', loss }, () =>
       buildEvaluation(net, loss, evaluationRows),
     )
     const order = options.order ?? allRows(rows, net)
@@ -77,9 +84,8 @@ export class CompiledEngine implements Engine {
     signal?: AbortSignal,
   ): Promise<Evaluation[]> {
     const { net, loss, rows } = options
-    const session = await this.#program(
-      { program: 'combinations', ...identityOf(net), loss, basis: basis.length },
-      () => buildCombinations(net, loss, evaluationRows, basis.length),
+    const session = await this.#program(net, { program: 'combinations', loss, basis: basis.length }, () =>
+      buildCombinations(net, loss, evaluationRows, basis.length),
     )
     const order = options.order ?? allRows(rows, net)
     const vectors = Object.fromEntries(basis.map((values, j) => [`basis${j}`, vector(values)]))
@@ -122,14 +128,15 @@ export class CompiledEngine implements Engine {
     signal?: AbortSignal,
   ): Promise<{ loss: number; gradient: Float32Array }> {
     const { net, loss, rows } = options
-    const session = await this.#program({ program: 'gradient', ...identityOf(net), loss }, () =>
-      buildGradient(net, loss, evaluationRows),
-    )
     const order = options.order ?? allRows(rows, net)
+    const chunkRows = derivativeRows(net)
+    const session = await this.#program(net, { program: 'gradient', loss, chunkRows }, () =>
+      buildGradient(net, loss, chunkRows),
+    )
     const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
     const total = new Float64Array(net.parameterCount)
     let sum = 0
-    for await (const { result } of chunks(session, feeds, order, signal, { weights: 'float32' })) {
+    for await (const { result } of chunks(session, feeds, order, signal, { weights: 'float32', chunkRows })) {
       const part = result['gradient']!.data as Float32Array
       for (let i = 0; i < total.length; i++) total[i]! += part[i]!
       for (const chunkLoss of result['losses']!.data as Float32Array) sum += chunkLoss
@@ -143,9 +150,7 @@ export class CompiledEngine implements Engine {
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    const session = await this.#program({ program: 'outputs', ...identityOf(net) }, () =>
-      buildOutputs(net, evaluationRows),
-    )
+    const session = await this.#program(net, { program: 'outputs' }, () => buildOutputs(net, evaluationRows))
     const feeds = { features: featureFeed(net, features), parameters: vector(parameters) }
     return collect(session, feeds, allRows({ features }, net), 'outputs', sizeOf(net.outputShape), signal)
   }
@@ -156,7 +161,7 @@ export class CompiledEngine implements Engine {
     signal?: AbortSignal,
   ): Promise<Float32Array> {
     const { net, loss, rows } = options
-    const session = await this.#program({ program: 'input-gradients', ...identityOf(net), loss }, () =>
+    const session = await this.#program(net, { program: 'input-gradients', loss }, () =>
       buildInputGradients(net, loss, evaluationRows),
     )
     const order = options.order ?? allRows(rows, net)
@@ -169,7 +174,7 @@ export class CompiledEngine implements Engine {
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    const session = await this.#program({ program: 'input-jacobians', ...identityOf(net), of }, () =>
+    const session = await this.#program(net, { program: 'input-jacobians', of }, () =>
       buildInputJacobians(net, of, evaluationRows),
     )
     const feeds = { features: featureFeed(net, features), parameters: vector(parameters) }
@@ -186,10 +191,10 @@ export class CompiledEngine implements Engine {
     const { net, loss, rows } = options
     const order = options.order ?? allRows(rows, net)
     // The runtime convolves and pools in float32 alone.
-    const float = net.layers.some(({ kind }) => kind === 'conv2d' || kind.endsWith('pool')) ? 'float32' : 'float64'
+    const float = isOfImages(net) ? 'float32' : 'float64'
     // What a call costs beside its arithmetic counts for small nets.
-    const chunkRows = Math.min(order.length, net.parameterCount < 2000 ? 1000 : evaluationRows)
-    const session = await this.#program({ program: 'curvature', ...identityOf(net), loss, chunkRows }, () =>
+    const chunkRows = Math.min(order.length, net.parameterCount < 2000 ? 1000 : derivativeRows(net))
+    const session = await this.#program(net, { program: 'curvature', loss, chunkRows }, () =>
       buildCurvature(net, loss, chunkRows, float),
     )
     const wide = (values: ArrayLike<number>): ort.Tensor =>
@@ -214,15 +219,15 @@ export class CompiledEngine implements Engine {
   }
 
   async dispose(): Promise<void> {
-    const sessions = await Promise.allSettled([...this.#programs.values()])
+    const sessions = [...this.#programs.values()]
     this.#programs.clear()
-    await Promise.all(sessions.flatMap((session) => (session.status === 'fulfilled' ? [session.value.release()] : [])))
+    await Promise.all(sessions.map(release))
   }
 
   /** The session of a program, compiled once per thread and kept while it is in use lately. */
-  #program(identity: object, build: () => Uint8Array): Promise<ort.InferenceSession> {
-    const key = canonicalJson(identity)
-    const session = this.#programs.get(key) ?? compile(build)
+  #program(net: Net, identity: object, build: () => Uint8Array): Promise<ort.InferenceSession> {
+    const key = canonicalJson({ ...identity, ...identityOf(net) })
+    const session = this.#programs.get(key) ?? compile(net, build)
     this.#programs.delete(key)
     this.#programs.set(key, session)
     session.catch(() => this.#programs.delete(key))
@@ -232,14 +237,32 @@ export class CompiledEngine implements Engine {
   }
 }
 
-async function compile(build: () => Uint8Array): Promise<ort.InferenceSession> {
+async function compile(net: Net, build: () => Uint8Array): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(build(), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    // One block planned ahead for all of a step's arrays spares small nets a tenth of their time; of images it is large,
+    // and taken beside the arrays that are not in the plan: twice the memory for nothing.
+    enableMemPattern: !isOfImages(net),
   })
+}
+
+async function release(opened: Promise<ort.InferenceSession>): Promise<void> {
+  // One that could not be compiled was told of where it was asked for.
+  await (await opened.catch(() => undefined))?.release()
+}
+
+function isOfImages(net: Net): boolean {
+  return net.layers.some(({ kind }) => kind === 'conv2d' || kind.endsWith('pool'))
+}
+
+/** Rows at a time for derivatives: as many as an evaluation takes, or fewer where a layer makes much of each. */
+function derivativeRows(net: Net): number {
+  const widest = Math.max(...net.shapes.map(sizeOf))
+  return Math.max(1, Math.min(evaluationRows, Math.floor(derivativeNumbers / widest)))
 }
 
 /** What of a net a program depends on: not its initialisers. */
@@ -402,6 +425,7 @@ class CompiledTraining implements Training {
   constructor(
     private readonly options: TrainingOptions,
     private readonly open: (batch: number) => Promise<ort.InferenceSession>,
+    private readonly close: () => void,
   ) {
     const { net, optimizer, rows, parameters } = options
     const rule = optimizerRules[optimizer.kind]
@@ -502,5 +526,6 @@ class CompiledTraining implements Training {
   dispose(): void {
     this.#state = {}
     this.#spare = {}
+    this.close()
   }
 }

@@ -105,7 +105,14 @@ function factorsByStage(experiment: Experiment, profile: Profile, spec: SweepSpe
   }
   if (spec.search !== undefined && Object.keys(spec.search.axes).length > 0)
     together(samplePoints(spec.search), 'search')
+  const left = (profile.points ?? []).map((row) => omit(row, (name) => taken.has(`${first.name}.${name}`)))
+  if (left.some((row) => Object.keys(row).length > 0))
+    joint.get(first.name)!.push([...new Map(left.map((row) => [JSON.stringify(row), row])).values()])
   return new Map(experiment.stages.map(({ name }) => [name, [...axes.get(name)!.values(), ...joint.get(name)!]]))
+}
+
+function omit(row: Params, isLeftOut: (name: string) => boolean): Params {
+  return Object.fromEntries(Object.entries(row).filter(([name]) => !isLeftOut(name)))
 }
 
 /** A budget in the words of the experiment's own axes. @throws SpaceError when it has no such axis. */

@@ -1,10 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { filterNormalised, randomDirection } from '../../src/analysis/directions.js'
 import { lanczos } from '../../src/analysis/lanczos.js'
 import { countEigenvalues, sampledRatio } from '../../src/analysis/minimal-ratio.js'
-import { ballSharpness, boxSharpness, curvatureSharpness } from '../../src/analysis/sharpness.js'
+import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from '../../src/analysis/sharpness.js'
 import { symmetricSpectrum } from '../../src/analysis/symmetric.js'
 import { dot, norm } from '../../src/analysis/vectors.js'
+import { CompiledEngine } from '../../src/nn/compiled.js'
+import { defineNet, initialize } from '../../src/nn/net.js'
 import { Random } from '../../src/seed.js'
 
 /** ½ Σ λᵢ xᵢ² + slope · x₀: a quadratic whose spectrum is written down. */
@@ -81,6 +83,87 @@ describe('sharpness of a quadratic', () => {
     expect(await boxSharpness(slope, centre, { epsilon: 0.05 })).toBeLessThanOrEqual(box)
   })
 })
+
+describe('sharpness of a net', () => {
+  const net = defineNet(
+    [4],
+    [
+      { kind: 'dense', units: 8, activation: 'relu' },
+      { kind: 'dense', units: 3 },
+    ],
+  )
+  const random = new Random(5, 'rows')
+  const rows = {
+    features: Float32Array.from({ length: 4 * 60 }, () => random.normal()),
+    targets: Int32Array.from({ length: 60 }, (_, i) => i % 3),
+  }
+  const options = { net, loss: 'softmax-cross-entropy' as const, rows }
+
+  /** After some training, so that there is a valley to stand in. */
+  async function valley() {
+    const engine = new CompiledEngine()
+    onTestFinished(() => engine.dispose())
+    const training = await engine.train({
+      ...options,
+      optimizer: { kind: 'adam', learningRate: 0.02 },
+      batch: 60,
+      parameters: initialize(net, 1),
+    })
+    for (let epoch = 0; epoch < 300; epoch++) await training.run(Int32Array.from({ length: 60 }, (_, i) => i))
+    const theta = training.parameters()
+    training.dispose()
+    const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at))).loss
+    const slopeAt = async (at: Float64Array) => {
+      const { loss, gradient } = await engine.gradient(options, Float32Array.from(at))
+      return { loss, gradient: Float64Array.from(gradient) }
+    }
+    return { theta, lossAt, slopeAt }
+  }
+
+  it('is never negative and does not fall as the neighbourhood grows; the box holds more than the ball', async () => {
+    const { theta, lossAt, slopeAt } = await valley()
+    const sizes = [1e-3, 1e-2, 1e-1]
+    const draw = (seed: number) => {
+      const own = new Random(seed, 'directions')
+      return () => filterNormalised(randomDirection(theta.length, own), theta, net.parameters)
+    }
+    const measured = {
+      ball: await inTurn(sizes, (epsilon) =>
+        ballSharpness(lossAt, theta, { epsilon, samples: 20, random: new Random(1) }),
+      ),
+      filters: await inTurn(sizes, (epsilon) => sampledRise(lossAt, theta, epsilon, 20, draw(1))),
+      box: await inTurn(sizes, (epsilon) => boxSharpness(slopeAt, theta, { epsilon })),
+    }
+    for (const values of Object.values(measured)) {
+      expect(values[0]).toBeGreaterThanOrEqual(0)
+      expect(values).toEqual([...values].sort((a, b) => a - b))
+    }
+    measured.ball.forEach((value, i) => expect(measured.box[i]! / 100).toBeGreaterThanOrEqual(value))
+  })
+
+  it('changes when a ReLU layer is rescaled, which changes no output, unless filters are normalised (Dinh 2017)', async () => {
+    const { theta, lossAt } = await valley()
+    const rescaled = Float32Array.from(theta)
+    for (const { layer, name, offset, size } of net.parameters)
+      for (let i = offset; i < offset + size; i++) rescaled[i]! *= layer === 0 ? 8 : name.endsWith('kernel') ? 1 / 8 : 1
+    expect(await lossAt(Float64Array.from(rescaled))).toBeCloseTo(await lossAt(Float64Array.from(theta)), 6)
+
+    const raw = (at: Float32Array) => ballSharpness(lossAt, at, { epsilon: 0.5, samples: 30, random: new Random(2) })
+    const normalised = (at: Float32Array) => {
+      const own = new Random(2, 'directions')
+      const draw = () => filterNormalised(randomDirection(at.length, own), at, net.parameters)
+      return sampledRise(lossAt, at, 0.5, 30, draw)
+    }
+    expect(Math.abs((await raw(rescaled)) / (await raw(theta)) - 1)).toBeGreaterThan(0.2)
+    expect(Math.abs((await normalised(rescaled)) / (await normalised(theta)) - 1)).toBeLessThan(1e-3)
+  })
+})
+
+async function inTurn<T, R>(items: readonly T[], each: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (const item of items) results.push(await each(item))
+  return results
+}
 
 describe('filter normalisation', () => {
   it("gives each filter of a direction the norm of the weights' own, and biases none", () => {

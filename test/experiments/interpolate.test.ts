@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   alphaGrid,
   interpolate,
@@ -7,6 +7,9 @@ import {
   twoLayerNet,
   widthAround,
 } from '../../src/experiments/interpolate.js'
+import { CompiledEngine } from '../../src/nn/compiled.js'
+import { defineNet, initialize } from '../../src/nn/net.js'
+import { Random } from '../../src/seed.js'
 import { makePlan } from '../../src/sweeps/plan.js'
 
 const plan = (axes: Record<string, (string | number)[]>) =>
@@ -41,6 +44,42 @@ describe('the interpolation experiment', () => {
       expect(mirrored[1]).toBeCloseTo(a, 12)
       expect(mirrored[0]).toBeCloseTo(b, 12)
     }
+  })
+
+  describe('between nets', () => {
+    const convex = defineNet([3], [{ kind: 'dense', units: 3 }])
+    const random = new Random(3, 'rows')
+    const rows = {
+      features: Float32Array.from({ length: 3 * 80 }, () => random.normal()),
+      targets: Int32Array.from({ length: 80 }, (_, i) => i % 3),
+    }
+    const alphas = alphaGrid({ alphaFrom: -1, alphaTo: 2, alphaStep: 0.1 })
+    async function curve(a: Float32Array, b: Float32Array): Promise<number[]> {
+      const engine = new CompiledEngine()
+      onTestFinished(() => engine.dispose())
+      const coefficients = alphas.map((alpha) => pathCoefficients('linear', alpha))
+      const options = { net: convex, loss: 'softmax-cross-entropy' as const, rows }
+      return (await engine.evaluateCombinations(options, [a, b], coefficients)).map(({ loss }) => loss)
+    }
+
+    it('that are one and the same, the loss is the same everywhere', async () => {
+      const theta = initialize(convex, 1)
+      const losses = await curve(theta, theta)
+      for (const loss of losses) expect(Math.abs(loss / losses[0]! - 1)).toBeLessThan(1e-6)
+    })
+
+    it('of a convex model, the loss is nowhere above the chord', async () => {
+      const [a, b] = [initialize(convex, 1), initialize(convex, 2)]
+      const losses = await curve(a, b)
+      const [atA, atB] = [losses[alphas.indexOf(1)]!, losses[alphas.indexOf(0)]!]
+      alphas.forEach((alpha, i) => {
+        if (alpha >= 0 && alpha <= 1) expect(losses[i]).toBeLessThanOrEqual(alpha * atA + (1 - alpha) * atB + 1e-7)
+        else expect(losses[i]).toBeGreaterThanOrEqual(alpha * atA + (1 - alpha) * atB - 1e-7)
+      })
+      // And mirrored when they change places.
+      const mirrored = await curve(b, a)
+      losses.forEach((loss, i) => expect(mirrored[alphas.length - 1 - i]).toBeCloseTo(loss, 5))
+    })
   })
 
   it('pairs nets of one seed that differ in one respect, the small batch first', () => {

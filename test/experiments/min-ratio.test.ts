@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { approachCriticalPoint } from '../../src/analysis/critical-point.js'
 import { norm } from '../../src/analysis/vectors.js'
 import { minRatio, minRatioNet } from '../../src/experiments/min-ratio.js'
+import { makePlan } from '../../src/sweeps/plan.js'
 import { sharpnessNet } from '../../src/experiments/sharpness.js'
 
 describe('min-ratio and sharpness', () => {
@@ -29,6 +30,21 @@ describe('min-ratio and sharpness', () => {
       expect(norm(slope.gradient)).toBeLessThan(1e-10)
       expect(point[0]).toBeCloseTo(expected, 8)
     }
+  })
+
+  it('plan their settings of several axes together, and take out of them what a person sets', () => {
+    const nets = (axes: Record<string, (string | number)[]>) =>
+      makePlan(minRatio, { experiment: 'min-ratio', profile: 'reduced', axes, seeds: [0] }, () => 'data')
+        .trials.filter(({ stage }) => stage === 'main')
+        .map(({ params }) => [params['net'], params['finder'], params['epochs']])
+    expect(nets({})).toEqual([
+      ...[30, 100, 300, 1000, 3000].map((epochs) => ['small', 'gauss-newton', epochs]),
+      ['original', 'gradient-norm', 200],
+    ])
+    expect(nets({ epochs: [50] })).toEqual([
+      ['small', 'gauss-newton', 50],
+      ['original', 'gradient-norm', 50],
+    ])
   })
 
   it('weigh no claim without enough nets', () => {

@@ -26,7 +26,7 @@ describe('the nets of the experiments', () => {
   })
 
   it.each([2, 64, 843])('params with %d units has P(u) parameters', (width) => {
-    expect(paramsNet([28, 28, 1], { width, depth: 3 }).parameterCount).toBe(parameterCount(width))
+    expect(paramsNet([28, 28, 1], { width, depth: 3, bottleneck: 10 }).parameterCount).toBe(parameterCount(width))
   })
 
   it('counts the multiply-adds of a convolution at each of its places, of a dense layer once', () => {

@@ -145,7 +145,35 @@ describe('the claims of params', () => {
       'accuracy-saturates': 'reproduced',
       'gap-of-large-nets': 'reproduced',
       'training-fits-above': 'reproduced',
+      'double-descent': 'inconclusive',
     })
+  })
+
+  it('find a peak over noisy labels where it is, and none where there is none', () => {
+    // 1000 rows of ten classes: a threshold of 10,000 parameters.
+    const noisy = (lossOf: (parameters: number) => number): TrialRecord[] =>
+      [1, 2, 4, 6, 10, 14, 20, 40, 80, 160].flatMap((width) =>
+        recordsFor([width], [0, 1, 2]).map((record) => {
+          const parameters = 795 * width + 10
+          return {
+            ...record,
+            trial: { ...record.trial, params: { ...record.trial.params, labelNoise: 0.2, trainRows: 1000 } },
+            metrics: { ...record.metrics, parameters, 'validation/loss': lossOf(parameters), 'train/accuracy': 1 },
+          }
+        }),
+      )
+    const verdict = (lossOf: (parameters: number) => number) =>
+      params.claims.find(({ id }) => id === 'double-descent')!.check(noisy(lossOf))
+    const peakAt = (at: number) => (parameters: number) => Math.exp(-(Math.log(parameters / at) ** 2))
+    expect(verdict(peakAt(12_000))).toMatchObject({ state: 'reproduced' })
+    expect(verdict(peakAt(12_000)).effect).toBeCloseTo(1.114, 3)
+    expect(verdict(peakAt(60_000)).state).toBe('not reproduced')
+    expect(verdict((parameters) => 1 / parameters)).toMatchObject({
+      state: 'not reproduced',
+      summary: expect.stringContaining('no peak: the smallest nets') as string,
+    })
+    // Labels of the other claims are right ones only.
+    expect(verdicts(noisy(peakAt(1)))['loss-falls-with-size']).toBe('inconclusive')
   })
 
   it('are refuted by records that refute them', () => {

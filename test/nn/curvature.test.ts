@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lanczos } from '../../src/analysis/lanczos.js'
 import { symmetricSpectrum } from '../../src/analysis/symmetric.js'
-import { dot, norm } from '../../src/analysis/vectors.js'
+import { addScaled, dot, norm } from '../../src/analysis/vectors.js'
 import { createEngine } from '../../src/nn/create-engine.js'
-import { denseHessian } from '../../src/nn/curvature.js'
+import { blockFrobeniusNorms, denseHessian } from '../../src/nn/curvature.js'
 import type { Engine } from '../../src/nn/engine.js'
 import { defineNet, initialize } from '../../src/nn/net.js'
 import { Random } from '../../src/seed.js'
@@ -97,6 +98,73 @@ describe('second derivatives of the compiled engine', () => {
     const [above, below] = [await at(1), await at(-1)]
     const error = above.map((value, i) => (value - below[i]!) / (2 * h) - product[i]!)
     expect(norm(error) / norm(product)).toBeLessThan(1e-7)
+  })
+
+  it('gives a gradient over all rows that is the mean of its batches’, each weighed by its rows, to 1e-10', async () => {
+    const net = defineNet(
+      [2],
+      [
+        { kind: 'dense', units: 5, activation: 'tanh' },
+        { kind: 'dense', units: 1 },
+      ],
+    )
+    const parameters = initialize(net, 4)
+    const none = new Float64Array(net.parameterCount)
+    const options = {
+      net,
+      loss: 'mean-squared-error' as const,
+      rows: { features: normals(2 * 310), targets: normals(310) },
+    }
+    const rows = Int32Array.from({ length: 310 }, (_, i) => i)
+    const mean = none.slice()
+    for (const [from, to] of [
+      [0, 100],
+      [100, 300],
+      [300, 310],
+    ] as const) {
+      const part = await engine.curvature({ ...options, order: rows.subarray(from, to) }, parameters, none)
+      part.gradient.forEach((value, i) => (mean[i]! += (value * (to - from)) / 310))
+    }
+    const { gradient } = await engine.curvature(options, parameters, none)
+    expect(norm(addScaled(gradient, mean, -1)) / norm(gradient)).toBeLessThan(1e-10)
+    // And its square is the sum of its layers’ own squares.
+    const layers = net.parameters.map(({ offset, size }) => norm(gradient.subarray(offset, offset + size)))
+    expect(Math.hypot(...layers)).toBeCloseTo(norm(gradient), 12)
+  })
+
+  it('has the same largest eigenvalue by products from any start as by its whole matrix, and its blocks in between', async () => {
+    const net = defineNet(
+      [3],
+      [
+        { kind: 'dense', units: 6, activation: 'tanh' },
+        { kind: 'dense', units: 4 },
+      ],
+    )
+    const parameters = initialize(net, 6)
+    const n = net.parameterCount
+    const options = {
+      net,
+      loss: 'softmax-cross-entropy' as const,
+      rows: { features: normals(3 * 90), targets: Int32Array.from({ length: 90 }, (_, i) => i % 4) },
+    }
+    const hessian = await denseHessian(engine, options, parameters)
+    const largest = symmetricSpectrum(hessian, n).values[0]!
+    const product = async (v: Float64Array) => (await engine.curvature(options, parameters, v)).product
+    const found = await Promise.all([1, 2].map((seed) => lanczos(product, n, new Random(seed), { tolerance: 1e-3 })))
+    for (const { values } of found) expect(Math.abs(values[0]! / largest - 1)).toBeLessThan(1e-3)
+
+    const blocks = await blockFrobeniusNorms(engine, options, parameters, { probes: n, random: new Random(1) })
+    for (const { name, offset, size } of net.parameters) {
+      const own = Array.from({ length: size }, (_, i) =>
+        norm(hessian.subarray((offset + i) * n + offset, (offset + i) * n + offset + size)),
+      )
+      expect(blocks[name]).toBeCloseTo(Math.hypot(...own), 9)
+      expect(blocks[name]).toBeLessThanOrEqual(norm(hessian))
+    }
+    expect(norm(hessian)).toBeGreaterThanOrEqual(largest)
+    // Estimated by few probes, a block comes out near its own norm.
+    const estimated = await blockFrobeniusNorms(engine, options, parameters, { probes: 16, random: new Random(1) })
+    for (const [name, value] of Object.entries(blocks)) expect(Math.abs(estimated[name]! / value - 1)).toBeLessThan(0.3)
   })
 
   it('refuses a dense Hessian of a net too large for one, saying how large it may be', async () => {

@@ -34,7 +34,7 @@ describe("the experiments' nets", () => {
 
   it('of the params sweep follow 7860 + 23u + 2u²', () => {
     for (const width of [1, 2, 27, 300, 843])
-      expect(paramsNet([28, 28, 1], { width, depth: 3 }).parameterCount).toBe(parameterCount(width))
+      expect(paramsNet([28, 28, 1], { width, depth: 3, bottleneck: 10 }).parameterCount).toBe(parameterCount(width))
     expect(parameterCount(2)).toBe(7914)
   })
 })
