@@ -39,7 +39,7 @@ interface Task {
 /** Rows to train on, and how a net does on some of them. */
 interface Measured {
   readonly rows: Rows
-  evaluate(order: Int32Array, parameters: Float32Array): Promise<Evaluation>
+  readonly evaluate: (order: Int32Array, parameters: Float32Array) => Promise<Evaluation>
 }
 
 /** Classes as classes, by cross-entropy. */

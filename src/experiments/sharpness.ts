@@ -4,6 +4,7 @@ import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type Slop
 import { mean } from '../analysis/statistics.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
+import { twinAxes } from '../figures/twin-axes.js'
 import { groupBy } from '../group-by.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { blockFrobeniusNorms } from '../nn/curvature.js'
@@ -13,7 +14,7 @@ import { boolean, choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
 import { loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
-import { finished, inconclusive, metric, parentOf, rankVerdict } from './claims.js'
+import { finished, having, inconclusive, metric, parentOf, rankVerdict } from './claims.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
 
 /**
@@ -132,7 +133,13 @@ const measure = defineStage({
     const random = new Random(context.seeds.shuffle, 'sharpness')
     const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
     const centre = await lossAt(Float64Array.from(theta))
-    const common = { 'measured/loss': centre, batch: trained.batch }
+    const copied = ['train/loss', 'train/accuracy', 'test/loss', 'test/accuracy', 'updates'] as const
+    const common = {
+      'measured/loss': centre,
+      batch: trained.batch,
+      // Beside every point, as in the original's figures, and lest nets trained unequally be compared unseen.
+      ...Object.fromEntries(copied.map((name) => [name, parent.metrics[name] ?? NaN])),
+    }
     const { epsilon, samples } = params
 
     switch (params.metric) {
@@ -173,12 +180,20 @@ const measure = defineStage({
   },
 })
 
+/** Measurements by one metric at its largest ε, of nets that differ in nothing but batch and seeds: the largest such set. */
+function comparable(records: readonly TrialRecord[], name: (typeof metrics)[number]): TrialRecord[] {
+  const measured = having(finished(records, 'measure'), { metric: name })
+  const epsilon = Math.max(...measured.map((record) => Number(record.trial.params['epsilon'])))
+  const settings = groupBy(having(measured, { epsilon }), (record) =>
+    JSON.stringify({ ...record.trial.params, ...parentOf(record, records)?.trial.params, batch: 0 }),
+  )
+  return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
+}
+
 /** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
 function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[number]): Verdict {
-  const measured = finished(records, 'measure').filter((record) => record.trial.params['metric'] === name)
-  const epsilon = Math.max(...measured.map((record) => Number(record.trial.params['epsilon'])))
-  const largest = measured.filter(({ trial }) => trial.params['epsilon'] === epsilon)
-  const byBatch = groupBy(largest, (record) => Number(parentOf(record, records)?.trial.params['batch']))
+  const measured = comparable(records, name)
+  const byBatch = groupBy(measured, (record) => metric(record, 'batch'))
   if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedCount(measured))
   const means = [...byBatch.values()].map((own) => mean(own.map((record) => metric(record, 'sharpness'))))
   return rankVerdict([...byBatch.keys()], means, 0.3, {
@@ -205,7 +220,35 @@ const claims: readonly Claim[] = [
   },
 ]
 
-const figures = metrics.map((name) =>
+const sides = {
+  loss: { title: 'cross-entropy (nats)', scale: 'log' },
+  accuracy: { title: 'accuracy (share of rows)', scale: 'linear' },
+} as const
+
+/** The original's two figures, for each metric. */
+const twins = metrics.flatMap((name) =>
+  (['loss', 'accuracy'] as const).map((kind) =>
+    twinAxes({
+      name: `${kind}-and-sharpness-${name}`,
+      caption: `${kind === 'loss' ? 'Loss' : 'Accuracy'} (left; train solid, test dashed) and sharpness (${name}, right) against batch size.`,
+      title: `${kind === 'loss' ? 'Loss' : 'Accuracy'} and sharpness (${name})`,
+      select: (records) => comparable(records, name),
+      x: { title: 'batch (rows)', scale: 'log' },
+      points: (record) => [{ x: metric(record, 'batch'), values: record.metrics }],
+      left: {
+        ...sides[kind],
+        lines: [
+          { label: 'train', metric: `train/${kind}` },
+          { label: 'test', metric: `test/${kind}` },
+        ],
+      },
+      right: { title: `sharpness (${name})`, scale: 'linear', lines: [{ label: 'sharpness', metric: 'sharpness' }] },
+      settings: ([first]) => `ε = ${first!.trial.params['epsilon']}`,
+    }),
+  ),
+)
+
+const scatters = metrics.map((name) =>
   scatter({
     name: `sharpness-${name}-against-batch`,
     caption: `Sharpness (${name}) of the trained net against its batch size, one point a net.`,
@@ -220,7 +263,7 @@ const figures = metrics.map((name) =>
 export const sharpness = defineExperiment({
   name: 'sharpness',
   aliases: ['bonus'],
-  version: 1,
+  version: 2,
   title: 'Sharpness of minima against batch size',
   question: 'Do larger batches end in sharper minima?',
   source: 'bonus.py of the 2018 course (HW1-3); Keskar et al. 2017, Dinh et al. 2017, Li et al. 2018',
@@ -243,6 +286,6 @@ export const sharpness = defineExperiment({
       stages: { measure: { metric: [...metrics], epsilon: [1e-5, 1e-4, 1e-3, 1e-2] } },
     },
   },
-  figures,
+  figures: [...twins, ...scatters],
   claims,
 })
