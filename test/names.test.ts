@@ -17,6 +17,7 @@ describe('a name', () => {
     ['a/', /shortest form/],
     ['.', /shortest form/],
     ['../a', /shortest form/],
+    ['...', /shortest form/],
     ['a/../b', /shortest form/],
   ])('may not be %j', (name, problem) => expect(nameProblem(name)).toMatch(problem))
 

@@ -70,6 +70,10 @@ export function openTracking(options: OpenTrackingOptions): Tracking {
     history: () => trialEntries(sweep),
     warn: saidOnce(warn),
     onOpen: (runs) => onOpen?.(linksTo(runs)),
+    // A name says more than an id: so MLflow's own client sees it.
+    ...(settings.experimentId === undefined || settings.experimentName !== undefined
+      ? {}
+      : { experimentId: settings.experimentId }),
     ...(settings.inFlight === undefined ? {} : { inFlight: settings.inFlight }),
   })
   let opened = false

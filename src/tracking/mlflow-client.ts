@@ -111,16 +111,18 @@ export class MlflowClient {
     } catch (error) {
       if (!(error instanceof MlflowError) || error.mlflowCode !== 'RESOURCE_ALREADY_EXISTS') throw error
     }
-    const found = await this.#call<{ experiment: { experiment_id: string; lifecycle_stage: string } }>(
+    const { experiment } = await this.#call<{ experiment: WireExperiment }>(
       'GET',
       `experiments/get-by-name?experiment_name=${encodeURIComponent(name)}`,
     )
-    if (found.experiment.lifecycle_stage !== 'active') {
-      throw new MlflowError(`the MLflow experiment is deleted: ${name}`, undefined, false, undefined, undefined, {
-        hint: 'restore it in MLflow, or choose another name with MLFLOW_EXPERIMENT_NAME',
-      })
-    }
-    return found.experiment.experiment_id
+    return idIfActive(experiment)
+  }
+
+  /** @throws MlflowError when there is no live experiment of this id. */
+  async requireExperiment(id: string): Promise<string> {
+    const path = `experiments/get?experiment_id=${encodeURIComponent(id)}`
+    const { experiment } = await this.#call<{ experiment: WireExperiment }>('GET', path)
+    return idIfActive(experiment)
   }
 
   async experimentIds(): Promise<string[]> {
@@ -207,7 +209,25 @@ export class MlflowClient {
 
   /** Logs in as few requests as the limits allow, in order: parameters, tags, points. */
   async log(id: string, what: { params?: Tags; tags?: Tags; points?: readonly Point[] }): Promise<void> {
-    for (const batch of batches(what)) await this.#call('POST', 'runs/log-batch', { run_id: id, ...batch })
+    for (const batch of batches(what)) await this.#logBatch(id, batch)
+  }
+
+  async #logBatch(id: string, batch: Batch): Promise<void> {
+    const act = (part: Partial<Batch>): Promise<unknown> =>
+      this.#call('POST', 'runs/log-batch', { run_id: id, ...part })
+    try {
+      await act(batch)
+    } catch (error) {
+      if (!(error instanceof MlflowError) || !isUniqueViolation(error) || batch.metrics.length === 0) throw error
+      // Servers before 3.10 refuse points that they have, unless they come by the hundred and NaN alone; a refusal then
+      // says that they are there. Parameters are in before points are looked at, tags only afterwards.
+      for (const metrics of cautiousBatches(batch.metrics)) {
+        await act({ metrics }).catch((refusal: unknown) => {
+          if (!(refusal instanceof MlflowError) || !isUniqueViolation(refusal)) throw refusal
+        })
+      }
+      if (batch.tags.length > 0) await act({ tags: batch.tags })
+    }
   }
 
   /** Names the data sets that a run has read to train on; the same once more changes nothing. */
@@ -324,8 +344,11 @@ export class MlflowClient {
     } catch (error) {
       const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
       const reason = cause?.code ?? cause?.message ?? message
-      throw new MlflowError(`no answer from ${this.url}: ${reason}`, undefined, true, undefined, undefined, {
-        hint: 'is the MLflow server running there? (mlflow server, or mlds ui)',
+      const isDistrusted = /CERT|UNABLE_TO_VERIFY/.test(reason)
+      throw new MlflowError(`no answer from ${this.url}: ${reason}`, undefined, !isDistrusted, undefined, undefined, {
+        hint: isDistrusted
+          ? 'name the certificate of its authority with MLFLOW_TRACKING_SERVER_CERT_PATH'
+          : 'is the MLflow server running there? (mlflow server, or mlds ui)',
         cause: error,
       })
     }
@@ -372,6 +395,26 @@ export class MlflowClient {
       hint === undefined ? {} : { hint },
     )
   }
+}
+
+interface WireExperiment {
+  readonly experiment_id: string
+  readonly name: string
+  readonly lifecycle_stage: string
+}
+
+function idIfActive({ experiment_id, name, lifecycle_stage }: WireExperiment): string {
+  if (lifecycle_stage === 'active') return experiment_id
+  throw new MlflowError(`the MLflow experiment is deleted: ${name}`, undefined, false, undefined, undefined, {
+    hint: 'restore it in MLflow, or choose another name with MLFLOW_EXPERIMENT_NAME',
+  })
+}
+
+/** Hundreds, and each NaN by itself. */
+function* cautiousBatches(points: readonly Point[]): Generator<Point[]> {
+  for (const point of points) if (Number.isNaN(point.value)) yield [point]
+  const numbers = points.filter((point) => !Number.isNaN(point.value))
+  for (let at = 0; at < numbers.length; at += 100) yield numbers.slice(at, at + 100)
 }
 
 /** The server's database has this row already. */

@@ -15,6 +15,8 @@ export interface MlflowSettings {
   readonly backoffMs: number
   /** Name of the MLflow experiment that sweeps go to unless told otherwise. */
   readonly experimentName?: string
+  /** The same by MLflow's id, for an experiment that is there already; the name goes before it. */
+  readonly experimentId?: string
   /** Runs brought up to date at once; what the server's store can take unless told otherwise. */
   readonly inFlight?: number
 }
@@ -24,7 +26,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 /**
  * Settings for `url` from MLflow's own variables: MLFLOW_TRACKING_USERNAME and _PASSWORD (Basic) before
  * MLFLOW_TRACKING_TOKEN (Bearer), _INSECURE_TLS, _SERVER_CERT_PATH, _CLIENT_CERT_PATH, MLFLOW_HTTP_REQUEST_TIMEOUT (s),
- * _MAX_RETRIES, MLFLOW_EXPERIMENT_NAME, MLFLOW_WORKSPACE. Credentials written into the URL win over all of them.
+ * _MAX_RETRIES, MLFLOW_EXPERIMENT_NAME or _ID, MLFLOW_WORKSPACE. Credentials written into the URL win over all of them.
  * @throws MldsError when the URL or a number is not one.
  */
 export function mlflowSettings(url: string, env: Environment): MlflowSettings {
@@ -34,6 +36,7 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
   const workspace = env['MLFLOW_WORKSPACE']
   const tls = tlsFrom(env)
   const experimentName = experimentNameFrom(env)
+  const experimentId = env['MLFLOW_EXPERIMENT_ID']
   const inFlight = wholeNumber(env, 'MLDS_TRACKING_IN_FLIGHT', 0)
   return {
     url: `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, ''),
@@ -46,6 +49,7 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
     retries: wholeNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7),
     backoffMs: wholeNumber(env, 'MLDS_TRACKING_BACKOFF_MS', 500),
     ...(experimentName === undefined ? {} : { experimentName }),
+    ...(experimentId === undefined || experimentId === '' ? {} : { experimentId }),
     ...(inFlight === 0 ? {} : { inFlight }),
   }
 }

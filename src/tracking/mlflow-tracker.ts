@@ -18,6 +18,8 @@ import type { SweepInfo, Tracker } from './tracker.js'
 export interface MlflowTrackerOptions extends ProjectionSources {
   readonly client: MlflowClient
   readonly experimentName: string
+  /** MLflow's id of an experiment that is there already, instead of the name. */
+  readonly experimentId?: string
   /** Append-only lines: which run holds which attempt, and what the server has acknowledged of it. */
   readonly acknowledgedFile: string
   /** The journal so far, in order; read when the tracker opens, and again when it has lost count. */
@@ -29,6 +31,8 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   readonly flushMs?: number
   /** Runs brought up to date at once. Default: what the server's store can take, 2 where it is SQLite. */
   readonly inFlight?: number
+  /** Attempts that may wait; with more a live tracker gives way until the sweep is over. Default 5000. */
+  readonly mostWaiting?: number
 }
 
 /** Where a sweep's runs are. */
@@ -45,9 +49,6 @@ interface Pending {
   /** Reports the server has acknowledged. */
   readonly sent: Set<number>
 }
-
-/** Attempts that have ended and wait; beyond it a live tracker gives way until the sweep is over. */
-const mostWaiting = 5000
 
 /**
  * Brings a sweep's projection to MLflow: a parent run for the sweep, a child run per attempt. Whatever was acknowledged
@@ -91,7 +92,7 @@ export class MlflowTracker implements Tracker {
     if (this.#gaveWay) return
     this.#feed(event, offset)
     this.#schedule()
-    if (this.#pending.size > mostWaiting) {
+    if (this.#pending.size > (this.#options.mostWaiting ?? 5000)) {
       this.#gaveWay = true
       this.#pending.clear()
       this.#options.warn('MLflow is too slow to follow this sweep: it gets the rest when the sweep is over')
@@ -204,10 +205,13 @@ export class MlflowTracker implements Tracker {
 
   /** The experiment and the parent run; runs made before whose names were not written down are found by their keys. */
   async #openRuns(): Promise<void> {
-    const { client, experimentName, inFlight } = this.#options
+    const { client, experimentName, experimentId, inFlight } = this.#options
     const { parentKey } = this.#projection!
     this.#queue.concurrency = inFlight ?? inFlightFor(await client.storeType())
-    this.#experimentId = await client.ensureExperiment(experimentName)
+    this.#experimentId =
+      experimentId === undefined
+        ? await client.ensureExperiment(experimentName)
+        : await client.requireExperiment(experimentId)
     const known = this.#ledger.get(parentKey)
     if (known !== undefined && (await client.findRun(known.run)) === undefined) {
       this.#ledger.clear()

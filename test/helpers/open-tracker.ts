@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../src/clock.js'
 import { MlflowClient } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
-import { MlflowTracker } from '../../src/tracking/mlflow-tracker.js'
+import { MlflowTracker, type MlflowTrackerOptions } from '../../src/tracking/mlflow-tracker.js'
 import type { SweepStory } from '../../src/tracking/story.js'
 import type { SweepInfo } from '../../src/tracking/tracker.js'
 import { eventfulJournal, type Entry } from './told-by-journal.js'
@@ -20,7 +20,11 @@ export function openTracker(
   sweep: string,
   folder: string,
   entries: readonly Entry[],
-  { env = {}, clock }: { env?: Readonly<Record<string, string>>; clock?: Clock } = {},
+  {
+    env = {},
+    clock,
+    ...more
+  }: { env?: Readonly<Record<string, string>>; clock?: Clock } & Partial<MlflowTrackerOptions> = {},
 ): { tracker: MlflowTracker; info: SweepInfo; warnings: string[] } {
   const warnings: string[] = []
   const tracker = new MlflowTracker({
@@ -33,6 +37,7 @@ export function openTracker(
     datasetsOf: () => [{ name: 'dots', digest: '0123456789abcdef', sourceType: 'mlds', source: '{}' }],
     warn: (message) => warnings.push(message),
     flushMs: 5,
+    ...more,
   })
   const info: SweepInfo = {
     sweep,

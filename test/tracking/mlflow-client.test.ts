@@ -1,9 +1,15 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SimulatedClock } from '../../src/clock.js'
 import { MlflowClient, type MlflowError, type Point } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
+import { makeCertificates } from '../helpers/certificates.js'
 import { keepMoving } from '../helpers/keep-moving.js'
 
 interface Sent {
@@ -18,16 +24,17 @@ interface Reply {
   readonly body?: string
 }
 
-/** Answers with what the test says, request after request, and then with the empty object for ever. */
-async function openScript(replies: readonly Reply[]): Promise<{ url: string; sent: Sent[] }> {
+/** Answers as the test says. */
+async function openServer(answer: (body: string) => Reply): Promise<{ url: string; sent: Sent[] }> {
   const sent: Sent[] = []
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {
-      const { status = 200, headers = { 'content-type': 'application/json' }, body = '{}' } = replies[sent.length] ?? {}
       const { method, url, headers: received } = incoming
-      sent.push({ method: method!, path: url!, headers: received, body: Buffer.concat(chunks).toString() })
+      const told = Buffer.concat(chunks).toString()
+      const { status = 200, headers = { 'content-type': 'application/json' }, body = '{}' } = answer(told)
+      sent.push({ method: method!, path: url!, headers: received, body: told })
       outgoing.writeHead(status, headers).end(body)
     })
   })
@@ -37,6 +44,12 @@ async function openScript(replies: readonly Reply[]): Promise<{ url: string; sen
     server.close()
   })
   return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, sent }
+}
+
+/** Answers with what the test says, request after request, and then with the empty object for ever. */
+function openScript(replies: readonly Reply[]): Promise<{ url: string; sent: Sent[] }> {
+  let next = 0
+  return openServer(() => replies[next++] ?? {})
 }
 
 /** A client on a clock that jumps to whatever it waits for, and with the middle of all jitters. */
@@ -169,6 +182,77 @@ describe('the MLflow client', () => {
         },
       ),
       { numRuns: 20 },
+    )
+  })
+
+  it('takes the refusal of points that an old server has already for what it says, and loses none', async () => {
+    const held = new Set<string>()
+    const tags: string[] = []
+    const refused = JSON.stringify({ error_code: 'BAD_REQUEST', message: 'UNIQUE constraint failed: metrics.key' })
+    // As 3.6 does: a batch that repeats a point is refused whole when it has NaN or more than a hundred points.
+    const { url } = await openServer((body) => {
+      const batch = JSON.parse(body) as { metrics?: { step: number; value: unknown }[]; tags?: { key: string }[] }
+      const points = (batch.metrics ?? []).map(({ step, value }) => `${step} ${String(value)}`)
+      const repeats = points.some((point) => held.has(point))
+      if (repeats && (points.length > 100 || points.some((point) => point.endsWith('NaN'))))
+        return { status: 400, body: refused }
+      points.forEach((point) => held.add(point))
+      tags.push(...(batch.tags ?? []).map(({ key }) => key))
+      return {}
+    })
+    const { client } = openClient(url)
+    const points = Array.from({ length: 250 }, (_, step) => ({
+      ...{ key: 'loss', timestamp: 1, step },
+      value: step % 50 === 7 ? NaN : step,
+    }))
+    await client.log('r', { points: points.slice(0, 180) })
+    await client.log('r', { points, tags: { 'mlds.state': 'finished' } })
+    expect(held.size).toBe(250)
+    expect(tags).toEqual(['mlds.state'])
+  })
+
+  it('speaks to a server whose certificate it is told of, and to any other only when it is told to', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mlds-tls-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const { ca, server, client: own } = makeCertificates(folder)
+    const asked: boolean[] = []
+    const listener = createSecureServer(
+      {
+        cert: readFileSync(server.cert),
+        key: readFileSync(server.key),
+        ca: readFileSync(ca),
+        requestCert: true,
+        rejectUnauthorized: false,
+      },
+      (incoming, outgoing) => {
+        asked.push((incoming.socket as TLSSocket).authorized)
+        outgoing.end('{"run":{"info":{"run_id":"r","experiment_id":"1","status":"RUNNING","artifact_uri":""}}}')
+      },
+    )
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => {
+      listener.closeAllConnections()
+      listener.close()
+    })
+    const url = `https://127.0.0.1:${(listener.address() as { port: number }).port}`
+    const find = async (env: Record<string, string>): Promise<unknown> => openClient(url, env).client.findRun('r')
+    await expect(find({})).rejects.toMatchObject({
+      message: `no answer from ${url}: SELF_SIGNED_CERT_IN_CHAIN`,
+      hint: expect.stringContaining('MLFLOW_TRACKING_SERVER_CERT_PATH') as string,
+      passing: false,
+    })
+    expect(asked).toEqual([])
+    const both = join(folder, 'both.pem')
+    writeFileSync(both, readFileSync(own.cert, 'utf8') + readFileSync(own.key, 'utf8'))
+    for (const env of [
+      { MLFLOW_TRACKING_SERVER_CERT_PATH: ca },
+      { MLFLOW_TRACKING_INSECURE_TLS: 'true' },
+      { MLFLOW_TRACKING_SERVER_CERT_PATH: ca, MLFLOW_TRACKING_CLIENT_CERT_PATH: both },
+    ])
+      await expect(find(env)).resolves.toMatchObject({ id: 'r' })
+    expect(asked).toEqual([false, false, true])
+    await expect(find({ MLFLOW_TRACKING_SERVER_CERT_PATH: '/no/such.pem' })).rejects.toThrow(
+      "MLFLOW_TRACKING_SERVER_CERT_PATH: /no/such.pem can't be read",
     )
   })
 })

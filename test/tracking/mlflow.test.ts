@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { nameProblem } from '../../src/names.js'
 import { openStore } from '../../src/store.js'
 import { readRecords } from '../../src/sweeps/conclude.js'
 import { buildRecords } from '../../src/sweeps/state.js'
@@ -97,6 +99,78 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
       await tracker.complete(story)
     }
     expectEqual(readWithPython(server.url, 'forgetful'), entries)
+  })
+
+  it('gives way to a sweep that it can not follow, and has all of it in the end', async () => {
+    const { entries } = eventfulJournal()
+    let away = true
+    const proxy = await openFaultProxy(server.url, () => (away ? 'drop-request' : 'none'))
+    onTestFinished(() => proxy.close())
+    const told: Entry[] = []
+    const { tracker, info, warnings } = openTracker(proxy.url, 'overtaken', temporaryFolder(), told, {
+      env: { MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0' },
+      mostWaiting: 3,
+    })
+    await tracker.open(info)
+    for (const entry of entries) {
+      told.push(entry)
+      await tracker.record(entry.event, entry.offset)
+    }
+    expect(warnings.filter((warning) => warning.includes('too slow to follow'))).toHaveLength(1)
+    away = false
+    await tracker.complete(story)
+    expectEqual(readWithPython(server.url, 'overtaken'), entries)
+  })
+
+  it('refuses every name that MLflow does', () => {
+    const names = [
+      'loss',
+      'a b',
+      'a.b-c_d:e/f',
+      'größe',
+      '日本',
+      '',
+      'a//b',
+      '/a',
+      'a/',
+      './a',
+      'a/.',
+      '..',
+      '../a',
+      'a/../b',
+      '...',
+    ]
+    names.push(
+      'a@b',
+      'a[0]',
+      'a,b',
+      'a=b',
+      'a#b',
+      'a%b',
+      'a?b',
+      'a+b',
+      'a\\b',
+      'a\tb',
+      'a\nb',
+      'x'.repeat(240),
+      'x'.repeat(251),
+    )
+    const script = `import json, sys
+from mlflow.utils.validation import _validate_metric_name, _validate_param
+def takes(name):
+    try:
+        _validate_metric_name(name); _validate_param(name, "1"); return True
+    except Exception:
+        return False
+print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
+    const python = join(dirname(process.env['MLDS_MLFLOW']!), 'python')
+    const theirs = JSON.parse(
+      execFileSync(python, ['-c', script, JSON.stringify(names)], { encoding: 'utf8' }),
+    ) as boolean[]
+    const ours = names.map((name) => nameProblem(name) === undefined)
+    expect(theirs.filter(Boolean).length).toBeGreaterThan(4)
+    // Never more than MLflow takes; and of what it takes nothing is refused here without need.
+    expect(names.filter((_, i) => ours[i] !== theirs[i])).toEqual([])
   })
 
   it('brings a whole sweep from the command line, live and later, with figures and a link to its runs', async () => {

@@ -8,7 +8,8 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { connectionOptions, connectNats } from '../../../src/worker/remote/connect.js'
 import { resolveNatsSettings } from '../../../src/worker/remote/nats-settings.js'
 import { startNatsServer, type NatsServer } from '../../../src/worker/remote/nats-server.js'
-import { hasNats, makeCertificates, withNats, type Certificates } from '../../helpers/nats.js'
+import { makeCertificates, type Certificates } from '../../helpers/certificates.js'
+import { hasNats, withNats } from '../../helpers/nats.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-connect-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
