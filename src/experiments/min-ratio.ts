@@ -184,7 +184,7 @@ const ratio = defineStage({
     return {
       ...common,
       ratio: counts.ofSigned,
-      'ratio/of-all': counts.ofAll,
+      'ratio-of-all': counts.ofAll,
       'eigenvalues/positive': counts.positive,
       'eigenvalues/zero': counts.zero,
       'eigenvalues/negative': counts.negative,
