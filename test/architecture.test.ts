@@ -67,7 +67,7 @@ const interfaces = [
   'nn/training.ts',
 ]
 /** The files where a backend meets what it runs. */
-const entryFiles = ['worker/thread-entry.ts', 'worker/remote/worker-process.ts']
+const entryFiles = ['worker/thread-entry.ts', 'worker/remote/worker-process.ts', 'worker/remote/outfit.ts']
 
 describe('the architecture', () => {
   it('has imports to judge', () => {
@@ -135,7 +135,7 @@ describe('the architecture', () => {
         folderOf(from) === 'commands' &&
         !lazy &&
         !typeOnly &&
-        !/^@oclif\/core$|^node:|^(cli|errors|trial|space|version|clock)/.test(to),
+        !/^@oclif\/core$|^node:|^(cli|errors|trial|space|version|clock|format)/.test(to),
     )
     expect(eager.map(({ from, to }) => `${from} imports ${to}`)).toEqual([])
   })

@@ -15,7 +15,7 @@ export interface ProgressView {
 
 export interface ProgressOptions extends Watched {
   /** Left out where it is not known: by whoever looks on. */
-  readonly workers?: number
+  readonly workers?: number | undefined
   readonly output: NodeJS.WriteStream
 }
 

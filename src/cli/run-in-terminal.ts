@@ -48,7 +48,9 @@ export async function runInTerminal(
         },
       },
     })
-    process.exitCode = interruption.exitCode() ?? (isComplete(summary) ? exitCodes.ok : exitCodes.incomplete)
+    process.exitCode =
+      interruption.exitCode() ??
+      (isComplete(summary) || summary.detached === true ? exitCodes.ok : exitCodes.incomplete)
     return summary
   } finally {
     interruption.release()

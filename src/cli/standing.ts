@@ -109,7 +109,8 @@ export function describeRunning({ trial, step, latest }: TrialState, watched: Wa
 /** A sentence with the log's path, for a trial that ended without a result. */
 export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, watched: Watched): string | undefined {
   const { outcome } = event
-  if (isResult(outcome)) return undefined
+  // A person who cancelled a sweep knows.
+  if (isResult(outcome) || outcome.state === 'cancelled') return undefined
   const { trial } = watched.state.trials.get(event.trial)!
   const reason = outcome.state === 'failed' ? outcome.error.message : outcome.reason
   const log = outcome.state === 'skipped' ? '' : `\n    log: ${watched.logFile(event.trial, event.attempt)}`

@@ -5,12 +5,13 @@ import { formatDuration } from '../format.js'
 
 /** What a sweep came to, for a person: counts, what it shows, where the figures are. */
 export function formatSummary(summary: SweepSummary): string {
-  const { planned, finished, unique, failed, dead, skipped, missing, stopped } = summary
+  const { planned, finished, unique, failed, dead, skipped, cancelled, missing, stopped } = summary
   const apart = [
     [stopped, 'stopped early'],
     [failed, 'failed'],
     [dead, 'dead'],
     [skipped, 'skipped'],
+    [cancelled, 'cancelled'],
     [missing, 'missing'],
   ] as const
   const counts = [
@@ -27,8 +28,13 @@ export function formatSummary(summary: SweepSummary): string {
     ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
     ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
     ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
-    ...(finished < planned ? [`Run the rest with: mlds resume ${summary.sweep}`] : []),
+    ...(finished < planned ? [whatIsLeft(summary)] : []),
   ].join('\n')
+}
+
+function whatIsLeft({ sweep, missing, detached }: SweepSummary): string {
+  if (detached !== true) return `Run the rest with: mlds resume ${sweep}`
+  return `${missing} trials are left to the workers; see them with: mlds status ${sweep}, collect them with: mlds resume ${sweep}`
 }
 
 const marks = { reproduced: colors.green('✓'), 'not reproduced': colors.red('✗'), inconclusive: colors.yellow('?') }

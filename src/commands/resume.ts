@@ -4,6 +4,7 @@ import {
   engineFlag,
   failureFlags,
   natsFlag,
+  remoteFrom,
   sweepArg,
   tenantFlag,
   trackCheckpointsFlag,
@@ -11,13 +12,18 @@ import {
   workersFlag,
 } from '../cli/flags.js'
 import { formatSummary } from '../cli/summary.js'
-import { UnknownNameError } from '../errors.js'
+import { MldsError, UnknownNameError } from '../errors.js'
+import type { Store } from '../store.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
+
+type RemoteFlags = { readonly nats?: string | undefined; readonly tenant: string }
 
 export default class Resume extends BaseCommand {
   static override description = 'Runs what a sweep still lacks; finished trials are never touched'
   static override examples = [
     '<%= config.bin %> resume latest',
     '<%= config.bin %> resume params-1a2b3c4d --only failed,missing',
+    '<%= config.bin %> resume params-1a2b3c4d --nats nats://host:4222',
   ]
   static override args = { sweep: sweepArg }
   static override flags = {
@@ -35,34 +41,61 @@ export default class Resume extends BaseCommand {
   }
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Resume)
+    const { args, flags, metadata } = await this.parse(Resume)
     const store = await this.openStore(flags.store)
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { openBackendFor, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { experimentOf } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
       const state = rerunnable.find((known) => known === word.trim())
       if (state === undefined) throw new UnknownNameError('state', word, rerunnable)
       return state
     })
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await this.#open(store, args.sweep, flags)
+    if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
+    const { targetOf } = await import('../library/remote.js')
+    const remote = remoteFrom(flags, metadata, targetOf(flags, sweep))
     const experiment = await experimentOf(sweep.plan)
     const summary = await runInTerminal({
       store,
       sweep,
       experiment,
-      workers: flags.workers,
+      workers: remote === undefined ? flags.workers : undefined,
       engine: flags.engine,
       trackUrl: trackingUrl(flags.track),
       trackCheckpoints: flags['track-checkpoints'],
       limits: limitsFrom(flags),
       rerun: new Set(only),
-      openBackend: () => openBackendFor(store, sweep, experiment, flags),
+      openBackend: (say) => openBackendFor(store, sweep, experiment, { workers: flags.workers, remote }, say),
       output: this.jsonEnabled() ? process.stderr : process.stdout,
     })
     this.log(formatSummary(summary))
     return summary
+  }
+
+  /** The sweep's folder; one that is not here is made from what the NATS server keeps. */
+  async #open(store: Store, wanted: string, flags: RemoteFlags): Promise<SweepFolder> {
+    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    try {
+      return await SweepFolder.open(store, await resolveSweepId(store, wanted))
+    } catch (error) {
+      const { nats, tenant } = flags
+      if (nats === undefined || !(error instanceof MldsError) || !['UNKNOWN', 'STORE'].includes(error.code)) throw error
+      const { fetchSweep } = await import('../library/remote.js')
+      const sweep = await fetchSweep(store, { nats, tenant }, wanted)
+      process.stderr.write(`${sweep.id} is not in this store: its plan comes from the NATS server\n`)
+      return sweep
+    }
+  }
+
+  /** A sweep that another process runs and that was paused goes on there. */
+  async #setGoing(sweep: SweepFolder, flags: RemoteFlags): Promise<boolean> {
+    const { goOn, targetOf } = await import('../library/remote.js')
+    const target = targetOf(flags, sweep)
+    const orchestrator = target === undefined ? undefined : await goOn(target, sweep.id).catch(() => undefined)
+    if (orchestrator === undefined) return false
+    this.log(`${sweep.id} goes on: ${orchestrator} runs it.`)
+    return true
   }
 }

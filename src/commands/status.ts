@@ -2,6 +2,11 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { formatVerdict } from '../cli/summary.js'
 import { formatTable } from '../cli/table.js'
+import { natsFlag, tenantFlag } from '../cli/flags.js'
+import { formatDuration } from '../format.js'
+import type { Store } from '../store.js'
+import type { NatsTarget } from '../library/remote.js'
+import type { RemoteStatus } from '../worker/remote/sweeps.js'
 
 export default class Status extends BaseCommand {
   static override description = 'Says where a sweep stands: counts, what runs, what failed, its verdicts'
@@ -9,9 +14,16 @@ export default class Status extends BaseCommand {
     sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"', default: 'latest' }),
   }
 
+  static override flags = { nats: natsFlag(), tenant: tenantFlag() }
+
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Status)
     const store = await this.openStore(flags.store)
+    const { targetOf, locate } = await import('../library/remote.js')
+    // A sweep that is not in this store may still be on the server.
+    const located = flags.nats === undefined ? undefined : await locate(store, args.sweep, flags)
+    if (located !== undefined && located.folder === undefined)
+      return { sweep: located.sweep, remote: await this.#remote(store, located.target, located.sweep) }
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { SweepState } = await import('../sweeps/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
@@ -44,11 +56,49 @@ export default class Status extends BaseCommand {
     this.log(runningPid === undefined ? 'No process is running it.' : `Process ${runningPid} is running it.`)
     if (rows.length > 0) this.log(`\n${formatTable(['trial', 'state', 'attempts', 'step', ...axes, 'seed'], rows)}`)
     if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
+    const target = targetOf(flags, sweep)
+    const remote = target === undefined ? undefined : await this.#remote(store, target, sweep.id)
     return {
       ...summarise(sweep, counts),
       running: counts.running,
       ...(runningPid === undefined ? {} : { runningPid }),
       verdicts,
+      ...(remote === undefined ? {} : { remote }),
     }
+  }
+
+  /** What the NATS server knows; a server that does not answer takes nothing from the rest. */
+  async #remote(store: Store, target: NatsTarget, sweep: string): Promise<RemoteStatus | undefined> {
+    const { withTenant } = await import('../library/remote.js')
+    const { remoteStatus } = await import('../worker/remote/sweeps.js')
+    const { systemClock } = await import('../clock.js')
+    let status: RemoteStatus
+    try {
+      status = await withTenant(target, (broker) => remoteStatus(broker, store, sweep))
+    } catch (error) {
+      process.stderr.write(`On NATS: ${(error as Error).message}\n`)
+      return undefined
+    }
+    const { queued, running, ended, dead, wanted, orchestrator } = status
+    const ends = Object.entries(ended).map(([state, count]) => `${count} ${state}`)
+    const halted = { run: '', pause: ', paused', cancel: ', cancelled' }[wanted]
+    this.log(`\nOn NATS: ${[`${queued} queued`, `${running.length} running`, ...ends].join(', ')}${halted}`)
+    this.log(orchestrator === undefined ? 'No process collects its results.' : `${orchestrator} collects its results.`)
+    const now = systemClock.now()
+    const rows = running.map(({ trial, message }) => [
+      trial,
+      message.worker,
+      message.attempt,
+      formatDuration(now - message.startedAtMs),
+    ])
+    if (rows.length > 0) this.log(`\n${formatTable(['trial', 'runs on', 'attempt', 'since'], rows)}`)
+    if (dead.length > 0)
+      this.log(
+        `\n${formatTable(
+          ['dead trial', 'attempts', 'why'],
+          dead.map(({ trial, attempts, reason }) => [trial, attempts, reason]),
+        )}`,
+      )
+    return status
   }
 }

@@ -10,6 +10,7 @@ import {
   failureFlags,
   nameFlag,
   natsFlag,
+  remoteFrom,
   profileFlag,
   schedulerFlag,
   setFlag,
@@ -29,6 +30,7 @@ export default class Sweep extends BaseCommand {
     '<%= config.bin %> sweep params --workers 8',
     '<%= config.bin %> sweep params --profile smoke',
     '<%= config.bin %> sweep all --profile smoke',
+    '<%= config.bin %> sweep params --nats nats://host:4222 --detach',
     '<%= config.bin %> sweep my-sweep.yaml --set width=8,32,128 --set seed=0..4',
   ]
   static override args = { target: targetArg }
@@ -45,13 +47,18 @@ export default class Sweep extends BaseCommand {
     'track-checkpoints': trackCheckpointsFlag,
     extend: Flags.boolean({ description: 'let a sweep of this name grow: run only what is new' }),
     fresh: Flags.boolean({ description: 'run every trial, even one that another sweep has a result for' }),
+    detach: Flags.boolean({
+      description: 'leave the queued trials to the workers and return; mlds resume collects the results',
+      dependsOn: ['nats'],
+    }),
     ...failureFlags,
   }
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Sweep)
+    const { args, flags, metadata } = await this.parse(Sweep)
     const store = await this.openStore(flags.store)
-    if (args.target !== 'all') return this.#sweep(args.target, flags, store)
+    const remote = remoteFrom(flags, metadata)
+    if (args.target !== 'all') return this.#sweep(args.target, flags, remote, store)
     if (flags.name !== undefined)
       throw new MldsError('USAGE', `--name: ${flags.name} can't name several sweeps (leave it out with \`all\`)`)
     const { experimentNames } = await import('../experiments/registry.js')
@@ -60,7 +67,7 @@ export default class Sweep extends BaseCommand {
     let worst: number = exitCodes.ok
     for (const name of experimentNames) {
       this.#say(`\n${name} (${sweeps.length + 1} of ${experimentNames.length})`)
-      sweeps.push(await this.#sweep(name, flags, store))
+      sweeps.push(await this.#sweep(name, flags, remote, store))
       // Each sweep sets the exit code; the first that is not 0 tells the truth about all, an interruption ends them.
       const code = Number(process.exitCode ?? exitCodes.ok)
       if (worst === exitCodes.ok) worst = code
@@ -77,7 +84,12 @@ export default class Sweep extends BaseCommand {
     output.write(`${line}\n`)
   }
 
-  async #sweep(target: string, flags: SweepFlags, store: Store): Promise<SweepSummary> {
+  async #sweep(
+    target: string,
+    flags: SweepFlags,
+    remote: ReturnType<typeof remoteFrom>,
+    store: Store,
+  ): Promise<SweepSummary> {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { planTarget } = await import('../library/plan-target.js')
     const { freezePlan, openBackendFor, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
@@ -89,14 +101,15 @@ export default class Sweep extends BaseCommand {
       store,
       sweep,
       experiment,
-      workers: flags.workers,
+      workers: remote === undefined ? flags.workers : undefined,
       engine: flags.engine,
       trackUrl: trackingUrl(flags.track),
       trackCheckpoints: flags['track-checkpoints'],
       limits: limitsFrom(flags),
       rerun: new Set(rerunnable),
       fresh: flags.fresh,
-      openBackend: () => openBackendFor(store, sweep, experiment, flags),
+      openBackend: (say) => openBackendFor(store, sweep, experiment, { workers: flags.workers, remote }, say),
+      detach: flags.detach,
       output: this.jsonEnabled() ? process.stderr : process.stdout,
     })
     this.log(formatSummary(summary))

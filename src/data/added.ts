@@ -73,15 +73,29 @@ async function keep(file: string, ...parts: readonly Uint8Array[]): Promise<void
   })
 }
 
+/** The stored bytes of an added set, unchecked. */
+export const readAdded = (folder: string, name: AddedName): Promise<Uint8Array> => readFile(rowsFile(folder, name))
+
 /** @throws DataError when its bytes are not those that were added. */
 export async function loadAdded(folder: string, facts: AddedFacts): Promise<Dataset> {
-  const { name, rows, trainRows, shape, sha256: fingerprint } = facts
-  const bytes = await readFile(rowsFile(folder, name))
+  const { name, sha256: fingerprint } = facts
+  const bytes = await readAdded(folder, name)
   const hash = sha256(bytes)
   if (hash !== fingerprint)
     throw new DataError(`${rowsFile(folder, name)} was altered: SHA-256 ${hash}, expected ${fingerprint}`, {
       hint: `add ${name} again`,
     })
+  return readImages(facts, bytes)
+}
+
+/** A set from its stored bytes: labels, then pixels, training rows first. @throws DataError when there are too few. */
+export function readImages(
+  { name, rows, trainRows, shape, sha256: fingerprint }: Omit<AddedFacts, 'name'> & { readonly name: string },
+  bytes: Uint8Array,
+): Dataset {
+  const expected = rows * (1 + shape.reduce((a, b) => a * b, 1))
+  if (bytes.length !== expected)
+    throw new DataError(`the data set ${name} has ${bytes.length} bytes (expected ${expected})`)
   const [labels, pixels] = [bytes.subarray(0, rows), bytes.subarray(rows)]
   return imageSet({ name, fingerprint, rows, testFrom: trainRows, shape, pixels, labels })
 }

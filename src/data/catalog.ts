@@ -1,7 +1,7 @@
 import { DataError, UnknownNameError } from '../errors.js'
 import { contentHash } from '../seed.js'
 import type { Dataset } from './dataset.js'
-import { addedFacts, isAddable, loadAdded, type AddedFacts, type AddedName } from './added.js'
+import { addedFacts, isAddable, loadAdded, readAdded, type AddedFacts, type AddedName } from './added.js'
 import { drawGlyphs } from './glyphs.js'
 import { imageSet } from './image-set.js'
 import { loadMnist10k, mnist10kHash, mnist10kRows } from './mnist-package.js'
@@ -10,6 +10,8 @@ import { loadMnist10k, mnist10kHash, mnist10kRows } from './mnist-package.js'
 export interface DataCatalog {
   /** A set's fingerprint, without reading its rows. @throws UnknownNameError, DataError when it is not here. */
   resolve(name: string): { name: string; fingerprint: string }
+  /** For a set that does not come with the package: what is known of it, and its bytes as they are stored. */
+  stored(name: string): { facts: AddedFacts; read: () => Promise<Uint8Array> } | undefined
   /** The set, in shared memory; read once. @throws DataError when its bytes are not what they should be. */
   load(name: string): Promise<Dataset>
 }
@@ -33,6 +35,10 @@ export function openData({ cacheFolder, dataFolder }: DataFolders): DataCatalog 
       if (glyphsName.test(name)) return { name, fingerprint: contentHash({ kind: 'glyphs', version: 1, name }, 64) }
       if (isAddable(name)) return { name, fingerprint: added(dataFolder, name).sha256 }
       throw new UnknownNameError('data set', name, known)
+    },
+    stored(name) {
+      if (!isAddable(name)) return undefined
+      return { facts: added(dataFolder, name), read: () => readAdded(dataFolder, name) }
     },
     load(name) {
       const { fingerprint } = this.resolve(name)

@@ -111,7 +111,7 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
     }
     const alone = { ...plan, spec: { ...plan.spec, name: 'pilot' }, trials: [pilot], hash: hashTrials([pilot]) }
     const sweep = await SweepFolder.create(own, alone, { codeVersion, createdAtMs: clock.now() })
-    const backend = await openBackendFor(own, sweep, experiment, { tenant: '', workers: 1 })
+    const backend = await openBackendFor(own, sweep, experiment, { workers: 1 })
     const close = (): void => void backend.close()
     const cancel = clock.after(limitMs, close)
     signal?.addEventListener('abort', close, { once: true })

@@ -18,6 +18,7 @@ import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
 import { isTerminal, type EngineName, type OutcomeState, type TrialEvent, type TrialId } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
+import type { RemoteRun } from './remote.js'
 import type { Conclusion } from './sweep-story.js'
 import type { Tracked } from './tracking.js'
 
@@ -41,7 +42,8 @@ export interface ExecuteOptions {
   readonly store: Store
   readonly sweep: SweepFolder
   readonly experiment: Experiment
-  readonly workers: number
+  /** Threads, for whoever shows them; `undefined` when the trials run elsewhere. */
+  readonly workers: number | undefined
   readonly engine: EngineName
   readonly limits: SweepLimits
   readonly rerun: ReadonlySet<Rerun>
@@ -51,23 +53,28 @@ export interface ExecuteOptions {
   readonly trackUrl?: string | undefined
   /** Bring checkpoints there too. Default false. */
   readonly trackCheckpoints?: boolean | undefined
-  readonly openBackend: () => Promise<Backend>
+  /** `say` is for what the backend has to tell a person. */
+  readonly openBackend: (say: (message: string) => void) => Promise<Backend>
   readonly observer: SweepObserver
   /** Start nothing more, let what runs end. */
   readonly drain: AbortSignal
   /** Give up what runs; a resume runs it again. */
   readonly abort: AbortSignal
+  /** Start what can be started and leave it to the backend. Default false. */
+  readonly detach?: boolean
 }
 
 export interface SweepSummary extends Pick<
   SweepCounts,
-  'planned' | 'finished' | 'unique' | 'failed' | 'missing' | 'stopped' | 'dead' | 'skipped'
+  'planned' | 'finished' | 'unique' | 'failed' | 'missing' | 'stopped' | 'dead' | 'skipped' | 'cancelled'
 > {
   readonly sweep: string
   readonly experiment: string
   readonly profile: string
   /** Why it ended before its plan did. */
   readonly cutShort?: string
+  /** The rest was left to remote workers. */
+  readonly detached?: true
   readonly durationMs: number
   /** The most memory the process held at any time, all its threads included. */
   readonly peakMemoryMb: number
@@ -98,11 +105,13 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     } finally {
       observer.ended?.()
     }
-    const { verdicts, figures } = await concludeAndDraw(options)
+    const { verdicts, figures } =
+      options.detach === true ? { verdicts: [], figures: [] } : await concludeAndDraw(options)
     const tracked = await tracking?.finish(info, { verdicts, figures })
     return {
       ...summarise(sweep, state.counts()),
       ...(end.cutShort === undefined ? {} : { cutShort: end.cutShort }),
+      ...(options.detach === true ? { detached: true as const } : {}),
       durationMs: clock.now() - startedAtMs,
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
       verdicts,
@@ -210,7 +219,7 @@ async function runWhatIsMissing(
       for (const { event } of sweep.entries()) if (event.type === 'report') scheduler.observe(event)
     for (const { trial, outcome } of state.trials.values())
       if (outcome !== undefined) scheduler.conclude(trial, outcome)
-    const backend = await options.openBackend()
+    const backend = await options.openBackend((message) => observer.say(message))
     return await runSweep({
       info,
       engine: options.engine,
@@ -223,6 +232,7 @@ async function runWhatIsMissing(
       limits: options.limits,
       drain: options.drain,
       abort: options.abort,
+      detach: options.detach ?? false,
       onEvent: (event) => observer.onEvent?.(event),
       warn: (message) => observer.say(message),
     })
@@ -269,19 +279,23 @@ export async function freezePlan(store: Store, plan: Plan, extend: boolean): Pro
   }
 }
 
-/** Where the flags say that a sweep's trials run: on threads here, or on the workers of a NATS server. */
-export function openBackendFor(
+/** Where a sweep's trials run: on threads here, or on the workers of a NATS server. */
+export async function openBackendFor(
   store: Store,
   sweep: SweepFolder,
   experiment: Experiment,
-  { nats, tenant, workers }: { nats?: string | undefined; tenant: string; workers: number },
+  where: { readonly workers: number; readonly remote?: Omit<RemoteRun, 'say'> | undefined },
+  say: (message: string) => void = () => {},
 ): Promise<Backend> {
-  if (nats !== undefined && sweep.plan.spec.own !== undefined)
+  const { workers, remote } = where
+  if (remote === undefined)
+    return sweep.plan.spec.own?.kind === 'program'
+      ? openInlineFor(store, sweep, experiment, workers)
+      : openThreadsFor(store, sweep, experiment, workers)
+  if (sweep.plan.spec.own !== undefined)
     throw new MldsError('USAGE', `--nats: an experiment of one's own runs on threads only: ${sweep.plan.experiment}`)
-  if (sweep.plan.spec.own?.kind === 'program') return openInlineFor(store, sweep, experiment, workers)
-  return nats === undefined
-    ? openThreadsFor(store, sweep, experiment, workers)
-    : openRemoteFor(store, sweep, { nats, tenant })
+  const { openRemoteFor } = await import('./remote.js')
+  return openRemoteFor(store, sweep, experiment, { ...remote, say })
 }
 
 /** The inline backend for an experiment that is an object of this program: a function can't be sent to a thread. */
@@ -342,32 +356,6 @@ async function openThreadsFor(
   })
 }
 
-/** The remote backend for a sweep: its trials run on the workers of a NATS server. */
-async function openRemoteFor(
-  store: Store,
-  sweep: SweepFolder,
-  remote: { readonly nats: string; readonly tenant: string },
-): Promise<Backend> {
-  const { connectNats } = await import('../worker/remote/connect.js')
-  const { RemoteBackend } = await import('../worker/remote/remote-backend.js')
-  const warn = (message: string): void => void process.stderr.write(`${message}\n`)
-  return RemoteBackend.open({
-    connection: await connectNats(remote.nats, `mlds-sweep/${sweep.id}`, { say: warn }),
-    tenant: remote.tenant,
-    sweep: sweep.id,
-    store,
-    clock: systemClock,
-    window: remoteWindow,
-    maxAttempts: defaultLimits.maxAttempts,
-    leaseMs: remoteLeaseMs,
-    warn,
-  })
-}
-
-/** Queued and running trials at once: enough for any fleet, few enough that a cancelled sweep leaves little behind. */
-const remoteWindow = 1_000
-const remoteLeaseMs = 30_000
-
 export function limitsFrom(flags: {
   'fail-fast': boolean
   'max-failures'?: number | undefined
@@ -394,7 +382,7 @@ export function describeSweep(sweep: SweepFolder, experiment: Experiment): Sweep
 }
 
 export function summarise(sweep: SweepFolder, counts: SweepCounts) {
-  const { planned, finished, unique, failed, missing, stopped, dead, skipped } = counts
+  const { planned, finished, unique, failed, missing, stopped, dead, skipped, cancelled } = counts
   return {
     sweep: sweep.id,
     experiment: sweep.plan.experiment,
@@ -408,6 +396,7 @@ export function summarise(sweep: SweepFolder, counts: SweepCounts) {
     stopped,
     dead,
     skipped,
+    cancelled,
   }
 }
 

@@ -88,7 +88,7 @@ export interface RunOptions {
   readonly workers?: number
   /** What trains the nets. Default `compiled`. */
   readonly engine?: EngineName
-  /** Run on the workers of this NATS server instead of on threads. */
+  /** Run on the workers of this NATS server; `workers` then adds threads here to them. */
   readonly nats?: string
   /** Whose queue on that server. Default `mlds`. */
   readonly tenant?: string
@@ -196,12 +196,8 @@ export class Sweep {
       rerun: new Set(options.only ?? rerunnable),
       fresh: options.fresh ?? false,
       trackUrl: options.track,
-      openBackend: () =>
-        openBackendFor(this.#store, this.#folder, experiment, {
-          nats: options.nats,
-          tenant: options.tenant ?? 'mlds',
-          workers,
-        }),
+      openBackend: (say) =>
+        openBackendFor(this.#store, this.#folder, experiment, { workers, remote: this.#remote(options) }, say),
       observer: {
         say: (message) => options.onMessage?.(message),
         onEvent: (event) => options.onEvent?.(event),
@@ -210,6 +206,11 @@ export class Sweep {
       abort: options.signal ?? never,
     })
     return { sweep: this, summary }
+  }
+
+  /** With a NATS server, threads of this process take trials only where `workers` asks for them. */
+  #remote({ nats, tenant = 'mlds', engine = 'compiled', workers = 0, fresh = false }: RunOptions) {
+    return nats === undefined ? undefined : { nats, tenant, engine, threads: workers, fresh, detach: false }
   }
 
   async #open(): Promise<Experiment> {

@@ -34,6 +34,8 @@ export interface RunSweepOptions {
   readonly drain: AbortSignal
   /** Second Ctrl-C: give up what runs; it is missing, and a resume runs it. */
   readonly abort: AbortSignal
+  /** Leave as soon as all that can be started has been; the backend goes on without us. Default false. */
+  readonly detach?: boolean
   /** Told of every event after it was written down; for live views. */
   readonly onEvent: (event: TrialEvent) => void
   readonly warn: (message: string) => void
@@ -153,19 +155,33 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     }
   }
 
+  // What waits in the backend's queue has not begun: a drain takes it back instead of waiting for it.
+  let wake = (): void => {}
+  const recall = async (): Promise<void> => {
+    for (const trial of (await backend.recall?.()) ?? []) running.delete(trial)
+    wake()
+  }
+  const onDrain = (): void =>
+    void recall().catch((error: Error) => options.warn(`what waits could not be taken back: ${error.message}`))
   const giveUp = (): void => void backend.close()
   options.abort.addEventListener('abort', giveUp, { once: true })
+  options.drain.addEventListener('abort', onDrain, { once: true })
   try {
     const events = backend.events()[Symbol.asyncIterator]()
     if (!options.abort.aborted) await fill()
-    while (running.size > 0) {
-      const next = await events.next()
-      if (next.done === true) break
-      await take(next.value)
+    let next = options.detach === true ? undefined : events.next()
+    while (running.size > 0 && next !== undefined) {
+      const woken = new Promise<undefined>((resolve) => (wake = () => resolve(undefined)))
+      const event = await Promise.race([next, woken])
+      if (event === undefined) continue
+      if (event.done === true) break
+      await take(event.value)
       await fill()
+      next = events.next()
     }
   } finally {
     options.abort.removeEventListener('abort', giveUp)
+    options.drain.removeEventListener('abort', onDrain)
     await backend.close()
     journal.append({
       type: 'closed',
@@ -179,8 +195,8 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   return cutShort === undefined ? {} : { cutShort }
 }
 
-function closingWord({ drain, abort }: RunSweepOptions): string {
-  return abort.aborted ? 'aborted' : drain.aborted ? 'drained' : 'done'
+function closingWord({ drain, abort, detach = false }: RunSweepOptions): string {
+  return abort.aborted ? 'aborted' : drain.aborted ? 'drained' : detach ? 'detached' : 'done'
 }
 
 function parentResult(state: SweepState, id: TrialId): ParentResult {

@@ -119,6 +119,9 @@ export class SweepFolder {
   get id(): string {
     return this.plan.sweep
   }
+  get planFile(): string {
+    return join(this.folder, 'plan.json')
+  }
   get journalFile(): string {
     return join(this.folder, 'journal.jsonl')
   }

@@ -18,6 +18,11 @@ export interface Backend {
   stop(trial: TrialId, reason: string): Promise<void>
   /** Answers an interactive attempt's latest report: go on. */
   proceed(trial: TrialId): void
+  /**
+   * Takes back attempts that were accepted and have not begun; resolves with their trials, of which nothing more is told.
+   * Only backends with a queue of their own have it.
+   */
+  recall?(): Promise<readonly TrialId[]>
   /** One consumer. Ends after `close`. */
   events(): AsyncIterable<TrialEvent>
   /** Ends every attempt in flight without an outcome and frees everything; resolves when nothing is left. */

@@ -29,6 +29,7 @@ interface Flight {
 export class ThreadsBackend implements Backend {
   readonly retries = false
   readonly capacity: number
+  readonly logsFolder: string
   readonly #pool: Piscina<ThreadTask, void>
   readonly #clock: Clock
   readonly #events = new EventQueue<TrialEvent>()
@@ -42,6 +43,7 @@ export class ThreadsBackend implements Backend {
   constructor({ workers, clock, heapMb = 1024, ...data }: ThreadsOptions) {
     this.capacity = workers
     this.#clock = clock
+    this.logsFolder = data.logsFolder
     const workerData: ThreadData & ClosingFlag = { ...data, closing: this.#closingFlag }
     this.#pool = new Piscina({
       filename: entryFile(),

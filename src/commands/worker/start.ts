@@ -1,13 +1,12 @@
-import { hostname } from 'node:os'
-import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { Flags } from '@oclif/core'
+import { exitCodes } from '../../errors.js'
 import { BaseCommand } from '../../cli/base-command.js'
 import { natsFlag, tenantFlag } from '../../cli/flags.js'
 
 export default class WorkerStart extends BaseCommand {
   static override description =
-    'Starts a worker that takes trials of remote sweeps from NATS; SIGTERM or Ctrl-C lets what runs finish, twice hands it back'
+    'Starts a worker that takes trials of remote sweeps from NATS; Ctrl-C lets what runs finish (SIGTERM for a while), twice hands it back'
   static override examples = ['<%= config.bin %> worker start --nats nats://host:4222 --slots 4']
   static override flags = {
     nats: natsFlag(),
@@ -19,19 +18,35 @@ export default class WorkerStart extends BaseCommand {
       default: async () => availableParallelism(),
       helpValue: 'N',
     }),
+    grace: Flags.integer({
+      description: 'seconds after SIGTERM before what still runs is handed back',
+      min: 0,
+      default: 20,
+      helpValue: 'SECONDS',
+    }),
   }
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerStart)
     const store = await this.openStore(flags.store)
     const { connectNats } = await import('../../worker/remote/connect.js')
-    const { runWorker } = await import('../../worker/remote/worker-process.js')
+    const { runWorker, workerName } = await import('../../worker/remote/worker-process.js')
     const { systemClock } = await import('../../clock.js')
     const { listenForInterruption } = await import('../../cli/signals.js')
     const say = (message: string): void => void process.stderr.write(`${message}\n`)
-    const host = hostname().replaceAll(/[^a-zA-Z0-9-]/g, '-')
-    const name = `${host.slice(0, 40)}-${randomBytes(3).toString('hex')}`
+    const name = workerName()
     const interruption = listenForInterruption(say)
+    const handBack = new AbortController()
+    interruption.abort.addEventListener('abort', () => handBack.abort())
+    // Whoever sends SIGTERM kills after a while, and a killed worker's trials wait for their lease to run out.
+    let cancelGrace = (): void => {}
+    interruption.drain.addEventListener('abort', () => {
+      if (interruption.exitCode() !== exitCodes.terminated) return
+      cancelGrace = systemClock.after(flags.grace * 1_000, () => {
+        say(`${flags.grace} s have passed: what still runs is handed back`)
+        handBack.abort()
+      })
+    })
     try {
       await runWorker({
         connection: await connectNats(flags.nats, `mlds-worker/${name}`, { say, waitUntil: interruption.drain }),
@@ -42,10 +57,11 @@ export default class WorkerStart extends BaseCommand {
         clock: systemClock,
         experimentModules: [],
         drain: interruption.drain,
-        abort: interruption.abort,
+        abort: handBack.signal,
         say,
       })
     } finally {
+      cancelGrace()
       interruption.release()
     }
     say(`worker ${name} has ended`)

@@ -5,19 +5,32 @@ import { engineNames, type Metrics, type SweepId, type TrialId } from '../../tri
 /** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
 
 /** Raised when a message's meaning changes; a worker leaves messages of another number to others. */
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 export interface Names {
+  /** Streams: trials to run, results that count, begun attempts, and what the server gave up delivering. */
   readonly trials: string
   readonly results: string
+  readonly attempts: string
+  readonly deadLetters: string
+  /** The server's word that a message was delivered too often. */
+  readonly givenUp: string
+  /** The consumer of a pool's trials. */
   readonly durable: string
+  /** Buckets: artifacts and data sets by SHA-256, workers, sweeps, who runs a sweep, what a person wants of it. */
   readonly objects: string
   readonly workers: string
-  /** Everything queued for one sweep, one trial of it, one generation. */
+  readonly sweeps: string
+  readonly leases: string
+  readonly controls: string
+  /** Everything queued for one sweep, one trial of it, one generation; `*` for what is left out. */
   trial(run?: Partial<RunKey>): string
   result(run: Partial<RunKey>): string
+  attempt(run: Partial<RunKey>): string
+  /** Live news of a run, by core publish. */
   event(run: Partial<RunKey>): string
-  control(run: Partial<RunKey>): string
+  /** Orders to whoever runs it, by core publish. */
+  order(run: Partial<RunKey>): string
 }
 
 /** One request for a trial: `generation` grows when the orchestrator asks again for a trial that had no result. */
@@ -39,30 +52,45 @@ export function namesOf(tenant: string, pool = 'default'): Names {
   return {
     trials: `MLDS_${tenant}_TRIALS`,
     results: `MLDS_${tenant}_RESULTS`,
+    attempts: `MLDS_${tenant}_ATTEMPTS`,
+    deadLetters: `MLDS_${tenant}_DLQ`,
+    givenUp: `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MLDS_${tenant}_TRIALS.w_${pool}`,
     durable: `w_${pool}`,
     objects: `mlds_${tenant}_objects`,
     workers: `mlds_${tenant}_workers`,
+    sweeps: `mlds_${tenant}_sweeps`,
+    leases: `mlds_${tenant}_leases`,
+    controls: `mlds_${tenant}_controls`,
     trial: subject(`trial.${pool}`),
     result: subject('result'),
+    attempt: subject('attempt'),
     event: subject('event'),
-    control: subject('control'),
+    order: subject('order'),
   }
 }
 
-/** The trial and generation that a subject ends with. */
-export function runOf(subject: string): RunKey {
-  const [sweep = '', trial = '', generation = ''] = subject.split('.').slice(-3)
-  return { sweep, trial, generation: Number(generation) }
+const runSubject = /\.([0-9a-f]{16})\.([0-9a-f]{16})\.(\d{1,9})$/
+
+/** The run that a subject is about; `undefined` for a subject that mlds would not have written. */
+export function runOf(subject: string): RunKey | undefined {
+  const [, sweep, trial, generation] = runSubject.exec(subject) ?? []
+  return sweep === undefined ? undefined : { sweep, trial: trial!, generation: Number(generation) }
 }
 
+/** What of a trial's log travels with its result. */
+export const maxLogCharacters = 50_000
+
 const hash16 = z.string().regex(/^[0-9a-f]{16}$/)
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const short = z.string().max(4_000)
 const name = z.string().min(1).max(200)
 const count = z.int().min(0)
+const ordinal = z.int().min(1)
+const version = z.literal(protocolVersion)
 // JSON has no NaN: non-finite numbers travel as words.
 const metric = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
 const metrics: z.ZodType<Metrics> = z.record(name, metric)
-const artifact = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), sizeBytes: count })
+const artifact = z.object({ sha256, sizeBytes: count })
 const artifacts = z.record(name, artifact)
 const trial = z.object({
   id: hash16,
@@ -78,14 +106,47 @@ const trial = z.object({
 const assignment = z.object({
   sweep: name,
   trial,
-  attempt: z.int().min(1),
+  attempt: ordinal,
   parents: z.array(z.object({ trial, metrics, artifacts })),
   engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
   interactive: z.boolean(),
 })
+/** A data set that a trial reads: a worker that has not the very same bytes fetches `object`, if there is one. */
+const dataset = z.object({
+  name,
+  fingerprint: sha256,
+  object: artifact.exactOptional(),
+  /** What the bytes of `object` are: labels, then pixels. */
+  images: z.object({ rows: ordinal, trainRows: ordinal, shape: z.array(ordinal).min(1).max(4) }).exactOptional(),
+})
+export type DatasetMessage = z.infer<typeof dataset>
 const report = z.object({ step: z.number(), atMs: z.number(), metrics })
 
-export const trialMessage = z.object({ v: z.literal(protocolVersion), maxAttempts: z.int().min(1), assignment })
+/** Read before anything else of a trial's message: whether this worker may understand the rest. */
+export const envelope = z.object({ v: z.int() })
+
+const trialFacts = { v: version, codeVersion: name, maxAttempts: ordinal, datasets: z.array(dataset).max(100) }
+export const trialMessage = z.object({ ...trialFacts, assignment })
+export type TrialMessage = z.infer<typeof trialMessage>
+/** An assignment too large for a message lies in the object store. */
+export const queuedTrial = z.union([trialMessage, z.object({ ...trialFacts, object: artifact })])
+export const storedAssignment = z.object({ assignment })
+
+/** The latest attempt at a run, stored before it begins: what a trial that takes its worker with it can't take back. */
+export const attemptMessage = z.object({
+  v: version,
+  /** Counted from 1. */
+  attempt: ordinal,
+  /** How many attempts before this one ended without a word of their worker. */
+  vanished: count,
+  worker: name,
+  nonce: name,
+  startedAtMs: z.number(),
+  /** `running` until its worker says otherwise; one that was handed back is not held against the trial. */
+  standing: z.enum(['running', 'handed back', 'lost']),
+  reason: short.exactOptional(),
+})
+export type AttemptMessage = z.infer<typeof attemptMessage>
 
 const outcome = z.discriminatedUnion('state', [
   z.object({ state: z.literal('finished'), metrics, artifacts }),
@@ -99,50 +160,107 @@ const outcome = z.discriminatedUnion('state', [
 
 /** The commit of a trial, with all it reported, so that no live event need arrive. */
 export const resultMessage = z.object({
-  v: z.literal(protocolVersion),
+  v: version,
   worker: name,
   /** Tells a writer whether a stored result is its own. */
   nonce: name,
-  delivery: z.int().min(1),
+  /** Of this run, counted from 1; 0 when none began. */
+  attempt: count,
   startedAtMs: z.number(),
   atMs: z.number(),
   outcome,
   reports: z.array(report),
+  /** The end of the trial's log. */
+  log: z.string().max(maxLogCharacters).exactOptional(),
 })
 export type ResultMessage = z.infer<typeof resultMessage>
 /** A result too large for a message lies in the object store. */
-export const storedResult = z.union([resultMessage, z.object({ v: z.literal(protocolVersion), object: artifact })])
+export const storedResult = z.union([resultMessage, z.object({ v: version, object: artifact })])
 
 /** Live news of a run; may be lost, since the result tells it all again. */
-export const eventMessage = z.object({
-  v: z.literal(protocolVersion),
-  worker: name,
-  delivery: z.int().min(1),
-  startedAtMs: z.number(),
-  /** Position of the first report among all of this delivery. */
-  from: count,
-  reports: z.array(report),
-})
+export const eventMessage = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('progress'),
+    v: version,
+    worker: name,
+    attempt: ordinal,
+    startedAtMs: z.number(),
+    /** Position of the first report among all of this attempt. */
+    from: count,
+    reports: z.array(report),
+  }),
+  /** The attempt ended without an outcome; another follows. */
+  z.object({ type: z.literal('lost'), v: version, worker: name, attempt: ordinal, atMs: z.number(), reason: short }),
+  /** This worker can't run it; it is left to others. */
+  z.object({ type: z.literal('refused'), v: version, worker: name, error: z.object({ name: short, message: short }) }),
+])
 export type EventMessage = z.infer<typeof eventMessage>
+export type ProgressMessage = Extract<EventMessage, { type: 'progress' }>
 
-export const controlMessage = z.discriminatedUnion('type', [
+export const orderMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stop'), reason: short }),
   /** Answers all reports before position `until`. */
   z.object({ type: z.literal('proceed'), until: count }),
   z.object({ type: z.literal('give-up') }),
 ])
-export type ControlMessage = z.infer<typeof controlMessage>
+export type OrderMessage = z.infer<typeof orderMessage>
 
 /** What a worker says of itself every few seconds. */
 export const workerMessage = z.object({
-  v: z.literal(protocolVersion),
+  v: version,
   worker: name,
+  host: name,
+  pid: count,
   codeVersion: name,
   slots: count,
-  running: z.array(hash16),
+  free: count,
+  running: z.array(z.object({ sweep: name, trial: hash16, attempt: ordinal, sinceMs: z.number() })),
+  draining: z.boolean(),
+  /** Trials run to an outcome, messages thrown away as malformed, trials left to other workers, results that came too late. */
+  done: count,
+  malformed: count,
+  refused: count,
+  fenced: count,
+  startedAtMs: z.number(),
   atMs: z.number(),
 })
 export type WorkerMessage = z.infer<typeof workerMessage>
+
+/** A sweep as the server knows it: enough to resume it where its folder is gone. */
+export const sweepMessage = z.object({
+  v: version,
+  sweep: name,
+  planHash: name,
+  /** The bytes of plan.json, in the object store. */
+  plan: artifact,
+  total: count,
+  codeVersion: name,
+  engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
+  openedAtMs: z.number(),
+})
+export type SweepMessage = z.infer<typeof sweepMessage>
+
+/** What a person wants of a sweep; workers and orchestrator obey. */
+export const controlMessage = z.object({
+  v: version,
+  wanted: z.enum(['run', 'pause', 'cancel']),
+  by: name,
+  atMs: z.number(),
+})
+export type ControlMessage = z.infer<typeof controlMessage>
+
+/** Who runs a sweep now. */
+export const leaseMessage = z.object({
+  v: version,
+  sweep: name,
+  holder: z.object({ pid: count, host: name, started: z.string().max(100), boot: z.string().max(100) }),
+  nonce: name,
+  atMs: z.number(),
+})
+export type LeaseMessage = z.infer<typeof leaseMessage>
+
+/** The server's word that it gave a message up (docs.nats.io, JetStream advisories). */
+export const deadLetter = z.object({ stream: name, consumer: name, stream_seq: ordinal, deliveries: count })
 
 export function encode(message: object): string {
   return JSON.stringify(message, (_key, value: unknown) =>
@@ -158,4 +276,11 @@ export function decode<T>(schema: z.ZodType<T>, text: string): T | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Whether code of one version may run what another planned: the same major number, and below 1 the same minor. */
+export function isCompatible(a: string, b: string): boolean {
+  const [majorA, minorA] = a.split('.')
+  const [majorB, minorB] = b.split('.')
+  return majorA === majorB && (majorA !== '0' || minorA === minorB)
 }

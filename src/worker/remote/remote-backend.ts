@@ -1,29 +1,51 @@
+import { randomUUID } from 'node:crypto'
 import { DeliverPolicy, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
-import type { NatsConnection, Subscription } from '@nats-io/transport-node'
+import type { KvWatchEntry } from '@nats-io/kv'
+import type { NatsConnection, QueuedIterator, Subscription } from '@nats-io/transport-node'
 import type { Clock } from '../../clock.js'
+import { describeProcess, thisProcess } from '../../process-identity.js'
 import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment, TrialEvent, TrialId } from '../../trial.js'
+import { codeVersion } from '../../version.js'
 import type { Backend } from '../backend.js'
 import { EventQueue } from '../event-queue.js'
+import { Fleet } from './fleet.js'
+import { SweepLease } from './lease.js'
 import {
+  controlMessage,
+  deadLetter,
   decode,
   encode,
   eventMessage,
   namesOf,
   protocolVersion,
-  resultMessage,
   runOf,
-  storedResult,
   sweepToken,
-  type ControlMessage,
+  type DatasetMessage,
   type EventMessage,
   type Names,
+  type OrderMessage,
+  type ProgressMessage,
   type ResultMessage,
   type RunKey,
 } from './protocol.js'
-import { fetchObject, isQueuedAlready, openBroker, sendObject, type Broker } from './streams.js'
+import { QueueWatch } from './queue-watch.js'
+import { announceSweep, controlSweep, nameRun, openResult, recallQueued, type SweepRecord } from './sweeps.js'
+import {
+  consumerConfig,
+  fetchObject,
+  isQueuedAlready,
+  isTaken,
+  maxInlineBytes,
+  openBroker,
+  runsOf,
+  sendObject,
+  subjectsOf,
+  type OrchestratorBroker,
+} from './streams.js'
 
 export interface RemoteOptions {
+  /** Owned by the backend: closed with it. */
   readonly connection: NatsConnection
   readonly tenant: string
   readonly sweep: string
@@ -37,23 +59,55 @@ export interface RemoteOptions {
   /** How long a delivered trial stays with a silent worker; used when the queue is made. */
   readonly leaseMs: number
   readonly warn: (message: string) => void
+  /** Kept on the server, so that any host can resume. Default: nothing is kept. */
+  readonly record?: SweepRecord
+  /** The data sets that a trial reads. Default: none. */
+  readonly datasets?: (assignment: Assignment) => readonly DatasetOffer[]
+  /** Trials wait for answers, so no more are queued than the fleet can run soon. Default false. */
+  readonly interactive?: boolean
+  /** Results that the server has from before are not taken over. Default false. */
+  readonly fresh?: boolean
+  /** Closing leaves queue and workers alone. Default false. */
+  readonly detach?: boolean
+  /** Given the end of each trial's log with its result. Default: it stays on the worker's disk. */
+  readonly keepLog?: (trial: TrialId, attempt: number, text: string) => Promise<void>
+  /** Called once all is closed, for what ends with it. */
+  readonly afterClose?: () => Promise<void>
+  /** What workers must be compatible with. Default: this package's. */
+  readonly codeVersion?: string
+}
+
+/** A data set that workers may have, and its bytes for those who have not. */
+export interface DatasetOffer {
+  readonly message: DatasetMessage
+  readonly read?: () => Promise<Uint8Array>
 }
 
 interface Flight extends RunKey {
   readonly assignment: Assignment
-  readonly message: string
-  /** The delivery that is told of now; 0 before the first. */
-  delivery: number
-  /** Reports of this delivery passed on. */
+  generation: number
+  /** The number that the run's first attempt has for the sweep, less one. */
+  base: number
+  /** The attempt that is told of now; 0 before the first. */
+  attempt: number
+  /** Its end without an outcome was told. */
+  lost: boolean
+  /** Reports of this attempt passed on. */
   told: number
   /** Reports that were answered, for interactive trials. */
   answered: number
   settling: boolean
+  /** Results of this trial that could not be used. */
+  spoilt: number
+  /** Why workers left it to others, by worker. */
+  readonly refusals: Map<string, { name: string; message: string }>
   cancelResend: () => void
 }
 
 /** A stop is repeated until it is honoured: the message may be lost, or the trial may be with nobody yet. */
 const repeatStopMs = 2_000
+/** Times that a trial runs anew because its result can't be read. */
+const maxSpoilt = 2
 
 /**
  * Queues trials on JetStream for workers on any host. A trial's result is one message that only the first writer can
@@ -62,187 +116,367 @@ const repeatStopMs = 2_000
  */
 export class RemoteBackend implements Backend {
   readonly retries = true
-  readonly capacity: number
   readonly #events = new EventQueue<TrialEvent>()
   readonly #flights = new Map<TrialId, Flight>()
   /** Every result of this sweep by trial: its latest generation and where it lies. */
   readonly #results = new Map<TrialId, { generation: number; sequence: number }>()
+  /** Results up to here are not taken over by a fresh sweep. */
+  #freshAfter = 0
+  /** Objects known to be on the server. */
+  readonly #sent = new Map<string, Promise<unknown>>()
+  /** Queued runs that the server will deliver no more. */
+  readonly #exhausted = new Map<string, number>()
+  readonly #watch = new QueueWatch()
+  readonly #said = new Set<string>()
   readonly #names: Names
-  readonly #sweep: string
-  #broker!: Broker
+  readonly #token: string
+  #broker!: OrchestratorBroker
+  #lease: SweepLease | undefined
+  #fleet: Fleet | undefined
   #live: Subscription | undefined
-  #tail: ConsumerMessages | undefined
+  #tails: ConsumerMessages[] = []
+  #controls: QueuedIterator<KvWatchEntry> | undefined
   #cancelWatch = (): void => {}
   #closing: Promise<void> | undefined
+  #paused = false
+  /** Why nothing runs any more. */
+  #cancelled: string | undefined
+  /** Another process has the sweep now: hands off its queue. */
+  #ousted = false
+  #malformed = 0
 
   private constructor(private readonly options: RemoteOptions) {
-    this.capacity = options.window
     this.#names = namesOf(options.tenant)
-    this.#sweep = sweepToken(options.sweep)
+    this.#token = sweepToken(options.sweep)
   }
 
-  /** Makes the streams where they are missing and reads which results are there already. Owns the connection. */
+  /** An interactive trial that waits in a queue is one that nothing was learnt for. */
+  get capacity(): number {
+    const { interactive = false, window } = this.options
+    return interactive ? Math.min(window, Math.max(8, 2 * (this.#fleet?.slots() ?? 0))) : window
+  }
+
+  /**
+   * Takes the sweep's lease, makes the streams where they are missing, and reads which results are there already.
+   * @throws StoreError when another process runs the sweep.
+   */
   static async open(options: RemoteOptions): Promise<RemoteBackend> {
     const backend = new RemoteBackend(options)
     try {
       await backend.#begin()
       return backend
     } catch (error) {
+      await backend.#lease?.release()
       await options.connection.close()
       throw error
     }
   }
 
   async #begin(): Promise<void> {
-    const { connection, leaseMs } = this.options
-    this.#broker = await openBroker(connection, this.#names, leaseMs)
-    const { js } = this.#broker
-    const filter = this.#names.result({ sweep: this.#sweep })
-    const tail = await js.consumers.get(this.#names.results, {
+    const { connection, leaseMs, clock, sweep, store, record, warn } = this.options
+    const broker = (this.#broker = await openBroker(connection, this.#names, { leaseMs }))
+    this.#lease = await SweepLease.take({
+      leases: broker.leases,
+      sweep,
+      clock,
+      onLost: (by) => this.#oust(by),
+      say: warn,
+    })
+    if (record !== undefined) await announceSweep(broker, store, record)
+    // Whoever starts or resumes a sweep wants it to run.
+    await controlSweep(broker, sweep, { wanted: 'run', by: describeProcess(thisProcess()), atMs: clock.now() })
+    this.#fleet = await Fleet.watch(broker.workers, clock)
+    const letters: Promise<void>[] = []
+    await this.#tail(this.#names.deadLetters, this.#names.givenUp, (message) => void letters.push(this.#bury(message)))
+    await Promise.all(letters)
+    await this.#tail(this.#names.results, this.#names.result({ sweep: this.#token }), (message) =>
+      this.#follow(message),
+    )
+    if (this.options.fresh === true)
+      this.#freshAfter = Math.max(0, ...[...this.#results.values()].map(({ sequence }) => sequence))
+    this.#live = connection.subscribe(this.#names.event({ sweep: this.#token }), {
+      callback: (error, message) => {
+        if (error !== null) return
+        const run = runOf(message.subject)
+        const event = decode(eventMessage, message.string())
+        if (run === undefined || event === undefined) this.#complain(`an event: ${message.subject}`)
+        else this.#hear(run, event)
+      },
+    })
+    this.#controls = await broker.controls.watch({ key: this.#token })
+    void this.#obey(this.#controls)
+    this.#watchLater()
+  }
+
+  /** Follows a stream from its beginning; resolves when what was there has been read. */
+  async #tail(stream: string, filter: string, take: (message: JsMsg) => void): Promise<void> {
+    const consumer = await this.#broker.js.consumers.get(stream, {
       filter_subjects: filter,
       deliver_policy: DeliverPolicy.All,
     })
-    const { num_pending: known } = await tail.info()
-    this.#tail = await tail.consume()
+    const { num_pending: known } = await consumer.info()
+    // A server that restarted has forgotten this consumer: silence for two beats, and it is made anew where it left off.
+    const messages = await consumer.consume({ idle_heartbeat: 2_000 })
+    this.#tails.push(messages)
     await new Promise<void>((resolve) => {
       if (known === 0) resolve()
-      void this.#follow(this.#tail!, known, resolve)
+      const follow = async (): Promise<void> => {
+        let count = 0
+        for await (const message of messages) {
+          take(message)
+          if (++count === known) resolve()
+        }
+      }
+      void follow()
     })
-    this.#live = connection.subscribe(this.#names.event({ sweep: this.#sweep }), {
-      callback: (error, message) => {
-        if (error !== null) return
-        const event = decode(eventMessage, message.string())
-        if (event !== undefined) this.#tell(runOf(message.subject), event)
-      },
-    })
-    this.#watch()
   }
 
-  async #follow(messages: AsyncIterable<JsMsg>, known: number, caughtUp: () => void): Promise<void> {
-    let count = 0
-    for await (const message of messages) {
-      const run = runOf(message.subject)
-      const latest = this.#results.get(run.trial)
-      if (latest === undefined || latest.generation <= run.generation)
-        this.#results.set(run.trial, { generation: run.generation, sequence: message.seq })
-      const flight = this.#flights.get(run.trial)
-      if (flight?.generation === run.generation) void this.#settle(flight, message.string())
-      if (++count === known) caughtUp()
-    }
+  #follow(message: JsMsg): void {
+    const run = runOf(message.subject)
+    if (run === undefined) return this.#complain(`a result: ${message.subject}`)
+    const latest = this.#results.get(run.trial)
+    if (latest === undefined || latest.generation <= run.generation)
+      this.#results.set(run.trial, { generation: run.generation, sequence: message.seq })
+    const flight = this.#flights.get(run.trial)
+    if (flight?.generation === run.generation) void this.#settle(flight, message.string())
   }
 
   async start(assignment: Assignment): Promise<void> {
     const { id } = assignment.trial
     const stored = this.#results.get(id)
-    const previous = stored === undefined ? undefined : await this.#readResult(stored.sequence)
-    const adopted = previous !== undefined && 'metrics' in previous.outcome
-    const generation = stored === undefined ? 0 : adopted ? stored.generation : stored.generation + 1
+    const text =
+      stored === undefined || stored.sequence <= this.#freshAfter ? undefined : await this.#readResult(stored.sequence)
     const flight: Flight = {
-      sweep: this.#sweep,
+      sweep: this.#token,
       trial: id,
-      generation,
+      generation: stored?.generation ?? 0,
       assignment,
-      message: encode({ v: protocolVersion, maxAttempts: this.options.maxAttempts, assignment }),
-      delivery: 0,
+      base: assignment.attempt - 1,
+      attempt: 0,
+      lost: false,
       told: 0,
       answered: 0,
       settling: false,
+      spoilt: 0,
+      refusals: new Map(),
       cancelResend: () => {},
     }
     this.#flights.set(id, flight)
-    if (adopted) return void this.#settle(flight, encode(previous))
-    const { objects } = this.#broker
-    const refs = assignment.parents.flatMap((parent) => Object.values(parent.artifacts))
-    for (const ref of refs) await sendObject(objects, this.options.store, ref)
-    await this.#enqueue(flight)
+    if (text !== undefined && (await this.#holdsMetrics(text))) return void this.#settle(flight, text)
+    if (this.#cancelled !== undefined) return this.#cancel(flight, this.#cancelled)
+    // What ended without a result is asked for anew.
+    if (stored !== undefined) flight.generation++
+    if (!this.#paused) await this.#enqueue(flight)
+  }
+
+  async #readResult(sequence: number): Promise<string | undefined> {
+    const message = await this.#broker.jsm.streams.getMessage(this.#names.results, { seq: sequence })
+    return message?.string()
+  }
+
+  async #holdsMetrics(text: string): Promise<boolean> {
+    const result = await openResult(this.#broker, this.options.store, text).catch(() => undefined)
+    return result !== undefined && 'metrics' in result.outcome
   }
 
   async #enqueue(flight: Flight): Promise<void> {
-    const { js } = this.#broker
+    const { js, jsm } = this.#broker
+    const subject = this.#names.trial(flight)
+    const message = await this.#persist(() => this.#compose(flight))
+    await this.#persist(async () => {
+      try {
+        await js.publish(subject, message, { timeout: 5_000 })
+      } catch (error) {
+        if (!isQueuedAlready(error)) throw error
+        if (!this.#exhausted.delete(subject)) return
+        // It is there and will never be delivered: a new copy has all its deliveries before it.
+        await jsm.streams.purge(this.#names.trials, { filter: subject })
+        await js.publish(subject, message, { timeout: 5_000 })
+      }
+    })
+  }
+
+  /** The message of a trial, once everything that it needs is on the server. */
+  async #compose({ assignment, base }: Flight): Promise<string> {
+    const { store, maxAttempts, datasets: offersOf } = this.options
+    const offers = offersOf?.(assignment) ?? []
+    for (const ref of assignment.parents.flatMap((parent) => Object.values(parent.artifacts))) await this.#provide(ref)
+    for (const { message, read } of offers)
+      if (message.object !== undefined && read !== undefined) await this.#provide(message.object, read)
+    const facts = {
+      v: protocolVersion,
+      codeVersion: this.options.codeVersion ?? codeVersion,
+      maxAttempts,
+      datasets: offers.map(({ message }) => message),
+    }
+    const told = { ...assignment, attempt: base + 1 }
+    const text = encode({ ...facts, assignment: told })
+    if (Buffer.byteLength(text) <= maxInlineBytes) return text
+    const object = await store.putObject(Buffer.from(encode({ assignment: told })))
+    await this.#provide(object)
+    return encode({ ...facts, object })
+  }
+
+  /** Brings an object to the server once. */
+  #provide(ref: ArtifactRef, read?: () => Promise<Uint8Array>): Promise<unknown> {
+    const sent =
+      this.#sent.get(ref.sha256) ??
+      sendObject(this.#broker.objects, read === undefined ? this.options.store : { readObject: read }, ref)
+    this.#sent.set(ref.sha256, sent)
+    return sent.catch((error: unknown) => {
+      this.#sent.delete(ref.sha256)
+      throw error
+    })
+  }
+
+  /** Repeats through troubles of the connection: a message may be stored and its answer lost, which is harmless here. */
+  async #persist<T>(act: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        await js.publish(this.#names.trial(flight), flight.message, { timeout: 5_000 })
-        return
+        return await act()
       } catch (error) {
-        if (isQueuedAlready(error)) return
         if (this.#closing !== undefined || !isPassing(error)) throw error
-        // Stored or not, we were not told: a second copy is refused while the first is queued, and harmless after it.
-        await this.#pause(500)
+        await new Promise<void>((resolve) => void this.options.clock.after(500, resolve))
       }
     }
   }
 
-  async #readResult(sequence: number): Promise<ResultMessage | undefined> {
-    const message = await this.#broker.jsm.streams.getMessage(this.#names.results, { seq: sequence })
-    return message === null ? undefined : this.#openResult(message.string())
-  }
-
-  /** @returns `undefined` for what is not a result. */
-  async #openResult(text: string): Promise<ResultMessage | undefined> {
-    const stored = decode(storedResult, text)
-    if (stored === undefined || !('object' in stored)) return stored
-    const bytes = await this.#readObject(stored.object)
-    return decode(resultMessage, new TextDecoder().decode(bytes))
-  }
-
-  async #readObject(ref: ArtifactRef): Promise<Uint8Array> {
-    await fetchObject(this.#broker.objects, this.options.store, ref)
-    return this.options.store.readObject(ref)
-  }
-
-  #tell(run: RunKey, event: Omit<EventMessage, 'v'>): void {
+  #hear(run: RunKey, event: EventMessage): void {
     const flight = this.#flights.get(run.trial)
-    if (flight?.generation !== run.generation || event.delivery < flight.delivery) return
-    const facts = (): { trial: TrialId; attempt: number } => ({ trial: run.trial, attempt: attemptOf(flight) })
-    if (event.delivery > flight.delivery) {
-      if (flight.delivery > 0)
-        this.#events.push({ type: 'lost', ...facts(), atMs: event.startedAtMs, reason: 'its worker vanished' })
-      flight.delivery = event.delivery
-      flight.told = 0
-      flight.answered = 0
-      this.#events.push({ type: 'started', ...facts(), atMs: event.startedAtMs, worker: event.worker })
+    if (flight === undefined || flight.generation !== run.generation || flight.settling) return
+    switch (event.type) {
+      case 'progress':
+        return this.#tell(flight, event)
+      case 'lost':
+        if (event.attempt !== flight.attempt || flight.lost) return
+        flight.lost = true
+        return this.#events.push({ ...factsOf(flight), type: 'lost', atMs: event.atMs, reason: event.reason })
+      case 'refused':
+        return void this.#refuse(flight, event)
+    }
+  }
+
+  #tell(flight: Flight, event: Omit<ProgressMessage, 'v' | 'type'>): void {
+    if (event.attempt < flight.attempt || (event.attempt === flight.attempt && flight.lost)) return
+    if (event.attempt > flight.attempt) {
+      if (flight.attempt > 0 && !flight.lost)
+        this.#events.push({
+          ...factsOf(flight),
+          type: 'lost',
+          atMs: event.startedAtMs,
+          reason: 'its worker vanished',
+        })
+      Object.assign(flight, { attempt: event.attempt, lost: false, told: 0, answered: 0 })
+      this.#events.push({ ...factsOf(flight), type: 'started', atMs: event.startedAtMs, worker: event.worker })
     }
     // After a gap nothing is told until the result brings the whole course.
     if (event.from > flight.told) return
     const fresh = event.reports.slice(flight.told - event.from)
-    for (const report of fresh) this.#events.push({ type: 'report', ...facts(), ...report })
+    for (const report of fresh) this.#events.push({ ...factsOf(flight), type: 'report', ...report })
     flight.told += fresh.length
     // A report that comes again was answered already, and the answer was lost.
     if (fresh.length === 0 && event.reports.length > 0 && flight.answered >= event.from + event.reports.length)
-      this.#control(flight, { type: 'proceed', until: flight.answered })
+      this.#order(flight, { type: 'proceed', until: flight.answered })
   }
 
   async #settle(flight: Flight, text: string): Promise<void> {
     if (flight.settling) return
     flight.settling = true
     try {
-      const result = await this.#openResult(text)
-      if (result === undefined) throw new Error('it is not a result')
-      const { outcome, reports } = result
-      if ('artifacts' in outcome) for (const ref of Object.values(outcome.artifacts)) await this.#readObject(ref)
-      const delivery = Math.max(result.delivery, flight.delivery)
-      this.#tell(flight, { ...result, delivery, from: 0, reports })
+      const result = await this.#persist(() => this.#collect(text))
+      if (this.#flights.get(flight.trial) !== flight) return
+      // Reports of another attempt are the same: what was told of one is not told again.
+      if (result.outcome.state === 'dead') flight.attempt = Math.max(flight.attempt, result.attempt)
+      else if (result.attempt > 0) {
+        const attempt = Math.max(result.attempt, flight.lost ? flight.attempt + 1 : flight.attempt)
+        this.#tell(flight, { ...result, attempt, from: 0 })
+      }
+      const { trial, attempt } = factsOf(flight)
+      if (result.log !== undefined) await this.options.keepLog?.(trial, attempt, result.log).catch(() => {})
       this.#drop(flight)
-      this.#events.push({
-        type: 'ended',
-        trial: flight.trial,
-        attempt: attemptOf(flight),
-        atMs: result.atMs,
-        outcome,
-      })
+      this.#events.push({ ...factsOf(flight), type: 'ended', atMs: result.atMs, outcome: result.outcome })
     } catch (error) {
-      if (this.#closing !== undefined) return
-      this.#drop(flight)
-      const reason = `its result can't be read: ${(error as Error).message}`
-      if (flight.delivery === 0) flight.delivery = 1
-      this.#events.push({
-        type: 'ended',
-        trial: flight.trial,
-        attempt: attemptOf(flight),
-        atMs: this.options.clock.now(),
-        outcome: { state: 'failed', error: { name: 'StoreError', message: reason } },
-      })
+      if (this.#closing !== undefined || this.#flights.get(flight.trial) !== flight) return
+      await this.#runAnew(flight, `its result can't be used: ${(error as Error).message}`)
     }
+  }
+
+  /** The result and all that it saved. @throws Error when it is none, or something is missing. */
+  async #collect(text: string): Promise<ResultMessage> {
+    const { store } = this.options
+    const result = await openResult(this.#broker, store, text)
+    if (result === undefined) throw new Error('it is malformed')
+    if ('artifacts' in result.outcome)
+      for (const ref of Object.values(result.outcome.artifacts)) await fetchObject(this.#broker.objects, store, ref)
+    return result
+  }
+
+  /** A result that can't be used counts as none. */
+  async #runAnew(flight: Flight, reason: string): Promise<void> {
+    const atMs = this.options.clock.now()
+    if (flight.spoilt++ >= maxSpoilt) {
+      this.#drop(flight)
+      const error = { name: 'StoreError', message: reason }
+      return this.#events.push({ ...factsOf(flight), type: 'ended', atMs, outcome: { state: 'failed', error } })
+    }
+    this.options.warn(`trial ${flight.trial} runs anew: ${reason}`)
+    if (flight.attempt > 0) {
+      if (!flight.lost) this.#events.push({ ...factsOf(flight), type: 'lost', atMs, reason })
+      flight.base += flight.attempt
+    }
+    const generation = Math.max(flight.generation, this.#results.get(flight.trial)?.generation ?? 0) + 1
+    Object.assign(flight, { generation, attempt: 0, lost: false, told: 0, answered: 0, settling: false })
+    if (!this.#paused) await this.#enqueue(flight)
+  }
+
+  /** Left to others, unless there are none: a trial that no worker can run has failed. */
+  async #refuse(flight: Flight, { worker, error }: Extract<EventMessage, { type: 'refused' }>): Promise<void> {
+    flight.refusals.set(worker, error)
+    this.#warnOnce(`${worker} leaves trials to others: ${error.message}`)
+    const able = this.#fleet!.workers().filter(({ draining }) => !draining)
+    if (able.length === 0 || able.some((other) => !flight.refusals.has(other.worker))) return
+    await this.#conclude(flight, { state: 'failed', error })
+  }
+
+  /** Commits an outcome in place of a worker; if one has committed meanwhile, that counts. */
+  async #conclude(flight: Flight, outcome: ResultMessage['outcome']): Promise<void> {
+    const atMs = this.options.clock.now()
+    const result: ResultMessage = {
+      v: protocolVersion,
+      worker: 'orchestrator',
+      nonce: randomUUID(),
+      attempt: flight.attempt,
+      startedAtMs: atMs,
+      atMs,
+      outcome,
+      reports: [],
+    }
+    const options = { expect: { lastSubjectSequence: 0 }, timeout: 5_000 }
+    try {
+      await this.#persist(() => this.#broker.js.publish(this.#names.result(flight), encode(result), options))
+    } catch (error) {
+      if (!isTaken(error)) throw error
+    }
+    await this.#broker.jsm.streams.purge(this.#names.trials, { filter: this.#names.trial(flight) })
+  }
+
+  /** The server gave a message up: its trial is dead while it is waited for, and queued afresh when it is started. */
+  async #bury(message: JsMsg): Promise<void> {
+    const letter = decode(deadLetter, message.string())
+    if (letter?.stream !== this.#names.trials || letter.consumer !== this.#names.durable) return
+    const stored = await this.#broker.jsm.streams
+      .getMessage(this.#names.trials, { seq: letter.stream_seq })
+      .catch(() => null)
+    const run = stored === null ? undefined : runOf(stored.subject)
+    if (stored === null || run?.sweep !== this.#token) return
+    this.#exhausted.set(stored.subject, letter.stream_seq)
+    const flight = this.#flights.get(run.trial)
+    if (flight?.generation !== run.generation) return
+    const refused = [...flight.refusals].map(([worker, { message: why }]) => `; ${worker}: ${why}`).join('')
+    await this.#conclude(flight, {
+      state: 'dead',
+      reason: `${letter.deliveries} deliveries came to nothing${refused}`.slice(0, 4_000),
+    }).catch(() => {})
   }
 
   #drop(flight: Flight): void {
@@ -254,7 +488,7 @@ export class RemoteBackend implements Backend {
     const flight = this.#flights.get(trial)
     if (flight === undefined) return
     const send = (): void => {
-      this.#control(flight, { type: 'stop', reason })
+      this.#order(flight, { type: 'stop', reason })
       flight.cancelResend = this.options.clock.after(repeatStopMs, send)
     }
     flight.cancelResend()
@@ -265,51 +499,133 @@ export class RemoteBackend implements Backend {
     const flight = this.#flights.get(trial)
     if (flight === undefined) return
     flight.answered++
-    this.#control(flight, { type: 'proceed', until: flight.answered })
+    this.#order(flight, { type: 'proceed', until: flight.answered })
   }
 
-  #control(flight: Flight, message: ControlMessage): void {
-    if (!this.options.connection.isClosed())
-      this.options.connection.publish(this.#names.control(flight), encode(message))
+  #order(flight: Flight, message: OrderMessage): void {
+    if (!this.options.connection.isClosed()) this.options.connection.publish(this.#names.order(flight), encode(message))
   }
 
-  /**
-   * Once a lease: trials that are neither queued nor committed are queued again, and messages that the server holds
-   * but delivers to nobody (after its own crash) are replaced.
-   */
-  #watch(): void {
+  /** What a person wants of the sweep, from whatever host. */
+  async #obey(entries: AsyncIterable<KvWatchEntry>): Promise<void> {
+    for await (const entry of entries) {
+      const control = entry.operation === 'PUT' ? decode(controlMessage, entry.string()) : undefined
+      if (control === undefined) continue
+      try {
+        if (control.wanted === 'cancel') await this.#cancelAll(`cancelled by ${control.by}`)
+        else if (control.wanted === 'pause') await this.#pause(control.by)
+        else await this.#goOn(control.by)
+      } catch (error) {
+        this.options.warn(`what ${control.by} wants (${control.wanted}) could not be done: ${(error as Error).message}`)
+      }
+    }
+  }
+
+  async #pause(by: string): Promise<void> {
+    if (this.#paused || this.#cancelled !== undefined) return
+    this.#paused = true
+    const recalled = await recallQueued(this.#broker, this.#token)
+    this.options.warn(
+      `paused by ${by}: ${recalled.length} trials wait here, what runs goes on; mlds resume ${this.options.sweep} sets it going again`,
+    )
+  }
+
+  async #goOn(by: string): Promise<void> {
+    if (!this.#paused) return
+    this.#paused = false
+    this.options.warn(`set going again by ${by}`)
+    for (const flight of [...this.#flights.values()]) if (!flight.settling) await this.#enqueue(flight)
+  }
+
+  async #cancelAll(reason: string): Promise<void> {
+    if (this.#cancelled !== undefined) return
+    this.#cancelled = reason
+    this.options.warn(reason)
+    for (const flight of [...this.#flights.values()]) if (!flight.settling) this.#cancel(flight, reason)
+    await this.#broker.jsm.streams.purge(this.#names.trials, { filter: this.#names.trial({ sweep: this.#token }) })
+  }
+
+  #cancel(flight: Flight, reason: string): void {
+    this.#order(flight, { type: 'give-up' })
+    this.#drop(flight)
+    const atMs = this.options.clock.now()
+    this.#events.push({ ...factsOf(flight), type: 'ended', atMs, outcome: { state: 'cancelled', reason } })
+  }
+
+  /** Takes back what no worker has begun. */
+  async recall(): Promise<TrialId[]> {
+    await recallQueued(this.#broker, this.#token)
+    const { jsm } = this.#broker
+    const begun = new Set(
+      (await runsOf(jsm, this.#names.attempts, this.#names.attempt({ sweep: this.#token }))).map(nameRun),
+    )
+    const waiting = [...this.#flights.values()].filter((flight) => !flight.settling && !begun.has(nameRun(flight)))
+    for (const flight of waiting) this.#drop(flight)
+    return waiting.map(({ trial }) => trial)
+  }
+
+  /** Once a lease: what the queue lost is queued again, and a consumer that delivers nothing is made anew. */
+  #watchLater(): void {
     this.#cancelWatch = this.options.clock.after(this.#broker.leaseMs, () => {
       this.#repair().then(
-        () => this.#closing ?? this.#watch(),
-        () => this.#closing ?? this.#watch(),
+        () => this.#closing ?? this.#watchLater(),
+        () => this.#closing ?? this.#watchLater(),
       )
     })
   }
 
   async #repair(): Promise<void> {
-    const { jsm } = this.#broker
-    const waiting = [...this.#flights.values()].filter((flight) => !flight.settling)
-    if (waiting.length === 0) return
-    const { state } = await jsm.streams.info(this.#names.trials, {
-      subjects_filter: this.#names.trial({ sweep: this.#sweep }),
-    })
+    const { jsm, leaseMs } = this.#broker
+    const { warn } = this.options
+    const awaited = new Map(
+      [...this.#flights.values()]
+        .filter((flight) => !flight.settling && !this.#paused)
+        .map((flight) => [this.#names.trial(flight), flight]),
+    )
+    if (awaited.size === 0) return
+    const held = new Set(await subjectsOf(jsm, this.#names.trials, this.#names.trial({ sweep: this.#token })))
     const consumer = await jsm.consumers.info(this.#names.trials, this.#names.durable)
-    const stuck = consumer.num_pending === 0 && consumer.num_ack_pending === 0 && state.messages > 0
-    for (const flight of waiting) {
-      if (this.#flights.get(flight.trial) !== flight || flight.settling) continue
-      const subject = this.#names.trial(flight)
-      const queued = state.subjects?.[subject] !== undefined
-      if (queued && !stuck) continue
-      if (queued) await jsm.streams.purge(this.#names.trials, { filter: subject })
-      this.options.warn(
-        `trial ${flight.trial} was ${queued ? 'held back by the server' : 'gone from the queue'}: queued again`,
+    const sight = {
+      held,
+      pending: consumer.num_pending,
+      outstanding: consumer.num_ack_pending,
+      delivered: consumer.delivered.consumer_seq,
+      freeSlots: this.#fleet!.freeSlots(),
+    }
+    const { gone, orphaned, stalled } = this.#watch.judge(sight, [...awaited.keys()])
+    for (const subject of [...orphaned, ...gone]) {
+      const flight = awaited.get(subject)
+      if (held.has(subject)) await jsm.streams.purge(this.#names.trials, { filter: subject })
+      if (flight === undefined || this.#flights.get(flight.trial) !== flight || flight.settling) continue
+      warn(
+        `trial ${flight.trial} was ${held.has(subject) ? 'held back by the server' : 'gone from the queue'}: queued again`,
       )
       await this.#enqueue(flight)
     }
+    if (!stalled) return
+    warn(
+      `${sight.pending} trials wait and ${sight.freeSlots} slots are free, but the server delivers nothing: its consumer is made anew`,
+    )
+    await jsm.consumers.delete(this.#names.trials, this.#names.durable)
+    await jsm.consumers.add(this.#names.trials, consumerConfig(this.#names, leaseMs))
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.options.clock.after(ms, resolve))
+  /** Another process holds the sweep now: its queue is that one's. */
+  #oust(by: string): void {
+    this.#ousted = true
+    this.options.warn(`another process has taken sweep ${this.options.sweep} over: ${by}; this one lets go of it`)
+    void this.close()
+  }
+
+  #complain(what: string): void {
+    this.#malformed++
+    this.#warnOnce(`something malformed was passed over: ${what}`)
+  }
+
+  #warnOnce(message: string): void {
+    if (this.#said.has(message) || this.#said.size > 1_000) return
+    this.#said.add(message)
+    this.options.warn(message)
   }
 
   events(): AsyncIterable<TrialEvent> {
@@ -322,28 +638,33 @@ export class RemoteBackend implements Backend {
   }
 
   async #takeDown(): Promise<void> {
-    const { connection } = this.options
+    const { connection, detach = false, warn } = this.options
     this.#cancelWatch()
     this.#events.end()
     const flights = [...this.#flights.values()]
     for (const flight of flights) this.#drop(flight)
+    if (this.#malformed > 1) warn(`${this.#malformed} malformed messages were passed over`)
     try {
-      if (flights.length > 0) {
-        for (const flight of flights) this.#control(flight, { type: 'give-up' })
-        await this.#broker.jsm.streams.purge(this.#names.trials, { filter: this.#names.trial({ sweep: this.#sweep }) })
+      if (flights.length > 0 && !detach && !this.#ousted) {
+        for (const flight of flights) this.#order(flight, { type: 'give-up' })
+        await this.#broker.jsm.streams.purge(this.#names.trials, { filter: this.#names.trial({ sweep: this.#token }) })
       }
+      this.#controls?.stop()
+      this.#fleet?.close()
       this.#live?.unsubscribe()
-      await this.#tail?.close()
+      for (const tail of this.#tails) await tail.close()
+      await this.#lease?.release()
       await connection.flush()
     } catch {
       // Without a connection nothing can be called back: workers finish what they have, and a resume takes it over.
     }
     await connection.close()
+    await this.options.afterClose?.()
   }
 }
 
-function attemptOf({ assignment, delivery }: Flight): number {
-  return assignment.attempt + Math.max(1, delivery) - 1
+function factsOf({ trial, base, attempt }: Flight): { trial: TrialId; attempt: number } {
+  return { trial, attempt: base + Math.max(1, attempt) }
 }
 
 /** Troubles of the connection or of a server that restarts, rather than a refusal. */

@@ -1,33 +1,55 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Clock } from '../../clock.js'
-import { openData, type DataCatalog } from '../../data/catalog.js'
 import type { Dataset } from '../../data/dataset.js'
-import { findExperiment } from '../../experiments/registry.js'
+import { MldsError, UnavailableError } from '../../errors.js'
 import type { Store } from '../../store.js'
-import { serialiseError, type Assignment, type TrialEvent, type TrialId } from '../../trial.js'
+import type { ArtifactRef, Assignment } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { ThreadsBackend } from '../threads.js'
+import { beginAttempt, closeAttempt, readAttempt, type BegunAttempt } from './attempts.js'
+import { Outfit } from './outfit.js'
 import {
   controlMessage,
   decode,
   encode,
+  envelope,
+  maxLogCharacters,
   namesOf,
+  orderMessage,
   protocolVersion,
+  queuedTrial,
   runOf,
-  trialMessage,
-  type ControlMessage,
+  storedAssignment,
+  storedResult,
   type EventMessage,
-  type Names,
+  type OrderMessage,
   type ResultMessage,
   type RunKey,
+  type TrialMessage,
   type WorkerMessage,
 } from './protocol.js'
-import { defaultLeaseMs, fetchObject, isTaken, openBroker, sendObject, type Broker } from './streams.js'
+import { Run, type RunEnd } from './run.js'
+import { openResult, readControl } from './sweeps.js'
+import {
+  defaultLeaseMs,
+  fetchObject,
+  isDenied,
+  isTaken,
+  joinBroker,
+  maxInlineBytes,
+  openBroker,
+  presenceMs,
+  sendObject,
+  type Broker,
+} from './streams.js'
 
 export interface WorkerOptions {
+  /** Owned by the worker: drained at its end. */
   readonly connection: NatsConnection
   readonly tenant: string
   /** Its name among workers: letters, digits and dashes. */
@@ -36,8 +58,11 @@ export interface WorkerOptions {
   readonly slots: number
   readonly store: Store
   readonly clock: Clock
+  /** Used when the worker is the first to come and makes the queue. Default 30 s. */
   readonly leaseMs?: number
   readonly heapMb?: number
+  /** Where trials' logs go. Default: `worker-logs` in the store. */
+  readonly logsFolder?: string
   /** Modules that default-export further experiments, as file URLs. */
   readonly experimentModules: readonly string[]
   /** Take no more trials; end when those that run have ended. */
@@ -45,201 +70,348 @@ export interface WorkerOptions {
   /** Hand back what runs and end. */
   readonly abort: AbortSignal
   readonly say: (message: string) => void
+  /** What it calls its own version. Default: this package's. */
+  readonly codeVersion?: string
+}
+
+/** A name that no other worker has: this host's, and six digits by chance. */
+export function workerName(): string {
+  const host = hostname().replaceAll(/[^a-zA-Z0-9-]/g, '-')
+  return `${host.slice(0, 40)}-${randomBytes(3).toString('hex')}`
 }
 
 /** A free slot asks anew this often, so that a draining worker need not wait long. */
 const pullMs = 2_000
-const heartbeatMs = 10_000
-const repeatReportMs = 1_000
-const maxInlineBytes = 200_000
-const batchSize = 100
+const heartbeatMs = presenceMs / 3
 
 /**
  * A worker: takes one trial per free slot, runs it on the thread pool, and commits its result. Returns when drained.
  * A trial stays this worker's while it says so every third of a lease; if it falls silent another worker gets it,
  * and whichever result comes first is the one that counts.
+ * @throws UnavailableError when the server ends the connection for good.
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { connection, store, slots } = options
-  const names = namesOf(options.tenant)
-  const broker = await openBroker(connection, names, options.leaseMs ?? defaultLeaseMs)
-  const threads = new ThreadsBackend({
-    workers: slots,
-    clock: options.clock,
-    ...(options.heapMb === undefined ? {} : { heapMb: options.heapMb }),
-    storeFolder: store.folder,
-    logsFolder: join(store.folder, 'worker-logs'),
-    datasets: [],
-    experimentModules: options.experimentModules,
-  })
-  const worker = new Worker(options, names, broker, threads, openData(store))
   try {
-    await worker.work()
+    const broker = await waitForBroker(options)
+    if (broker === undefined) return
+    const threads = new ThreadsBackend({
+      workers: slots,
+      clock: options.clock,
+      ...(options.heapMb === undefined ? {} : { heapMb: options.heapMb }),
+      storeFolder: store.folder,
+      logsFolder: options.logsFolder ?? join(store.folder, 'worker-logs'),
+      datasets: [],
+      experimentModules: options.experimentModules,
+    })
+    try {
+      await new Worker(options, broker, threads).work()
+    } finally {
+      await threads.close()
+    }
   } finally {
-    await threads.close()
     await connection.drain().catch(() => {})
   }
 }
 
+/** The first to come makes the streams, if the server lets it; otherwise it waits for someone who may. */
+async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined> {
+  const { connection, tenant, clock, drain, leaseMs, say } = options
+  const names = namesOf(tenant)
+  for (let waits = 0; !drain.aborted; waits++) {
+    const broker = await joinBroker(connection, names)
+    if (broker !== undefined) return broker
+    try {
+      return await openBroker(connection, names, { leaseMs: leaseMs ?? defaultLeaseMs })
+    } catch (error) {
+      if (!isDenied(error)) throw error
+    }
+    if (waits === 0) say(`waiting for the first sweep of ${tenant}: this worker may not make its streams`)
+    await new Promise<void>((resolve) => void clock.after(1_000, resolve))
+  }
+  return undefined
+}
+
 class Worker {
-  readonly #running = new Map<TrialId, Run>()
-  #malformed = 0
+  readonly #outfit: Outfit
+  readonly #running = new Map<string, Running>()
+  /** Sweeps that a person wants paused or cancelled. */
+  readonly #halted = new Map<string, 'pause' | 'cancel'>()
+  readonly #tally = { done: 0, malformed: 0, refused: 0, fenced: 0 }
+  readonly #said = new Set<string>()
+  readonly #startedAtMs: number
 
   constructor(
     private readonly options: WorkerOptions,
-    private readonly names: Names,
     private readonly broker: Broker,
     private readonly threads: ThreadsBackend,
-    private readonly catalog: DataCatalog,
-  ) {}
+  ) {
+    this.#outfit = new Outfit(options.store, options.experimentModules, options.codeVersion)
+    this.#startedAtMs = options.clock.now()
+  }
 
   async work(): Promise<void> {
-    const { connection, slots, say, name, clock, abort } = this.options
-    const control = connection.subscribe(this.names.control({}), {
+    const { connection, slots, say, name, clock, abort, drain } = this.options
+    const { names, controls } = this.broker
+    const orders = connection.subscribe(names.order({}), {
       callback: (error, message) => {
         if (error !== null) return
-        const order = decode(controlMessage, message.string())
-        if (order !== undefined) this.#obey(runOf(message.subject), order)
+        const order = decode(orderMessage, message.string())
+        const run = runOf(message.subject)
+        if (order === undefined || run === undefined) this.#throwAway(`an order: ${message.subject}`)
+        else this.#obey(run, order)
       },
     })
+    const wanted = await controls.watch()
+    void this.#watchControls(wanted)
     void this.#relay()
-    const consumer = await this.broker.js.consumers.get(this.names.trials, this.names.durable)
-    const onAbort = (): void => [...this.#running.values()].forEach((run) => run.giveUp('hand back'))
+    const consumer = await this.broker.js.consumers.get(names.trials, names.durable)
+    const onAbort = (): void =>
+      [...this.#running.values()].forEach(({ run }) =>
+        run.giveUp({ how: 'handed back', reason: `worker ${name} was told to go` }),
+      )
+    const onDrain = (): void => void this.#introduce()
     abort.addEventListener('abort', onAbort)
+    drain.addEventListener('abort', onDrain)
     let cancelBeat = (): void => {}
-    const beat = (): void => {
-      void this.#introduce()
-      cancelBeat = clock.after(heartbeatMs, beat)
+    const beat = async (): Promise<void> => {
+      cancelBeat = clock.after(heartbeatMs, () => void beat())
+      await this.#introduce()
     }
-    beat()
+    // Before its first pull: who refuses a trial must be known to be there.
+    await beat()
     say(`worker ${name} is ready: ${slots} slot${slots === 1 ? '' : 's'}`)
     try {
       await Promise.all(Array.from({ length: slots }, () => this.#serve(consumer)))
     } finally {
       cancelBeat()
       abort.removeEventListener('abort', onAbort)
-      control.unsubscribe()
-      await this.broker.workers.delete(name).catch(() => {})
+      drain.removeEventListener('abort', onDrain)
+      orders.unsubscribe()
+      wanted.stop()
+      if (!connection.isClosed()) await this.broker.workers.delete(name).catch(() => {})
     }
+    if (connection.isClosed() && !drain.aborted)
+      throw new UnavailableError(
+        `the NATS server ended the connection: ${((await connection.closed()) ?? new Error('closed')).message}`,
+      )
   }
 
   async #introduce(): Promise<void> {
-    const { name, slots, clock, connection } = this.options
+    const { name, slots, clock, connection, drain } = this.options
     const words: WorkerMessage = {
       v: protocolVersion,
       worker: name,
-      codeVersion,
+      host: hostname(),
+      pid: process.pid,
+      codeVersion: this.options.codeVersion ?? codeVersion,
       slots,
-      running: [...this.#running.keys()],
+      free: slots - this.#running.size,
+      running: [...this.#running.values()].map(({ sweep, run, attempt, sinceMs }) => ({
+        sweep,
+        trial: run.key.trial,
+        attempt,
+        sinceMs,
+      })),
+      draining: drain.aborted,
+      ...this.#tally,
+      startedAtMs: this.#startedAtMs,
       atMs: clock.now(),
     }
     if (!connection.isClosed()) await this.broker.workers.put(name, encode(words)).catch(() => {})
   }
 
-  #obey(run: RunKey, order: ControlMessage): void {
+  #obey(run: RunKey, order: OrderMessage): void {
     const running = this.#running.get(run.trial)
-    if (running === undefined || running.key.sweep !== run.sweep || running.key.generation !== run.generation) return
+    if (running === undefined || !isSame(running.run.key, run)) return
     if (order.type === 'stop') void this.threads.stop(run.trial, order.reason)
-    else if (order.type === 'proceed') running.proceed(order.until)
-    else running.giveUp('drop')
+    else if (order.type === 'proceed') running.run.proceed(order.until)
+    else running.run.giveUp({ how: 'dropped' })
+  }
+
+  async #watchControls(entries: AsyncIterable<{ key: string; operation: string; string(): string }>): Promise<void> {
+    for await (const entry of entries) {
+      const control = entry.operation === 'PUT' ? decode(controlMessage, entry.string()) : undefined
+      if (control === undefined || control.wanted === 'run') this.#halted.delete(entry.key)
+      else this.#halted.set(entry.key, control.wanted)
+      if (control?.wanted !== 'cancel') continue
+      for (const { run } of this.#running.values()) if (run.key.sweep === entry.key) run.giveUp({ how: 'dropped' })
+    }
   }
 
   async #relay(): Promise<void> {
-    for await (const event of this.threads.events()) this.#running.get(event.trial)?.take(event)
+    for await (const event of this.threads.events()) this.#running.get(event.trial)?.run.take(event)
   }
 
   /** One slot: pull, run, commit, again. */
   async #serve(consumer: Consumer): Promise<void> {
-    const { drain, connection, clock } = this.options
+    const { drain, connection, clock, say } = this.options
     while (!drain.aborted && !connection.isClosed()) {
       let message: JsMsg | null = null
       try {
         message = await consumer.next({ expires: pullMs })
       } catch {
-        // The server is away or restarts; the connection mends itself.
+        // The server is away or restarts, or the consumer is being made anew; the connection mends itself.
         await new Promise<void>((resolve) => void clock.after(200, resolve))
       }
       if (message === null) continue
       if (drain.aborted) message.nak(pullMs)
-      else
-        await this.#handle(message).catch((error: Error) =>
-          this.options.say(`a trial could not be run: ${error.message}`),
-        )
+      else await this.#handle(message).catch((error: Error) => say(`a trial could not be run: ${error.message}`))
     }
   }
 
+  /** Reasons not to run a trial come first, each with its own answer to the server; then it runs. */
   async #handle(message: JsMsg): Promise<void> {
-    const { say, clock, name } = this.options
-    const parsed = decode(trialMessage, message.string())
+    const { leaseMs } = this.broker
     const key = runOf(message.subject)
-    if (parsed === undefined || parsed.assignment.trial.id !== key.trial) {
-      say(`a malformed message was thrown away (${++this.#malformed} so far): ${message.subject}`)
-      return message.term()
-    }
-    if ((await this.#stored(key)) !== null) return message.ack()
-    const delivery = message.info.deliveryCount
+    const text = message.string()
+    const { v } = decode(envelope, text) ?? {}
+    if (key === undefined || v === undefined) return this.#reject(message)
+    if (v !== protocolVersion)
+      return this.#leave(message, key, new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`))
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
-    if (this.#running.has(key.trial)) return message.nak(this.broker.leaseMs / 3)
-    const facts = { v: protocolVersion, worker: name, nonce: randomUUID(), delivery, startedAtMs: clock.now() } as const
-    if (delivery > parsed.maxAttempts) {
-      await this.#commit(key, {
-        ...facts,
-        delivery: parsed.maxAttempts,
-        atMs: clock.now(),
-        reports: [],
-        outcome: { state: 'dead', reason: `${parsed.maxAttempts} attempts vanished with their workers` },
-      })
-      return message.term()
+    if (this.#running.has(key.trial)) return message.nak(leaseMs / 3)
+    if (await this.#isHalted(key.sweep)) return message.ack()
+    const beat = new Heartbeat(message, leaseMs, this.options.clock, () => void this.#lookAgain(key))
+    try {
+      const trial = await this.#read(text)
+      if (trial === undefined || trial.assignment.trial.id !== key.trial) return this.#reject(message)
+      let datasets: Dataset[]
+      try {
+        datasets = await this.#outfit.prepare(trial, this.broker)
+      } catch (error) {
+        return this.#leave(message, key, error as Error)
+      }
+      await this.#attempt(message, key, trial, datasets)
+    } finally {
+      beat.stop()
     }
-    const assignment = { ...parsed.assignment, attempt: parsed.assignment.attempt + delivery - 1 } as Assignment
+  }
+
+  /** The trial of a queued message; `undefined` for what is none. */
+  async #read(text: string): Promise<TrialMessage | undefined> {
+    const queued = decode(queuedTrial, text)
+    if (queued === undefined || !('object' in queued)) return queued
+    const { object, ...facts } = queued
+    await fetchObject(this.broker.objects, this.options.store, object)
+    const stored = decode(storedAssignment, new TextDecoder().decode(await this.options.store.readObject(object)))
+    return stored === undefined ? undefined : { ...facts, ...stored }
+  }
+
+  async #attempt(message: JsMsg, key: RunKey, trial: TrialMessage, datasets: readonly Dataset[]): Promise<void> {
+    const { clock, name } = this.options
+    const own = { worker: name, nonce: randomUUID(), startedAtMs: clock.now() }
+    const [stored, begun] = await Promise.all([
+      this.broker.jsm.direct.getMessage(this.broker.names.results, { last_by_subj: this.broker.names.result(key) }),
+      beginAttempt(this.broker, key, own, message.info.deliveryCount === 1),
+    ])
+    if (stored !== null) return message.ack()
+    const { attempt, vanished, reason } = begun.message
+    const facts = { v: protocolVersion, ...own, attempt } as const
+    if (vanished >= trial.maxAttempts) {
+      const last = reason === undefined ? '' : `; the last: ${reason}`
+      const outcome = { state: 'dead' as const, reason: `${vanished} attempts vanished with their workers${last}` }
+      await this.#commit(key, { ...facts, attempt: attempt - 1, atMs: clock.now(), reports: [], outcome })
+      return message.ack()
+    }
+    const assignment = { ...trial.assignment, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
+    const publish = (event: EventMessage): void => this.#publish(key, event)
     const run = new Run(key, assignment.interactive, clock, {
-      publish: (event) => this.#publish(key, { ...facts, ...event }),
+      publish: (reports) => publish({ type: 'progress', ...progressFacts(facts), ...reports }),
       proceed: () => this.threads.proceed(key.trial),
     })
-    this.#running.set(key.trial, run)
-    const beat = setInterval(() => message.working(), this.broker.leaseMs / 3)
+    const running: Running = { sweep: assignment.sweep, run, attempt, sinceMs: own.startedAtMs, begun }
+    this.#running.set(key.trial, running)
     try {
       run.announce()
-      const result = await this.#execute(assignment, run)
-      if (result === 'drop') return message.term()
-      // Later than this worker's own open pulls last: they would catch it again and use up its attempts.
-      if (result === 'hand back') return message.nak(pullMs)
-      if (result === 'lost') return message.nak()
-      if ('artifacts' in result.outcome)
-        for (const ref of Object.values(result.outcome.artifacts))
-          await this.#persist(() => sendObject(this.broker.objects, this.options.store, ref))
-      await this.#commit(key, { ...facts, ...result, reports: run.reports })
-      message.ack()
+      const end = await this.#execute(assignment, run, datasets)
+      switch (end.how) {
+        case 'ended':
+          await this.#conclude(key, {
+            ...facts,
+            outcome: end.outcome,
+            atMs: end.atMs,
+            reports: run.reports,
+            ...(await this.#logOf(assignment)),
+          })
+          return message.ack()
+        case 'dropped':
+          await closeAttempt(this.broker, key, begun, 'handed back', 'its sweep gave it up').catch(() => {})
+          return message.ack()
+        case 'superseded':
+          // An acknowledgement, late as it is, would take the message from the worker that has it now.
+          return
+        case 'lost':
+        case 'handed back':
+          await closeAttempt(this.broker, key, begun, end.how, end.reason).catch(() => {})
+          publish({
+            type: 'lost',
+            v: protocolVersion,
+            worker: name,
+            attempt,
+            atMs: clock.now(),
+            reason: end.reason.slice(0, 1_000),
+          })
+          // Later than this worker's own open pulls last, which would catch it again.
+          return message.nak(end.how === 'lost' ? 0 : pullMs)
+      }
     } finally {
-      clearInterval(beat)
       this.#running.delete(key.trial)
       run.close()
     }
   }
 
-  async #execute(
-    assignment: Assignment,
-    run: Run,
-  ): Promise<Pick<ResultMessage, 'outcome' | 'atMs'> | 'lost' | 'drop' | 'hand back'> {
-    try {
-      for (const ref of assignment.parents.flatMap((parent) => Object.values(parent.artifacts)))
-        await fetchObject(this.broker.objects, this.options.store, ref)
-      await this.threads.start(assignment, await this.#datasets(assignment))
-    } catch (error) {
-      return { outcome: { state: 'failed', error: serialiseError(error) }, atMs: this.options.clock.now() }
-    }
-    const ended = await run.ended
-    // The thread is made free before the slot takes another trial.
-    if (ended === 'drop' || ended === 'hand back') await this.threads.stop(assignment.trial.id, 'given up')
-    return ended
+  /** The end of what the trial wrote to its log; the beginning is on this worker's disk. */
+  async #logOf({ trial, attempt }: Assignment): Promise<{ log?: string }> {
+    const file = join(this.threads.logsFolder, `${trial.id}.${attempt}.log`)
+    const text = await readFile(file, 'utf8').catch(() => '')
+    return text === '' ? {} : { log: text.slice(-maxLogCharacters) }
   }
 
-  async #datasets({ trial }: Assignment): Promise<Dataset[]> {
-    // An experiment that only the threads know names no data; an unknown one fails there, with its sentence.
-    const experiment = await findExperiment(trial.experiment).catch(() => undefined)
-    const stage = experiment?.stages.find((candidate) => candidate.name === trial.stage)
-    if (stage === undefined || experiment?.version !== trial.version) return []
-    return Promise.all(stage.data(trial.params).map((name) => this.catalog.load(name)))
+  async #execute(assignment: Assignment, run: Run, datasets: readonly Dataset[]): Promise<RunEnd> {
+    await this.threads.start(assignment, datasets)
+    const end = await run.ended
+    // The thread is made free before the slot takes another trial.
+    if (end.how !== 'ended' && end.how !== 'lost') await this.threads.stop(assignment.trial.id, 'given up')
+    return end
+  }
+
+  /** Whether a person wants the sweep halted: asked again, since what this worker heard may be old. */
+  async #isHalted(token: string): Promise<boolean> {
+    if (!this.#halted.has(token)) return false
+    const control = await readControl(this.broker, token).catch(() => undefined)
+    return control !== undefined && control.wanted !== 'run'
+  }
+
+  /** After this process stood still for longer than a lease, another worker may have the trial. */
+  async #lookAgain(key: RunKey): Promise<void> {
+    const running = this.#running.get(key.trial)
+    if (running === undefined || !isSame(running.run.key, key)) return
+    const latest = await readAttempt(this.broker, key).catch(() => undefined)
+    if (latest === undefined || latest.message.attempt <= running.attempt) return
+    this.options.say(`trial ${key.trial}: this worker fell silent and another has it now; given up here`)
+    this.#tally.fenced++
+    running.run.giveUp({ how: 'superseded' })
+  }
+
+  /** Not a message of mlds: out of the queue, and counted. */
+  #reject(message: JsMsg): void {
+    this.#throwAway(message.subject)
+    message.term()
+  }
+
+  #throwAway(what: string): void {
+    this.options.say(`a malformed message was thrown away (${++this.#tally.malformed} so far): ${what.slice(0, 200)}`)
+  }
+
+  /** Left to other workers, ever later, so that one that can't run a trial does not spin on it. */
+  #leave(message: JsMsg, key: RunKey, error: Error): void {
+    this.#tally.refused++
+    const words = { name: error.name.slice(0, 200), message: error.message.slice(0, 2_000) }
+    if (!this.#said.has(words.message)) this.options.say(`trials are left to other workers: ${words.message}`)
+    this.#said.add(words.message)
+    this.#publish(key, { type: 'refused', v: protocolVersion, worker: this.options.name, error: words })
+    message.nak(Math.min(this.broker.leaseMs, 1_000 * message.info.deliveryCount))
   }
 
   #publish(key: RunKey, event: EventMessage): void {
@@ -247,39 +419,58 @@ class Worker {
     const text = encode(event)
     // What is too large to be told live comes with the result.
     if (!connection.isClosed() && Buffer.byteLength(text) <= maxInlineBytes)
-      connection.publish(this.names.event(key), text)
+      connection.publish(this.broker.names.event(key), text)
   }
 
-  #stored(key: RunKey) {
-    return this.broker.jsm.direct.getMessage(this.names.results, { last_by_subj: this.names.result(key) })
+  /** Brings what the trial saved to the server, then its result; what a late result brought is taken away again. */
+  async #conclude(key: RunKey, result: ResultMessage): Promise<void> {
+    const refs = 'artifacts' in result.outcome ? Object.values(result.outcome.artifacts) : []
+    const brought: ArtifactRef[] = []
+    for (const ref of refs)
+      await this.#persist(async () => {
+        if (await sendObject(this.broker.objects, this.options.store, ref)) brought.push(ref)
+      })
+    const winner = await this.#commit(key, result)
+    if (winner === undefined) {
+      this.#tally.done++
+      return
+    }
+    this.#tally.fenced++
+    this.options.say(`trial ${key.trial}: the result of ${winner.worker} came first; this one is dropped`)
+    const kept = new Set(
+      'artifacts' in winner.outcome ? Object.values(winner.outcome.artifacts).map((a) => a.sha256) : [],
+    )
+    for (const { sha256 } of brought) if (!kept.has(sha256)) await this.broker.objects.delete(sha256).catch(() => {})
   }
 
-  /** Stores the result if no one has; until it is known whether that worked. */
-  async #commit(key: RunKey, result: ResultMessage): Promise<void> {
+  /** Stores the result if no one has; until it is known whether that worked. @returns another's that came first. */
+  async #commit(key: RunKey, result: ResultMessage): Promise<ResultMessage | undefined> {
+    const { js, jsm, names, objects } = this.broker
     let text = encode(result)
     if (Buffer.byteLength(text) > maxInlineBytes) {
       const object = await this.options.store.putObject(Buffer.from(text))
-      await this.#persist(() => sendObject(this.broker.objects, this.options.store, object))
+      await this.#persist(() => sendObject(objects, this.options.store, object))
       text = encode({ v: protocolVersion, object })
     }
-    await this.#persist(async () => {
+    return this.#persist(async () => {
       try {
-        await this.broker.js.publish(this.names.result(key), text, {
-          expect: { lastSubjectSequence: 0 },
-          timeout: 5_000,
-        })
+        await js.publish(names.result(key), text, { expect: { lastSubjectSequence: 0 }, timeout: 5_000 })
+        return undefined
       } catch (error) {
         if (!isTaken(error)) throw error
-        // Ours, if the first answer was lost on the way; otherwise another worker was first, and its result counts.
-        const stored = await this.#stored(key)
-        if (stored?.string() !== text)
-          this.options.say(`trial ${key.trial}: another worker's result came first; this one is dropped`)
       }
+      // Ours, if the first answer was lost on the way. Asked of the leader: a replica may not have it yet.
+      const stored = await jsm.streams.getMessage(names.results, { last_by_subj: names.result(key) })
+      const first = stored?.string()
+      if (first === undefined || first === text) return undefined
+      const winner = await openResult(this.broker, this.options.store, first)
+      // One that can't be read names no artifacts to keep, so nothing may be taken away.
+      return winner ?? { ...result, worker: decode(storedResult, first) === undefined ? 'nobody' : 'another worker' }
     })
   }
 
-  /** Repeats until it works: what a trial cost is not thrown away because a server restarts. */
-  async #persist(act: () => Promise<void>): Promise<void> {
+  /** Repeats until it works: what a trial cost is not thrown away because a server restarts or its disk is full. */
+  async #persist<T>(act: () => Promise<T>): Promise<T> {
     const { abort, clock, say, connection } = this.options
     for (let waitMs = 200; ; waitMs = Math.min(5_000, waitMs * 2)) {
       try {
@@ -293,74 +484,46 @@ class Worker {
   }
 }
 
-type Ended = Pick<ResultMessage, 'outcome' | 'atMs'> | 'lost' | 'drop' | 'hand back'
+/** One trial on one slot. */
+interface Running {
+  readonly sweep: string
+  readonly run: Run
+  readonly attempt: number
+  readonly sinceMs: number
+  readonly begun: BegunAttempt
+}
 
-/** One delivery of one trial on this worker: gathers its reports and passes them on. */
-class Run {
-  readonly reports: ResultMessage['reports'] = []
-  readonly ended: Promise<Ended>
-  #end!: (ended: Ended) => void
-  #sent = 0
-  #flush: NodeJS.Immediate | undefined
-  #proceeded = 0
-  #cancelRepeat = (): void => {}
+const isSame = (a: RunKey, b: RunKey): boolean =>
+  a.sweep === b.sweep && a.trial === b.trial && a.generation === b.generation
 
-  constructor(
-    readonly key: RunKey,
-    private readonly interactive: boolean,
-    private readonly clock: Clock,
-    private readonly out: {
-      publish(event: Pick<EventMessage, 'from' | 'reports'>): void
-      proceed(): void
-    },
-  ) {
-    this.ended = new Promise((resolve) => (this.#end = resolve))
+const progressFacts = ({
+  v,
+  worker,
+  attempt,
+  startedAtMs,
+}: Pick<ResultMessage, 'v' | 'worker' | 'attempt' | 'startedAtMs'>) => ({
+  v,
+  worker,
+  attempt,
+  startedAtMs,
+})
+
+/** Keeps a delivered message this worker's, from the main thread; tells when it must have lost it. */
+class Heartbeat {
+  readonly #timer: NodeJS.Timeout
+  #lastMs: number
+
+  constructor(message: JsMsg, leaseMs: number, clock: Clock, onLate: () => void) {
+    this.#lastMs = clock.now()
+    this.#timer = setInterval(() => {
+      const now = clock.now()
+      if (now - this.#lastMs > leaseMs) onLate()
+      this.#lastMs = now
+      message.working()
+    }, leaseMs / 3)
   }
 
-  announce(): void {
-    this.out.publish({ from: 0, reports: [] })
-  }
-
-  take(event: TrialEvent): void {
-    if (event.type === 'report') {
-      this.reports.push({ step: event.step, atMs: event.atMs, metrics: event.metrics })
-      this.#flush ??= setImmediate(() => this.#send())
-    } else if (event.type === 'ended')
-      this.#end({ outcome: event.outcome as ResultMessage['outcome'], atMs: event.atMs })
-    else if (event.type === 'lost') this.#end('lost')
-  }
-
-  #send(): void {
-    this.#flush = undefined
-    // In pieces, since a server refuses messages above a size.
-    for (; this.#sent < this.reports.length; this.#sent = Math.min(this.reports.length, this.#sent + batchSize))
-      this.out.publish({ from: this.#sent, reports: this.reports.slice(this.#sent, this.#sent + batchSize) })
-    if (this.interactive) this.#repeat()
-  }
-
-  /** Until the answer comes: the report or the answer may have been lost. */
-  #repeat(): void {
-    this.#cancelRepeat()
-    this.#cancelRepeat = this.clock.after(repeatReportMs, () => {
-      if (this.#proceeded >= this.reports.length) return
-      this.out.publish({ from: this.#proceeded, reports: this.reports.slice(this.#proceeded) })
-      this.#repeat()
-    })
-  }
-
-  proceed(until: number): void {
-    if (until <= this.#proceeded || until > this.reports.length) return
-    this.#proceeded = until
-    this.#cancelRepeat()
-    this.out.proceed()
-  }
-
-  giveUp(how: 'drop' | 'hand back'): void {
-    this.#end(how)
-  }
-
-  close(): void {
-    this.#cancelRepeat()
-    clearImmediate(this.#flush)
+  stop(): void {
+    clearInterval(this.#timer)
   }
 }

@@ -1,0 +1,36 @@
+import { natsFlag, tenantFlag } from '../../cli/flags.js'
+import { BaseCommand } from '../../cli/base-command.js'
+import { formatTable } from '../../cli/table.js'
+import { formatDuration } from '../../format.js'
+
+export default class WorkerList extends BaseCommand {
+  static override description = 'Lists the workers that a NATS server heard of in the last half minute'
+  static override examples = ['<%= config.bin %> worker list --nats nats://host:4222']
+  static override flags = { nats: natsFlag(), tenant: tenantFlag() }
+
+  async run(): Promise<unknown> {
+    const { flags } = await this.parse(WorkerList)
+    const { withTenant } = await import('../../library/remote.js')
+    const { listWorkers } = await import('../../worker/remote/fleet.js')
+    const { systemClock } = await import('../../clock.js')
+    const { nats, tenant } = flags
+    const workers = await withTenant({ nats, tenant }, (broker) => listWorkers(broker.workers))
+    const now = systemClock.now()
+    const rows = workers.map((worker) => [
+      worker.worker,
+      worker.slots,
+      worker.draining ? 0 : worker.free,
+      worker.running.map(({ trial }) => trial.slice(0, 8)).join(' '),
+      worker.done,
+      worker.refused,
+      worker.malformed,
+      worker.fenced,
+      worker.codeVersion,
+      formatDuration(now - worker.startedAtMs),
+      worker.draining ? 'leaving' : '',
+    ])
+    const header = ['worker', 'slots', 'free', 'running', 'done', 'refused', 'malformed', 'late', 'version', 'up', '']
+    this.log(formatTable(header, rows) || 'No workers. Start one with: mlds worker start --nats URL')
+    return workers
+  }
+}

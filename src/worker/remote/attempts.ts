@@ -1,0 +1,81 @@
+import type { StoredMsg } from '@nats-io/jetstream'
+import { attemptMessage, decode, encode, protocolVersion, type AttemptMessage, type RunKey } from './protocol.js'
+import { isTaken, type Broker } from './streams.js'
+
+/** One begun attempt, and where it is stored. */
+export interface BegunAttempt {
+  readonly message: AttemptMessage
+  readonly sequence: number
+}
+
+/**
+ * Stores that an attempt begins, before it does: deliveries say nothing of this, since the server also counts those
+ * into a dead connection or to a worker that refused. Each is a compare-and-set on the one before, so that two workers
+ * never hold the same number.
+ */
+export async function beginAttempt(
+  broker: Broker,
+  key: RunKey,
+  facts: { readonly worker: string; readonly nonce: string; readonly startedAtMs: number },
+  mayBeFirst: boolean,
+): Promise<BegunAttempt> {
+  // The first delivery of a trial is nearly always its first attempt: one round trip then, instead of two.
+  let before = mayBeFirst ? undefined : await readAttempt(broker, key)
+  for (;;) {
+    const { message: last } = before ?? {}
+    if (last?.nonce === facts.nonce) return { message: last, sequence: before!.sequence }
+    const message: AttemptMessage = {
+      v: protocolVersion,
+      ...facts,
+      attempt: (last?.attempt ?? 0) + 1,
+      vanished: last === undefined ? 0 : last.vanished + (last.standing === 'handed back' ? 0 : 1),
+      standing: 'running',
+      ...(last?.reason === undefined ? {} : { reason: last.reason }),
+    }
+    try {
+      const { seq } = await broker.js.publish(broker.names.attempt(key), encode(message), {
+        expect: { lastSubjectSequence: before?.sequence ?? 0 },
+      })
+      return { message, sequence: seq }
+    } catch (error) {
+      if (!isTaken(error)) throw error
+      before = await readAttempt(broker, key)
+    }
+  }
+}
+
+/** Says how an attempt ended that has no outcome; if another has begun since, its word stands. */
+export async function closeAttempt(
+  broker: Broker,
+  key: RunKey,
+  { message, sequence }: BegunAttempt,
+  standing: 'handed back' | 'lost',
+  reason: string,
+): Promise<void> {
+  const text = encode({ ...message, standing, reason: reason.slice(0, 1_000) } satisfies AttemptMessage)
+  await broker.js
+    .publish(broker.names.attempt(key), text, { expect: { lastSubjectSequence: sequence } })
+    .catch((error: unknown) => {
+      if (!isTaken(error)) throw error
+    })
+}
+
+/** The latest attempt at a run. What is stored but is no attempt counts as none. */
+export async function readAttempt(broker: Broker, key: RunKey): Promise<BegunAttempt | undefined> {
+  const query = { last_by_subj: broker.names.attempt(key) }
+  const stored: StoredMsg | null = await broker.jsm.direct.getMessage(broker.names.attempts, query)
+  if (stored === null) return undefined
+  const message = decode(attemptMessage, stored.string())
+  return message === undefined ? { sequence: stored.seq, message: placeholder } : { message, sequence: stored.seq }
+}
+
+/** Stands for a stored message that can't be read: it keeps its place, and its number is not used again. */
+const placeholder: AttemptMessage = {
+  v: protocolVersion,
+  attempt: 1,
+  vanished: 0,
+  worker: 'unknown',
+  nonce: 'unknown',
+  startedAtMs: 0,
+  standing: 'handed back',
+}

@@ -1,0 +1,57 @@
+import type { QueuedIterator } from '@nats-io/transport-node'
+import type { KV, KvWatchEntry } from '@nats-io/kv'
+import type { Clock } from '../../clock.js'
+import { decode, workerMessage, type WorkerMessage } from './protocol.js'
+import { presenceMs } from './streams.js'
+
+/** The workers that spoke lately, as one orchestrator sees them. Judged by when their word came, not by their clocks. */
+export class Fleet {
+  readonly #seen = new Map<string, { message: WorkerMessage; atMs: number }>()
+  #watch: QueuedIterator<KvWatchEntry> | undefined
+
+  private constructor(private readonly clock: Clock) {}
+
+  static async watch(workers: KV, clock: Clock): Promise<Fleet> {
+    const fleet = new Fleet(clock)
+    fleet.#watch = await workers.watch()
+    void fleet.#follow(fleet.#watch)
+    return fleet
+  }
+
+  async #follow(entries: AsyncIterable<KvWatchEntry>): Promise<void> {
+    for await (const entry of entries) {
+      const message = entry.operation === 'PUT' ? decode(workerMessage, entry.string()) : undefined
+      if (message === undefined) this.#seen.delete(entry.key)
+      else this.#seen.set(entry.key, { message, atMs: this.clock.now() })
+    }
+  }
+
+  workers(): WorkerMessage[] {
+    const sinceMs = this.clock.now() - presenceMs
+    return [...this.#seen.values()].flatMap(({ message, atMs }) => (atMs < sinceMs ? [] : message))
+  }
+
+  /** Slots that would take a trial now. */
+  freeSlots(): number {
+    return this.workers().reduce((sum, { free, draining }) => sum + (draining ? 0 : free), 0)
+  }
+
+  slots(): number {
+    return this.workers().reduce((sum, { slots, draining }) => sum + (draining ? 0 : slots), 0)
+  }
+
+  close(): void {
+    this.#watch?.stop()
+  }
+}
+
+/** All workers that spoke lately, once. */
+export async function listWorkers(workers: KV): Promise<WorkerMessage[]> {
+  const found: WorkerMessage[] = []
+  for await (const key of await workers.keys()) {
+    const entry = await workers.get(key)
+    const message = entry?.operation === 'PUT' ? decode(workerMessage, entry.string()) : undefined
+    if (message !== undefined) found.push(message)
+  }
+  return found.sort((a, b) => (a.worker < b.worker ? -1 : 1))
+}

@@ -1,0 +1,88 @@
+import { openData } from '../../data/catalog.js'
+import { readImages, type AddedFacts } from '../../data/added.js'
+import type { Dataset } from '../../data/dataset.js'
+import { DataError, MldsError } from '../../errors.js'
+import type { Experiment } from '../../experiments/experiment.js'
+import { findExperiment } from '../../experiments/registry.js'
+import type { Store } from '../../store.js'
+import { codeVersion } from '../../version.js'
+import { isCompatible, type DatasetMessage, type TrialMessage } from './protocol.js'
+import { fetchObject, type Broker } from './streams.js'
+
+/** What a worker can run: the experiments it has, and data sets by content, fetched once and kept on its disk. */
+export class Outfit {
+  readonly #catalog
+  /** Data sets that came from the server, by fingerprint. */
+  readonly #fetched = new Map<string, Promise<Dataset>>()
+  readonly #own: Promise<Map<string, Experiment>>
+
+  constructor(
+    private readonly store: Store,
+    experimentModules: readonly string[],
+    private readonly version = codeVersion,
+  ) {
+    this.#catalog = openData(store)
+    this.#own = Promise.all(experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>)).then(
+      (modules) => new Map(modules.map(({ default: experiment }) => [experiment.name, experiment])),
+    )
+  }
+
+  /**
+   * Brings here what the trial reads. Names in a message only choose among what the worker has: nothing of it becomes
+   * a path or code.
+   * @returns its data sets.
+   * @throws Error with the reason why this worker can't run the trial; another may.
+   */
+  async prepare({ assignment, datasets, codeVersion: needed }: TrialMessage, broker: Broker): Promise<Dataset[]> {
+    const { trial, parents } = assignment
+    if (!isCompatible(this.version, needed))
+      throw new MldsError('VERSION', `this worker has mlds ${this.version} (the sweep was planned by ${needed})`)
+    const experiment = (await this.#own).get(trial.experiment) ?? (await findExperiment(trial.experiment))
+    if (experiment.version !== trial.version)
+      throw new MldsError(
+        'VERSION',
+        `experiment ${trial.experiment} is of another version here: ${experiment.version} (the trial was planned for ${trial.version})`,
+      )
+    const stage = experiment.stages.find((candidate) => candidate.name === trial.stage)
+    if (stage === undefined) throw new MldsError('STAGE', `experiment ${trial.experiment} has no stage: ${trial.stage}`)
+    const wanted = new Map(datasets.map((dataset) => [dataset.name, dataset]))
+    const found = await Promise.all(
+      stage.data(trial.params).map((name) => {
+        const dataset = wanted.get(name)
+        return dataset === undefined ? this.#catalog.load(name) : this.#open(dataset, broker)
+      }),
+    )
+    for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
+      await fetchObject(broker.objects, this.store, ref)
+    return found
+  }
+
+  async #open(dataset: DatasetMessage, broker: Broker): Promise<Dataset> {
+    const { name, fingerprint } = dataset
+    if (this.#localFingerprint(name) === fingerprint) return this.#catalog.load(name)
+    const fetched = this.#fetched.get(fingerprint) ?? this.#fetch(dataset, broker)
+    this.#fetched.set(fingerprint, fetched)
+    return fetched.catch((error: unknown) => {
+      this.#fetched.delete(fingerprint)
+      throw error
+    })
+  }
+
+  #localFingerprint(name: string): string | undefined {
+    try {
+      return this.#catalog.resolve(name).fingerprint
+    } catch {
+      return undefined
+    }
+  }
+
+  async #fetch({ name, fingerprint, object, images }: DatasetMessage, broker: Broker): Promise<Dataset> {
+    if (object === undefined || images === undefined)
+      throw new DataError(`the data set ${name} is another here, or none (SHA-256 ${fingerprint} is wanted)`)
+    // The fingerprint of an image set is the hash of its bytes: what is fetched by one is what the trial was planned with.
+    if (object.sha256 !== fingerprint) throw new DataError(`the data set ${name} is offered under another hash`)
+    await fetchObject(broker.objects, this.store, object)
+    const facts: Omit<AddedFacts, 'name'> & { name: string } = { name, sha256: fingerprint, ...images }
+    return readImages(facts, await this.store.readObject(object))
+  }
+}

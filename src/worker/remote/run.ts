@@ -1,0 +1,88 @@
+import type { Clock } from '../../clock.js'
+import type { TrialEvent } from '../../trial.js'
+import type { ProgressMessage, ResultMessage, RunKey } from './protocol.js'
+
+/**
+ * How a run left this worker: with an outcome; `lost` with its thread; `dropped`, since its sweep gave it up;
+ * `superseded` by another worker that has it now; or `handed back` for another worker to begin again.
+ */
+export type RunEnd =
+  | { readonly how: 'ended'; readonly outcome: ResultMessage['outcome']; readonly atMs: number }
+  | { readonly how: 'lost'; readonly reason: string }
+  | { readonly how: 'dropped' }
+  | { readonly how: 'superseded' }
+  | { readonly how: 'handed back'; readonly reason: string }
+
+const repeatReportMs = 1_000
+const batchSize = 100
+
+/** One attempt at one trial on this worker: gathers its reports and passes them on. */
+export class Run {
+  readonly reports: ResultMessage['reports'] = []
+  readonly ended: Promise<RunEnd>
+  #end!: (end: RunEnd) => void
+  #sent = 0
+  #flush: NodeJS.Immediate | undefined
+  #proceeded = 0
+  #cancelRepeat = (): void => {}
+
+  constructor(
+    readonly key: RunKey,
+    private readonly interactive: boolean,
+    private readonly clock: Clock,
+    private readonly out: {
+      publish(event: Pick<ProgressMessage, 'from' | 'reports'>): void
+      proceed(): void
+    },
+  ) {
+    this.ended = new Promise((resolve) => (this.#end = resolve))
+  }
+
+  announce(): void {
+    this.out.publish({ from: 0, reports: [] })
+  }
+
+  take(event: TrialEvent): void {
+    if (event.type === 'report') {
+      this.reports.push({ step: event.step, atMs: event.atMs, metrics: event.metrics })
+      this.#flush ??= setImmediate(() => this.#send())
+    } else if (event.type === 'ended')
+      this.#end({ how: 'ended', outcome: event.outcome as ResultMessage['outcome'], atMs: event.atMs })
+    else if (event.type === 'lost') this.#end({ how: 'lost', reason: event.reason })
+  }
+
+  #send(): void {
+    this.#flush = undefined
+    // In pieces, since a server refuses messages above a size.
+    for (; this.#sent < this.reports.length; this.#sent = Math.min(this.reports.length, this.#sent + batchSize))
+      this.out.publish({ from: this.#sent, reports: this.reports.slice(this.#sent, this.#sent + batchSize) })
+    if (this.interactive) this.#repeat()
+  }
+
+  /** Until the answer comes: the report or the answer may have been lost. */
+  #repeat(): void {
+    this.#cancelRepeat()
+    this.#cancelRepeat = this.clock.after(repeatReportMs, () => {
+      if (this.#proceeded >= this.reports.length) return
+      this.out.publish({ from: this.#proceeded, reports: this.reports.slice(this.#proceeded) })
+      this.#repeat()
+    })
+  }
+
+  proceed(until: number): void {
+    if (until <= this.#proceeded || until > this.reports.length) return
+    this.#proceeded = until
+    this.#cancelRepeat()
+    this.out.proceed()
+  }
+
+  /** Ends it without an outcome; what comes from its thread afterwards is passed over. */
+  giveUp(end: Exclude<RunEnd, { how: 'ended' }>): void {
+    this.#end(end)
+  }
+
+  close(): void {
+    this.#cancelRepeat()
+    clearImmediate(this.#flush)
+  }
+}

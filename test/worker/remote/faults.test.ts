@@ -1,0 +1,399 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { addPieces } from '../../../src/data/added.js'
+import type { Piece } from '../../../src/data/formats.js'
+import { openData } from '../../../src/data/catalog.js'
+import { until } from '../../helpers/cli.js'
+import { startNatsServer } from '../../../src/worker/remote/nats-server.js'
+import { beginAttempt, closeAttempt } from '../../../src/worker/remote/attempts.js'
+import { decode, encode, protocolVersion, workerMessage } from '../../../src/worker/remote/protocol.js'
+import { controlSweep, remoteStatus } from '../../../src/worker/remote/sweeps.js'
+import { consumerConfig } from '../../../src/worker/remote/streams.js'
+import { toyAssignment, type Listener } from '../../conformance/backend.js'
+import { hasNats } from '../../helpers/nats.js'
+import { leaseMs, RemoteLab, runKey, toyModule, toySweep } from '../../helpers/remote-lab.js'
+
+const course = (listener: Listener, trial: string): string[] =>
+  listener
+    .of(trial)
+    .filter(({ type }) => type !== 'report')
+    .map(({ type, attempt }) => `${type} ${attempt}`)
+
+describe.skipIf(!hasNats)('remote workers under faults', () => {
+  const lab = RemoteLab.open()
+
+  it('counts attempts that begin, not deliveries into the void', async () => {
+    const { backend, listener } = await lab.backend('void')
+    const broker = await lab.broker('void')
+    const assignment = toyAssignment({})
+    await backend.start(assignment)
+    const consumer = await broker.js.consumers.get(broker.names.trials, broker.names.durable)
+    // Four workers get it and begin nothing: one more than a trial has attempts.
+    for (let i = 0; i < 4; i++) (await consumer.next())!.nak()
+    await lab.worker('void')
+    await listener.untilEnded([assignment.trial.id])
+    expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'ended 1'])
+  })
+
+  it('numbers attempts without a gap and holds only those against a trial that ended without a word', async () => {
+    const broker = await lab.broker('attempts')
+    const key = runKey('0000000000000001')
+    const begin = (nonce: string, first = false) =>
+      beginAttempt(broker, key, { worker: 'w', nonce, startedAtMs: 1 }, first)
+    const first = await begin('a', true)
+    // The answer was lost and it is asked again: the same attempt.
+    expect(await begin('a', true)).toEqual(first)
+    await closeAttempt(broker, key, first, 'handed back', 'told to go')
+    const second = await begin('b', true)
+    expect(second.message).toMatchObject({ attempt: 2, vanished: 0 })
+    const third = await begin('c')
+    expect(third.message).toMatchObject({ attempt: 3, vanished: 1 })
+    // A late word of an attempt that was succeeded changes nothing.
+    await closeAttempt(broker, key, second, 'handed back', 'too late')
+    expect((await begin('d')).message).toMatchObject({ attempt: 4, vanished: 2 })
+    // Two at once never get the same number.
+    const both = await Promise.all([begin('e'), begin('f')])
+    expect(both.map(({ message }) => message.attempt).sort()).toEqual([5, 6])
+  })
+
+  it('leaves a trial that a worker of another version may not run to one that may', async () => {
+    const old = await lab.worker('skew', { codeVersion: '99.0.0', slots: 4 })
+    const { backend, listener, said } = await lab.backend('skew')
+    const assignments = [toyAssignment({}), toyAssignment({})]
+    for (const assignment of assignments) await backend.start(assignment)
+    await until(() => old.said.some((line) => line.includes('left to other workers')))
+    // It stays in the queue until someone comes who can.
+    await lab.worker('skew')
+    await listener.untilEnded(assignments.map(({ trial }) => trial.id))
+    for (const { trial } of assignments) expect(listener.of(trial.id).at(-1)).toMatchObject({ attempt: 1 })
+    expect(said.join('\n') + old.said.join('\n')).toContain('this worker has mlds 99.0.0')
+  })
+
+  it('fails a trial that every worker leaves to others, with what they say', async () => {
+    await lab.worker('nobody', { codeVersion: '99.0.0' })
+    const { backend, listener } = await lab.backend('nobody', { codeVersion: '1.2.3' })
+    const assignment = toyAssignment({})
+    await backend.start(assignment)
+    await listener.untilEnded([assignment.trial.id])
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
+      outcome: { state: 'failed', error: { message: 'this worker has mlds 99.0.0 (the sweep was planned by 1.2.3)' } },
+    })
+  })
+
+  it('keeps a message of another protocol in the queue for workers that speak it', async () => {
+    const broker = await lab.broker('future')
+    const worker = await lab.worker('future')
+    const subject = broker.names.trial(runKey('00000000000000aa'))
+    await broker.js.publish(subject, encode({ v: protocolVersion + 1, anything: true }))
+    await until(() => worker.said.some((line) => line.includes(`this worker speaks protocol ${protocolVersion}`)))
+    expect(await broker.jsm.streams.getMessage(broker.names.trials, { last_by_subj: subject })).not.toBeNull()
+  })
+
+  it('drops the result of a worker that comes too late, and takes away what it had uploaded', async () => {
+    const worker = await lab.worker('late')
+    const { backend, listener } = await lab.backend('late')
+    const broker = await lab.broker('late')
+    const assignment = toyAssignment({ behaviour: 'report-save' }, { interactive: true })
+    const key = runKey(assignment.trial.id)
+    await backend.start(assignment)
+    await listener.until(({ type }) => type === 'report')
+    // Another worker was faster while this one waits for its answer.
+    const rival = {
+      v: protocolVersion,
+      worker: 'rival',
+      nonce: 'n',
+      attempt: 2,
+      startedAtMs: 1,
+      atMs: 2,
+      reports: [],
+      outcome: { state: 'finished', metrics: { loss: 7 }, artifacts: {} },
+    }
+    await broker.js.publish(broker.names.result(key), encode(rival), { expect: { lastSubjectSequence: 0 } })
+    await listener.until(({ type }) => type === 'ended')
+    broker.nc.publish(broker.names.order(key), encode({ type: 'proceed', until: 1 }))
+    await until(() => worker.said.some((line) => line.includes('the result of rival came first')))
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ attempt: 2, outcome: { metrics: { loss: 7 } } })
+    const { sha256 } = await lab.store('elsewhere').putObject(new Uint8Array([1, 2, 3]))
+    await expect.poll(async () => (await broker.objects.info(sha256))?.deleted).toBe(true)
+  })
+
+  it('runs a trial anew whose stored result is malformed or lacks what it saved', async () => {
+    const worker = await lab.worker('spoilt')
+    const broker = await lab.broker('spoilt')
+    const [junk, robbed] = [toyAssignment({}), toyAssignment({ behaviour: 'save', steps: 5 })]
+    await broker.js.publish(broker.names.result(runKey(junk.trial.id)), '{"v":1}')
+    const first = await lab.backend('spoilt')
+    for (const assignment of [junk, robbed]) await first.backend.start(assignment)
+    await first.listener.untilEnded([junk.trial.id, robbed.trial.id])
+    expect(first.listener.of(junk.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+    await first.backend.close()
+    await worker.end()
+    const { sha256 } = await lab.store('elsewhere').putObject(new Uint8Array([1, 2, 5]))
+    await broker.objects.delete(sha256)
+    const second = await lab.backend('spoilt', { store: lab.store('new-host') })
+    await second.backend.start(robbed)
+    await lab.worker('spoilt')
+    await second.listener.untilEnded([robbed.trial.id])
+    expect(second.said.join()).toContain(`trial ${robbed.trial.id} runs anew`)
+    expect(second.listener.of(robbed.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+    expect([...(await lab.store('new-host').readObject({ sha256 }))]).toEqual([1, 2, 5])
+  })
+
+  it('brings a data set that a worker has not got, by its content', async () => {
+    const store = lab.store('with-data')
+    const rows = 20
+    const labels = Array.from({ length: rows }, (_, i) => i % 10)
+    const facts = await addPieces(store.dataFolder, [...digits('train', labels), ...digits('test', [3, 4])])
+    await lab.worker('data')
+    const catalog = openData(store)
+    const { facts: stored, read } = catalog.stored('mnist')!
+    const object = { sha256: facts.sha256, sizeBytes: 22 * 785 }
+    const shape = [...stored.shape]
+    const { backend, listener } = await lab.backend('data', {
+      store,
+      datasets: () => [
+        {
+          message: { name: 'mnist', fingerprint: facts.sha256, object, images: { rows: 22, trainRows: rows, shape } },
+          read,
+        },
+      ],
+    })
+    const assignment = toyAssignment({ behaviour: 'digits' })
+    await backend.start(assignment)
+    await listener.untilEnded([assignment.trial.id])
+    const sum = [...labels, 3, 4].reduce((a, b) => a + b, 0)
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { metrics: { rows: 22, sum } } })
+  })
+
+  it('takes a trial from a frozen process, and the process lets go of it when it wakes', async () => {
+    const frozen = toyWorker('frozen', lab.server.url, join(lab.folder, 'frozen-store'))
+    await frozen.says('is ready')
+    const { backend, listener } = await lab.backend('frozen')
+    const assignment = toyAssignment({}, { interactive: true })
+    await backend.start(assignment)
+    await listener.until(({ type }) => type === 'report')
+    frozen.signal('SIGSTOP')
+    await lab.worker('frozen')
+    await listener.until((event) => event.type === 'started' && event.attempt === 2)
+    frozen.signal('SIGCONT')
+    await frozen.says('another has it now')
+    for (let step = 1; step <= 3; step++) {
+      await listener.until((event) => event.type === 'report' && event.step === step && event.attempt === 2)
+      backend.proceed(assignment.trial.id)
+    }
+    await listener.untilEnded([assignment.trial.id])
+    expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'lost 1', 'started 2', 'ended 2'])
+  })
+
+  it('finishes everything when the server is killed and comes back', async () => {
+    const folder = join(lab.folder, 'restarted')
+    let server = await startNatsServer(folder, 0)
+    onTestFinished(() => server.stop('SIGKILL'))
+    const at = lab.at(server)
+    await at.worker('restart', { slots: 4 })
+    const { backend, listener } = await at.backend('restart')
+    const assignments = Array.from({ length: 60 }, () => toyAssignment({ steps: 50 }))
+    for (const assignment of assignments) await backend.start(assignment)
+    await listener.until(({ type }) => type === 'ended')
+    const port = Number(new URL(server.url).port)
+    await server.stop('SIGKILL')
+    server = await startNatsServer(folder, port)
+    const open = new Set(assignments.map(({ trial }) => trial.id))
+    const forget = (): void => {
+      for (const event of listener.seen) if (event.type === 'ended') open.delete(event.trial)
+    }
+    for (forget(); open.size > 0; forget()) await listener.until(({ type }) => type === 'ended')
+    const ends = listener.seen.filter(({ type }) => type === 'ended')
+    expect(ends).toHaveLength(assignments.length)
+    for (const end of ends) expect(end).toMatchObject({ outcome: { state: 'finished' } })
+  })
+
+  it('repeats storing a result until a full stream has room for it', async () => {
+    const broker = await lab.broker('full')
+    await broker.jsm.streams.update(broker.names.results, { max_bytes: 100 })
+    const worker = await lab.worker('full')
+    const { backend, listener } = await lab.backend('full')
+    const assignment = toyAssignment({})
+    await backend.start(assignment)
+    await until(() => worker.said.some((line) => line.includes('could not be stored yet')))
+    await broker.jsm.streams.update(broker.names.results, { max_bytes: -1 })
+    await listener.untilEnded([assignment.trial.id])
+    expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'ended 1'])
+  })
+
+  it('serves workers on when their consumer is made anew under them', async () => {
+    const worker = await lab.worker('anew')
+    await until(() => worker.said.some((line) => line.includes('is ready')))
+    const broker = await lab.broker('anew')
+    await broker.jsm.consumers.delete(broker.names.trials, broker.names.durable)
+    await broker.jsm.consumers.add(broker.names.trials, consumerConfig(broker.names, leaseMs))
+    const { backend, listener } = await lab.backend('anew')
+    const assignment = toyAssignment({})
+    await backend.start(assignment)
+    await listener.untilEnded([assignment.trial.id])
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+  })
+
+  it('queues again what the queue has lost', async () => {
+    const { backend, listener, said } = await lab.backend('lost')
+    const broker = await lab.broker('lost')
+    const assignment = toyAssignment({})
+    await backend.start(assignment)
+    await broker.jsm.streams.purge(broker.names.trials)
+    await lab.worker('lost')
+    await listener.untilEnded([assignment.trial.id])
+    expect(said).toContain(`trial ${assignment.trial.id} was gone from the queue: queued again`)
+  })
+
+  it('calls a trial dead that the server delivers no more, and gives it a fresh start when it is asked for again', async () => {
+    const broker = await lab.broker('exhausted')
+    await broker.jsm.consumers.delete(broker.names.trials, broker.names.durable)
+    await broker.jsm.consumers.add(broker.names.trials, { ...consumerConfig(broker.names, leaseMs), max_deliver: 2 })
+    const consumer = await broker.js.consumers.get(broker.names.trials, broker.names.durable)
+    const { backend, listener } = await lab.backend('exhausted')
+    const assignment = toyAssignment({})
+    await backend.start(assignment)
+    for (let i = 0; i < 2; i++) (await consumer.next())!.nak()
+    // The server notices when it would deliver it once more.
+    await consumer.next({ expires: 1_000 })
+    await listener.untilEnded([assignment.trial.id])
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
+      outcome: { state: 'dead', reason: '2 deliveries came to nothing' },
+    })
+    await backend.close()
+    await lab.worker('exhausted')
+    const again = await lab.backend('exhausted')
+    await again.backend.start({ ...assignment, attempt: 2 })
+    await again.listener.untilEnded([assignment.trial.id])
+    expect(again.listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+  })
+
+  it('pauses and goes on, and cancels, as a person on another host asks', async () => {
+    const { backend, listener, said } = await lab.backend('halt')
+    const broker = await lab.broker('halt')
+    const want = (wanted: 'run' | 'pause' | 'cancel') =>
+      controlSweep(broker, toySweep, { wanted, by: 'ann@elsewhere', atMs: 1 })
+    const [first, second, third] = [toyAssignment({}), toyAssignment({}), toyAssignment({})]
+    await backend.start(first)
+    await want('pause')
+    await until(() => said.some((line) => line.startsWith('paused by ann@elsewhere')))
+    await backend.start(second)
+    expect(await remoteStatus(broker, lab.store('onlooker'), toySweep)).toMatchObject({ wanted: 'pause', queued: 0 })
+    await want('run')
+    await until(() => said.some((line) => line.startsWith('set going again')))
+    const worker = await lab.worker('halt')
+    await listener.untilEnded([first.trial.id, second.trial.id])
+    await worker.end()
+    await backend.start(third)
+    await want('cancel')
+    await listener.untilEnded([third.trial.id])
+    const afterwards = toyAssignment({})
+    await backend.start(afterwards)
+    await listener.untilEnded([afterwards.trial.id])
+    for (const { trial } of [third, afterwards])
+      expect(listener.of(trial.id)).toMatchObject([
+        { type: 'ended', outcome: { state: 'cancelled', reason: 'cancelled by ann@elsewhere' } },
+      ])
+    expect(await remoteStatus(broker, lab.store('onlooker'), toySweep)).toMatchObject({
+      wanted: 'cancel',
+      queued: 0,
+      running: [],
+      ended: { finished: 2 },
+    })
+  })
+
+  it('takes back what no worker has begun, and nothing else', async () => {
+    await lab.worker('recall', { slots: 1 })
+    const { backend, listener } = await lab.backend('recall')
+    const [running, waiting] = [toyAssignment({}, { interactive: true }), toyAssignment({})]
+    await backend.start(running)
+    await listener.until(({ type }) => type === 'report')
+    await backend.start(waiting)
+    expect(await backend.recall()).toEqual([waiting.trial.id])
+    await backend.stop(running.trial.id, 'enough')
+    await listener.untilEnded([running.trial.id])
+    expect(listener.of(waiting.trial.id)).toEqual([])
+  })
+
+  it('leaves its queue to the workers when it is detached, and takes the results over later', async () => {
+    const { backend } = await lab.backend('detach', { detach: true })
+    const assignments = [toyAssignment({}), toyAssignment({ behaviour: 'fail' })]
+    for (const assignment of assignments) await backend.start(assignment)
+    await backend.close()
+    const worker = await lab.worker('detach')
+    const broker = await lab.broker('detach')
+    await expect
+      .poll(async () => (await broker.jsm.streams.info(broker.names.results)).state.messages, { timeout: 20_000 })
+      .toBe(2)
+    await worker.end()
+    const later = await lab.backend('detach')
+    await later.backend.start(assignments[0]!)
+    await later.listener.untilEnded([assignments[0]!.trial.id])
+    expect(course(later.listener, assignments[0]!.trial.id)).toEqual(['started 1', 'ended 1'])
+  })
+
+  it('says of itself what it does', async () => {
+    const worker = await lab.worker('heard', { codeVersion: '0.1.7' })
+    const broker = await lab.broker('heard')
+    await until(() => worker.said.some((line) => line.includes('is ready')))
+    const keys: string[] = []
+    for await (const key of await broker.workers.keys()) keys.push(key)
+    const words = decode(workerMessage, (await broker.workers.get(keys[0]!))!.string())
+    expect(words).toMatchObject({ slots: 2, free: 2, running: [], codeVersion: '0.1.7', malformed: 0, draining: false })
+    await worker.end()
+    const after: string[] = []
+    for await (const key of await broker.workers.keys()) after.push(key)
+    expect(after).toEqual([])
+  })
+
+  it('runs ten thousand trials, each once', async () => {
+    const { backend, listener } = await lab.backend('many', { window: 1_000 })
+    await lab.worker('many', { slots: 2 })
+    const count = 10_000
+    const assignments = Array.from({ length: count }, () => toyAssignment({ steps: 0 }))
+    let started = 0
+    let ended = 0
+    const next = async (): Promise<void> => {
+      const assignment = assignments[started++]
+      if (assignment !== undefined) await backend.start(assignment)
+    }
+    for (let i = 0; i < 1_000; i++) await next()
+    while (ended < count) {
+      await listener.until(({ type }) => type === 'ended')
+      ended++
+      await next()
+    }
+    const ends = new Set(listener.seen.flatMap((event) => (event.type === 'ended' ? [event.trial] : [])))
+    expect(ends.size).toBe(count)
+    expect(listener.seen.filter(({ type }) => type === 'lost')).toEqual([])
+    const broker = await lab.broker('many')
+    const { state } = await broker.jsm.streams.info(broker.names.results)
+    expect(state.messages).toBe(count)
+  }, 240_000)
+})
+
+/** Files of digits with these labels. */
+function digits(part: 'train' | 'test', labels: readonly number[]): Piece[] {
+  const rows = labels.length
+  const pixels = Uint8Array.from({ length: rows * 784 }, (_, i) => i % 251)
+  return [
+    { file: `${part}-images`, part, kind: 'images', rows, shape: [28, 28, 1], pixels },
+    { file: `${part}-labels`, part, kind: 'labels', rows, labels: Uint8Array.from(labels) },
+  ]
+}
+
+/** A worker in a process of its own, so that it can be frozen. */
+function toyWorker(tenant: string, url: string, store: string) {
+  const program = join(import.meta.dirname, '..', '..', 'fixtures', 'toy-worker.mjs')
+  const child = spawn(process.execPath, [program, url, tenant, store, toyModule, String(leaseMs)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let output = ''
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return {
+    signal: (signal: NodeJS.Signals) => child.kill(signal),
+    says: (words: string) => until(() => output.includes(words)),
+  }
+}

@@ -1,0 +1,46 @@
+import { SimulatedClock } from '../../src/clock.js'
+import type { Assignment, Outcome } from '../../src/trial.js'
+import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simulated.js'
+import { backendSuite } from '../conformance/backend.js'
+
+/** How the toy experiment would go, in the simulation's terms: what it does is the model's, that it is told is the backend's. */
+function toyModel({ trial, parents }: Assignment): SimulatedAttempt {
+  const { params, seeds } = trial
+  const behaviour = String(params['behaviour'])
+  const steps = Number(params['steps'])
+  const failed = (message: string): SimulatedAttempt => ({
+    reports: [],
+    endAfterMs: 1,
+    end: { state: 'failed', error: { name: 'Error', message } },
+  })
+  if (trial.experiment !== 'toy') return failed(`unknown experiment: ${trial.experiment}`)
+  if (trial.version !== 1) return failed('experiment toy is of another version here: 1')
+  if (behaviour === 'fail') return failed('it was asked to fail')
+  if (behaviour === 'die' || behaviour === 'hog') return { reports: [], endAfterMs: 1, end: 'lost' }
+  const finished = (metrics: Record<string, number>, artifacts = {}): Outcome => ({
+    state: 'finished',
+    metrics,
+    artifacts,
+  })
+  if (behaviour === 'save') {
+    const numbers = { sha256: '0'.repeat(64), sizeBytes: 3 }
+    return { reports: [], endAfterMs: 1, end: finished({ sum: 3 + steps }, { numbers }) }
+  }
+  if (behaviour === 'load')
+    return { reports: [], endAfterMs: 1, end: finished({ sum: 3 + Number(parents[0]!.trial.params['steps']) }) }
+  if (behaviour === 'diverge') {
+    const end = failed('loss is not a finite number: NaN at step 2').end
+    const reports = [0, NaN].map((loss, i) => ({ afterMs: 1, step: i + 1, metrics: { loss } }))
+    return { reports, endAfterMs: 1, end }
+  }
+  let value = seeds.init
+  const reports = Array.from({ length: behaviour === 'wait' ? 10_000 : steps }, (_, i) => {
+    value = (value * 1103515245 + 12345) % 2147483648
+    return { afterMs: 1, step: i + 1, metrics: { loss: value / 2147483648 } }
+  })
+  return { reports, endAfterMs: 1, end: finished({ loss: value / 2147483648 }) }
+}
+
+backendSuite('simulated', async (capacity) => new SimulatedBackend(capacity, new SimulatedClock(), toyModel), {
+  survivesCrashes: true,
+})
