@@ -13,7 +13,7 @@ export function nameProblem(name: string): string | undefined {
   if (name.length === 0 || name.length > longest) return `${name.length} characters long (1 to ${longest} are right)`
   if (!allowed.test(name)) return 'of other characters than letters, digits, spaces and _ - . : /'
   // Stored as a path, it would be another one.
-  return posix.normalize(name) !== name || /^\/|\/$|^\.\.?(\/|$)/.test(name)
+  return posix.normalize(name) !== name || /^\/|\/$|^\.\.|^\.$/.test(name)
     ? 'not a path in its shortest form (a//b, ./a and a/ are not)'
     : undefined
 }
