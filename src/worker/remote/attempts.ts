@@ -28,7 +28,7 @@ export async function beginAttempt(
       v: protocolVersion,
       ...facts,
       attempt: (last?.attempt ?? 0) + 1,
-      vanished: last === undefined ? 0 : last.vanished + (last.standing === 'handed back' ? 0 : 1),
+      vanished: last === undefined ? 0 : vanishedBefore(last),
       standing: 'running',
       ...(last?.reason === undefined ? {} : { reason: last.reason }),
     }
@@ -42,6 +42,11 @@ export async function beginAttempt(
       before = await readAttempt(broker, key)
     }
   }
+}
+
+/** How many attempts vanished, seen from the one that follows `last`. */
+export function vanishedBefore(last: AttemptMessage): number {
+  return last.vanished + (last.standing === 'handed back' ? 0 : 1)
 }
 
 /** Says how an attempt ended that has no outcome; if another has begun since, its word stands. */

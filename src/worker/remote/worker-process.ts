@@ -11,7 +11,7 @@ import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { ThreadsBackend } from '../threads.js'
-import { beginAttempt, closeAttempt, readAttempt, type BegunAttempt } from './attempts.js'
+import { beginAttempt, closeAttempt, readAttempt, vanishedBefore, type BegunAttempt } from './attempts.js'
 import { Outfit } from './outfit.js'
 import {
   controlMessage,
@@ -34,6 +34,7 @@ import {
   type WorkerMessage,
 } from './protocol.js'
 import { Run, type RunEnd } from './run.js'
+import { Turnstile } from './turnstile.js'
 import { openResult, readControl } from './sweeps.js'
 import {
   defaultLeaseMs,
@@ -135,6 +136,7 @@ async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined
 class Worker {
   readonly #outfit: Outfit
   readonly #running = new Map<string, Running>()
+  readonly #turnstile = new Turnstile()
   /** Sweeps that a person wants paused or cancelled. */
   readonly #halted = new Map<string, 'pause' | 'cancel'>()
   readonly #tally = { done: 0, malformed: 0, refused: 0, fenced: 0 }
@@ -206,7 +208,7 @@ class Worker {
       pid: process.pid,
       codeVersion: this.options.codeVersion ?? codeVersion,
       slots,
-      free: slots - this.#running.size,
+      free: this.#turnstile.closed ? 0 : slots - this.#running.size,
       running: [...this.#running.values()].map(({ sweep, run, attempt, sinceMs }) => ({
         sweep,
         trial: run.key.trial,
@@ -247,6 +249,7 @@ class Worker {
   async #serve(consumer: Consumer): Promise<void> {
     const { drain, connection, clock, say } = this.options
     while (!drain.aborted && !connection.isClosed()) {
+      await this.#turnstile.opened()
       let message: JsMsg | null = null
       try {
         message = await consumer.next({ expires: pullMs })
@@ -282,7 +285,12 @@ class Worker {
       } catch (error) {
         return this.#leave(message, key, error as Error)
       }
-      await this.#attempt(message, key, trial, datasets)
+      const leave = await this.#turnstile.enter(await this.#isLastChance(message, key, trial))
+      try {
+        await this.#attempt(message, key, trial, datasets)
+      } finally {
+        leave()
+      }
     } finally {
       beat.stop()
     }
@@ -296,6 +304,17 @@ class Worker {
     await fetchObject(this.broker.objects, this.options.store, object)
     const stored = decode(storedAssignment, new TextDecoder().decode(await this.options.store.readObject(object)))
     return stored === undefined ? undefined : { ...facts, ...stored }
+  }
+
+  /**
+   * A trial that takes its process along takes the others of that process too, several times if they are redelivered
+   * together. Its last attempt therefore has the worker to itself: what is dead is dead by its own doing.
+   */
+  async #isLastChance(message: JsMsg, key: RunKey, { maxAttempts }: TrialMessage): Promise<boolean> {
+    if (message.info.deliveryCount === 1) return false
+    const last = await readAttempt(this.broker, key)
+    const vanished = last === undefined ? 0 : vanishedBefore(last.message)
+    return vanished > 0 && vanished === maxAttempts - 1
   }
 
   async #attempt(message: JsMsg, key: RunKey, trial: TrialMessage, datasets: readonly Dataset[]): Promise<void> {
