@@ -14,11 +14,11 @@ export const hasNats = requireService(
 )
 
 /** A server with this configuration (its `host`, `port` and store added) that goes with the test. */
-export async function withNats(settings: string): Promise<NatsServer> {
+export async function withNats(settings: string, host = '127.0.0.1'): Promise<NatsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-nats-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const config = join(folder, 'server.conf')
-  writeFileSync(config, `host: "127.0.0.1"\njetstream { store_dir: ${JSON.stringify(folder)} }\n${settings}\n`)
+  writeFileSync(config, `host: "${host}"\njetstream { store_dir: ${JSON.stringify(folder)} }\n${settings}\n`)
   const server = await startNatsServer(folder, 0, config)
   onTestFinished(() => server.stop('SIGKILL'))
   return server

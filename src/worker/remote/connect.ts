@@ -19,6 +19,8 @@ export interface ConnectOptions {
   readonly say?: (message: string) => void
   /** Wait for a server that is not there yet, until aborted. Default: an error at once. */
   readonly waitUntil?: AbortSignal
+  /** After two unanswered pings a connection counts as dead. Default 15 s. */
+  readonly pingMs?: number
   /** Default: those of the process. */
   readonly env?: NodeJS.ProcessEnv
 }
@@ -34,13 +36,13 @@ const firstConnectRetryMs = 1_000
 export async function connectNats(
   url: string | undefined,
   clientName: string,
-  { say = () => {}, waitUntil, env = process.env }: ConnectOptions = {},
+  { say = () => {}, waitUntil, pingMs = 15_000, env = process.env }: ConnectOptions = {},
 ): Promise<NatsConnection> {
   const options = connectionOptions(resolveNatsSettings(url, env))
   const where = (options.servers as string[]).join(', ')
   for (let attempt = 1; ; attempt++) {
     try {
-      const connection = await connect({ ...options, name: clientName })
+      const connection = await connect({ ...options, pingInterval: pingMs, name: clientName })
       void tellStatus(connection.status(), say)
       return connection
     } catch (error) {
@@ -77,7 +79,7 @@ export function connectionOptions(settings: NatsSettings): NodeConnectionOptions
     maxReconnectAttempts: -1,
     timeout: 10_000,
     reconnectTimeWait: 1_000,
-    // A cut network is noticed after two missed answers; the client's own default takes minutes.
+    // The client's own default takes minutes to notice a cut network.
     pingInterval: 15_000,
     maxPingOut: 2,
     ...(settings.inbox_prefix === undefined ? {} : { inboxPrefix: settings.inbox_prefix }),

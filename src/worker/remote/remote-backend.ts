@@ -106,6 +106,11 @@ interface Flight extends RunKey {
 
 /** A stop is repeated until it is honoured: the message may be lost, or the trial may be with nobody yet. */
 const repeatStopMs = 2_000
+/**
+ * How long one request for further results is open. After a cut the client waits as long before it asks anew: with its
+ * own 30 s, a sweep stands still for a minute when a server restarts.
+ */
+const tailMs = 4_000
 /** Times that a trial runs anew because its result can't be read. */
 const maxSpoilt = 2
 
@@ -216,7 +221,7 @@ export class RemoteBackend implements Backend {
     })
     const { num_pending: known } = await consumer.info()
     // A server that restarted has forgotten this consumer: silence for two beats, and it is made anew where it left off.
-    const messages = await consumer.consume({ idle_heartbeat: 2_000 })
+    const messages = await consumer.consume({ expires: tailMs, idle_heartbeat: tailMs / 2 })
     this.#tails.push(messages)
     await new Promise<void>((resolve) => {
       if (known === 0) resolve()

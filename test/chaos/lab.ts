@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../src/clock.js'
+import type { Experiment } from '../../src/experiments/experiment.js'
+import { executeSweep, freezePlan, rerunnable, type SweepSummary } from '../../src/library/execute-sweep.js'
+import { openStore } from '../../src/store.js'
+import { makePlan, type Plan } from '../../src/sweeps/plan.js'
+import { defaultLimits } from '../../src/sweeps/run-sweep.js'
+import type { SweepFolder } from '../../src/sweeps/sweep-folder.js'
+import type { Backend } from '../../src/worker/backend.js'
+
+/** What the processes of the chaos test share: one experiment, one plan, one way to run it. */
+
+export const experimentModule = new URL('../fixtures/chaos-experiment.mjs', import.meta.url).href
+export const tenant = 'chaos'
+export const leaseMs = 2_000
+export const clock = systemClock
+/** Where a test cuts the network, it is noticed soon. */
+export const pingMs = Number(process.env['MLDS_CHAOS_PING_MS'] ?? 15_000)
+const never = new AbortController().signal
+
+export interface Shape {
+  readonly trials: number
+  /** The least that a trial takes; two thirds of them take two and three times as long. */
+  readonly ms: number
+}
+
+/** Trials 0 … n−1 and one more, which ends its process. */
+export async function planOf({ trials, ms }: Shape): Promise<{ plan: Plan; experiment: Experiment }> {
+  const { default: experiment } = (await import(fileURLToPath(experimentModule))) as { default: Experiment }
+  const axes = { n: Array.from({ length: trials + 1 }, (_, n) => n), ms: [ms], poison: [trials] }
+  return { plan: makePlan(experiment, { experiment: 'chaos', axes }, () => ''), experiment }
+}
+
+/** Runs the plan in `folder` on the backend that `open` gives, or goes on with it. */
+export async function sweepIn(
+  folder: string,
+  shape: Shape,
+  open: (sweep: SweepFolder, store: ReturnType<typeof openStore>) => Promise<Backend>,
+): Promise<SweepSummary> {
+  const { plan, experiment } = await planOf(shape)
+  const store = openStore(folder)
+  const sweep = await freezePlan(store, plan, false)
+  return executeSweep({
+    store,
+    sweep,
+    experiment,
+    workers: 4,
+    engine: 'compiled',
+    limits: { ...defaultLimits, failingAlike: 0 },
+    rerun: new Set(rerunnable.filter((state) => state === 'missing')),
+    openBackend: () => open(sweep, store),
+    observer: { say: (message) => void process.stderr.write(`${message}\n`) },
+    drain: never,
+    abort: never,
+  })
+}

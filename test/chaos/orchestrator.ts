@@ -1,0 +1,22 @@
+import { connectNats } from '../../src/worker/remote/connect.js'
+import { RemoteBackend } from '../../src/worker/remote/remote-backend.js'
+import { clock, pingMs, leaseMs, sweepIn, tenant } from './lab.js'
+
+/** The orchestrator process of the chaos test: `orchestrator.ts URL STORE TRIALS MS`. Started again, it goes on. */
+const [url, folder, trials, ms] = process.argv.slice(2) as [string, string, string, string]
+const warn = (message: string): void => void process.stderr.write(`orchestrator: ${message}\n`)
+const summary = await sweepIn(folder, { trials: Number(trials), ms: Number(ms) }, async (sweep, store) =>
+  RemoteBackend.open({
+    connection: await connectNats(url, 'orchestrator', { say: warn, pingMs }),
+    tenant,
+    sweep: sweep.id,
+    store,
+    clock,
+    window: 1_000,
+    maxAttempts: 3,
+    leaseMs,
+    warn,
+  }),
+)
+process.stderr.write(`${JSON.stringify(summary)}\n`)
+process.exit(0)
