@@ -1,26 +1,44 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
 
 export default class NatsUp extends BaseCommand {
   static override description =
-    'Starts a nats-server found on PATH for this host, with its queue kept in the store; Ctrl-C stops it'
+    'Starts a nats-server found on PATH with its queue kept in the store: for this host alone, or as `nats init` wrote; Ctrl-C stops it'
   static override flags = {
-    port: Flags.integer({ description: 'where it listens; 0 for a free port', default: 4222, min: 0, max: 65_535 }),
+    port: Flags.integer({
+      description: "where it listens; 0 for a free port (default: the configuration's, else 4222)",
+      min: 0,
+      max: 65_535,
+    }),
+    config: Flags.string({
+      description: 'a server configuration (default: nats/server.conf in the store, if it is there)',
+      helpValue: 'FILE',
+    }),
   }
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(NatsUp)
     const store = await this.openStore(flags.store)
-    const { startNatsServer } = await import('../../worker/remote/nats-server.js')
-    const server = await startNatsServer(join(store.folder, 'nats'), flags.port)
+    const folder = join(store.folder, 'nats')
+    const { canSyncAlways, startNatsServer } = await import('../../worker/remote/nats-server.js')
+    const written = join(folder, 'server.conf')
+    const config = flags.config ?? (existsSync(written) ? written : undefined)
+    const server = await startNatsServer(folder, flags.port, config)
     const stop = (): void => void server.stop()
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
-    process.stderr.write(`NATS listens on ${server.url}; now, in other windows:\n`)
-    process.stderr.write(
-      `  mlds worker start --nats ${server.url} --slots 4\n  mlds sweep params --nats ${server.url}\n`,
-    )
+    const say = (line: string): void => void process.stderr.write(`${line}\n`)
+    say(`NATS listens on ${server.url}${config === undefined ? ', for anyone on this host' : `, as ${config} says`}`)
+    if (!canSyncAlways())
+      say(
+        'This version writes to the disk every two minutes: what a power cut takes is run again. 2.10 or later writes at once.',
+      )
+    if (config === undefined) {
+      say('Now, in other windows:')
+      say(`  mlds worker start --nats ${server.url} --slots 4\n  mlds sweep params --nats ${server.url}`)
+    }
     await server.ended
     return { url: server.url }
   }

@@ -1,0 +1,67 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { Args, Flags } from '@oclif/core'
+import { BaseCommand } from '../../cli/base-command.js'
+import { tenantFlag } from '../../cli/flags.js'
+import { MldsError } from '../../errors.js'
+
+const loopback = ['127.0.0.1', 'localhost', '::1']
+
+export default class NatsInit extends BaseCommand {
+  static override description =
+    'Writes the configuration of a NATS server: an account, and keys for orchestrators and for workers; again for a further tenant'
+  static override examples = [
+    '<%= config.bin %> nats init',
+    '<%= config.bin %> nats init --host 0.0.0.0 --url tls://lab.example.org:4222 --tls-cert server.pem --tls-key server.key',
+  ]
+  static override args = {
+    folder: Args.string({ description: 'where to write it (default: nats/ in the store, where `nats up` looks)' }),
+  }
+  static override flags = {
+    tenant: tenantFlag(),
+    host: Flags.string({ description: 'the address to listen on; 0.0.0.0 for every one', default: '127.0.0.1' }),
+    port: Flags.integer({ description: 'where it listens', default: 4222, min: 1, max: 65_535 }),
+    url: Flags.string({ description: 'how orchestrators and workers reach it (default: this host)', helpValue: 'URL' }),
+    'tls-cert': Flags.string({ description: "the server's certificate", helpValue: 'FILE', dependsOn: ['tls-key'] }),
+    'tls-key': Flags.string({ description: "the certificate's key", helpValue: 'FILE', dependsOn: ['tls-cert'] }),
+    'tls-ca': Flags.string({
+      description: 'the authority that signed it, when it is not a public one',
+      helpValue: 'FILE',
+      dependsOn: ['tls-cert'],
+    }),
+  }
+
+  async run(): Promise<unknown> {
+    const { args, flags } = await this.parse(NatsInit)
+    const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca, host } = flags
+    if (flags.url?.includes('@') === true)
+      throw new MldsError('USAGE', '--url: an address without user and password is wanted: keys take their place')
+    const local = loopback.includes(host)
+    const scheme = cert === undefined ? 'nats' : 'tls'
+    const { writeAccess } = await import('../../worker/remote/access.js')
+    const { existsSync } = await import('node:fs')
+    for (const file of [cert, key, ca])
+      if (file !== undefined && !existsSync(file)) throw new MldsError('USAGE', `there is no such file: ${file}`)
+    const written = writeAccess({
+      folder: args.folder ?? join((await this.openStore(flags.store)).folder, 'nats'),
+      tenant: flags.tenant,
+      host,
+      port: flags.port,
+      url: flags.url ?? `${scheme}://${local ? 'localhost' : hostname()}:${flags.port}`,
+      ...(cert === undefined || key === undefined ? {} : { tls: { cert, key, ...(ca === undefined ? {} : { ca }) } }),
+    })
+    const { orchestrator, worker } = written.contexts
+    this.log(`${written.kept ? 'Kept' : 'Wrote'} ${written.config}, wrote keys and accounts beside it.`)
+    if (written.kept) this.log('A server that runs takes the change with: nats-server --signal reload')
+    if (!local && cert === undefined)
+      this.warn('without --tls-cert and --tls-key everything but the keys crosses the network in the clear')
+    const start = args.folder === undefined ? 'mlds nats up' : `mlds nats up --config ${written.config}`
+    this.log(`
+The server:        ${start}
+Orchestrators:     export NATS_CONTEXT=${orchestrator}
+                   mlds sweep params --nats ${flags.url ?? 'URL'}
+Workers elsewhere: copy ${worker.replace(/json$/, '{json,nk}')}${ca === undefined ? '' : ' and ca.pem'} to the host, then
+                   NATS_CONTEXT=worker.json mlds worker start --slots 4`)
+    return written
+  }
+}
