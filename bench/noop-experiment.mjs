@@ -1,4 +1,4 @@
-// Trials that do nothing: what remains is the sweep's own cost.
+// Trials that do nothing, or nothing for a while: what remains is the sweep's own cost.
 export default {
   name: 'noop',
   aliases: [],
@@ -10,10 +10,16 @@ export default {
   stages: [
     {
       name: 'main',
-      space: { n: { kind: 'integer', default: 0, doc: 'a number' } },
+      space: {
+        n: { kind: 'integer', default: 0, doc: 'a number' },
+        ms: { kind: 'integer', default: 0, doc: 'how long it takes' },
+      },
       data: () => [],
       cost: () => 1,
-      run: async ({ n }) => ({ n }),
+      run: async ({ n, ms }) => {
+        if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms))
+        return { n }
+      },
     },
   ],
   profiles: { smoke: { axes: {}, seeds: [0] }, reduced: { axes: {}, seeds: [0] }, full: { axes: {}, seeds: [0] } },

@@ -1,16 +1,19 @@
 import { benchEngine } from './engine.js'
 import { benchExperiments } from './experiments.js'
 import { benchOverhead } from './overhead.js'
+import { benchRemote } from './remote.js'
 import { benchSweep } from './sweep.js'
 import { benchTracking } from './tracking.js'
 
 /**
  * `npm run bench` measures engine, overhead and sweep; `npm run bench engine m1`, `npm run bench experiments interpolate`,
- * `npm run bench tracking` a part.
+ * `npm run bench tracking`,
+ * `npm run bench remote` a part.
  */
 const [what, ...only] = process.argv.slice(2)
 if (what === undefined || what === 'overhead') await benchOverhead()
 if (what === undefined || what === 'engine') await benchEngine(only)
 if (what === undefined || what === 'sweep') await benchSweep()
 if (what === 'tracking') await benchTracking()
+if (what === 'remote') await benchRemote()
 if (what === 'experiments') await benchExperiments(only)

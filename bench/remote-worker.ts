@@ -1,0 +1,22 @@
+import { systemClock } from '../src/clock.js'
+import { openStore } from '../src/store.js'
+import { connectNats } from '../src/worker/remote/connect.js'
+import { runWorker } from '../src/worker/remote/worker-process.js'
+
+/** A worker of the benchmark: `remote-worker.ts URL NAME STORE SLOTS`. SIGTERM drains it. */
+const [url, name, folder, slots] = process.argv.slice(2) as [string, string, string, string]
+const [drain, abort] = [new AbortController(), new AbortController()]
+process.once('SIGTERM', () => drain.abort())
+await runWorker({
+  connection: await connectNats(url, name, { env: {} }),
+  tenant: 'bench',
+  name,
+  slots: Number(slots),
+  store: openStore(folder),
+  clock: systemClock,
+  experimentModules: [new URL('noop-experiment.mjs', import.meta.url).href],
+  drain: drain.signal,
+  abort: abort.signal,
+  say: (message) => void process.stderr.write(`${message}\n`),
+})
+process.exit(0)

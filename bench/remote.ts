@@ -1,0 +1,189 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../src/clock.js'
+import { openStore } from '../src/store.js'
+import type { Assignment } from '../src/trial.js'
+import { connectNats } from '../src/worker/remote/connect.js'
+import { startNatsServer } from '../src/worker/remote/nats-server.js'
+import { RemoteBackend } from '../src/worker/remote/remote-backend.js'
+import { peersPython, round, table } from './measure.js'
+
+/** What a trial costs besides its work when it runs on a worker over NATS: one server, everything on this host. */
+export async function benchRemote(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
+  const closing: (() => Promise<void> | void)[] = [() => rmSync(folder, { recursive: true, force: true })]
+  try {
+    const server = await startNatsServer(join(folder, 'nats'), 0)
+    closing.push(() => server.stop('SIGKILL'))
+    const load = `load ${loadavg()[0]!.toFixed(1)} when it began`
+    const rows: string[][] = []
+
+    const idle = startProcess('../bin/run.js', ['worker', 'start', '--nats', server.url, '--slots', '4'], folder)
+    closing.push(() => void idle.kill('SIGKILL'))
+    rows.push(...(await whileIdle(idle)))
+    idle.kill('SIGKILL')
+
+    const lab = new Lab(server.url, folder, closing)
+    const [worker] = await lab.startWorkers(1, 8)
+    const backend = await lab.open(8)
+    await lab.run(backend, 300, 8)
+    const alone = await lab.run(backend, 1_000, 1)
+    const eight = await lab.run(backend, 4_000, 8)
+    const seconds = await lab.run(backend, 16, 8, 1_000)
+    rows.push(
+      ['round trip of a no-op trial, one at a time: median ms', round(quantile(alone.tripsMs, 0.5))],
+      ['95th percentile ms', round(quantile(alone.tripsMs, 0.95))],
+      ['no-op trials/s, 8 in flight, one worker of 8 slots', round(eight.rate)],
+      [
+        'median and 95th percentile ms',
+        `${round(quantile(eight.tripsMs, 0.5))}, ${round(quantile(eight.tripsMs, 0.95))}`,
+      ],
+      ['overhead on trials of 1 s, 8 in flight', `${round(quantile(seconds.tripsMs, 0.5) / 10 - 100)} %`],
+    )
+    await backend.close()
+    worker!.kill('SIGTERM')
+    await lab.startWorkers(8, 1)
+    const many = await lab.open(1_000)
+    await lab.run(many, 200, 64)
+    const queue = await lab.run(many, 10_000, 1_000)
+    rows.push(['10,000 no-op trials over 8 worker processes: trials/s', round(queue.rate)])
+    await many.close()
+    console.log(table([`remote (${load})`, 'measured'], rows))
+    if (peersPython !== undefined)
+      for (const peer of ['optuna', 'ray']) {
+        const script = join(import.meta.dirname, 'peers', 'queue_peers.py')
+        console.log(
+          execFileSync(peersPython, [script, peer, folder], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+        )
+      }
+  } finally {
+    for (const close of closing.reverse()) await close()
+  }
+}
+
+/** A process of this folder; tells when it is ready. */
+function startProcess(file: string, args: readonly string[], cwd: string): ChildProcess {
+  const entry = join(import.meta.dirname, file)
+  const loader = file.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : []
+  return spawn(process.execPath, [...loader, entry, ...args], { cwd, stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+function untilReady(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.stderr!.on('data', (chunk: Buffer) => {
+      if (chunk.toString().includes('is ready')) resolve()
+    })
+    child.once('exit', (code) => reject(new Error(`the worker ended: ${code}`)))
+  })
+}
+
+/** Processor time and memory of a worker that waits for work (Linux). */
+async function whileIdle(child: ChildProcess): Promise<string[][]> {
+  await untilReady(child)
+  const ticks = (): number => {
+    const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+    return Number(fields[11]) + Number(fields[12])
+  }
+  const measureMs = 20_000
+  await pause(5_000)
+  const before = ticks()
+  await pause(measureMs)
+  const busyMs = (ticks() - before) * 10
+  const rss = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]
+  return [
+    ['an idle worker of 4 slots: processor', `${round((100 * busyMs) / measureMs)} %`],
+    ['its memory, MB', round(Number(rss) / 1_000)],
+  ]
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+const quantile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(share * values.length)]!
+
+class Lab {
+  #serial = 0
+
+  constructor(
+    private readonly url: string,
+    private readonly folder: string,
+    private readonly closing: (() => Promise<void> | void)[],
+  ) {}
+
+  async startWorkers(count: number, slots: number): Promise<ChildProcess[]> {
+    const workers = Array.from({ length: count }, () => {
+      const name = `bench-${++this.#serial}`
+      const store = join(this.folder, name)
+      const child = startProcess('remote-worker.ts', [this.url, name, store, String(slots)], this.folder)
+      this.closing.push(() => void child.kill('SIGKILL'))
+      return child
+    })
+    await Promise.all(workers.map(untilReady))
+    return workers
+  }
+
+  async open(window: number): Promise<RemoteBackend> {
+    return RemoteBackend.open({
+      connection: await connectNats(this.url, 'bench', { env: {} }),
+      tenant: 'bench',
+      sweep: `bench-${++this.#serial}`,
+      store: openStore(join(this.folder, 'orchestrator')),
+      clock: systemClock,
+      window,
+      maxAttempts: 3,
+      leaseMs: 30_000,
+      warn: console.warn,
+    })
+  }
+
+  /** Runs `count` trials of `ms`, `inFlight` at a time: how many a second, and how long each was away. */
+  async run(
+    backend: RemoteBackend,
+    count: number,
+    inFlight: number,
+    ms = 0,
+  ): Promise<{ rate: number; tripsMs: number[] }> {
+    const began = new Map<string, number>()
+    const tripsMs: number[] = []
+    const start = (): void => {
+      const assignment = this.#assignment(ms)
+      began.set(assignment.trial.id, performance.now())
+      void backend.start(assignment)
+    }
+    const startedAtMs = performance.now()
+    for (let i = 0; i < Math.min(count, inFlight); i++) start()
+    let left = count - Math.min(count, inFlight)
+    const events = backend.events()[Symbol.asyncIterator]()
+    while (tripsMs.length < count) {
+      const { value } = (await events.next()) as { value: { type: string; trial: string } }
+      if (value.type !== 'ended') continue
+      tripsMs.push(performance.now() - began.get(value.trial)!)
+      if (left-- > 0) start()
+    }
+    return { rate: (1_000 * count) / (performance.now() - startedAtMs), tripsMs }
+  }
+
+  #assignment(ms: number): Assignment {
+    const id = (++this.#serial).toString(16).padStart(16, '0')
+    return {
+      sweep: 'bench',
+      trial: {
+        id,
+        index: 0,
+        experiment: 'noop',
+        version: 1,
+        stage: 'main',
+        params: { n: this.#serial, ms },
+        seeds: { data: 0, init: 0, shuffle: 0, corruption: 0 },
+        parents: [],
+        cost: 1,
+      },
+      attempt: 1,
+      parents: [],
+      engine: 'compiled',
+      interactive: false,
+    }
+  }
+}
