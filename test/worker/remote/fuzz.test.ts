@@ -17,7 +17,7 @@ import {
 } from '../../../src/worker/remote/protocol.js'
 import { toyAssignment } from '../../conformance/backend.js'
 import { hasNats, withNats } from '../../helpers/nats.js'
-import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-lab.js'
+import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-place.js'
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 
