@@ -275,8 +275,5 @@ export const isMissing = (error: unknown): boolean => error instanceof JetStream
 
 /** The server does not let this user do it. */
 export function isDenied(error: unknown): boolean {
-  return (
-    error instanceof PermissionViolationError ||
-    (error instanceof Error && error.cause instanceof PermissionViolationError)
-  )
+  return error instanceof PermissionViolationError || (error instanceof Error && isDenied(error.cause))
 }
