@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +8,7 @@ import { sharpnessNet } from '../src/experiments/sharpness.js'
 import { CompiledEngine } from '../src/nn/compiled.js'
 import { initialize, type Net } from '../src/nn/net.js'
 import { Random } from '../src/seed.js'
-import { peersPython, round, show, summarize, table } from './measure.js'
+import { peersPython, round, secondsOf, show, summarize, table } from './measure.js'
 import { openPeer } from './peer.js'
 
 /**
@@ -64,20 +63,12 @@ function compareSweeps(name: 'sim-func' | 'cnn', folder: string): Compared {
     const store = join(folder, `${name}-${i}`)
     const setting = ['--set', `epochs=${epochs}`, '--set', `seed=${seeds}`]
     const command = [join(here, '..', 'bin', 'run.js'), 'sweep', name, ...setting, '--workers', '2', '--store', store]
-    compared.mlds.push(timeOf(process.execPath, command))
+    compared.mlds.push(secondsOf(process.execPath, command))
     if (peersPython !== undefined)
-      compared.torch.push(timeOf(peersPython, [join(here, 'peers', peer[0]!), ...peer.slice(1)]))
+      compared.torch.push(secondsOf(peersPython, [join(here, 'peers', peer[0]!), ...peer.slice(1)]))
     console.log(`${name}: mlds ${round(compared.mlds.at(-1)!)} s, PyTorch ${round(compared.torch.at(-1) ?? NaN)} s`)
   }
   return compared
-}
-
-/** Wall-clock seconds of a command that must succeed. */
-function timeOf(command: string, args: readonly string[]): number {
-  const start = performance.now()
-  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (status !== 0) throw new Error(`${command} ${args[0]} failed: ${stderr.slice(-2000)}`)
-  return (performance.now() - start) / 1000
 }
 
 /** Both on stored weights: here in this process, there in a script that reads the same files. */
@@ -115,7 +106,7 @@ async function compareWeights(
   write('b.f32', ends[1]!)
   write('cnn.f32', theta)
   writeFileSync(join(folder, 'alphas.json'), JSON.stringify(alphas))
-  const hessian = { rows: 8000, products: 20, chunk: 500 }
+  const hessian = { rows: 8000, products: 12, chunk: 500 }
   writeFileSync(join(folder, 'eigenvalue.json'), JSON.stringify(hessian))
 
   const works: Readonly<Record<string, { what: string; run: () => Promise<number[]> }>> = {
@@ -151,7 +142,7 @@ async function compareWeights(
       await peer?.(name)
       const times: Compared = { name, what, mlds: [], torch: [] }
       compared.push(times)
-      for (let i = 0; i < Math.max(rounds, 5); i++) {
+      for (let i = 0; i < rounds; i++) {
         const before = process.cpuUsage()
         await run()
         const { user, system } = process.cpuUsage(before)

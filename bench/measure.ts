@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process'
+
 /** What the benchmarks share: medians, spreads and ratios; warm-up is never counted. */
 
 export interface Measured {
@@ -21,4 +23,17 @@ export const peersPython = process.env['MLDS_PEERS_PYTHON']
 
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   return [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
+
+/** Wall-clock seconds of a command that must succeed, with one thread for each of its processes' matrix products. */
+export function secondsOf(command: string, args: readonly string[], cwd?: string): number {
+  const start = performance.now()
+  const { status, stderr } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, OMP_NUM_THREADS: '1' },
+    maxBuffer: 1 << 28,
+  })
+  if (status !== 0) throw new Error(`${command} ${args[0]} failed: ${stderr.slice(-2000)}`)
+  return (performance.now() - start) / 1000
 }

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parameterCount } from '../src/experiments/params.js'
-import { peersPython, round, show, summarize, table } from './measure.js'
+import { peersPython, round, secondsOf, show, summarize, table } from './measure.js'
 
 /**
  * The whole params sweep, 23 sizes, one seed, 20 epochs, two workers, from process start to exit, against the same in
@@ -14,18 +13,6 @@ const widths = [
 ]
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 const here = import.meta.dirname
-
-function timeOf(command: string, args: readonly string[], cwd: string): number {
-  const start = performance.now()
-  const { status, stderr } = spawnSync(command, args, {
-    cwd,
-    encoding: 'utf8',
-    env: { ...process.env, OMP_NUM_THREADS: '1' },
-    maxBuffer: 1 << 28,
-  })
-  if (status !== 0) throw new Error(`${command} ${args[0]} failed: ${stderr.slice(-2000)}`)
-  return (performance.now() - start) / 1000
-}
 
 export async function benchSweep(): Promise<void> {
   console.log(`${widths.length} sizes, ${parameterCount(widths[0]!)} to ${parameterCount(widths.at(-1)!)} parameters`)
@@ -46,14 +33,14 @@ export async function benchSweep(): Promise<void> {
         '--store',
         join(folder, `store-${round}`),
       ]
-      times['mlds']!.push(timeOf(process.execPath, mlds, folder))
+      times['mlds']!.push(secondsOf(process.execPath, mlds, folder))
       if (peersPython === undefined) continue
       const pixels = join(folder, `store-0`, 'cache', 'mnist-10k.u8')
       times['PyTorch']!.push(
-        timeOf(peersPython, [join(here, 'peers', 'params_torch.py'), pixels, widths.join()], folder),
+        secondsOf(peersPython, [join(here, 'peers', 'params_torch.py'), pixels, widths.join()], folder),
       )
       times['Ray Tune']!.push(
-        timeOf(peersPython, [join(here, 'peers', 'params_ray.py'), pixels, widths.join()], folder),
+        secondsOf(peersPython, [join(here, 'peers', 'params_ray.py'), pixels, widths.join()], folder),
       )
       console.log(
         Object.entries(times)
