@@ -3,7 +3,7 @@ import { groupBy } from '../group-by.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, seedCount, withResult } from './select.js'
-import { frame, logarithmic, palette, size, spread } from './style.js'
+import { frame, logarithmic, numberLabels, palette, size, spread } from './style.js'
 
 interface Side {
   readonly title: string
@@ -50,10 +50,11 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
   const labels = [...new Set(sides.flatMap((side) => side.lines.map(({ label }) => label)))]
   const view = ({ title, scale, domain }: Side, i: number): object => {
     const color = palette[i]!
+    const values = points[i]!.map((point) => point.y)
     const fitted =
       scale === 'log'
-        ? logarithmic(points[i]!.map((point) => point.y))
-        : { scale: domain === undefined ? { zero: false, nice: true } : { domain: [...domain] }, axis: {} }
+        ? logarithmic(values)
+        : { scale: domain === undefined ? { zero: false, nice: true } : { domain: [...domain] }, axis: linear(values) }
     const y = {
       field: 'y',
       type: 'quantitative',
@@ -99,6 +100,12 @@ const dashes = [
   [6, 4],
   [2, 3],
 ] as const
+
+/** A linear axis says 1.2e-5, not 0.000012. */
+const linear = (values: readonly number[]): object => ({
+  tickCount: 8,
+  ...(values.every((value) => Math.abs(value) < 0.01) ? { labelExpr: numberLabels } : {}),
+})
 
 interface Point {
   readonly x: number
