@@ -64,7 +64,8 @@ export class RemoteLab {
     return openBroker(await this.connect(), namesOf(tenant), { leaseMs: lease })
   }
 
-  async worker(tenant: string, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
+  /** A worker that the test ends. */
+  async startWorker(tenant: string, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
     const [drain, abort] = [new AbortController(), new AbortController()]
     const said: string[] = []
     const name = `worker-${++RemoteLab.#workers}`
@@ -83,21 +84,26 @@ export class RemoteLab {
       say: (message) => said.push(message),
       ...options,
     })
-    const end = async (): Promise<void> => {
-      drain.abort()
-      abort.abort()
-      await done
+    return {
+      said,
+      async end() {
+        drain.abort()
+        abort.abort()
+        await done
+      },
     }
-    onTestFinished(end)
-    return { said, end }
   }
 
-  async backend(
-    tenant: string,
-    options: Partial<RemoteOptions> = {},
-  ): Promise<{ backend: RemoteBackend; listener: Listener; said: string[] }> {
-    const said: string[] = []
-    const backend = await RemoteBackend.open({
+  /** A worker that ends with the test. */
+  async worker(tenant: string, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
+    const worker = await this.startWorker(tenant, options)
+    onTestFinished(() => worker.end())
+    return worker
+  }
+
+  /** An orchestrator's backend that the test closes. */
+  async openBackend(tenant: string, options: Partial<RemoteOptions> = {}): Promise<RemoteBackend> {
+    return RemoteBackend.open({
       connection: await connectNats(this.server.url, 'orchestrator'),
       tenant,
       sweep: toySweep,
@@ -106,9 +112,18 @@ export class RemoteLab {
       window: 100,
       maxAttempts: 3,
       leaseMs,
-      warn: (message) => said.push(message),
+      warn: () => {},
       ...options,
     })
+  }
+
+  /** A backend that is closed with the test, with an ear to it. */
+  async backend(
+    tenant: string,
+    options: Partial<RemoteOptions> = {},
+  ): Promise<{ backend: RemoteBackend; listener: Listener; said: string[] }> {
+    const said: string[] = []
+    const backend = await this.openBackend(tenant, { warn: (message) => said.push(message), ...options })
     onTestFinished(() => backend.close())
     return { backend, listener: new Listener(backend), said }
   }

@@ -1,109 +1,28 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { systemClock } from '../../../src/clock.js'
-import { openStore } from '../../../src/store.js'
 import type { TrialEvent } from '../../../src/trial.js'
-import { connectNats } from '../../../src/worker/remote/connect.js'
-import { startNatsServer, type NatsServer } from '../../../src/worker/remote/nats-server.js'
 import { encode, namesOf, protocolVersion, sweepToken } from '../../../src/worker/remote/protocol.js'
-import { RemoteBackend } from '../../../src/worker/remote/remote-backend.js'
-import { runWorker } from '../../../src/worker/remote/worker-process.js'
 import { backendSuite, Listener, toyAssignment } from '../../conformance/backend.js'
 import { hasNats } from '../../helpers/nats.js'
-
-const folder = mkdtempSync(join(tmpdir(), 'mlds-remote-'))
-const leaseMs = 2_000
-let server: NatsServer
-
-interface Worker {
-  readonly drain: AbortController
-  readonly abort: AbortController
-  readonly done: Promise<void>
-  readonly said: string[]
-}
-let workers = 0
-async function startWorker(tenant: string, slots = 2): Promise<Worker> {
-  const [drain, abort] = [new AbortController(), new AbortController()]
-  const said: string[] = []
-  const name = `worker-${++workers}`
-  const done = runWorker({
-    connection: await connectNats(server.url, name),
-    tenant,
-    name,
-    slots,
-    store: openStore(join(folder, name)),
-    clock: systemClock,
-    leaseMs,
-    heapMb: 64,
-    experimentModules: [new URL('../../fixtures/toy-experiment.mjs', import.meta.url).href],
-    drain: drain.signal,
-    abort: abort.signal,
-    say: (message) => said.push(message),
-  })
-  return { drain, abort, done, said }
-}
-
-async function openRemote(tenant: string, options: { window?: number; store?: string } = {}): Promise<RemoteBackend> {
-  return RemoteBackend.open({
-    connection: await connectNats(server.url, 'orchestrator'),
-    tenant,
-    sweep: 'toy-sweep',
-    store: openStore(join(folder, options.store ?? 'orchestrator')),
-    clock: systemClock,
-    window: options.window ?? 100,
-    maxAttempts: 3,
-    leaseMs,
-    warn: () => {},
-  })
-}
+import { RemoteLab, type LabWorker } from '../../helpers/remote-lab.js'
 
 describe.skipIf(!hasNats)('over a real nats-server', () => {
-  beforeAll(async () => {
-    server = await startNatsServer(join(folder, 'nats'), 0)
-  })
-  afterAll(async () => {
-    await server.stop('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
-  })
+  const lab = RemoteLab.open()
 
   describe('with one worker', () => {
-    let worker: Worker
+    let worker: LabWorker
     beforeAll(async () => {
-      worker = await startWorker('suite')
+      worker = await lab.startWorker('suite')
     })
-    afterAll(async () => {
-      worker.drain.abort()
-      worker.abort.abort()
-      await worker.done
-    })
-    backendSuite('remote', (capacity) => openRemote('suite', { window: capacity }), { survivesCrashes: true })
+    afterAll(() => worker.end())
+    backendSuite('remote', (capacity) => lab.openBackend('suite', { window: capacity }), { survivesCrashes: true })
   })
 
-  const withWorker = async (tenant: string): Promise<Worker> => {
-    const worker = await startWorker(tenant)
-    onTestFinished(async () => {
-      worker.drain.abort()
-      worker.abort.abort()
-      await worker.done
-    })
-    return worker
-  }
-  const withBackend = async (
-    tenant: string,
-    store?: string,
-  ): Promise<{ backend: RemoteBackend; listener: Listener }> => {
-    const backend = await openRemote(tenant, store === undefined ? {} : { store })
-    onTestFinished(() => backend.close())
-    return { backend, listener: new Listener(backend) }
-  }
   const kinds = (events: readonly TrialEvent[]): string[] => events.map((event) => event.type)
 
   it('calls a trial that kills its thread dead after its attempts, and runs the others', async () => {
-    await withWorker('poison')
-    const { backend, listener } = await withBackend('poison')
+    await lab.worker('poison')
+    const { backend, listener } = await lab.backend('poison')
     const [poison, calm] = [toyAssignment({ behaviour: 'die' }), toyAssignment({})]
     await backend.start(poison)
     await backend.start(calm)
@@ -115,37 +34,34 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
   })
 
   it('takes over a result that came while no orchestrator listened, without running the trial again', async () => {
-    const worker = await withWorker('adopt')
-    const first = await openRemote('adopt')
+    const worker = await lab.worker('adopt')
+    const first = await lab.openBackend('adopt')
     const assignment = toyAssignment({ behaviour: 'save' })
     await first.start(assignment)
     await new Listener(first).untilEnded([assignment.trial.id])
     await first.close()
-    worker.drain.abort()
-    await worker.done
+    await worker.end()
     // No worker is left: only the stored result can answer, and its artifact comes by content hash.
-    const { backend, listener } = await withBackend('adopt', 'another-host')
+    const { backend, listener } = await lab.backend('adopt', { store: lab.store('another-host') })
     await backend.start({ ...assignment, attempt: 2 })
     await listener.untilEnded([assignment.trial.id])
     expect(kinds(listener.of(assignment.trial.id))).toEqual(['started', 'ended'])
     const end = listener.of(assignment.trial.id).at(-1)
     if (end?.type !== 'ended' || end.outcome.state !== 'finished') throw new Error('it did not finish')
     expect(end.attempt).toBe(2)
-    const bytes = await openStore(join(folder, 'another-host')).readObject(end.outcome.artifacts['numbers']!)
+    const bytes = await lab.store('another-host').readObject(end.outcome.artifacts['numbers']!)
     expect([...bytes]).toEqual([1, 2, 3])
   })
 
   it('hands a running trial to another worker when the first is told to go at once', async () => {
-    const first = await startWorker('handback')
-    const { backend, listener } = await withBackend('handback')
+    const first = await lab.startWorker('handback')
+    const { backend, listener } = await lab.backend('handback')
     // An interactive trial waits for its answer, so it is still running when its worker goes.
     const assignment = toyAssignment({}, { interactive: true })
     await backend.start(assignment)
     await listener.until((event) => event.type === 'report')
-    first.drain.abort()
-    first.abort.abort()
-    await first.done
-    await withWorker('handback')
+    await first.end()
+    await lab.worker('handback')
     await listener.until((event) => event.type === 'started' && event.attempt === 2)
     await backend.stop(assignment.trial.id, 'seen enough')
     await listener.until((event) => event.type === 'ended')
@@ -158,11 +74,10 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
   })
 
   it('keeps the first of two results and tells of no other', async () => {
-    const { backend, listener } = await withBackend('fence')
+    const { backend, listener } = await lab.backend('fence')
     const assignment = toyAssignment({})
     await backend.start(assignment)
-    const other = await connectNats(server.url, 'rival')
-    onTestFinished(() => other.close())
+    const other = await lab.connect()
     const subject = namesOf('fence').result({
       sweep: sweepToken('toy-sweep'),
       trial: assignment.trial.id,
@@ -187,10 +102,9 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
   })
 
   it('throws malformed messages away, counts them, and loses no trial', async () => {
-    const worker = await withWorker('garbage')
-    const { backend, listener } = await withBackend('garbage')
-    const connection = await connectNats(server.url, 'vandal')
-    onTestFinished(() => connection.close())
+    const worker = await lab.worker('garbage')
+    const { backend, listener } = await lab.backend('garbage')
+    const connection = await lab.connect()
     const js = jetstream(connection)
     const names = namesOf('garbage')
     const junk = ['', '{', 'null', '[]', '{"v":1}', '\u0000'.repeat(100), '{"__proto__":{}}']
@@ -211,11 +125,10 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
   })
 
   it('empties its queue when it is closed before its trials ran', async () => {
-    const backend = await openRemote('empty')
+    const backend = await lab.openBackend('empty')
     await backend.start(toyAssignment({}))
     await backend.close()
-    const connection = await connectNats(server.url, 'onlooker')
-    onTestFinished(() => connection.close())
+    const connection = await lab.connect()
     const { state } = await (await jetstreamManager(connection)).streams.info(namesOf('empty').trials)
     expect(state.messages).toBe(0)
   })
