@@ -2,16 +2,19 @@ import { benchEngine } from './engine.js'
 import { benchExperiments } from './experiments.js'
 import { benchOverhead } from './overhead.js'
 import { benchRemote } from './remote.js'
+import { benchScheduling } from './scheduling.js'
+import { benchShell } from './shell.js'
 import { benchSweep } from './sweep.js'
 import { benchTracking } from './tracking.js'
 
 /**
- * `npm run bench` measures engine, overhead and sweep; `npm run bench engine m1`, `npm run bench experiments interpolate`,
- * `npm run bench tracking`,
- * `npm run bench remote` a part.
+ * `npm run bench` measures overhead, scheduling, shell, engine and sweep; `npm run bench engine m1`, `npm run bench shell`,
+ * `npm run bench experiments interpolate`, `npm run bench tracking`, `npm run bench remote` a part.
  */
 const [what, ...only] = process.argv.slice(2)
 if (what === undefined || what === 'overhead') await benchOverhead()
+if (what === undefined || what === 'scheduling') await benchScheduling()
+if (what === undefined || what === 'shell') await benchShell()
 if (what === undefined || what === 'engine') await benchEngine(only)
 if (what === undefined || what === 'sweep') await benchSweep()
 if (what === 'tracking') await benchTracking()

@@ -50,6 +50,39 @@ describe('asha', () => {
     expect(at(asha, 't5', 1, 4)).toBe('stop')
   })
 
+  it('judges late and out-of-order reports by whoever has arrived at the rung by then', () => {
+    const asha = new AshaScheduler(grid(), { ...loss, maxSteps: 9 })
+    // One trial is far ahead: alone at both rungs, it goes on.
+    expect([1, 2, 3, 4].map((step) => at(asha, 't0', step, 5))).toEqual(Array(4).fill('continue'))
+    // The next to come is second of two at the first rung: ⌊2/3⌋ places, so nobody is stopped yet.
+    expect(at(asha, 't1', 1, 6)).toBe('continue')
+    // A step that was left out: this one passes both rungs at once, the best of three, then the best of two.
+    expect(at(asha, 't2', 3, 1)).toBe('continue')
+    // Third rung-one value of four, one place: stopped, though it began before the others ended.
+    expect(at(asha, 't3', 1, 5.5)).toBe('stop')
+    // t1 comes late to the second rung: third of three, one place.
+    expect(at(asha, 't1', 3, 5.9)).toBe('stop')
+    // A report of an earlier step after a later one decides nothing again.
+    expect(at(asha, 't2', 1, 99)).toBe('continue')
+    // And what was judged at a rung stays: a better one than all is let on in either place.
+    expect(at(asha, 't4', 1, 0.5)).toBe('continue')
+    expect(at(asha, 't4', 3, 0.5)).toBe('continue')
+  })
+
+  it('depends on the order of arrival as the stopping variant must: the best first stop all others, the worst first nobody', () => {
+    // Li et al. 2020, figure 1, bracket 0 (η = 3, R = 9): 9 configurations at step 1. Waiting for all of them would let on
+    // 3, then 1; the asynchronous rule judges each by those before it.
+    const reach = (values: readonly number[]): number[] => {
+      const asha = new AshaScheduler(grid(), { ...loss, maxSteps: 9 })
+      const second = values.filter((value, i) => at(asha, `t${i}`, 1, value) === 'continue')
+      const third = second.filter((value) => at(asha, `t${values.indexOf(value)}`, 3, value) === 'continue')
+      return [second.length, third.length]
+    }
+    // 1 and 2 come when there are no places to give yet; whoever follows is the last of those seen, outside every place.
+    expect(reach([1, 2, 3, 4, 5, 6, 7, 8, 9])).toEqual([2, 2])
+    expect(reach([9, 8, 7, 6, 5, 4, 3, 2, 1])).toEqual([9, 9])
+  })
+
   it('takes NaN for the worst, and the greatest for the best when it maximises', () => {
     const asha = new AshaScheduler(grid(), { metric: 'loss', direction: 'maximize', maxSteps: 9 })
     expect([1, 2, 3, NaN, 2.5].map((value, i) => at(asha, `t${i}`, 1, value))).toEqual([

@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { SimulatedClock } from '../src/clock.js'
+import type { Experiment } from '../src/experiments/experiment.js'
+import { Random } from '../src/seed.js'
+import { Journal } from '../src/sweeps/journal.js'
+import { makePlan } from '../src/sweeps/plan.js'
+import { defaultLimits, runSweep } from '../src/sweeps/run-sweep.js'
+import type { Scheduler } from '../src/sweeps/scheduler.js'
+import { SweepState } from '../src/sweeps/state.js'
+import { createScheduler, parseStopping } from '../src/sweeps/stopping.js'
+import { noTracker } from '../src/tracking/tracker.js'
+import { SimulatedBackend } from '../src/worker/simulated.js'
+import { round, table } from './measure.js'
+
+const count = 10_000
+const steps = 27
+
+/** A sweep of 10,000 trials on 32 simulated workers under ASHA, its journal on disk: the loop's own time, and ASHA's. */
+export async function benchScheduling(): Promise<void> {
+  const { default: experiment } = (await import(
+    pathToFileURL(join(import.meta.dirname, 'noop-experiment.mjs')).href
+  )) as { default: Experiment }
+  const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
+  try {
+    const axes = { n: Array.from({ length: count }, (_, i) => i) }
+    const plan = makePlan(experiment, { experiment: 'noop', axes }, () => '')
+    const random = new Random(0, 'levels')
+    const levels = plan.trials.map(() => random.uniform())
+    const clock = new SimulatedClock()
+    const timed = timeDecisions(
+      createScheduler(plan.trials, parseStopping({ asha: { maxSteps: steps } }), {
+        metric: 'n',
+        direction: 'minimize',
+      }),
+    )
+    const journal = Journal.open(join(folder, 'journal.jsonl'))
+    const never = new AbortController().signal
+    const start = performance.now()
+    await runSweep({
+      info: {
+        sweep: 'simulated',
+        name: 'simulated',
+        experiment: 'noop',
+        question: '',
+        objective: experiment.objective,
+        spec: {},
+        planHash: plan.hash,
+        codeVersion: '0',
+        openedAtMs: 0,
+        trials: plan.trials,
+      },
+      engine: 'compiled',
+      state: new SweepState(plan.trials),
+      journal,
+      scheduler: timed.scheduler,
+      backend: new SimulatedBackend(32, clock, ({ trial }) => ({
+        reports: Array.from({ length: steps }, (_, s) => ({
+          afterMs: 1,
+          step: s + 1,
+          metrics: { n: levels[trial.index]! + 1 / (s + 1) },
+        })),
+        endAfterMs: 1,
+        end: { state: 'finished', metrics: { n: levels[trial.index]! }, artifacts: {} },
+      })),
+      tracker: noTracker,
+      clock,
+      limits: defaultLimits,
+      drain: never,
+      abort: never,
+      onEvent: () => {},
+      warn: console.warn,
+    })
+    const seconds = (performance.now() - start) / 1000
+    journal.close()
+    const sorted = timed.microseconds.sort((a, b) => a - b)
+    const at = (share: number): string => round(sorted[Math.floor(share * (sorted.length - 1))]!)
+    console.log(
+      table(
+        ['simulated trials', 'reports', 'seconds', "ASHA's decision, µs: median", '99 %', 'most'],
+        [[String(count), String(sorted.length), round(seconds), at(0.5), at(0.99), at(1)]],
+      ),
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function timeDecisions(inner: Scheduler): { scheduler: Scheduler; microseconds: number[] } {
+  const microseconds: number[] = []
+  const scheduler: Scheduler = {
+    interactive: inner.interactive,
+    suggest: () => inner.suggest(),
+    observe(report) {
+      const start = performance.now()
+      const decision = inner.observe(report)
+      microseconds.push((performance.now() - start) * 1000)
+      return decision
+    },
+    conclude: (trial, outcome) => inner.conclude(trial, outcome),
+  }
+  return { scheduler, microseconds }
+}
