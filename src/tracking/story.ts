@@ -126,6 +126,7 @@ export function writeNote(
     ...(verdicts.length === 0 ? [] : ['| verdict | claim | seen |', '|---|---|---|']),
     ...verdicts.map(({ state, statement, summary }) => `| **${state}** | ${cell(statement)} | ${cell(summary)} |`),
     '',
+    // As SVG: MLflow shows pictures in their own size, and a PNG has twice the width.
     ...figures.flatMap(({ name, caption }) => [
       `![${name}](${imageUrl(`figures/${name}.svg`)})`,
       '',
@@ -169,10 +170,6 @@ function describeBest(info: SweepInfo, { best }: SweepCourse, settingsOf: NoteWo
   return [`Best ${metric}: ${formatNumber(best.value)}, by trial ${trial.index} (${settingsOf(trial)}).`]
 }
 
-const cellWidth = 60
-
-/** MLflow's tables wrap nothing: a line ends after about 60 characters. */
 function cell(text: string): string {
-  const plain = text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ').trim()
-  return plain.replaceAll(new RegExp(`(.{${cellWidth},}?) `, 'g'), '$1<br>')
+  return text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ').trim()
 }

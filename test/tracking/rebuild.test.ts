@@ -1,7 +1,9 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { mlds, temporaryFolder } from '../helpers/cli.js'
+import { MlflowClient } from '../../src/tracking/mlflow-client.js'
+import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
+import { mlds, startMlds, temporaryFolder } from '../helpers/cli.js'
 import { hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../helpers/mlflow.js'
 
 /** Two stages: the second reads what the first saved, and fails where BROKEN is set; the figure reads a table. */
@@ -143,6 +145,41 @@ describe.skipIf(!hasMlflow)('a sweep from MLflow alone', { timeout: 240_000 }, (
       }),
     )
     expect(there).toBe(here)
+  })
+
+  it('is recovered and resumed when its host was lost in the middle', async () => {
+    const cwd = temporaryFolder()
+    const gate = join(cwd, 'gate')
+    const gated = staged.replace(
+      'if (process.env.BROKEN)',
+      'while (process.env.GATE && !existsSync(process.env.GATE)) await new Promise((wake) => setTimeout(wake, 10))\n    if (process.env.BROKEN)',
+    )
+    writeFileSync(join(cwd, 'staged.ts'), `import { existsSync } from 'node:fs'\n${gated}`)
+    const args = ['sweep', './staged.ts', '--name', 'lost-host', '--track', server.url, '--track-checkpoints']
+    const sweep = startMlds(args, { cwd, env: { GATE: gate } })
+    const client = new MlflowClient(mlflowSettings(server.url, {}))
+    const arrived = async (): Promise<boolean> => {
+      const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = 'lost-host'`)
+      return runs.filter(({ status }) => status === 'FINISHED').length === 2
+    }
+    while (!(await arrived())) {
+      expect(sweep.child.exitCode, sweep.output()).toBeNull()
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    sweep.child.kill('SIGKILL')
+    await sweep.finished
+
+    const elsewhere = temporaryFolder()
+    const recovered = await mlds(['recover', 'lost-host', '--from', server.url, '--json'], { cwd: elsewhere })
+    expect(recovered.code, recovered.stderr).toBe(0)
+    expect(JSON.parse(recovered.stdout)).toMatchObject({ planned: 4, finished: 2, fetched: 4, leftOut: [] })
+    const resumed = await mlds(['resume', 'lost-host', '--track', server.url, '--json'], { cwd: elsewhere })
+    expect(JSON.parse(resumed.stdout), resumed.stderr).toMatchObject({ planned: 4, finished: 4, unique: 4 })
+    // The same runs, brought to their end: no second parent, no trial twice.
+    const runs = readWithPython(server.url, 'lost-host')
+    expect(runs.filter(({ tags }) => tags['mlds.trial'] === undefined)).toMatchObject([{ status: 'FINISHED' }])
+    expect(runs.filter(({ status, tags }) => status === 'FINISHED' && 'mlds.trial' in tags)).toHaveLength(4)
+    expect(runs.every(({ status }) => status !== 'RUNNING')).toBe(true)
   })
 
   it('keeps results whose checkpoints are gone when nothing needs them', async () => {
