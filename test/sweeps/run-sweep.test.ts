@@ -3,10 +3,30 @@ import { Random } from '../../src/seed.js'
 import { AshaScheduler } from '../../src/sweeps/asha.js'
 import { defaultLimits } from '../../src/sweeps/run-sweep.js'
 import { isComplete } from '../../src/sweeps/state.js'
+import type { Backend } from '../../src/worker/backend.js'
+import { EventQueue } from '../../src/worker/event-queue.js'
+import type { TrialEvent } from '../../src/trial.js'
 import { plainExperiment, toyExperiment } from '../helpers/experiments.js'
 import { failing, finishes, openLab, vanishing } from '../helpers/sweep-lab.js'
 
 const widths = (count: number): unknown[] => Array.from({ length: count }, (_, i) => i + 1)
+
+/** A backend with a queue of its own, from which nothing is taken. */
+function queueingBackend(): Backend & { readonly queued: string[] } {
+  const queued: string[] = []
+  const events = new EventQueue<TrialEvent>()
+  return {
+    capacity: 100,
+    retries: true,
+    queued,
+    start: async ({ trial }) => void queued.push(trial.id),
+    stop: async () => {},
+    proceed: () => {},
+    recall: async () => queued.splice(0),
+    events: () => events,
+    close: async () => events.end(),
+  }
+}
 
 describe('a sweep', () => {
   it('runs every planned trial once, stages in order, and says it is done', async () => {
@@ -147,6 +167,26 @@ describe('a sweep', () => {
     })
     await lab.run()
     expect(isComplete(lab.state.counts())).toBe(true)
+  })
+
+  it("takes back what waits in a backend's queue when it drains, instead of waiting for it", async () => {
+    const lab = openLab(plainExperiment(), { axes: { width: widths(3) }, seeds: [0] })
+    const backend = queueingBackend()
+    const drain = new AbortController()
+    const run = lab.run({ backend, drain: drain.signal })
+    await expect.poll(() => backend.queued.length).toBe(3)
+    drain.abort()
+    expect(await run).toEqual({ cutShort: 'interrupted' })
+    expect(backend.queued).toEqual([])
+    expect(lab.state.counts()).toMatchObject({ planned: 3, missing: 3 })
+  })
+
+  it('leaves as soon as all is started when it is detached', async () => {
+    const lab = openLab(plainExperiment(), { axes: { width: widths(3) }, seeds: [0] })
+    const backend = queueingBackend()
+    expect(await lab.run({ backend, detach: true })).toEqual({})
+    expect(backend.queued).toHaveLength(3)
+    expect(lab.journal().at(-1)).toMatchObject({ type: 'closed', reason: 'detached' })
   })
 
   it('keeps planned = finished = unique at 22,500 trials on 32 workers that vanish at random', async () => {
