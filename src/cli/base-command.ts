@@ -37,6 +37,14 @@ export abstract class BaseCommand extends Command {
   }
 }
 
+/** oclif's message without what it wraps around those of our own flags, and without advice that does not hold here. */
+function plain(message: string): string {
+  return message
+    .replace(/\nSee more help with --help$/, '')
+    .replace(/^Parsing --\S+ \n\t/, '')
+    .replace(/\n\nNote: --[^]*?allow multiple values\.[^]*$/, '')
+}
+
 function explain(error: Error & { oclif?: { exit?: number } }): {
   message: string
   hint?: string
@@ -45,7 +53,7 @@ function explain(error: Error & { oclif?: { exit?: number } }): {
 } {
   if (error instanceof MldsError) {
     return {
-      message: error.message,
+      message: plain(error.message),
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       code: error.code,
       exitCode: error.exitCode,
@@ -54,7 +62,7 @@ function explain(error: Error & { oclif?: { exit?: number } }): {
   // oclif's own complaints about flags and arguments already say what was allowed.
   if (error.oclif?.exit !== undefined) {
     return {
-      message: error.message.replace(/\nSee more help with --help$/, ''),
+      message: plain(error.message),
       hint: 'see --help',
       code: 'USAGE',
       exitCode: error.oclif.exit || exitCodes.usage,

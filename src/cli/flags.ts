@@ -9,8 +9,10 @@ const maxWorkers = 256
 
 export const workersFlag = Flags.custom<number>({
   char: 'w',
-  description: 'trials to run at once, each on a thread of its own (default: the cores)',
+  description: 'trials to run at once, each on a thread of its own',
   helpValue: 'N',
+  // Not the cores of the machine that built this.
+  defaultHelp: async () => 'the cores',
   default: async () => availableParallelism(),
   parse: async (raw) => {
     const count = Number(raw)
@@ -31,7 +33,10 @@ export const setFlag = Flags.string({
   description: 'values of an axis: width=8,32,128 · lr=logspace(1e-4,1e-1,4) · seed=0..4',
   helpValue: 'AXIS=VALUES',
   multiple: true,
+  // So that what follows the values is the next argument, not more of them.
+  multipleNonGreedy: true,
   default: [],
+  defaultHelp: async () => '',
 })
 
 export const profileFlag = Flags.string({
@@ -44,7 +49,9 @@ export const schedulerFlag = Flags.string({
     'stop hopeless trials early: asha, median, plateau:patience=5, target:value=0.99 (docs/sweep-language.md)',
   helpValue: 'RULE[:OPTION=N,…]',
   multiple: true,
+  multipleNonGreedy: true,
   default: [],
+  defaultHelp: async () => '',
 })
 
 export const nameFlag = Flags.string({ description: 'a name for the sweep, used as its id', helpValue: 'NAME' })

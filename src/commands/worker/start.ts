@@ -12,7 +12,8 @@ export default class WorkerStart extends BaseCommand {
     nats: natsFlag(),
     tenant: tenantFlag(),
     slots: Flags.integer({
-      description: 'trials at once (default: the cores)',
+      description: 'trials at once',
+      defaultHelp: async () => 'the cores',
       min: 1,
       max: 256,
       default: async () => availableParallelism(),

@@ -1,0 +1,16 @@
+import type { Hook } from '@oclif/core'
+import { exitCodes, nearest } from '../errors.js'
+
+/** What a person sees who mistyped a command: the nearest one, or where to find them all. */
+const commandNotFound: Hook<'command_not_found'> = async function ({ id, config }) {
+  const typed = id.replaceAll(':', ' ')
+  const known = config.commandIDs.map((command) => command.replaceAll(':', ' '))
+  const [first, second] = typed.split(' ') as [string, string?]
+  const near = (second === undefined ? undefined : nearest(`${first} ${second}`, known)) ?? nearest(first, known)
+  process.stderr.write(
+    `Error: unknown command: ${near?.includes(' ') === true ? `${first} ${second}` : first}\n  ${near === undefined ? 'mlds --help lists them' : `did you mean ${near}?`}\n`,
+  )
+  process.exitCode = exitCodes.usage
+}
+
+export default commandNotFound
