@@ -5,11 +5,13 @@ import { benchRemote } from './remote.js'
 import { benchScheduling } from './scheduling.js'
 import { benchShell } from './shell.js'
 import { benchSweep } from './sweep.js'
+import { benchRebuild, benchTrackedSweep } from './tracked-sweep.js'
 import { benchTracking } from './tracking.js'
 
 /**
  * `npm run bench` measures overhead, scheduling, shell, engine and sweep; `npm run bench engine m1`, `npm run bench shell`,
- * `npm run bench experiments interpolate`, `npm run bench tracking`, `npm run bench remote` a part.
+ * `npm run bench experiments interpolate`, `npm run bench tracking`, `npm run bench remote` a part;
+ * `npm run bench tracking rate`, `sweep` or `rebuild` a part of that.
  */
 const [what, ...only] = process.argv.slice(2)
 if (what === undefined || what === 'overhead') await benchOverhead()
@@ -17,6 +19,9 @@ if (what === undefined || what === 'scheduling') await benchScheduling()
 if (what === undefined || what === 'shell') await benchShell()
 if (what === undefined || what === 'engine') await benchEngine(only)
 if (what === undefined || what === 'sweep') await benchSweep()
-if (what === 'tracking') await benchTracking()
 if (what === 'remote') await benchRemote()
+if (what === 'tracking') {
+  const parts = { rate: benchTracking, sweep: benchTrackedSweep, rebuild: benchRebuild }
+  for (const [name, bench] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await bench()
+}
 if (what === 'experiments') await benchExperiments(only)

@@ -18,7 +18,8 @@ import { hasMlflow, migrateFileStore, readWithPython, startMlflow, type MlflowSe
 import { openTracker, story } from '../helpers/open-tracker.js'
 import { eventfulJournal, expectEqual, toyTrial, type Entry } from '../helpers/told-by-journal.js'
 
-describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
+// MLflow takes 5 to 25 s to start, and some tests start another.
+describe.skipIf(!hasMlflow)('tracking in MLflow', { timeout: 240_000 }, () => {
   let server: MlflowServer
   beforeAll(async () => {
     server = await startMlflow()
@@ -265,6 +266,29 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
     const read = readWithPython(migrated.url, 'exported')
     expectEqual(read, entries)
     expect(read.every((run) => 'log.txt' in run.artifacts || run.tags['mlds.trial'] === undefined)).toBe(true)
+  })
+
+  it('opens an exported sweep by the line that the export prints, and takes it into a database by the other', async () => {
+    const cwd = temporaryFolder()
+    const set = ['dataset=glyphs-2000', 'trainRows=600', 'validationRows=200', 'epochs=2', 'width=4,8', 'seed=0']
+    const args = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--name', 'carried']
+    expect(await mlds(args, { cwd })).toMatchObject({ code: 0 })
+    const tree = join(cwd, 'mlruns')
+    const { stdout } = await mlds(['export', 'carried', '--format', 'mlruns', '-o', tree], { cwd })
+    const words = /^ {2}MLFLOW_ALLOW_FILE_STORE=true mlflow server (.*)$/m.exec(stdout)![1]!.split(' ')
+    const served = await startMlflow({ args: words, env: { MLFLOW_ALLOW_FILE_STORE: 'true' } })
+    onTestFinished(() => served.close())
+    const sweep = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'carried')
+    const entries = [...sweep.entries()].filter((entry): entry is Entry => 'trial' in entry.event)
+    const runs = readWithPython(served.url, 'carried')
+    expectEqual(runs, entries)
+    const parent = runs.find((run) => run.tags['mlds.trial'] === undefined)!
+    for (const figure of readdirSync(sweep.figuresFolder)) {
+      const bytes = readFileSync(join(sweep.figuresFolder, figure))
+      expect(parent.artifacts[`figures/${figure}`]).toBe(createHash('sha256').update(bytes).digest('hex'))
+    }
+    expect(stdout).toContain(`mlflow migrate-filestore --source ${tree} --target sqlite:///mlflow.db`)
+    migrateFileStore(tree, join(cwd, 'mlflow.db'))
   })
 
   it('never fails a sweep: a server that is away leaves a warning and the way to sync later', async () => {

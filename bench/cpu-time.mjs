@@ -1,0 +1,7 @@
+// Preloaded into a command that is measured: says at its end how much processor time it and its threads have used.
+import { isMainThread } from 'node:worker_threads'
+if (isMainThread)
+  process.on('exit', () => {
+    const { user, system } = process.cpuUsage()
+    process.stderr.write(`\ncpu seconds: ${(user + system) / 1e6}\n`)
+  })
