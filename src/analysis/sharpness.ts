@@ -45,7 +45,8 @@ export async function sampledRise(
 /**
  * 100 · (Lᵋ − L)/(1 + L) over the box |zᵢ| ≤ ε (|θᵢ| + 1) (Keskar et al. 2017, with A = I). The maximum is sought by
  * projected steps of sign-gradient ascent with a shrinking step, starting at a corner uphill, for `steps` (default 10)
- * evaluations: a lower bound, as is Keskar's own after ten iterations of L-BFGS-B.
+ * evaluations: a lower bound, as is Keskar's own after ten iterations of L-BFGS-B (SciPy's finds no more on trained nets:
+ * docs/experiments.md).
  */
 export async function boxSharpness(
   slopeAt: SlopeAt,

@@ -1,6 +1,6 @@
 import type { TrialRecord } from '../trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
-import { withResult } from './select.js'
+import { varyingAxes, withResult } from './select.js'
 import { coloured, frame, size } from './style.js'
 
 export interface PathsOptions {
@@ -28,46 +28,75 @@ export function paths(options: PathsOptions): FigureDefinition {
     name: options.name,
     caption: options.caption,
     async draw(all, read): Promise<VegaLiteSpec | undefined> {
-      const [record] = options.select(withResult(all))
-      if (record === undefined || !(options.artifact in record.artifacts)) return undefined
-      const points = await readJson<Point[]>(read, record, options.artifact)
-      const runs = [...new Set(points.map(({ run }) => run))]
-      const frameOf = { x: padded(points.map(({ x }) => x)), y: padded(points.map(({ y }) => y)) }
-      const labelled = withRoom(points, frameOf)
-      const at = (field: 'x' | 'y', number: number): object => ({
-        field,
-        type: 'quantitative',
-        title: `${options.axis} ${number}`,
-        scale: { domain: frameOf[field], nice: false, zero: false },
-        axis: { tickCount: 8 },
-      })
-      const encoding = { x: at('x', 1), y: at('y', 2), color: coloured('run', null, runs) }
-      const share = record.metrics['explained/2']
-      const subtitle = [
-        `${runs.length} runs, ${points.length} snapshots`,
-        ...(share === undefined ? [] : [`the axes explain ${(share * 100).toFixed(0)} % of the variance`]),
-        'labels: test accuracy (%)',
-      ]
+      const records = options.select(withResult(all)).filter(({ artifacts }) => options.artifact in artifacts)
+      const settings = settingsOf(records, all)
+      const pictures = await Promise.all(
+        records.map(async (record, i) =>
+          picture(options, record, await readJson(read, record, options.artifact), settings[i]!),
+        ),
+      )
+      if (pictures.length === 0) return undefined
+      const [{ subtitle, view }] = pictures as [Picture]
+      if (pictures.length === 1) return { ...frame(options.title, [subtitle]), ...view }
       return {
-        ...frame(options.title, [subtitle.join(' · ')]),
-        ...size,
-        height,
-        layer: [
-          {
-            data: { values: points },
-            mark: { type: 'line', strokeWidth: 1, opacity: 0.6 },
-            encoding: { ...encoding, order: { field: 'epoch', type: 'quantitative' } },
-          },
-          { data: { values: points }, mark: { type: 'point', filled: true, size: 26, opacity: 0.9 }, encoding },
-          {
-            data: { values: labelled },
-            mark: { type: 'text', fontSize: labelSize.font, baseline: 'middle' },
-            encoding: { ...encoding, text: { field: 'label', type: 'nominal' } },
-          },
-        ],
+        ...frame(options.title, ['one picture for each setting']),
+        vconcat: pictures.map((each) => ({ title: { text: each.subtitle, fontSize: 12, offset: 6 }, ...each.view })),
+        spacing: 28,
+        resolve: { scale: { color: 'independent' } },
       }
     },
   }
+}
+
+interface Picture {
+  readonly subtitle: string
+  readonly view: object
+}
+
+/** What tells the trainings of each record from those of the others, such as `optimizer adam`. */
+function settingsOf(records: readonly TrialRecord[], all: readonly TrialRecord[]): string[] {
+  const trained = records.map(({ trial }) => all.find((record) => record.trial.id === trial.parents[0]))
+  const axes = varyingAxes(trained.filter((record) => record !== undefined))
+  return trained.map((record) => axes.map((axis) => `${axis} ${String(record?.trial.params[axis])}`).join(', '))
+}
+
+function picture(options: PathsOptions, record: TrialRecord, points: readonly Point[], setting: string): Picture {
+  const runs = [...new Set(points.map(({ run }) => run))]
+  const frameOf = { x: padded(points.map(({ x }) => x)), y: padded(points.map(({ y }) => y)) }
+  const labelled = withRoom(points, frameOf)
+  const at = (field: 'x' | 'y', number: number): object => ({
+    field,
+    type: 'quantitative',
+    title: `${options.axis} ${number}`,
+    scale: { domain: frameOf[field], nice: false, zero: false },
+    axis: { tickCount: 8 },
+  })
+  const encoding = { x: at('x', 1), y: at('y', 2), color: coloured('run', null, runs) }
+  const share = record.metrics['explained/2']
+  const subtitle = [
+    ...(setting === '' ? [] : [setting]),
+    `${runs.length} runs, ${points.length} snapshots`,
+    ...(share === undefined ? [] : [`the axes explain ${(share * 100).toFixed(0)} % of the variance`]),
+    'labels: test accuracy (%)',
+  ]
+  const view = {
+    ...size,
+    height,
+    layer: [
+      {
+        data: { values: points },
+        mark: { type: 'line', strokeWidth: 1, opacity: 0.6 },
+        encoding: { ...encoding, order: { field: 'epoch', type: 'quantitative' } },
+      },
+      { data: { values: points }, mark: { type: 'point', filled: true, size: 26, opacity: 0.9 }, encoding },
+      {
+        data: { values: labelled },
+        mark: { type: 'text', fontSize: labelSize.font, baseline: 'middle' },
+        encoding: { ...encoding, text: { field: 'label', type: 'nominal' } },
+      },
+    ],
+  }
+  return { subtitle: subtitle.join(' · '), view }
 }
 
 const height = 460
