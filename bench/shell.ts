@@ -8,7 +8,9 @@ import { peersPython, round, show, summarize, table } from './measure.js'
 const here = import.meta.dirname
 const mlds = join(here, '..', 'bin', 'run.js')
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5)
-const trials = 200
+const trials = 400
+/** The first of them wait for threads, actors and imports; what a trial costs shows afterwards. */
+const warmUp = 100
 
 export async function benchShell(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
@@ -67,16 +69,15 @@ async function benchCommands(folder: string): Promise<void> {
     const store = join(folder, `commands-${i}`)
     run(process.execPath, [mlds, 'sweep', 'commands.json', '--workers', '2', '--store', store], folder)
     const events = journalOf(store)
-    const times = events.flatMap(({ type, atMs }) => (type === 'started' || type === 'ended' ? [atMs] : []))
-    each['mlds']!.push((times.reduce((a, b) => Math.max(a, b)) - times.reduce((a, b) => Math.min(a, b))) / trials)
+    each['mlds']!.push(msEach(events.flatMap(({ type, atMs }) => (type === 'ended' ? [atMs] : []))))
     if (peersPython === undefined) continue
     for (const [name, script] of [
       ['Ray Tune', 'command_ray.py'],
       ["Hydra's joblib launcher", 'command_hydra.py'],
     ] as const) {
       const cwd = mkdtempSync(join(folder, 'peer-'))
-      const seconds = /seconds ([\d.]+)/.exec(run(peersPython, [join(here, 'peers', script), String(trials)], cwd))
-      each[name]!.push((1000 * Number(seconds![1])) / trials)
+      const [, ends] = /ends (\[.*\])/.exec(run(peersPython, [join(here, 'peers', script), String(trials)], cwd))!
+      each[name]!.push(msEach((JSON.parse(ends!) as number[]).map((second) => 1000 * second)))
     }
   }
   const bare = summarize(each['the bare program']!).median
@@ -86,8 +87,14 @@ async function benchCommands(folder: string): Promise<void> {
   console.log(table([`${trials} programs, two at once`, 'ms each', 'beyond the bare program'], rows))
 }
 
+/** Milliseconds from one end to the next, once warm. */
+function msEach(ends: readonly number[]): number {
+  const sorted = [...ends].sort((a, b) => a - b)
+  return (sorted.at(-1)! - sorted[warmUp]!) / (sorted.length - 1 - warmUp)
+}
+
 async function bareMs(): Promise<number> {
-  const start = performance.now()
+  const ends: number[] = []
   let left = trials
   const one = (): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -95,14 +102,17 @@ async function bareMs(): Promise<number> {
       child.stdout.resume()
       child.stderr.resume()
       child.once('error', reject)
-      child.once('close', () => resolve())
+      child.once('close', () => {
+        ends.push(performance.now())
+        resolve()
+      })
     })
   await Promise.all(
     [0, 1].map(async () => {
       while (left-- > 0) await one()
     }),
   )
-  return (performance.now() - start) / trials
+  return msEach(ends)
 }
 
 function journalOf(store: string): { type: string; atMs: number }[] {

@@ -1,4 +1,5 @@
-"""Seconds from the first start to the last end of N jobs that each run a program, two at once, by Hydra's joblib launcher."""
+"""When each of N jobs ended that run a program, two at once, by Hydra's joblib launcher: seconds, as a list of JSON."""
+import json
 import pathlib
 import subprocess
 import sys
@@ -9,9 +10,8 @@ import hydra
 
 @hydra.main(version_base=None, config_path=None)
 def job(config):
-    start = time.time()
     subprocess.run(["echo", '{"loss": %d}' % config.x], check=True, stdout=subprocess.DEVNULL)
-    pathlib.Path("times").write_text(f"{start} {time.time()}")
+    pathlib.Path("end").write_text(str(time.time()))
 
 
 count = int(sys.argv[1])
@@ -20,9 +20,10 @@ sys.argv[1:] = [
     "+x=range(%d)" % count,
     "hydra/launcher=joblib",
     "hydra.launcher.n_jobs=2",
+    "hydra.job.chdir=True",
     "hydra.sweep.dir=jobs",
 ]
 job()
-times = [[float(t) for t in file.read_text().split()] for file in pathlib.Path("jobs").glob("*/times")]
-assert len(times) == count, len(times)
-print("seconds", max(end for _, end in times) - min(start for start, _ in times))
+ends = [float(file.read_text()) for file in pathlib.Path("jobs").glob("*/end")]
+assert len(ends) == count, len(ends)
+print("ends", json.dumps(ends))

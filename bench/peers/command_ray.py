@@ -1,4 +1,5 @@
-"""Seconds from the first start to the last end of N trials that each run a program, two at once, in Ray Tune."""
+"""When each of N trials ended that run a program, two at once, in Ray Tune: seconds, as a list of JSON."""
+import json
 import subprocess
 import sys
 import time
@@ -10,9 +11,8 @@ count = int(sys.argv[1])
 
 
 def trial(config):
-    start = time.time()
     subprocess.run(["echo", '{"loss": %d}' % config["x"]], check=True, stdout=subprocess.DEVNULL)
-    tune.report({"loss": config["x"], "start": start, "end": time.time()})
+    tune.report({"loss": config["x"], "end": time.time()})
 
 
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -23,5 +23,4 @@ tuner = tune.Tuner(
     run_config=tune.RunConfig(verbose=0),
 )
 results = tuner.fit()
-metrics = [result.metrics for result in results]
-print("seconds", max(m["end"] for m in metrics) - min(m["start"] for m in metrics))
+print("ends", json.dumps([result.metrics["end"] for result in results]))
