@@ -30,12 +30,16 @@ export async function benchRemote(): Promise<void> {
     const backend = await lab.open(8)
     await lab.run(backend, 300, 8)
     const alone = await lab.run(backend, 1_000, 1)
+    const spent = (): number[] => [process.pid, worker!.pid!, server.process.pid!].map(processorMs)
+    const before = spent()
     const eight = await lab.run(backend, 4_000, 8)
+    const each = spent().map((ms, i) => (ms - before[i]!) / 4_000)
     const seconds = await lab.run(backend, 16, 8, 1_000)
     rows.push(
       ['round trip of a no-op trial, one at a time: median ms', round(quantile(alone.tripsMs, 0.5))],
       ['95th percentile ms', round(quantile(alone.tripsMs, 0.95))],
       ['no-op trials/s, 8 in flight, one worker of 8 slots', round(eight.rate)],
+      ['processor ms a trial: orchestrator, worker, server', each.map(round).join(', ')],
       [
         'median and 95th percentile ms',
         `${round(quantile(eight.tripsMs, 0.5))}, ${round(quantile(eight.tripsMs, 0.95))}`,
@@ -82,20 +86,22 @@ function untilReady(child: ChildProcess): Promise<void> {
 /** Processor time and memory of a worker that waits for work (Linux). */
 async function whileIdle(child: ChildProcess): Promise<string[][]> {
   await untilReady(child)
-  const ticks = (): number => {
-    const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-    return Number(fields[11]) + Number(fields[12])
-  }
   const measureMs = 20_000
   await pause(5_000)
-  const before = ticks()
+  const before = processorMs(child.pid!)
   await pause(measureMs)
-  const busyMs = (ticks() - before) * 10
+  const busyMs = processorMs(child.pid!) - before
   const rss = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]
   return [
     ['an idle worker of 4 slots: processor', `${round((100 * busyMs) / measureMs)} %`],
     ['its memory, MB', round(Number(rss) / 1_000)],
   ]
+}
+
+/** Processor time of a process so far, all its threads included (Linux counts in hundredths of a second). */
+function processorMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return 10 * (Number(fields[11]) + Number(fields[12]))
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
