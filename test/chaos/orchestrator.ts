@@ -4,10 +4,12 @@ import { clock, pingMs, leaseMs, sweepIn, tenant } from './lab.js'
 
 /** The orchestrator process of the chaos test: `orchestrator.ts URL STORE TRIALS MS`. Started again, it goes on. */
 const [url, folder, trials, ms] = process.argv.slice(2) as [string, string, string, string]
+// Started while the server is down, it waits: whoever starts a sweep would try again.
+const never = new AbortController().signal
 const warn = (message: string): void => void process.stderr.write(`orchestrator: ${message}\n`)
 const summary = await sweepIn(folder, { trials: Number(trials), ms: Number(ms) }, async (sweep, store) =>
   RemoteBackend.open({
-    connection: await connectNats(url, 'orchestrator', { say: warn, pingMs }),
+    connection: await connectNats(url, 'orchestrator', { say: warn, pingMs, waitUntil: never }),
     tenant,
     sweep: sweep.id,
     store,

@@ -5,7 +5,7 @@ import { runChaos, undisturbed, type ChaosReport } from './chaos.js'
 
 /** `npm run chaos [RUNS]`: the sweep at full size while its processes are killed, each run with other kills. */
 const runs = Number(process.argv[2] ?? 1)
-const shape = { trials: 300, ms: 100 }
+const shape = { trials: 300, ms: 200 }
 const folder = mkdtempSync(join(tmpdir(), 'mlds-chaos-'))
 let wrong = 0
 try {

@@ -1,0 +1,54 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
+import { hasNats } from '../helpers/nats.js'
+
+describe.skipIf(!hasNats)('mlds nats init', () => {
+  it('gives a server, a worker and a sweep that find each other and nobody else', { timeout: 240_000 }, async () => {
+    const cwd = temporaryFolder()
+    const init = await mlds(['nats', 'init'], { cwd })
+    expect(init).toMatchObject({ code: 0, stderr: '' })
+    expect(init.stdout).toContain('mlds nats up')
+    const server = startMlds(['nats', 'up', '--port', '0'], { cwd })
+    await until(() => server.output().includes('listens on'))
+    const url = /nats:\/\/\S+:\d+/.exec(server.output())![0]
+    expect(server.output()).toContain(`as ${join(cwd, '.mlds/nats/server.conf')} says`)
+
+    const as = (role: string): Record<string, string> => ({
+      NATS_CONTEXT: join(cwd, '.mlds/nats/mlds', `${role}.json`),
+    })
+    const anonymous = await mlds(['sweep', 'min-ratio', '--profile', 'smoke', '--nats', url], { cwd })
+    expect(anonymous.code).toBe(3)
+    expect(anonymous.stderr).toContain('no connection to NATS')
+
+    const place = ['--store', join(cwd, 'elsewhere')]
+    const worker = startMlds(['worker', 'start', '--nats', url, '--slots', '2', ...place], { cwd, env: as('worker') })
+    const sweep = await mlds(['sweep', 'min-ratio', '--profile', 'smoke', '--nats', url, '--name', 'kept'], {
+      cwd,
+      env: as('orchestrator'),
+    })
+    expect(sweep).toMatchObject({ code: 0 })
+    const journal = readFileSync(join(cwd, '.mlds/sweeps/kept/journal.jsonl'), 'utf8')
+    expect(journal).toContain('"ended"')
+    // Keys sign and are never sent, nor written down.
+    const seed = readFileSync(join(cwd, '.mlds/nats/mlds/orchestrator.nk'), 'utf8').trim()
+    for (const text of [journal, sweep.stdout, sweep.stderr, worker.output(), server.output()])
+      expect(text).not.toContain(seed)
+    expect(existsSync(join(cwd, 'elsewhere'))).toBe(true)
+    worker.child.kill('SIGTERM')
+    expect((await worker.finished).code).toBe(0)
+    server.child.kill('SIGINT')
+    expect((await server.finished).code).toBe(0)
+  })
+
+  it('refuses an address with a password, and certificates that are not there', async () => {
+    const cwd = temporaryFolder()
+    const secret = await mlds(['nats', 'init', '--url', 'nats://ann:s3cret@host'], { cwd })
+    expect(secret).toMatchObject({ code: 2 })
+    expect(secret.stderr).not.toContain('s3cret')
+    const files = await mlds(['nats', 'init', '--tls-cert', 'none.pem', '--tls-key', 'none.key'], { cwd })
+    expect(files).toMatchObject({ code: 2 })
+    expect(files.stderr).toContain('there is no such file: none.pem')
+  })
+})
