@@ -108,7 +108,7 @@ export class MlflowTracker implements Tracker {
   }
 
   /**
-   * Sends everything that is not acknowledged, settles attempts that nobody runs any more, removes duplicates, tells the
+   * Sends everything that is not acknowledged, settles attempts that nobody runs any more, mends runs, tells the
    * story. @throws MlflowError when the server cannot be reached or refuses.
    */
   async complete(story: SweepStory): Promise<TrackedRuns & { readonly sent: number }> {
@@ -123,7 +123,7 @@ export class MlflowTracker implements Tracker {
     })
     await this.#queue.addAll(work)
     if (failure !== undefined) throw failure
-    await this.#removeDuplicates()
+    await this.#mendRuns()
     await this.#tell(story)
     return { parentRun: this.#parent!.run, experiment: this.#experimentId, sent }
   }
@@ -307,11 +307,22 @@ export class MlflowTracker implements Tracker {
     }
   }
 
-  /** Keeps the run that is written down; a request that arrived twice may have made another. */
-  async #removeDuplicates(): Promise<void> {
+  /**
+   * Keeps the run that is written down, where a request that arrived twice has made another; gives runs made before the
+   * sweep was extended the parameters that did not vary then.
+   */
+  async #mendRuns(): Promise<void> {
+    const { client } = this.#options
     for (const run of await this.#runsOfSweep()) {
       const known = this.#ledger.get(run.tags['mlds.run_key'] ?? '')
-      if (known !== undefined && known.run !== run.id) await this.#options.client.deleteRun(run.id)
+      if (known === undefined) continue
+      if (known.run !== run.id) {
+        await client.deleteRun(run.id)
+        continue
+      }
+      const params = Object.entries(this.#projection!.paramsOf(run.tags['mlds.trial'] ?? ''))
+      const missing = params.filter(([name]) => !(name in run.params))
+      if (missing.length > 0) await client.log(run.id, { params: Object.fromEntries(missing) })
     }
   }
 

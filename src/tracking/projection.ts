@@ -65,6 +65,7 @@ export function savedPath(name: string): string {
 export class SweepProjection {
   /** Tells this sweep from another of the same name, planned at another time or by someone else. */
   readonly sweepKey: string
+  readonly #trials: ReadonlyMap<TrialId, Trial>
   readonly #varying: ReadonlySet<string>
   readonly #constant: Tags
 
@@ -73,6 +74,7 @@ export class SweepProjection {
     private readonly sources: ProjectionSources,
   ) {
     this.sweepKey = sweepKeyOf(info)
+    this.#trials = new Map(info.trials.map((trial) => [trial.id, trial]))
     const { varying, constant } = splitAxes(info.trials)
     this.#varying = varying
     this.#constant = constant
@@ -92,7 +94,7 @@ export class SweepProjection {
     const complete = course.isComplete()
     // Relative to the page that shows it; a picture is the one thing that MLflow's notes take from there.
     const imageUrl = (path: string): string => `get-artifact?path=${encodeURIComponent(path)}&run_uuid=${runId}`
-    const settingsOf = (trial: Trial): string => tagWords({ ...this.#varyingOf(trial), ...seedParams(trial) })
+    const settingsOf = (trial: Trial): string => tagWords(this.paramsOf(trial.id))
     const note = writeNote(info, course, story, { imageUrl, settingsOf })
     return {
       key: this.parentKey,
@@ -144,7 +146,7 @@ export class SweepProjection {
         ...(worker !== undefined && { 'mlds.worker': worker }),
         ...endTags(attempt),
       },
-      params: { ...this.#varyingOf(trial), ...seedParams(trial) },
+      params: this.paramsOf(trial.id),
       points: [
         ...pointsOf(
           attempt,
@@ -155,6 +157,12 @@ export class SweepProjection {
       datasets: this.sources.datasetsOf?.(trial) ?? [],
       files: end === undefined ? [] : this.#filesOf(attempt, kept.length < reports.length),
     }
+  }
+
+  /** What tells the trial from others of its sweep: a child's parameters; none for a trial that is not planned. */
+  paramsOf(id: TrialId): Tags {
+    const trial = this.#trials.get(id)
+    return trial === undefined ? {} : { ...this.#varyingOf(trial), ...seedParams(trial) }
   }
 
   /** Which run is which trial's, with what the sweep was made of. */

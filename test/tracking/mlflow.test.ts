@@ -102,6 +102,21 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', { timeout: 240_000 }, () => {
     expectEqual(readWithPython(server.url, 'forgetful'), entries)
   })
 
+  it('gives earlier runs the axes that vary only since the sweep was extended', async () => {
+    const { entries } = eventfulJournal()
+    const folder = temporaryFolder()
+    const first = entries.filter(({ event }) => event.trial === toyTrial(0).id)
+    const small = openTracker(server.url, 'extended', folder, first)
+    await small.tracker.open({ ...small.info, trials: [toyTrial(0)] })
+    await small.tracker.complete(story)
+    const large = openTracker(server.url, 'extended', folder, entries)
+    await large.tracker.open(large.info)
+    await large.tracker.complete(story)
+    const runs = readWithPython(server.url, 'extended')
+    expectEqual(runs, entries)
+    expect(runs.find(({ tags }) => tags['mlds.index'] === '0')!.params).toEqual({ width: '4', seed: '0' })
+  })
+
   it('gives way to a sweep that it can not follow, and has all of it in the end', async () => {
     const { entries } = eventfulJournal()
     let away = true
