@@ -39,7 +39,7 @@ export class EagerEngine implements Engine {
     try {
       return compute()
     } catch (error) {
-      const missing = /gradient function not found for (\w+)/.exec((error as Error).message)?.[1]
+      const missing = /gradient function not found for ([\w ]+)/.exec((error as Error).message)?.[1]
       if (missing === undefined) throw error
       throw new UnavailableError(`the ${this.name} engine lacks an operation: the gradient of ${missing}`, {
         hint: 'TensorFlow.js cannot differentiate twice through it; a net without that layer can be',

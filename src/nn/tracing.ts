@@ -175,7 +175,7 @@ export function trace<T>(into: Graph, floatType: 'float32' | 'float64', where: {
     return build()
   } catch (error) {
     const missing = /Kernel '(\w+)' not registered for backend/.exec((error as Error).message)?.[1]
-    const ungradient = /gradient function not found for (\w+)/.exec((error as Error).message)?.[1]
+    const ungradient = /gradient function not found for ([\w ]+)/.exec((error as Error).message)?.[1]
     if (missing !== undefined) throw new LoweringError(missing, where.layer)
     if (ungradient !== undefined) throw new LoweringError(`the gradient of ${ungradient}`, where.layer)
     throw error
