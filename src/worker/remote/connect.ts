@@ -77,7 +77,7 @@ export function connectionOptions(settings: NatsSettings): NodeConnectionOptions
   return {
     servers: urls.map(({ host }) => host),
     maxReconnectAttempts: -1,
-    // A stack kept for every request in case it fails cost a tenth of a worker's time for small trials.
+    // A stack kept for every request in case it fails cost a twentieth of a worker's time for small trials.
     noAsyncTraces: true,
     timeout: 10_000,
     reconnectTimeWait: 1_000,
