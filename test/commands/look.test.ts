@@ -53,7 +53,7 @@ describe('the commands that look', () => {
 
   it('status tells counts and verdicts', () => {
     expect(mlds('status', sweep).stdout).toMatch(/4 of 4 finished.*\nNo process is running it\./)
-    expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(5)
+    expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(6)
   })
 
   it('best ranks points by the mean over their seeds', () => {
@@ -101,7 +101,7 @@ describe('the commands that look', () => {
     const csv = mlds('export', sweep, '--format', 'csv').stdout.trim().split('\r\n')
     expect(csv).toHaveLength(5)
     expect(csv[0]).toBe(
-      'trial,index,stage,state,accumulator,batch,dataset,depth,epochs,learningRate,optimizer,trainRows,validationRows,width,seed.corruption,seed.data,seed.init,seed.shuffle,parameters,train/accuracy,train/loss,updates,validation/accuracy,validation/loss',
+      'trial,index,stage,state,accumulator,batch,bottleneck,dataset,depth,epochs,labelNoise,learningRate,loss,optimizer,targetLoss,trainRows,validationRows,width,seed.corruption,seed.data,seed.init,seed.shuffle,parameters,train/accuracy,train/loss,updates,validation/accuracy,validation/loss',
     )
     const lines = mlds('export', sweep, '--format', 'jsonl')
       .stdout.trim()
