@@ -82,6 +82,8 @@ export interface Claim {
   readonly published: string
   /** Reported, never asserted: the notes call it fragile. */
   readonly fragile?: boolean
+  /** Whether a sweep of these trials asks the question at all; one that does not leaves the claim out. Default: yes. */
+  concerns?(records: readonly TrialRecord[]): boolean
   check(records: readonly TrialRecord[]): Verdict
 }
 

@@ -13,13 +13,23 @@ export interface ClaimVerdict extends Verdict {
 
 /** Weighs every claim of the experiment against the records; a check that cannot be made is inconclusive, never an error. */
 export function judge(claims: readonly Claim[], records: readonly TrialRecord[]): ClaimVerdict[] {
-  return claims.map((claim) => ({
-    claim: claim.id,
-    statement: claim.statement,
-    published: claim.published,
-    fragile: claim.fragile ?? false,
-    ...check(claim, records),
-  }))
+  return claims
+    .filter((claim) => concerns(claim, records))
+    .map((claim) => ({
+      claim: claim.id,
+      statement: claim.statement,
+      published: claim.published,
+      fragile: claim.fragile ?? false,
+      ...check(claim, records),
+    }))
+}
+
+function concerns(claim: Claim, records: readonly TrialRecord[]): boolean {
+  try {
+    return claim.concerns?.(records) ?? true
+  } catch {
+    return true
+  }
 }
 
 function check(claim: Claim, records: readonly TrialRecord[]): Verdict {
