@@ -269,6 +269,9 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(again.listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
   })
 
+  /** What a server tells settles a moment after what a backend says. */
+  const patience = { timeout: 20_000 }
+
   it('pauses and goes on, and cancels, as a person on another host asks', async () => {
     const { backend, listener, said } = await lab.backend('halt')
     const broker = await lab.broker('halt')
@@ -279,7 +282,8 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await want('pause')
     await until(() => said.some((line) => line.startsWith('paused by ann@elsewhere')))
     await backend.start(second)
-    expect(await remoteStatus(broker, lab.store('onlooker'), toySweep)).toMatchObject({ wanted: 'pause', queued: 0 })
+    const status = () => remoteStatus(broker, lab.store('onlooker'), toySweep)
+    await expect.poll(status, patience).toMatchObject({ wanted: 'pause', queued: 0 })
     await want('run')
     await until(() => said.some((line) => line.startsWith('set going again')))
     const worker = await lab.worker('halt')
@@ -295,12 +299,9 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
       expect(listener.of(trial.id)).toMatchObject([
         { type: 'ended', outcome: { state: 'cancelled', reason: 'cancelled by ann@elsewhere' } },
       ])
-    expect(await remoteStatus(broker, lab.store('onlooker'), toySweep)).toMatchObject({
-      wanted: 'cancel',
-      queued: 0,
-      running: [],
-      ended: { finished: 2 },
-    })
+    await expect
+      .poll(status, patience)
+      .toMatchObject({ wanted: 'cancel', queued: 0, running: [], ended: { finished: 2 } })
   })
 
   it('takes back what no worker has begun, and nothing else', async () => {
