@@ -14,6 +14,7 @@ import { openStore } from '../src/store.js'
 import { noTracker } from '../src/tracking/tracker.js'
 import { ThreadsBackend } from '../src/worker/threads.js'
 import { round, table } from './measure.js'
+import { noopInfo } from './noop-info.js'
 
 /** What a sweep costs besides its trials: planning, dispatch to threads with journal and logs, the decision to resume. */
 const module = pathToFileURL(join(import.meta.dirname, 'noop-experiment.mjs')).href
@@ -44,18 +45,7 @@ export async function benchOverhead(): Promise<void> {
       })
       const journal = Journal.open(sweep.journalFile)
       let firstAtMs = 0
-      const info = {
-        sweep: sweep.id,
-        name: 'noop',
-        experiment: 'noop',
-        question: '',
-        objective: experiment.objective,
-        spec: {},
-        planHash: plan.hash,
-        codeVersion: '0',
-        openedAtMs: 0,
-        trials: plan.trials,
-      }
+      const info = noopInfo(sweep.id, experiment, plan)
       const never = new AbortController().signal
       await runSweep({
         info,

@@ -14,6 +14,7 @@ import { SweepFolder } from '../src/sweeps/sweep-folder.js'
 import { noTracker } from '../src/tracking/tracker.js'
 import { SimulatedBackend } from '../src/worker/simulated.js'
 import { round, table } from './measure.js'
+import { noopInfo } from './noop-info.js'
 
 /** What one orchestrator can take: the real loop and journal over workers that only a simulated clock knows. */
 export async function benchScale(): Promise<void> {
@@ -54,18 +55,7 @@ async function simulate(experiment: Experiment, count: number, workers: number):
     const never = new AbortController().signal
     since = performance.now()
     await runSweep({
-      info: {
-        sweep: sweep.id,
-        name: 'noop',
-        experiment: 'noop',
-        question: '',
-        objective: experiment.objective,
-        spec: {},
-        planHash: plan.hash,
-        codeVersion: '0',
-        openedAtMs: 0,
-        trials: plan.trials,
-      },
+      info: noopInfo(sweep.id, experiment, plan),
       engine: 'compiled',
       state: new SweepState(plan.trials),
       journal,

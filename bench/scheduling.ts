@@ -14,6 +14,7 @@ import { createScheduler, parseStopping } from '../src/sweeps/stopping.js'
 import { noTracker } from '../src/tracking/tracker.js'
 import { SimulatedBackend } from '../src/worker/simulated.js'
 import { round, table } from './measure.js'
+import { noopInfo } from './noop-info.js'
 
 const count = 10_000
 const steps = 27
@@ -40,18 +41,7 @@ export async function benchScheduling(): Promise<void> {
     const never = new AbortController().signal
     const start = performance.now()
     await runSweep({
-      info: {
-        sweep: 'simulated',
-        name: 'simulated',
-        experiment: 'noop',
-        question: '',
-        objective: experiment.objective,
-        spec: {},
-        planHash: plan.hash,
-        codeVersion: '0',
-        openedAtMs: 0,
-        trials: plan.trials,
-      },
+      info: noopInfo('simulated', experiment, plan),
       engine: 'compiled',
       state: new SweepState(plan.trials),
       journal,
