@@ -125,7 +125,7 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
 
 /** How long a finished sweep waits for MLflow to take the rest; what it has not got by then is left to `mlds sync`. */
 const trackingPatienceMs = 30_000
-/** The same for a server that has never answered. */
+/** The same for a server that has not answered anything by then. */
 const silencePatienceMs = 5_000
 
 /** The server's share in a sweep: none of its failures is the sweep's. */
@@ -149,8 +149,12 @@ async function track(
     // The live part goes on until `finish` has made sure of everything.
     tracker: { ...tracking.tracker, close: async () => {} },
     async finish(info, conclusion) {
-      const patienceMs = tracking.hasAnswered() ? trackingPatienceMs : silencePatienceMs
-      const cancel = systemClock.after(patienceMs, () => patience.abort())
+      let patienceMs = silencePatienceMs
+      let cancel = systemClock.after(silencePatienceMs, () => {
+        if (!tracking.hasAnswered()) return patience.abort()
+        patienceMs = trackingPatienceMs
+        cancel = systemClock.after(trackingPatienceMs - silencePatienceMs, () => patience.abort())
+      })
       try {
         return await tracking.finish(info, conclusion)
       } catch (error) {

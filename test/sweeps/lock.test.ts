@@ -33,10 +33,14 @@ describe("a sweep's lock", () => {
   })
 
   it.skipIf(process.platform !== 'linux')('takes over from a dead process that nobody has asked after', async () => {
-    // The shell becomes a program that never waits for its child, as the first process of a container may be.
-    const careless = spawn('sh', ['-c', 'true & echo $!; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    // The shell becomes a program that never waits for its child, as the first process of a container may be. The child
+    // must outlive the shell, which would wait for it: it ends when its input does.
+    const script = 'cat <&3 & echo $!; exec sleep 1000 3<&-'
+    const careless = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] })
     onTestFinished(() => void careless.kill('SIGKILL'))
-    const pid = Number((await once(careless.stdout, 'data'))[0])
+    const pid = Number((await once(careless.stdout!, 'data'))[0])
+    await until(() => readFileSync(`/proc/${careless.pid}/comm`, 'utf8').trim() === 'sleep')
+    careless.stdio[3]!.destroy()
     const fields = (): string[] => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
     await until(() => fields()[0] === 'Z')
     writeFileSync(file, JSON.stringify({ pid, host: hostname(), started: fields()[19] }))

@@ -49,6 +49,12 @@ describe.skipIf(!hasMlflow)('an MLflow server that asks who is there', { timeout
       args: ['--app-name', 'basic-auth'],
       env: { MLFLOW_AUTH_CONFIG_PATH: config, MLFLOW_FLASK_SERVER_SECRET_KEY: 'for this test' },
     })
+    // It is healthy before it can tell names: the first that is asked for takes seconds.
+    const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+    const page = await fetch(`${server.url}/api/2.0/mlflow/experiments/get?experiment_id=0`, {
+      headers: { authorization },
+    })
+    expect(page.status).toBe(200)
   })
   afterAll(() => server.close())
 
