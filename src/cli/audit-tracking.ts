@@ -7,6 +7,7 @@ import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { auditServer, repair, type Finding, type Repair, type SweepAudit, type SweepTrace } from '../tracking/audit.js'
 import { MlflowClient } from '../tracking/mlflow-client.js'
 import { mlflowSettings } from '../tracking/mlflow-settings.js'
+import { sweepKeyOf } from '../tracking/projection.js'
 import { syncSweep } from './sync-sweep.js'
 
 export interface AuditOptions {
@@ -63,14 +64,15 @@ export async function auditTracking({ store, url, idleMs, clock, warn, ...option
   return { url: client.url, sweeps: await look(), repairs }
 }
 
-/** The sweep in the store that a server's runs came from: the same name and the same plan. */
+/** The sweep in the store that a server's runs came from: the same name, planned at the same time. */
 async function findJournal(
   store: Store,
-  { sweep, planHash }: Pick<SweepTrace, 'sweep' | 'planHash'>,
+  { sweep, sweepKey }: Pick<SweepTrace, 'sweep' | 'sweepKey'>,
 ): Promise<SweepFolder | undefined> {
   if (!(await store.sweepIds()).includes(sweep)) return undefined
   const folder = await SweepFolder.open(store, sweep).catch(() => undefined)
-  return planHash === undefined || folder?.plan.hash === planHash ? folder : undefined
+  if (folder === undefined) return undefined
+  return sweepKeyOf({ sweep, openedAtMs: folder.plan.createdAtMs }) === sweepKey ? folder : undefined
 }
 
 /** Whether a process runs the sweep or brings it to a server. */

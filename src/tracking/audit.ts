@@ -9,8 +9,8 @@ export type Finding =
   | { readonly kind: 'unended'; readonly run: Run }
   /** Holds what `of` holds: they have one run key. */
   | { readonly kind: 'duplicate'; readonly run: Run; readonly of: Run }
-  /** Names a parent that is not there; it belongs to `parent`, if the server has one for its sweep. */
-  | { readonly kind: 'stray'; readonly run: Run; readonly parent: Run | undefined }
+  /** Names another parent than its sweep's. */
+  | { readonly kind: 'stray'; readonly run: Run; readonly parent: Run }
   /** Planned, and without any run. */
   | { readonly kind: 'missing'; readonly trial: TrialId }
   /** The parent run has no readable plan: nobody can say what is missing. */
@@ -22,7 +22,7 @@ export interface SweepAudit {
   readonly sweep: SweepId
   readonly experimentId: string
   readonly parent: Run | undefined
-  readonly planHash: string | undefined
+  readonly sweepKey: string
   readonly running: boolean
   /** Trials in the plan; undefined when the server has no plan. */
   readonly planned: number | undefined
@@ -35,7 +35,8 @@ export interface SweepAudit {
 /** A sweep as an audit finds it before it is judged. */
 export interface SweepTrace {
   readonly sweep: SweepId
-  readonly planHash: string | undefined
+  /** `mlds.sweep_key`. */
+  readonly sweepKey: string
   /** Unix time in ms of the newest point, start or end on the server. */
   readonly lastSeenMs: number
   /** Whether every run is in a terminal state. */
@@ -61,7 +62,7 @@ export async function auditServer(
   return audits
 }
 
-/** The runs of one sweep: a name alone does not tell two people's sweeps apart, but their parent runs do. */
+/** The runs of one sweep: a name alone does not tell two people's sweeps apart, but `mlds.sweep_key` does. */
 export interface RunGroup {
   readonly parent: Run | undefined
   readonly otherParents: readonly Run[]
@@ -69,31 +70,15 @@ export interface RunGroup {
 }
 
 export function groupRuns(all: readonly Run[]): RunGroup[] {
-  const runs = withoutDuplicates(all)
-  const children = runs.filter((run) => run.tags['mlds.trial'] !== undefined)
-  const byParent = groupBy(children, (run) => run.tags['mlflow.parentRunId'] ?? '')
-  const parents = runs.filter((run) => run.tags['mlds.trial'] === undefined)
-  const planOf = (run: Run): string => `${keyOf(run)} ${run.tags['mlds.plan_hash']}`
-  const groups: RunGroup[] = [...groupBy(parents, planOf).values()].map((twins) => {
+  return [...groupBy(withoutDuplicates(all), sweepKeyIn).values()].map((runs) => {
+    const children = runs.filter((run) => run.tags['mlds.trial'] !== undefined)
+    const named = groupBy(children, (run) => run.tags['mlflow.parentRunId'] ?? '')
     // The one that most children name, so that the fewest have to move.
-    const [parent, ...otherParents] = [...twins].sort(
-      (a, b) => (byParent.get(b.id)?.length ?? 0) - (byParent.get(a.id)?.length ?? 0) || byWorth(a, b),
-    )
-    return { parent: parent!, otherParents, children: twins.flatMap((twin) => byParent.get(twin.id) ?? []) }
+    const [parent, ...otherParents] = runs
+      .filter((run) => run.tags['mlds.trial'] === undefined)
+      .sort((a, b) => (named.get(b.id)?.length ?? 0) - (named.get(a.id)?.length ?? 0) || byWorth(a, b))
+    return { parent, otherParents, children }
   })
-  const adopted = new Set(groups.flatMap((group) => group.children))
-  const strays = groupBy(
-    children.filter((run) => !adopted.has(run)),
-    (run) => run.tags['mlds.sweep']!,
-  )
-  for (const [sweep, lost] of strays) {
-    // Two sweeps of this name: nothing says which of them the run belongs to.
-    const homes = groups.filter((group) => sweepOf(group) === sweep)
-    if (homes.length === 1) {
-      groups[groups.indexOf(homes[0]!)] = { ...homes[0]!, children: [...homes[0]!.children, ...lost] }
-    } else groups.push({ parent: undefined, otherParents: [], children: lost })
-  }
-  return groups
 }
 
 /** Judges one sweep's runs; `planned` are the trials of its plan, undefined when there is none to read. */
@@ -108,10 +93,10 @@ export function auditSweep(group: RunGroup, planned: readonly TrialId[] | undefi
   ]
   const strays = children.filter((run) => run.tags['mlflow.parentRunId'] !== parent?.id)
   const unended = [...(parent === undefined ? [] : [parent]), ...children].filter((run) => !hasEnded(run))
-  const { sweep, planHash } = traceOf(group)
+  const { sweep, sweepKey } = traceOf(group)
   return {
     sweep,
-    planHash,
+    sweepKey,
     experimentId: group.children[0]?.experimentId ?? parent!.experimentId,
     parent,
     running,
@@ -157,7 +142,7 @@ export async function repair(client: MlflowClient, { sweep, findings, parent }: 
       if (!hasEnded(finding.run))
         await client.updateRun(finding.run.id, { status: 'KILLED', endMs: lastSeenMs(finding.run) })
       done.push({ sweep, run: finding.run, did: `marked as a duplicate of ${finding.of.id}` })
-    } else if (finding.kind === 'stray' && finding.parent !== undefined) {
+    } else if (finding.kind === 'stray') {
       await client.log(finding.run.id, { tags: { 'mlflow.parentRunId': finding.parent.id } })
       done.push({ sweep, run: finding.run, did: `put under its parent ${finding.parent.id}` })
     }
@@ -181,15 +166,16 @@ async function end(client: MlflowClient, run: Run, isParent: boolean): Promise<s
 }
 
 const keyOf = (run: Run): string => run.tags['mlds.run_key'] ?? run.id
-const sweepOf = ({ parent, children }: RunGroup): SweepId => (parent ?? children[0]!).tags['mlds.sweep']!
+/** Runs that something else tagged may have a name alone. */
+const sweepKeyIn = ({ tags }: Run): string => tags['mlds.sweep_key'] ?? tags['mlds.sweep']!
 const hasEnded = (run: Run): boolean => ['FINISHED', 'FAILED', 'KILLED'].includes(run.status)
 const lastSeenMs = (run: Run): number => Math.max(run.startMs, run.endMs ?? 0, run.lastPointMs ?? 0)
 
 function traceOf(group: RunGroup): SweepTrace {
   const runs = [...(group.parent === undefined ? [] : [group.parent]), ...group.otherParents, ...group.children]
   return {
-    sweep: sweepOf(group),
-    planHash: group.parent?.tags['mlds.plan_hash'],
+    sweep: runs[0]!.tags['mlds.sweep']!,
+    sweepKey: sweepKeyIn(runs[0]!),
     lastSeenMs: runs.reduce((latest, run) => Math.max(latest, lastSeenMs(run)), 0),
     allEnded: runs.every(hasEnded),
   }

@@ -236,7 +236,7 @@ export function primaryMetricTags({ metric, direction }: Objective): Tags {
 }
 
 /** The identity of a planned sweep: its name and when it was planned, which a copy of its folder shares. */
-function sweepKeyOf({ sweep, openedAtMs }: SweepInfo): string {
+export function sweepKeyOf({ sweep, openedAtMs }: Pick<SweepInfo, 'sweep' | 'openedAtMs'>): string {
   return `${sweep}:${contentHash({ sweep, openedAtMs }).slice(0, 8)}`
 }
 

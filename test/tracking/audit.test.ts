@@ -19,10 +19,13 @@ function run(tags: Record<string, string>, facts: Partial<Run> = {}): Run {
     ...facts,
   }
 }
-const parentOf = (hash: string, facts: Partial<Run> = {}): Run =>
-  run({ 'mlds.run_key': 's:sweep', 'mlds.plan_hash': hash }, facts)
-const childOf = (parent: string, trial: string, facts: Partial<Run> = {}): Run =>
-  run({ 'mlds.run_key': `s:${trial}:1`, 'mlds.trial': trial, 'mlflow.parentRunId': parent }, facts)
+/** Of the sweep s that was planned first, unless `sweepKey` says another. */
+const parentOf = (facts: Partial<Run> = {}, sweepKey = 's:1'): Run =>
+  run({ 'mlds.run_key': `${sweepKey}:sweep`, 'mlds.sweep_key': sweepKey }, facts)
+const childOf = (parent: string, trial: string, facts: Partial<Run> = {}, sweepKey = 's:1'): Run => {
+  const keys = { 'mlds.run_key': `${sweepKey}:${trial}:1`, 'mlds.sweep_key': sweepKey }
+  return run({ ...keys, 'mlds.trial': trial, 'mlflow.parentRunId': parent }, facts)
+}
 
 /** Findings as `kind name`, of every group. */
 function findings(runs: readonly Run[], planned?: readonly string[], running = false): string[] {
@@ -38,19 +41,19 @@ function findings(runs: readonly Run[], planned?: readonly string[], running = f
 
 describe('an audit', () => {
   it('finds nothing wrong with a parent and one ended run for each planned trial', () => {
-    const parent = parentOf('a')
+    const parent = parentOf()
     expect(findings([parent, childOf(parent.id, 'x'), childOf(parent.id, 'y')], ['x', 'y'])).toEqual([])
   })
 
   it('names runs that never ended, unless somebody runs the sweep', () => {
-    const parent = parentOf('a', { status: 'RUNNING' })
+    const parent = parentOf({ status: 'RUNNING' })
     const child = childOf(parent.id, 'x', { status: 'SCHEDULED' })
     expect(findings([parent, child], ['x'])).toEqual([`unended ${parent.id}`, `unended ${child.id}`])
     expect(findings([parent, child], ['x', 'y'], true)).toEqual([])
   })
 
   it('keeps of two runs with one key the one that knows its outcome, whatever order they come in', () => {
-    const parent = parentOf('a')
+    const parent = parentOf()
     const empty = childOf(parent.id, 'x', { status: 'RUNNING' })
     const child = childOf(parent.id, 'x')
     const whole = { ...child, tags: { ...child.tags, 'mlds.outcome': '{}' } }
@@ -62,18 +65,31 @@ describe('an audit', () => {
   })
 
   it('makes one of a sweep whose parent was made twice, and leaves two sweeps of one name apart', () => {
-    const [first, second] = [parentOf('a'), parentOf('a')]
+    const [first, second] = [parentOf(), parentOf()]
     const children = [childOf(first.id, 'x'), childOf(second.id, 'y'), childOf(second.id, 'z')]
     expect(findings([first, second, ...children], ['x', 'y', 'z'])).toEqual([
       `duplicate ${first.id}`,
       `stray ${children[0]!.id}`,
     ])
-    const other = parentOf('b')
-    expect(findings([first, other, childOf(first.id, 'x'), childOf(other.id, 'x')], ['x'])).toEqual([])
+    const other = parentOf({}, 's:2')
+    const theirs = childOf(other.id, 'x', {}, 's:2')
+    expect(findings([first, other, childOf(first.id, 'x'), theirs], ['x'])).toEqual([])
+  })
+
+  it('brings home a run of an unknown parent although two sweeps have its name', () => {
+    const [first, second] = [parentOf(), parentOf({}, 's:2')]
+    const lost = childOf('gone', 'x', {}, 's:2')
+    expect(findings([first, second, childOf(first.id, 'x'), lost], ['x'])).toEqual([`stray ${lost.id}`])
+  })
+
+  it('knows a parent made twice for one, though one of them is from before the sweep was extended', () => {
+    const small = parentOf()
+    const large = { ...parentOf(), tags: { ...small.tags, 'mlds.plan_hash': 'other' } }
+    expect(findings([small, large, childOf(large.id, 'x')], ['x'])).toEqual([`duplicate ${small.id}`])
   })
 
   it('takes a marked duplicate for settled as long as its original is there', () => {
-    const parent = parentOf('a')
+    const parent = parentOf()
     const kept = childOf(parent.id, 'x')
     const copy = childOf(parent.id, 'x')
     const marked = { ...copy, tags: { ...copy.tags, 'mlds.duplicate_of': kept.id } }
@@ -82,7 +98,7 @@ describe('an audit', () => {
   })
 
   it('says what is missing, and when that cannot be said', () => {
-    const parent = parentOf('a')
+    const parent = parentOf()
     expect(findings([parent, childOf(parent.id, 'x')], ['w', 'x', 'y'])).toEqual(['missing w', 'missing y'])
     expect(findings([parent, childOf(parent.id, 'x')])).toEqual(['no-plan'])
     expect(findings([childOf('gone', 'x')])).toEqual(['no-parent'])
@@ -189,6 +205,15 @@ describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
     const sound = await mlds(['audit', server.url, '--json'], { cwd })
     expect(sound).toMatchObject({ code: 0 })
     expect(read(sound)).toMatchObject({ sound: true, sweeps: [{ planned: 3, runs: 4, finished: 3, findings: [] }] })
+
+    // Grown since, and tracked nowhere: its journal is still the one that these runs came from.
+    const more = ['sweep', './gated.ts', '--set', 'n=0..3', '--name', 'killed', '--extend']
+    expect(await mlds(more, { cwd, env: { GATE: gate } })).toMatchObject({ code: 0 })
+    const [child] = (await readTrackedSweep(client, 'killed')).children
+    await makeRun(child!.experimentId, { name: child!.name, startMs: child!.startMs, tags: child!.tags })
+    const grown = await mlds(['audit', server.url, '--repair', '--json'], { cwd })
+    expect(read(grown), grown.stderr).toMatchObject({ sound: true, sweeps: [{ planned: 4, runs: 5, finished: 4 }] })
+    expect(read(grown).repairs).toMatchObject([{ did: expect.stringContaining('from its journal') as string }])
   })
 
   it('without the journal ends and marks runs, and deletes no result', async () => {
