@@ -16,7 +16,11 @@ import { MldsError, UnknownNameError } from '../errors.js'
 import type { Store } from '../store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
-type RemoteFlags = { readonly nats?: string | undefined; readonly tenant: string }
+interface RemoteFlags {
+  readonly nats?: string | undefined
+  readonly tenant: string
+  readonly experiment?: string | undefined
+}
 
 export default class Resume extends BaseCommand {
   static override description = 'Runs what a sweep still lacks; finished trials are never touched'
@@ -34,6 +38,10 @@ export default class Resume extends BaseCommand {
     workers: workersFlag(),
     nats: natsFlag(),
     tenant: tenantFlag(),
+    experiment: Flags.string({
+      description: 'the file of an experiment that is not built in, for a sweep that comes from the NATS server',
+      helpValue: 'FILE',
+    }),
     engine: engineFlag(),
     track: trackFlag,
     'track-checkpoints': trackCheckpointsFlag,
@@ -80,10 +88,10 @@ export default class Resume extends BaseCommand {
     try {
       return await SweepFolder.open(store, await resolveSweepId(store, wanted))
     } catch (error) {
-      const { nats, tenant } = flags
+      const { nats, tenant, experiment } = flags
       if (nats === undefined || !(error instanceof MldsError) || !['UNKNOWN', 'STORE'].includes(error.code)) throw error
       const { fetchSweep } = await import('../library/remote.js')
-      const sweep = await fetchSweep(store, { nats, tenant }, wanted)
+      const sweep = await fetchSweep(store, { nats, tenant }, wanted, experiment)
       process.stderr.write(`${sweep.id} is not in this store: its plan comes from the NATS server\n`)
       return sweep
     }

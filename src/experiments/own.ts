@@ -15,6 +15,12 @@ export type OwnSource =
   /** An object of the program that runs the sweep; nothing else can open it. */
   | { readonly kind: 'program' }
 
+/** An experiment that is not built in, under the name that its code has given it. */
+export interface OwnExperiment {
+  readonly name: string
+  readonly source: OwnSource
+}
+
 /**
  * A person's own experiment. Its name carries a hash of what it is made of (the file and every file it imports by a
  * relative path; or the command and the files it names), so that a trial's id changes when the code does: results of
@@ -60,6 +66,13 @@ export function inProgram(experiment: Experiment): Experiment {
 
 const nameWithHash = (name: string, hash: string): string =>
   `${name.replace(/[^a-zA-Z0-9._-]+/g, '-')}.${hash.slice(0, 8)}`
+
+/** The experiment of a plan, if it is not built in. */
+export const ownOf = ({ experiment, spec }: { experiment: string; spec: { own?: OwnSource } }): OwnExperiment[] =>
+  spec.own === undefined ? [] : [{ name: experiment, source: spec.own }]
+
+/** What its author calls an experiment that is not built in; `undefined` for the name of one that is. */
+export const authorsName = (name: string): string | undefined => /^(.*)\.[0-9a-f]{8}$/.exec(name)?.[1]
 
 function hashOf(source: Exclude<OwnSource, { kind: 'program' }>): string {
   if (source.kind === 'command') return hashCommand(source.command)

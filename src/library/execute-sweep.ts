@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { systemClock } from '../clock.js'
 import { MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
+import { ownOf } from '../experiments/own.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import type { Engine } from '../nn/engine.js'
 import type { Store } from '../store.js'
@@ -296,8 +297,10 @@ export async function openBackendFor(
     return sweep.plan.spec.own?.kind === 'program'
       ? openInlineFor(store, sweep, experiment, workers)
       : openThreadsFor(store, sweep, experiment, workers)
-  if (sweep.plan.spec.own !== undefined)
-    throw new MldsError('USAGE', `--nats: an experiment of one's own runs on threads only: ${sweep.plan.experiment}`)
+  if (sweep.plan.spec.own?.kind === 'program')
+    throw new MldsError('USAGE', `an object of a program can't be run by workers: ${sweep.plan.experiment}`, {
+      hint: 'export it from a file of its own, which workers are given too: mlds worker start --experiment FILE',
+    })
   const { openRemoteFor } = await import('./remote.js')
   return openRemoteFor(store, sweep, experiment, { ...remote, say })
 }
@@ -356,7 +359,7 @@ async function openThreadsFor(
     logsFolder: join(sweep.folder, 'logs'),
     datasets,
     experimentModules: [],
-    ...(sweep.plan.spec.own === undefined ? {} : { own: sweep.plan.spec.own }),
+    own: ownOf(sweep.plan),
   })
 }
 

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
 import { SpecError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
+import type { OwnExperiment, OwnSource } from '../experiments/own.js'
 import { canonicalName, findExperiment, moduleFile } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { makePlan, type Plan } from '../sweeps/plan.js'
@@ -50,7 +51,7 @@ export async function planSpec(
 }
 
 /** The spec with all that a person's own experiment needs to be opened again from it alone. */
-async function settleOwn(spec: SweepSpec): Promise<SweepSpec> {
+export async function settleOwn(spec: SweepSpec): Promise<SweepSpec> {
   if (spec.own?.kind !== 'command') return spec
   const { withAxes } = await import('../experiments/command.js')
   // What a program's axes are is known from the values they are given.
@@ -90,6 +91,21 @@ export async function readTarget(target: string): Promise<SweepSpec> {
     )
   }
   return parseSweepFile(text, target, await ownParser(dirname(resolve(target))))
+}
+
+/** The experiment that a file is or names. @throws SpecError when that is a built-in one, or none. */
+export async function readOwn(file: string): Promise<OwnSource> {
+  const { own, experiment } = await readTarget(file)
+  if (own === undefined)
+    throw new SpecError(file, `no experiment of one's own is here, but a built-in one's name: ${experiment}`)
+  return own
+}
+
+/** The same, under the name that its code gives it. @throws SpecError. */
+export async function nameOwn(file: string): Promise<OwnExperiment> {
+  const { openOwn } = await import('../experiments/own.js')
+  const source = await readOwn(file)
+  return { name: (await openOwn(source)).name, source }
 }
 
 /** Tells modules and commands from built-in experiments; `folder` is what relative paths start from. */

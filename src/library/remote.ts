@@ -1,21 +1,23 @@
 import { readFileSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { systemClock } from '../clock.js'
 import { openData } from '../data/catalog.js'
 import { MldsError, StoreError, UnavailableError, UnknownNameError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
+import { authorsName, ownOf, reopenOwn } from '../experiments/own.js'
 import { replaceFile } from '../replace-file.js'
 import type { Store } from '../store.js'
 import { defaultLimits } from '../sweeps/run-sweep.js'
-import { resolveSweepId, SweepFolder } from '../sweeps/sweep-folder.js'
+import { parsePlan, resolveSweepId, SweepFolder, type StoredPlan } from '../sweeps/sweep-folder.js'
 import type { EngineName, Trial } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
 import type { SweepMessage } from '../worker/remote/protocol.js'
 import type { DatasetOffer } from '../worker/remote/remote-backend.js'
 import type { OrchestratorBroker } from '../worker/remote/streams.js'
+import { readOwn, settleOwn } from './plan-target.js'
 
 /** Which NATS server, and whose queue on it. */
 export interface NatsTarget {
@@ -71,7 +73,7 @@ export async function openRemoteFor(
     record: {
       sweep: sweep.id,
       planHash: plan.hash,
-      planBytes: await readFile(sweep.planFile),
+      planBytes: withoutOwn(plan),
       total: plan.trials.length,
       codeVersion,
       engine: run.engine,
@@ -88,6 +90,12 @@ export async function openRemoteFor(
   await rememberTarget(sweep, run)
   await worker?.start()
   return backend
+}
+
+/** The plan for others: a command line or a path of this host is nothing to be told, or to be run elsewhere. */
+function withoutOwn(plan: StoredPlan): Uint8Array {
+  const { own: _, ...spec } = plan.spec
+  return Buffer.from(`${JSON.stringify({ ...plan, spec })}\n`)
 }
 
 /** Threads of this process as one more worker: it takes trials from the same queue as those on other hosts. */
@@ -115,6 +123,7 @@ class LocalWorker {
       clock: systemClock,
       logsFolder: join(this.sweep.folder, 'logs'),
       experimentModules: [],
+      own: ownOf(this.sweep.plan),
       drain: this.#end.signal,
       abort: this.#end.signal,
       say,
@@ -218,16 +227,39 @@ export async function findSweepOn(broker: OrchestratorBroker, wanted: string): P
 /**
  * Makes a sweep's folder here from what the server keeps, so that it can be resumed: its plan; results are taken over
  * when it runs.
+ * @param file the experiment, when it is not built in: no server hands it out.
+ * @throws MldsError when such a file is missing, or is of another version.
  */
-export async function fetchSweep(store: Store, target: NatsTarget, wanted: string): Promise<SweepFolder> {
+export async function fetchSweep(
+  store: Store,
+  target: NatsTarget,
+  wanted: string,
+  file: string | undefined,
+): Promise<SweepFolder> {
   const { fetchPlan } = await import('../worker/remote/sweeps.js')
   return withTenant(target, async (broker) => {
     const found = await findSweepOn(broker, wanted)
+    const plan = parsePlan(Buffer.from(await fetchPlan(broker, store, found)).toString(), `NATS, sweep ${found.sweep}`)
     const folder = store.sweepFolder(found.sweep)
+    const adopted = await adopt(plan, file)
     await mkdir(folder, { recursive: true })
-    await replaceFile(join(folder, 'plan.json'), await fetchPlan(broker, store, found))
+    await replaceFile(join(folder, 'plan.json'), Buffer.from(`${JSON.stringify(adopted)}\n`))
     return SweepFolder.open(store, found.sweep)
   })
+}
+
+/** The plan of another host, which runs this host's own code or none: what stood in it is not believed. */
+async function adopt(plan: StoredPlan, file: string | undefined): Promise<StoredPlan> {
+  const { own: _, ...spec } = plan.spec
+  if (authorsName(plan.experiment) === undefined) return { ...plan, spec }
+  if (file === undefined)
+    throw new MldsError('USAGE', `the experiment of sweep ${plan.sweep} is not built in: ${plan.experiment}`, {
+      hint: `give the file that the sweep was started with: mlds resume ${plan.sweep} --nats URL --experiment FILE`,
+    })
+  const source = await readOwn(file)
+  const { own } = await settleOwn({ ...spec, own: source })
+  await reopenOwn(source, plan.experiment)
+  return { ...plan, spec: { ...spec, own: own! } }
 }
 
 /** Pauses or cancels a sweep, whoever runs it. @returns who does, and how many trials were taken back. */

@@ -15,7 +15,14 @@ import type { ClosingFlag, EventsMessage, PortMessage, ThreadData, ThreadTask, T
 
 if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
 const port = parentPort
-const { storeFolder, logsFolder, datasets, experimentModules, own, closing } = workerData as ThreadData & ClosingFlag
+const {
+  storeFolder,
+  logsFolder,
+  datasets,
+  experimentModules,
+  own = [],
+  closing,
+} = workerData as ThreadData & ClosingFlag
 const store = openStore(storeFolder)
 mkdirSync(logsFolder, { recursive: true })
 
@@ -32,8 +39,10 @@ async function experimentOf(name: string): Promise<Experiment> {
   extraExperiments ??= Promise.all(
     experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>),
   ).then((modules) => new Map(modules.map(({ default: experiment }) => [experiment.name, experiment])))
+  const source = own.find((known) => known.name === name)?.source
   return (
-    (await extraExperiments).get(name) ?? experimentNamed({ experiment: name, spec: own === undefined ? {} : { own } })
+    (await extraExperiments).get(name) ??
+    experimentNamed({ experiment: name, spec: source === undefined ? {} : { own: source } })
   )
 }
 

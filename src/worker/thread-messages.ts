@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Dataset } from '../data/dataset.js'
-import type { OwnSource } from '../experiments/own.js'
+import type { OwnExperiment } from '../experiments/own.js'
 import type { Assignment, TrialEvent, TrialId } from '../trial.js'
 
 /** Everything that crosses between the main thread and a worker thread. */
@@ -14,8 +14,8 @@ export interface ThreadData {
   readonly datasets: readonly Dataset[]
   /** Modules that default-export further experiments, as file URLs. */
   readonly experimentModules: readonly string[]
-  /** The sweep's own experiment, when it is not built in. */
-  readonly own?: OwnSource
+  /** Experiments that are not built in. Default: none. */
+  readonly own?: readonly OwnExperiment[]
 }
 
 /** Raised by the main thread before it takes the pool down: a thread that sees it starts nothing more. */

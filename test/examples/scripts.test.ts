@@ -28,10 +28,10 @@ function runExample(name: string, env: Record<string, string>): Promise<Finished
 }
 
 describe.skipIf(!hasNats)('5-remote.sh', () => {
-  it('runs a sweep on two workers and proves it whole', { timeout: 240_000 }, async () => {
+  it('runs sweeps on two workers, one of an own experiment, and proves them whole', { timeout: 240_000 }, async () => {
     const { code, stdout, stderr } = await runExample('5-remote.sh', { PORT: String(await freePort()) })
     expect(stderr).not.toMatch(/Error/)
-    expect(stdout).toMatch(/(\d+) of \1 trials finished/)
+    expect(stdout.match(/(\d+) of \1 trials finished/g)).toHaveLength(2)
     expect(code).toBe(0)
   })
 })

@@ -78,13 +78,6 @@ describe("a person's own experiment", () => {
       ['a.ts', 'b.ts', 'c/index.ts'].map((name) => join(folder, name)),
     )
   })
-
-  it('does not go to remote workers, and says so', async () => {
-    const cwd = folderWith({ 'mine.ts': smallest, 'target.ts': 'export const target: number = 3\n' })
-    const { code, stderr } = await mlds(['sweep', 'mine.ts', '--nats', 'nats://127.0.0.1:1'], { cwd })
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/an experiment of one's own runs on threads only/)
-  })
 })
 
 describe('the examples', () => {

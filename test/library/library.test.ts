@@ -39,6 +39,14 @@ describe('mlds as a library', () => {
     expect(await openSweep('latest', { store }).then(({ id }) => id)).toBe(sweep.id)
   })
 
+  it('does not send an experiment of the program to workers, and says what to do', async () => {
+    const remote = { store: join(temporaryFolder(), 'store'), nats: 'nats://127.0.0.1:1' }
+    await expect(runSweep({ experiment: walk }, remote)).rejects.toMatchObject({
+      message: expect.stringMatching(/^an object of a program can't be run by workers: walk\.[0-9a-f]{8}$/) as string,
+      hint: expect.stringContaining('--experiment FILE') as string,
+    })
+  })
+
   it('resumes by running the same again, grows with extend, and starts nothing twice', async () => {
     const store = join(temporaryFolder(), 'store')
     const events: string[] = []

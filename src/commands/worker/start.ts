@@ -7,7 +7,10 @@ import { natsFlag, tenantFlag } from '../../cli/flags.js'
 export default class WorkerStart extends BaseCommand {
   static override description =
     'Starts a worker that takes trials of remote sweeps from NATS; Ctrl-C lets what runs finish (SIGTERM for a while), twice hands it back'
-  static override examples = ['<%= config.bin %> worker start --nats nats://host:4222 --slots 4']
+  static override examples = [
+    '<%= config.bin %> worker start --nats nats://host:4222 --slots 4',
+    '<%= config.bin %> worker start --nats nats://host:4222 --experiment mine.ts --experiment train.yaml',
+  ]
   static override flags = {
     nats: natsFlag(),
     tenant: tenantFlag(),
@@ -18,6 +21,15 @@ export default class WorkerStart extends BaseCommand {
       max: 256,
       default: async () => availableParallelism(),
       helpValue: 'N',
+    }),
+    experiment: Flags.string({
+      description:
+        'an experiment that is not built in (a module, or a sweep file that names one or a command): run it too',
+      helpValue: 'FILE',
+      multiple: true,
+      multipleNonGreedy: true,
+      default: [],
+      defaultHelp: async () => '',
     }),
     grace: Flags.integer({
       description: 'seconds after SIGTERM before what still runs is handed back',
@@ -30,12 +42,15 @@ export default class WorkerStart extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerStart)
     const store = await this.openStore(flags.store)
+    const { nameOwn } = await import('../../library/plan-target.js')
     const { connectNats } = await import('../../worker/remote/connect.js')
     const { runWorker, workerName } = await import('../../worker/remote/worker-process.js')
     const { systemClock } = await import('../../clock.js')
     const { listenForInterruption } = await import('../../cli/signals.js')
     const say = (message: string): void => void process.stderr.write(`${message}\n`)
     const name = workerName()
+    const own = await Promise.all(flags.experiment.map((file) => nameOwn(file)))
+    for (const [i, one] of own.entries()) say(`experiment ${one.name}: ${flags.experiment[i]}`)
     const interruption = listenForInterruption(say)
     const handBack = new AbortController()
     interruption.abort.addEventListener('abort', () => handBack.abort())
@@ -57,6 +72,7 @@ export default class WorkerStart extends BaseCommand {
         store,
         clock: systemClock,
         experimentModules: [],
+        own,
         drain: interruption.drain,
         abort: handBack.signal,
         say,

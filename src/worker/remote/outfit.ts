@@ -3,6 +3,7 @@ import { readImages, type AddedFacts } from '../../data/added.js'
 import type { Dataset } from '../../data/dataset.js'
 import { DataError, MldsError } from '../../errors.js'
 import type { Experiment } from '../../experiments/experiment.js'
+import { authorsName, reopenOwn, type OwnExperiment } from '../../experiments/own.js'
 import { findExperiment } from '../../experiments/registry.js'
 import type { Store } from '../../store.js'
 import { codeVersion } from '../../version.js'
@@ -14,15 +15,16 @@ export class Outfit {
   readonly #catalog
   /** Data sets that came from the server, by fingerprint. */
   readonly #fetched = new Map<string, Promise<Dataset>>()
-  readonly #own: Promise<Map<string, Experiment>>
+  readonly #extra: Promise<Map<string, Experiment>>
 
   constructor(
     private readonly store: Store,
     experimentModules: readonly string[],
+    private readonly own: readonly OwnExperiment[],
     private readonly version = codeVersion,
   ) {
     this.#catalog = openData(store)
-    this.#own = Promise.all(experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>)).then(
+    this.#extra = Promise.all(experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>)).then(
       (modules) => new Map(modules.map(({ default: experiment }) => [experiment.name, experiment])),
     )
   }
@@ -37,7 +39,7 @@ export class Outfit {
     const { trial, parents } = assignment
     if (!isCompatible(this.version, needed))
       throw new MldsError('VERSION', `this worker has mlds ${this.version} (the sweep was planned by ${needed})`)
-    const experiment = (await this.#own).get(trial.experiment) ?? (await findExperiment(trial.experiment))
+    const experiment = (await this.#extra).get(trial.experiment) ?? (await this.#find(trial.experiment))
     if (experiment.version !== trial.version)
       throw new MldsError(
         'VERSION',
@@ -55,6 +57,21 @@ export class Outfit {
     for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
       await fetchObject(broker.objects, this.store, ref)
     return found
+  }
+
+  /** A person's own is looked at anew for each trial: its name is that of its code, which may have changed. */
+  async #find(name: string): Promise<Experiment> {
+    const title = authorsName(name)
+    if (title === undefined) return findExperiment(name)
+    const known = this.own.find((one) => one.name === name)
+    if (known !== undefined) return reopenOwn(known.source, name)
+    const other = this.own.find((one) => authorsName(one.name) === title)
+    throw new MldsError(
+      'EXPERIMENT',
+      other === undefined
+        ? `this worker does not have the experiment ${name}: mlds worker start --experiment FILE gives it one`
+        : `the experiment ${title} is of another version here: ${other.name} (the sweep was planned with ${name})`,
+    )
   }
 
   async #open(dataset: DatasetMessage, broker: Broker): Promise<Dataset> {

@@ -216,6 +216,8 @@ export const workerMessage = z.object({
   free: count,
   running: z.array(z.object({ sweep: name, trial: hash16, attempt: ordinal, sinceMs: z.number() })),
   draining: z.boolean(),
+  /** Experiments it has that are not built in. */
+  experiments: z.array(name).max(1_000).exactOptional(),
   /** Trials run to an outcome, messages thrown away as malformed, trials left to other workers, results that came too late. */
   done: count,
   malformed: count,

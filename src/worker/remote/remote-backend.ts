@@ -438,9 +438,14 @@ export class RemoteBackend implements Backend {
   async #refuse(flight: Flight, { worker, error }: Extract<EventMessage, { type: 'refused' }>): Promise<void> {
     flight.refusals.set(worker, error)
     this.#warnOnce(`${worker} leaves trials to others: ${error.message}`)
-    const able = this.#fleet!.workers().filter(({ draining }) => !draining)
-    if (able.length === 0 || able.some((other) => !flight.refusals.has(other.worker))) return
+    if (this.#mayStillRun(flight) ?? true) return
     await this.#conclude(flight, { state: 'failed', error })
+  }
+
+  /** Whether a worker has not left the trial to others yet; `undefined` while there is no worker at all. */
+  #mayStillRun({ refusals }: Flight): boolean | undefined {
+    const staying = this.#fleet!.workers().filter(({ draining }) => !draining)
+    return staying.length === 0 ? undefined : staying.some(({ worker }) => !refusals.has(worker))
   }
 
   /** Commits an outcome in place of a worker; if one has committed meanwhile, that counts. */
@@ -477,6 +482,8 @@ export class RemoteBackend implements Backend {
     this.#exhausted.set(stored.subject, letter.stream_seq)
     const flight = this.#flights.get(run.trial)
     if (flight?.generation !== run.generation) return
+    // Deliveries to workers that can't run it say nothing of the trial while another can and is busy.
+    if (flight.refusals.size > 0 && this.#mayStillRun(flight) !== false) return this.#enqueue(flight).catch(() => {})
     const refused = [...flight.refusals].map(([worker, { message: why }]) => `; ${worker}: ${why}`).join('')
     await this.#conclude(flight, {
       state: 'dead',

@@ -7,6 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { Clock } from '../../clock.js'
 import type { Dataset } from '../../data/dataset.js'
 import { MldsError, UnavailableError } from '../../errors.js'
+import type { OwnExperiment } from '../../experiments/own.js'
 import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment } from '../../trial.js'
 import { codeVersion } from '../../version.js'
@@ -66,6 +67,8 @@ export interface WorkerOptions {
   readonly logsFolder?: string
   /** Modules that default-export further experiments, as file URLs. */
   readonly experimentModules: readonly string[]
+  /** Experiments that are not built in, which it was given. Default: none. */
+  readonly own?: readonly OwnExperiment[]
   /** Take no more trials; end when those that run have ended. */
   readonly drain: AbortSignal
   /** Hand back what runs and end. */
@@ -104,6 +107,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       logsFolder: options.logsFolder ?? join(store.folder, 'worker-logs'),
       datasets: [],
       experimentModules: options.experimentModules,
+      own: options.own ?? [],
     })
     try {
       await new Worker(options, broker, threads).work()
@@ -148,7 +152,7 @@ class Worker {
     private readonly broker: Broker,
     private readonly threads: ThreadsBackend,
   ) {
-    this.#outfit = new Outfit(options.store, options.experimentModules, options.codeVersion)
+    this.#outfit = new Outfit(options.store, options.experimentModules, options.own ?? [], options.codeVersion)
     this.#startedAtMs = options.clock.now()
   }
 
@@ -200,7 +204,7 @@ class Worker {
   }
 
   async #introduce(): Promise<void> {
-    const { name, slots, clock, connection, drain } = this.options
+    const { name, slots, clock, connection, drain, own = [] } = this.options
     const words: WorkerMessage = {
       v: protocolVersion,
       worker: name,
@@ -216,6 +220,7 @@ class Worker {
         sinceMs,
       })),
       draining: drain.aborted,
+      ...(own.length === 0 ? {} : { experiments: own.map((one) => one.name) }),
       ...this.#tally,
       startedAtMs: this.#startedAtMs,
       atMs: clock.now(),

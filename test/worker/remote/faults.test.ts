@@ -70,6 +70,27 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(said.join('\n') + old.said.join('\n')).toContain('this worker has mlds 99.0.0')
   })
 
+  it('does not call a trial dead for deliveries to workers that leave it to one who is busy', async () => {
+    const broker = await lab.broker('busy', 300)
+    await broker.jsm.consumers.delete(broker.names.trials, broker.names.durable)
+    await broker.jsm.consumers.add(broker.names.trials, { ...consumerConfig(broker.names, 300), max_deliver: 2 })
+    const { backend, listener } = await lab.backend('busy')
+    const able = await lab.worker('busy', { slots: 1 })
+    const [first, second] = [toyAssignment({}, { interactive: true }), toyAssignment({})]
+    await backend.start(first)
+    await listener.until((event) => event.type === 'report')
+    let refused = 0
+    broker.nc.subscribe(broker.names.event({ trial: second.trial.id }), { callback: () => void refused++ })
+    await lab.worker('busy', { codeVersion: '99.0.0', slots: 1 })
+    await backend.start(second)
+    // One delivery more than the server makes of a message.
+    await until(() => refused > 2)
+    await backend.stop(first.trial.id, 'seen enough')
+    await listener.untilEnded([second.trial.id])
+    expect(able.said.join()).not.toContain('left to other workers')
+    expect(listener.of(second.trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { state: 'finished' } })
+  })
+
   it('fails a trial that every worker leaves to others, with what they say', async () => {
     await lab.worker('nobody', { codeVersion: '99.0.0' })
     const { backend, listener } = await lab.backend('nobody', { codeVersion: '1.2.3' })
