@@ -1,7 +1,7 @@
 import { betweenGroupShare, principalComponents, type PcaOptions } from '../analysis/pca.js'
 import { tSne } from '../analysis/t-sne.js'
 import { norm, addScaled } from '../analysis/vectors.js'
-import { paths } from '../figures/paths.js'
+import { paths, type PathPoint } from '../figures/paths.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
@@ -114,14 +114,6 @@ const reduceSpace = {
   }),
 }
 
-/** One point of the figure. */
-export interface PathPoint {
-  readonly run: string
-  readonly epoch: number
-  readonly accuracy: number
-  readonly x: number
-  readonly y: number
-}
 export const pointsName = 'points.json'
 
 /** All runs that differ in nothing but their seeds, drawn together; works on stored snapshots. */
@@ -135,7 +127,7 @@ const reduce = defineStage({
     const net = pathNet()
     const [from, to] = scopeBounds(net, scope)
     const rows: Float32Array[] = []
-    const labels: Omit<PathPoint, 'x' | 'y'>[] = []
+    const labels: Omit<PathPoint, 'x' | 'y' | 'z'>[] = []
     const names = runNames(context.parents.map(({ trial }) => trial.seeds))
     for (const [i, parent] of context.parents.entries()) {
       const list = JSON.parse(Buffer.from(await context.load(parent, listName)).toString()) as Snapshot[]
@@ -146,18 +138,26 @@ const reduce = defineStage({
     }
     const runs = labels.map(({ run }) => run)
     const { points, explained } = reducePaths(rows, runs, reduction, context.seeds.shuffle)
-    const drawn = labels.map((label, i): PathPoint => ({ ...label, x: points[i]![0] ?? 0, y: points[i]![1] ?? 0 }))
+    const drawn = labels.map((label, i): PathPoint => {
+      const [x = 0, y = 0, z = 0] = Array.from(points[i]!)
+      return { ...label, x, y, z }
+    })
     await context.save(pointsName, Buffer.from(JSON.stringify(drawn)))
     return {
       rows: rows.length,
       runs: context.parents.length,
       'between-runs/share': betweenGroupShare(rows, runs),
-      ...(explained.length === 0
-        ? {}
-        : { 'explained/1': explained[0]!, 'explained/2': (explained[0] ?? 0) + (explained[1] ?? 0) }),
+      ...explainedBy(explained),
     }
   },
 })
+
+/** What the first, the first two and the first three components explain together; nothing of t-SNE, which explains none. */
+function explainedBy(shares: readonly number[]): Metrics {
+  if (shares.length === 0) return {}
+  let sum = 0
+  return Object.fromEntries([0, 1, 2].map((k) => [`explained/${k + 1}`, (sum += shares[k] ?? 0)]))
+}
 
 /** One name a run, all different: its init seed where that tells them apart, else every seed. */
 export function runNames(seeds: readonly Seeds[]): string[] {
@@ -177,8 +177,11 @@ function scopeBounds(net: Net, scope: (typeof scopes)[number]): [number, number]
 /** t-SNE sees the rows in so many principal components: their distances are all it looks at. */
 const componentsForTSne = 50
 
+/** As many as the figures in space show. */
+const dimensions = 3
+
 /**
- * Points in the plane for the rows of all runs. `explained` are shares of the joint variance along each axis; for runs
+ * Points in space for the rows of all runs, in the plane for t-SNE. `explained` are shares of the joint variance along each axis; for runs
  * reduced one by one the mean of their shares, for t-SNE none.
  */
 export function reducePaths(
@@ -188,7 +191,7 @@ export function reducePaths(
   seed: number,
 ): { points: readonly ArrayLike<number>[]; explained: readonly number[] } {
   const joint = (of: readonly ArrayLike<number>[], options: PcaOptions) => {
-    const { coordinates, explained } = principalComponents(of, options)
+    const { coordinates, explained } = principalComponents(of, { count: dimensions, ...options })
     return { points: coordinates, explained }
   }
   switch (reduction) {
@@ -210,7 +213,10 @@ export function reducePaths(
         indexes.forEach((i, k) => (points[i] = own.points[k]!))
         shares.push(own.explained)
       }
-      return { points, explained: [0, 1].map((k) => shares.reduce((sum, s) => sum + (s[k] ?? 0), 0) / shares.length) }
+      return {
+        points,
+        explained: [0, 1, 2].map((k) => shares.reduce((sum, s) => sum + (s[k] ?? 0), 0) / shares.length),
+      }
     }
     case 't-sne': {
       const { points } = joint(rows, { count: componentsForTSne })
@@ -275,15 +281,23 @@ const reductionWords = {
   't-sne': 't-SNE',
 } as const
 
+const scopeWords = { layer1: 'layer 1', whole: 'the whole net' } as const
+/** The plane for each reduction, as pca.py; space for two of them, as pca3d.py. */
+const drawings = [
+  ...reductions.map((reduction) => ({ reduction, dimensions: 2 }) as const),
+  ...(['joint', 'per-run'] as const).map((reduction) => ({ reduction, dimensions: 3 }) as const),
+]
+
 const figures = (['layer1', 'whole'] as const).flatMap((scope) =>
-  reductions.map((reduction) =>
+  drawings.map(({ reduction, dimensions }) =>
     paths({
-      name: `paths-${scope}-${reduction}`,
-      caption: `Snapshots of ${scope === 'whole' ? 'the whole net' : 'the first layer'} on their way, one colour a run, with test accuracy in per cent: ${reductionWords[reduction]}.`,
-      title: `Paths of ${scope === 'whole' ? 'the whole net' : 'layer 1'}: ${reductionWords[reduction]}`,
+      name: `paths-${scope}-${reduction}${dimensions === 3 ? '-3d' : ''}`,
+      caption: `Snapshots of ${scopeWords[scope]} on their way${dimensions === 3 ? ' through space (grey: their shadows)' : ''}, one colour a run, with test accuracy in per cent: ${reductionWords[reduction]}.`,
+      title: `Paths of ${scopeWords[scope]}: ${reductionWords[reduction]}`,
       select: (records) => having(finished(records, 'reduce'), { scope, reduction }),
       artifact: pointsName,
       axis: reduction === 't-sne' ? 't-SNE' : 'component',
+      dimensions,
     }),
   ),
 )
@@ -291,7 +305,7 @@ const figures = (['layer1', 'whole'] as const).flatMap((scope) =>
 export const pca = defineExperiment({
   name: 'pca',
   aliases: ['pca3d'],
-  version: 1,
+  version: 2,
   title: 'Paths of training in weight space',
   question: 'Where do independent trainings travel in weight space?',
   source: 'pca.py of the 2018 course (HW1-2); Lorch 2016; Li et al. 2018; Antognini and Sohl-Dickstein 2018',

@@ -1,5 +1,7 @@
 import type { TrialRecord } from '../trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
+import { labelSize, withRoom } from './labels.js'
+import { boxLabels, boxLines, boxOf, pageOf, seen, type BoxAxis } from './projection.js'
 import { varyingAxes, withResult } from './select.js'
 import { coloured, frame, size } from './style.js'
 
@@ -8,18 +10,22 @@ export interface PathsOptions {
   readonly caption: string
   readonly title: string
   readonly select: (records: readonly TrialRecord[]) => readonly TrialRecord[]
-  /** Holds the points as JSON: run, epoch, accuracy, x and y of each. */
+  /** Holds the points as JSON. */
   readonly artifact: string
   /** What the axes are called, before their number. */
   readonly axis: string
+  /** 3 draws them in a box (default 2). */
+  readonly dimensions?: 2 | 3
 }
 
-interface Point {
+/** One point of the figure, as a trial saves them (a JSON list). */
+export interface PathPoint {
   readonly run: string
   readonly epoch: number
   readonly accuracy: number
   readonly x: number
   readonly y: number
+  readonly z: number
 }
 
 /** Points of several runs joined in their order, one colour a run, labelled with the accuracy where there is room. */
@@ -60,63 +66,33 @@ function settingsOf(records: readonly TrialRecord[], all: readonly TrialRecord[]
   return trained.map((record) => axes.map((axis) => `${axis} ${String(record?.trial.params[axis])}`).join(', '))
 }
 
-function picture(options: PathsOptions, record: TrialRecord, points: readonly Point[], setting: string): Picture {
+function picture(options: PathsOptions, record: TrialRecord, points: readonly PathPoint[], setting: string): Picture {
+  const { dimensions = 2, axis } = options
   const runs = [...new Set(points.map(({ run }) => run))]
-  const frameOf = { x: padded(points.map(({ x }) => x)), y: padded(points.map(({ y }) => y)) }
-  const labelled = withRoom(points, frameOf)
-  const at = (field: 'x' | 'y', number: number): object => ({
-    field,
-    type: 'quantitative',
-    title: `${options.axis} ${number}`,
-    scale: { domain: frameOf[field], nice: false, zero: false },
-    axis: { tickCount: 8 },
-  })
-  const encoding = { x: at('x', 1), y: at('y', 2), color: coloured('run', null, runs) }
-  const share = record.metrics['explained/2']
+  const share = record.metrics[`explained/${dimensions}`]
   const subtitle = [
     ...(setting === '' ? [] : [setting]),
-    `${runs.length} runs, ${points.length} snapshots`,
+    `${runs.length} run${runs.length === 1 ? '' : 's'}, ${points.length} snapshots`,
     ...(share === undefined ? [] : [`the axes explain ${(share * 100).toFixed(0)} % of the variance`]),
     'labels: test accuracy (%)',
   ]
-  const view = {
-    ...size,
-    height,
-    layer: [
-      {
-        data: { values: points },
-        mark: { type: 'line', strokeWidth: 1, opacity: 0.6 },
-        encoding: { ...encoding, order: { field: 'epoch', type: 'quantitative' } },
-      },
-      { data: { values: points }, mark: { type: 'point', filled: true, size: 26, opacity: 0.9 }, encoding },
-      {
-        data: { values: labelled },
-        mark: { type: 'text', fontSize: labelSize.font, baseline: 'middle' },
-        encoding: { ...encoding, text: { field: 'label', type: 'nominal' } },
-      },
-    ],
-  }
+  const view = dimensions === 3 ? inSpace(points, runs, axis) : inPlane(points, runs, axis)
   return { subtitle: subtitle.join(' · '), view }
 }
 
-const height = 460
-/** Pixels that a label such as `95.3` takes, with a little air. */
-const labelSize = { font: 10, width: 28, height: 12 }
-/** Where a label may stand about its point, in pixels from one centre to the other, the best place first. */
-const places = [
-  [0, -11],
-  [20, 0],
-  [-20, 0],
-  [0, 11],
-  [19, -9],
-  [-19, -9],
-  [19, 9],
-  [-19, 9],
-] as const
+const viewSize = { ...size, height: 460 }
 
-interface Frame {
-  readonly x: readonly [number, number]
-  readonly y: readonly [number, number]
+function inPlane(points: readonly PathPoint[], runs: readonly string[], axis: string): object {
+  const domains = { x: padded(points.map(({ x }) => x)), y: padded(points.map(({ y }) => y)) }
+  const at = (field: 'x' | 'y', number: number): object => ({
+    field,
+    type: 'quantitative',
+    title: `${axis} ${number}`,
+    scale: { domain: domains[field], nice: false, zero: false },
+    axis: { tickCount: 8 },
+  })
+  const encoding = { x: at('x', 1), y: at('y', 2), color: coloured('run', null, runs) }
+  return { ...viewSize, layer: pathLayers(points, withRoom(points, { ...domains, ...viewSize }), encoding) }
 }
 
 /** The ends of an axis that leaves room for labels about its outermost values. */
@@ -126,46 +102,50 @@ function padded(values: readonly number[]): [number, number] {
   return [low - room, high + room]
 }
 
-interface Label extends Point {
-  readonly label: string
-}
-
-/**
- * Labels that lie on no point, path or other label and inside the frame, at the place where they stand; the first and
- * last points of runs choose before others, and a point without room has none.
- */
-function withRoom(points: readonly Point[], frame: Frame): Label[] {
-  const [perX, perY] = [size.width / (frame.x[1] - frame.x[0]), height / (frame.y[1] - frame.y[0])]
-  const inPixels = points.map(({ x, y }) => [(x - frame.x[0]) * perX, (frame.y[1] - y) * perY] as const)
-  const joined = (i: number): boolean => points[i - 1]?.run === points[i]!.run
-  const taken = inPixels.flatMap((here, i) => (joined(i) ? alongLine(inPixels[i - 1]!, here) : [here]))
-  const isEnd = points.map((_, i) => !joined(i) || points[i + 1]?.run !== points[i]!.run)
-  const inTurn = [...points.keys()].sort((i, j) => Number(isEnd[j]) - Number(isEnd[i]))
-
-  const { width: wide, height: high } = labelSize
-  const placed: { readonly at: readonly [number, number]; readonly label: Label }[] = []
-  const free = ([x, y]: readonly [number, number]): boolean =>
-    x > wide / 2 &&
-    x < size.width - wide / 2 &&
-    y > high / 2 &&
-    y < height - high / 2 &&
-    taken.every(([px, py]) => Math.abs(px - x) > wide / 2 || Math.abs(py - y) > high / 2) &&
-    placed.every(({ at: [px, py] }) => Math.abs(px - x) > wide || Math.abs(py - y) > high)
-  for (const i of inTurn) {
-    const [x, y] = inPixels[i]!
-    const at = places.map(([dx, dy]) => [x + dx, y + dy] as const).find(free)
-    if (at === undefined) continue
-    const place = { x: frame.x[0] + at[0] / perX, y: frame.y[1] - at[1] / perY }
-    placed.push({ at, label: { ...points[i]!, ...place, label: (points[i]!.accuracy * 100).toFixed(1) } })
-  }
-  return placed.map(({ label }) => label)
-}
-
-/** Points at most four pixels apart on the way from one to the other, the latter among them. */
-function alongLine([x0, y0]: readonly [number, number], [x1, y1]: readonly [number, number]): [number, number][] {
-  const count = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0) / 4))
-  return Array.from({ length: count }, (_, k) => {
-    const share = (k + 1) / count
-    return [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share]
+/** In a box whose third axis is its height, each path with its shadow on the floor. */
+function inSpace(points: readonly PathPoint[], runs: readonly string[], axis: string): object {
+  const axisOf = (field: 'x' | 'y' | 'z', number: number): BoxAxis => ({
+    title: `${axis} ${number}`,
+    ends: padded(points.map((point) => point[field])),
   })
+  const axes = [axisOf('x', 1), axisOf('y', 2), axisOf('z', 3)] as const
+  const inCube = (value: number, { ends: [low, high] }: BoxAxis): number => (2 * (value - low)) / (high - low) - 1
+  const onPage = (point: PathPoint, up = inCube(point.z, axes[2])) => {
+    const { x, y } = seen(inCube(point.x, axes[0]), inCube(point.y, axes[1]), up)
+    return { ...point, x, y }
+  }
+  const drawn = points.map((point) => onPage(point))
+  const shadows = points.map((point) => onPage(point, -1))
+  const box = boxOf(axes)
+  const { x, y, frame } = pageOf([...box.lines, ...box.labels])
+  const encoding = { x, y, color: coloured('run', null, runs) }
+  return {
+    ...viewSize,
+    view: { stroke: null },
+    layer: [
+      boxLines(box, { x, y }),
+      line(shadows, { x, y, detail: { field: 'run' }, color: { value: '#888' } }),
+      ...pathLayers(drawn, withRoom(drawn, { ...frame, ...viewSize }), encoding),
+      boxLabels(box, { x, y }),
+    ],
+  }
 }
+
+/** Lines, points and labels of paths. */
+function pathLayers(points: readonly object[], labels: readonly object[], encoding: object): object[] {
+  return [
+    line(points, encoding),
+    { data: { values: points }, mark: { type: 'point', filled: true, size: 26, opacity: 0.9 }, encoding },
+    {
+      data: { values: labels },
+      mark: { type: 'text', fontSize: labelSize.font, baseline: 'middle' },
+      encoding: { ...encoding, text: { field: 'label', type: 'nominal' } },
+    },
+  ]
+}
+
+const line = (points: readonly object[], encoding: object): object => ({
+  data: { values: points },
+  mark: { type: 'line', strokeWidth: 1, opacity: 0.6 },
+  encoding: { ...encoding, order: { field: 'epoch', type: 'quantitative' } },
+})

@@ -2,6 +2,7 @@ import { contours } from 'd3-contour'
 import type { TrialRecord } from '../trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
+import { boxLabels, boxLines, floorOf, pageOf, seen, type OnPage } from './projection.js'
 import { frame, lossColour, palette, size } from './style.js'
 
 /** A loss over a plane of weight space, as a trial saves it (JSON). */
@@ -155,26 +156,20 @@ function lines(surface: Surface): object[] {
     )
 }
 
-/** How the surface is looked at: turned about the vertical, then from above, in radians. */
-const view = { turn: -0.65, tilt: 0.78 }
-
 /** The surface as a body in perspective-free projection: height and colour are the logarithm of the loss. */
 export function surfaceFigure(options: SurfaceOptions): FigureDefinition {
   return ofSurface(options, (surface, record) => {
-    const { faces, frameLines, labels } = project(surface)
-    const heights = [...faces, ...frameLines, ...labels].map(({ y }) => y)
-    const domain = [Math.min(...heights) - 0.06, Math.max(...heights) + 0.06]
-    const x = { field: 'x', type: 'quantitative', axis: null, scale: { domain: [-1.1, 1.16], nice: false } }
-    const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain, nice: false } }
+    const faces = facesOf(surface)
+    const floor = floorOf([
+      { title: surface.axes[0], ends: edges(surface.x) },
+      { title: surface.axes[1], ends: edges(surface.y) },
+    ])
+    const { x, y } = pageOf([...faces, ...floor.lines, ...floor.labels])
     return {
       subtitle: `seed ${record.trial.seeds.init} · height and colour: log loss`,
       view: { stroke: null },
       layer: [
-        {
-          data: { values: frameLines },
-          mark: { type: 'line', color: '#999', strokeWidth: 1 },
-          encoding: { x, y, detail: { field: 'line' }, order: { field: 'at', type: 'quantitative' } },
-        },
+        boxLines(floor, { x, y }),
         {
           data: { values: faces },
           // Each face is an area closed by its own outline; the data come back to front and are drawn in that order.
@@ -187,53 +182,34 @@ export function surfaceFigure(options: SurfaceOptions): FigureDefinition {
             fill: lossColour('.1~e'),
           },
         },
-        {
-          data: { values: labels },
-          mark: { type: 'text', fontSize: 12, color: '#333' },
-          encoding: { x, y, text: { field: 'text', type: 'nominal' } },
-        },
+        boxLabels(floor, { x, y }),
       ],
     }
   })
 }
 
-interface Drawn {
-  readonly x: number
-  readonly y: number
+interface Corner extends OnPage {
+  readonly face: number
+  readonly at: number
+  readonly loss: number
 }
 
-interface Projected {
-  readonly faces: readonly (Drawn & { readonly face: number; readonly at: number; readonly loss: number })[]
-  readonly frameLines: readonly (Drawn & { readonly line: string; readonly at: number })[]
-  readonly labels: readonly (Drawn & { readonly text: string })[]
-}
-
-function project(surface: Surface): Projected {
+/** The corners of the surface's faces, the farthest face first. */
+function facesOf(surface: Surface): Corner[] {
   const values = drawable(surface)
   const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))]
-  const height = (value: number): number => (most === least ? 0 : (Math.log(value) - least) / (most - least) - 0.5)
+  const height = (value: number): number => (most === least ? 0 : (2 * (Math.log(value) - least)) / (most - least) - 1)
   const place = (i: number, j: number): [number, number] => [
     (2 * i) / (surface.x.length - 1) - 1,
     (2 * j) / (surface.y.length - 1) - 1,
   ]
-  const [cosTurn, sinTurn] = [Math.cos(view.turn), Math.sin(view.turn)]
-  const [cosTilt, sinTilt] = [Math.cos(view.tilt), Math.sin(view.tilt)]
-  /** On the page, and how far away. */
-  const seen = (a: number, b: number, up: number): { x: number; y: number; depth: number } => {
-    const [across, away] = [a * cosTurn - b * sinTurn, a * sinTurn + b * cosTurn]
-    return {
-      x: across * 0.72,
-      y: (up * cosTilt * 1.1 + away * sinTilt) * 0.72,
-      depth: away * cosTilt - up * sinTilt,
-    }
-  }
   const corners = [
     [0, 0],
     [1, 0],
     [1, 1],
     [0, 1],
   ] as const
-  const faces: { depth: number; points: { x: number; y: number }[]; loss: number }[] = []
+  const faces: { depth: number; points: OnPage[]; loss: number }[] = []
   for (let j = 0; j + 1 < surface.y.length; j++)
     for (let i = 0; i + 1 < surface.x.length; i++) {
       const losses = corners.map(([di, dj]) => surface.loss[j + dj]![i + di]!)
@@ -246,25 +222,5 @@ function project(surface: Surface): Projected {
       })
     }
   faces.sort((a, b) => b.depth - a.depth)
-
-  const floor = -0.5
-  const base = corners.map(([i, j]) => seen(2 * i - 1, 2 * j - 1, floor))
-  const label = (text: string, a: number, b: number): Drawn & { text: string } => {
-    const { x, y } = seen(a, b, floor - 0.12)
-    return { text, x, y }
-  }
-  const number = (value: number): string => String(Number(value.toPrecision(3)))
-  const [left, right, near, far] = [...edges(surface.x), ...edges(surface.y)]
-  return {
-    faces: faces.flatMap(({ points, loss }, face) => points.map(({ x, y }, at) => ({ x, y, at, face, loss }))),
-    frameLines: [...base, base[0]!].map(({ x, y }, at) => ({ x, y, at, line: 'floor' })),
-    labels: [
-      label(surface.axes[0], 0, -1.3),
-      label(number(left), -0.92, -1.12),
-      label(number(right), 0.86, -1.12),
-      label(surface.axes[1], 1.35, 0),
-      label(number(near), 1.13, -0.9),
-      label(number(far), 1.13, 0.9),
-    ],
-  }
+  return faces.flatMap(({ points, loss }, face) => points.map(({ x, y }, at) => ({ x, y, at, face, loss })))
 }

@@ -65,6 +65,17 @@ describe('the pca experiment', () => {
     expect(new Set(runNames([seeds(0, 0), seeds(0, 1), seeds(0, 2)])).size).toBe(3)
   })
 
+  it('needs three components for three runs that leave in directions of their own, and gives each point all three', () => {
+    const { points, explained } = reducePaths(rows, runs, 'joint', 0)
+    expect(explained).toHaveLength(3)
+    expect(explained[0]! + explained[1]!).toBeLessThan(0.999)
+    expect(explained[0]! + explained[1]! + explained[2]!).toBeCloseTo(1, 10)
+    const squares = (of: readonly ArrayLike<number>[]) =>
+      of.flatMap((row) => Array.from(row)).reduce((sum, v) => sum + v * v, 0)
+    const centre = rows[0]!.map((_, k) => rows.reduce((sum, row) => sum + row[k]!, 0) / rows.length)
+    expect(squares(points)).toBeCloseTo(squares(rows.map((row) => row.map((value, k) => value - centre[k]!))), 6)
+  })
+
   it('gives the same t-SNE for the same seed', () => {
     expect(reducePaths(rows, runs, 't-sne', 7).points).toEqual(reducePaths(rows, runs, 't-sne', 7).points)
   })

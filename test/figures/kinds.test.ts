@@ -37,8 +37,10 @@ const pathPoints = ['a', 'b'].flatMap((run, i) =>
     accuracy: 0.1 + 0.4 * epoch,
     x: epoch * (i === 0 ? 1 : -1),
     y: epoch / 100,
+    z: 5 * epoch - 7,
   })),
 )
+const pathOptions = { ...named, title: 'Paths', select: all, artifact: 'paths.json', axis: 'component' } as const
 
 const course = (values: readonly number[]) => ({ steps: values.map((_, i) => i + 1), values })
 const courseTrials = ['deep', 'flat'].flatMap((model, m) =>
@@ -86,9 +88,14 @@ const kinds: Record<string, { figure: FigureDefinition; records: TrialRecord[]; 
     says: ['2 weight vectors', 'component 1'],
   },
   paths: {
-    figure: paths({ ...named, title: 'Paths', select: all, artifact: 'paths.json', axis: 'component' }),
+    figure: paths(pathOptions),
     records: [finishedTrial({ metrics: { 'explained/2': 0.29 }, saved: { 'paths.json': pathPoints } })],
     says: ['2 runs, 6 snapshots', '29 % of the variance', '90.0', 'component 2'],
+  },
+  'paths in space': {
+    figure: paths({ ...pathOptions, dimensions: 3 }),
+    records: [finishedTrial({ metrics: { 'explained/3': 0.41 }, saved: { 'paths.json': pathPoints } })],
+    says: ['2 runs, 6 snapshots', '41 % of the variance', '90.0', 'component 3', '-7.6'],
   },
   curves: {
     figure: curves({
@@ -223,6 +230,21 @@ describe('paths', () => {
     }
     expect(labels.length).toBeGreaterThan(20)
     expect(labels.filter(({ epoch }) => epoch === 59)).toHaveLength(2)
+  })
+
+  it('in space stand over their shadows, as high as their third coordinate says', async () => {
+    const layers = await layersOf(kinds['paths in space']!.figure, kinds['paths in space']!.records)
+    const [shadows, points] = [layers[1]!, layers[3]!].map(
+      ({ data }) => data!.values as unknown as { x: number; y: number; z: number }[],
+    ) as [{ x: number; y: number; z: number }[], { x: number; y: number; z: number }[]]
+    const heights = points.map(({ x, y, z }, i) => {
+      expect(x).toBe(shadows[i]!.x)
+      return [z, y - shadows[i]!.y] as const
+    })
+    const top = heights.find(([z]) => z === 3)![1]
+    expect(top).toBeGreaterThan(0.5)
+    // z goes from −7 to 3, and the box 6 % farther.
+    for (const [z, height] of heights) expect(height).toBeCloseTo((top * (z + 7.6)) / 10.6, 12)
   })
 })
 
