@@ -73,6 +73,17 @@ export class UnavailableError extends MldsError {
   }
 }
 
+/** An engine that does not load on this host; another may have it. */
+export class EngineError extends MldsError {
+  constructor(engine: string, reason: string, options: MldsErrorOptions = {}) {
+    super('ENGINE', `the ${engine} engine does not load on this host: ${reason}`, {
+      hint: 'mlds doctor says which engines work',
+      exitCode: exitCodes.environment,
+      ...options,
+    })
+  }
+}
+
 /** An operation that the compiled engine cannot lower; names the op, and the layer when one is known. */
 export class LoweringError extends MldsError {
   constructor(

@@ -1,12 +1,21 @@
-import { UnavailableError } from '../errors.js'
+import { EngineError } from '../errors.js'
 import type { EngineName } from '../trial.js'
 import type { Engine } from './engine.js'
 
 /**
  * Opens an engine for the calling thread.
- * @throws UnavailableError when what it needs is not installed.
+ * @throws EngineError when what it needs is not installed or does not load.
  */
 export async function createEngine(name: EngineName): Promise<Engine> {
+  try {
+    return await openEngine(name)
+  } catch (error) {
+    if (error instanceof EngineError) throw error
+    throw new EngineError(name, (error as Error).message, { cause: error })
+  }
+}
+
+async function openEngine(name: EngineName): Promise<Engine> {
   switch (name) {
     case 'compiled': {
       const { CompiledEngine } = await import('./compiled.js')
@@ -18,7 +27,7 @@ export async function createEngine(name: EngineName): Promise<Engine> {
       return new EagerEngine('cpu', 'cpu')
     }
     case 'wasm': {
-      await optional('@tensorflow/tfjs-backend-wasm', 'npm install @tensorflow/tfjs-backend-wasm@4.22.0')
+      await optional(name, '@tensorflow/tfjs-backend-wasm', 'npm install @tensorflow/tfjs-backend-wasm@4.22.0')
       const tf = await import('@tensorflow/tfjs-core')
       await tf.setBackend('wasm')
       const { EagerEngine } = await import('./eager.js')
@@ -27,20 +36,17 @@ export async function createEngine(name: EngineName): Promise<Engine> {
     case 'tfjs-node': {
       // The native library greets every thread with lines about the processor.
       process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'
-      await optional('@tensorflow/tfjs-node', 'docs/engines.md says how to add it')
+      await optional(name, '@tensorflow/tfjs-node', 'docs/engines.md says how to add it')
       const { EagerEngine } = await import('./eager.js')
       return new EagerEngine('tfjs-node', 'tensorflow')
     }
   }
 }
 
-async function optional(packageName: string, hint: string): Promise<void> {
+async function optional(engine: EngineName, packageName: string, hint: string): Promise<void> {
   try {
     await import(packageName)
   } catch (error) {
-    throw new UnavailableError(`the engine needs a package that is not installed or does not load: ${packageName}`, {
-      hint,
-      cause: error,
-    })
+    throw new EngineError(engine, `${packageName} is not installed, or broken`, { hint, cause: error })
   }
 }

@@ -22,7 +22,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
       const { code, stdout, stderr } = await mlds(args, { cwd })
       return { code, stdout, stderr }
     }
-    const start = (...args: string[]): Running => startMlds(args, { cwd })
+    const start = (args: string[], env: Record<string, string> = {}): Running => startMlds(args, { cwd, env })
     const rowsOf = async (store: string): Promise<string> =>
       (await run('export', 'latest', '--format', 'csv', '--store', store)).stdout
     return { nats, run, start, rowsOf }
@@ -37,7 +37,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     const status = await run('status', ...nats, '--store', 'a', '--json')
     expect(JSON.parse(status.stdout)).toMatchObject({ remote: { queued: 3, running: [], wanted: 'run' } })
 
-    const worker = start('worker', 'start', ...nats, '--slots', '1', '--store', 'worker')
+    const worker = start(['worker', 'start', ...nats, '--slots', '1', '--store', 'worker'])
     await until(() => worker.output().includes('is ready'))
     const workers = await run('worker', 'list', ...nats, '--json')
     expect(JSON.parse(workers.stdout)).toMatchObject([{ slots: 1, malformed: 0 }])
@@ -68,16 +68,40 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     const { nats, run, start, rowsOf } = await open()
     await run('sweep', 'shuffle', '--profile', 'smoke', '--workers', '1', '--store', 'threads')
     // Threads of its own beside remote workers: here they are the only ones, and die with it.
-    const sweep = start('sweep', 'shuffle', '--profile', 'smoke', ...nats, '--workers', '1', '--store', 'a')
+    const sweep = start(['sweep', 'shuffle', '--profile', 'smoke', ...nats, '--workers', '1', '--store', 'a'])
     await until(() => sweep.output().includes('1/3'))
     sweep.child.kill('SIGKILL')
     await sweep.finished
-    start('worker', 'start', ...nats, '--slots', '1', '--store', 'worker')
+    start(['worker', 'start', ...nats, '--slots', '1', '--store', 'worker'])
     const resumed = await run('resume', 'latest', '--store', 'a', '--json')
     expect(resumed.code, resumed.stderr).toBe(0)
     expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 3, finished: 3, unique: 3 })
     expect(await rowsOf('a')).toBe(await rowsOf('threads'))
   }, 180_000)
+
+  it('leaves trials to others where their engine does not load', async () => {
+    const { nats, run, start, rowsOf } = await open()
+    await run('sweep', 'shuffle', '--profile', 'smoke', '--workers', '1', '--store', 'threads')
+    await run('sweep', 'shuffle', '--profile', 'smoke', ...nats, '--store', 'a', '--detach')
+    // As on a host where the package has no binary: its native part can't be opened, in no thread either.
+    const broken = { NODE_OPTIONS: `--require ${join(import.meta.dirname, '../fixtures/no-onnx.cjs')}` }
+    const lacking = start(['worker', 'start', ...nats, '--slots', '2', '--store', 'lacking'], broken)
+    await until(() => lacking.output().includes('trials are left to other workers: the compiled engine does not load'))
+    start(['worker', 'start', ...nats, '--slots', '1', '--store', 'able'])
+    const resumed = await run('resume', 'latest', '--store', 'a', '--json')
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 3, finished: 3, unique: 3 })
+    expect(await rowsOf('a')).toBe(await rowsOf('threads'))
+  }, 180_000)
+
+  it('fails a trial whose engine loads nowhere, with that word', async () => {
+    const { nats, run, start } = await open()
+    const broken = { NODE_OPTIONS: `--require ${join(import.meta.dirname, '../fixtures/no-onnx.cjs')}` }
+    start(['worker', 'start', ...nats, '--slots', '1', '--store', 'lacking'], broken)
+    const swept = await run('sweep', 'shuffle', '--profile', 'smoke', ...nats, '--store', 'a', '--fail-fast')
+    expect(swept.code).toBe(1)
+    expect(swept.stdout + swept.stderr).toContain('the compiled engine does not load on this host: no libonnxruntime')
+  }, 120_000)
 
   it('says what is missing when a sweep never ran on NATS', async () => {
     const { run } = await open()

@@ -6,6 +6,7 @@ import type { Experiment } from '../../experiments/experiment.js'
 import { authorsName, reopenOwn, type OwnExperiment } from '../../experiments/own.js'
 import { findExperiment } from '../../experiments/registry.js'
 import type { Store } from '../../store.js'
+import type { EngineName } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { isCompatible, type DatasetMessage, type TrialMessage } from './protocol.js'
 import { fetchObject, type Broker } from './streams.js'
@@ -15,6 +16,8 @@ export class Outfit {
   readonly #catalog
   /** Data sets that came from the server, by fingerprint. */
   readonly #fetched = new Map<string, Promise<Dataset>>()
+  /** Engines that did not load here, and what was said of it. */
+  readonly #lacking = new Map<EngineName, Error>()
   readonly #extra: Promise<Map<string, Experiment>>
 
   constructor(
@@ -47,6 +50,8 @@ export class Outfit {
       )
     const stage = experiment.stages.find((candidate) => candidate.name === trial.stage)
     if (stage === undefined) throw new MldsError('STAGE', `experiment ${trial.experiment} has no stage: ${trial.stage}`)
+    const lacking = stage.engine === false ? undefined : this.#lacking.get(assignment.engine)
+    if (lacking !== undefined) throw lacking
     const wanted = new Map(datasets.map((dataset) => [dataset.name, dataset]))
     const found = await Promise.all(
       stage.data(trial.params).map((name) => {
@@ -57,6 +62,11 @@ export class Outfit {
     for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
       await fetchObject(broker.objects, this.store, ref)
     return found
+  }
+
+  /** Trials that need this engine are left to others from now on. */
+  lack(engine: EngineName, error: Error): void {
+    this.#lacking.set(engine, error)
   }
 
   /** A person's own is looked at anew for each trial: its name is that of its code, which may have changed. */

@@ -1,13 +1,15 @@
 import type { Clock } from '../../clock.js'
+import { EngineError, MldsError } from '../../errors.js'
 import type { TrialEvent } from '../../trial.js'
 import type { ProgressMessage, ResultMessage, RunKey } from './protocol.js'
 
 /**
- * How a run left this worker: with an outcome; `lost` with its thread; `dropped`, since its sweep gave it up;
+ * How a run left this worker: with an outcome; `unfit`, since its engine does not load here; `lost` with its thread; `dropped`, since its sweep gave it up;
  * `superseded` by another worker that has it now; or `handed back` for another worker to begin again.
  */
 export type RunEnd =
   | { readonly how: 'ended'; readonly outcome: ResultMessage['outcome']; readonly atMs: number }
+  | { readonly how: 'unfit'; readonly error: Error }
   | { readonly how: 'lost'; readonly reason: string }
   | { readonly how: 'dropped' }
   | { readonly how: 'superseded' }
@@ -46,8 +48,7 @@ export class Run {
     if (event.type === 'report') {
       this.reports.push({ step: event.step, atMs: event.atMs, metrics: event.metrics })
       this.#flush ??= setImmediate(() => this.#send())
-    } else if (event.type === 'ended')
-      this.#end({ how: 'ended', outcome: event.outcome as ResultMessage['outcome'], atMs: event.atMs })
+    } else if (event.type === 'ended') this.#end(endOf(event.outcome as ResultMessage['outcome'], event.atMs))
     else if (event.type === 'lost') this.#end({ how: 'lost', reason: event.reason })
   }
 
@@ -85,4 +86,10 @@ export class Run {
     this.#cancelRepeat()
     clearImmediate(this.#flush)
   }
+}
+
+/** An engine that does not load is no failure of the trial: another worker may have it. */
+function endOf(outcome: ResultMessage['outcome'], atMs: number): RunEnd {
+  if (outcome.state !== 'failed' || outcome.error.name !== EngineError.name) return { how: 'ended', outcome, atMs }
+  return { how: 'unfit', error: new MldsError('ENGINE', outcome.error.message) }
 }

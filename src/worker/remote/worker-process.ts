@@ -359,6 +359,10 @@ class Worker {
             ...this.#logOf(assignment),
           })
           return message.ack()
+        case 'unfit':
+          this.#outfit.lack(assignment.engine, end.error)
+          await this.#letGo(key, begun, 'handed back', end.error.message)
+          return this.#leave(message, key, end.error)
         case 'dropped':
           await closeAttempt(this.broker, key, begun, 'handed back', 'its sweep gave it up').catch(() => {})
           return message.ack()
@@ -367,15 +371,7 @@ class Worker {
           return
         case 'lost':
         case 'handed back':
-          await closeAttempt(this.broker, key, begun, end.how, end.reason).catch(() => {})
-          publish({
-            type: 'lost',
-            v: protocolVersion,
-            worker: name,
-            attempt,
-            atMs: clock.now(),
-            reason: end.reason.slice(0, 1_000),
-          })
+          await this.#letGo(key, begun, end.how, end.reason)
           // Later than this worker's own open pulls last, which would catch it again.
           return message.nak(end.how === 'lost' ? 0 : pullMs)
       }
@@ -383,6 +379,21 @@ class Worker {
       this.#running.delete(key.trial)
       run.close()
     }
+  }
+
+  /** Says that the attempt has ended without an outcome. */
+  async #letGo(key: RunKey, begun: BegunAttempt, standing: 'lost' | 'handed back', reason: string): Promise<void> {
+    const { name, clock } = this.options
+    const { attempt } = begun.message
+    await closeAttempt(this.broker, key, begun, standing, reason).catch(() => {})
+    const words = {
+      v: protocolVersion,
+      worker: name,
+      attempt,
+      atMs: clock.now(),
+      reason: reason.slice(0, 1_000),
+    } as const
+    this.#publish(key, { type: 'lost', ...words })
   }
 
   /** The end of what the trial wrote to its log; the beginning is on this worker's disk. */
