@@ -1,7 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import { canonicalJson } from '../seed.js'
 import { buildCombinations } from './combination-program.js'
-import { dropoutLayers, fillDropoutMask } from './dropout.js'
+import { dropoutLayers, fillDropoutMask, rowDropoutMasks, type DropoutLayer } from './dropout.js'
 import { buildCurvature, buildInputGradients, buildInputJacobians } from './derivative-programs.js'
 import type {
   Curvature,
@@ -9,6 +9,7 @@ import type {
   EpochResult,
   Evaluation,
   EvaluationOptions,
+  MeasurementOptions,
   Rows,
   Training,
   TrainingOptions,
@@ -58,15 +59,16 @@ export class CompiledEngine implements Engine {
     return new CompiledTraining(options, open, () => own.forEach((session) => void release(session)))
   }
 
-  async evaluate(options: EvaluationOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
-    const { net, loss, rows } = options
-    const session = await this.#program(net, { program: 'evaluation', loss }, () =>
-      buildEvaluation(net, loss, evaluationRows),
+  async evaluate(options: MeasurementOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
+    const { net, loss, rows, dropoutSeed } = options
+    const dropout = dropoutSeed !== undefined
+    const session = await this.#program(net, { program: 'evaluation', loss, dropout }, () =>
+      buildEvaluation(net, loss, evaluationRows, dropout),
     )
     const order = options.order ?? allRows(rows, net)
     const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
     let [sum, correct] = [0, 0]
-    for await (const { result, count } of chunks(session, feeds, order, signal)) {
+    for await (const { result, count } of chunks(session, feeds, order, signal, dropoutOf(options))) {
       const losses = result['losses']!.data as Float32Array
       const hits = result['correct']!.data as Float32Array
       for (let i = 0; i < count; i++) {
@@ -123,20 +125,22 @@ export class CompiledEngine implements Engine {
   }
 
   async gradient(
-    options: EvaluationOptions,
+    options: MeasurementOptions,
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<{ loss: number; gradient: Float32Array }> {
-    const { net, loss, rows } = options
+    const { net, loss, rows, dropoutSeed } = options
     const order = options.order ?? allRows(rows, net)
     const chunkRows = derivativeRows(net)
-    const session = await this.#program(net, { program: 'gradient', loss, chunkRows }, () =>
-      buildGradient(net, loss, chunkRows),
+    const dropout = dropoutSeed !== undefined
+    const session = await this.#program(net, { program: 'gradient', loss, chunkRows, dropout }, () =>
+      buildGradient(net, loss, chunkRows, dropout),
     )
     const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
     const total = new Float64Array(net.parameterCount)
     let sum = 0
-    for await (const { result } of chunks(session, feeds, order, signal, { weights: 'float32', chunkRows })) {
+    const shape: ChunkOptions = { weights: 'float32', chunkRows, ...dropoutOf(options) }
+    for await (const { result } of chunks(session, feeds, order, signal, shape)) {
       const part = result['gradient']!.data as Float32Array
       for (let i = 0; i < total.length; i++) total[i]! += part[i]!
       for (const chunkLoss of result['losses']!.data as Float32Array) sum += chunkLoss
@@ -183,19 +187,20 @@ export class CompiledEngine implements Engine {
   }
 
   async curvature(
-    options: EvaluationOptions,
+    options: MeasurementOptions,
     parameters: Float32Array | Float64Array,
     direction: ArrayLike<number>,
     signal?: AbortSignal,
   ): Promise<Curvature> {
-    const { net, loss, rows } = options
+    const { net, loss, rows, dropoutSeed } = options
     const order = options.order ?? allRows(rows, net)
     // The runtime convolves and pools in float32 alone.
     const float = isOfImages(net) ? 'float32' : 'float64'
     // What a call costs beside its arithmetic counts for small nets.
     const chunkRows = Math.min(order.length, net.parameterCount < 2000 ? 1000 : derivativeRows(net))
-    const session = await this.#program(net, { program: 'curvature', loss, chunkRows }, () =>
-      buildCurvature(net, loss, chunkRows, float),
+    const dropout = dropoutSeed !== undefined
+    const session = await this.#program(net, { program: 'curvature', loss, chunkRows, dropout }, () =>
+      buildCurvature(net, loss, chunkRows, { float, dropout }),
     )
     const wide = (values: ArrayLike<number>): ort.Tensor =>
       float === 'float64'
@@ -209,7 +214,8 @@ export class CompiledEngine implements Engine {
     const gradient = new Float64Array(net.parameterCount)
     const product = new Float64Array(net.parameterCount)
     let sum = 0
-    for await (const { result } of chunks(session, feeds, order, signal, { weights: float, chunkRows })) {
+    const shape: ChunkOptions = { weights: float, chunkRows, ...dropoutOf(options) }
+    for await (const { result } of chunks(session, feeds, order, signal, shape)) {
       addTo(gradient, result['gradient']!.data as Float64Array)
       addTo(product, result['product']!.data as Float64Array)
       for (const chunkLoss of result['losses']!.data as Float64Array) sum += chunkLoss
@@ -364,13 +370,23 @@ interface Chunk {
   readonly count: number
 }
 
+interface ChunkOptions {
+  /** Of which kind the program's weights of rows are, if it has any. */
+  readonly weights?: 'float32' | 'float64'
+  readonly chunkRows?: number
+  readonly dropout?: { readonly layers: readonly DropoutLayer[]; readonly seed: number }
+}
+
+const dropoutOf = ({ net, dropoutSeed: seed }: MeasurementOptions): Pick<ChunkOptions, 'dropout'> =>
+  seed === undefined ? {} : { dropout: { layers: dropoutLayers(net), seed } }
+
 /** Runs an evaluation program over the rows of `order`, several chunks a call, letting an abort in between calls. */
 async function* chunks(
   session: ort.InferenceSession,
   feeds: Record<string, ort.Tensor>,
   order: Int32Array,
   signal?: AbortSignal,
-  { weights, chunkRows = evaluationRows }: { weights?: 'float32' | 'float64'; chunkRows?: number } = {},
+  { weights, chunkRows = evaluationRows, dropout }: ChunkOptions = {},
 ): AsyncGenerator<Chunk> {
   const pace = new Pace()
   for (let first = 0; first < order.length;) {
@@ -386,6 +402,11 @@ async function* chunks(
       scanned['weights'] = new ort.Tensor(weights, new Float32Array(indexes.length).fill(1, 0, rows), shape)
     if (weights === 'float64')
       scanned['weights'] = new ort.Tensor(weights, new Float64Array(indexes.length).fill(1, 0, rows), shape)
+    dropout?.layers.forEach((layer, i) => {
+      const masks = rowDropoutMasks(layer, dropout.seed, first, indexes.length)
+      const values = weights === 'float64' ? Float64Array.from(masks) : masks
+      scanned[`mask${i}`] = new ort.Tensor(weights ?? 'float32', values, [...shape, ...layer.shape])
+    })
     yield { result: await pace.time(count, () => session.run({ ...feeds, ...scanned })), first, count: rows }
     first += rows
   }

@@ -1,8 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { applyNet, hessianProduct, lossPerRow } from './apply.js'
+import { dropoutLayers } from './dropout.js'
 import { sizeOf, type Net } from './net.js'
 import { Graph } from './onnx-graph.js'
-import { buildScan, declareRows, gatherBatch, joinGradients, splitParameters } from './programs.js'
+import {
+  buildScan,
+  declareRows,
+  gatherBatch,
+  inputMasks,
+  joinGradients,
+  maskTensors,
+  splitParameters,
+} from './programs.js'
 import { nameOf, tensorOf, symbol, trace } from './tracing.js'
 import type { Loss } from './training.js'
 
@@ -10,8 +19,8 @@ import type { Loss } from './training.js'
 
 /** Inputs as an evaluation's. Output: gradients `[chunks, rows, …net.inputShape]`, of each row's own loss. */
 export function buildInputGradients(net: Net, loss: Loss, rows: number): Uint8Array {
-  return buildScan(net, loss, rows, (body, parameters, batch, targets, onLayer) => {
-    const gradient = tf.grad((x) => tf.sum(lossPerRow(loss, applyNet(net, parameters, x, { onLayer }), targets)))(batch)
+  return buildScan(net, loss, rows, (body, parameters, batch, targets, apply) => {
+    const gradient = tf.grad((x) => tf.sum(lossPerRow(loss, applyNet(net, parameters, x, apply), targets)))(batch)
     body.outputAs('row_gradient', nameOf(gradient), 'float32', [rows, ...net.inputShape])
     return { gradients: [rows, ...net.inputShape] }
   })
@@ -20,11 +29,11 @@ export function buildInputGradients(net: Net, loss: Loss, rows: number): Uint8Ar
 /** Inputs: features, parameters, indexes. Output: jacobians `[chunks, rows, outputs, features]`. */
 export function buildInputJacobians(net: Net, of: 'logits' | 'probabilities', rows: number): Uint8Array {
   const [outputs, features] = [sizeOf(net.outputShape), sizeOf(net.inputShape)]
-  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, onLayer) => {
+  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, apply) => {
     const parts = Array.from({ length: outputs }, (_, k) => {
       const picked = tf.tensor1d(Array.from({ length: outputs }, (__, i) => (i === k ? 1 : 0)))
       const gradient = tf.grad((x) => {
-        const logits = applyNet(net, parameters, x, { onLayer })
+        const logits = applyNet(net, parameters, x, apply)
         return tf.sum(tf.mul(of === 'logits' ? logits : tf.softmax(logits), picked))
       })(batch)
       return body.op('Reshape', [nameOf(gradient), body.integers([rows, 1, features])])
@@ -36,26 +45,34 @@ export function buildInputJacobians(net: Net, of: 'logits' | 'probabilities', ro
 }
 
 /**
- * Inputs: features, targets, parameters, vector `[parameters]`, indexes and weights `[chunks, rows]`. Outputs, each
- * summed over the weighted rows: losses `[chunks]`, the gradient and the Hessian times the vector, `[parameters]`.
+ * Inputs: features, targets, parameters, vector `[parameters]`, indexes and weights `[chunks, rows]`, with `dropout`
+ * mask0… Outputs, each summed over the weighted rows: losses `[chunks]`, the gradient and the Hessian times the vector, `[parameters]`.
  */
-export function buildCurvature(net: Net, loss: Loss, rows: number, float: 'float32' | 'float64'): Uint8Array {
+export function buildCurvature(
+  net: Net,
+  loss: Loss,
+  rows: number,
+  { float, dropout }: { float: 'float32' | 'float64'; dropout: boolean },
+): Uint8Array {
   const size = net.parameterCount
+  const dropouts = dropout ? dropoutLayers(net) : []
   const body = new Graph()
   body.input('in_gradient', float, [size])
   body.input('in_product', float, [size])
   body.input('chunk_indexes', 'int32', [rows])
   body.input('chunk_weights', float, [rows])
+  const chunkMasks = inputMasks(body, dropouts, 'chunk_mask', [rows], float)
   const where: { layer?: string } = {}
   trace(body, float, where, () => {
     const parameters = splitParameters(body, net.parameters, 'parameters')
     const vector = splitParameters(body, net.parameters, 'vector')
     const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
     const weights = tensorOf(symbol('chunk_weights', [rows]))
+    const dropoutMasks = maskTensors(chunkMasks, dropouts, rows)
     const measured = { gradient: '', loss: '' }
     const product = hessianProduct(
       (...current) => {
-        const outputs = applyNet(net, current, batch, { onLayer: (layer) => (where.layer = layer) })
+        const outputs = applyNet(net, current, batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
         return tf.sum<tf.Scalar>(tf.mul(lossPerRow(loss, outputs, targets), weights))
       },
       parameters,
@@ -78,10 +95,11 @@ export function buildCurvature(net: Net, loss: Loss, rows: number, float: 'float
   program.input('indexes', 'int32', ['chunks', rows])
   program.input('weights', float, ['chunks', rows])
   const zeros = program.op('Expand', [program.scalar(0, float), program.integers([size])])
+  const scanned = ['indexes', 'weights', ...inputMasks(program, dropouts, 'mask', ['chunks', rows], float)]
   const [gradient, product, losses] = program.ops(
     'Scan',
-    [zeros, zeros, 'indexes', 'weights'],
-    { num_scan_inputs: 2, body: { graph: body } },
+    [zeros, zeros, ...scanned],
+    { num_scan_inputs: scanned.length, body: { graph: body } },
     3,
   )
   program.outputAs('gradient', gradient!, float, [size])

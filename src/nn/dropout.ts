@@ -1,7 +1,7 @@
 import { Random } from '../seed.js'
-import type { Net } from './net.js'
+import { sizeOf, type Net } from './net.js'
 
-interface DropoutLayer {
+export interface DropoutLayer {
   readonly index: number
   readonly rate: number
   /** Shape of what it acts on, without the batch. */
@@ -20,8 +20,23 @@ export function dropoutLayers(net: Net): DropoutLayer[] {
  * dropout, Srivastava et al. 2014). Fixed by seed, layer and update, so that every engine drops the same.
  */
 export function fillDropoutMask(mask: Float32Array, layer: DropoutLayer, seed: number, update: number): void {
-  const random = new Random(seed, 'dropout', layer.index, update)
-  const kept = 1 / (1 - layer.rate)
-  const threshold = layer.rate * 4294967296
+  fill(mask, layer, new Random(seed, 'dropout', layer.index, update))
+}
+
+/**
+ * The masks of one layer for rows measured with dropout on, `[rows, ...layer.shape]`. Fixed by seed, layer and the row's
+ * position in the order, so that a loss, its gradient and its curvature are of one and the same function.
+ */
+export function rowDropoutMasks(layer: DropoutLayer, seed: number, first: number, rows: number): Float32Array {
+  const size = sizeOf(layer.shape)
+  const masks = new Float32Array(rows * size)
+  for (let i = 0; i < rows; i++)
+    fill(masks.subarray(i * size, (i + 1) * size), layer, new Random(seed, 'row dropout', layer.index, first + i))
+  return masks
+}
+
+function fill(mask: Float32Array, { rate }: DropoutLayer, random: Random): void {
+  const kept = 1 / (1 - rate)
+  const threshold = rate * 4294967296
   for (let i = 0; i < mask.length; i++) mask[i] = random.uint32() < threshold ? 0 : kept
 }

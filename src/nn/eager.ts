@@ -4,13 +4,14 @@ import '@tensorflow/tfjs-layers'
 import { UnavailableError } from '../errors.js'
 import type { EngineName } from '../trial.js'
 import { applyNet, correctPerRow, hessianProduct, lossPerRow, meanLoss, squaredGradientNorm } from './apply.js'
-import { dropoutLayers, fillDropoutMask } from './dropout.js'
+import { dropoutLayers, fillDropoutMask, rowDropoutMasks } from './dropout.js'
 import type {
   Curvature,
   Engine,
   EpochResult,
   Evaluation,
   EvaluationOptions,
+  MeasurementOptions,
   Rows,
   Training,
   TrainingOptions,
@@ -54,15 +55,16 @@ export class EagerEngine implements Engine {
     return new EagerTraining(options, (compute) => this.#on(compute))
   }
 
-  async evaluate(options: EvaluationOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
+  async evaluate(options: MeasurementOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
     const { net, loss, rows } = options
     const order = options.order ?? allRows(net, rows.features)
     let [sum, correct] = [0, 0]
-    for (const part of parts(order)) {
+    for (const [part, first] of parts(order)) {
       await breathe(signal)
       this.#on(() => {
         const { batch, targets } = gather(net, loss, rows, part)
-        const outputs = applyNet(net, split(net, parameters), batch)
+        const dropoutMasks = masksOf(options, first, part.length)
+        const outputs = applyNet(net, split(net, parameters), batch, { dropoutMasks })
         sum += total(lossPerRow(loss, outputs, targets))
         if (loss === 'softmax-cross-entropy') correct += total(correctPerRow(outputs, targets))
       })
@@ -88,7 +90,7 @@ export class EagerEngine implements Engine {
   }
 
   async gradient(
-    options: EvaluationOptions,
+    options: MeasurementOptions,
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<{ loss: number; gradient: Float32Array }> {
@@ -96,12 +98,13 @@ export class EagerEngine implements Engine {
     const order = options.order ?? allRows(net, rows.features)
     const sum = new Float64Array(net.parameterCount)
     let lossSum = 0
-    for (const part of parts(order)) {
+    for (const [part, first] of parts(order)) {
       await breathe(signal)
       this.#on(() => {
         const { batch, targets } = gather(net, loss, rows, part)
+        const dropoutMasks = masksOf(options, first, part.length)
         const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) =>
-          tf.sum<tf.Scalar>(lossPerRow(loss, applyNet(net, current, batch), targets)),
+          tf.sum<tf.Scalar>(lossPerRow(loss, applyNet(net, current, batch, { dropoutMasks }), targets)),
         )(split(net, parameters))
         lossSum += value.dataSync()[0]!
         join(net, grads).forEach((v, i) => (sum[i]! += v))
@@ -120,7 +123,7 @@ export class EagerEngine implements Engine {
     const order = allRows(net, features)
     const outputs = new Float32Array(order.length * width)
     let at = 0
-    for (const part of parts(order)) {
+    for (const [part] of parts(order)) {
       await breathe(signal)
       this.#on(() =>
         outputs.set(applyNet(net, split(net, parameters), gatherFeatures(net, features, part)).dataSync(), at),
@@ -139,7 +142,7 @@ export class EagerEngine implements Engine {
     const order = options.order ?? allRows(net, rows.features)
     const gradients = new Float32Array(order.length * rowSize(net))
     let at = 0
-    for (const part of parts(order)) {
+    for (const [part] of parts(order)) {
       await breathe(signal)
       this.#on(() => {
         const { batch, targets } = gather(net, loss, rows, part)
@@ -160,7 +163,7 @@ export class EagerEngine implements Engine {
     const outputs = sizeOf(net.outputShape)
     const order = allRows(net, features)
     const jacobians = new Float32Array(order.length * outputs * rowSize(net))
-    for (const part of parts(order)) {
+    for (const [part] of parts(order)) {
       await breathe(signal)
       for (let k = 0; k < outputs; k++)
         this.#on(() => {
@@ -182,7 +185,7 @@ export class EagerEngine implements Engine {
   }
 
   async curvature(
-    options: EvaluationOptions,
+    options: MeasurementOptions,
     parameters: Float32Array | Float64Array,
     vector: ArrayLike<number>,
     signal?: AbortSignal,
@@ -192,12 +195,13 @@ export class EagerEngine implements Engine {
     const gradient = new Float64Array(net.parameterCount)
     const product = new Float64Array(net.parameterCount)
     let sum = 0
-    for (const part of parts(order)) {
+    for (const [part, first] of parts(order)) {
       await breathe(signal)
       this.#on(() => {
         const { batch, targets } = gather(net, loss, rows, part)
+        const dropoutMasks = masksOf(options, first, part.length)
         const lossOf = (...current: tf.Tensor[]): tf.Scalar =>
-          tf.sum(lossPerRow(loss, applyNet(net, current, batch), targets))
+          tf.sum(lossPerRow(loss, applyNet(net, current, batch, { dropoutMasks }), targets))
         const direction = split(net, Float32Array.from(vector))
         const products = hessianProduct(
           lossOf,
@@ -218,8 +222,18 @@ export class EagerEngine implements Engine {
   async dispose(): Promise<void> {}
 }
 
-function* parts(order: Int32Array): Generator<Int32Array> {
-  for (let first = 0; first < order.length; first += evaluationRows) yield order.subarray(first, first + evaluationRows)
+/** Parts of the order, each with the position of its first row. */
+function* parts(order: Int32Array): Generator<[Int32Array, number]> {
+  for (let first = 0; first < order.length; first += evaluationRows)
+    yield [order.subarray(first, first + evaluationRows), first]
+}
+
+/** Masks for rows at these positions of the order; none where dropout is off. */
+function masksOf({ net, dropoutSeed }: MeasurementOptions, first: number, rows: number): tf.Tensor[] {
+  if (dropoutSeed === undefined) return []
+  return dropoutLayers(net).map((layer) =>
+    tf.tensor(rowDropoutMasks(layer, dropoutSeed, first, rows), [rows, ...layer.shape]),
+  )
 }
 
 /** Lets other work and an abort in between two steps. */

@@ -64,6 +64,12 @@ export interface EvaluationOptions {
   readonly order?: Int32Array
 }
 
+/** What is measured at one point of weight space: a loss, its gradient, its curvature. */
+export interface MeasurementOptions extends EvaluationOptions {
+  /** Leaves dropout on, with masks fixed by this seed and each row's position in the order; off when left out. */
+  readonly dropoutSeed?: number
+}
+
 export interface Evaluation {
   readonly loss: number
   /** NaN for regression. */
@@ -83,10 +89,10 @@ export interface Curvature {
 export interface Engine {
   readonly name: EngineName
   train(options: TrainingOptions): Promise<Training>
-  /** Mean loss and accuracy with dropout off. */
-  evaluate(options: EvaluationOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation>
+  /** Mean loss and accuracy. */
+  evaluate(options: MeasurementOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation>
   /**
-   * Loss and accuracy at many points θ = Σⱼ cⱼ·basisⱼ of weight space, one for each row of `coefficients`
+   * Loss and accuracy, dropout off, at many points θ = Σⱼ cⱼ·basisⱼ of weight space, one for each row of `coefficients`
    * `[points, basis]`. Where one coefficient is 1 and the others are 0, bit-equal to `evaluate` of that basis vector.
    */
   evaluateCombinations(
@@ -97,7 +103,7 @@ export interface Engine {
   ): Promise<Evaluation[]>
   /** Loss and its gradient as one flat vector, `[net.parameterCount]`, over all rows of `order`. */
   gradient(
-    options: EvaluationOptions,
+    options: MeasurementOptions,
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<{ loss: number; gradient: Float32Array }>
@@ -120,7 +126,7 @@ export interface Engine {
    * @throws LoweringError for max pooling with overlapping windows, whose gradient has none.
    */
   curvature(
-    options: EvaluationOptions,
+    options: MeasurementOptions,
     parameters: Float32Array | Float64Array,
     vector: ArrayLike<number>,
     signal?: AbortSignal,

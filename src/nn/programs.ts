@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-layers'
 import './kernels.js'
 import './image-kernels.js'
-import { applyNet, correctPerRow, lossPerRow, meanLoss, squaredGradientNorm } from './apply.js'
-import { dropoutLayers } from './dropout.js'
+import { applyNet, correctPerRow, lossPerRow, meanLoss, squaredGradientNorm, type ApplyOptions } from './apply.js'
+import { dropoutLayers, type DropoutLayer } from './dropout.js'
 import type { Net, Parameter } from './net.js'
 import { Graph, type ElementType } from './onnx-graph.js'
 import { optimizerRules } from './optimizers.js'
@@ -59,6 +59,21 @@ export function declareRows(g: Graph, net: Net, loss: Loss, float: 'float32' | '
   g.input('targets', targetType(loss, float), ['rows', ...targetShape(net, loss)])
 }
 
+/** Declares a mask for each of these dropout layers, `[...dims, ...shape]`; gives their names. */
+export function inputMasks(
+  g: Graph,
+  dropouts: readonly DropoutLayer[],
+  name: string,
+  dims: readonly (string | number)[],
+  float: 'float32' | 'float64' = 'float32',
+): string[] {
+  return dropouts.map(({ shape }, i) => g.input(`${name}${i}`, float, [...dims, ...shape]))
+}
+
+/** The masks of one batch of rows as `applyNet` takes them. */
+export const maskTensors = (names: readonly string[], dropouts: readonly DropoutLayer[], rows: number): tf.Tensor[] =>
+  names.map((name, i) => tensorOf(symbol(name, [rows, ...dropouts[i]!.shape])))
+
 export interface TrainingShape {
   readonly net: Net
   readonly loss: Loss
@@ -92,14 +107,14 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
   for (const { name, shape } of state) body.input(`in_${name}`, 'float32', shape)
   body.input('batch_indexes', 'int32', [batch])
   for (const name of scheduled) body.input(`step_${name}`, 'float32', [])
-  dropouts.forEach(({ shape }, i) => body.input(`batch_mask${i}`, 'float32', [batch, ...shape]))
+  const batchMasks = inputMasks(body, dropouts, 'batch_mask', [batch])
 
   const where: { layer?: string } = {}
   const measured: string[] = []
   trace(body, 'float32', where, () => {
     const parameters = readGroups(body, net, groups)
     const rows = gatherBatch(body, net, loss, 'batch_indexes', batch)
-    const dropoutMasks = dropouts.map(({ shape }, i) => tensorOf(symbol(`batch_mask${i}`, [batch, ...shape])))
+    const dropoutMasks = maskTensors(batchMasks, dropouts, batch)
     let outputs: tf.Tensor | undefined
     const lossOf = (...current: tf.Tensor[]): tf.Scalar => {
       outputs = applyNet(net, current, rows.batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
@@ -151,8 +166,7 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
   hyper.forEach((name) => program.input(name, 'float32', []))
   program.input('indexes', 'int32', ['steps', batch])
   for (const name of scheduled) program.input(name, 'float32', ['steps'])
-  dropouts.forEach(({ shape }, i) => program.input(`mask${i}`, 'float32', ['steps', batch, ...shape]))
-  const scanned = ['indexes', ...scheduled, ...dropouts.map((_, i) => `mask${i}`)]
+  const scanned = ['indexes', ...scheduled, ...inputMasks(program, dropouts, 'mask', ['steps', batch])]
   const results = program.ops(
     'Scan',
     [...state.map(({ name }) => name), ...scanned],
@@ -192,12 +206,13 @@ function normOf(g: Graph, gradients: readonly string[]): string {
 }
 
 /**
- * Inputs: features, targets, parameters, indexes `[chunks, rows]`. Outputs per row: losses and correct, each
- * `[chunks, rows]`. A last chunk is filled up with any row; the caller leaves those out.
+ * Inputs: features, targets, parameters, indexes `[chunks, rows]`, with `dropout` mask0… `[chunks, rows, …]`. Outputs
+ * per row: losses and correct, each `[chunks, rows]`. A last chunk is filled up with any row; the caller leaves those
+ * out.
  */
-export function buildEvaluation(net: Net, loss: Loss, rows: number): Uint8Array {
-  return buildScan(net, loss, rows, (body, parameters, batch, targets, onLayer) => {
-    const outputs = applyNet(net, parameters, batch, { onLayer })
+export function buildEvaluation(net: Net, loss: Loss, rows: number, dropout: boolean): Uint8Array {
+  const compute: ScanBody = (body, parameters, batch, targets, apply) => {
+    const outputs = applyNet(net, parameters, batch, apply)
     body.outputAs('row_loss', nameOf(lossPerRow(loss, outputs, targets)), 'float32', [rows])
     const correct =
       loss === 'softmax-cross-entropy'
@@ -205,31 +220,33 @@ export function buildEvaluation(net: Net, loss: Loss, rows: number): Uint8Array 
         : body.constant(new Float32Array(rows), [rows], 'float32')
     body.outputAs('row_correct', correct, 'float32', [rows])
     return { losses: [rows], correct: [rows] }
-  })
+  }
+  return buildScan(net, loss, rows, compute, dropout ? dropoutLayers(net) : [])
 }
 
 /** Inputs: features, parameters, indexes `[chunks, rows]`. Output: outputs `[chunks, rows, …net.outputShape]`. */
 export function buildOutputs(net: Net, rows: number): Uint8Array {
-  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, onLayer) => {
-    body.outputAs('row_outputs', nameOf(applyNet(net, parameters, batch, { onLayer })), 'float32', [
-      rows,
-      ...net.outputShape,
-    ])
+  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, apply) => {
+    body.outputAs('row_outputs', nameOf(applyNet(net, parameters, batch, apply)), 'float32', [rows, ...net.outputShape])
     return { outputs: [rows, ...net.outputShape] }
   })
 }
+
+/** Computes one chunk of rows, declares its outputs, and gives their shapes. */
+type ScanBody = (
+  body: Graph,
+  parameters: tf.Tensor[],
+  batch: tf.Tensor,
+  targets: tf.Tensor,
+  apply: ApplyOptions,
+) => Record<string, readonly number[]>
 
 export function buildScan(
   net: Net,
   loss: Loss | undefined,
   rows: number,
-  compute: (
-    body: Graph,
-    parameters: tf.Tensor[],
-    batch: tf.Tensor,
-    targets: tf.Tensor,
-    onLayer: (layer: string) => void,
-  ) => Record<string, readonly number[]>,
+  compute: ScanBody,
+  dropouts: readonly DropoutLayer[] = [],
 ): Uint8Array {
   const program = new Graph()
   program.input('features', 'float32', ['rows', ...net.inputShape])
@@ -238,24 +255,29 @@ export function buildScan(
   program.input('indexes', 'int32', ['chunks', rows])
   const body = new Graph()
   body.input('chunk_indexes', 'int32', [rows])
+  const chunkMasks = inputMasks(body, dropouts, 'chunk_mask', [rows])
   const where: { layer?: string } = {}
-  const onLayer = (layer: string): void => void (where.layer = layer)
   const results = trace(body, 'float32', where, () => {
     const parameters = splitParameters(body, net.parameters, 'parameters')
+    const apply: ApplyOptions = {
+      dropoutMasks: maskTensors(chunkMasks, dropouts, rows),
+      onLayer: (layer) => (where.layer = layer),
+    }
     if (loss !== undefined) {
       const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
-      return compute(body, parameters, batch, targets, onLayer)
+      return compute(body, parameters, batch, targets, apply)
     }
     const batch = tensorOf(
       symbol(body.op('Gather', ['features', 'chunk_indexes'], { axis: 0 }), [rows, ...net.inputShape]),
     )
-    return compute(body, parameters, batch, batch, onLayer)
+    return compute(body, parameters, batch, batch, apply)
   })
   body.prune()
+  const scanned = ['indexes', ...inputMasks(program, dropouts, 'mask', ['chunks', rows])]
   const names = program.ops(
     'Scan',
-    ['indexes'],
-    { num_scan_inputs: 1, body: { graph: body } },
+    scanned,
+    { num_scan_inputs: scanned.length, body: { graph: body } },
     Object.keys(results).length,
   )
   Object.entries(results).forEach(([name, shape], i) =>
@@ -265,22 +287,25 @@ export function buildScan(
 }
 
 /**
- * Inputs: features, targets, parameters, indexes and weights `[chunks, rows]`. Outputs: the weighted sum of the rows'
- * losses per chunk, and the gradient of their total, `[parameters]`.
+ * Inputs: features, targets, parameters, indexes and weights `[chunks, rows]`, with `dropout` mask0… Outputs: the
+ * weighted sum of the rows' losses per chunk, and the gradient of their total, `[parameters]`.
  */
-export function buildGradient(net: Net, loss: Loss, rows: number): Uint8Array {
+export function buildGradient(net: Net, loss: Loss, rows: number, dropout: boolean): Uint8Array {
   const size = net.parameterCount
+  const dropouts = dropout ? dropoutLayers(net) : []
   const body = new Graph()
   body.input('in_total', 'float32', [size])
   body.input('chunk_indexes', 'int32', [rows])
   body.input('chunk_weights', 'float32', [rows])
+  const chunkMasks = inputMasks(body, dropouts, 'chunk_mask', [rows])
   const where: { layer?: string } = {}
   trace(body, 'float32', where, () => {
+    const dropoutMasks = maskTensors(chunkMasks, dropouts, rows)
     const parameters = splitParameters(body, net.parameters, 'parameters')
     const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
     const weights = tensorOf(symbol('chunk_weights', [rows]))
     const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
-      const outputs = applyNet(net, current, batch, { onLayer: (layer) => (where.layer = layer) })
+      const outputs = applyNet(net, current, batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
       return tf.sum<tf.Scalar>(tf.mul(lossPerRow(loss, outputs, targets), weights))
     })(parameters)
     body.output(body.op('Add', ['in_total', joinGradients(body, grads)]), 'float32', [size])
@@ -294,10 +319,11 @@ export function buildGradient(net: Net, loss: Loss, rows: number): Uint8Array {
   program.input('indexes', 'int32', ['chunks', rows])
   program.input('weights', 'float32', ['chunks', rows])
   const zeros = program.op('Expand', [program.scalar(0), program.integers([size])])
+  const scanned = ['indexes', 'weights', ...inputMasks(program, dropouts, 'mask', ['chunks', rows])]
   const [total, losses] = program.ops(
     'Scan',
-    [zeros, 'indexes', 'weights'],
-    { num_scan_inputs: 2, body: { graph: body } },
+    [zeros, ...scanned],
+    { num_scan_inputs: scanned.length, body: { graph: body } },
     2,
   )
   program.outputAs('gradient', total!, 'float32', [size])

@@ -254,6 +254,46 @@ export function engineSuite(
       },
     )
 
+    it('measures with dropout on as tfjs does: the loss, its gradient and its curvature, of any number of rows', async () => {
+      const { net, loss } = nets['dropout']!
+      const parameters = initialize(net, 3)
+      const vector = Float64Array.from(parameters, (_, i) => Math.sin(i))
+      for (const count of [1, 251, 1100]) {
+        const options = { net, loss, rows: rowsFor(net, loss, count), dropoutSeed: 8 }
+        const [value, off, theirs] = [
+          await engine.evaluate(options, parameters),
+          await engine.evaluate({ net, loss, rows: options.rows }, parameters),
+          await reference.evaluate(options, parameters),
+        ]
+        expect(value.loss).toBeCloseTo(theirs.loss, 5)
+        expect(value.accuracy).toBeCloseTo(theirs.accuracy, 9)
+        expect(Math.abs(value.loss - off.loss)).toBeGreaterThan(1e-4)
+        const [slope, bend] = [
+          await engine.gradient(options, parameters),
+          await engine.curvature(options, parameters, vector),
+        ]
+        expect(slope.loss).toBeCloseTo(value.loss, 5)
+        expect(bend.loss).toBeCloseTo(value.loss, 5)
+        expect(distance(slope.gradient, bend.gradient)).toBeLessThan(1e-5)
+        expect(distance(bend.product, (await reference.curvature(options, parameters, vector)).product)).toBeLessThan(
+          1e-4,
+        )
+      }
+    })
+
+    it('drops inputs as often as the rate says, and scales the others up, by the closed form for a linear net', async () => {
+      // One output w·(m∘x) for masks m: E(w·(m∘x) − y)² = (w·x − y)² + r/(1−r) Σ (wᵢxᵢ)² at rate r.
+      const net = defineNet([7], [{ kind: 'dropout', rate: 0.3 }, dense(1)])
+      const rows = rowsFor(net, 'mean-squared-error', 4000)
+      const parameters = initialize(net, 3)
+      const spread = rows.features.reduce((sum, x, i) => sum + (parameters[i % 7]! * x) ** 2, 0) / 4000
+      const { loss } = await engine.evaluate({ net, loss: 'mean-squared-error', rows }, parameters)
+      const dropped = await engine.evaluate({ net, loss: 'mean-squared-error', rows, dropoutSeed: 1 }, parameters)
+      const expected = loss + (0.3 / 0.7) * spread
+      expect(Math.abs(dropped.loss / expected - 1)).toBeLessThan(0.03)
+      expect(dropped.loss / loss).toBeGreaterThan(1.06)
+    })
+
     it('evaluates only the rows of the order', async () => {
       const { net, loss } = nets['dense relu']!
       const rows = rowsFor(net, loss, 40)
