@@ -278,7 +278,8 @@ class Worker {
     if (v !== protocolVersion)
       return this.#leave(message, key, new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`))
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
-    if (this.#running.has(key.trial)) return message.nak(leaseMs / 3)
+    // Whole milliseconds: the server takes a delay with a fraction of a nanosecond for none, and delivers at once for ever.
+    if (this.#running.has(key.trial)) return message.nak(Math.ceil(leaseMs / 3))
     if (await this.#isHalted(key.sweep)) return message.ack()
     const beat = new Heartbeat(message, leaseMs, this.options.clock, () => void this.#lookAgain(key))
     try {
