@@ -1,5 +1,6 @@
 import type { Random } from '../seed.js'
-import { addScaled, norm, unit } from './vectors.js'
+import { symmetricSpectrum } from './symmetric.js'
+import { addScaled, dot, norm, unit } from './vectors.js'
 
 /**
  * How sharply the loss rises around a point. Lᵋ is the largest loss found within the neighbourhood, the centre among
@@ -43,26 +44,37 @@ export async function sampledRise(
 }
 
 /**
- * 100 · (Lᵋ − L)/(1 + L) over the box |zᵢ| ≤ ε (|θᵢ| + 1) (Keskar et al. 2017, with A = I). The maximum is sought by
- * projected steps of sign-gradient ascent with a shrinking step, starting at a corner uphill, for `steps` (default 10)
+ * 100 · (Lᵋ − L)/(1 + L) over the box θ + Az with |zᵢ| ≤ ε (|(A⁺θ)ᵢ| + 1) (Keskar et al. 2017). The columns of A are
+ * `directions`, fewer than the weights and linearly independent; left out, A = I. The maximum is sought by projected
+ * steps of sign-gradient ascent with a shrinking step, starting at a corner uphill, for `steps` (default 10)
  * evaluations: a lower bound, as is Keskar's own after ten iterations of L-BFGS-B (SciPy's finds no more on trained nets:
  * docs/experiments.md).
  */
 export async function boxSharpness(
   slopeAt: SlopeAt,
   centre: ArrayLike<number>,
-  { epsilon, steps = 10 }: { epsilon: number; steps?: number },
+  { epsilon, steps = 10, directions }: { epsilon: number; steps?: number; directions?: readonly Float64Array[] },
 ): Promise<number> {
-  const half = Float64Array.from(centre, (value) => epsilon * (Math.abs(value) + 1))
-  let offset = new Float64Array(centre.length)
-  const { loss, gradient: first } = await slopeAt(Float64Array.from(centre))
+  const inBox = directions === undefined ? Float64Array.from(centre) : leastSquares(directions, centre)
+  const half = inBox.map((value) => epsilon * (Math.abs(value) + 1))
+  const slopeInBox = async (offset: Float64Array): Promise<{ loss: number; gradient: Float64Array }> => {
+    if (directions === undefined) return slopeAt(addScaled(centre, offset, 1))
+    const at = directions.reduce(
+      (sum, direction, i) => addScaled(sum, direction, offset[i]!),
+      Float64Array.from(centre),
+    )
+    const { loss, gradient } = await slopeAt(at)
+    return { loss, gradient: Float64Array.from(directions, (direction) => dot(direction, gradient)) }
+  }
+  let offset = new Float64Array(half.length)
+  const { loss, gradient: first } = await slopeInBox(offset)
   let [highest, gradient, share] = [loss, first, 1]
   for (let step = 0; step < steps && norm(gradient) > 0; step++) {
     const tried = offset.map((z, i) => {
       const moved = z + 2 * share * half[i]! * Math.sign(gradient[i]!)
       return Math.min(half[i]!, Math.max(-half[i]!, moved))
     })
-    const there = await slopeAt(addScaled(centre, tried, 1))
+    const there = await slopeInBox(tried)
     if (there.loss > highest) {
       highest = there.loss
       offset = tried
@@ -70,4 +82,15 @@ export async function boxSharpness(
     } else share /= 2
   }
   return (100 * (highest - loss)) / (1 + loss)
+}
+
+/** A⁺v = (AᵀA)⁻¹Aᵀv for a matrix of these columns, by the spectrum of AᵀA. */
+function leastSquares(columns: readonly Float64Array[], v: ArrayLike<number>): Float64Array {
+  const products = columns.flatMap((a) => columns.map((b) => dot(a, b)))
+  const { values, vectors } = symmetricSpectrum(products, columns.length)
+  const right = columns.map((column) => dot(column, v))
+  return vectors.reduce(
+    (sum, vector, k) => addScaled(sum, vector, dot(vector, right) / values[k]!),
+    new Float64Array(columns.length),
+  )
 }

@@ -4,12 +4,13 @@ import { gatherRows } from '../data/split.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
-import { twinAxes } from '../figures/twin-axes.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { multiplyAdds, sizeOf } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
 import { brief, finished, having, inconclusive, metric, parentOf, rankVerdict, verdict } from './claims.js'
+import { besideBatch } from './beside-batch.js'
+import { budgetAxes, epochsOf, isUsedUp, reached } from './budget.js'
 import { loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
@@ -25,20 +26,7 @@ import { twoLayerNet } from './interpolate.js'
  */
 const space = {
   batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
-  budget: choice({
-    choices: ['epochs', 'updates', 'loss'],
-    default: 'epochs',
-    doc: 'what every batch size has alike: passes over the rows (the original), updates, or the training loss reached',
-  }),
-  epochs: integer({
-    min: 1,
-    max: 100_000,
-    default: 200,
-    doc: 'passes over the training rows, at most',
-    unit: 'epochs',
-  }),
-  updates: integer({ min: 1, max: 10_000_000, default: 4000, doc: 'updates under that budget', unit: 'updates' }),
-  targetLoss: number({ min: 0, max: 100, default: 0.01, doc: 'training loss under that budget', unit: 'nats' }),
+  ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
   learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size at a batch of 100" }),
   rateRule: choice({
     choices: ['fixed', 'proportional'],
@@ -53,17 +41,12 @@ const space = {
 type P = ParamsOf<typeof space>
 const checkpointName = 'weights.safetensors'
 
-/** Passes over the rows until the budget is used up, at the most. */
-function epochsOf({ budget, epochs, updates, batch, trainRows }: P): number {
-  return budget === 'updates' ? Math.ceil(updates / Math.ceil(trainRows / batch)) : epochs
-}
-
 async function train(params: P, context: TrialContext): Promise<Metrics> {
   const { split, rows } = await openMaterial(context, params)
   const net = twoLayerNet(params.initScale)
   const { engine, signal } = context
   const scale = params.rateRule === 'proportional' ? params.batch / 100 : 1
-  let reached = params.budget === 'loss' ? 0 : 1
+  let kept = false
   const { parameters, updates } = await trainNet(context, {
     net,
     loss,
@@ -71,17 +54,17 @@ async function train(params: P, context: TrialContext): Promise<Metrics> {
     train: split.train,
     optimizer: { kind: 'adam', learningRate: params.learningRate * scale },
     batch: params.batch,
-    enough(epoch, trained) {
-      if (params.budget === 'loss' && trained.loss <= params.targetLoss) reached = 1
-      return epoch >= epochsOf(params) || (params.budget === 'loss' && reached === 1)
+    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
+    async onEpoch(epoch, trained) {
+      kept = reached(params, trained)
+      await context.report(epoch, named('train', trained))
     },
-    onEpoch: (epoch, trained) => context.report(epoch, named('train', trained)),
   })
   await context.save(checkpointName, encodeCheckpoint(net, parameters))
   const trained = await engine.evaluate({ net, loss, rows, order: split.train }, parameters, signal)
   const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
   // `budget/reached` is 0 when the loss asked for never came.
-  return { ...named('train', trained), ...named('test', held), updates, 'budget/reached': reached }
+  return { ...named('train', trained), ...named('test', held), updates, 'budget/reached': kept ? 1 : 0 }
 }
 
 const main = defineStage({
@@ -215,35 +198,16 @@ const claims: readonly Claim[] = [
 
 const budgetWords = { epochs: 'equal epochs', updates: 'equal updates', loss: 'equal training loss' } as const
 const ways = Object.keys(budgetWords) as P['budget'][]
-const sides = {
-  loss: { title: 'cross-entropy (nats)', scale: 'log' },
-  accuracy: { title: 'accuracy (share of rows)', scale: 'linear' },
-} as const
-
 const figures = [
   ...ways.flatMap((budget) =>
-    (['loss', 'accuracy'] as const).map((kind) =>
-      twinAxes({
-        name: `${kind}-and-sensitivity-${budget}`,
-        caption: `${kind === 'loss' ? 'Loss' : 'Accuracy'} (left; train solid, test dashed) and sensitivity of the mean loss (right) against batch size at ${budgetWords[budget]}.`,
-        title: `${kind === 'loss' ? 'Loss' : 'Accuracy'} and sensitivity, ${budgetWords[budget]}`,
-        select: (records) => measured(records, budget),
-        x: { title: 'batch (rows)', scale: 'log' },
-        points: (record) => [{ x: metric(record, 'batch'), values: record.metrics }],
-        left: {
-          ...sides[kind],
-          lines: [
-            { label: 'train', metric: `train/${kind}` },
-            { label: 'test', metric: `test/${kind}` },
-          ],
-        },
-        right: {
-          title: 'sensitivity ‖∂L/∂X‖',
-          scale: 'linear',
-          lines: [{ label: 'sensitivity', metric: 'sensitivity' }],
-        },
-      }),
-    ),
+    besideBatch({
+      measure: 'sensitivity',
+      name: `sensitivity-${budget}`,
+      title: `sensitivity, ${budgetWords[budget]}`,
+      caption: `sensitivity of the mean loss (right) against batch size at ${budgetWords[budget]}.`,
+      axis: 'sensitivity ‖∂L/∂X‖',
+      select: (records) => measured(records, budget),
+    }),
   ),
   ...quantities.map((quantity) =>
     scatter({

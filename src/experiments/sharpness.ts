@@ -4,14 +4,16 @@ import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type Slop
 import { mean } from '../analysis/statistics.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
-import { twinAxes } from '../figures/twin-axes.js'
 import { groupBy } from '../group-by.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { blockFrobeniusNorms } from '../nn/curvature.js'
+import type { Engine, MeasurementOptions } from '../nn/engine.js'
 import { defineNet, multiplyAdds, type Initializer, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
 import { boolean, choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../trial.js'
+import { besideBatch } from './beside-batch.js'
+import { budgetAxes, epochsOf, isUsedUp, reached } from './budget.js'
 import { loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
 import { finished, having, inconclusive, metric, parentOf, rankVerdict } from './claims.js'
@@ -29,14 +31,7 @@ const space = {
   trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
   testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
   batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 100_000, default: 500, doc: 'passes over the rows, at most', unit: 'epochs' }),
-  targetLoss: number({
-    min: 0,
-    max: 100,
-    default: 0,
-    doc: 'training stops once the epoch’s loss is at most this',
-    unit: 'nats',
-  }),
+  ...budgetAxes({ epochs: 500, updates: 4000, targetLoss: 0.05 }),
   learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
   dropout: boolean({ default: false, doc: 'dropout of one half while training, as in the original' }),
 }
@@ -74,10 +69,10 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     train: split.train,
     optimizer: { kind: 'adam', learningRate: params.learningRate },
     batch: params.batch,
-    enough: (epoch, trained) => epoch >= params.epochs || trained.loss <= params.targetLoss,
+    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
     async onEpoch(epoch, trained) {
-      metrics = named('train', trained)
-      await context.report(epoch, metrics)
+      metrics = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
+      await context.report(epoch, named('train', trained))
     },
   })
   await context.save('end.safetensors', encodeCheckpoint(net, parameters))
@@ -89,7 +84,7 @@ const main = defineStage({
   name: 'main',
   space,
   data: (params) => [params.dataset],
-  cost: (params) => 6 * multiplyAdds(sharpnessNet(params)) * params.trainRows * params.epochs,
+  cost: (params) => 6 * multiplyAdds(sharpnessNet(params)) * params.trainRows * epochsOf(params),
   run,
 })
 
@@ -112,9 +107,95 @@ const measureSpace = {
     unit: 'samples',
   }),
   products: integer({ min: 2, max: 1000, default: 40, doc: 'Hessian products for the largest eigenvalue, at most' }),
+  subspace: integer({
+    min: 0,
+    max: 500,
+    default: 0,
+    doc: 'random directions that the Keskar box lies in (Keskar et al. 2017 also take 100), or 0 for all of weight space',
+    unit: 'directions',
+  }),
+  measureWithDropout: boolean({
+    default: false,
+    doc: 'dropout of one half also while measuring, as the original left it; else off',
+  }),
+}
+type MeasureParams = ParamsOf<typeof measureSpace>
+
+/** A stored net and what is asked of the loss around it. */
+interface Valley {
+  readonly net: Net
+  readonly theta: Float32Array
+  /** Loss at the net itself. */
+  readonly centre: number
+  readonly lossAt: (at: Float64Array) => Promise<number>
+  readonly slopeAt: SlopeAt
+  readonly engine: Engine
+  readonly options: MeasurementOptions
+  readonly random: Random
+  readonly signal: AbortSignal
 }
 
-/** Sharpness of a stored net: another ε or metric trains nothing again. Dropout is off here, as in every evaluation. */
+/** How sharp a valley is, by each metric; what else is told belongs to that metric. */
+const measures: Readonly<Record<MeasureParams['metric'], (valley: Valley, params: MeasureParams) => Promise<Metrics>>> =
+  {
+    async spectral({ engine, options, theta, centre, random, signal }, { epsilon, products: maxProducts }) {
+      const product = async (v: Float64Array) => (await engine.curvature(options, theta, v, signal)).product
+      const { values, products } = await lanczos(product, theta.length, random, { tolerance: 1e-3, maxProducts })
+      const largest = values[0]!
+      return { sharpness: curvatureSharpness(largest, epsilon, centre), 'largest-eigenvalue': largest, products }
+    },
+    async 'block-frobenius'({ engine, options, theta, centre, random, signal }, { epsilon, samples: probes }) {
+      const norms = await blockFrobeniusNorms(engine, options, theta, { probes, random, signal })
+      const largest = Math.max(...Object.values(norms))
+      return { sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
+    },
+    async 'keskar-box'({ slopeAt, theta, random }, { epsilon, subspace }) {
+      const directions = Array.from({ length: subspace }, () => randomDirection(theta.length, random))
+      return { sharpness: await boxSharpness(slopeAt, theta, { epsilon, ...(subspace > 0 ? { directions } : {}) }) }
+    },
+    async ball({ lossAt, theta, random }, { epsilon, samples }) {
+      return { sharpness: await ballSharpness(lossAt, theta, { epsilon, samples, random }) }
+    },
+    async 'filter-normalised'({ net, lossAt, theta, random }, { epsilon, samples }) {
+      const draw = () => filterNormalised(randomDirection(theta.length, random), theta, net.parameters)
+      return { sharpness: await sampledRise(lossAt, theta, epsilon, samples, draw) }
+    },
+  }
+
+async function openValley(params: MeasureParams, trained: P, context: TrialContext): Promise<Valley> {
+  const { engine, signal, seeds } = context
+  const parent = context.parents[0]!
+  const net = sharpnessNet({ dropout: params.measureWithDropout })
+  const theta = decodeCheckpoint(net, await context.load(parent, 'end.safetensors'))
+  const { rows, split } = await openMaterial({ ...context, seeds: parent.trial.seeds }, trained)
+  const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
+  const options: MeasurementOptions = {
+    net,
+    loss,
+    rows,
+    order: split.train.subarray(0, count),
+    ...(params.measureWithDropout ? { dropoutSeed: seeds.shuffle } : {}),
+  }
+  const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
+  const slopeAt: SlopeAt = async (at) => {
+    const slope = await engine.gradient(options, Float32Array.from(at), signal)
+    return { loss: slope.loss, gradient: Float64Array.from(slope.gradient) }
+  }
+  const centre = await lossAt(Float64Array.from(theta))
+  return {
+    net,
+    theta,
+    centre,
+    lossAt,
+    slopeAt,
+    engine,
+    options,
+    random: new Random(seeds.shuffle, 'sharpness'),
+    signal,
+  }
+}
+
+/** Sharpness of a stored net: another ε or metric trains nothing again. */
 const measure = defineStage({
   name: 'measure',
   space: measureSpace,
@@ -124,65 +205,26 @@ const measure = defineStage({
   async run(params, context): Promise<Metrics> {
     const parent = context.parents[0]!
     const trained = parent.trial.params as P & Record<string, ParamValue>
-    const net = sharpnessNet(trained)
-    const theta = decodeCheckpoint(net, await context.load(parent, 'end.safetensors'))
-    const { rows, split } = await openMaterial({ ...context, seeds: parent.trial.seeds }, trained)
-    const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
-    const options = { net, loss, rows, order: split.train.subarray(0, count) } as const
-    const { engine, signal } = context
-    const random = new Random(context.seeds.shuffle, 'sharpness')
-    const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
-    const centre = await lossAt(Float64Array.from(theta))
-    const copied = ['train/loss', 'train/accuracy', 'test/loss', 'test/accuracy', 'updates'] as const
-    const common = {
-      'measured/loss': centre,
+    const valley = await openValley(params, trained, context)
+    const copied = ['train/loss', 'train/accuracy', 'test/loss', 'test/accuracy', 'updates', 'budget/reached'] as const
+    return {
+      'measured/loss': valley.centre,
       batch: trained.batch,
       // Beside every point, as in the original's figures, and lest nets trained unequally be compared unseen.
       ...Object.fromEntries(copied.map((name) => [name, parent.metrics[name] ?? NaN])),
-    }
-    const { epsilon, samples } = params
-
-    switch (params.metric) {
-      case 'spectral': {
-        const product = async (v: Float64Array) => (await engine.curvature(options, theta, v, signal)).product
-        const { values, products } = await lanczos(product, theta.length, random, {
-          tolerance: 1e-3,
-          maxProducts: params.products,
-        })
-        return {
-          ...common,
-          sharpness: curvatureSharpness(values[0]!, epsilon, centre),
-          'largest-eigenvalue': values[0]!,
-          products,
-        }
-      }
-      case 'block-frobenius': {
-        const norms = Object.values(
-          await blockFrobeniusNorms(engine, options, theta, { probes: samples, random, signal }),
-        )
-        const largest = Math.max(...norms)
-        return { ...common, sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
-      }
-      case 'keskar-box': {
-        const slopeAt: SlopeAt = async (at) => {
-          const slope = await engine.gradient(options, Float32Array.from(at), signal)
-          return { loss: slope.loss, gradient: Float64Array.from(slope.gradient) }
-        }
-        return { ...common, sharpness: await boxSharpness(slopeAt, theta, { epsilon }) }
-      }
-      case 'ball':
-        return { ...common, sharpness: await ballSharpness(lossAt, theta, { epsilon, samples, random }) }
-      case 'filter-normalised': {
-        const draw = () => filterNormalised(randomDirection(theta.length, random), theta, net.parameters)
-        return { ...common, sharpness: await sampledRise(lossAt, theta, epsilon, samples, draw) }
-      }
+      ...(await measures[params.metric](valley, params)),
     }
   },
 })
 
-/** Measurements by one metric at its largest ε, of nets that differ in nothing but batch and seeds: the largest such set. */
+/**
+ * Measurements by one metric at its largest ε, of nets that kept to their budget and differ in nothing but batch and
+ * seeds: the largest such set.
+ */
 function comparable(records: readonly TrialRecord[], name: (typeof metrics)[number]): TrialRecord[] {
-  const measured = having(finished(records, 'measure'), { metric: name })
+  const measured = having(finished(records, 'measure'), { metric: name }).filter(
+    (record) => metric(record, 'budget/reached') === 1,
+  )
   const epsilon = Math.max(...measured.map((record) => Number(record.trial.params['epsilon'])))
   const settings = groupBy(having(measured, { epsilon }), (record) =>
     JSON.stringify({ ...record.trial.params, ...parentOf(record, records)?.trial.params, batch: 0 }),
@@ -220,32 +262,17 @@ const claims: readonly Claim[] = [
   },
 ]
 
-const sides = {
-  loss: { title: 'cross-entropy (nats)', scale: 'log' },
-  accuracy: { title: 'accuracy (share of rows)', scale: 'linear' },
-} as const
-
 /** The original's two figures, for each metric. */
 const twins = metrics.flatMap((name) =>
-  (['loss', 'accuracy'] as const).map((kind) =>
-    twinAxes({
-      name: `${kind}-and-sharpness-${name}`,
-      caption: `${kind === 'loss' ? 'Loss' : 'Accuracy'} (left; train solid, test dashed) and sharpness (${name}, right) against batch size.`,
-      title: `${kind === 'loss' ? 'Loss' : 'Accuracy'} and sharpness (${name})`,
-      select: (records) => comparable(records, name),
-      x: { title: 'batch (rows)', scale: 'log' },
-      points: (record) => [{ x: metric(record, 'batch'), values: record.metrics }],
-      left: {
-        ...sides[kind],
-        lines: [
-          { label: 'train', metric: `train/${kind}` },
-          { label: 'test', metric: `test/${kind}` },
-        ],
-      },
-      right: { title: `sharpness (${name})`, scale: 'linear', lines: [{ label: 'sharpness', metric: 'sharpness' }] },
-      settings: ([first]) => `ε = ${first!.trial.params['epsilon']}`,
-    }),
-  ),
+  besideBatch({
+    measure: 'sharpness',
+    name: `sharpness-${name}`,
+    title: `sharpness (${name})`,
+    caption: `sharpness (${name}, right) against batch size.`,
+    axis: `sharpness (${name})`,
+    select: (records) => comparable(records, name),
+    settings: ([first]) => `ε = ${first!.trial.params['epsilon']}`,
+  }),
 )
 
 const scatters = metrics.map((name) =>
@@ -263,7 +290,7 @@ const scatters = metrics.map((name) =>
 export const sharpness = defineExperiment({
   name: 'sharpness',
   aliases: ['bonus'],
-  version: 2,
+  version: 3,
   title: 'Sharpness of minima against batch size',
   question: 'Do larger batches end in sharper minima?',
   source: 'bonus.py of the 2018 course (HW1-3); Keskar et al. 2017, Dinh et al. 2017, Li et al. 2018',
@@ -276,7 +303,7 @@ export const sharpness = defineExperiment({
       stages: { measure: { metric: [...metrics], epsilon: [1e-3], rows: [100], samples: [2], products: [4] } },
     },
     reduced: {
-      axes: { trainRows: [1000], testRows: [1000], batch: [16, 64, 250, 1000], epochs: [200], targetLoss: [0.05] },
+      axes: { trainRows: [1000], testRows: [1000], batch: [16, 64, 250, 1000], budget: ['loss'], epochs: [200] },
       seeds: [0, 1, 2],
       stages: { measure: { metric: [...metrics], epsilon: [1e-3] } },
     },
@@ -284,6 +311,12 @@ export const sharpness = defineExperiment({
       axes: { batch: [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8000] },
       seeds: [0, 1, 2],
       stages: { measure: { metric: [...metrics], epsilon: [1e-5, 1e-4, 1e-3, 1e-2] } },
+    },
+    // As bonus.py did it: 40 batch sizes, its own measure of the last mini-batch, dropout on throughout.
+    original: {
+      axes: { dropout: [true], batch: Array.from({ length: 40 }, (_, i) => 50 * (i + 1)) },
+      seeds: [0],
+      stages: { measure: { metric: ['block-frobenius'], measureWithDropout: [true] } },
     },
   },
   figures: [...twins, ...scatters],

@@ -84,6 +84,28 @@ describe('sharpness of a quadratic', () => {
   })
 })
 
+describe('the box of a subspace', () => {
+  // A slope c: the most is Σⱼ |(Aᵀc)ⱼ| ε (|(A⁺θ)ⱼ| + 1), in a corner of the box.
+  const c = [1, -2, 0.5, 3]
+  const theta = [0.3, -1, 2, 0.7]
+  const slope = async (x: Float64Array) => ({ loss: dot(c, x) - dot(c, theta), gradient: Float64Array.from(c) })
+
+  it('is scaled by the coordinates in it that come nearest to the centre, also of oblique directions', async () => {
+    const [a, b] = [Float64Array.of(1, 2, 0, 1), Float64Array.of(0, 1, -1, 2)] as const
+    const [aa, ab, bb, at, bt] = [dot(a, a), dot(a, b), dot(b, b), dot(a, theta), dot(b, theta)]
+    const inverse = [(bb * at - ab * bt) / (aa * bb - ab * ab), (aa * bt - ab * at) / (aa * bb - ab * ab)]
+    const expected = [a, b].reduce((sum, d, j) => sum + Math.abs(dot(d, c)) * 0.1 * (Math.abs(inverse[j]!) + 1), 0)
+    expect(await boxSharpness(slope, theta, { epsilon: 0.1, directions: [a, b] })).toBeCloseTo(100 * expected, 9)
+  })
+
+  it('is the whole box when the directions are those of the weights', async () => {
+    const directions = theta.map((_, i) => Float64Array.from(theta, (__, j) => (i === j ? 1 : 0)))
+    const whole = await boxSharpness(slope, theta, { epsilon: 0.1 })
+    expect(await boxSharpness(slope, theta, { epsilon: 0.1, directions })).toBeCloseTo(whole, 9)
+    expect(whole).toBeCloseTo(100 * c.reduce((sum, v, i) => sum + Math.abs(v) * 0.1 * (Math.abs(theta[i]!) + 1), 0), 9)
+  })
+})
+
 describe('sharpness of a net', () => {
   const net = defineNet(
     [4],
