@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { signalGroup } from '../../src/process-group.js'
 import { temporaryFolder, type Finished } from '../helpers/cli.js'
-import { freePort, hasMlflow, startMlflow } from '../helpers/mlflow.js'
+import { hasMlflow, startMlflow } from '../helpers/mlflow.js'
 import { hasNats } from '../helpers/nats.js'
+import { freePort } from '../helpers/services.js'
 
 const repository = join(import.meta.dirname, '..', '..')
 

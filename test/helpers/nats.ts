@@ -14,11 +14,15 @@ export const hasNats = requireService(
 )
 
 /** A server with this configuration (its `host`, `port` and store added) that goes with the test. */
-export async function withNats(settings: string, host = '127.0.0.1'): Promise<NatsServer> {
+export async function withNats(
+  settings: string,
+  { host = '127.0.0.1', domain }: { host?: string; domain?: string } = {},
+): Promise<NatsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-nats-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const config = join(folder, 'server.conf')
-  writeFileSync(config, `host: "${host}"\njetstream { store_dir: ${JSON.stringify(folder)} }\n${settings}\n`)
+  const jetstream = [`store_dir: ${JSON.stringify(folder)}`, ...(domain === undefined ? [] : [`domain: ${domain}`])]
+  writeFileSync(config, `host: "${host}"\njetstream { ${jetstream.join(', ')} }\n${settings}\n`)
   const server = await startNatsServer(folder, 0, config)
   onTestFinished(() => server.stop('SIGKILL'))
   return server

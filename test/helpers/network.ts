@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { requireService } from './services.js'
 
@@ -31,8 +32,12 @@ export interface Network {
   /** A command and its arguments, to be run on the other side. */
   inside(command: string, ...args: string[]): [string, string[]]
   cut(how: Cut): void
-  heal(): void
+  /** At the earliest after {@link leastCutMs}. */
+  heal(): Promise<void>
 }
+
+/** How long a cut lasts at least (MLDS_CUT_SECONDS, default 0: just as long as a test needs to see what it does). */
+const leastCutMs = 1_000 * Number(process.env['MLDS_CUT_SECONDS'] ?? 0)
 
 /** Another host, as far as the network goes: a namespace on a cable of its own. It goes with the test. */
 export function withNetwork(index: number): Network {
@@ -54,6 +59,7 @@ export function withNetwork(index: number): Network {
     'ip',
     ['netns', 'exec', space, command, ...args],
   ]
+  let lasts = Promise.resolve()
   return {
     here,
     inside,
@@ -61,8 +67,10 @@ export function withNetwork(index: number): Network {
       // The far end's sockets are destroyed, which sends a reset while the cable is still whole.
       if (how === 'with a reset') execFileSync(...inside('ss', '-K', 'dst', here), { stdio: 'pipe' })
       ip('link', 'set', near, 'down')
+      lasts = delay(leastCutMs)
     },
-    heal() {
+    async heal() {
+      await lasts
       ip('link', 'set', near, 'up')
     },
   }

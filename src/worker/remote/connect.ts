@@ -25,6 +25,12 @@ export interface ConnectOptions {
   readonly env?: NodeJS.ProcessEnv
 }
 
+/** Where each connection's JetStream answers, if not where every server's does. */
+const apiPrefixes = new WeakMap<NatsConnection, string>()
+
+/** What requests to JetStream begin with on this connection. */
+export const apiPrefixOf = (connection: NatsConnection): string => apiPrefixes.get(connection) ?? '$JS.API'
+
 const firstConnectRetryMs = 1_000
 
 /**
@@ -38,11 +44,15 @@ export async function connectNats(
   clientName: string,
   { say = () => {}, waitUntil, pingMs = 15_000, env = process.env }: ConnectOptions = {},
 ): Promise<NatsConnection> {
-  const options = connectionOptions(resolveNatsSettings(url, env))
+  const settings = resolveNatsSettings(url, env)
+  const options = connectionOptions(settings)
+  const { jetstream_domain: domain, jetstream_api_prefix: prefix } = settings
   const where = (options.servers as string[]).join(', ')
   for (let attempt = 1; ; attempt++) {
     try {
       const connection = await connect({ ...options, pingInterval: pingMs, name: clientName })
+      if (prefix !== undefined) apiPrefixes.set(connection, prefix)
+      else if (domain !== undefined) apiPrefixes.set(connection, `$JS.${domain}.API`)
       void tellStatus(connection.status(), say)
       return connection
     } catch (error) {

@@ -21,6 +21,10 @@ export interface NatsSettings {
   readonly tls_first?: boolean
   /** Subjects of replies begin with it; a server may permit one client no others. */
   readonly inbox_prefix?: string
+  /** Whose JetStream is meant, when several can be reached (leaf nodes). */
+  readonly jetstream_domain?: string
+  /** Requests to JetStream begin with it; instead of a domain, where an account imports the API of another. */
+  readonly jetstream_api_prefix?: string
 }
 
 type Partly = { -readonly [name in keyof NatsSettings]?: NatsSettings[name] }
@@ -28,8 +32,8 @@ type Partly = { -readonly [name in keyof NatsSettings]?: NatsSettings[name] }
 /** Ways to say who one is. They exclude each other: the place that names any of them is taken whole. */
 const identities = ['user', 'password', 'token', 'creds', 'nkey', 'user_jwt'] as const
 const files = ['creds', 'nkey', 'ca', 'cert', 'key'] as const
-/** Keys of a context (ADR-21) that would change where messages go, which mlds can't follow. */
-const unsupported = ['nsc', 'jetstream_domain', 'jetstream_api_prefix', 'windows_cert_store'] as const
+/** Keys of a context (ADR-21) that say who one is in a way that mlds does not know. */
+const unsupported = ['nsc', 'windows_cert_store'] as const
 
 /**
  * Settings in the order of the `nats` command: the URL given, then NATS_URL, NATS_USER, NATS_PASSWORD, NATS_TOKEN,
@@ -104,7 +108,8 @@ function readContext(name: string, file: string, env: NodeJS.ProcessEnv): Partly
         hint: 'give --nats URL and NATS_CREDS or NATS_NKEY, or name another context in NATS_CONTEXT',
       })
   const settings: Partly = {}
-  const names = ['url', ...identities, 'ca', 'cert', 'key', 'inbox_prefix'] as const
+  const places = ['inbox_prefix', 'jetstream_domain', 'jetstream_api_prefix'] as const
+  const names = ['url', ...identities, 'ca', 'cert', 'key', ...places] as const
   for (const key of names) {
     const value = stored[key]
     if (typeof value === 'string' && value !== '') settings[key] = value

@@ -18,6 +18,7 @@ import { nanos, PermissionViolationError, type NatsConnection } from '@nats-io/t
 import { DataError, UnavailableError } from '../../errors.js'
 import type { Store } from '../../store.js'
 import type { ArtifactRef } from '../../trial.js'
+import { apiPrefixOf } from './connect.js'
 import { runOf, type Names, type RunKey } from './protocol.js'
 
 export const defaultLeaseMs = 30_000
@@ -66,8 +67,9 @@ export function openBroker(nc: NatsConnection, names: Names, settings: BrokerSet
 }
 
 async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSettings): Promise<OrchestratorBroker> {
-  const js = jetstream(nc)
-  const jsm = await jetstreamManager(nc)
+  const apiPrefix = apiPrefixOf(nc)
+  const js = jetstream(nc, { apiPrefix })
+  const jsm = await jetstreamManager(nc, { apiPrefix })
   for (const config of streamConfigs(names))
     await orMake(
       () => jsm.streams.info(config.name),
@@ -103,8 +105,9 @@ export function joinBroker(nc: NatsConnection, names: Names): Promise<Broker | u
 }
 
 async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
-  const js = jetstream(nc)
-  const jsm = await jetstreamManager(nc, { checkAPI: false })
+  const apiPrefix = apiPrefixOf(nc)
+  const js = jetstream(nc, { apiPrefix })
+  const jsm = await jetstreamManager(nc, { apiPrefix, checkAPI: false })
   const kvm = new Kvm(js)
   try {
     const consumer = await jsm.consumers.info(names.trials, names.durable)

@@ -75,13 +75,13 @@ describe('the settings of a connection', () => {
       )
   })
 
-  it('refuse a context that sends messages elsewhere, is missing, is not JSON, or is a path in disguise', () => {
+  it('refuse a context with an identity they do not know, or that is missing, is not JSON, or is a path in disguise', () => {
     const { env } = home({
-      '.config/nats/context/leaf.json': context({ jetstream_domain: 'leaf' }),
+      '.config/nats/context/nsc.json': context({ nsc: 'nsc://op/account/user' }),
       '.config/nats/context/torn.json': '{"password":"s3cret',
     })
     const open = (name: string) => () => resolveNatsSettings(undefined, { ...env, NATS_CONTEXT: name })
-    expect(open('leaf')).toThrow('sets jetstream_domain, which mlds does not know')
+    expect(open('nsc')).toThrow('sets nsc, which mlds does not know')
     expect(open('none')).toThrow("context none can't be read")
     expect(open('torn')).toThrow(/torn.json: it is not JSON$/)
     expect(open('../../etc/passwd')).toThrow('not a NATS context')

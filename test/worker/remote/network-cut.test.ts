@@ -29,7 +29,7 @@ describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', { timeout
   /** A server that both this side and the far side reach, and that gives up dead connections within seconds. */
   const withCable = async (): Promise<{ network: Network; place: LabPlace; farUrl: string }> => {
     const network = withNetwork(++networks)
-    const { url } = await withNats('ping_interval: "1s"\nping_max: 2', '0.0.0.0')
+    const { url } = await withNats('ping_interval: "1s"\nping_max: 2', { host: '0.0.0.0' })
     const { port } = new URL(url)
     return { network, place: { url: `nats://127.0.0.1:${port}`, tenant }, farUrl: `nats://${network.here}:${port}` }
   }
@@ -69,7 +69,7 @@ describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', { timeout
     expect(events.filter((event) => event.type === 'ended')).toMatchObject([{ outcome: { state: 'finished' } }])
     expect(events.flatMap((event) => (event.type === 'started' ? event.worker : []))).toEqual(['far', near.name])
     await near.drain()
-    network.heal()
+    await network.heal()
     await untilSaid(far, 'came first; this one is dropped')
     // It is of use again, without anyone's help.
     const next = slowAssignment(10)
@@ -94,7 +94,7 @@ describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', { timeout
         { outcome: { state: 'finished' }, attempt: 1 },
       ])
     await near.drain()
-    network.heal()
+    await network.heal()
     const next = slowAssignment(10)
     await backend.start(next)
     await listener.until((event) => event.type === 'ended' && event.trial === next.trial.id)
@@ -117,7 +117,7 @@ describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', { timeout
     await expect.poll(() => held(names.results), { timeout: 60_000 }).toBeGreaterThan(2)
     network.cut(how)
     await expect.poll(() => held(names.results), { timeout: 60_000 }).toBe(trials + 1)
-    network.heal()
+    await network.heal()
     await untilSaid(far, '"finished"')
     expect(JSON.parse(far.output().trim().split('\n').at(-1)!)).toMatchObject({
       planned: trials + 1,
