@@ -72,6 +72,7 @@ const mostPointsPerRun = 305
 export class MlflowClient {
   readonly #fetch: Promise<typeof fetch>
   #answered = false
+  #storeType: string | undefined
 
   constructor(
     readonly settings: MlflowSettings,
@@ -93,14 +94,19 @@ export class MlflowClient {
     return this.#answered
   }
 
-  /** `FileStore`, `SqlStore` …; `undefined` where the server does not say (before 3.17, other vendors). */
-  async storeType(): Promise<string | undefined> {
+  /** `FileStore` or `SqlStore`; `unknown` where the server does not say: older ones, plug-ins, other vendors. */
+  async storeType(): Promise<string> {
+    if (this.#storeType !== undefined) return this.#storeType
     try {
       const info = await this.#send('GET', '/api/3.0/mlflow/server-info')
-      return (JSON.parse(info.toString()) as { store_type?: string }).store_type
-    } catch {
-      return undefined
+      const { store_type: said } = JSON.parse(info.toString()) as { store_type?: string | null }
+      this.#storeType = said ?? 'unknown'
+    } catch (error) {
+      // A page with status 200 is what some proxies have for addresses that they do not know.
+      if (error instanceof MlflowError && error.passing && error.status !== 200) throw error
+      this.#storeType = 'unknown'
     }
+    return this.#storeType
   }
 
   /** The experiment's id, making it when it is not there; safe when two processes do so at once. */
@@ -213,8 +219,7 @@ export class MlflowClient {
   }
 
   async #logBatch(id: string, batch: Batch): Promise<void> {
-    const act = (part: Partial<Batch>): Promise<unknown> =>
-      this.#call('POST', 'runs/log-batch', { run_id: id, ...part })
+    const act = (part: Partial<Batch>): Promise<void> => this.#patiently(() => this.#sendBatch(id, part))
     try {
       await act(batch)
     } catch (error) {
@@ -228,6 +233,25 @@ export class MlflowClient {
       }
       if (batch.tags.length > 0) await act({ tags: batch.tags })
     }
+  }
+
+  async #sendBatch(id: string, { metrics = [], ...others }: Partial<Batch>): Promise<void> {
+    const lacking = await this.#lackingPoints(id, metrics)
+    const isEmpty = [lacking, ...Object.values(others)].every((items) => items.length === 0)
+    if (!isEmpty) await this.#once('POST', 'runs/log-batch', { run_id: id, ...others, metrics: lacking })
+  }
+
+  /** A database passes over points that it has; a store of files would append them, so it is asked first. */
+  async #lackingPoints(id: string, points: readonly Point[]): Promise<readonly Point[]> {
+    if (points.length === 0 || (await this.storeType()) !== 'FileStore') return points
+    const held = new Set<string>()
+    for (const key of new Set(points.map((point) => point.key))) {
+      const query = new URLSearchParams({ run_id: id, metric_key: key, max_results: '25000' })
+      const path = `metrics/get-history?${query.toString()}`
+      const { metrics = [] } = await this.#once<{ metrics?: WirePoint[] }>('GET', path)
+      for (const point of metrics) held.add(pointKey(decodePoint(point)))
+    }
+    return points.filter((point) => !held.has(pointKey(point)))
   }
 
   /** Names the data sets that a run has read to train on; the same once more changes nothing. */
@@ -457,6 +481,8 @@ function decodePoint({ key, value, timestamp, step }: WirePoint): Point {
   const unclamped = Math.abs(number) === Number.MAX_VALUE ? Math.sign(number) * Infinity : number
   return { key, value: unclamped, timestamp: Number(timestamp), step: Number(step ?? 0) }
 }
+
+const pointKey = ({ key, value, timestamp, step }: Point): string => `${timestamp} ${step} ${value} ${key}`
 
 const byStepThenTime = (a: Point, b: Point): number => a.step - b.step || a.timestamp - b.timestamp
 

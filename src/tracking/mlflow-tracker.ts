@@ -345,7 +345,6 @@ export class MlflowTracker implements Tracker {
  * How many runs a store takes at once. SQLite does no more with eight than with two, and answers the slowest thirty times
  * later; a server does not say which database it is on.
  */
-function inFlightFor(storeType: string | undefined): number {
-  if (storeType === 'FileStore') return 1
-  return storeType === undefined || storeType === 'SqlStore' ? 2 : 8
+function inFlightFor(storeType: string): number {
+  return storeType === 'FileStore' ? 1 : 2
 }

@@ -108,9 +108,10 @@ function expectedRuns(entries: readonly Entry[]): Map<string, Expected> {
   return runs
 }
 
-/** Python's word for a number to ours; MLflow's largest double stands for infinity. */
+/** Python's word for a number to ours; in MLflow's databases the largest double stands for infinity. */
 function readValue(text: string): string {
   if (text === 'nan') return 'NaN'
+  if (text.endsWith('inf')) return text.replace('inf', 'Infinity')
   return Math.abs(Number(text)) === Number.MAX_VALUE ? String(Math.sign(Number(text)) * Infinity) : String(Number(text))
 }
 

@@ -8,13 +8,13 @@ import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { mlds, startMlds, temporaryFolder, type Running } from '../helpers/cli.js'
 import { faults, openFaultProxy, type Fault } from '../helpers/fault-proxy.js'
 import { keepMoving } from '../helpers/keep-moving.js'
-import { hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../helpers/mlflow.js'
+import { freshFolder, hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../helpers/mlflow.js'
 import { openTracker, story } from '../helpers/open-tracker.js'
 import { eventfulJournal, expectEqual, type Entry } from '../helpers/told-by-journal.js'
 
 const patient = { MLFLOW_HTTP_REQUEST_MAX_RETRIES: '50' }
 
-// MLflow takes 5 to 25 s to start, and is started three times.
+// MLflow takes 5 to 25 s to start, and is started four times.
 describe.skipIf(!hasMlflow)('after a fault, MLflow equals the journal again', { timeout: 240_000 }, () => {
   let server: MlflowServer
   beforeAll(async () => {
@@ -59,6 +59,29 @@ describe.skipIf(!hasMlflow)('after a fault, MLflow equals the journal again', { 
         runs.filter((run) => run.tags['mlds.sweep'] === `all-${fault}`),
         entries,
       )
+  })
+
+  it('replies lost and journals replayed, on a store of files, which appends whatever it is sent', async () => {
+    const folder = freshFolder()
+    const filed = await startMlflow({
+      folder,
+      args: ['--backend-store-uri', join(folder, 'mlruns')],
+      env: { MLFLOW_ALLOW_FILE_STORE: 'true' },
+    })
+    onTestFinished(() => filed.close())
+    let logged = 0
+    const proxy = await openFaultProxy(filed.url, (_method, path) =>
+      path.endsWith('runs/log-batch') && ++logged % 2 === 1 ? 'drop-reply' : 'none',
+    )
+    onTestFinished(() => proxy.close())
+    // The second time an empty folder: nothing is known of what was acknowledged.
+    for (const _ of [1, 2]) {
+      const { tracker, info } = openTracker(proxy.url, 'filed', temporaryFolder(), entries, { env: patient })
+      await tracker.open(info)
+      await tracker.complete(story)
+    }
+    expect(proxy.befell.get('drop-reply')).toBeGreaterThan(9)
+    expectEqual(readWithPython(filed.url, 'filed'), entries)
   })
 
   it('an outage of 30 s in the middle, which a sync outlasts with its usual patience', async () => {
