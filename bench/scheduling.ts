@@ -8,7 +8,7 @@ import { Random } from '../src/seed.js'
 import { Journal } from '../src/sweeps/journal.js'
 import { makePlan } from '../src/sweeps/plan.js'
 import { defaultLimits, runSweep } from '../src/sweeps/run-sweep.js'
-import type { Scheduler } from '../src/sweeps/scheduler.js'
+import type { ScheduledReport, Scheduler } from '../src/sweeps/scheduler.js'
 import { SweepState } from '../src/sweeps/state.js'
 import { createScheduler, parseStopping } from '../src/sweeps/stopping.js'
 import { noTracker } from '../src/tracking/tracker.js'
@@ -31,12 +31,12 @@ export async function benchScheduling(): Promise<void> {
     const random = new Random(0, 'levels')
     const levels = plan.trials.map(() => random.uniform())
     const clock = new SimulatedClock()
-    const timed = timeDecisions(
+    const newAsha = (): Scheduler =>
       createScheduler(plan.trials, parseStopping({ asha: { maxSteps: steps } }), {
         metric: 'n',
         direction: 'minimize',
-      }),
-    )
+      })
+    const timed = timeDecisions(newAsha())
     const journal = Journal.open(join(folder, 'journal.jsonl'))
     const never = new AbortController().signal
     const start = performance.now()
@@ -65,12 +65,22 @@ export async function benchScheduling(): Promise<void> {
     })
     const seconds = (performance.now() - start) / 1000
     journal.close()
-    const sorted = timed.microseconds.sort((a, b) => a - b)
+    // Collected garbage and other processes hit a different decision each time; what one takes by itself comes again.
+    const mostByItself = (): number => {
+      const replays = Array.from({ length: 5 }, () => {
+        const replay = timeDecisions(newAsha())
+        for (const report of timed.reports) replay.scheduler.observe(report)
+        return replay.microseconds
+      })
+      const least = timed.reports.map((_, i) => Math.min(...replays.map((replay) => replay[i]!)))
+      return least.reduce((a, b) => Math.max(a, b))
+    }
+    const sorted = [...timed.microseconds].sort((a, b) => a - b)
     const at = (share: number): string => round(sorted[Math.floor(share * (sorted.length - 1))]!)
     console.log(
       table(
-        ['simulated trials', 'reports', 'seconds', "ASHA's decision, µs: median", '99 %', 'most'],
-        [[String(count), String(sorted.length), round(seconds), at(0.5), at(0.99), at(1)]],
+        ['simulated trials', 'reports', 'seconds', "ASHA's decision, µs: median", '99 %', 'most', 'most by itself'],
+        [[String(count), String(sorted.length), round(seconds), at(0.5), at(0.99), at(1), round(mostByItself())]],
       ),
     )
   } finally {
@@ -78,8 +88,9 @@ export async function benchScheduling(): Promise<void> {
   }
 }
 
-function timeDecisions(inner: Scheduler): { scheduler: Scheduler; microseconds: number[] } {
+function timeDecisions(inner: Scheduler) {
   const microseconds: number[] = []
+  const reports: ScheduledReport[] = []
   const scheduler: Scheduler = {
     interactive: inner.interactive,
     suggest: () => inner.suggest(),
@@ -87,9 +98,10 @@ function timeDecisions(inner: Scheduler): { scheduler: Scheduler; microseconds: 
       const start = performance.now()
       const decision = inner.observe(report)
       microseconds.push((performance.now() - start) * 1000)
+      reports.push(report)
       return decision
     },
     conclude: (trial, outcome) => inner.conclude(trial, outcome),
   }
-  return { scheduler, microseconds }
+  return { scheduler, reports, microseconds }
 }
