@@ -5,17 +5,20 @@
 set -eu
 mlds=${MLDS:-npx mlds}
 mine=$(dirname "$0")/1-one-file.ts
-port=${PORT:-4222}
-nats=nats://127.0.0.1:$port
 
-$mlds nats up --port "$port" --store server 2> server.log & server=$!
+$mlds nats up --port "${PORT:-4222}" --store server 2> server.log & server=$!
+trap 'kill $server; wait $server' EXIT
+# A sweep wants its server there; where that listens is told when it does.
+until grep -qs 'NATS listens' server.log; do
+  kill -0 $server 2> /dev/null || { cat server.log; exit 1; }
+  sleep 0.2
+done
+nats=$(grep -o 'nats://[0-9.:]*' server.log | head -n 1)
 # Workers run the experiments of mlds, and those that they are given.
 $mlds worker start --nats "$nats" --slots 2 --store worker-1 --experiment "$mine" & one=$!
 $mlds worker start --nats "$nats" --slots 2 --store worker-2 --experiment "$mine" & two=$!
 # Workers first, so that what they run comes to an end.
 trap 'kill $one $two; wait $one $two; kill $server; wait $server' EXIT
-# Workers wait for a server; a sweep wants it there.
-until grep -q 'NATS listens' server.log; do sleep 0.2; done
 
 $mlds sweep params --profile smoke --nats "$nats"
 $mlds verify latest

@@ -5,7 +5,7 @@ import type { JournalEvent } from '../sweeps/journal.js'
 import { lockSweep } from '../sweeps/lock.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { MlflowClient } from '../tracking/mlflow-client.js'
-import { experimentNameFrom, mlflowSettings } from '../tracking/mlflow-settings.js'
+import { experimentFrom, mlflowSettings } from '../tracking/mlflow-settings.js'
 import { MlflowTracker, type TrackedRuns } from '../tracking/mlflow-tracker.js'
 import { writeMlruns } from '../tracking/mlruns.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
@@ -70,10 +70,7 @@ export function openTracking(options: OpenTrackingOptions): Tracking {
     history: () => trialEntries(sweep),
     warn: saidOnce(warn),
     onOpen: (runs) => onOpen?.(linksTo(runs)),
-    // A name says more than an id: so MLflow's own client sees it.
-    ...(settings.experimentId === undefined || settings.experimentName !== undefined
-      ? {}
-      : { experimentId: settings.experimentId }),
+    ...(settings.experimentId === undefined ? {} : { experimentId: settings.experimentId }),
     ...(settings.inFlight === undefined ? {} : { inFlight: settings.inFlight }),
   })
   let opened = false
@@ -105,7 +102,7 @@ export function openTracking(options: OpenTrackingOptions): Tracking {
   }
 }
 
-/** Writes a sweep as a tree of files that MLflow opens. Returns how many runs. */
+/** Writes a sweep as a tree of files that MLflow opens. Returns how many runs. @throws MldsError for an experiment's id that is not a number. */
 export async function exportMlruns(
   stored: StoredSweep,
   folder: string,
@@ -117,7 +114,8 @@ export async function exportMlruns(
   return writeMlruns({
     ...sourcesOf(stored, checkpoints),
     folder,
-    experimentName: experimentNameFrom(process.env) ?? sweep.plan.experiment,
+    experimentName: sweep.plan.experiment,
+    ...experimentFrom(process.env),
     info,
     history: function* () {
       for (const { event } of trialEntries(sweep)) yield event

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { MldsError } from '../errors.js'
 
 /** How to reach an MLflow server. Secrets live in `headers` and `tls` only: never print or store a settings object. */
-export interface MlflowSettings {
+export interface MlflowSettings extends NamedExperiment {
   /** Without credentials and without a slash at its end: safe to print and to keep. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -13,10 +13,6 @@ export interface MlflowSettings {
   readonly retries: number
   /** The first pause between tries; it doubles, with jitter, up to 30 s. Default 500. */
   readonly backoffMs: number
-  /** Name of the MLflow experiment that sweeps go to unless told otherwise. */
-  readonly experimentName?: string
-  /** The same by MLflow's id, for an experiment that is there already; the name goes before it. */
-  readonly experimentId?: string
   /** Runs brought up to date at once; what the server's store can take unless told otherwise. */
   readonly inFlight?: number
 }
@@ -35,8 +31,6 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
   parsed.username = parsed.password = ''
   const workspace = env['MLFLOW_WORKSPACE']
   const tls = tlsFrom(env)
-  const experimentName = experimentNameFrom(env)
-  const experimentId = env['MLFLOW_EXPERIMENT_ID']
   const inFlight = wholeNumber(env, 'MLDS_TRACKING_IN_FLIGHT', 0)
   return {
     url: `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, ''),
@@ -48,19 +42,27 @@ export function mlflowSettings(url: string, env: Environment): MlflowSettings {
     timeoutMs: 1000 * wholeNumber(env, 'MLFLOW_HTTP_REQUEST_TIMEOUT', 120),
     retries: wholeNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7),
     backoffMs: wholeNumber(env, 'MLDS_TRACKING_BACKOFF_MS', 500),
-    ...(experimentName === undefined ? {} : { experimentName }),
-    ...(experimentId === undefined || experimentId === '' ? {} : { experimentId }),
+    ...experimentFrom(env),
     ...(inFlight === 0 ? {} : { inFlight }),
   }
 }
 
+/** The MLflow experiment that sweeps go to: by its name, or by MLflow's id of one that is there already. */
+export interface NamedExperiment {
+  readonly experimentName?: string
+  readonly experimentId?: string
+}
+
 const longestExperimentName = 500
 
-/** What MLFLOW_EXPERIMENT_NAME says; undefined when nothing. @throws MldsError when it is too long for MLflow. */
-export function experimentNameFrom(env: Environment): string | undefined {
-  const name = env['MLFLOW_EXPERIMENT_NAME']
-  if (name === undefined || name === '') return undefined
-  if (name.length <= longestExperimentName) return name
+/**
+ * What MLFLOW_EXPERIMENT_NAME says, else MLFLOW_EXPERIMENT_ID, as MLflow's own client reads them; empty when nothing.
+ * @throws MldsError when the name is too long for MLflow.
+ */
+export function experimentFrom(env: Environment): NamedExperiment {
+  const [name, id] = [env['MLFLOW_EXPERIMENT_NAME'], env['MLFLOW_EXPERIMENT_ID']]
+  if (name === undefined || name === '') return id === undefined || id === '' ? {} : { experimentId: id }
+  if (name.length <= longestExperimentName) return { experimentName: name }
   throw new MldsError(
     'USAGE',
     `MLFLOW_EXPERIMENT_NAME: ${name.length} characters (at most ${longestExperimentName}): ${name.slice(0, 60)}…`,

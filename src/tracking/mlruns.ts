@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { MldsError } from '../errors.js'
 import type { TrialEvent } from '../trial.js'
 import { attemptsOf } from './attempts.js'
 import type { DatasetInput, RunStatus, Tags } from './mlflow-client.js'
@@ -12,6 +13,8 @@ export interface MlrunsOptions extends ProjectionSources {
   /** Must not exist, or be empty. */
   readonly folder: string
   readonly experimentName: string
+  /** A whole number. Default: made from the name. */
+  readonly experimentId?: string
   readonly info: SweepInfo
   /** Read twice. */
   readonly history: () => Iterable<TrialEvent>
@@ -23,7 +26,7 @@ const statusCodes: Record<RunStatus, number> = { RUNNING: 1, FINISHED: 3, FAILED
 
 /**
  * Writes a sweep as MLflow's file store lays it out: the same projection that tracking sends. Run ids are hashes of the
- * run keys. Returns how many runs were written.
+ * run keys. Returns how many runs were written. @throws MldsError when `experimentId` is not a whole number.
  */
 export async function writeMlruns(options: MlrunsOptions): Promise<number> {
   const { info, story } = options
@@ -51,9 +54,13 @@ interface ExperimentFolder {
   readonly datasets: Set<string>
 }
 
-async function writeExperiment({ folder, experimentName, info }: MlrunsOptions): Promise<ExperimentFolder> {
-  // A folder named by an integer below 2³¹: others are passed over, or do not fit, when the tree is migrated.
-  const id = String(1 + (createHash('sha256').update(experimentName).digest().readUInt32BE() >>> 1))
+async function writeExperiment(options: MlrunsOptions): Promise<ExperimentFolder> {
+  const { folder, experimentName, experimentId, info } = options
+  const id = experimentId ?? experimentIdOf(experimentName)
+  if (!/^\d+$/.test(id))
+    throw new MldsError('USAGE', `not the id of an MLflow experiment: ${id} (in files it is a whole number)`, {
+      hint: 'MLFLOW_EXPERIMENT_ID says so',
+    })
   const experiment = join(folder, id)
   await mkdir(join(folder, '.trash'), { recursive: true })
   const meta = {
@@ -68,6 +75,11 @@ async function writeExperiment({ folder, experimentName, info }: MlrunsOptions):
   for (const [tag, value] of Object.entries(primaryMetricTags(info.objective)))
     await writeText(join(experiment, 'tags', tag), value)
   return { folder: experiment, id, datasets: new Set() }
+}
+
+/** An integer below 2³¹: other folders are passed over, or do not fit, when the tree is migrated. */
+function experimentIdOf(name: string): string {
+  return String(1 + (createHash('sha256').update(name).digest().readUInt32BE() >>> 1))
 }
 
 function runIdOf(key: string): string {

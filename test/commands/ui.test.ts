@@ -31,17 +31,9 @@ function groupsBelow(parent: number): number[] {
   })
 }
 
-async function isFree(port: number): Promise<boolean> {
-  const probe = createServer()
-  return new Promise((resolve) => {
-    probe.once('error', () => resolve(false))
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
-  })
-}
-
 // MLflow takes 5 to 25 s to start.
 describe.skipIf(!hasMlflow)('mlds ui', { timeout: 240_000 }, () => {
-  it('shows every sweep of the store, sends nothing twice, and leaves no process and no port behind', async () => {
+  it('shows every sweep of the store, sends nothing twice, and leaves no process behind', async () => {
     const cwd = temporaryFolder()
     for (const name of ['first', 'second']) {
       expect(await mlds([...sweepArgs, '--name', name, '--fresh'], { cwd })).toMatchObject({ code: 0 })
@@ -65,7 +57,6 @@ describe.skipIf(!hasMlflow)('mlds ui', { timeout: 240_000 }, () => {
       ui.child.kill('SIGINT')
       expect(await ui.finished).toMatchObject({ code: 0 })
       expect(livingProcesses(groups[0]!)).toEqual([])
-      expect(await isFree(Number(new URL(url).port))).toBe(true)
     }
   })
 

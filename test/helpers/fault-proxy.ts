@@ -17,11 +17,15 @@ export interface FaultProxy {
   close(): Promise<void>
 }
 
-/** Stands between a client and `target`; `decide` names the fault of each request, and may let it wait. */
+/**
+ * Stands between a client and `target`, asked anew for each request where it is a function; `decide` names the fault of
+ * each request, and may let it wait.
+ */
 export async function openFaultProxy(
-  target: string,
+  target: string | (() => string),
   decide: (method: string, path: string) => Fault | Promise<Fault>,
 ): Promise<FaultProxy> {
+  const targetUrl = typeof target === 'string' ? (): string => target : target
   const befell = new Map<Fault, number>()
   const server = createServer((incoming, outgoing) => {
     void handle(incoming, outgoing).catch(() => outgoing.destroy())
@@ -36,15 +40,15 @@ export async function openFaultProxy(
       void outgoing.writeHead(status, { 'retry-after': '0', 'content-type': type }).end(text)
     if (fault === 'drop-request') return void outgoing.destroy()
     if (fault === 'half-request') {
-      await forwardHalf(target, incoming, body)
+      await forwardHalf(targetUrl(), incoming, body)
       return void outgoing.destroy()
     }
     if (fault === '429') return answer(429, 'text/plain', 'slow down')
     if (fault === '503-html') return answer(503, 'text/html', '<h1>Away</h1>')
     if (fault === '500-html') return answer(500, 'text/html', '<title>500</title><h1>Internal Server Error</h1>')
     if (fault === '200-html') return answer(200, 'text/html', '<h1>Please sign in to this network</h1>')
-    if (fault === 'duplicate') await forward(target, incoming, body)
-    const reply = await forward(target, incoming, body)
+    if (fault === 'duplicate') await forward(targetUrl(), incoming, body)
+    const reply = await forward(targetUrl(), incoming, body)
     if (fault === 'drop-reply') return void outgoing.destroy()
     outgoing.writeHead(reply.status, { 'content-type': reply.type, 'content-length': reply.body.length })
     if (fault === 'half-reply') {

@@ -2,7 +2,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { freePort, requireService } from './services.js'
+import { requireService } from './services.js'
 
 const program = process.env['MLDS_MLFLOW'] ?? ''
 
@@ -24,7 +24,6 @@ export interface MlflowServer {
 export interface ServerOptions {
   /** Start again where an earlier one was. */
   readonly folder?: string
-  readonly port?: number
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
@@ -35,8 +34,8 @@ export const freshFolder = (): string => mkdtempSync(join(tmpdir(), 'mlds-mlflow
 /** A real MLflow server on a SQLite database of its own, in a process group of its own: its helpers outlive SIGTERM. */
 export async function startMlflow(options: ServerOptions = {}): Promise<MlflowServer> {
   const folder = options.folder ?? freshFolder()
-  const port = options.port ?? (await freePort())
-  const args = ['server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1']
+  // The server chooses its port: one chosen here might be somebody else's before the server has it.
+  const args = ['server', '--host', '127.0.0.1', '--port', '0', '--workers', '1']
   args.push(
     '--backend-store-uri',
     `sqlite:///${folder}/mlflow.db`,
@@ -44,7 +43,7 @@ export async function startMlflow(options: ServerOptions = {}): Promise<MlflowSe
     join(folder, 'artifacts'),
   )
   const logFile = join(folder, 'server.log')
-  const log = openSync(logFile, 'a')
+  const log = openSync(logFile, 'w')
   const child = spawn(program, [...args, ...(options.args ?? [])], {
     cwd: folder,
     detached: true,
@@ -59,13 +58,16 @@ export async function startMlflow(options: ServerOptions = {}): Promise<MlflowSe
   })
   closeSync(log)
   const gone = new Promise<void>((resolve) => child.on('close', () => resolve()))
-  const url = `http://127.0.0.1:${port}`
   const kill = async (): Promise<void> => {
     endGroup(child)
     await gone
   }
-  while (!(await isHealthy(url))) {
-    if (child.exitCode !== null) throw new Error(`MLflow did not start: ${readFileSync(logFile, 'utf8').slice(-2000)}`)
+  let url: string | undefined
+  while (url === undefined || !(await isHealthy(url))) {
+    const said = readFileSync(logFile, 'utf8')
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`MLflow did not start: ${said.slice(-2000)}`)
+    url = /Uvicorn running on (http\S+)/.exec(said)?.[1]
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   return {

@@ -130,7 +130,7 @@ describe.skipIf(!hasMlflow)('after a fault, MLflow equals the journal again', { 
     const clock = new SimulatedClock(1_700_000_200_000)
     let current = await startMlflow()
     onTestFinished(() => current.close())
-    const { folder, url } = current
+    const { folder } = current
     let isUp = true
     // While it is away nobody waits: else the patience of the client would be measured against this machine's speed.
     keepMoving(clock, () => isUp)
@@ -140,22 +140,25 @@ describe.skipIf(!hasMlflow)('after a fault, MLflow equals the journal again', { 
       while (databaseChange(folder) === before) await new Promise((resolve) => setImmediate(resolve))
       isUp = false
       await current.kill()
-      current = await startMlflow({ folder, port: Number(new URL(url).port) })
+      current = await startMlflow({ folder })
       isUp = true
     }
     const seen = { 'runs/create': 0, 'runs/log-batch': 0 }
-    const proxy = await openFaultProxy(url, (_method, path): Fault => {
-      const kind = path.endsWith('runs/create')
-        ? 'runs/create'
-        : path.endsWith('runs/log-batch')
-          ? 'runs/log-batch'
-          : undefined
-      if (kind === undefined || !isUp) return 'none'
-      const count = ++seen[kind]
-      if ((kind === 'runs/create' && count === 3) || (kind === 'runs/log-batch' && count === 9))
-        killings.push(killWhileWriting())
-      return 'none'
-    })
+    const proxy = await openFaultProxy(
+      () => current.url,
+      (_method, path): Fault => {
+        const kind = path.endsWith('runs/create')
+          ? 'runs/create'
+          : path.endsWith('runs/log-batch')
+            ? 'runs/log-batch'
+            : undefined
+        if (kind === undefined || !isUp) return 'none'
+        const count = ++seen[kind]
+        if ((kind === 'runs/create' && count === 3) || (kind === 'runs/log-batch' && count === 9))
+          killings.push(killWhileWriting())
+        return 'none'
+      },
+    )
     onTestFinished(() => proxy.close())
     const { tracker, info } = openTracker(proxy.url, 'server-killed', temporaryFolder(), entries, {
       env: patient,
@@ -165,7 +168,7 @@ describe.skipIf(!hasMlflow)('after a fault, MLflow equals the journal again', { 
     await tracker.complete(story)
     await Promise.all(killings)
     expect(killings).toHaveLength(2)
-    expectEqual(readWithPython(url, 'server-killed'), entries)
+    expectEqual(readWithPython(current.url, 'server-killed'), entries)
   })
 
   it('kill -9 of mlds in the middle of a sync, five times over', async () => {

@@ -289,7 +289,11 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
     const args = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--name', 'carried']
     expect(await mlds(args, { cwd })).toMatchObject({ code: 0 })
     const tree = join(cwd, 'mlruns')
-    const { stdout } = await mlds(['export', 'carried', '--format', 'mlruns', '-o', tree], { cwd })
+    const exporting = ['export', 'carried', '--format', 'mlruns', '-o', tree]
+    const refused = await mlds(exporting, { cwd, env: { MLFLOW_EXPERIMENT_ID: 'mine' } })
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('experiment: mine') as string })
+    const { stdout } = await mlds(exporting, { cwd, env: { MLFLOW_EXPERIMENT_ID: '42' } })
+    expect(readFileSync(join(tree, '42', 'meta.yaml'), 'utf8')).toContain('name: "params"')
     const words = /^ {2}MLFLOW_ALLOW_FILE_STORE=true mlflow server (.*)$/m.exec(stdout)![1]!.split(' ')
     const served = await startMlflow({ args: words, env: { MLFLOW_ALLOW_FILE_STORE: 'true' } })
     onTestFinished(() => served.close())
