@@ -13,6 +13,7 @@ import {
 import type { TrialContext } from '../../src/experiments/experiment.js'
 import type { Metrics } from '../../src/trial.js'
 import { until } from '../helpers/cli.js'
+import { isRunning } from '../helpers/processes.js'
 
 const node = process.execPath
 
@@ -123,20 +124,12 @@ describe('a command', () => {
   })
 
   it('takes what it started with it when it dies or is stopped', { timeout: 30_000 }, async () => {
-    const alive = (pid: number): boolean => {
-      try {
-        process.kill(pid, 0)
-        return true
-      } catch {
-        return false
-      }
-    }
     const forking = `const { spawn } = require('child_process')
       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
       console.log(JSON.stringify({ pid: child.pid, step: 1 }))`
     // Dies and leaves a child that holds its output open.
     const { metrics } = await run(`${forking}\nprocess.exit(0)`)
-    await until(() => !alive(metrics['pid']!))
+    await until(() => !isRunning(metrics['pid']!))
 
     const stop = new AbortController()
     const folder = mkdtempSync(join(tmpdir(), 'mlds-pid-'))
@@ -156,7 +149,7 @@ describe('a command', () => {
     })
     stop.abort(new Error('enough'))
     await stopped
-    await until(() => !alive(Number(readFileSync(file, 'utf8'))))
+    await until(() => !isRunning(Number(readFileSync(file, 'utf8'))))
   })
 
   it('gets each value as one argument, whatever is in it', async () => {

@@ -26,11 +26,21 @@ export function temporaryFolder(): string {
   return folder
 }
 
+/** What the person who runs the tests has set for mlds, MLflow and NATS is not for them; services that tests need are. */
+function plainEnvironment(cwd: string): NodeJS.ProcessEnv {
+  const kept = ['MLDS_MLFLOW', 'MLDS_CHROMIUM', 'MLDS_REQUIRE_SERVICES']
+  const entries = Object.entries(process.env).filter(
+    ([name]) => kept.includes(name) || !/^(MLDS|MLFLOW|NATS)_/.test(name),
+  )
+  // NATS keeps the context that was selected there.
+  return { ...Object.fromEntries(entries), XDG_CONFIG_HOME: cwd }
+}
+
 /** Starts the built command as a person would. */
 export function startMlds(args: readonly string[], options: { cwd: string; env?: Record<string, string> }): Running {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: options.cwd,
-    env: { ...process.env, NO_COLOR: '1', ...options.env },
+    env: { ...plainEnvironment(options.cwd), NO_COLOR: '1', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let [stdout, stderr] = ['', '']

@@ -39,13 +39,12 @@ describe('the threads backend', () => {
   })
 
   it('leaves no thread behind when it is closed', async () => {
-    const workersBefore = process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length
+    const ports = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length
+    const before = ports()
     const backend = await open(2)
     await backend.start(toyAssignment({ behaviour: 'wait' }))
     await new Listener(backend).until((event) => event.type === 'report')
     await backend.close()
-    expect(process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length).toBeLessThanOrEqual(
-      workersBefore,
-    )
+    await expect.poll(ports).toBeLessThanOrEqual(before)
   })
 })

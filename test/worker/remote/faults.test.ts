@@ -290,9 +290,6 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(again.listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
   })
 
-  /** What a server tells settles a moment after what a backend says. */
-  const patience = { timeout: 20_000 }
-
   it('pauses and goes on, and cancels, as a person on another host asks', async () => {
     const { backend, listener, said } = await lab.backend('halt')
     const broker = await lab.broker('halt')
@@ -304,7 +301,7 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await until(() => said.some((line) => line.startsWith('paused by ann@elsewhere')))
     await backend.start(second)
     const status = () => remoteStatus(broker, lab.store('onlooker'), toySweep)
-    await expect.poll(status, patience).toMatchObject({ wanted: 'pause', queued: 0 })
+    await expect.poll(status).toMatchObject({ wanted: 'pause', queued: 0 })
     await want('run')
     await until(() => said.some((line) => line.startsWith('set going again')))
     const worker = await lab.worker('halt')
@@ -320,9 +317,7 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
       expect(listener.of(trial.id)).toMatchObject([
         { type: 'ended', outcome: { state: 'cancelled', reason: 'cancelled by ann@elsewhere' } },
       ])
-    await expect
-      .poll(status, patience)
-      .toMatchObject({ wanted: 'cancel', queued: 0, running: [], ended: { finished: 2 } })
+    await expect.poll(status).toMatchObject({ wanted: 'cancel', queued: 0, running: [], ended: { finished: 2 } })
   })
 
   it('takes back what no worker has begun, and nothing else', async () => {
@@ -345,9 +340,7 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await backend.close()
     const worker = await lab.worker('detach')
     const broker = await lab.broker('detach')
-    await expect
-      .poll(async () => (await broker.jsm.streams.info(broker.names.results)).state.messages, { timeout: 20_000 })
-      .toBe(2)
+    await expect.poll(async () => (await broker.jsm.streams.info(broker.names.results)).state.messages).toBe(2)
     await worker.end()
     const later = await lab.backend('detach')
     await later.backend.start(assignments[0]!)

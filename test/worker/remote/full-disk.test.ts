@@ -41,7 +41,7 @@ describe.skipIf(!hasNats || !canMount)('when the disk of the server is full', { 
     for (const assignment of others) await backend.start(assignment)
     const filler = join(disk, 'filler')
     fill(filler)
-    await expect.poll(() => worker.said.join('\n'), { timeout: 60_000 }).toMatch(/could not be stored yet/)
+    await expect.poll(() => worker.said.join('\n')).toMatch(/could not be stored yet/)
     rmSync(filler)
     const open = new Set(others.map(({ trial }) => trial.id))
     for (const { type, trial } of listener.seen) if (type === 'ended') open.delete(trial)

@@ -50,8 +50,7 @@ describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', { timeout
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     return folder
   }
-  const untilSaid = (far: FarProcess, words: string): Promise<void> =>
-    expect.poll(far.output, { timeout: 60_000 }).toContain(words)
+  const untilSaid = (far: FarProcess, words: string): Promise<void> => expect.poll(far.output).toContain(words)
   const cuts: Cut[] = ['silently', 'with a reset']
 
   it.each(cuts)('%s from a worker that trains, another takes over, and the late result is dropped', async (how) => {
@@ -112,11 +111,11 @@ describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', { timeout
       (await jsm.streams.info(stream).catch(() => undefined))?.state.messages ?? 0
     const names = namesOf(tenant)
     // All is queued, the poison too, before anyone takes it.
-    await expect.poll(() => held(names.trials), { timeout: 60_000 }).toBe(trials + 1)
+    await expect.poll(() => held(names.trials)).toBe(trials + 1)
     const near = await withLabWorker(place)
-    await expect.poll(() => held(names.results), { timeout: 60_000 }).toBeGreaterThan(2)
+    await expect.poll(() => held(names.results)).toBeGreaterThan(2)
     network.cut(how)
-    await expect.poll(() => held(names.results), { timeout: 60_000 }).toBe(trials + 1)
+    await expect.poll(() => held(names.results)).toBe(trials + 1)
     await network.heal()
     await untilSaid(far, '"finished"')
     expect(JSON.parse(far.output().trim().split('\n').at(-1)!)).toMatchObject({

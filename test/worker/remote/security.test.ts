@@ -129,7 +129,7 @@ describe.skipIf(!hasNats)('a server with the written configuration', () => {
     ['take a trial of another tenant', `$JS.API.CONSUMER.MSG.NEXT.${others.trials}.${others.durable}`],
   ])('does not let a worker %s', async (_what, subject) => {
     const connection = await connectAs('worker')
-    await expect(connection.request(subject, '{}', { timeout: 5_000 })).rejects.toSatisfy(
+    await expect(connection.request(subject, '{}', { timeout: 50_000 })).rejects.toSatisfy(
       (error: Error) => error instanceof PermissionViolationError || error.cause instanceof PermissionViolationError,
     )
   })
