@@ -177,7 +177,9 @@ const claims: readonly Claim[] = [
       if (ofStructure(all, 'c3').length === 0 || ofStructure(all, 'c4').length === 0)
         return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, seedCount(all))
       const ratio = finalLoss(all, 'c3') / finalLoss(all, 'c4')
-      const summary = `c3 ${brief(finalLoss(all, 'c3'))}, c4 ${brief(finalLoss(all, 'c4'))}: ${brief(ratio)} times`
+      const own = ofStructure(all, 'c3').map((record) => metric(record, 'train/loss'))
+      const range = `${brief(Math.min(...own))} to ${brief(Math.max(...own))}`
+      const summary = `c3 ${brief(finalLoss(all, 'c3'))} (${range}), c4 ${brief(finalLoss(all, 'c4'))}: ${brief(ratio)} times`
       return verdict(ratio >= 100, all, summary, ratio)
     },
   },

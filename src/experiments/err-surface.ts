@@ -118,8 +118,13 @@ const surfaceSpace = {
     min: 1,
     max: 1_000_000,
     default: 2000,
-    doc: 'training points the loss is taken over, at most',
+    doc: 'points the loss is taken over, at most',
     unit: 'rows',
+  }),
+  part: choice({
+    choices: ['train', 'test'],
+    default: 'train',
+    doc: 'which points: trained on, or as many drawn anew',
   }),
   directionSeed: integer({ min: 0, max: 1_000_000, default: 0, doc: 'draws the random directions or neighbours' }),
   std: number({ above: 0, max: 1e6, default: 1e-4, doc: 'standard deviation of the neighbours' }),
@@ -155,7 +160,7 @@ const surface = defineStage({
     const trajectory = Array.from({ length: count }, (_, i) =>
       flat.subarray(i * net.parameterCount, (i + 1) * net.parameterCount),
     )
-    const rows = sampleFunction(trained.target, trained.rows, parent.trial.seeds.data, 'train')
+    const rows = sampleFunction(trained.target, trained.rows, parent.trial.seeds.data, params.part)
     const order = Int32Array.from({ length: Math.min(params.rows, trained.rows) }, (_, i) => i)
     const { engine, signal } = context
     const ground: Ground = { engine, options: { net, loss, rows, order }, trajectory, theta, signal }
@@ -168,7 +173,7 @@ const surface = defineStage({
 /** Farther than the end, as Goodfellow et al. 2015 go. */
 const lineEnd = 1.5
 
-async function drawLine(ground: Ground, { points }: SurfaceParams, context: TrialContext): Promise<Metrics> {
+async function drawLine(ground: Ground, { points, part }: SurfaceParams, context: TrialContext): Promise<Metrics> {
   const { engine, options, trajectory, theta, signal } = ground
   const alphas = [...new Set([...evenGrid(0, lineEnd, points), 1])].sort((a, b) => a - b)
   const start = trajectory[0]!
@@ -178,7 +183,7 @@ async function drawLine(ground: Ground, { points }: SurfaceParams, context: Tria
     alphas.map((alpha) => [1 - alpha, alpha]),
     signal,
   )
-  for (const [i, alpha] of alphas.entries()) await context.report(i, { alpha, 'train/loss': along[i]!.loss })
+  for (const [i, alpha] of alphas.entries()) await context.report(i, { alpha, [`${part}/loss`]: along[i]!.loss })
   const [first, last] = [await engine.evaluate(options, start, signal), await engine.evaluate(options, theta, signal)]
   const end = alphas.indexOf(1)
   const until = along.slice(0, end + 1).map((point) => point.loss)
@@ -429,7 +434,7 @@ const figures = [
   ...planeNames.map((plane) =>
     contourFigure({
       name: `contour-${plane}`,
-      caption: `The training loss over a plane through the trained net: ${planeWords[plane]}; where training went is drawn on top.`,
+      caption: `The loss over a plane through the trained net: ${planeWords[plane]}; where training went is drawn on top.`,
       title: `Loss over ${planeWords[plane]}`,
       select: ofPlane(plane),
       artifact: surfaceName,
@@ -446,13 +451,19 @@ const figures = [
   ),
   twinAxes({
     name: 'line-from-start-to-end',
-    caption:
-      'The training loss on the straight line from the initial weights (α = 0) to the trained ones (α = 1) and beyond.',
+    caption: 'The loss on the straight line from the initial weights (α = 0) to the trained ones (α = 1) and beyond.',
     title: 'From the start to the end, and beyond',
     select: ofPlane('line'),
     x: { title: 'α (0: start, 1: end)', scale: 'linear' },
     points: (record) => reportsAgainst(record, 'alpha'),
-    left: { title: 'mean squared error', scale: 'log', lines: [{ label: 'train', metric: 'train/loss' }] },
+    left: {
+      title: 'mean squared error',
+      scale: 'log',
+      lines: [
+        { label: 'train', metric: 'train/loss' },
+        { label: 'test', metric: 'test/loss' },
+      ],
+    },
   }),
   cloud({
     name: 'neighbours',

@@ -1,4 +1,4 @@
-import { mean } from '../analysis/statistics.js'
+import { mean, standardDeviation } from '../analysis/statistics.js'
 import { reportsAgainst, twinAxes } from '../figures/twin-axes.js'
 import { seedCount } from '../figures/select.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
@@ -7,6 +7,7 @@ import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, Trial, TrialRecord } from '../trial.js'
 import { brief, everyOne, finished, having, inconclusive, metric, round, verdict } from './claims.js'
+import { budgetAxes, epochsOf, isUsedUp, reached } from './budget.js'
 import { loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
@@ -39,7 +40,7 @@ const space = {
   }),
   trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
   testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 100_000, default: 200, doc: 'passes over the training rows', unit: 'epochs' }),
+  ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
 }
 type P = ParamsOf<typeof space>
 
@@ -70,10 +71,10 @@ async function train(params: P, context: TrialContext): Promise<Metrics> {
     optimizer: { kind: params.optimizer, learningRate: params.learningRate },
     batch: params.batch,
     parameters: initialize(net, seed),
-    enough: (epoch) => epoch >= params.epochs,
+    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
     async onEpoch(epoch, trained) {
-      metrics = named('train', trained)
-      await context.report(epoch, metrics)
+      metrics = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
+      await context.report(epoch, named('train', trained))
     },
   })
   const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
@@ -90,7 +91,7 @@ const main = defineStage({
   name: 'main',
   space,
   data: (params) => [params.dataset],
-  cost: (params) => 6 * multiplyAdds(twoLayerNet(1)) * params.trainRows * params.epochs,
+  cost: (params) => 6 * multiplyAdds(twoLayerNet(1)) * params.trainRows * epochsOf(params),
   run: train,
 })
 
@@ -264,13 +265,16 @@ const claims: readonly Claim[] = [
       const all = linesBetween(records, 'independent')
       if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
       const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
-      const width = (end: string): string => round(mean(all.map((record) => metric(record, `${end}/width`))), 2)
+      const width = (end: string): string => {
+        const widths = all.map((record) => metric(record, `${end}/width`))
+        return `${round(mean(widths), 2)} ± ${round(standardDeviation(widths), 2)}`
+      }
       const share = wider.length / all.length
       return {
         ...verdict(
           share > 0.5,
           all,
-          `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α`,
+          `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α (mean ± standard deviation)`,
           share,
         ),
         ...(share > 0.2 && share < 0.8 ? { state: 'inconclusive' as const } : {}),

@@ -8,7 +8,7 @@ import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { defineNet, initialize, multiplyAdds, type Net } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, Seeds, TrialRecord } from '../trial.js'
-import { everyOne, finished, having, inconclusive, metric, round, verdict } from './claims.js'
+import { everyOne, finished, having, inconclusive, metric, parentOf, round, verdict } from './claims.js'
 import { loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
@@ -229,6 +229,21 @@ const joints = (records: readonly TrialRecord[]): TrialRecord[] =>
   having(finished(records, 'reduce'), { reduction: 'joint', scope: 'whole' })
 
 const claims: readonly Claim[] = [
+  {
+    id: 'every-snapshot',
+    statement:
+      'each run keeps a snapshot every so many epochs from the start on, and a reduction has those of all its runs',
+    published: '34 snapshots in each of 8 runs (pca.py)',
+    check(records) {
+      const snapshotsOf = (record: TrialRecord | undefined): number =>
+        Math.ceil(Number(record?.trial.params['epochs']) / Number(record?.trial.params['snapshotEvery']))
+      return everyOne(
+        finished(records, 'reduce'),
+        'reduction',
+        (record) => metric(record, 'rows') === metric(record, 'runs') * snapshotsOf(parentOf(record, records)),
+      )
+    },
+  },
   {
     id: 'runs-part',
     statement: 'runs that start apart stay apart: more than half of all variance lies between them',

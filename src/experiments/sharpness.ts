@@ -260,6 +260,19 @@ const claims: readonly Claim[] = [
     fragile: true,
     check: (records) => withBatch(records, 'keskar-box'),
   },
+  {
+    id: 'original-measure-has-no-trend',
+    statement: 'the original’s measure of the last mini-batch has no trend with the batch size (|Spearman| < 0.5)',
+    published: '2e-8 to 7e-8 over 40 batch sizes, without a trend (README figure)',
+    fragile: true,
+    check(records) {
+      const found = withBatch(records, 'block-frobenius')
+      if (found.interval === undefined) return found
+      const [low, high] = found.interval
+      const state = low > -0.5 && high < 0.5 ? 'reproduced' : low > 0 || high < 0 ? 'not reproduced' : 'inconclusive'
+      return { ...found, state }
+    },
+  },
 ]
 
 /** The original's two figures, for each metric. */

@@ -3,7 +3,7 @@ import { corruptLabels, corruptPixels, corruptions, standardizeRows } from '../d
 import { againstAxis } from '../figures/against-axis.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { seedCount } from '../figures/select.js'
-import { defineNet, multiplyAdds, type Initializer, type Net } from '../nn/net.js'
+import { defineNet, multiplyAdds, type Initializer, type Layer, type Net } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
 import { finished, having, inconclusive, metric, round, verdict } from './claims.js'
@@ -22,6 +22,7 @@ const space = {
   corruption: choice({ choices: corruptions, default: 'permute', doc: 'what becomes of them' }),
   width: integer({ min: 1, max: 8192, default: 256, doc: 'units in each hidden layer', unit: 'units' }),
   depth: integer({ min: 1, max: 16, default: 1, doc: 'hidden layers', unit: 'layers' }),
+  dropout: number({ min: 0, max: 0.9, default: 0, doc: 'share of hidden units dropped while training, a regulariser' }),
   dataset: choice({
     choices: ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000'],
     default: 'mnist-10k',
@@ -45,10 +46,17 @@ type P = ParamsOf<typeof space>
 const classes = 10
 const kernel: Initializer = { kind: 'normal', stddev: 0.05 }
 
-function shuffleNet(inputShape: readonly number[], { width, depth }: Pick<P, 'width' | 'depth'>): Net {
+function shuffleNet(
+  inputShape: readonly number[],
+  { width, depth, dropout }: Pick<P, 'width' | 'depth' | 'dropout'>,
+): Net {
+  const hidden: readonly Layer[] = [
+    { kind: 'dense', units: width, activation: 'relu', kernel },
+    ...(dropout > 0 ? [{ kind: 'dropout', rate: dropout } as const] : []),
+  ]
   return defineNet(inputShape, [
     { kind: 'flatten' },
-    ...Array.from({ length: depth }, () => ({ kind: 'dense', units: width, activation: 'relu', kernel }) as const),
+    ...Array.from({ length: depth }, () => hidden).flat(),
     { kind: 'dense', units: classes, kernel },
   ])
 }
@@ -110,13 +118,18 @@ const main = defineStage({
   run,
 })
 
-/** Shuffled labels, with enough weights to hold them: six a row, says the check; Zhang's construction needs 2n + d. */
+/** Shuffled labels and no regulariser. */
+const shuffled = (records: readonly TrialRecord[]): TrialRecord[] =>
+  having(finished(records), { corruption: 'permute' }).filter(({ trial }) => (trial.params['dropout'] ?? 0) === 0)
+/** With enough weights to hold them: six a row, says the check; Zhang's construction needs 2n + d. */
 const withLabels = (records: readonly TrialRecord[], share: number): TrialRecord[] =>
-  having(finished(records), { corruption: 'permute', share }).filter(
+  having(shuffled(records), { share }).filter(
     (record) => metric(record, 'parameters') >= 6 * Number(record.trial.params['trainRows']),
   )
 /** Fewer rows make an epoch of a few updates, and a poor classifier even of true labels. */
 const enoughRows = 2000
+/** The original's. */
+const manyRows = 48_000
 const withEnoughRows = (records: readonly TrialRecord[]): TrialRecord[] =>
   records.filter(({ trial }) => Number(trial.params['trainRows']) >= enoughRows)
 const average = (records: readonly TrialRecord[], name: string): number =>
@@ -130,7 +143,7 @@ const claims: readonly Claim[] = [
     statement: 'with all labels shuffled, the first epoch’s training loss is near ln 10 = 2.303 (2.2 to 2.5)',
     published: 'both curves start at 2.30 (README figure)',
     check(records) {
-      const all = withEnoughRows(withLabels(records, 1))
+      const all = withEnoughRows(having(shuffled(records), { share: 1 }))
       if (all.length === 0) return inconclusive(`no finished trial with all of ${enoughRows} labels shuffled`)
       const first = mean(all.map((record) => record.series['train/loss']?.values[0] ?? NaN))
       return verdict(first >= 2.2 && first <= 2.5, all, `training loss of the first epoch ${round(first)}`, first)
@@ -170,13 +183,19 @@ const claims: readonly Claim[] = [
   },
   {
     id: 'learns-true-labels',
-    statement: 'with true labels, the same net generalises: test accuracy of 0.90 or more',
+    statement: 'with true labels, the same net generalises: test accuracy of 0.90 or more, of 0.97 from 48,000 rows on',
     published: '85.75 % against 9.78 % for Inception on CIFAR-10 (Zhang et al. 2017)',
     check(records) {
-      const all = withEnoughRows(withLabels(records, 0))
+      const all = withEnoughRows(having(shuffled(records), { share: 0 }))
       if (all.length === 0) return inconclusive(`no finished trial with ${enoughRows} true labels`)
       const accuracy = average(all, 'test/accuracy')
-      return verdict(accuracy >= 0.9, all, `test accuracy ${round(accuracy)} over ${all.length} trials`, accuracy)
+      const hasMany = all.every(({ trial }) => Number(trial.params['trainRows']) >= manyRows)
+      return verdict(
+        accuracy >= (hasMany ? 0.97 : 0.9),
+        all,
+        `test accuracy ${round(accuracy)} over ${all.length} trials`,
+        accuracy,
+      )
     },
   },
   {
@@ -185,7 +204,7 @@ const claims: readonly Claim[] = [
       "with a growing share of shuffled labels, test accuracy falls and the epochs to fit never fall by more than the seeds' spread",
     published: 'partial corruption interpolates smoothly; time to fit grows by a small factor (Zhang et al. 2017)',
     check(records) {
-      const all = having(finished(records), { corruption: 'permute' })
+      const all = shuffled(records)
       const shares = sharesOf(all)
       if (shares.length < 3) return inconclusive(`only ${shares.length} shares (3 needed)`, seedCount(all))
       const accuracies = shares.map((share) => average(withLabels(records, share), 'test/accuracy'))
@@ -272,7 +291,13 @@ export const shuffle = defineExperiment({
       axes: { share: [0, 0.1, 0.25, 0.5, 0.75, 1], trainRows: [2000], validationRows: [500], epochs: [100] },
       seeds: [0, 1, 2],
     },
-    full: { axes: { share: [0, 1], epochs: [3000] }, seeds: [0] },
+    full: {
+      axes: {
+        ...{ share: [0, 1], epochs: [3000], dataset: ['mnist'] },
+        ...{ trainRows: [manyRows], validationRows: [5000], testRows: [5000] },
+      },
+      seeds: [0],
+    },
     kinds: {
       axes: { corruption: [...corruptions], trainRows: [2000], validationRows: [500], epochs: [100] },
       seeds: [0, 1, 2],

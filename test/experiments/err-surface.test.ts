@@ -1,11 +1,14 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { filterNormalised, randomDirection } from '../../src/analysis/directions.js'
 import { sampleFunction } from '../../src/data/functions.js'
 import { errSurface, evenGrid, lossesOver, projected, surfaceNet } from '../../src/experiments/err-surface.js'
+import { runSweep } from '../../src/index.js'
 import { CompiledEngine } from '../../src/nn/compiled.js'
 import { initialize } from '../../src/nn/net.js'
 import { Random } from '../../src/seed.js'
 import { makePlan } from '../../src/sweeps/plan.js'
+import { temporaryFolder } from '../helpers/cli.js'
 
 const net = surfaceNet({ net: 'deep', activation: 'relu' })
 const options = { net, loss: 'mean-squared-error', rows: sampleFunction('f2-tenth', 200, 0, 'train') } as const
@@ -77,5 +80,21 @@ describe('the error surface', () => {
     const [coarse, fine] = [plan({ plane: ['pca'], points: [11] }), plan({ plane: ['eigen', 'line'], points: [201] })]
     expect(nets(fine)).toEqual(nets(coarse))
     expect(fine.filter((t) => t.stage === 'surface')).toHaveLength(2 * nets(fine).length)
+  })
+
+  it('is drawn over the points trained on or over others, and its ends are those nets’ losses on them', async () => {
+    const { sweep } = await runSweep(
+      {
+        experiment: errSurface,
+        profile: 'smoke',
+        axes: { rows: 100, epochs: 2, plane: 'line', points: 5, part: ['train', 'test'] },
+      },
+      { store: join(temporaryFolder(), 'store') },
+    )
+    const [trained, drawn] = sweep.records().filter(({ trial }) => trial.stage === 'surface')
+    expect([trained!.metrics['ends/mismatch'], drawn!.metrics['ends/mismatch']]).toEqual([0, 0])
+    expect(drawn!.metrics['end/loss']).not.toBe(trained!.metrics['end/loss'])
+    expect(Object.keys(trained!.series)).toContain('train/loss')
+    expect(Object.keys(drawn!.series)).toContain('test/loss')
   })
 })

@@ -93,6 +93,13 @@ describe('the interpolation experiment', () => {
     }
   })
 
+  it('pairs no nets whose budgets differ', () => {
+    const trials = plan({ batch: [1000, 100], budget: ['epochs', 'updates'] }).filter(({ stage }) => stage === 'main')
+    const found = pairs(trials)
+    expect(found).toHaveLength(4)
+    for (const [a, b] of found) expect(a!.params['budget']).toBe(b!.params['budget'])
+  })
+
   it('derives another grid from the very same nets', () => {
     const nets = (trials: ReturnType<typeof plan>) => trials.filter((t) => t.stage === 'main').map((t) => t.id)
     const [coarse, fine] = [

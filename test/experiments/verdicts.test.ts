@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import type { Experiment } from '../../src/experiments/experiment.js'
+import { pca } from '../../src/experiments/pca.js'
+import { sharpness } from '../../src/experiments/sharpness.js'
+import { shuffle } from '../../src/experiments/shuffle.js'
+import type { Metrics, Params, TrialRecord } from '../../src/trial.js'
+import { finishedTrial } from '../helpers/figures.js'
+
+/** A net, or in another stage what was measured of the net `parent`. */
+function trial(id: string, params: Params, metrics: Metrics, of?: { stage: string; parent: string }): TrialRecord {
+  const record = finishedTrial({ id, params, metrics })
+  if (of === undefined) return record
+  return { ...record, trial: { ...record.trial, stage: of.stage, parents: [of.parent] } }
+}
+const verdictOf = (experiment: Experiment, id: string, records: readonly TrialRecord[]) =>
+  experiment.claims.find((claim) => claim.id === id)!.check(records)
+
+describe('a claim of', () => {
+  it.each([
+    ['has no trend over 40 batch sizes', (i: number) => (i * 17) % 40, 40, 'reproduced'],
+    ['rises', (i: number) => i, 40, 'not reproduced'],
+    ['has too few batch sizes to tell', (i: number) => (i * 3) % 4, 4, 'inconclusive'],
+  ] as const)('sharpness: a measure that %s is told as that', (_, sharpnessOf, count, state) => {
+    const records = Array.from({ length: count }, (__, i) => [
+      trial(`net${i}`, { batch: 50 * (i + 1) }, {}),
+      trial(
+        `measure${i}`,
+        { metric: 'block-frobenius', epsilon: 1e-4 },
+        { batch: 50 * (i + 1), sharpness: sharpnessOf(i), 'budget/reached': 1 },
+        { stage: 'measure', parent: `net${i}` },
+      ),
+    ]).flat()
+    expect(verdictOf(sharpness, 'original-measure-has-no-trend', records).state).toBe(state)
+  })
+
+  it('pca: 8 runs of 100 epochs with a snapshot every third are 272 rows, and no fewer', () => {
+    const of = (rows: number) => [
+      trial('net', { epochs: 100, snapshotEvery: 3 }, {}),
+      trial('paths', {}, { rows, runs: 8 }, { stage: 'reduce', parent: 'net' }),
+    ]
+    expect(verdictOf(pca, 'every-snapshot', of(272)).state).toBe('reproduced')
+    expect(verdictOf(pca, 'every-snapshot', of(271)).state).toBe('not reproduced')
+  })
+
+  it('shuffle: true labels are held to 0.97 from 48,000 rows on, and a regularised net to nothing', () => {
+    const of = (trainRows: number, dropout: number, accuracy: number) => [
+      trial('net', { corruption: 'permute', share: 0, trainRows, dropout }, { 'test/accuracy': accuracy }),
+    ]
+    const state = (...given: Parameters<typeof of>) => verdictOf(shuffle, 'learns-true-labels', of(...given)).state
+    expect(state(2000, 0, 0.93)).toBe('reproduced')
+    expect(state(48_000, 0, 0.93)).toBe('not reproduced')
+    expect(state(48_000, 0, 0.98)).toBe('reproduced')
+    expect(state(2000, 0.5, 0.5)).toBe('inconclusive')
+  })
+})
