@@ -58,6 +58,13 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     )
     expect(log.stdout).toContain('finished: {')
 
+    const prune = async (...flags: string[]): Promise<unknown> =>
+      JSON.parse((await run('nats', 'prune', ...nats, '--json', ...flags)).stdout)
+    expect(await prune()).toMatchObject({ dryRun: true, removed: [{ state: 'finished', results: 3 }], kept: [] })
+    expect(await prune('--yes')).toMatchObject({ dryRun: false, removed: [{ results: 3 }] })
+    expect(await prune()).toMatchObject({ removed: [], kept: [], objects: { count: 0 } })
+    expect((await run('verify', 'latest', '--store', 'b')).code).toBe(0)
+
     worker.child.kill('SIGTERM')
     const ended = await worker.finished
     expect(ended.stderr).toContain('has ended')

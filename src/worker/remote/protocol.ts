@@ -239,6 +239,8 @@ export const sweepMessage = z.object({
   codeVersion: name,
   engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
   openedAtMs: z.number(),
+  /** The last result, by its place in the stream, that whoever ran the sweep had written down when it ended in order. */
+  collectedUpTo: count.exactOptional(),
 })
 export type SweepMessage = z.infer<typeof sweepMessage>
 

@@ -30,7 +30,15 @@ import {
   type RunKey,
 } from './protocol.js'
 import { QueueWatch } from './queue-watch.js'
-import { announceSweep, controlSweep, nameRun, openResult, recallQueued, type SweepRecord } from './sweeps.js'
+import {
+  announceSweep,
+  controlSweep,
+  nameRun,
+  noteCollected,
+  openResult,
+  recallQueued,
+  type SweepRecord,
+} from './sweeps.js'
 import {
   consumerConfig,
   fetchObject,
@@ -197,8 +205,7 @@ export class RemoteBackend implements Backend {
     await this.#tail(this.#names.results, this.#names.result({ sweep: this.#token }), (message) =>
       this.#follow(message),
     )
-    if (this.options.fresh === true)
-      this.#freshAfter = Math.max(0, ...[...this.#results.values()].map(({ sequence }) => sequence))
+    if (this.options.fresh === true) this.#freshAfter = this.#lastSequence()
     this.#live = connection.subscribe(this.#names.event({ sweep: this.#token }), {
       callback: (error, message) => {
         if (error !== null) return
@@ -211,6 +218,11 @@ export class RemoteBackend implements Backend {
     this.#controls = await broker.controls.watch({ key: this.#token })
     void this.#obey(this.#controls)
     this.#watchLater()
+  }
+
+  /** Of the results that came; 0 before the first. */
+  #lastSequence(): number {
+    return [...this.#results.values()].reduce((last, { sequence }) => Math.max(last, sequence), 0)
   }
 
   /** Follows a stream from its beginning; resolves when what was there has been read. */
@@ -665,6 +677,8 @@ export class RemoteBackend implements Backend {
       this.#fleet?.close()
       this.#live?.unsubscribe()
       for (const tail of this.#tails) await tail.close()
+      if (flights.length === 0 && !detach && !this.#ousted)
+        await noteCollected(this.#broker, this.options.sweep, this.#lastSequence())
       await this.#lease?.release()
       await connection.flush()
     } catch {

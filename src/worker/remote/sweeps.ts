@@ -1,5 +1,5 @@
 import type { Store } from '../../store.js'
-import type { Outcome, TrialId } from '../../trial.js'
+import type { ArtifactRef, Outcome, TrialId } from '../../trial.js'
 import { readAttempt } from './attempts.js'
 import {
   controlMessage,
@@ -20,7 +20,7 @@ import { leaseHolder } from './lease.js'
 import { fetchObject, runsOf, sendObject, type Broker, type OrchestratorBroker } from './streams.js'
 
 /** A sweep's plan as it lies in its folder, and what a resume from elsewhere needs to know. */
-export interface SweepRecord extends Omit<SweepMessage, 'v' | 'plan'> {
+export interface SweepRecord extends Omit<SweepMessage, 'v' | 'plan' | 'collectedUpTo'> {
   /** plan.json. */
   readonly planBytes: Uint8Array
 }
@@ -34,6 +34,15 @@ export async function announceSweep(broker: OrchestratorBroker, store: Store, re
     sweepToken(record.sweep),
     encode({ v: protocolVersion, ...facts, plan } satisfies SweepMessage),
   )
+}
+
+/** Says that all results up to this one have been written down elsewhere, until the sweep is announced again. */
+export async function noteCollected(broker: OrchestratorBroker, sweep: string, sequence: number): Promise<void> {
+  const key = sweepToken(sweep)
+  const entry = await broker.sweeps.get(key)
+  const message = entry?.operation === 'PUT' ? decode(sweepMessage, entry.string()) : undefined
+  if (entry !== null && message !== undefined)
+    await broker.sweeps.update(key, encode({ ...message, collectedUpTo: sequence }), entry.revision)
 }
 
 /** Every sweep that the server knows, newest first. */
@@ -134,25 +143,34 @@ export async function remoteStatus(broker: OrchestratorBroker, store: Store, swe
   }
 }
 
+export interface StoredResult {
+  readonly run: RunKey
+  readonly result: ResultMessage
+  /** Its place in the stream. */
+  readonly sequence: number
+  /** Where it lies when it was too large for a message. */
+  readonly object: ArtifactRef | undefined
+}
+
 /** The latest result of each trial of a sweep. What can't be read counts as none. */
-async function readResults(
-  broker: Broker,
-  store: Store,
-  token: string,
-): Promise<Map<TrialId, { run: RunKey; result: ResultMessage }>> {
+export async function readResults(broker: Broker, store: Store, token: string): Promise<Map<TrialId, StoredResult>> {
   const { jsm, names } = broker
   const latest = new Map<TrialId, RunKey>()
   for (const run of await runsOf(jsm, names.results, names.result({ sweep: token })))
     if ((latest.get(run.trial)?.generation ?? -1) < run.generation) latest.set(run.trial, run)
-  const found = new Map<TrialId, { run: RunKey; result: ResultMessage }>()
+  const found = new Map<TrialId, StoredResult>()
   const runs = [...latest.values()]
   // A window of requests at a time: one after another would wait for the network each time.
   for (let at = 0; at < runs.length; at += 100)
     await Promise.all(
       runs.slice(at, at + 100).map(async (run) => {
         const stored = await jsm.direct.getMessage(names.results, { last_by_subj: names.result(run) })
-        const result = stored === null ? undefined : await openResult(broker, store, stored.string())
-        if (result !== undefined) found.set(run.trial, { run, result })
+        if (stored === null) return
+        const text = stored.string()
+        const result = await openResult(broker, store, text)
+        const pointer = decode(storedResult, text)
+        const object = pointer !== undefined && 'object' in pointer ? pointer.object : undefined
+        if (result !== undefined) found.set(run.trial, { run, result, sequence: stored.seq, object })
       }),
     )
   return found
