@@ -5,7 +5,7 @@ import type { VegaLiteSpec } from './figure.js'
  * A content policy that admits these scripts alone, by hash, and no connection at all. Vega compiles its expressions;
  * they come from an experiment's figures, never from a trial's values.
  */
-export function contentPolicy(scripts: readonly string[]): string {
+function contentPolicy(scripts: readonly string[]): string {
   const hashes = scripts.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`)
   return `default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-eval' ${hashes.join(' ')}`
 }
@@ -20,14 +20,46 @@ export function escapeHtml(text: string): string {
 }
 
 /** JSON that cannot end the element it stands in. */
-export function jsonForScript(value: unknown): string {
+function jsonForScript(value: unknown): string {
   return JSON.stringify(value).replace(/</g, '\\u003c')
+}
+
+/** The head of a page that asks for nothing: only these scripts run, and its icon is empty. `also`: further elements. */
+export function pageHead(
+  title: string,
+  style: string,
+  scripts: readonly string[],
+  also: readonly string[] = [],
+): string {
+  return [
+    '<head>',
+    '<meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${contentPolicy(scripts)}">`,
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    ...also,
+    '<link rel="icon" href="data:,">',
+    `<title>${escapeHtml(title)}</title>`,
+    `<style>${style}</style>`,
+    '</head>',
+  ].join('\n')
+}
+
+/** Data that the page's scripts read by its id, then those scripts. */
+export function pageScripts(id: string, data: unknown, scripts: readonly string[]): string {
+  return [
+    `<script type="application/json" id="${id}">${jsonForScript(data)}</script>`,
+    ...scripts.map((text) => `<script>${text}</script>`),
+  ].join('\n')
 }
 
 /** An SVG for the `src` of an image. */
 export function svgSource(svg: string): string {
   return `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`
 }
+
+const style =
+  'body { margin: 1rem; font: 1rem/1.5 "DejaVu Sans", Verdana, sans-serif; color: #1b1b1b; background: #fff } ' +
+  'img, svg { max-width: 100%; height: auto } figure { margin: 0 }'
 
 const script = `'use strict'
 const spec = JSON.parse(document.getElementById('spec').textContent)
@@ -56,21 +88,13 @@ export function renderFigurePage(
   const scripts = [...bundle, script]
   return `<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(scripts)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>${escapeHtml(name)}</title>
-<style>body { margin: 1rem; font: 1rem/1.5 "DejaVu Sans", Verdana, sans-serif; color: #1b1b1b; background: #fff } img, svg { max-width: 100%; height: auto } figure { margin: 0 }</style>
-</head>
+${pageHead(name, style, scripts)}
 <body>
 <figure>
 <img alt="${escapeHtml(caption)}" src="${svgSource(svg)}">
 <figcaption>${escapeHtml(caption)}</figcaption>
 </figure>
-<script type="application/json" id="spec">${jsonForScript(spec)}</script>
-${scripts.map((text) => `<script>${text}</script>`).join('\n')}
+${pageScripts('spec', spec, scripts)}
 </body>
 </html>
 `

@@ -1,4 +1,4 @@
-import { contentPolicy, escapeHtml, jsonForScript, svgSource } from '../figures/page.js'
+import { escapeHtml, pageHead, pageScripts, svgSource } from '../figures/page.js'
 import { fragileNote, headline, verdictCells, verdictColumns } from './markdown.js'
 import { pageScript } from './page-script.js'
 import { pageStyle } from './page-style.js'
@@ -19,15 +19,7 @@ export function renderHtml(report: Report, bundle: readonly string[]): string {
   const data = { figures: report.figures.map(({ spec }) => spec), table: report.table, numeric, rowsPerPage }
   return `<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(scripts)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>${escapeHtml(report.title)} – ${escapeHtml(report.sweep)}</title>
-<style>${pageStyle}</style>
-</head>
+${pageHead(`${report.title} – ${report.sweep}`, pageStyle, scripts, ['<meta name="color-scheme" content="light dark">'])}
 <body>
 <header>
 <h1>${escapeHtml(report.title)}</h1>
@@ -64,8 +56,7 @@ ${report.manifest.map(([name, value]) => `<tr><th scope="row">${escapeHtml(name)
 </tbody></table>
 </section>
 </main>
-<script type="application/json" id="report-data">${jsonForScript(data)}</script>
-${scripts.map((text) => `<script>${text}</script>`).join('\n')}
+${pageScripts('report-data', data, scripts)}
 </body>
 </html>
 `
