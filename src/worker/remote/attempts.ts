@@ -12,31 +12,33 @@ export interface BegunAttempt {
  * Stores that an attempt begins, before it does: deliveries say nothing of this, since the server also counts those
  * into a dead connection or to a worker that refused. Each is a compare-and-set on the one before, so that two workers
  * never hold the same number.
+ * @returns the attempt, or the last one when so many vanished that no other may begin.
  */
 export async function beginAttempt(
   broker: Broker,
   key: RunKey,
   facts: { readonly worker: string; readonly nonce: string; readonly startedAtMs: number },
-  mayBeFirst: boolean,
-): Promise<BegunAttempt> {
+  { mayBeFirst, maxAttempts }: { readonly mayBeFirst: boolean; readonly maxAttempts: number },
+): Promise<BegunAttempt | { readonly exhausted: AttemptMessage }> {
   // The first delivery of a trial is nearly always its first attempt: one round trip then, instead of two.
   let before = mayBeFirst ? undefined : await readAttempt(broker, key)
   for (;;) {
     const { message: last } = before ?? {}
     if (last?.nonce === facts.nonce) return { message: last, sequence: before!.sequence }
+    if (last !== undefined && vanishedBefore(last) >= maxAttempts) return { exhausted: last }
     const message: AttemptMessage = {
       v: protocolVersion,
       ...facts,
       attempt: (last?.attempt ?? 0) + 1,
       vanished: last === undefined ? 0 : vanishedBefore(last),
       standing: 'running',
+      atMs: facts.startedAtMs,
       ...(last?.reason === undefined ? {} : { reason: last.reason }),
     }
     try {
-      const { seq } = await broker.js.publish(broker.names.attempt(key), encode(message), {
-        expect: { lastSubjectSequence: before?.sequence ?? 0 },
-      })
-      return { message, sequence: seq }
+      const text = encode(message)
+      const sequence = await broker.publisher.publish(broker.names.attempt(key), text, before?.sequence ?? 0)
+      return { message, sequence }
     } catch (error) {
       if (!isTaken(error)) throw error
       before = await readAttempt(broker, key)
@@ -46,7 +48,7 @@ export async function beginAttempt(
 
 /** How many attempts vanished, seen from the one that follows `last`. */
 export function vanishedBefore(last: AttemptMessage): number {
-  return last.vanished + (last.standing === 'handed back' ? 0 : 1)
+  return last.vanished + (last.standing === 'running' || last.standing === 'lost' ? 1 : 0)
 }
 
 /** Says how an attempt ended that has no outcome; if another has begun since, its word stands. */
@@ -54,15 +56,14 @@ export async function closeAttempt(
   broker: Broker,
   key: RunKey,
   { message, sequence }: BegunAttempt,
-  standing: 'handed back' | 'lost',
+  standing: Exclude<AttemptMessage['standing'], 'running'>,
   reason: string,
+  atMs: number,
 ): Promise<void> {
-  const text = encode({ ...message, standing, reason: reason.slice(0, 1_000) } satisfies AttemptMessage)
-  await broker.js
-    .publish(broker.names.attempt(key), text, { expect: { lastSubjectSequence: sequence } })
-    .catch((error: unknown) => {
-      if (!isTaken(error)) throw error
-    })
+  const text = encode({ ...message, standing, atMs, reason: reason.slice(0, 1_000) } satisfies AttemptMessage)
+  await broker.publisher.publish(broker.names.attempt(key), text, sequence).catch((error: unknown) => {
+    if (!isTaken(error)) throw error
+  })
 }
 
 /** The latest attempt at a run. What is stored but is no attempt counts as none. */
@@ -83,4 +84,5 @@ const placeholder: AttemptMessage = {
   nonce: 'unknown',
   startedAtMs: 0,
   standing: 'handed back',
+  atMs: 0,
 }

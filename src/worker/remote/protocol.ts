@@ -5,7 +5,7 @@ import { engineNames, type Metrics, type SweepId, type TrialId } from '../../tri
 /** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
 
 /** Raised when a message's meaning changes; a worker leaves messages of another number to others. */
-export const protocolVersion = 2
+export const protocolVersion = 3
 
 export interface Names {
   /** Streams: trials to run, results that count, begun attempts, and what the server gave up delivering. */
@@ -27,7 +27,7 @@ export interface Names {
   trial(run?: Partial<RunKey>): string
   result(run: Partial<RunKey>): string
   attempt(run: Partial<RunKey>): string
-  /** Live news of a run, by core publish. */
+  /** Live reports of a run, by core publish. */
   event(run: Partial<RunKey>): string
   /** Orders to whoever runs it, by core publish. */
   order(run: Partial<RunKey>): string
@@ -132,7 +132,10 @@ export type TrialMessage = z.infer<typeof trialMessage>
 export const queuedTrial = z.union([trialMessage, z.object({ ...trialFacts, object: artifact })])
 export const storedAssignment = z.object({ assignment })
 
-/** The latest attempt at a run, stored before it begins: what a trial that takes its worker with it can't take back. */
+/**
+ * The latest attempt at a run, stored before it begins: what a trial that takes its worker with it can't take back.
+ * Whoever listens learns from it that the attempt begins, and that it ended without an outcome.
+ */
 export const attemptMessage = z.object({
   v: version,
   /** Counted from 1. */
@@ -142,8 +145,10 @@ export const attemptMessage = z.object({
   worker: name,
   nonce: name,
   startedAtMs: z.number(),
-  /** `running` until its worker says otherwise; one that was handed back is not held against the trial. */
-  standing: z.enum(['running', 'handed back', 'lost']),
+  /** `running` until its worker says otherwise; what was handed back or given up is not held against the trial. */
+  standing: z.enum(['running', 'handed back', 'given up', 'lost']),
+  /** When that was said. */
+  atMs: z.number(),
   reason: short.exactOptional(),
 })
 export type AttemptMessage = z.infer<typeof attemptMessage>
@@ -177,7 +182,7 @@ export type ResultMessage = z.infer<typeof resultMessage>
 /** A result too large for a message lies in the object store. */
 export const storedResult = z.union([resultMessage, z.object({ v: version, object: artifact })])
 
-/** Live news of a run; may be lost, since the result tells it all again. */
+/** Live news beside attempts; may be lost, since the result tells all reports again. */
 export const eventMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('progress'),
@@ -189,8 +194,6 @@ export const eventMessage = z.discriminatedUnion('type', [
     from: count,
     reports: z.array(report),
   }),
-  /** The attempt ended without an outcome; another follows. */
-  z.object({ type: z.literal('lost'), v: version, worker: name, attempt: ordinal, atMs: z.number(), reason: short }),
   /** This worker can't run it; it is left to others. */
   z.object({ type: z.literal('refused'), v: version, worker: name, error: z.object({ name: short, message: short }) }),
 ])

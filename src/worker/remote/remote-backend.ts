@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { DeliverPolicy, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
 import type { KvWatchEntry } from '@nats-io/kv'
-import type { NatsConnection, QueuedIterator, Subscription } from '@nats-io/transport-node'
+import type { Msg, NatsConnection, QueuedIterator, Subscription } from '@nats-io/transport-node'
+import type { ZodType } from 'zod'
 import type { Clock } from '../../clock.js'
 import { describeProcess, thisProcess } from '../../process-identity.js'
 import type { Store } from '../../store.js'
@@ -12,6 +13,7 @@ import { EventQueue } from '../event-queue.js'
 import { Fleet } from './fleet.js'
 import { SweepLease } from './lease.js'
 import {
+  attemptMessage,
   controlMessage,
   deadLetter,
   decode,
@@ -21,6 +23,7 @@ import {
   protocolVersion,
   runOf,
   sweepToken,
+  type AttemptMessage,
   type DatasetMessage,
   type EventMessage,
   type Names,
@@ -146,7 +149,7 @@ export class RemoteBackend implements Backend {
   #broker!: OrchestratorBroker
   #lease: SweepLease | undefined
   #fleet: Fleet | undefined
-  #live: Subscription | undefined
+  #live: Subscription[] = []
   #tails: ConsumerMessages[] = []
   #controls: QueuedIterator<KvWatchEntry> | undefined
   #cancelWatch = (): void => {}
@@ -206,14 +209,12 @@ export class RemoteBackend implements Backend {
       this.#follow(message),
     )
     if (this.options.fresh === true) this.#freshAfter = this.#lastSequence()
-    this.#live = connection.subscribe(this.#names.event({ sweep: this.#token }), {
-      callback: (error, message) => {
-        if (error !== null) return
-        const run = runOf(message.subject)
-        const event = decode(eventMessage, message.string())
-        if (run === undefined || event === undefined) this.#complain(`an event: ${message.subject}`)
-        else this.#hear(run, event)
-      },
+    this.#listen(this.#names.attempt({ sweep: this.#token }), attemptMessage, (flight, message) =>
+      this.#hearAttempt(flight, message),
+    )
+    this.#listen(this.#names.event({ sweep: this.#token }), eventMessage, (flight, message) => {
+      if (message.type === 'progress') this.#tell(flight, message)
+      else void this.#refuse(flight, message)
     })
     this.#controls = await broker.controls.watch({ key: this.#token })
     void this.#obey(this.#controls)
@@ -223,6 +224,19 @@ export class RemoteBackend implements Backend {
   /** Of the results that came; 0 before the first. */
   #lastSequence(): number {
     return [...this.#results.values()].reduce((last, { sequence }) => Math.max(last, sequence), 0)
+  }
+
+  /** Hears what is published about runs that are waited for, as it happens; what is lost on the way is lost. */
+  #listen<T>(subject: string, schema: ZodType<T>, hear: (flight: Flight, message: T) => void): void {
+    const callback = (error: Error | null, message: Msg): void => {
+      if (error !== null) return
+      const run = runOf(message.subject)
+      const words = decode(schema, message.string())
+      if (run === undefined || words === undefined) return this.#complain(`live news: ${message.subject}`)
+      const flight = this.#flights.get(run.trial)
+      if (flight?.generation === run.generation && !flight.settling) hear(flight, words)
+    }
+    this.#live.push(this.options.connection.subscribe(subject, { callback }))
   }
 
   /** Follows a stream from its beginning; resolves when what was there has been read. */
@@ -297,18 +311,18 @@ export class RemoteBackend implements Backend {
   }
 
   async #enqueue(flight: Flight): Promise<void> {
-    const { js, jsm } = this.#broker
+    const { publisher, jsm } = this.#broker
     const subject = this.#names.trial(flight)
     const message = await this.#persist(() => this.#compose(flight))
     await this.#persist(async () => {
       try {
-        await js.publish(subject, message, { timeout: 5_000 })
+        await publisher.publish(subject, message)
       } catch (error) {
         if (!isQueuedAlready(error)) throw error
         if (!this.#exhausted.delete(subject)) return
         // It is there and will never be delivered: a new copy has all its deliveries before it.
         await jsm.streams.purge(this.#names.trials, { filter: subject })
-        await js.publish(subject, message, { timeout: 5_000 })
+        await publisher.publish(subject, message)
       }
     })
   }
@@ -358,19 +372,11 @@ export class RemoteBackend implements Backend {
     }
   }
 
-  #hear(run: RunKey, event: EventMessage): void {
-    const flight = this.#flights.get(run.trial)
-    if (flight === undefined || flight.generation !== run.generation || flight.settling) return
-    switch (event.type) {
-      case 'progress':
-        return this.#tell(flight, event)
-      case 'lost':
-        if (event.attempt !== flight.attempt || flight.lost) return
-        flight.lost = true
-        return this.#events.push({ ...factsOf(flight), type: 'lost', atMs: event.atMs, reason: event.reason })
-      case 'refused':
-        return void this.#refuse(flight, event)
-    }
+  #hearAttempt(flight: Flight, { standing, reason = standing, atMs, ...facts }: AttemptMessage): void {
+    if (standing === 'running') return this.#tell(flight, { ...facts, from: 0, reports: [] })
+    if (standing === 'given up' || facts.attempt !== flight.attempt || flight.lost) return
+    flight.lost = true
+    this.#events.push({ ...factsOf(flight), type: 'lost', atMs, reason })
   }
 
   #tell(flight: Flight, event: Omit<ProgressMessage, 'v' | 'type'>): void {
@@ -473,9 +479,8 @@ export class RemoteBackend implements Backend {
       outcome,
       reports: [],
     }
-    const options = { expect: { lastSubjectSequence: 0 }, timeout: 5_000 }
     try {
-      await this.#persist(() => this.#broker.js.publish(this.#names.result(flight), encode(result), options))
+      await this.#persist(() => this.#broker.publisher.publish(this.#names.result(flight), encode(result), 0))
     } catch (error) {
       if (!isTaken(error)) throw error
     }
@@ -675,7 +680,7 @@ export class RemoteBackend implements Backend {
       }
       this.#controls?.stop()
       this.#fleet?.close()
-      this.#live?.unsubscribe()
+      for (const subscription of this.#live) subscription.unsubscribe()
       for (const tail of this.#tails) await tail.close()
       if (flights.length === 0 && !detach && !this.#ousted)
         await noteCollected(this.#broker, this.options.sweep, this.#lastSequence())

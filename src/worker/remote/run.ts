@@ -40,10 +40,6 @@ export class Run {
     this.ended = new Promise((resolve) => (this.#end = resolve))
   }
 
-  announce(): void {
-    this.out.publish({ from: 0, reports: [] })
-  }
-
   take(event: TrialEvent): void {
     if (event.type === 'report') {
       this.reports.push({ step: event.step, atMs: event.atMs, metrics: event.metrics })

@@ -20,6 +20,7 @@ import type { Store } from '../../store.js'
 import type { ArtifactRef } from '../../trial.js'
 import { apiPrefixOf } from './connect.js'
 import { runOf, type Names, type RunKey } from './protocol.js'
+import { Publisher } from './publisher.js'
 
 export const defaultLeaseMs = 30_000
 /** How long a worker, or an orchestrator's claim to a sweep, is remembered after its last word. */
@@ -44,6 +45,7 @@ export interface Broker {
   readonly nc: NatsConnection
   readonly names: Names
   readonly js: JetStreamClient
+  readonly publisher: Publisher
   readonly jsm: JetStreamManager
   readonly objects: ObjectStore
   readonly workers: KV
@@ -85,6 +87,7 @@ async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSett
     nc,
     names,
     js,
+    publisher: new Publisher(nc),
     jsm,
     objects: await new Objm(js).create(names.objects, shared),
     workers: await kvm.create(names.workers, { ...shared, ttl: presenceMs }),
@@ -115,6 +118,7 @@ async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | u
       nc,
       names,
       js,
+      publisher: new Publisher(nc),
       jsm,
       objects: await new Objm(js).open(names.objects),
       workers: await kvm.open(names.workers, { allow_direct: true }),

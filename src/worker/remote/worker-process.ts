@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import type { Consumer, JsMsg } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Clock } from '../../clock.js'
 import type { Dataset } from '../../data/dataset.js'
@@ -12,7 +11,9 @@ import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { ThreadsBackend } from '../threads.js'
-import { beginAttempt, closeAttempt, readAttempt, vanishedBefore, type BegunAttempt } from './attempts.js'
+import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from './attempts.js'
+import type { Delivery } from './delivery.js'
+import { Pull, pullMs } from './delivery.js'
 import { Outfit } from './outfit.js'
 import {
   controlMessage,
@@ -84,8 +85,6 @@ export function workerName(): string {
   return `${host.slice(0, 40)}-${randomBytes(3).toString('hex')}`
 }
 
-/** A free slot asks anew this often, so that a draining worker need not wait long. */
-const pullMs = 2_000
 const heartbeatMs = presenceMs / 3
 
 /**
@@ -171,7 +170,6 @@ class Worker {
     const wanted = await controls.watch()
     void this.#watchControls(wanted)
     void this.#relay()
-    const consumer = await this.broker.js.consumers.get(names.trials, names.durable)
     const onAbort = (): void =>
       [...this.#running.values()].forEach(({ run }) =>
         run.giveUp({ how: 'handed back', reason: `worker ${name} was told to go` }),
@@ -188,7 +186,7 @@ class Worker {
     await beat()
     say(`worker ${name} is ready: ${slots} slot${slots === 1 ? '' : 's'}`)
     try {
-      await Promise.all(Array.from({ length: slots }, () => this.#serve(consumer)))
+      await Promise.all(Array.from({ length: slots }, () => this.#serve()))
     } finally {
       cancelBeat()
       abort.removeEventListener('abort', onAbort)
@@ -251,28 +249,27 @@ class Worker {
   }
 
   /** One slot: pull, run, commit, again. */
-  async #serve(consumer: Consumer): Promise<void> {
+  async #serve(): Promise<void> {
     const { drain, connection, clock, say } = this.options
-    while (!drain.aborted && !connection.isClosed()) {
-      await this.#turnstile.opened()
-      let message: JsMsg | null = null
-      try {
-        message = await consumer.next({ expires: pullMs })
-      } catch {
-        // The server is away or restarts, or the consumer is being made anew; the connection mends itself.
-        await new Promise<void>((resolve) => void clock.after(200, resolve))
+    const pull = new Pull(this.broker, clock)
+    try {
+      while (!drain.aborted && !connection.isClosed()) {
+        await this.#turnstile.opened()
+        const message = await pull.next()
+        if (message === undefined) continue
+        if (drain.aborted) message.nak(pullMs)
+        else await this.#handle(message).catch((error: Error) => say(`a trial could not be run: ${error.message}`))
       }
-      if (message === null) continue
-      if (drain.aborted) message.nak(pullMs)
-      else await this.#handle(message).catch((error: Error) => say(`a trial could not be run: ${error.message}`))
+    } finally {
+      pull.close()
     }
   }
 
   /** Reasons not to run a trial come first, each with its own answer to the server; then it runs. */
-  async #handle(message: JsMsg): Promise<void> {
+  async #handle(message: Delivery): Promise<void> {
     const { leaseMs } = this.broker
     const key = runOf(message.subject)
-    const text = message.string()
+    const { text } = message
     const { v } = decode(envelope, text) ?? {}
     if (key === undefined || v === undefined) return this.#reject(message)
     if (v !== protocolVersion)
@@ -316,39 +313,40 @@ class Worker {
    * A trial that takes its process along takes the others of that process too, several times if they are redelivered
    * together. Its last attempt therefore has the worker to itself: what is dead is dead by its own doing.
    */
-  async #isLastChance(message: JsMsg, key: RunKey, { maxAttempts }: TrialMessage): Promise<boolean> {
-    if (message.info.deliveryCount === 1) return false
+  async #isLastChance(message: Delivery, key: RunKey, { maxAttempts }: TrialMessage): Promise<boolean> {
+    if (message.count === 1) return false
     const last = await readAttempt(this.broker, key)
     const vanished = last === undefined ? 0 : vanishedBefore(last.message)
     return vanished > 0 && vanished === maxAttempts - 1
   }
 
-  async #attempt(message: JsMsg, key: RunKey, trial: TrialMessage, datasets: readonly Dataset[]): Promise<void> {
+  async #attempt(message: Delivery, key: RunKey, trial: TrialMessage, datasets: readonly Dataset[]): Promise<void> {
     const { clock, name } = this.options
     const own = { worker: name, nonce: randomUUID(), startedAtMs: clock.now() }
-    const [stored, begun] = await Promise.all([
-      this.broker.jsm.direct.getMessage(this.broker.names.results, { last_by_subj: this.broker.names.result(key) }),
-      beginAttempt(this.broker, key, own, message.info.deliveryCount === 1),
-    ])
-    if (stored !== null) return message.ack()
-    const { attempt, vanished, reason } = begun.message
-    const facts = { v: protocolVersion, ...own, attempt } as const
-    if (vanished >= trial.maxAttempts) {
+    const mayBeFirst = message.count === 1
+    const begun = await beginAttempt(this.broker, key, own, { mayBeFirst, maxAttempts: trial.maxAttempts })
+    if ('exhausted' in begun) {
+      const { attempt, reason } = begun.exhausted
       const last = reason === undefined ? '' : `; the last: ${reason}`
+      const vanished = vanishedBefore(begun.exhausted)
       const outcome = { state: 'dead' as const, reason: `${vanished} attempts vanished with their workers${last}` }
-      await this.#commit(key, { ...facts, attempt: attempt - 1, atMs: clock.now(), reports: [], outcome })
+      await this.#commit(key, { v: protocolVersion, ...own, attempt, atMs: clock.now(), reports: [], outcome })
       return message.ack()
     }
+    const { attempt } = begun.message
+    // Nobody can have committed what nobody had begun.
+    if (attempt > 1 && (await this.#hasResult(key))) return message.ack()
+    const facts = { v: protocolVersion, ...own, attempt } as const
     const assignment = { ...trial.assignment, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
-    const publish = (event: EventMessage): void => this.#publish(key, event)
+    const close = (standing: Parameters<typeof closeAttempt>[3], why: string): Promise<void> =>
+      closeAttempt(this.broker, key, begun, standing, why, clock.now()).catch(() => {})
     const run = new Run(key, assignment.interactive, clock, {
-      publish: (reports) => publish({ type: 'progress', ...progressFacts(facts), ...reports }),
+      publish: (reports) => this.#publish(key, { type: 'progress', ...progressFacts(facts), ...reports }),
       proceed: () => this.threads.proceed(key.trial),
     })
-    const running: Running = { sweep: assignment.sweep, run, attempt, sinceMs: own.startedAtMs, begun }
+    const running: Running = { sweep: assignment.sweep, run, attempt, sinceMs: own.startedAtMs }
     this.#running.set(key.trial, running)
     try {
-      run.announce()
       const end = await this.#execute(assignment, run, datasets)
       switch (end.how) {
         case 'ended':
@@ -362,17 +360,17 @@ class Worker {
           return message.ack()
         case 'unfit':
           this.#outfit.lack(assignment.engine, end.error)
-          await this.#letGo(key, begun, 'handed back', end.error.message)
+          await close('handed back', end.error.message)
           return this.#leave(message, key, end.error)
         case 'dropped':
-          await closeAttempt(this.broker, key, begun, 'handed back', 'its sweep gave it up').catch(() => {})
+          await close('given up', 'its sweep gave it up')
           return message.ack()
         case 'superseded':
           // An acknowledgement, late as it is, would take the message from the worker that has it now.
           return
         case 'lost':
         case 'handed back':
-          await this.#letGo(key, begun, end.how, end.reason)
+          await close(end.how, end.reason)
           // Later than this worker's own open pulls last, which would catch it again.
           return message.nak(end.how === 'lost' ? 0 : pullMs)
       }
@@ -382,19 +380,9 @@ class Worker {
     }
   }
 
-  /** Says that the attempt has ended without an outcome. */
-  async #letGo(key: RunKey, begun: BegunAttempt, standing: 'lost' | 'handed back', reason: string): Promise<void> {
-    const { name, clock } = this.options
-    const { attempt } = begun.message
-    await closeAttempt(this.broker, key, begun, standing, reason).catch(() => {})
-    const words = {
-      v: protocolVersion,
-      worker: name,
-      attempt,
-      atMs: clock.now(),
-      reason: reason.slice(0, 1_000),
-    } as const
-    this.#publish(key, { type: 'lost', ...words })
+  async #hasResult(key: RunKey): Promise<boolean> {
+    const { jsm, names } = this.broker
+    return (await jsm.direct.getMessage(names.results, { last_by_subj: names.result(key) })) !== null
   }
 
   /** The end of what the trial wrote to its log; the beginning is on this worker's disk. */
@@ -431,7 +419,7 @@ class Worker {
   }
 
   /** Not a message of mlds: out of the queue, and counted. */
-  #reject(message: JsMsg): void {
+  #reject(message: Delivery): void {
     this.#throwAway(message.subject)
     message.term()
   }
@@ -441,13 +429,13 @@ class Worker {
   }
 
   /** Left to other workers, ever later, so that one that can't run a trial does not spin on it. */
-  #leave(message: JsMsg, key: RunKey, error: Error): void {
+  #leave(message: Delivery, key: RunKey, error: Error): void {
     this.#tally.refused++
     const words = { name: error.name.slice(0, 200), message: error.message.slice(0, 2_000) }
     if (!this.#said.has(words.message)) this.options.say(`trials are left to other workers: ${words.message}`)
     this.#said.add(words.message)
     this.#publish(key, { type: 'refused', v: protocolVersion, worker: this.options.name, error: words })
-    message.nak(Math.min(this.broker.leaseMs, 1_000 * message.info.deliveryCount))
+    message.nak(Math.min(this.broker.leaseMs, 1_000 * message.count))
   }
 
   #publish(key: RunKey, event: EventMessage): void {
@@ -481,7 +469,7 @@ class Worker {
 
   /** Stores the result if no one has; until it is known whether that worked. @returns another's that came first. */
   async #commit(key: RunKey, result: ResultMessage): Promise<ResultMessage | undefined> {
-    const { js, jsm, names, objects } = this.broker
+    const { publisher, jsm, names, objects } = this.broker
     let text = encode(result)
     if (Buffer.byteLength(text) > maxInlineBytes) {
       const object = await this.options.store.putObject(Buffer.from(text))
@@ -490,7 +478,7 @@ class Worker {
     }
     return this.#persist(async () => {
       try {
-        await js.publish(names.result(key), text, { expect: { lastSubjectSequence: 0 }, timeout: 5_000 })
+        await publisher.publish(names.result(key), text, 0)
         return undefined
       } catch (error) {
         if (!isTaken(error)) throw error
@@ -526,7 +514,6 @@ interface Running {
   readonly run: Run
   readonly attempt: number
   readonly sinceMs: number
-  readonly begun: BegunAttempt
 }
 
 const isSame = (a: RunKey, b: RunKey): boolean =>
@@ -549,7 +536,7 @@ class Heartbeat {
   readonly #timer: NodeJS.Timeout
   #lastMs: number
 
-  constructor(message: JsMsg, leaseMs: number, clock: Clock, onLate: () => void) {
+  constructor(message: Delivery, leaseMs: number, clock: Clock, onLate: () => void) {
     this.#lastMs = clock.now()
     this.#timer = setInterval(() => {
       const now = clock.now()

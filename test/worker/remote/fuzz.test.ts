@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connectNats } from '../../../src/worker/remote/connect.js'
 import {
+  attemptMessage,
   controlMessage,
   decode,
   encode,
@@ -41,10 +42,21 @@ const whole = {
     outcome: { state: 'finished', metrics: { loss: 1 }, artifacts: { a: { sha256: 'a'.repeat(64), sizeBytes: 3 } } },
     reports: [report],
   },
+  attempt: {
+    v,
+    attempt: 1,
+    vanished: 0,
+    worker: 'w',
+    nonce: 'n',
+    startedAtMs: 1,
+    standing: 'lost',
+    atMs: 2,
+    reason: 'r',
+  },
   event: { type: 'progress', v, worker: 'w', attempt: 1, startedAtMs: 1, from: 0, reports: [report] },
   order: { type: 'proceed', until: 1 },
   control: { v, wanted: 'run', by: 'someone', atMs: 1 },
-} as unknown as Record<'trial' | 'result' | 'event' | 'order' | 'control', Json>
+} as unknown as Record<'trial' | 'result' | 'attempt' | 'event' | 'order' | 'control', Json>
 
 /** Values that programs trip over. */
 const odd = fc.oneof(
@@ -107,19 +119,20 @@ describe.skipIf(!hasNats)('with 10,000 malformed messages among the good ones', 
     const real = Array.from({ length: 40 }, () => toyAssignment({ steps: 30 }))
     const ids = real.map(({ trial }) => trial.id)
 
-    // The orders, events and controls are aimed at trials that run; results and queued trials at ones that do not
-    // exist, since the first result of a real one counts, whoever wrote it.
+    // The orders, events and controls are aimed at trials that run; results, attempts and queued trials at ones that
+    // do not exist, since the first result and the last attempt of a real one count, whoever wrote them.
     const aimed = fc.oneof(fc.constantFrom(...ids), token)
     const kinds = {
       trial: malformed('trial', (text) => decode(queuedTrial, text) !== undefined),
       result: malformed('result', (text) => decode(storedResult, text) !== undefined),
+      attempt: malformed('attempt', (text) => decode(attemptMessage, text) !== undefined),
       event: malformed('event', (text) => decode(eventMessage, text) !== undefined),
       order: malformed('order', (text) => decode(orderMessage, text) !== undefined),
       control: malformed('control', (text) => decode(controlMessage, text) !== undefined),
     }
     expect(decode(queuedTrial, encode(whole.trial as object))).toBeDefined()
     expect(decode(resultMessage, encode(whole.result as object))).toBeDefined()
-    const sample = <T>(arbitrary: fc.Arbitrary<T>): T[] => fc.sample(arbitrary, { numRuns: 2_000, seed: 20 })
+    const sample = <T>(arbitrary: fc.Arbitrary<T>, numRuns = 2_000): T[] => fc.sample(arbitrary, { numRuns, seed: 20 })
     const messages = [
       ...sample(fc.tuple(token, token, fc.nat({ max: 99 }), kinds.trial)).map(([sweep, trial, generation, text]) => ({
         subject: names.trial({ sweep, trial, generation }),
@@ -129,7 +142,11 @@ describe.skipIf(!hasNats)('with 10,000 malformed messages among the good ones', 
         subject: names.result({ sweep: ours, trial, generation }),
         text,
       })),
-      ...sample(fc.tuple(aimed, fc.nat({ max: 1 }), kinds.event)).map(([trial, generation, text]) => ({
+      ...sample(fc.tuple(hex, fc.nat({ max: 99 }), kinds.attempt), 1_000).map(([trial, generation, text]) => ({
+        subject: names.attempt({ sweep: ours, trial, generation }),
+        text,
+      })),
+      ...sample(fc.tuple(aimed, fc.nat({ max: 1 }), kinds.event), 1_000).map(([trial, generation, text]) => ({
         subject: names.event({ sweep: ours, trial, generation }),
         text,
       })),
