@@ -1,7 +1,7 @@
 import { afterFirstWeights, correctPerRow, firstWeightedLayer, lossPerRow, untilFirstWeights } from './apply.js'
 import type { Net } from './net.js'
 import { Graph } from './onnx-graph.js'
-import { declareRows, gatherBatch, splitParameters } from './programs.js'
+import { declareRows, gatherBatch, splitParameters, type FeatureStorage } from './programs.js'
 import { nameOf, symbol, tensorOf, trace } from './tracing.js'
 import type { Loss } from './training.js'
 
@@ -13,9 +13,15 @@ import type { Loss } from './training.js'
  * Inputs: features, targets, indexes `[rows]`, basis0… each `[parameters]`, coefficients `[points, basis]`. Outputs per
  * point and row: losses and correct, each `[points, rows]`.
  */
-export function buildCombinations(net: Net, loss: Loss, rows: number, basisCount: number): Uint8Array {
+export function buildCombinations(
+  net: Net,
+  loss: Loss,
+  storage: FeatureStorage,
+  rows: number,
+  basisCount: number,
+): Uint8Array {
   const program = new Graph()
-  declareRows(program, net, loss)
+  declareRows(program, net, loss, storage)
   program.input('indexes', 'int32', [rows])
   const basis = Array.from({ length: basisCount }, (_, j) =>
     program.input(`basis${j}`, 'float32', [net.parameterCount]),
@@ -27,7 +33,7 @@ export function buildCombinations(net: Net, loss: Loss, rows: number, basisCount
   const where: { layer?: string } = {}
 
   const prepared = trace(program, 'float32', where, () => {
-    const { batch, targets } = gatherBatch(program, net, loss, 'indexes', rows)
+    const { batch, targets } = gatherBatch(program, net, loss, storage, 'indexes', rows)
     const products = basis.map((flat) => untilFirstWeights(net, splitParameters(program, net.parameters, flat), batch))
     return {
       targets: { name: nameOf(targets), shape: targets.shape, dtype: targets.dtype },

@@ -18,6 +18,7 @@ import { sizeOf, type Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
 import { buildEvaluation, buildGradient, buildOutputs, buildTraining, stateNames } from './programs.js'
 import { summarizeEpoch, type StepMeasurements } from './training.js'
+import { storeFeatures, storeRows } from './stored-rows.js'
 import { pick, place, weightGroups, type WeightGroup } from './weight-groups.js'
 
 /** A run is cut into calls of about this length, since an abort is seen only between calls. */
@@ -30,6 +31,8 @@ const derivativeNumbers = 2 ** 20
 const pointsPerCall = 64
 /** Programs kept per thread; a session's working memory goes with it. */
 const keptPrograms = 6
+/** Nets of more parameters than these have their arrays planned one by one. */
+const plannedParameters = 100_000
 /** A training whose batch makes more numbers than these, over all layers (16 MB), has programs of its own and frees them. */
 const keptNumbers = 2 ** 22
 
@@ -44,9 +47,10 @@ export class CompiledEngine implements Engine {
 
   async train(options: TrainingOptions): Promise<Training> {
     const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
+    const stored = storeRows(net, options.rows)
     const own = new Map<number, Promise<ort.InferenceSession>>()
     const open = (batch: number): Promise<ort.InferenceSession> => {
-      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective }
+      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective, storage: stored.storage }
       const build = (): Uint8Array => buildTraining({ net, ...shape })
       const numbers = batch * net.shapes.reduce((sum, layer) => sum + sizeOf(layer), 0)
       if (numbers <= keptNumbers) return this.#program(net, { program: 'training', ...shape }, build)
@@ -56,17 +60,18 @@ export class CompiledEngine implements Engine {
     }
     // Compiled now, so that what can't be lowered is said before anything has been trained.
     await open(options.batch)
-    return new CompiledTraining(options, open, () => own.forEach((session) => void release(session)))
+    return new CompiledTraining(options, stored.feeds, open, () => own.forEach((session) => void release(session)))
   }
 
   async evaluate(options: MeasurementOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
     const { net, loss, rows, dropoutSeed } = options
     const dropout = dropoutSeed !== undefined
-    const session = await this.#program(net, { program: 'evaluation', loss, dropout }, () =>
-      buildEvaluation(net, loss, evaluationRows, dropout),
+    const { storage, feeds: stored } = storeRows(net, rows)
+    const session = await this.#program(net, { program: 'evaluation', loss, storage, dropout }, () =>
+      buildEvaluation(net, loss, storage, evaluationRows, dropout),
     )
     const order = options.order ?? allRows(rows, net)
-    const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
+    const feeds = { ...stored, parameters: vector(parameters) }
     let [sum, correct] = [0, 0]
     for await (const { result, count } of chunks(session, feeds, order, signal, dropoutOf(options))) {
       const losses = result['losses']!.data as Float32Array
@@ -86,12 +91,13 @@ export class CompiledEngine implements Engine {
     signal?: AbortSignal,
   ): Promise<Evaluation[]> {
     const { net, loss, rows } = options
-    const session = await this.#program(net, { program: 'combinations', loss, basis: basis.length }, () =>
-      buildCombinations(net, loss, evaluationRows, basis.length),
+    const { storage, feeds: stored } = storeRows(net, rows)
+    const session = await this.#program(net, { program: 'combinations', loss, storage, basis: basis.length }, () =>
+      buildCombinations(net, loss, storage, evaluationRows, basis.length),
     )
     const order = options.order ?? allRows(rows, net)
     const vectors = Object.fromEntries(basis.map((values, j) => [`basis${j}`, vector(values)]))
-    const feeds = { ...rowFeeds(net, rows), ...vectors }
+    const feeds = { ...stored, ...vectors }
     const sums = coefficients.map(() => ({ loss: 0, correct: 0 }))
     for (let from = 0; from < coefficients.length; from += pointsPerCall) {
       const points = coefficients.slice(from, from + pointsPerCall)
@@ -133,10 +139,11 @@ export class CompiledEngine implements Engine {
     const order = options.order ?? allRows(rows, net)
     const chunkRows = derivativeRows(net)
     const dropout = dropoutSeed !== undefined
-    const session = await this.#program(net, { program: 'gradient', loss, chunkRows, dropout }, () =>
-      buildGradient(net, loss, chunkRows, dropout),
+    const { storage, feeds: stored } = storeRows(net, rows)
+    const session = await this.#program(net, { program: 'gradient', loss, storage, chunkRows, dropout }, () =>
+      buildGradient(net, loss, storage, chunkRows, dropout),
     )
-    const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
+    const feeds = { ...stored, parameters: vector(parameters) }
     const total = new Float64Array(net.parameterCount)
     let sum = 0
     const shape: ChunkOptions = { weights: 'float32', chunkRows, ...dropoutOf(options) }
@@ -154,8 +161,11 @@ export class CompiledEngine implements Engine {
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    const session = await this.#program(net, { program: 'outputs' }, () => buildOutputs(net, evaluationRows))
-    const feeds = { features: featureFeed(net, features), parameters: vector(parameters) }
+    const { storage, feeds: stored } = storeFeatures(net, features)
+    const session = await this.#program(net, { program: 'outputs', storage }, () =>
+      buildOutputs(net, storage, evaluationRows),
+    )
+    const feeds = { ...stored, parameters: vector(parameters) }
     return collect(session, feeds, allRows({ features }, net), 'outputs', sizeOf(net.outputShape), signal)
   }
 
@@ -165,11 +175,12 @@ export class CompiledEngine implements Engine {
     signal?: AbortSignal,
   ): Promise<Float32Array> {
     const { net, loss, rows } = options
-    const session = await this.#program(net, { program: 'input-gradients', loss }, () =>
-      buildInputGradients(net, loss, evaluationRows),
+    const { storage, feeds: stored } = storeRows(net, rows)
+    const session = await this.#program(net, { program: 'input-gradients', loss, storage }, () =>
+      buildInputGradients(net, loss, storage, evaluationRows),
     )
     const order = options.order ?? allRows(rows, net)
-    const feeds = { ...rowFeeds(net, rows), parameters: vector(parameters) }
+    const feeds = { ...stored, parameters: vector(parameters) }
     return collect(session, feeds, order, 'gradients', sizeOf(net.inputShape), signal)
   }
 
@@ -178,10 +189,11 @@ export class CompiledEngine implements Engine {
     parameters: Float32Array,
     signal?: AbortSignal,
   ): Promise<Float32Array> {
-    const session = await this.#program(net, { program: 'input-jacobians', of }, () =>
-      buildInputJacobians(net, of, evaluationRows),
+    const { storage, feeds: stored } = storeFeatures(net, features)
+    const session = await this.#program(net, { program: 'input-jacobians', of, storage }, () =>
+      buildInputJacobians(net, of, storage, evaluationRows),
     )
-    const feeds = { features: featureFeed(net, features), parameters: vector(parameters) }
+    const feeds = { ...stored, parameters: vector(parameters) }
     const order = allRows({ features }, net)
     return collect(session, feeds, order, 'jacobians', sizeOf(net.outputShape) * sizeOf(net.inputShape), signal)
   }
@@ -199,15 +211,16 @@ export class CompiledEngine implements Engine {
     // What a call costs beside its arithmetic counts for small nets.
     const chunkRows = Math.min(order.length, net.parameterCount < 2000 ? 1000 : derivativeRows(net))
     const dropout = dropoutSeed !== undefined
-    const session = await this.#program(net, { program: 'curvature', loss, chunkRows, dropout }, () =>
-      buildCurvature(net, loss, chunkRows, { float, dropout }),
+    const { storage, feeds: stored } = storeRows(net, rows)
+    const session = await this.#program(net, { program: 'curvature', loss, storage, chunkRows, dropout }, () =>
+      buildCurvature(net, loss, storage, chunkRows, { float, dropout }),
     )
     const wide = (values: ArrayLike<number>): ort.Tensor =>
       float === 'float64'
         ? new ort.Tensor('float64', Float64Array.from(values), [values.length])
         : vector(Float32Array.from(values))
     const feeds = {
-      ...(float === 'float64' ? wideRowFeeds(net, rows) : rowFeeds(net, rows)),
+      ...stored,
       parameters: wide(parameters),
       vector: wide(direction),
     }
@@ -250,9 +263,9 @@ async function compile(net: Net, build: () => Uint8Array): Promise<ort.Inference
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
-    // One block planned ahead for all of a step's arrays spares small nets a tenth of their time; of images it is large,
-    // and taken beside the arrays that are not in the plan: twice the memory for nothing.
-    enableMemPattern: !isOfImages(net),
+    // One block planned ahead for all of a step's arrays spares small nets a tenth of their time; of images and large nets
+    // it is large, and taken beside the arrays that are not in the plan: twice the memory for nothing.
+    enableMemPattern: !isOfImages(net) && net.parameterCount < plannedParameters,
   })
 }
 
@@ -283,60 +296,8 @@ function identityOf(net: Net): object {
   }
 }
 
-/** The runtime takes no shared memory: each thread keeps one copy of what it trains on, for as long as that lives. */
-const unshared = new WeakMap<ArrayBufferLike, Map<number, Float32Array | Int32Array>>()
-
-function privateCopy<T extends Float32Array | Int32Array>(values: T): T {
-  if (!(values.buffer instanceof SharedArrayBuffer)) return values
-  const copies = unshared.get(values.buffer) ?? new Map<number, Float32Array | Int32Array>()
-  unshared.set(values.buffer, copies)
-  const copy = copies.get(values.byteOffset)
-  if (copy !== undefined && copy.length === values.length) return copy as T
-  const fresh = values.slice() as T
-  copies.set(values.byteOffset, fresh)
-  return fresh
-}
-
 const vector = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values, [values.length])
 const scalar = (value: number): ort.Tensor => new ort.Tensor('float32', Float32Array.of(value), [])
-
-function featureFeed(net: Net, features: Float32Array): ort.Tensor {
-  const rows = features.length / sizeOf(net.inputShape)
-  return new ort.Tensor('float32', privateCopy(features), [rows, ...net.inputShape])
-}
-
-function rowFeeds(net: Net, rowsOfSet: Rows): Record<string, ort.Tensor> {
-  const targets = privateCopy(rowsOfSet.targets)
-  const features = featureFeed(net, rowsOfSet.features)
-  const rows = features.dims[0]!
-  return {
-    features,
-    targets:
-      targets instanceof Int32Array
-        ? new ort.Tensor('int32', targets, [rows])
-        : new ort.Tensor('float32', targets, [rows, ...net.outputShape]),
-  }
-}
-
-/** Rows as float64, kept as long as the originals live. */
-const widened = new WeakMap<Float32Array, Float64Array>()
-
-function widen(values: Float32Array): Float64Array {
-  const known = widened.get(values) ?? Float64Array.from(values)
-  widened.set(values, known)
-  return known
-}
-
-function wideRowFeeds(net: Net, { features, targets }: Rows): Record<string, ort.Tensor> {
-  const rows = features.length / sizeOf(net.inputShape)
-  return {
-    features: new ort.Tensor('float64', widen(features), [rows, ...net.inputShape]),
-    targets:
-      targets instanceof Int32Array
-        ? new ort.Tensor('int32', privateCopy(targets), [rows])
-        : new ort.Tensor('float64', widen(targets), [rows, ...net.outputShape]),
-  }
-}
 
 function addTo(total: Float64Array, part: ArrayLike<number>): void {
   for (let i = 0; i < total.length; i++) total[i]! += part[i]!
@@ -445,10 +406,11 @@ class CompiledTraining implements Training {
 
   constructor(
     private readonly options: TrainingOptions,
+    stored: Readonly<Record<string, ort.Tensor>>,
     private readonly open: (batch: number) => Promise<ort.InferenceSession>,
     private readonly close: () => void,
   ) {
-    const { net, optimizer, rows, parameters } = options
+    const { net, optimizer, parameters } = options
     const rule = optimizerRules[optimizer.kind]
     this.#groups = weightGroups(net)
     const state = (): State =>
@@ -463,7 +425,7 @@ class CompiledTraining implements Training {
       )
     this.#state = state()
     this.#spare = state()
-    this.#fixed = rowFeeds(net, rows)
+    this.#fixed = { ...stored }
     rule.hyperparameters(optimizer).forEach((value, i) => (this.#fixed[`hyper${i}`] = scalar(value)))
   }
 

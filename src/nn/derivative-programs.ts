@@ -11,6 +11,7 @@ import {
   joinGradients,
   maskTensors,
   splitParameters,
+  type FeatureStorage,
 } from './programs.js'
 import { nameOf, tensorOf, symbol, trace } from './tracing.js'
 import type { Loss } from './training.js'
@@ -18,8 +19,8 @@ import type { Loss } from './training.js'
 /** The compiled engine's programs for derivatives with respect to inputs, and second ones with respect to weights. */
 
 /** Inputs as an evaluation's. Output: gradients `[chunks, rows, …net.inputShape]`, of each row's own loss. */
-export function buildInputGradients(net: Net, loss: Loss, rows: number): Uint8Array {
-  return buildScan(net, loss, rows, (body, parameters, batch, targets, apply) => {
+export function buildInputGradients(net: Net, loss: Loss, storage: FeatureStorage, rows: number): Uint8Array {
+  return buildScan(net, loss, storage, rows, (body, parameters, batch, targets, apply) => {
     const gradient = tf.grad((x) => tf.sum(lossPerRow(loss, applyNet(net, parameters, x, apply), targets)))(batch)
     body.outputAs('row_gradient', nameOf(gradient), 'float32', [rows, ...net.inputShape])
     return { gradients: [rows, ...net.inputShape] }
@@ -27,9 +28,14 @@ export function buildInputGradients(net: Net, loss: Loss, rows: number): Uint8Ar
 }
 
 /** Inputs: features, parameters, indexes. Output: jacobians `[chunks, rows, outputs, features]`. */
-export function buildInputJacobians(net: Net, of: 'logits' | 'probabilities', rows: number): Uint8Array {
+export function buildInputJacobians(
+  net: Net,
+  of: 'logits' | 'probabilities',
+  storage: FeatureStorage,
+  rows: number,
+): Uint8Array {
   const [outputs, features] = [sizeOf(net.outputShape), sizeOf(net.inputShape)]
-  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, apply) => {
+  return buildScan(net, undefined, storage, rows, (body, parameters, batch, _targets, apply) => {
     const parts = Array.from({ length: outputs }, (_, k) => {
       const picked = tf.tensor1d(Array.from({ length: outputs }, (__, i) => (i === k ? 1 : 0)))
       const gradient = tf.grad((x) => {
@@ -51,6 +57,7 @@ export function buildInputJacobians(net: Net, of: 'logits' | 'probabilities', ro
 export function buildCurvature(
   net: Net,
   loss: Loss,
+  storage: FeatureStorage,
   rows: number,
   { float, dropout }: { float: 'float32' | 'float64'; dropout: boolean },
 ): Uint8Array {
@@ -66,7 +73,7 @@ export function buildCurvature(
   trace(body, float, where, () => {
     const parameters = splitParameters(body, net.parameters, 'parameters')
     const vector = splitParameters(body, net.parameters, 'vector')
-    const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
+    const { batch, targets } = gatherBatch(body, net, loss, storage, 'chunk_indexes', rows)
     const weights = tensorOf(symbol('chunk_weights', [rows]))
     const dropoutMasks = maskTensors(chunkMasks, dropouts, rows)
     const measured = { gradient: '', loss: '' }
@@ -89,7 +96,7 @@ export function buildCurvature(
   body.prune()
 
   const program = new Graph()
-  declareRows(program, net, loss, float)
+  declareRows(program, net, loss, storage)
   program.input('parameters', float, [size])
   program.input('vector', float, [size])
   program.input('indexes', 'int32', ['chunks', rows])

@@ -6,7 +6,7 @@ type ProtoTensor = { name: string; dims: number[]; dataType: number; rawData: Ui
 type ProtoValue = { name: string; type: object }
 
 /** ONNX's numbers for element types. */
-export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const
+export const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float64: 11 } as const
 export type ElementType = keyof typeof elementTypes
 /** A dimension: its length, or the name of a length known only when the program runs. */
 export type Dimension = number | string
@@ -151,6 +151,7 @@ function encodeValues(values: ArrayLike<number>, type: ElementType): Uint8Array 
       return bytes(Int32Array.from(values))
     case 'int64':
       return bytes(BigInt64Array.from(Array.from(values), (v) => BigInt(v)))
+    case 'uint8':
     case 'bool':
       return bytes(Uint8Array.from(values))
   }

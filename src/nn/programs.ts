@@ -6,9 +6,9 @@ import './image-kernels.js'
 import { applyNet, correctPerRow, lossPerRow, meanLoss, squaredGradientNorm, type ApplyOptions } from './apply.js'
 import { dropoutLayers, type DropoutLayer } from './dropout.js'
 import type { Net, Parameter } from './net.js'
-import { Graph, type ElementType } from './onnx-graph.js'
+import { elementTypes, Graph, type ElementType } from './onnx-graph.js'
 import { optimizerRules } from './optimizers.js'
-import { nameOf, symbol, tensorOf, trace } from './tracing.js'
+import { nameOf, symbol, tensorOf, trace, tracer } from './tracing.js'
 import type { Loss, Objective, OptimizerSpec } from './training.js'
 import { weightGroups, type WeightGroup } from './weight-groups.js'
 
@@ -17,7 +17,7 @@ import { weightGroups, type WeightGroup } from './weight-groups.js'
  * Rows are picked by index inside the graph; learning rates, seeds and data are inputs, so trials of one shape share it.
  */
 
-const targetType = (loss: Loss, float: ElementType): ElementType => (loss === 'softmax-cross-entropy' ? 'int32' : float)
+const targetType = (loss: Loss): ElementType => (loss === 'softmax-cross-entropy' ? 'int32' : 'float32')
 const targetShape = (net: Net, loss: Loss): readonly number[] =>
   loss === 'softmax-cross-entropy' ? [] : net.outputShape
 
@@ -39,24 +39,42 @@ export function joinGradients(g: Graph, gradients: readonly tf.Tensor[]): string
   return flat.length === 1 ? flat[0]! : g.op('Concat', flat, { axis: 0 })
 }
 
+/** How a set's features lie in memory: as they are, or k for each k/255, which images are. Targets lie as they are. */
+export type FeatureStorage = 'float32' | 'pixels'
+
+/** The rows at these indexes, floats as wide as the trace wants them. */
 export function gatherBatch(
   g: Graph,
   net: Net,
   loss: Loss,
+  storage: FeatureStorage,
   indexes: string,
   rows: number,
 ): { batch: tf.Tensor; targets: tf.Tensor } {
-  const batch = tensorOf(symbol(g.op('Gather', ['features', indexes], { axis: 0 }), [rows, ...net.inputShape]))
-  const type = loss === 'softmax-cross-entropy' ? 'int32' : 'float32'
-  const targets = tensorOf(
-    symbol(g.op('Gather', ['targets', indexes], { axis: 0 }), [rows, ...targetShape(net, loss)], type),
-  )
-  return { batch, targets }
+  const classes = loss === 'softmax-cross-entropy'
+  const targets = g.op('Gather', ['targets', indexes], { axis: 0 })
+  return {
+    batch: gatherFeatures(g, net, storage, indexes, rows),
+    targets: tensorOf(
+      symbol(classes ? targets : widened(g, targets), [rows, ...targetShape(net, loss)], classes ? 'int32' : 'float32'),
+    ),
+  }
 }
 
-export function declareRows(g: Graph, net: Net, loss: Loss, float: 'float32' | 'float64' = 'float32'): void {
-  g.input('features', float, ['rows', ...net.inputShape])
-  g.input('targets', targetType(loss, float), ['rows', ...targetShape(net, loss)])
+export function gatherFeatures(g: Graph, net: Net, storage: FeatureStorage, indexes: string, rows: number): tf.Tensor {
+  const stored = g.op('Gather', ['features', indexes], { axis: 0 })
+  // Divided as float32, the quotient is the very number that the set holds.
+  const features =
+    storage === 'pixels' ? g.op('Div', [g.op('Cast', [stored], { to: elementTypes.float32 }), g.scalar(255)]) : stored
+  return tensorOf(symbol(widened(g, features), [rows, ...net.inputShape]))
+}
+
+const widened = (g: Graph, values: string): string =>
+  tracer.floatType === 'float64' ? g.op('Cast', [values], { to: elementTypes.float64 }) : values
+
+export function declareRows(g: Graph, net: Net, loss: Loss | undefined, storage: FeatureStorage): void {
+  g.input('features', storage === 'pixels' ? 'uint8' : 'float32', ['rows', ...net.inputShape])
+  if (loss !== undefined) g.input('targets', targetType(loss), ['rows', ...targetShape(net, loss)])
 }
 
 /** Declares a mask for each of these dropout layers, `[...dims, ...shape]`; gives their names. */
@@ -81,6 +99,7 @@ export interface TrainingShape {
   readonly batch: number
   readonly gradientNorms: boolean
   readonly objective: Objective
+  readonly storage: FeatureStorage
 }
 
 /** The state of a group of weights by name: its weights and the optimiser's slots. */
@@ -94,7 +113,8 @@ export function stateNames(group: number, slots: number): string[] {
  * correct, norms.
  * @throws LoweringError naming the operation and layer that has no lowering.
  */
-export function buildTraining({ net, loss, optimizer, batch, gradientNorms, objective }: TrainingShape): Uint8Array {
+export function buildTraining(training: TrainingShape): Uint8Array {
+  const { net, loss, optimizer, batch, gradientNorms, objective, storage } = training
   const rule = optimizerRules[optimizer]
   const groups = weightGroups(net)
   const state = groups.flatMap(({ shape }, k) => stateNames(k, rule.slots).map((name) => ({ name, shape })))
@@ -113,7 +133,7 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
   const measured: string[] = []
   trace(body, 'float32', where, () => {
     const parameters = readGroups(body, net, groups)
-    const rows = gatherBatch(body, net, loss, 'batch_indexes', batch)
+    const rows = gatherBatch(body, net, loss, storage, 'batch_indexes', batch)
     const dropoutMasks = maskTensors(batchMasks, dropouts, batch)
     let outputs: tf.Tensor | undefined
     const lossOf = (...current: tf.Tensor[]): tf.Scalar => {
@@ -161,7 +181,7 @@ export function buildTraining({ net, loss, optimizer, batch, gradientNorms, obje
   body.prune()
 
   const program = new Graph()
-  declareRows(program, net, loss)
+  declareRows(program, net, loss, storage)
   for (const { name, shape } of state) program.input(name, 'float32', shape)
   hyper.forEach((name) => program.input(name, 'float32', []))
   program.input('indexes', 'int32', ['steps', batch])
@@ -210,7 +230,13 @@ function normOf(g: Graph, gradients: readonly string[]): string {
  * per row: losses and correct, each `[chunks, rows]`. A last chunk is filled up with any row; the caller leaves those
  * out.
  */
-export function buildEvaluation(net: Net, loss: Loss, rows: number, dropout: boolean): Uint8Array {
+export function buildEvaluation(
+  net: Net,
+  loss: Loss,
+  storage: FeatureStorage,
+  rows: number,
+  dropout: boolean,
+): Uint8Array {
   const compute: ScanBody = (body, parameters, batch, targets, apply) => {
     const outputs = applyNet(net, parameters, batch, apply)
     body.outputAs('row_loss', nameOf(lossPerRow(loss, outputs, targets)), 'float32', [rows])
@@ -221,12 +247,12 @@ export function buildEvaluation(net: Net, loss: Loss, rows: number, dropout: boo
     body.outputAs('row_correct', correct, 'float32', [rows])
     return { losses: [rows], correct: [rows] }
   }
-  return buildScan(net, loss, rows, compute, dropout ? dropoutLayers(net) : [])
+  return buildScan(net, loss, storage, rows, compute, dropout ? dropoutLayers(net) : [])
 }
 
 /** Inputs: features, parameters, indexes `[chunks, rows]`. Output: outputs `[chunks, rows, …net.outputShape]`. */
-export function buildOutputs(net: Net, rows: number): Uint8Array {
-  return buildScan(net, undefined, rows, (body, parameters, batch, _targets, apply) => {
+export function buildOutputs(net: Net, storage: FeatureStorage, rows: number): Uint8Array {
+  return buildScan(net, undefined, storage, rows, (body, parameters, batch, _targets, apply) => {
     body.outputAs('row_outputs', nameOf(applyNet(net, parameters, batch, apply)), 'float32', [rows, ...net.outputShape])
     return { outputs: [rows, ...net.outputShape] }
   })
@@ -244,13 +270,13 @@ type ScanBody = (
 export function buildScan(
   net: Net,
   loss: Loss | undefined,
+  storage: FeatureStorage,
   rows: number,
   compute: ScanBody,
   dropouts: readonly DropoutLayer[] = [],
 ): Uint8Array {
   const program = new Graph()
-  program.input('features', 'float32', ['rows', ...net.inputShape])
-  if (loss !== undefined) program.input('targets', targetType(loss, 'float32'), ['rows', ...targetShape(net, loss)])
+  declareRows(program, net, loss, storage)
   program.input('parameters', 'float32', [net.parameterCount])
   program.input('indexes', 'int32', ['chunks', rows])
   const body = new Graph()
@@ -264,7 +290,7 @@ export function buildScan(
       onLayer: (layer) => (where.layer = layer),
     }
     if (loss !== undefined) {
-      const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
+      const { batch, targets } = gatherBatch(body, net, loss, storage, 'chunk_indexes', rows)
       return compute(body, parameters, batch, targets, apply)
     }
     const batch = tensorOf(
@@ -290,7 +316,13 @@ export function buildScan(
  * Inputs: features, targets, parameters, indexes and weights `[chunks, rows]`, with `dropout` mask0… Outputs: the
  * weighted sum of the rows' losses per chunk, and the gradient of their total, `[parameters]`.
  */
-export function buildGradient(net: Net, loss: Loss, rows: number, dropout: boolean): Uint8Array {
+export function buildGradient(
+  net: Net,
+  loss: Loss,
+  storage: FeatureStorage,
+  rows: number,
+  dropout: boolean,
+): Uint8Array {
   const size = net.parameterCount
   const dropouts = dropout ? dropoutLayers(net) : []
   const body = new Graph()
@@ -302,7 +334,7 @@ export function buildGradient(net: Net, loss: Loss, rows: number, dropout: boole
   trace(body, 'float32', where, () => {
     const dropoutMasks = maskTensors(chunkMasks, dropouts, rows)
     const parameters = splitParameters(body, net.parameters, 'parameters')
-    const { batch, targets } = gatherBatch(body, net, loss, 'chunk_indexes', rows)
+    const { batch, targets } = gatherBatch(body, net, loss, storage, 'chunk_indexes', rows)
     const weights = tensorOf(symbol('chunk_weights', [rows]))
     const { value, grads } = tf.valueAndGrads((...current: tf.Tensor[]) => {
       const outputs = applyNet(net, current, batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
@@ -314,7 +346,7 @@ export function buildGradient(net: Net, loss: Loss, rows: number, dropout: boole
   body.prune()
 
   const program = new Graph()
-  declareRows(program, net, loss)
+  declareRows(program, net, loss, storage)
   program.input('parameters', 'float32', [size])
   program.input('indexes', 'int32', ['chunks', rows])
   program.input('weights', 'float32', ['chunks', rows])

@@ -17,6 +17,8 @@ export interface ThreadsOptions extends ThreadData {
   readonly heapMb?: number
 }
 
+/** Of each thread's heap, what new objects may fill before they are looked through: a third of what Node would take. */
+const youngHeapMb = 16
 /** Many times what an engine takes to notice an abort. */
 const patienceMs = 5_000
 
@@ -51,7 +53,7 @@ export class ThreadsBackend implements Backend {
       maxThreads: workers,
       concurrentTasksPerWorker: 1,
       workerData,
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
+      resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: youngHeapMb },
       // A thread that slept between trials would not hear its port.
       atomics: 'disabled',
       workerHistogram: false,
