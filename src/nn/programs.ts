@@ -293,9 +293,7 @@ export function buildScan(
       const { batch, targets } = gatherBatch(body, net, loss, storage, 'chunk_indexes', rows)
       return compute(body, parameters, batch, targets, apply)
     }
-    const batch = tensorOf(
-      symbol(body.op('Gather', ['features', 'chunk_indexes'], { axis: 0 }), [rows, ...net.inputShape]),
-    )
+    const batch = gatherFeatures(body, net, storage, 'chunk_indexes', rows)
     return compute(body, parameters, batch, batch, apply)
   })
   body.prune()
