@@ -150,7 +150,7 @@ export class RemoteBackend implements Backend {
   #lease: SweepLease | undefined
   #fleet: Fleet | undefined
   #live: Subscription[] = []
-  #tails: ConsumerMessages[] = []
+  readonly #tails = new Set<ConsumerMessages>()
   #controls: QueuedIterator<KvWatchEntry> | undefined
   #cancelWatch = (): void => {}
   #closing: Promise<void> | undefined
@@ -216,6 +216,7 @@ export class RemoteBackend implements Backend {
       if (message.type === 'progress') this.#tell(flight, message)
       else void this.#refuse(flight, message)
     })
+    void this.#followAnew()
     this.#controls = await broker.controls.watch({ key: this.#token })
     void this.#obey(this.#controls)
     this.#watchLater()
@@ -239,27 +240,43 @@ export class RemoteBackend implements Backend {
     this.#live.push(this.options.connection.subscribe(subject, { callback }))
   }
 
-  /** Follows a stream from its beginning; resolves when what was there has been read. */
+  /** Follows a stream from its beginning, through cuts of the connection; resolves when what was there has been read. */
   async #tail(stream: string, filter: string, take: (message: JsMsg) => void): Promise<void> {
-    const consumer = await this.#broker.js.consumers.get(stream, {
-      filter_subjects: filter,
-      deliver_policy: DeliverPolicy.All,
-    })
-    const { num_pending: known } = await consumer.info()
-    // A server that restarted has forgotten this consumer: silence for two beats, and it is made anew where it left off.
-    const messages = await consumer.consume({ expires: tailMs, idle_heartbeat: tailMs / 2 })
-    this.#tails.push(messages)
+    let last = 0
+    const open = async (): Promise<{ messages: ConsumerMessages; known: number }> => {
+      const consumer = await this.#broker.js.consumers.get(stream, {
+        filter_subjects: filter,
+        deliver_policy: DeliverPolicy.StartSequence,
+        opt_start_seq: last + 1,
+      })
+      const { num_pending: known } = await consumer.info()
+      // A server that restarted has forgotten this consumer: silence for two beats, and it is made anew where it left off.
+      const messages = await consumer.consume({ expires: tailMs, idle_heartbeat: tailMs / 2 })
+      this.#tails.add(messages)
+      return { messages, known }
+    }
+    let { messages, known } = await open()
     await new Promise<void>((resolve) => {
       if (known === 0) resolve()
       const follow = async (): Promise<void> => {
-        let count = 0
-        for await (const message of messages) {
-          take(message)
-          if (++count === known) resolve()
+        while (this.#closing === undefined) {
+          for await (const message of messages) {
+            last = message.seq
+            take(message)
+            if (--known === 0) resolve()
+          }
+          this.#tails.delete(messages)
+          if (this.#closing === undefined) ({ messages } = await this.#persist(open))
         }
       }
-      void follow()
+      follow().catch((error: Error) => this.#closing ?? this.#warnOnce(`${stream} can't be followed: ${error.message}`))
     })
+  }
+
+  /** What the server sent into a dead connection is asked for again: the client would notice only at the next message. */
+  async #followAnew(): Promise<void> {
+    for await (const { type } of this.options.connection.status())
+      if (type === 'reconnect') for (const tail of this.#tails) tail.stop()
   }
 
   #follow(message: JsMsg): void {
@@ -626,6 +643,12 @@ export class RemoteBackend implements Backend {
       const flight = awaited.get(subject)
       if (held.has(subject)) await jsm.streams.purge(this.#names.trials, { filter: subject })
       if (flight === undefined || this.#flights.get(flight.trial) !== flight || flight.settling) continue
+      // Its result is there, and the word of it was lost.
+      const stored = await jsm.streams.getMessage(this.#names.results, { last_by_subj: this.#names.result(flight) })
+      if (stored !== null) {
+        void this.#settle(flight, stored.string())
+        continue
+      }
       warn(
         `trial ${flight.trial} was ${held.has(subject) ? 'held back by the server' : 'gone from the queue'}: queued again`,
       )

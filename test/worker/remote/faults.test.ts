@@ -5,13 +5,15 @@ import { addPieces } from '../../../src/data/added.js'
 import type { Piece } from '../../../src/data/formats.js'
 import { openData } from '../../../src/data/catalog.js'
 import { until } from '../../helpers/cli.js'
+import { connectNats } from '../../../src/worker/remote/connect.js'
 import { startNatsServer } from '../../../src/worker/remote/nats-server.js'
 import { beginAttempt, closeAttempt } from '../../../src/worker/remote/attempts.js'
 import { decode, encode, protocolVersion, workerMessage } from '../../../src/worker/remote/protocol.js'
 import { controlSweep, remoteStatus } from '../../../src/worker/remote/sweeps.js'
-import { consumerConfig } from '../../../src/worker/remote/streams.js'
+import { consumerConfig, subjectsOf } from '../../../src/worker/remote/streams.js'
 import { toyAssignment, type Listener } from '../../conformance/backend.js'
 import { hasNats } from '../../helpers/nats.js'
+import { withTcpProxy } from '../../helpers/tcp-proxy.js'
 import { leaseMs, RemoteLab, runKey, toyModule, toySweep } from '../../helpers/remote-lab.js'
 
 const course = (listener: Listener, trial: string): string[] =>
@@ -234,6 +236,24 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     const ends = listener.seen.filter(({ type }) => type === 'ended')
     expect(ends).toHaveLength(assignments.length)
     for (const end of ends) expect(end).toMatchObject({ outcome: { state: 'finished' } })
+  })
+
+  it('learns of results that the server sent into a dead connection', async () => {
+    const proxy = await withTcpProxy(Number(new URL(lab.server.url).port))
+    const connection = await connectNats(`nats://127.0.0.1:${proxy.port}`, 'orchestrator')
+    const { backend, listener, said } = await lab.backend('swallowed', { connection })
+    const assignments = [toyAssignment({}), toyAssignment({})]
+    for (const assignment of assignments) await backend.start(assignment)
+    const broker = await lab.broker('swallowed')
+    // No message follows that would tell of the gap.
+    proxy.swallow()
+    await lab.worker('swallowed')
+    await expect.poll(() => subjectsOf(broker.jsm, broker.names.results, '>'), { timeout: 20_000 }).toHaveLength(2)
+    proxy.reset()
+    await listener.untilEnded(assignments.map(({ trial }) => trial.id))
+    for (const { trial } of assignments)
+      expect(listener.of(trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { state: 'finished' } })
+    expect(said.join()).not.toContain('queued again')
   })
 
   it('repeats storing a result until a full stream has room for it', async () => {
