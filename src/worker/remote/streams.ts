@@ -30,6 +30,8 @@ export const maxInlineBytes = 200_000
 const maxMessageBytes = 256 * 1024
 /** Pulls and unacknowledged trials a server allows at once: more than the slots of any fleet on one server. */
 const fleetSlots = 8_192
+/** Copies of every stream on a cluster: the least that goes on when a server is lost. */
+const clusterReplicas = 3
 /** Deliveries after which the server gives up by itself; attempts are counted apart and end long before. */
 const maxDeliveries = 100
 
@@ -37,8 +39,6 @@ const maxDeliveries = 100
 export interface BrokerSettings {
   /** How long a delivered trial stays with a silent worker. */
   readonly leaseMs: number
-  /** Copies of every stream, for a cluster. Default 1. */
-  readonly replicas?: number
 }
 
 export interface Broker {
@@ -72,16 +72,18 @@ async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSett
   const apiPrefix = apiPrefixOf(nc)
   const js = jetstream(nc, { apiPrefix })
   const jsm = await jetstreamManager(nc, { apiPrefix })
+  // A server of a cluster says so when it is connected to.
+  const replicas = nc.info?.cluster === undefined ? 1 : clusterReplicas
   for (const config of streamConfigs(names))
     await orMake(
       () => jsm.streams.info(config.name),
-      () => jsm.streams.add({ ...config, num_replicas: settings.replicas ?? 1 }),
+      () => jsm.streams.add({ ...config, num_replicas: replicas }),
     )
   const consumer = await orMake(
     () => jsm.consumers.info(names.trials, names.durable),
     () => jsm.consumers.add(names.trials, consumerConfig(names, settings.leaseMs)),
   )
-  const shared = { storage: StorageType.File, replicas: settings.replicas ?? 1 }
+  const shared = { storage: StorageType.File, replicas }
   const kvm = new Kvm(js)
   return {
     nc,
@@ -204,6 +206,14 @@ async function explained<T>(act: () => Promise<T>): Promise<T> {
         hint: 'start it with -js, or use: mlds nats up',
         cause: error,
       })
+    if (/no suitable peers|insufficient resources/i.test(message))
+      throw new UnavailableError(
+        `this NATS cluster has no room for ${clusterReplicas} copies of a stream: ${message}`,
+        {
+          hint: 'all of its servers must be there, and have JetStream, when the streams are made',
+          cause: error,
+        },
+      )
     throw error
   }
 }

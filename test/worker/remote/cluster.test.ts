@@ -1,0 +1,74 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { connectNats } from '../../../src/worker/remote/connect.js'
+import { startNatsServer, type NatsServer } from '../../../src/worker/remote/nats-server.js'
+import { namesOf } from '../../../src/worker/remote/protocol.js'
+import { openBroker, subjectsOf, type OrchestratorBroker } from '../../../src/worker/remote/streams.js'
+import { toyAssignment } from '../../conformance/backend.js'
+import { hasNats } from '../../helpers/nats.js'
+import { labLeaseMs, withLabOrchestrator, withLabWorker } from '../../helpers/remote-place.js'
+import { freePort } from '../../helpers/services.js'
+
+const tenant = 'three'
+
+/** Three servers on this host that keep three copies of everything, by name. */
+async function withCluster(): Promise<Map<string, NatsServer>> {
+  const folder = mkdtempSync(join(tmpdir(), 'mlds-cluster-'))
+  const names = ['a', 'b', 'c']
+  const ports = await Promise.all(names.map(() => freePort()))
+  const routes = ports.map((port) => `nats-route://127.0.0.1:${port}`).join(', ')
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const servers = await Promise.all(
+    names.map(async (name, i) => {
+      const home = join(folder, name)
+      mkdirSync(home)
+      const config = join(home, 'server.conf')
+      const cluster = `cluster { name: lab, listen: "127.0.0.1:${ports[i]}", routes: [${routes}] }`
+      writeFileSync(config, `server_name: ${name}\nhost: "127.0.0.1"\njetstream { store_dir: "${home}" }\n${cluster}\n`)
+      const server = await startNatsServer(home, 0, config)
+      onTestFinished(() => server.stop('SIGKILL'))
+      return [name, server] as const
+    }),
+  )
+  return new Map(servers)
+}
+
+describe.skipIf(!hasNats)('a cluster of three servers', { timeout: 180_000 }, () => {
+  it('loses one of them in the middle of a sweep, and nothing with it', async () => {
+    const servers = await withCluster()
+    // Whoever connects is given all of them, as one address.
+    const place = { url: [...servers.values()].map(({ url }) => url).join(','), tenant, env: {} }
+    const connection = await connectNats(place.url, 'onlooker', { env: {} })
+    onTestFinished(() => connection.close())
+    // They first have to find each other, and to choose a leader.
+    let broker: OrchestratorBroker | undefined
+    const make = async (): Promise<void> => {
+      broker = await openBroker(connection, namesOf(tenant), { leaseMs: labLeaseMs })
+    }
+    await expect.poll(() => make().then(() => 'made', String), { timeout: 60_000, interval: 200 }).toBe('made')
+    const { jsm, names } = broker!
+    const { config, cluster } = await jsm.streams.info(names.trials)
+    expect(config.num_replicas).toBe(3)
+
+    const worker = await withLabWorker(place)
+    const { backend, listener, warnings } = await withLabOrchestrator(place)
+    const assignments = Array.from({ length: 40 }, () => toyAssignment({ steps: 50 }))
+    const ids = assignments.map(({ trial }) => trial.id)
+    for (const assignment of assignments) await backend.start(assignment)
+    await listener.until(({ type }) => type === 'ended')
+    // The one that has the queue in hand, so that another must take it over.
+    await servers.get(cluster!.leader!)!.stop('SIGKILL')
+    const open = new Set(ids)
+    const forget = (): void => {
+      for (const event of listener.seen) if (event.type === 'ended') open.delete(event.trial)
+    }
+    for (forget(); open.size > 0; forget()) await listener.until(({ type }) => type === 'ended')
+    const ends = listener.seen.filter(({ type }) => type === 'ended')
+    expect(ends).toHaveLength(ids.length)
+    for (const end of ends) expect(end, warnings.join('\n')).toMatchObject({ outcome: { state: 'finished' } })
+    expect(await subjectsOf(jsm, names.results, names.result({}))).toHaveLength(ids.length)
+    expect(worker.said.join()).not.toContain('ended the connection')
+  })
+})
