@@ -2,12 +2,15 @@
 export interface Clock {
   /** Unix time in milliseconds, an integer. */
   now(): number
+  /** Milliseconds since some moment: for how long something takes or waits. Unlike `now` it never jumps. */
+  monotonic(): number
   /** Calls back once after `delayMs`; the returned function cancels. */
   after(delayMs: number, callback: () => void): () => void
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs)
     return () => clearTimeout(timer)
@@ -25,6 +28,10 @@ export class SimulatedClock implements Clock {
   }
 
   now(): number {
+    return this.#now
+  }
+
+  monotonic(): number {
     return this.#now
   }
 

@@ -4,9 +4,9 @@ import type { Clock } from '../../clock.js'
 import { decode, workerMessage, type WorkerMessage } from './protocol.js'
 import { presenceMs } from './streams.js'
 
-/** The workers that spoke lately, as one orchestrator sees them. Judged by when their word came, not by their clocks. */
+/** The workers that spoke lately, as one orchestrator sees them. Judged by when their word came, not by anyone's wall clock. */
 export class Fleet {
-  readonly #seen = new Map<string, { message: WorkerMessage; atMs: number }>()
+  readonly #seen = new Map<string, { message: WorkerMessage; heardMs: number }>()
   #watch: QueuedIterator<KvWatchEntry> | undefined
 
   private constructor(private readonly clock: Clock) {}
@@ -22,18 +22,22 @@ export class Fleet {
     for await (const entry of entries) {
       const message = entry.operation === 'PUT' ? decode(workerMessage, entry.string()) : undefined
       if (message === undefined) this.#seen.delete(entry.key)
-      else this.#seen.set(entry.key, { message, atMs: this.clock.now() })
+      else this.#seen.set(entry.key, { message, heardMs: this.clock.monotonic() })
     }
   }
 
   workers(): WorkerMessage[] {
-    const sinceMs = this.clock.now() - presenceMs
-    return [...this.#seen.values()].flatMap(({ message, atMs }) => (atMs < sinceMs ? [] : message))
+    return this.#heardSince(this.clock.monotonic() - presenceMs)
   }
 
-  /** Slots that would take a trial now. */
-  freeSlots(): number {
-    return this.workers().reduce((sum, { free, draining }) => sum + (draining ? 0 : free), 0)
+  #heardSince(sinceMs: number): WorkerMessage[] {
+    return [...this.#seen.values()].flatMap(({ message, heardMs }) => (heardMs < sinceMs ? [] : message))
+  }
+
+  /** Slots that were free by what workers said after `sinceMs` of the monotonic clock. */
+  freeSlots(sinceMs: number): number {
+    const recent = this.#heardSince(Math.max(sinceMs, this.clock.monotonic() - presenceMs))
+    return recent.reduce((sum, { free, draining }) => sum + (draining ? 0 : free), 0)
   }
 
   slots(): number {

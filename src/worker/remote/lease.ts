@@ -61,9 +61,9 @@ export class SweepLease {
         continue
       }
       if (seen === undefined) {
-        seen = { revision: entry.revision, sinceMs: clock.now() }
+        seen = { revision: entry.revision, sinceMs: clock.monotonic() }
         say(`waiting to see whether ${whoIs(holder)} still runs ${sweep} (at most ${presenceMs / 1000} s)`)
-      } else if (seen.revision !== entry.revision || clock.now() - seen.sinceMs > 2 * presenceMs) {
+      } else if (seen.revision !== entry.revision || clock.monotonic() - seen.sinceMs > 2 * presenceMs) {
         throw new StoreError(`sweep ${sweep} is being run by another process: ${whoIs(holder)}`, {
           hint: 'wait for it, or stop it there; where it stands: mlds status',
           exitCode: exitCodes.environment,

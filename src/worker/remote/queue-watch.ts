@@ -1,5 +1,7 @@
 /** What the queue looks like at one moment. */
 export interface QueueSight {
+  /** Of the monotonic clock. */
+  readonly atMs: number
   /** Subjects of this sweep that the stream holds, delivered or not. */
   readonly held: ReadonlySet<string>
   /** Of all sweeps: what waits to be delivered, and what was delivered and not yet acknowledged. */
@@ -7,7 +9,7 @@ export interface QueueSight {
   readonly outstanding: number
   /** Deliveries since the consumer was made. */
   readonly delivered: number
-  /** Slots that would take a trial. */
+  /** Slots that were free by what workers said after {@link QueueWatch.quietSinceMs}. */
   readonly freeSlots: number
 }
 
@@ -25,6 +27,8 @@ export interface QueueTroubles {
  * was wrong twice in a row is wrong.
  */
 export class QueueWatch {
+  /** When a delivery was last seen: what workers said of their free slots before may have changed with it. */
+  quietSinceMs = 0
   #gone = new Set<string>()
   #orphaned = new Set<string>()
   #delivered = -1
@@ -36,6 +40,7 @@ export class QueueWatch {
     const quiet = sight.pending === 0 && sight.outstanding === 0
     const orphaned = new Set(quiet ? sight.held : [])
     const idle = sight.pending > 0 && sight.freeSlots > 0 && sight.delivered === this.#delivered
+    if (sight.delivered !== this.#delivered) this.quietSinceMs = sight.atMs
     this.#idleLooks = idle ? this.#idleLooks + 1 : 0
     const troubles = {
       gone: [...gone].filter((subject) => this.#gone.has(subject)),

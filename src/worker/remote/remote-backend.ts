@@ -632,11 +632,12 @@ export class RemoteBackend implements Backend {
     const held = new Set(await subjectsOf(jsm, this.#names.trials, this.#names.trial({ sweep: this.#token })))
     const consumer = await jsm.consumers.info(this.#names.trials, this.#names.durable)
     const sight = {
+      atMs: this.options.clock.monotonic(),
       held,
       pending: consumer.num_pending,
       outstanding: consumer.num_ack_pending,
       delivered: consumer.delivered.consumer_seq,
-      freeSlots: this.#fleet!.freeSlots(),
+      freeSlots: this.#fleet!.freeSlots(this.#watch.quietSinceMs),
     }
     const { gone, orphaned, stalled } = this.#watch.judge(sight, [...awaited.keys()])
     for (const subject of [...orphaned, ...gone]) {

@@ -534,14 +534,14 @@ const progressFacts = ({
 /** Keeps a delivered message this worker's, from the main thread; tells when it must have lost it. */
 class Heartbeat {
   readonly #timer: NodeJS.Timeout
-  #lastMs: number
 
   constructor(message: Delivery, leaseMs: number, clock: Clock, onLate: () => void) {
-    this.#lastMs = clock.now()
+    let [wallMs, monotonicMs] = [clock.now(), clock.monotonic()]
     this.#timer = setInterval(() => {
-      const now = clock.now()
-      if (now - this.#lastMs > leaseMs) onLate()
-      this.#lastMs = now
+      const [wall, monotonic] = [clock.now(), clock.monotonic()]
+      // While a host is suspended its monotonic clock may stand still; a wall clock that is set back hides a pause.
+      if (Math.max(wall - wallMs, monotonic - monotonicMs) > leaseMs) onLate()
+      ;[wallMs, monotonicMs] = [wall, monotonic]
       message.working()
     }, leaseMs / 3)
   }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { systemClock, type Clock } from '../../../src/clock.js'
 import { addPieces } from '../../../src/data/added.js'
 import type { Piece } from '../../../src/data/formats.js'
 import { openData } from '../../../src/data/catalog.js'
@@ -280,6 +281,59 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await backend.start(assignment)
     await listener.untilEnded([assignment.trial.id])
     expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+  })
+
+  it('does not take a queue for stalled because its workers last spoke when they were free', async () => {
+    await lab.worker('talk', { slots: 1 })
+    let looks = 0
+    // The watch looks ten times as often; workers speak as seldom as ever.
+    const clock: Clock = {
+      ...systemClock,
+      after(delayMs, callback) {
+        if (delayMs !== leaseMs) return systemClock.after(delayMs, callback)
+        looks++
+        return systemClock.after(delayMs / 10, callback)
+      },
+    }
+    const { backend, listener, said } = await lab.backend('talk', { clock })
+    const [busy, waiting] = [toyAssignment({}, { interactive: true }), toyAssignment({})]
+    await backend.start(busy)
+    await listener.until((event) => event.type === 'report')
+    await backend.start(waiting)
+    await until(() => looks > 8)
+    await backend.stop(busy.trial.id, 'seen enough')
+    await listener.untilEnded([waiting.trial.id])
+    expect(said).toEqual([])
+  })
+
+  it('loses no trial and no worker when wall clocks jump', async () => {
+    let offsetMs = 0
+    let beats = 0
+    const clock: Clock = { ...systemClock, now: () => Date.now() + offsetMs }
+    // A worker reads this clock when it renews a trial's lease.
+    const monotonic = (): number => {
+      beats++
+      return performance.now()
+    }
+    await lab.worker('jump', { slots: 10, clock: { ...clock, monotonic } })
+    const { backend, listener, said } = await lab.backend('jump', { clock, interactive: true })
+    await expect.poll(() => backend.capacity, { timeout: 20_000 }).toBe(20)
+    const assignments = Array.from({ length: 12 }, () => toyAssignment({}, { interactive: true }))
+    const running = new Set<string>()
+    for (const assignment of assignments.slice(0, 6)) await backend.start(assignment)
+    await listener.until((event) => event.type === 'report' && running.add(event.trial).size === 6)
+    for (const dayMs of [86_400_000, -2 * 86_400_000]) {
+      offsetMs += dayMs
+      expect(backend.capacity).toBe(20)
+      const before = beats
+      await until(() => beats >= before + 2 * running.size)
+    }
+    for (const assignment of assignments.slice(6)) await backend.start(assignment)
+    const ids = assignments.map(({ trial }) => trial.id)
+    for (const id of ids) await backend.stop(id, 'seen enough')
+    await listener.untilEnded(ids)
+    for (const id of ids) expect(course(listener, id)).toEqual(['started 1', 'ended 1'])
+    expect(said).toEqual([])
   })
 
   it('queues again what the queue has lost', async () => {

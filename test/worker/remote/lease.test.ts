@@ -10,6 +10,7 @@ import { RemoteLab } from '../../helpers/remote-lab.js'
 /** A hundred times as fast as the wall's: renewals every 100 ms. The server's own memory of 30 s stays. */
 const fast: Clock = {
   now: () => Date.now() * 100,
+  monotonic: () => performance.now() * 100,
   after(delayMs, callback) {
     const timer = setTimeout(callback, delayMs / 100)
     return () => clearTimeout(timer)

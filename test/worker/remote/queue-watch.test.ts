@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { QueueWatch, type QueueSight } from '../../../src/worker/remote/queue-watch.js'
 
-const calm: QueueSight = { held: new Set(['a', 'b']), pending: 1, outstanding: 1, delivered: 5, freeSlots: 0 }
+const calm: QueueSight = { atMs: 0, held: new Set(['a', 'b']), pending: 1, outstanding: 1, delivered: 5, freeSlots: 0 }
 
 describe('the watch over a queue', () => {
   it('finds nothing wrong while trials are delivered', () => {
@@ -36,5 +36,14 @@ describe('the watch over a queue', () => {
     const idle = { ...calm, freeSlots: 2 }
     expect([1, 2, 3, 4].map(() => watch.judge(idle, ['a', 'b']).stalled)).toEqual([false, false, true, false])
     expect(watch.judge({ ...idle, freeSlots: 0 }, ['a', 'b']).stalled).toBe(false)
+  })
+
+  it('tells since when nothing was delivered, so that older words of free slots are not believed', () => {
+    const watch = new QueueWatch()
+    const since = (atMs: number, delivered: number): number => {
+      watch.judge({ ...calm, atMs, delivered }, ['a', 'b'])
+      return watch.quietSinceMs
+    }
+    expect([since(10, 5), since(20, 5), since(30, 6), since(40, 6)]).toEqual([10, 10, 30, 30])
   })
 })
