@@ -311,6 +311,8 @@ function largestSetting(records: readonly TrialRecord[]): TrialRecord[] {
 }
 
 const leastSizesOfPeak = 8
+/** One seed's curve has the peaks of that seed, and no interval. */
+const leastSeedsOfPeak = 3
 const leastNoiseOfPeak = 0.1
 const nearThreshold = 3
 
@@ -319,6 +321,7 @@ function peakVerdict(all: readonly TrialRecord[]): Verdict {
   const seeds = seedCount(all)
   if (parameters.length < leastSizesOfPeak)
     return inconclusive(`only ${parameters.length} sizes with label noise (${leastSizesOfPeak} needed)`, seeds)
+  if (seeds < leastSeedsOfPeak) return inconclusive(`nets of ${seeds} seeds (${leastSeedsOfPeak} needed)`, seeds)
   const threshold = interpolationThreshold(all[0]!)
   if (parameters[0]! > threshold / nearThreshold || parameters.at(-1)! < threshold * nearThreshold)
     return inconclusive(`the sizes do not reach from a third of ${threshold} parameters to three times as many`, seeds)

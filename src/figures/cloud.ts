@@ -33,7 +33,7 @@ export function cloud(options: {
         type: 'quantitative',
         title: `component ${number}`,
         scale: { zero: false, padding: 12 },
-        axis: { format: '~g' },
+        axis: { format: '~g', tickCount: 7 },
       })
       const encoding = {
         x: at('x', 1),

@@ -48,6 +48,7 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
       : { scale: { nice: false, zero: false }, axis: { tickCount: 8 } }),
   }
   const labels = [...new Set(sides.flatMap((side) => side.lines.map(({ label }) => label)))]
+  const drawn = labels.filter((label) => points.flat().some(({ line }) => line === label))
   const view = ({ title, scale, domain }: Side, i: number): object => {
     const color = palette[i]!
     const values = points[i]!.map((point) => point.y)
@@ -77,8 +78,8 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
           field: 'line',
           type: 'nominal',
           title: null,
-          scale: { domain: labels, range: dashes.slice(0, labels.length) },
-          legend: labels.length > 1 ? { symbolType: 'stroke', symbolStrokeColor: '#333', symbolSize: 400 } : null,
+          scale: { domain: drawn, range: drawn.map((label) => dashes[labels.indexOf(label)]) },
+          legend: drawn.length > 1 ? { symbolType: 'stroke', symbolStrokeColor: '#333', symbolSize: 400 } : null,
         },
       },
     }

@@ -248,6 +248,26 @@ describe('paths', () => {
   })
 })
 
+describe('twin axes', () => {
+  it('have no legend for a line without points, and keep the dashes of the others', async () => {
+    const lines = ['loss', 'missing', 'accuracy'].map((metric) => ({ label: metric, metric }))
+    const figure = twinAxes({
+      ...{ ...named, title: 'One measure', x: { title: 'batch (rows)', scale: 'linear' } },
+      points: (record) => [{ x: valueOf('batch')(record), values: record.metrics }],
+      left: { title: 'value', scale: 'linear', lines },
+    })
+    const [view] = (await layersOf(figure, batchTrials)) as unknown as Layered[]
+    const [line] = view!.layer as unknown as { encoding: { strokeDash: { scale: object } } }[]
+    expect(line!.encoding.strokeDash.scale).toEqual({
+      domain: ['loss', 'accuracy'],
+      range: [
+        [1, 0],
+        [2, 3],
+      ],
+    })
+  })
+})
+
 describe('a figure over steps', () => {
   it('draws a band instead of lines when a group has more than ten trials', async () => {
     const many = Array.from({ length: 11 }, (_, seed) =>
