@@ -1,7 +1,11 @@
 // Compiles src/ to dist/ from scratch, so that a deleted source file leaves no command behind.
 import { execFileSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+// npm prepares a package once more for its own first npx: what is built already stays.
+if (process.argv.includes('--unless-fresh') && isFresh()) process.exit(0)
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 rmSync('dist', { recursive: true, force: true })
@@ -17,3 +21,13 @@ const { Plugin } = await import('@oclif/core')
 const plugin = new Plugin({ root: process.cwd(), ignoreManifest: true, errorOnManifestCreate: true })
 await plugin.load()
 writeFileSync('oclif.manifest.json', JSON.stringify(plugin.manifest, null, 1))
+
+/** Whether the last step of a build is younger than all that goes into one; a folder's time tells what was deleted. */
+function isFresh() {
+  if (!existsSync('dist') || !existsSync('oclif.manifest.json')) return false
+  const builtMs = statSync('oclif.manifest.json').mtimeMs
+  const sources = readdirSync('src', { recursive: true }).map((path) => join('src', path))
+  return ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', ...sources].every(
+    (path) => statSync(path).mtimeMs < builtMs,
+  )
+}

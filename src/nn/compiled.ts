@@ -16,7 +16,7 @@ import type {
 } from './engine.js'
 import { sizeOf, type Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
-import { buildEvaluation, buildGradient, buildOutputs, buildTraining, measuredPerStep, stateNames } from './programs.js'
+import { buildEvaluation, buildGradient, buildOutputs, buildTraining, stateNames } from './programs.js'
 import { summarizeEpoch, type StepMeasurements } from './training.js'
 import { storeFeatures, storeRows } from './stored-rows.js'
 import { pick, place, weightGroups, type WeightGroup } from './weight-groups.js'
@@ -464,17 +464,18 @@ class CompiledTraining implements Training {
       ...this.#scheduled(steps),
       ...this.#masks(steps, batch),
     }
-    const { loss, gradientNorms = false } = this.options
-    const measured = measuredPerStep({ loss, gradientNorms })
+    const measured = { losses: null, correct: null, ...(this.options.gradientNorms === true ? { norms: null } : {}) }
     const fetches = {
       ...Object.fromEntries(Object.entries(this.#spare).map(([name, tensor]) => [`next_${name}`, tensor])),
-      ...Object.fromEntries(measured.map((name) => [name, null])),
+      ...measured,
     }
     const call = (): Promise<ort.InferenceSession.ReturnType> => session.run(feeds, fetches)
     const result = batch === this.options.batch ? await this.#pace.time(steps, call) : await call()
     ;[this.#state, this.#spare] = [this.#spare, this.#state]
     this.#updates += steps
-    for (const name of measured) parts[name].push(...(result[name]!.data as Float32Array))
+    parts.losses.push(...(result['losses']!.data as Float32Array))
+    parts.correct.push(...(result['correct']!.data as Float32Array))
+    if (result['norms'] !== undefined) parts.norms.push(...(result['norms'].data as Float32Array))
     for (let i = 0; i < steps; i++) parts.rows.push(batch)
   }
 

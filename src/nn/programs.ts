@@ -102,18 +102,6 @@ export interface TrainingShape {
   readonly storage: FeatureStorage
 }
 
-type Measurement = 'losses' | 'correct' | 'norms'
-
-/** What a training program tells of each step, in the order of its outputs. */
-export const measuredPerStep = ({
-  loss,
-  gradientNorms,
-}: Pick<TrainingShape, 'loss' | 'gradientNorms'>): Measurement[] => [
-  'losses',
-  ...(loss === 'softmax-cross-entropy' ? (['correct'] as const) : []),
-  ...(gradientNorms ? (['norms'] as const) : []),
-]
-
 /** The state of a group of weights by name: its weights and the optimiser's slots. */
 export function stateNames(group: number, slots: number): string[] {
   return [`weights${group}`, ...Array.from({ length: slots }, (_, i) => `slot${i}_${group}`)]
@@ -121,8 +109,8 @@ export function stateNames(group: number, slots: number): string[] {
 
 /**
  * Inputs: features, targets, weights and slots of each group (`stateNames`), hyper0…, indexes `[steps, batch]`,
- * schedule0… `[steps]`, mask0… `[steps, batch, …]`. Outputs: the state after the last step, and what `measuredPerStep`
- * names.
+ * schedule0… `[steps]`, mask0… `[steps, batch, …]`. Outputs: the state after the last step, and per step losses,
+ * correct, norms.
  * @throws LoweringError naming the operation and layer that has no lowering.
  */
 export function buildTraining(training: TrainingShape): Uint8Array {
@@ -142,8 +130,7 @@ export function buildTraining(training: TrainingShape): Uint8Array {
   const batchMasks = inputMasks(body, dropouts, 'batch_mask', [batch])
 
   const where: { layer?: string } = {}
-  const classifies = loss === 'softmax-cross-entropy'
-  const measured = measuredPerStep(training)
+  const measured: string[] = []
   trace(body, 'float32', where, () => {
     const parameters = readGroups(body, net, groups)
     const rows = gatherBatch(body, net, loss, storage, 'batch_indexes', batch)
@@ -177,10 +164,19 @@ export function buildTraining(training: TrainingShape): Uint8Array {
       for (const name of [next.parameters, ...next.slots]) body.output(name, 'float32', shape)
     })
 
-    // Under their own names: an Identity costs a small net as much as a product.
-    body.output(nameOf(value), 'float32', [])
-    if (classifies) body.output(nameOf(tf.sum(correctPerRow(outputs!, rows.targets))), 'float32', [])
-    if (gradientNorms) body.output(normOf(body, measuredGradients), 'float32', [])
+    const zero = body.scalar(0)
+    body.outputAs('step_loss', nameOf(value), 'float32', [])
+    body.outputAs(
+      'step_correct',
+      loss === 'softmax-cross-entropy' ? nameOf(tf.sum(correctPerRow(outputs!, rows.targets))) : zero,
+      'float32',
+      [],
+    )
+    measured.push('losses', 'correct')
+    if (gradientNorms) {
+      body.outputAs('step_norm', normOf(body, measuredGradients), 'float32', [])
+      measured.push('norms')
+    }
   })
   body.prune()
 

@@ -35,7 +35,6 @@ export const optimizerKinds = ['sgd', 'momentum', 'adam', 'adamax', 'adagrad', '
 /** What the steps of an epoch measured: one entry a step. */
 export interface StepMeasurements {
   readonly losses: readonly number[]
-  /** Empty for regression. */
   readonly correct: readonly number[]
   readonly norms: readonly number[]
   /** Rows of the step's batch. */
@@ -49,7 +48,7 @@ export function summarizeEpoch({ losses, correct, norms, rows }: StepMeasurement
   const classifies = loss === 'softmax-cross-entropy'
   return {
     losses: Float32Array.from(losses),
-    correct: classifies ? Float32Array.from(correct) : new Float32Array(losses.length).fill(NaN),
+    correct: classifies ? Float32Array.from(correct) : new Float32Array(correct.length).fill(NaN),
     gradientNorms: Float32Array.from(norms),
     loss: losses.reduce((sum, value, i) => sum + value * rows[i]!, 0) / all,
     accuracy: classifies ? right / all : NaN,

@@ -5,7 +5,7 @@ import { mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
 import { hasNats } from '../helpers/nats.js'
 
 describe.skipIf(!hasNats)('mlds nats init', () => {
-  it('gives a server, a worker and a sweep that find each other and nobody else', { timeout: 240_000 }, async () => {
+  it('gives a server, a worker and a sweep that find each other and nobody else', async () => {
     const cwd = temporaryFolder()
     const init = await mlds(['nats', 'init'], { cwd })
     expect(init).toMatchObject({ code: 0, stderr: '' })

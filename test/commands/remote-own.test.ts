@@ -54,7 +54,7 @@ describe.skipIf(!hasNats)("a person's own experiment on remote workers", () => {
   const rowsOf = async (cwd: string, sweep: string): Promise<string> =>
     (await mlds(['export', sweep, '--format', 'jsonl'], { cwd })).stdout
 
-  it('gives the numbers of threads, wherever its files are', { timeout: 120_000 }, async () => {
+  it('gives the numbers of threads, wherever its files are', async () => {
     const { nats, host, worker } = await open()
     const [threads, home] = [host('threads'), host('home')]
     const without = await worker(host('without'))
@@ -76,59 +76,51 @@ describe.skipIf(!hasNats)("a person's own experiment on remote workers", () => {
     expect(without.output()).not.toContain('Error')
   })
 
-  it(
-    'is left to others by a worker with another version of it, and nobody else is a clear word',
-    { timeout: 120_000 },
-    async () => {
-      const { nats, host, worker } = await open()
-      const [home, old] = [host('home'), host('old')]
-      writeFileSync(join(old, 'target.ts'), 'export const target = 5\n')
-      await worker(old, '--experiment', 'mine.ts')
-      const refused = await mlds(['sweep', 'mine.ts', ...nats], { cwd: home })
-      expect(refused.code).toBe(1)
-      expect(refused.stdout + refused.stderr).toMatch(
-        /the experiment mine is of another version here: mine\.[0-9a-f]{8} \(the sweep was planned with mine\.[0-9a-f]{8}\)/,
-      )
-      const able = host('able')
-      const worker2 = await worker(able, '--experiment', 'mine.ts')
-      const resumed = await mlds(['resume', 'latest', '--json'], { cwd: home })
-      expect(resumed.code, resumed.stderr).toBe(0)
-      expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 1, finished: 1 })
-      // Its file changes under it: it would run other code under the same name.
-      writeFileSync(join(able, 'target.ts'), 'export const target = 5\n')
-      const changed = await mlds(['sweep', 'mine.ts', '--set', 'x=9', ...nats], { cwd: home })
-      expect(changed.code).toBe(1)
-      expect(worker2.output()).toContain('the experiment has changed since')
-    },
-  )
+  it('is left to others by a worker with another version of it, and nobody else is a clear word', async () => {
+    const { nats, host, worker } = await open()
+    const [home, old] = [host('home'), host('old')]
+    writeFileSync(join(old, 'target.ts'), 'export const target = 5\n')
+    await worker(old, '--experiment', 'mine.ts')
+    const refused = await mlds(['sweep', 'mine.ts', ...nats], { cwd: home })
+    expect(refused.code).toBe(1)
+    expect(refused.stdout + refused.stderr).toMatch(
+      /the experiment mine is of another version here: mine\.[0-9a-f]{8} \(the sweep was planned with mine\.[0-9a-f]{8}\)/,
+    )
+    const able = host('able')
+    const worker2 = await worker(able, '--experiment', 'mine.ts')
+    const resumed = await mlds(['resume', 'latest', '--json'], { cwd: home })
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 1, finished: 1 })
+    // Its file changes under it: it would run other code under the same name.
+    writeFileSync(join(able, 'target.ts'), 'export const target = 5\n')
+    const changed = await mlds(['sweep', 'mine.ts', '--set', 'x=9', ...nats], { cwd: home })
+    expect(changed.code).toBe(1)
+    expect(worker2.output()).toContain('the experiment has changed since')
+  })
 
-  it(
-    'is resumed on another host by whoever has the file; the server never holds the command',
-    { timeout: 120_000 },
-    async () => {
-      const { nats, host, worker, serverFolder } = await open()
-      const [home, elsewhere] = [host('home'), host('elsewhere')]
-      const left = await mlds(['sweep', 'train.yaml', ...nats, '--detach', '--name', 'kept'], { cwd: home })
-      expect(left.code, left.stderr).toBe(0)
-      const stored = join(temporaryFolder(), 'copy')
-      cpSync(serverFolder, stored, { recursive: true })
-      const texts = readdirSync(stored, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
-        .join()
-      expect(texts).toContain('train.')
-      for (const word of ['python3', 'train.py', 's3cret-word', home]) expect(texts).not.toContain(word)
+  it('is resumed on another host by whoever has the file; the server never holds the command', async () => {
+    const { nats, host, worker, serverFolder } = await open()
+    const [home, elsewhere] = [host('home'), host('elsewhere')]
+    const left = await mlds(['sweep', 'train.yaml', ...nats, '--detach', '--name', 'kept'], { cwd: home })
+    expect(left.code, left.stderr).toBe(0)
+    const stored = join(temporaryFolder(), 'copy')
+    cpSync(serverFolder, stored, { recursive: true })
+    const texts = readdirSync(stored, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+      .join()
+    expect(texts).toContain('train.')
+    for (const word of ['python3', 'train.py', 's3cret-word', home]) expect(texts).not.toContain(word)
 
-      const unnamed = await mlds(['resume', 'kept', ...nats], { cwd: elsewhere })
-      expect(unnamed.code).toBe(2)
-      expect(unnamed.stderr).toMatch(/the experiment of sweep kept is not built in: train\.[0-9a-f]{8}/)
-      await worker(host('able'), '--experiment', 'train.yaml')
-      const resumed = await mlds(['resume', 'kept', ...nats, '--experiment', 'train.yaml', '--json'], {
-        cwd: elsewhere,
-      })
-      expect(resumed.code, resumed.stderr).toBe(0)
-      expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 2, finished: 2 })
-      expect(await rowsOf(elsewhere, 'kept')).toContain('"twice":1')
-    },
-  )
+    const unnamed = await mlds(['resume', 'kept', ...nats], { cwd: elsewhere })
+    expect(unnamed.code).toBe(2)
+    expect(unnamed.stderr).toMatch(/the experiment of sweep kept is not built in: train\.[0-9a-f]{8}/)
+    await worker(host('able'), '--experiment', 'train.yaml')
+    const resumed = await mlds(['resume', 'kept', ...nats, '--experiment', 'train.yaml', '--json'], {
+      cwd: elsewhere,
+    })
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 2, finished: 2 })
+    expect(await rowsOf(elsewhere, 'kept')).toContain('"twice":1')
+  })
 })

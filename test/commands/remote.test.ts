@@ -69,7 +69,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     const ended = await worker.finished
     expect(ended.stderr).toContain('has ended')
     expect(ended.code).toBe(0)
-  }, 180_000)
+  })
 
   it('loses nothing when the process that runs a sweep is killed', async () => {
     const { nats, run, start, rowsOf } = await open()
@@ -84,7 +84,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     expect(resumed.code, resumed.stderr).toBe(0)
     expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 3, finished: 3, unique: 3 })
     expect(await rowsOf('a')).toBe(await rowsOf('threads'))
-  }, 180_000)
+  })
 
   it('leaves trials to others where their engine does not load', async () => {
     const { nats, run, start, rowsOf } = await open()
@@ -99,7 +99,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     expect(resumed.code, resumed.stderr).toBe(0)
     expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 3, finished: 3, unique: 3 })
     expect(await rowsOf('a')).toBe(await rowsOf('threads'))
-  }, 180_000)
+  })
 
   it('fails a trial whose engine loads nowhere, with that word', async () => {
     const { nats, run, start } = await open()
@@ -108,7 +108,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     const swept = await run('sweep', 'shuffle', '--profile', 'smoke', ...nats, '--store', 'a', '--fail-fast')
     expect(swept.code).toBe(1)
     expect(swept.stdout + swept.stderr).toContain('the compiled engine does not load on this host: no libonnxruntime')
-  }, 120_000)
+  })
 
   it('says what is missing when a sweep never ran on NATS', async () => {
     const { run } = await open()
@@ -117,5 +117,5 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('did not run on NATS')
     expect(stderr).toContain('name its server with --nats URL')
-  }, 120_000)
+  })
 })

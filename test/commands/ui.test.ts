@@ -32,7 +32,7 @@ function groupsBelow(parent: number): number[] {
 }
 
 // MLflow takes 5 to 25 s to start.
-describe.skipIf(!hasMlflow)('mlds ui', { timeout: 240_000 }, () => {
+describe.skipIf(!hasMlflow)('mlds ui', () => {
   it('shows every sweep of the store, sends nothing twice, and leaves no process behind', async () => {
     const cwd = temporaryFolder()
     for (const name of ['first', 'second']) {

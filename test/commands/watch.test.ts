@@ -18,7 +18,7 @@ export default defineExperiment({
 `
 
 describe('mlds watch', () => {
-  it('tells, in lines, what another process does, and ends when that does', { timeout: 120_000 }, async () => {
+  it('tells, in lines, what another process does, and ends when that does', async () => {
     const cwd = temporaryFolder()
     writeFileSync(join(cwd, 'mine.ts'), module)
     const sweep = startMlds(['sweep', 'mine.ts', '--set', 'x=0..3', '--name', 'seen', '--workers', '2'], { cwd })

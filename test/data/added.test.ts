@@ -114,7 +114,7 @@ describe('added data sets', () => {
     )
   })
 
-  it('are trained on by the experiments that name them', { timeout: 60_000 }, async () => {
+  it('are trained on by the experiments that name them', async () => {
     const cwd = temporary()
     const names = Object.entries(mnistFiles(300, 100)).map(
       ([name, bytes]) => (writeFileSync(join(cwd, name), bytes), name),
@@ -170,12 +170,17 @@ describe('a download', () => {
   const content = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7) % 256))
   const file = { name: 'rows.bin', md5: createHash('md5').update(content).digest('hex') }
 
+  /** `arrived` resolves when the client has got some of what it is sent. */
+  type Answer = (request: IncomingMessage, response: ServerResponse, arrived: Promise<void>) => void
+
   /** A server that does with each request what the list says, the last for all further ones. */
-  async function serve(...answers: ((request: IncomingMessage, response: ServerResponse) => void)[]) {
+  async function serve(...answers: Answer[]) {
     const ranges: (string | undefined)[] = []
+    let arrive = (): void => {}
     const server = createServer((request, response) => {
       ranges.push(request.headers.range)
-      answers[Math.min(ranges.length, answers.length) - 1]!(request, response)
+      const arrived = new Promise<void>((resolve) => (arrive = resolve))
+      answers[Math.min(ranges.length, answers.length) - 1]!(request, response, arrived)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.close())
@@ -187,15 +192,19 @@ describe('a download', () => {
         base,
         folder,
         signal: new AbortController().signal,
-        onProgress: (_, bytes) => progress.push(bytes),
+        onProgress: (_, bytes) => {
+          progress.push(bytes)
+          arrive()
+        },
       })
     return { get, folder, ranges, progress }
   }
   const whole = (_: IncomingMessage, response: ServerResponse): void =>
     void response.writeHead(200, { 'content-length': content.length }).end(content)
-  const cut = (_: IncomingMessage, response: ServerResponse): void => {
+  const cut: Answer = (_, response, arrived) => {
     response.writeHead(200, { 'content-length': content.length })
-    response.write(content.subarray(0, 100_000), () => response.destroy())
+    response.write(content.subarray(0, 100_000))
+    void arrived.then(() => response.destroy())
   }
   const ranged = (request: IncomingMessage, response: ServerResponse): void => {
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? 'bytes=0-')![1])

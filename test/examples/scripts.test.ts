@@ -28,7 +28,7 @@ function runExample(name: string, env: Record<string, string>): Promise<Finished
 }
 
 describe.skipIf(!hasNats)('5-remote.sh', () => {
-  it('runs sweeps on two workers, one of an own experiment, and proves them whole', { timeout: 240_000 }, async () => {
+  it('runs sweeps on two workers, one of an own experiment, and proves them whole', async () => {
     const { code, stdout, stderr } = await runExample('5-remote.sh', { PORT: '0' })
     expect(stderr).not.toMatch(/Error/)
     expect(stdout.match(/(\d+) of \1 trials finished/g)).toHaveLength(2)
@@ -37,7 +37,7 @@ describe.skipIf(!hasNats)('5-remote.sh', () => {
 })
 
 describe.skipIf(!hasMlflow)('6-figures-from-mlflow.sh', () => {
-  it('draws the same bytes from MLflow as from the journal', { timeout: 240_000 }, async () => {
+  it('draws the same bytes from MLflow as from the journal', async () => {
     const mlflow = await startMlflow()
     onTestFinished(() => mlflow.close())
     const { code, stdout, stderr } = await runExample('6-figures-from-mlflow.sh', { MLFLOW_TRACKING_URI: mlflow.url })

@@ -84,7 +84,7 @@ describe('a command', () => {
     expect(lines.at(-1)).toMatch(/printed no metrics/)
   })
 
-  it('may print 100 MB: the log is bounded and the result is there', { timeout: 60_000 }, async () => {
+  it('may print 100 MB: the log is bounded and the result is there', async () => {
     const { metrics, lines } = await run(
       `const line = 'x'.repeat(999) + '\\n'
        for (let i = 0; i < 100; i++) require('fs').writeSync(1, line.repeat(1000))
@@ -117,13 +117,13 @@ describe('a command', () => {
     )
   })
 
-  it('that hangs is ended at its time limit, even when it ignores SIGTERM', { timeout: 30_000 }, async () => {
+  it('that hangs is ended at its time limit, even when it ignores SIGTERM', async () => {
     await expect(
       run('process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)', { timeLimitMs: 300 }),
     ).rejects.toThrow('the program took longer than its limit: 300 ms')
   })
 
-  it('takes what it started with it when it dies or is stopped', { timeout: 30_000 }, async () => {
+  it('takes what it started with it when it dies or is stopped', async () => {
     const forking = `const { spawn } = require('child_process')
       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
       console.log(JSON.stringify({ pid: child.pid, step: 1 }))`

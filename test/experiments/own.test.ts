@@ -85,7 +85,7 @@ describe('the examples', () => {
     ['1-one-file.ts', ['--set', 'learningRate=0.01,0.1,0.5', '--set', 'seed=0..2'], 9],
     ['2-any-program.yaml', [], 8],
     ['3-stop-early.yaml', [], 27],
-  ])('%s runs to its end', { timeout: 60_000 }, async (file, flags, planned) => {
+  ])('%s runs to its end', async (file, flags, planned) => {
     const cwd = temporaryFolder()
     const { code, stdout } = await mlds(['sweep', join(examples, file), ...flags, '--json'], { cwd })
     const summary = summaryOf(stdout)
@@ -98,7 +98,7 @@ describe('the examples', () => {
     expect(summary.figures.length).toBeGreaterThan(0)
   })
 
-  it('4-derive.yaml draws another grid from stored nets, training nothing again', { timeout: 60_000 }, async () => {
+  it('4-derive.yaml draws another grid from stored nets, training nothing again', async () => {
     const cwd = temporaryFolder()
     const file = join(examples, '4-derive.yaml')
     expect((await mlds(['sweep', file], { cwd })).code).toBe(0)

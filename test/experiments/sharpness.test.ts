@@ -53,36 +53,32 @@ describe('the sharpness experiment', () => {
     )
   })
 
-  it(
-    'trains for the updates asked for, and measures one net with dropout off and on, in the box and in a part of it',
-    { timeout: 120_000 },
-    async () => {
-      const small = { dataset: 'glyphs-2000', trainRows: 100, testRows: 20, batch: 50, rows: 20 }
-      const { sweep } = await runSweep(
-        {
-          experiment: sharpness,
-          profile: 'smoke',
-          axes: {
-            ...{ ...small, budget: 'updates', updates: 5, metric: 'keskar-box' },
-            ...{ measureWithDropout: [false, true], subspace: [0, 3] },
-          },
+  it('trains for the updates asked for, and measures one net with dropout off and on, in the box and in a part of it', async () => {
+    const small = { dataset: 'glyphs-2000', trainRows: 100, testRows: 20, batch: 50, rows: 20 }
+    const { sweep } = await runSweep(
+      {
+        experiment: sharpness,
+        profile: 'smoke',
+        axes: {
+          ...{ ...small, budget: 'updates', updates: 5, metric: 'keskar-box' },
+          ...{ measureWithDropout: [false, true], subspace: [0, 3] },
         },
-        { store: join(temporaryFolder(), 'store') },
-      )
-      const [net, ...measured] = sweep.records()
-      // Three passes of two updates.
-      expect(net!.metrics).toMatchObject({ updates: 6, 'budget/reached': 1 })
-      const of = (measureWithDropout: boolean, subspace: number) =>
-        measured.find(
-          ({ trial: { params } }) =>
-            params['measureWithDropout'] === measureWithDropout && params['subspace'] === subspace,
-        )!.metrics
-      expect(measured).toHaveLength(4)
-      expect(of(true, 0)['measured/loss']).not.toBe(of(false, 0)['measured/loss'])
-      expect(of(true, 0)['measured/loss']).toBe(of(true, 3)['measured/loss'])
-      expect(of(true, 0)['sharpness']).not.toBe(of(false, 0)['sharpness'])
-      expect(of(false, 3)['sharpness']).toBeGreaterThan(0)
-      expect(of(false, 3)['sharpness']).toBeLessThan(of(false, 0)['sharpness']!)
-    },
-  )
+      },
+      { store: join(temporaryFolder(), 'store') },
+    )
+    const [net, ...measured] = sweep.records()
+    // Three passes of two updates.
+    expect(net!.metrics).toMatchObject({ updates: 6, 'budget/reached': 1 })
+    const of = (measureWithDropout: boolean, subspace: number) =>
+      measured.find(
+        ({ trial: { params } }) =>
+          params['measureWithDropout'] === measureWithDropout && params['subspace'] === subspace,
+      )!.metrics
+    expect(measured).toHaveLength(4)
+    expect(of(true, 0)['measured/loss']).not.toBe(of(false, 0)['measured/loss'])
+    expect(of(true, 0)['measured/loss']).toBe(of(true, 3)['measured/loss'])
+    expect(of(true, 0)['sharpness']).not.toBe(of(false, 0)['sharpness'])
+    expect(of(false, 3)['sharpness']).toBeGreaterThan(0)
+    expect(of(false, 3)['sharpness']).toBeLessThan(of(false, 0)['sharpness']!)
+  })
 })

@@ -121,7 +121,7 @@ export default defineExperiment({
 `
 
 // MLflow takes 5 to 25 s to start.
-describe.skipIf(!hasMlflow)('mlds audit', { timeout: 240_000 }, () => {
+describe.skipIf(!hasMlflow)('mlds audit', () => {
   let server: MlflowServer
   let client: MlflowClient
   beforeAll(async () => {

@@ -30,7 +30,7 @@ const set = ['dataset=glyphs-2000', 'trainRows=600', 'validationRows=200', 'epoc
 const sweepArgs = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--name', 'guarded']
 
 // MLflow takes 5 to 25 s to start, and hashes the password anew for each request.
-describe.skipIf(!hasMlflow)('an MLflow server that asks who is there', { timeout: 240_000 }, () => {
+describe.skipIf(!hasMlflow)('an MLflow server that asks who is there', () => {
   let server: MlflowServer
   beforeAll(async () => {
     const folder = freshFolder()

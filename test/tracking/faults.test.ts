@@ -15,7 +15,7 @@ import { eventfulJournal, expectEqual, type Entry } from '../helpers/told-by-jou
 const patient = { MLFLOW_HTTP_REQUEST_MAX_RETRIES: '50' }
 
 // MLflow takes 5 to 25 s to start, and is started four times.
-describe.skipIf(!hasMlflow)('after a fault, MLflow equals the journal again', { timeout: 240_000 }, () => {
+describe.skipIf(!hasMlflow)('after a fault, MLflow equals the journal again', () => {
   let server: MlflowServer
   beforeAll(async () => {
     server = await startMlflow()

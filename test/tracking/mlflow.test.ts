@@ -19,7 +19,7 @@ import { openTracker, story } from '../helpers/open-tracker.js'
 import { eventfulJournal, expectEqual, toyTrial, type Entry } from '../helpers/told-by-journal.js'
 
 // MLflow takes 5 to 25 s to start, and some tests start another.
-describe.skipIf(!hasMlflow)('tracking in MLflow', { timeout: 240_000 }, () => {
+describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
   let server: MlflowServer
   beforeAll(async () => {
     server = await startMlflow()

@@ -42,7 +42,7 @@ export default defineExperiment({
 `
 
 // MLflow takes 5 to 25 s to start.
-describe.skipIf(!hasMlflow)('a sweep from MLflow alone', { timeout: 240_000 }, () => {
+describe.skipIf(!hasMlflow)('a sweep from MLflow alone', () => {
   let server: MlflowServer
   beforeAll(async () => {
     server = await startMlflow()

@@ -10,7 +10,7 @@ const set = ['dataset=glyphs-2000', 'trainRows=600', 'validationRows=200', 'epoc
 const args = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--name', 'seen', '--json']
 
 // MLflow takes 5 to 25 s to start, and its pages are several megabytes of script.
-describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", { timeout: 240_000 }, () => {
+describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", () => {
   let server: MlflowServer
   let browser: Browser
   beforeAll(async () => {

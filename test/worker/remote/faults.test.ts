@@ -465,7 +465,7 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     const broker = await lab.broker('many')
     const { state } = await broker.jsm.streams.info(broker.names.results)
     expect(state.messages).toBe(count)
-  }, 240_000)
+  })
 })
 
 /** Files of digits with these labels. */

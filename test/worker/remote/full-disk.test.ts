@@ -25,7 +25,7 @@ function withDisk(sizeMb: number): string {
   return folder
 }
 
-describe.skipIf(!hasNats || !canMount)('when the disk of the server is full', { timeout: 120_000 }, () => {
+describe.skipIf(!hasNats || !canMount)('when the disk of the server is full', () => {
   it('nothing is lost: workers keep their results until there is room again', async () => {
     const disk = withDisk(24)
     const server = await startNatsServer(disk, 0)

@@ -24,7 +24,7 @@ interface FarProcess {
   readonly output: () => string
 }
 
-describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', { timeout: 180_000 }, () => {
+describe.skipIf(!hasNats || !hasNamespaces)('when the network is cut', () => {
   let networks = 0
   /** A server that both this side and the far side reach, and that gives up dead connections within seconds. */
   const withCable = async (): Promise<{ network: Network; place: LabPlace; farUrl: string }> => {
