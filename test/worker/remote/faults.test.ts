@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock, type Clock } from '../../../src/clock.js'
@@ -194,6 +195,37 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await listener.untilEnded([assignment.trial.id])
     const sum = [...labels, 3, 4].reduce((a, b) => a + b, 0)
     expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { metrics: { rows: 22, sum } } })
+  })
+
+  it('brings 50 MB of data to a worker once, which keeps them on its disk', { timeout: 120_000 }, async () => {
+    const [rows, shape] = [64_000, [28, 28, 1]]
+    const bytes = Buffer.alloc(rows * 785, 'no two neighbouring rows of this are alike')
+    for (let row = 0; row < rows; row++) bytes[row] = row % 10
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    const object = { sha256, sizeBytes: bytes.length }
+    let reads = 0
+    const offer = {
+      message: { name: 'mnist', fingerprint: sha256, object, images: { rows, trainRows: 60_000, shape } },
+      read: async () => (reads++, bytes),
+    }
+    const { backend, listener } = await lab.backend('large', { datasets: () => [offer] })
+    const store = lab.store('large-worker')
+    const worker = await lab.startWorker('large', { store, heapMb: 256 })
+    const assignments = Array.from({ length: 4 }, () => toyAssignment({ behaviour: 'digits' }))
+    for (const assignment of assignments.slice(0, 3)) await backend.start(assignment)
+    await listener.untilEnded(assignments.slice(0, 3).map(({ trial }) => trial.id))
+    await worker.end()
+    // Another of the same host comes when the server has them no more.
+    const last = assignments[3]!
+    await backend.start(last)
+    const broker = await lab.broker('large')
+    await broker.objects.delete(sha256)
+    await lab.worker('large', { store, heapMb: 256 })
+    await listener.untilEnded([last.trial.id])
+    const sum = (rows / 10) * 45
+    for (const { trial } of assignments)
+      expect(listener.of(trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { metrics: { rows, sum } } })
+    expect(reads).toBe(1)
   })
 
   it('takes a trial from a frozen process, and the process lets go of it when it wakes', async () => {
