@@ -4,7 +4,7 @@ import { seedCount } from '../figures/select.js'
 import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { brief, finished, having, inconclusive, metric, round, verdict } from './claims.js'
+import { brief, finished, having, inconclusive, medianUntil, metric, round, verdict } from './claims.js'
 import { loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
@@ -106,14 +106,17 @@ const main = defineStage({
 
 const ofStructure = (records: readonly TrialRecord[], structure: Structure): TrialRecord[] =>
   having(records, { structure, convActivation: 'linear' })
-const finalLoss = (records: readonly TrialRecord[], structure: Structure): number =>
-  median(ofStructure(records, structure).map((record) => metric(record, 'train/loss')))
+/** Single epochs spike, so where a training ends is a median over its last ones. */
+const lateEpochs = 20
+const endOf = (record: TrialRecord): number =>
+  medianUntil(record, 'train/loss', Number(record.trial.params['epochs']), lateEpochs)
+const endsOf = (records: readonly TrialRecord[], structure: Structure): number[] =>
+  ofStructure(records, structure).map(endOf)
 
-/** Updates after which the nets stand apart, and after which they have fitted what they can; the original has 25,000. */
-const enoughUpdates = 4000
-const fittingUpdates = 20_000
-const longEnough = (records: readonly TrialRecord[], updates = enoughUpdates): TrialRecord[] =>
-  finished(records).filter((record) => metric(record, 'updates') >= updates)
+/** Updates after which the nets have fitted what they can; the original has 25,000, and 5000 are too few for c4. */
+const enoughUpdates = 20_000
+const longEnough = (records: readonly TrialRecord[]): TrialRecord[] =>
+  finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates)
 
 const claims: readonly Claim[] = [
   {
@@ -149,10 +152,10 @@ const claims: readonly Claim[] = [
     statement: 'c1, c2 and c4 reach a training accuracy of 1 and a loss below 1e-5 (medians over seeds)',
     published: 'they fall to about 1.5e-7, which is the floor of Keras’s clipping, at accuracy 1 (README figure)',
     check(records) {
-      const all = longEnough(records, fittingUpdates)
+      const all = longEnough(records)
       const nets = (['c1', 'c2', 'c4'] as const).filter((structure) => ofStructure(all, structure).length > 0)
       if (nets.length < 3)
-        return inconclusive(`not all of c1, c2, c4 have had ${fittingUpdates} updates`, seedCount(all))
+        return inconclusive(`not all of c1, c2, c4 have had ${enoughUpdates} updates`, seedCount(all))
       // The lowest epoch counts: all of them spike now and then, the original's too.
       const lowest = (structure: Structure): number =>
         median(ofStructure(all, structure).map((record) => Math.min(...(record.series['train/loss']?.values ?? [NaN]))))
@@ -170,16 +173,17 @@ const claims: readonly Claim[] = [
   {
     id: 'c3-lags',
     statement:
-      'c3, with four narrow dense layers, ends with at least 100 times the training loss of c4 (medians over seeds)',
+      'c3, with four narrow dense layers, ends with at least 100 times the training loss of c4 (medians over the last 20 epochs, then over seeds)',
     published: 'c3 ends at 5e-3 to 5e-2, c4 at 1.5e-7 (README figure)',
     check(records) {
       const all = longEnough(records)
       if (ofStructure(all, 'c3').length === 0 || ofStructure(all, 'c4').length === 0)
         return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, seedCount(all))
-      const ratio = finalLoss(all, 'c3') / finalLoss(all, 'c4')
-      const own = ofStructure(all, 'c3').map((record) => metric(record, 'train/loss'))
-      const range = `${brief(Math.min(...own))} to ${brief(Math.max(...own))}`
-      const summary = `c3 ${brief(finalLoss(all, 'c3'))} (${range}), c4 ${brief(finalLoss(all, 'c4'))}: ${brief(ratio)} times`
+      const [c3, c4] = [endsOf(all, 'c3'), endsOf(all, 'c4')]
+      const ratio = median(c3) / median(c4)
+      const told = (losses: readonly number[]): string =>
+        `${brief(median(losses))} (${brief(Math.min(...losses))} to ${brief(Math.max(...losses))})`
+      const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${brief(ratio)} times`
       return verdict(ratio >= 100, all, summary, ratio)
     },
   },
@@ -238,8 +242,8 @@ export const cnn = defineExperiment({
       axes: { structure: ['c1', 'c2', 'c3', 'c4'], trainRows: [400], testRows: [400], epochs: [6] },
       seeds: [0],
     },
-    // Fewer rows than the original's 10,000, so that three seeds take minutes; the number of epochs is its own.
-    reduced: { axes: { structure: ['c1', 'c2', 'c3', 'c4'], trainRows: [2000] }, seeds: [0, 1, 2] },
+    // A fifth of the original's rows in batches of a fifth, so that three seeds take minutes and have its 25,000 updates.
+    reduced: { axes: { structure: ['c1', 'c2', 'c3', 'c4'], trainRows: [2000], batch: [40] }, seeds: [0, 1, 2] },
     full: { axes: { structure: ['c1', 'c2', 'c3', 'c4'] }, seeds: [0] },
   },
   figures,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { cnn } from '../../src/experiments/cnn.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
 import { pca } from '../../src/experiments/pca.js'
 import { sharpness } from '../../src/experiments/sharpness.js'
@@ -31,6 +32,28 @@ describe('a claim of', () => {
       ),
     ]).flat()
     expect(verdictOf(sharpness, 'original-measure-has-no-trend', records).state).toBe(state)
+  })
+
+  it('cnn: a net ends at the median of its last epochs, whatever its last one is, and only after enough updates', () => {
+    const net = (structure: string, seed: number, end: number, updates: number): TrialRecord => {
+      // A spike at the very end.
+      const values = Array.from({ length: 500 }, (_, i) => (i === 499 ? 1 : i < 400 ? 0.5 : end))
+      return finishedTrial({
+        ...{ id: `${structure}${seed}`, seed, metrics: { updates } },
+        params: { structure, convActivation: 'linear', epochs: 500 },
+        series: { 'train/loss': { steps: values.map((_, i) => i + 1), values } },
+      })
+    }
+    const lag = (c3: readonly number[], updates = 25_000) =>
+      verdictOf(
+        cnn,
+        'c3-lags',
+        c3.flatMap((end, seed) => [net('c3', seed, end, updates), net('c4', seed, 1e-8, updates)]),
+      )
+    expect(lag([2e-6, 1e-9, 3e-6])).toMatchObject({ state: 'reproduced', seeds: 3 })
+    expect(lag([2e-6, 1e-9, 3e-6]).effect).toBeCloseTo(200, 6)
+    expect(lag([2e-7, 1e-9, 3e-6]).state).toBe('not reproduced')
+    expect(lag([1, 1, 1], 5000).state).toBe('inconclusive')
   })
 
   it('pca: 8 runs of 100 epochs with a snapshot every third are 272 rows, and no fewer', () => {
