@@ -111,6 +111,11 @@ export class DivergedError extends MldsError {
   }
 }
 
+/** Why a file can't be read, as a person says it. */
+export function fileProblem(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (error as Error).message
+}
+
 /** The known name within two edits of `name`, if there is just one closest. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const ranked = known

@@ -42,6 +42,8 @@ function plain(message: string): string {
   return message
     .replace(/\nSee more help with --help$/, '')
     .replace(/^Parsing --\S+ \n\t/, '')
+    .replace(/^The following errors? occurred:\n {2}/, '')
+    .replaceAll(/Missing required flag (?=\w)/g, 'Missing required flag --')
     .replace(/\n\nNote: --[^]*?allow multiple values\.[^]*$/, '')
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
-import { SpecError } from '../errors.js'
+import { fileProblem, SpecError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { OwnExperiment, OwnSource } from '../experiments/own.js'
 import { canonicalName, findExperiment, moduleFile } from '../experiments/registry.js'
@@ -84,11 +84,7 @@ export async function readTarget(target: string): Promise<SweepSpec> {
   try {
     text = await readFile(target, 'utf8')
   } catch (error) {
-    throw new SpecError(
-      target,
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (error as Error).message,
-      { cause: error },
-    )
+    throw new SpecError(target, fileProblem(error), { cause: error })
   }
   return parseSweepFile(text, target, await ownParser(dirname(resolve(target))))
 }

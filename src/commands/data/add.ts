@@ -17,11 +17,11 @@ export default class DataAdd extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { readPieces } = await import('../../data/formats.js')
     const { addPieces, describeAdded } = await import('../../data/added.js')
-    const { DataError } = await import('../../errors.js')
+    const { DataError, fileProblem } = await import('../../errors.js')
     const pieces = []
     for (const file of argv as string[]) {
-      const bytes = await readFile(file).catch((error: Error) => {
-        throw new DataError(`${file} can't be read: ${error.message}`, { exitCode: 2 })
+      const bytes = await readFile(file).catch((error: unknown) => {
+        throw new DataError(`${file}: ${fileProblem(error)}`, { exitCode: 2, cause: error })
       })
       pieces.push(...readPieces(basename(file), bytes))
     }

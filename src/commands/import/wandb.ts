@@ -10,10 +10,10 @@ export default class ImportWandb extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args } = await this.parse(ImportWandb)
-    const { SpecError } = await import('../../errors.js')
+    const { fileProblem, SpecError } = await import('../../errors.js')
     const { importWandb } = await import('../../sweeps/import-wandb.js')
-    const text = await readFile(args.file, 'utf8').catch((error: Error) => {
-      throw new SpecError(args.file, error.message)
+    const text = await readFile(args.file, 'utf8').catch((error: unknown) => {
+      throw new SpecError(args.file, fileProblem(error), { cause: error })
     })
     const imported = importWandb(text, args.file)
     await printImported(imported, (text) => this.log(text))
