@@ -14,18 +14,118 @@ import { runWorker, type WorkerOptions } from '../../src/worker/remote/worker-pr
 import { Listener } from '../conformance/backend.js'
 
 export const leaseMs = 2_000
-export const toyModule = new URL('../fixtures/toy-experiment.mjs', import.meta.url).href
+const moduleOf = (name: string): string => new URL(`../fixtures/${name}-experiment.mjs`, import.meta.url).href
+export const toyModule = moduleOf('toy')
 export const toySweep = 'toy-sweep'
 
+/** Where orchestrators and workers of the test's own process meet. */
+export interface LabPlace {
+  readonly url: string
+  readonly tenant: string
+  /** Whence credentials come. Default: from nowhere. */
+  readonly env?: NodeJS.ProcessEnv
+}
+
 export interface LabWorker {
+  readonly name: string
   readonly said: string[]
+  /** Takes no more, lets what runs end, and ends. */
+  drain(): Promise<void>
   /** Takes no more, hands back what runs, and ends. */
   end(): Promise<void>
 }
 
+function temporaryStore(): Store {
+  const folder = mkdtempSync(join(tmpdir(), 'mlds-lab-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return openStore(folder)
+}
+
+let workers = 0
+async function startLabWorker(
+  { url, tenant, env = {} }: LabPlace,
+  { store, ...options }: Partial<WorkerOptions> & { store: Store },
+): Promise<LabWorker> {
+  const [drain, abort] = [new AbortController(), new AbortController()]
+  const said: string[] = []
+  const say = (line: string): void => void said.push(line)
+  const name = `worker-${++workers}`
+  const done = runWorker({
+    connection: await connectNats(url, name, { env, say }),
+    tenant,
+    name,
+    slots: 2,
+    store,
+    clock: systemClock,
+    leaseMs,
+    heapMb: 64,
+    experimentModules: [toyModule, moduleOf('chaos')],
+    drain: drain.signal,
+    abort: abort.signal,
+    say,
+    ...options,
+  })
+  const end = (): Promise<void> => {
+    drain.abort()
+    return done
+  }
+  return {
+    name,
+    said,
+    drain: end,
+    end() {
+      abort.abort()
+      return end()
+    },
+  }
+}
+
+/** A worker that ends with the test. */
+export async function withLabWorker(place: LabPlace, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
+  const worker = await startLabWorker(place, { store: temporaryStore(), ...options })
+  onTestFinished(() => worker.end())
+  return worker
+}
+
+async function openLabBackend(
+  { url, tenant, env = {} }: LabPlace,
+  { store, warn = () => {}, ...options }: Partial<RemoteOptions> & { store: Store },
+): Promise<RemoteBackend> {
+  return RemoteBackend.open({
+    connection: options.connection ?? (await connectNats(url, 'orchestrator', { env, say: warn })),
+    tenant,
+    sweep: toySweep,
+    store,
+    clock: systemClock,
+    window: 100,
+    maxAttempts: 3,
+    leaseMs,
+    warn,
+    ...options,
+  })
+}
+
+export interface LabOrchestrator {
+  readonly backend: RemoteBackend
+  readonly listener: Listener
+  readonly said: string[]
+}
+
+/** An orchestrator's backend that is closed with the test, with an ear to it. */
+export async function withLabOrchestrator(
+  place: LabPlace,
+  options: Partial<RemoteOptions> = {},
+): Promise<LabOrchestrator> {
+  const said: string[] = []
+  const warn = (line: string): void => void said.push(line)
+  const backend = await openLabBackend(place, { store: temporaryStore(), warn, ...options })
+  onTestFinished(() => backend.close())
+  return { backend, listener: new Listener(backend), said }
+}
+
 /** A real nats-server for one test file, with workers and orchestrators of this very process around it. */
 export class RemoteLab {
-  static #workers = 0
+  static #stores = 0
   server!: NatsServer
 
   private constructor(readonly folder: string) {}
@@ -64,68 +164,32 @@ export class RemoteLab {
     return openBroker(await this.connect(), namesOf(tenant), { leaseMs: lease })
   }
 
+  #at(tenant: string): LabPlace {
+    return { url: this.server.url, tenant }
+  }
+
+  #workerStore(): Store {
+    return this.store(`worker-store-${++RemoteLab.#stores}`)
+  }
+
   /** A worker that the test ends. */
-  async startWorker(tenant: string, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
-    const [drain, abort] = [new AbortController(), new AbortController()]
-    const said: string[] = []
-    const name = `worker-${++RemoteLab.#workers}`
-    const done = runWorker({
-      connection: await connectNats(this.server.url, name),
-      tenant,
-      name,
-      slots: 2,
-      store: this.store(name),
-      clock: systemClock,
-      leaseMs,
-      heapMb: 64,
-      experimentModules: [toyModule],
-      drain: drain.signal,
-      abort: abort.signal,
-      say: (message) => said.push(message),
-      ...options,
-    })
-    return {
-      said,
-      async end() {
-        drain.abort()
-        abort.abort()
-        await done
-      },
-    }
+  startWorker(tenant: string, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
+    return startLabWorker(this.#at(tenant), { store: this.#workerStore(), ...options })
   }
 
   /** A worker that ends with the test. */
-  async worker(tenant: string, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
-    const worker = await this.startWorker(tenant, options)
-    onTestFinished(() => worker.end())
-    return worker
+  worker(tenant: string, options: Partial<WorkerOptions> = {}): Promise<LabWorker> {
+    return withLabWorker(this.#at(tenant), { store: this.#workerStore(), ...options })
   }
 
   /** An orchestrator's backend that the test closes. */
-  async openBackend(tenant: string, options: Partial<RemoteOptions> = {}): Promise<RemoteBackend> {
-    return RemoteBackend.open({
-      connection: await connectNats(this.server.url, 'orchestrator'),
-      tenant,
-      sweep: toySweep,
-      store: this.store('orchestrator'),
-      clock: systemClock,
-      window: 100,
-      maxAttempts: 3,
-      leaseMs,
-      warn: () => {},
-      ...options,
-    })
+  openBackend(tenant: string, options: Partial<RemoteOptions> = {}): Promise<RemoteBackend> {
+    return openLabBackend(this.#at(tenant), { store: this.store('orchestrator'), ...options })
   }
 
   /** A backend that is closed with the test, with an ear to it. */
-  async backend(
-    tenant: string,
-    options: Partial<RemoteOptions> = {},
-  ): Promise<{ backend: RemoteBackend; listener: Listener; said: string[] }> {
-    const said: string[] = []
-    const backend = await this.openBackend(tenant, { warn: (message) => said.push(message), ...options })
-    onTestFinished(() => backend.close())
-    return { backend, listener: new Listener(backend), said }
+  backend(tenant: string, options: Partial<RemoteOptions> = {}): Promise<LabOrchestrator> {
+    return withLabOrchestrator(this.#at(tenant), { store: this.store('orchestrator'), ...options })
   }
 }
 

@@ -8,7 +8,7 @@ import { namesOf } from '../../../src/worker/remote/protocol.js'
 import { openBroker, subjectsOf, type OrchestratorBroker } from '../../../src/worker/remote/streams.js'
 import { toyAssignment } from '../../conformance/backend.js'
 import { hasNats } from '../../helpers/nats.js'
-import { labLeaseMs, withLabOrchestrator, withLabWorker } from '../../helpers/remote-place.js'
+import { leaseMs, withLabOrchestrator, withLabWorker } from '../../helpers/remote-lab.js'
 import { freePort } from '../../helpers/services.js'
 
 const tenant = 'three'
@@ -45,7 +45,7 @@ describe.skipIf(!hasNats)('a cluster of three servers', { timeout: 180_000 }, ()
     // They first have to find each other, and to choose a leader.
     let broker: OrchestratorBroker | undefined
     const make = async (): Promise<void> => {
-      broker = await openBroker(connection, namesOf(tenant), { leaseMs: labLeaseMs })
+      broker = await openBroker(connection, namesOf(tenant), { leaseMs })
     }
     await expect.poll(() => make().then(() => 'made', String), { timeout: 60_000, interval: 200 }).toBe('made')
     const { jsm, names } = broker!
@@ -53,7 +53,7 @@ describe.skipIf(!hasNats)('a cluster of three servers', { timeout: 180_000 }, ()
     expect(config.num_replicas).toBe(3)
 
     const worker = await withLabWorker(place)
-    const { backend, listener, warnings } = await withLabOrchestrator(place)
+    const { backend, listener, said } = await withLabOrchestrator(place)
     const assignments = Array.from({ length: 40 }, () => toyAssignment({ steps: 50 }))
     const ids = assignments.map(({ trial }) => trial.id)
     for (const assignment of assignments) await backend.start(assignment)
@@ -67,7 +67,7 @@ describe.skipIf(!hasNats)('a cluster of three servers', { timeout: 180_000 }, ()
     for (forget(); open.size > 0; forget()) await listener.until(({ type }) => type === 'ended')
     const ends = listener.seen.filter(({ type }) => type === 'ended')
     expect(ends).toHaveLength(ids.length)
-    for (const end of ends) expect(end, warnings.join('\n')).toMatchObject({ outcome: { state: 'finished' } })
+    for (const end of ends) expect(end, said.join('\n')).toMatchObject({ outcome: { state: 'finished' } })
     expect(await subjectsOf(jsm, names.results, names.result({}))).toHaveLength(ids.length)
     expect(worker.said.join()).not.toContain('ended the connection')
   })

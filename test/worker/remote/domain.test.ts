@@ -6,7 +6,7 @@ import { startNatsServer } from '../../../src/worker/remote/nats-server.js'
 import { toyAssignment } from '../../conformance/backend.js'
 import { freePort } from '../../helpers/services.js'
 import { hasNats, withNats } from '../../helpers/nats.js'
-import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-place.js'
+import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-lab.js'
 
 describe.skipIf(!hasNats)('a server without JetStream beside one that has it', () => {
   const open = async () => {

@@ -7,7 +7,7 @@ import { startNatsServer } from '../../../src/worker/remote/nats-server.js'
 import { toyAssignment } from '../../conformance/backend.js'
 import { hasNats } from '../../helpers/nats.js'
 import { requireService } from '../../helpers/services.js'
-import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-place.js'
+import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-lab.js'
 
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.warn('Tests of a full disk are skipped: mounting a small one needs root.')

@@ -18,7 +18,7 @@ import {
 } from '../../../src/worker/remote/protocol.js'
 import { toyAssignment } from '../../conformance/backend.js'
 import { hasNats, withNats } from '../../helpers/nats.js'
-import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-place.js'
+import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-lab.js'
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 
@@ -110,7 +110,7 @@ describe.skipIf(!hasNats)('with 10,000 malformed messages among the good ones', 
     const { url } = await withNats('')
     const place = { url, tenant: 'fuzz' }
     const orchestrator = await withLabOrchestrator(place)
-    const worker = await withLabWorker(place, 4)
+    const worker = await withLabWorker(place, { slots: 4 })
     const vandal = await connectNats(url, 'vandal', { env: {} })
     onTestFinished(() => vandal.close())
     const js = jetstream(vandal)
@@ -182,7 +182,7 @@ describe.skipIf(!hasNats)('with 10,000 malformed messages among the good ones', 
     // They were met, not passed by: thrown away by the one, complained of by the other.
     const thrown = worker.said.filter((line) => line.includes('malformed'))
     expect(thrown.length).toBeGreaterThan(1_000)
-    expect(orchestrator.warnings.join('\n')).toContain('malformed')
+    expect(orchestrator.said.join('\n')).toContain('malformed')
     const { state } = await (await jetstreamManager(vandal)).streams.info(names.trials)
     // What is left speaks another version: it is for workers of that version.
     expect(state.messages).toBeLessThan(200)

@@ -11,7 +11,7 @@ import { toyAssignment } from '../../conformance/backend.js'
 import { tenant } from '../../chaos/lab.js'
 import { hasNats, withNats } from '../../helpers/nats.js'
 import { hasNamespaces, withNetwork, type Cut, type Network } from '../../helpers/network.js'
-import { withLabOrchestrator, withLabWorker, type LabPlace } from '../../helpers/remote-place.js'
+import { withLabOrchestrator, withLabWorker, type LabPlace } from '../../helpers/remote-lab.js'
 
 /** A trial that takes this long, wherever it runs. */
 function slowAssignment(ms: number): Assignment {

@@ -11,7 +11,7 @@ import { startNatsServer, type NatsServer } from '../../../src/worker/remote/nat
 import { namesOf } from '../../../src/worker/remote/protocol.js'
 import { toyAssignment } from '../../conformance/backend.js'
 import { hasNats } from '../../helpers/nats.js'
-import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-place.js'
+import { withLabOrchestrator, withLabWorker } from '../../helpers/remote-lab.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-access-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
