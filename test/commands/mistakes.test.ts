@@ -6,7 +6,7 @@ describe('a mistake at the prompt', () => {
     [['swep', 'params'], 'Error: unknown command: swep\n  did you mean sweep?\n'],
     [['nats', 'upp'], 'Error: unknown command: nats upp\n  did you mean nats up?\n'],
     [['list', 'all', 'of'], 'Error: mlds list takes no argument: all of\n  see mlds list --help\n'],
-    [['nats', 'init', 'x'], 'Error: mlds nats init takes no argument: x\n  see mlds nats init --help\n'],
+    [['nats', 'up', 'x'], 'Error: mlds nats up takes no argument: x\n  see mlds nats up --help\n'],
     [['recover', 'lost'], 'Error: Missing required flag --from\n  see --help\n'],
     [['import', 'wandb', 'none.yaml'], 'Error: none.yaml: no such file\n'],
     [['data', 'add', 'none.gz'], 'Error: none.gz: no such file\n'],
