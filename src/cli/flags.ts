@@ -80,8 +80,8 @@ export const metricFlag = Flags.string({
 
 /** What a sweep is judged by: the metric a person names, else its spec's or its experiment's objective. */
 export async function openObjective(plan: Plan, metric: string | undefined, maximize: boolean): Promise<Objective> {
-  const { experimentOf } = await import('../experiments/registry.js')
-  const objective = plan.spec.objective ?? (await experimentOf(plan)).objective
+  const { experimentToRead } = await import('../experiments/registry.js')
+  const objective = plan.spec.objective ?? (await experimentToRead(plan, () => {})).objective
   if (metric === undefined) return objective
   return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
 }

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { experimentOf } from '../experiments/registry.js'
+import { experimentToRead } from '../experiments/registry.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import type { PlanFacts, Report } from '../report/report.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
@@ -25,11 +25,13 @@ interface RemoteSweep {
   readonly client: MlflowClient
 }
 
-async function openRemote(url: string, sweep: string): Promise<RemoteSweep> {
+type Warn = (message: string) => void
+
+async function openRemote(url: string, sweep: string, warn: Warn): Promise<RemoteSweep> {
   const client = new MlflowClient(mlflowSettings(url, process.env))
   const tracked = await readTrackedSweep(client, sweep)
   const plan = parsePlan(Buffer.from(tracked.plan).toString(), `${client.url}, sweep ${sweep}`)
-  const experiment = await experimentOf(plan)
+  const experiment = await experimentToRead(plan, warn)
   const records = buildRecords(plan.trials, tracked.events)
   const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)
   return { tracked, plan, experiment, records, read, client }
@@ -66,8 +68,9 @@ export async function drawFromMlflow(
   url: string,
   sweep: string,
   folder: string,
+  warn: Warn,
 ): Promise<{ figures: string[]; verdicts: ClaimVerdict[] }> {
-  const remote = await openRemote(url, sweep)
+  const remote = await openRemote(url, sweep, warn)
   const { experiment, records, read } = remote
   const { drawFigures } = await import('../figures/draw.js')
   const figures = await drawFigures(experiment.figures, records, read, folder)
@@ -76,8 +79,8 @@ export async function drawFromMlflow(
 }
 
 /** The report of a sweep from MLflow alone: the same as from its journal. Writes a manifest into `folder`. */
-export async function reportFromMlflow(url: string, sweep: string, folder: string): Promise<Report> {
-  const remote = await openRemote(url, sweep)
+export async function reportFromMlflow(url: string, sweep: string, folder: string, warn: Warn): Promise<Report> {
+  const remote = await openRemote(url, sweep, warn)
   const { experiment, records, read, tracked, plan } = remote
   const { buildReport } = await import('../report/report.js')
   const report = await buildReport({ experiment, records, read, facts: factsOf(tracked, plan) })

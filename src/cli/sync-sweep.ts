@@ -1,5 +1,5 @@
 import { MldsError } from '../errors.js'
-import { experimentOf } from '../experiments/registry.js'
+import { experimentToRead } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { lockHolder } from '../sweeps/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
@@ -20,7 +20,7 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   const pid = lockHolder(sweep.lockFile)
   if (pid !== undefined)
     throw new MldsError('BUSY', `sweep ${id} is running: pid ${pid}`, { hint: 'sync it when it has ended' })
-  const experiment = await experimentOf(sweep.plan)
+  const experiment = await experimentToRead(sweep.plan, options.warn)
   const stored = { store, sweep, experiment }
   const { onlyWhatIsNew = false, ...tracked } = options
   const tracking = openTracking({ ...stored, ...tracked })

@@ -46,11 +46,11 @@ export default class Export extends BaseCommand {
     const { existsSync, readdirSync } = await import('node:fs')
     const { concludeAndDraw, describeSweep } = await import('../library/execute-sweep.js')
     const { exportMlruns } = await import('../library/tracking.js')
-    const { experimentOf } = await import('../experiments/registry.js')
+    const { experimentToRead } = await import('../experiments/registry.js')
     if (existsSync(folder) && readdirSync(folder).length > 0) {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)
     }
-    const experiment = await experimentOf(sweep.plan)
+    const experiment = await experimentToRead(sweep.plan, (message) => this.warn(message))
     const stored = { store, sweep, experiment }
     const told = await concludeAndDraw(stored)
     const runs = await exportMlruns(stored, folder, describeSweep(sweep, experiment), told, checkpoints)

@@ -24,16 +24,17 @@ export default class Figure extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Figure)
     const id = sweepNamed(flags.sweep ?? args.sweep, 'figure')
+    const warn = (message: string): void => void this.warn(message)
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../cli/remote-sweep.js')
-      return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`))
+      return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`, warn))
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
-    const { experimentOf } = await import('../experiments/registry.js')
+    const { experimentToRead } = await import('../experiments/registry.js')
     const { concludeAndDraw } = await import('../library/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await resolveSweepId(store, id))
-    const experiment = await experimentOf(sweep.plan)
+    const experiment = await experimentToRead(sweep.plan, warn)
     return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }))
   }
 

@@ -34,7 +34,12 @@ export default class Recover extends BaseCommand {
       this.log(
         `${withoutFiles.length} are without their checkpoints, which are not in MLflow: nothing that is left to run needs them, but mlds verify will miss them`,
       )
-    if (summary.finished < summary.planned) this.log(`Run the rest with: mlds resume ${sweep.id}`)
+    if (summary.finished < summary.planned) {
+      const { ownOf, whereFrom } = await import('../experiments/own.js')
+      for (const { source, name } of ownOf(sweep.plan))
+        this.log(`What they run was told by the server, so look at it first: ${whereFrom(source, name)}`)
+      this.log(`Run the rest with: mlds resume ${sweep.id}`)
+    }
     return { ...summary, fetched, leftOut, withoutFiles }
   }
 }

@@ -36,15 +36,35 @@ export async function openOwn(source: OwnSource): Promise<Experiment> {
   return { ...experiment, name: nameWithHash(experiment.name, hashOf(source)) }
 }
 
+/** The file or the command line, for a person to look at. */
+export const whereFrom = (source: OwnSource, name: string): string =>
+  source.kind === 'command' ? source.command.argv.join(' ') : source.kind === 'file' ? source.file : name
+
 /** The sweep's own experiment as it is now. @throws MldsError when its code has changed since the sweep was planned. */
 export async function reopenOwn(source: OwnSource, name: string): Promise<Experiment> {
   const experiment = await openOwn(source)
-  const where = source.kind === 'command' ? source.command.argv.join(' ') : source.kind === 'file' ? source.file : name
   if (experiment.name !== name)
-    throw new MldsError('CHANGED', `the experiment has changed since this sweep was planned: ${where}`, {
-      hint: 'start a new sweep with the new code, or bring the old code back',
-    })
+    throw new MldsError(
+      'CHANGED',
+      `the experiment has changed since this sweep was planned: ${whereFrom(source, name)}`,
+      {
+        hint: 'start a new sweep with the new code, or bring the old code back',
+      },
+    )
   return experiment
+}
+
+/**
+ * The sweep's own experiment to draw and weigh with what was recorded: code that has changed since does as well, and is
+ * told of. Of a command no code takes part in that.
+ */
+export async function readOwn(source: OwnSource, name: string, warn: (message: string) => void): Promise<Experiment> {
+  const experiment = await openOwn(source)
+  if (experiment.name !== name && source.kind === 'file')
+    warn(
+      `the experiment has changed since this sweep was planned: ${source.file} (its figures, claims and objective are those of the code as it is now)`,
+    )
+  return { ...experiment, name }
 }
 
 /**

@@ -45,14 +45,23 @@ export function canonicalName(name: string): string {
   throw new UnknownNameError('experiment', name, experimentNames)
 }
 
-/** The experiment of a stored plan. @throws MldsError when it is a person's own and its code has changed since. */
-export async function experimentOf(plan: {
+interface StoredPlan {
   readonly experiment: string
   readonly spec: { readonly own?: OwnSource }
-}): Promise<Experiment> {
+}
+
+/** The experiment of a stored plan, to run its trials. @throws MldsError when it is a person's own and its code has changed since. */
+export async function experimentOf(plan: StoredPlan): Promise<Experiment> {
   if (plan.spec.own === undefined) return await findExperiment(plan.experiment)
   const { reopenOwn } = await import('./own.js')
   return await reopenOwn(plan.spec.own, plan.experiment)
+}
+
+/** The experiment of a stored plan, to read its results; told of when a person's own has changed since. */
+export async function experimentToRead(plan: StoredPlan, warn: (message: string) => void): Promise<Experiment> {
+  if (plan.spec.own === undefined) return await findExperiment(plan.experiment)
+  const { readOwn } = await import('./own.js')
+  return await readOwn(plan.spec.own, plan.experiment, warn)
 }
 
 /** @throws UnknownNameError with the nearest known name. */

@@ -57,6 +57,22 @@ describe("a person's own experiment", () => {
     expect((await mlds(['export', after.sweep, '--format', 'csv'], { cwd })).stdout).toMatch(/,25\r?\n/)
   })
 
+  it('leaves the results of its old code to be read, and says that it has changed', async () => {
+    const cwd = folderWith({ 'mine.ts': smallest, 'target.ts': 'export const target: number = 3\n' })
+    const { sweep } = summaryOf((await mlds(['sweep', 'mine.ts', '--set', 'x=0,1,2', '--json'], { cwd })).stdout)
+    const best = await mlds(['best', sweep, '--json'], { cwd })
+    writeFileSync(join(cwd, 'target.ts'), 'export const target: number = 5\n')
+    expect(await mlds(['best', sweep, '--json'], { cwd })).toMatchObject({ code: 0, stdout: best.stdout })
+    for (const command of ['figure', 'report']) {
+      const { code, stdout, stderr } = await mlds([command, sweep], { cwd })
+      expect(code, stderr).toBe(0)
+      expect(stdout).toMatch(/\.(png|html)/)
+      expect(stderr.replace(/\s+›?\s*/g, ' ')).toMatch(
+        /the experiment has changed since this sweep was planned: .*mine\.ts/,
+      )
+    }
+  })
+
   it.each([
     [{ 'mine.ts': 'export default 3\n' }, /mine\.ts: its default export is not an experiment/],
     [{ 'mine.ts': 'export default {\n' }, /mine\.ts: the experiment can't be loaded: /],
