@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'bin', 'scripts', '**/*.js', '**/*.mjs', '.cache'] },
+  { ignores: ['dist', 'node_modules', 'bin', 'scripts', '**/*.js', '**/*.mjs', '**/*.cjs', '.cache'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -214,7 +214,7 @@ export class RemoteBackend implements Backend {
     )
     this.#listen(this.#names.event({ sweep: this.#token }), eventMessage, (flight, message) => {
       if (message.type === 'progress') this.#tell(flight, message)
-      else void this.#refuse(flight, message)
+      else this.#refuse(flight, message).catch((error: Error) => this.#warnOnce(error.message))
     })
     void this.#followAnew()
     this.#controls = await broker.controls.watch({ key: this.#token })
@@ -318,13 +318,19 @@ export class RemoteBackend implements Backend {
   }
 
   async #readResult(sequence: number): Promise<string | undefined> {
-    const message = await this.#broker.jsm.streams.getMessage(this.#names.results, { seq: sequence })
+    const { jsm } = this.#broker
+    const message = await this.#persist(() => jsm.streams.getMessage(this.#names.results, { seq: sequence }))
     return message?.string()
   }
 
+  /** A result that can't be read, and not for a moment only, holds none. */
   async #holdsMetrics(text: string): Promise<boolean> {
-    const result = await openResult(this.#broker, this.options.store, text).catch(() => undefined)
-    return result !== undefined && 'metrics' in result.outcome
+    try {
+      const result = await this.#persist(() => openResult(this.#broker, this.options.store, text))
+      return result !== undefined && 'metrics' in result.outcome
+    } catch {
+      return false
+    }
   }
 
   async #enqueue(flight: Flight): Promise<void> {
@@ -501,7 +507,8 @@ export class RemoteBackend implements Backend {
     } catch (error) {
       if (!isTaken(error)) throw error
     }
-    await this.#broker.jsm.streams.purge(this.#names.trials, { filter: this.#names.trial(flight) })
+    const { jsm } = this.#broker
+    await this.#persist(() => jsm.streams.purge(this.#names.trials, { filter: this.#names.trial(flight) }))
   }
 
   /** The server gave a message up: its trial is dead while it is waited for, and queued afresh when it is started. */
