@@ -271,6 +271,27 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     for (const end of ends) expect(end).toMatchObject({ outcome: { state: 'finished' } })
   })
 
+  it('takes over a stored result that is asked for while the server is away', async () => {
+    const folder = join(lab.folder, 'away')
+    let server = await startNatsServer(folder, 0)
+    onTestFinished(() => server.stop('SIGKILL'))
+    const at = lab.at(server)
+    await at.worker('away')
+    const assignment = toyAssignment({})
+    const before = await at.backend('away')
+    await before.backend.start(assignment)
+    await before.listener.untilEnded([assignment.trial.id])
+    await before.backend.close()
+    const { backend, listener } = await at.backend('away')
+    const port = Number(new URL(server.url).port)
+    await server.stop('SIGKILL')
+    const started = backend.start(assignment)
+    server = await startNatsServer(folder, port)
+    await started
+    await listener.untilEnded([assignment.trial.id])
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { state: 'finished' } })
+  })
+
   it('learns of results that the server sent into a dead connection', async () => {
     const proxy = await withTcpProxy(Number(new URL(lab.server.url).port))
     const connection = await connectNats(`nats://127.0.0.1:${proxy.port}`, 'orchestrator')
