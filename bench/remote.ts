@@ -87,7 +87,8 @@ function untilReady(child: ChildProcess): Promise<void> {
 async function whileIdle(child: ChildProcess): Promise<string[][]> {
   await untilReady(child)
   const measureMs = 20_000
-  await pause(5_000)
+  // What starting left to do, compiling and collecting, is over by then.
+  await pause(20_000)
   const before = processorMs(child.pid!)
   await pause(measureMs)
   const busyMs = processorMs(child.pid!) - before

@@ -242,8 +242,9 @@ export const cnn = defineExperiment({
       axes: { structure: ['c1', 'c2', 'c3', 'c4'], trainRows: [400], testRows: [400], epochs: [6] },
       seeds: [0],
     },
-    // A fifth of the original's rows in batches of a fifth, so that three seeds take minutes and have its 25,000 updates.
-    reduced: { axes: { structure: ['c1', 'c2', 'c3', 'c4'], trainRows: [2000], batch: [40] }, seeds: [0, 1, 2] },
+    // Batches of a fifth of the original's, so that three seeds take minutes and have its 25,000 updates. On fewer rows c3
+    // fits them too, and does not lag.
+    reduced: { axes: { structure: ['c1', 'c2', 'c3', 'c4'], batch: [40], epochs: [125] }, seeds: [0, 1, 2] },
     full: { axes: { structure: ['c1', 'c2', 'c3', 'c4'] }, seeds: [0] },
   },
   figures,
