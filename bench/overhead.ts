@@ -7,14 +7,13 @@ import type { Experiment } from '../src/experiments/experiment.js'
 import { GridScheduler } from '../src/sweeps/grid.js'
 import { Journal } from '../src/sweeps/journal.js'
 import { makePlan } from '../src/sweeps/plan.js'
-import { defaultLimits, runSweep } from '../src/sweeps/run-sweep.js'
+import { runSweep } from '../src/sweeps/run-sweep.js'
 import { SweepState } from '../src/sweeps/state.js'
 import { SweepFolder } from '../src/sweeps/sweep-folder.js'
 import { openStore } from '../src/store.js'
-import { noTracker } from '../src/tracking/tracker.js'
 import { ThreadsBackend } from '../src/worker/threads.js'
 import { round, table } from './measure.js'
-import { noopInfo } from './noop-info.js'
+import { noopInfo, undisturbed } from './noop-info.js'
 
 /** What a sweep costs besides its trials: planning, dispatch to threads with journal and logs, the decision to resume. */
 const module = pathToFileURL(join(import.meta.dirname, 'noop-experiment.mjs')).href
@@ -46,21 +45,16 @@ export async function benchOverhead(): Promise<void> {
       const journal = Journal.open(sweep.journalFile)
       let firstAtMs = 0
       const info = noopInfo(sweep.id, experiment, plan)
-      const never = new AbortController().signal
       await runSweep({
+        ...undisturbed,
         info,
         engine: 'compiled',
         state: new SweepState(plan.trials),
         journal,
         scheduler: new GridScheduler(plan.trials),
         backend,
-        tracker: noTracker,
         clock: systemClock,
-        limits: defaultLimits,
-        drain: never,
-        abort: never,
         onEvent: () => void (firstAtMs ||= performance.now()),
-        warn: console.warn,
       })
       const runMs = performance.now() - firstAtMs
       journal.close()

@@ -8,13 +8,12 @@ import { openStore } from '../src/store.js'
 import { GridScheduler } from '../src/sweeps/grid.js'
 import { Journal } from '../src/sweeps/journal.js'
 import { makePlan } from '../src/sweeps/plan.js'
-import { defaultLimits, runSweep } from '../src/sweeps/run-sweep.js'
+import { runSweep } from '../src/sweeps/run-sweep.js'
 import { SweepState } from '../src/sweeps/state.js'
 import { SweepFolder } from '../src/sweeps/sweep-folder.js'
-import { noTracker } from '../src/tracking/tracker.js'
 import { SimulatedBackend } from '../src/worker/simulated.js'
 import { round, table } from './measure.js'
-import { noopInfo } from './noop-info.js'
+import { noopInfo, undisturbed } from './noop-info.js'
 
 /** What one orchestrator can take: the real loop and journal over workers that only a simulated clock knows. */
 export async function benchScale(): Promise<void> {
@@ -52,22 +51,16 @@ async function simulate(experiment: Experiment, count: number, workers: number):
       end: { state: 'finished', metrics: { n: trial.index }, artifacts: {} },
     }))
     const journal = Journal.open(sweep.journalFile)
-    const never = new AbortController().signal
     since = performance.now()
     await runSweep({
+      ...undisturbed,
       info: noopInfo(sweep.id, experiment, plan),
       engine: 'compiled',
       state: new SweepState(plan.trials),
       journal,
       scheduler: new GridScheduler(plan.trials),
       backend,
-      tracker: noTracker,
       clock,
-      limits: defaultLimits,
-      drain: never,
-      abort: never,
-      onEvent: () => {},
-      warn: console.warn,
     })
     const perTrial = round((performance.now() - since) / count)
     journal.close()

@@ -7,14 +7,13 @@ import type { Experiment } from '../src/experiments/experiment.js'
 import { Random } from '../src/seed.js'
 import { Journal } from '../src/sweeps/journal.js'
 import { makePlan } from '../src/sweeps/plan.js'
-import { defaultLimits, runSweep } from '../src/sweeps/run-sweep.js'
+import { runSweep } from '../src/sweeps/run-sweep.js'
 import type { ScheduledReport, Scheduler } from '../src/sweeps/scheduler.js'
 import { SweepState } from '../src/sweeps/state.js'
 import { createScheduler, parseStopping } from '../src/sweeps/stopping.js'
-import { noTracker } from '../src/tracking/tracker.js'
 import { SimulatedBackend } from '../src/worker/simulated.js'
 import { round, table } from './measure.js'
-import { noopInfo } from './noop-info.js'
+import { noopInfo, undisturbed } from './noop-info.js'
 
 const count = 10_000
 const steps = 27
@@ -38,9 +37,9 @@ export async function benchScheduling(): Promise<void> {
       })
     const timed = timeDecisions(newAsha())
     const journal = Journal.open(join(folder, 'journal.jsonl'))
-    const never = new AbortController().signal
     const start = performance.now()
     await runSweep({
+      ...undisturbed,
       info: noopInfo('simulated', experiment, plan),
       engine: 'compiled',
       state: new SweepState(plan.trials),
@@ -55,13 +54,7 @@ export async function benchScheduling(): Promise<void> {
         endAfterMs: 1,
         end: { state: 'finished', metrics: { n: levels[trial.index]! }, artifacts: {} },
       })),
-      tracker: noTracker,
       clock,
-      limits: defaultLimits,
-      drain: never,
-      abort: never,
-      onEvent: () => {},
-      warn: console.warn,
     })
     const seconds = (performance.now() - start) / 1000
     journal.close()

@@ -58,7 +58,7 @@ export async function reopenOwn(source: OwnSource, name: string): Promise<Experi
  * The sweep's own experiment to draw and weigh with what was recorded: code that has changed since does as well, and is
  * told of. Of a command no code takes part in that.
  */
-export async function readOwn(source: OwnSource, name: string, warn: (message: string) => void): Promise<Experiment> {
+export async function ownToRead(source: OwnSource, name: string, warn: (message: string) => void): Promise<Experiment> {
   const experiment = await openOwn(source)
   if (experiment.name !== name && source.kind === 'file')
     warn(

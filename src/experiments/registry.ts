@@ -60,8 +60,8 @@ export async function experimentOf(plan: StoredPlan): Promise<Experiment> {
 /** The experiment of a stored plan, to read its results; told of when a person's own has changed since. */
 export async function experimentToRead(plan: StoredPlan, warn: (message: string) => void): Promise<Experiment> {
   if (plan.spec.own === undefined) return await findExperiment(plan.experiment)
-  const { readOwn } = await import('./own.js')
-  return await readOwn(plan.spec.own, plan.experiment, warn)
+  const { ownToRead } = await import('./own.js')
+  return await ownToRead(plan.spec.own, plan.experiment, warn)
 }
 
 /** @throws UnknownNameError with the nearest known name. */

@@ -150,24 +150,24 @@ async function track(
     // The live part goes on until `finish` has made sure of everything.
     tracker: { ...tracking.tracker, close: async () => {} },
     async finish(info, conclusion) {
-      let patienceMs = silencePatienceMs
-      let cancel = systemClock.after(silencePatienceMs, () => {
-        if (!tracking.hasAnswered()) return patience.abort()
-        patienceMs = trackingPatienceMs
-        cancel = systemClock.after(trackingPatienceMs - silencePatienceMs, () => patience.abort())
-      })
+      const patienceMs = (): number => (tracking.hasAnswered() ? trackingPatienceMs : silencePatienceMs)
+      const cancels = [silencePatienceMs, trackingPatienceMs].map((afterMs) =>
+        systemClock.after(afterMs, () => {
+          if (afterMs >= patienceMs()) patience.abort()
+        }),
+      )
       try {
         return await tracking.finish(info, conclusion)
       } catch (error) {
         const { message, hint } = error as Error & { hint?: string }
-        const reason = patience.signal.aborted ? `not within ${patienceMs / 1000} s` : message
+        const reason = patience.signal.aborted ? `not within ${patienceMs() / 1000} s` : message
         const advice = hint === undefined || patience.signal.aborted ? '' : ` (${hint})`
         say(
           `MLflow has not got all of it: ${reason}${advice}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
         )
         return undefined
       } finally {
-        cancel()
+        cancels.forEach((cancel) => cancel())
       }
     },
   }

@@ -1,7 +1,7 @@
-import { afterFirstWeights, correctPerRow, firstWeightedLayer, lossPerRow, untilFirstWeights } from './apply.js'
+import { afterFirstWeights, firstWeightedLayer, untilFirstWeights } from './apply.js'
 import type { Net } from './net.js'
 import { Graph } from './onnx-graph.js'
-import { declareRows, gatherBatch, splitParameters, type FeatureStorage } from './programs.js'
+import { declareRows, gatherBatch, outputRows, splitParameters, type FeatureStorage } from './programs.js'
 import { nameOf, symbol, tensorOf, trace } from './tracing.js'
 import type { Loss } from './training.js'
 
@@ -60,12 +60,7 @@ export function buildCombinations(
     const value = tensorOf(symbol(combine(prepared.products), prepared.shape))
     const outputs = afterFirstWeights(net, parameters, value, (layer) => (where.layer = layer))
     const targets = tensorOf(symbol(prepared.targets.name, prepared.targets.shape, prepared.targets.dtype))
-    body.outputAs('row_loss', nameOf(lossPerRow(loss, outputs, targets)), 'float32', [rows])
-    const correct =
-      loss === 'softmax-cross-entropy'
-        ? nameOf(correctPerRow(outputs, targets))
-        : body.constant(new Float32Array(rows), [rows], 'float32')
-    body.outputAs('row_correct', correct, 'float32', [rows])
+    outputRows(body, loss, outputs, targets, rows)
   })
   body.prune()
 

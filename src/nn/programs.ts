@@ -239,15 +239,20 @@ export function buildEvaluation(
 ): Uint8Array {
   const compute: ScanBody = (body, parameters, batch, targets, apply) => {
     const outputs = applyNet(net, parameters, batch, apply)
-    body.outputAs('row_loss', nameOf(lossPerRow(loss, outputs, targets)), 'float32', [rows])
-    const correct =
-      loss === 'softmax-cross-entropy'
-        ? nameOf(correctPerRow(outputs, targets))
-        : body.constant(new Float32Array(rows), [rows], 'float32')
-    body.outputAs('row_correct', correct, 'float32', [rows])
+    outputRows(body, loss, outputs, targets, rows)
     return { losses: [rows], correct: [rows] }
   }
   return buildScan(net, loss, storage, rows, compute, dropout ? dropoutLayers(net) : [])
+}
+
+/** Gives out each row's loss, and whether it is classified rightly (0 for regression), `[rows]` each, in this order. */
+export function outputRows(g: Graph, loss: Loss, outputs: tf.Tensor, targets: tf.Tensor, rows: number): void {
+  g.outputAs('row_loss', nameOf(lossPerRow(loss, outputs, targets)), 'float32', [rows])
+  const correct =
+    loss === 'softmax-cross-entropy'
+      ? nameOf(correctPerRow(outputs, targets))
+      : g.constant(new Float32Array(rows), [rows], 'float32')
+  g.outputAs('row_correct', correct, 'float32', [rows])
 }
 
 /** Inputs: features, parameters, indexes `[chunks, rows]`. Output: outputs `[chunks, rows, …net.outputShape]`. */

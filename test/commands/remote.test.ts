@@ -25,7 +25,13 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     const start = (args: string[], env: Record<string, string> = {}): Running => startMlds(args, { cwd, env })
     const rowsOf = async (store: string): Promise<string> =>
       (await run('export', 'latest', '--format', 'csv', '--store', store)).stdout
-    return { nats, run, start, rowsOf }
+    const expectResumedAsOnThreads = async (): Promise<void> => {
+      const resumed = await run('resume', 'latest', '--store', 'a', '--json')
+      expect(resumed.code, resumed.stderr).toBe(0)
+      expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 3, finished: 3, unique: 3 })
+      expect(await rowsOf('a')).toBe(await rowsOf('threads'))
+    }
+    return { nats, run, start, rowsOf, expectResumedAsOnThreads }
   }
 
   it('collects on another host what was left to a worker: the numbers of threads, bit for bit', async () => {
@@ -72,7 +78,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
   })
 
   it('loses nothing when the process that runs a sweep is killed', async () => {
-    const { nats, run, start, rowsOf } = await open()
+    const { nats, run, start, expectResumedAsOnThreads } = await open()
     await run('sweep', 'shuffle', '--profile', 'smoke', '--workers', '1', '--store', 'threads')
     // Threads of its own beside remote workers: here they are the only ones, and die with it.
     const sweep = start(['sweep', 'shuffle', '--profile', 'smoke', ...nats, '--workers', '1', '--store', 'a'])
@@ -80,14 +86,11 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     sweep.child.kill('SIGKILL')
     await sweep.finished
     start(['worker', 'start', ...nats, '--slots', '1', '--store', 'worker'])
-    const resumed = await run('resume', 'latest', '--store', 'a', '--json')
-    expect(resumed.code, resumed.stderr).toBe(0)
-    expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 3, finished: 3, unique: 3 })
-    expect(await rowsOf('a')).toBe(await rowsOf('threads'))
+    await expectResumedAsOnThreads()
   })
 
   it('leaves trials to others where their engine does not load', async () => {
-    const { nats, run, start, rowsOf } = await open()
+    const { nats, run, start, expectResumedAsOnThreads } = await open()
     await run('sweep', 'shuffle', '--profile', 'smoke', '--workers', '1', '--store', 'threads')
     await run('sweep', 'shuffle', '--profile', 'smoke', ...nats, '--store', 'a', '--detach')
     // As on a host where the package has no binary: its native part can't be opened, in no thread either.
@@ -95,10 +98,7 @@ describe.skipIf(!hasNats)('remote sweeps from the command line', () => {
     const lacking = start(['worker', 'start', ...nats, '--slots', '2', '--store', 'lacking'], broken)
     await until(() => lacking.output().includes('trials are left to other workers: the compiled engine does not load'))
     start(['worker', 'start', ...nats, '--slots', '1', '--store', 'able'])
-    const resumed = await run('resume', 'latest', '--store', 'a', '--json')
-    expect(resumed.code, resumed.stderr).toBe(0)
-    expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 3, finished: 3, unique: 3 })
-    expect(await rowsOf('a')).toBe(await rowsOf('threads'))
+    await expectResumedAsOnThreads()
   })
 
   it('fails a trial whose engine loads nowhere, with that word', async () => {

@@ -5,6 +5,7 @@ import {
   NoRespondersError,
   TimeoutError,
   type Msg,
+  type MsgHdrs,
   type NatsConnection,
 } from '@nats-io/transport-node'
 import { systemClock } from '../../clock.js'
@@ -17,6 +18,12 @@ export function newInbox(connection: NatsConnection): string {
 }
 
 const timeoutMs = 5_000
+
+function onlyAfter(sequence: number): MsgHdrs {
+  const condition = headers()
+  condition.set(PubHeaders.ExpectedLastSubjectSequenceHdr, String(sequence))
+  return condition
+}
 
 /**
  * Publishes to streams and waits until they hold what was published. The client's own way costs more than twice the
@@ -50,9 +57,7 @@ export class Publisher {
   #ask(subject: string, text: string, after: number | undefined): Promise<Msg | undefined> {
     if (this.#count === 0) this.#listen()
     const reply = `${this.#inbox}.${++this.#count}`
-    const condition = headers()
-    if (after !== undefined) condition.set(PubHeaders.ExpectedLastSubjectSequenceHdr, String(after))
-    this.connection.publish(subject, text, { reply, ...(after === undefined ? {} : { headers: condition }) })
+    this.connection.publish(subject, text, { reply, ...(after === undefined ? {} : { headers: onlyAfter(after) }) })
     return new Promise((resolve) => {
       const settle = (answer: Msg | undefined): void => {
         cancel()

@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { Store } from '../../store.js'
 import type { ArtifactRef, Outcome, TrialId } from '../../trial.js'
 import { readAttempt } from './attempts.js'
@@ -166,9 +167,8 @@ export async function readResults(broker: Broker, store: Store, token: string): 
       runs.slice(at, at + 100).map(async (run) => {
         const stored = await jsm.direct.getMessage(names.results, { last_by_subj: names.result(run) })
         if (stored === null) return
-        const text = stored.string()
-        const result = await openResult(broker, store, text)
-        const pointer = decode(storedResult, text)
+        const pointer = decode(storedResult, stored.string())
+        const result = await followPointer(broker, store, pointer)
         const object = pointer !== undefined && 'object' in pointer ? pointer.object : undefined
         if (result !== undefined) found.set(run.trial, { run, result, sequence: stored.seq, object })
       }),
@@ -177,8 +177,15 @@ export async function readResults(broker: Broker, store: Store, token: string): 
 }
 
 /** The result that a stored message holds or points to; `undefined` for what is not a result. */
-export async function openResult(broker: Broker, store: Store, text: string): Promise<ResultMessage | undefined> {
-  const stored = decode(storedResult, text)
+export function openResult(broker: Broker, store: Store, text: string): Promise<ResultMessage | undefined> {
+  return followPointer(broker, store, decode(storedResult, text))
+}
+
+async function followPointer(
+  broker: Broker,
+  store: Store,
+  stored: z.infer<typeof storedResult> | undefined,
+): Promise<ResultMessage | undefined> {
   if (stored === undefined || !('object' in stored)) return stored
   await fetchObject(broker.objects, store, stored.object)
   return decode(resultMessage, new TextDecoder().decode(await store.readObject(stored.object)))

@@ -12,8 +12,7 @@ import type { ArtifactRef, Assignment } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { ThreadsBackend } from '../threads.js'
 import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from './attempts.js'
-import type { Delivery } from './delivery.js'
-import { Pull, pullMs } from './delivery.js'
+import { Pull, pullMs, type Delivery } from './delivery.js'
 import { Outfit } from './outfit.js'
 import {
   controlMessage,
@@ -275,8 +274,7 @@ class Worker {
     if (v !== protocolVersion)
       return this.#leave(message, key, new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`))
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
-    // Whole milliseconds: the server takes a delay with a fraction of a nanosecond for none, and delivers at once for ever.
-    if (this.#running.has(key.trial)) return message.nak(Math.ceil(leaseMs / 3))
+    if (this.#running.has(key.trial)) return message.nak(leaseMs / 3)
     if (await this.#isHalted(key.sweep)) return message.ack()
     const beat = new Heartbeat(message, leaseMs, this.options.clock, () => void this.#lookAgain(key))
     try {
