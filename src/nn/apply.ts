@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Activation, Layer, Net } from './net.js'
-import { logSoftmax } from './second-gradients.js'
+import { crossEntropy } from './second-gradients.js'
 import type { Loss } from './training.js'
 
 /** What each layer computes, once for all engines: traced by the compiled one, run as it stands by the others. */
@@ -118,7 +118,7 @@ function activate(value: tf.Tensor, activation: Activation = 'linear'): tf.Tenso
  */
 export function lossPerRow(loss: Loss, outputs: tf.Tensor, targets: tf.Tensor): tf.Tensor1D {
   if (loss === 'mean-squared-error') return tf.mean(tf.squaredDifference(outputs, targets), -1)
-  return tf.neg(tf.sum(tf.mul(logSoftmax(outputs), oneHot(targets, outputs.shape[1]!)), -1))
+  return crossEntropy(outputs, oneHot(targets, outputs.shape[1]!), 'rows') as tf.Tensor1D
 }
 
 function oneHot(classesOfRows: tf.Tensor, classes: number): tf.Tensor {
@@ -143,9 +143,11 @@ export function correctPerRow(outputs: tf.Tensor, targets: tf.Tensor): tf.Tensor
 
 /** Mean loss over the rows of a batch. */
 export function meanLoss(loss: Loss, outputs: tf.Tensor, targets: tf.Tensor): tf.Scalar {
-  const parts =
-    loss === 'mean-squared-error' ? tf.squaredDifference(outputs, targets) : lossPerRow(loss, outputs, targets)
-  return tf.mul(tf.sum(parts), 1 / parts.size)
+  const [sum, count] =
+    loss === 'mean-squared-error'
+      ? [tf.sum(tf.squaredDifference(outputs, targets)), outputs.size]
+      : [crossEntropy(outputs, oneHot(targets, outputs.shape[1]!), 'all'), outputs.shape[0]]
+  return tf.mul(sum, 1 / count)
 }
 
 /**

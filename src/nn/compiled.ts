@@ -1,12 +1,11 @@
 import * as ort from 'onnxruntime-node'
 import { canonicalJson } from '../seed.js'
 import { buildCombinations } from './combination-program.js'
-import { dropoutLayers, fillDropoutMask, rowDropoutMasks, type DropoutLayer } from './dropout.js'
+import { dropoutLayers, rowDropoutMasks, type DropoutLayer } from './dropout.js'
 import { buildCurvature, buildInputGradients, buildInputJacobians } from './derivative-programs.js'
 import type {
   Curvature,
   Engine,
-  EpochResult,
   Evaluation,
   EvaluationOptions,
   MeasurementOptions,
@@ -15,14 +14,14 @@ import type {
   TrainingOptions,
 } from './engine.js'
 import { sizeOf, type Net } from './net.js'
-import { optimizerRules } from './optimizers.js'
-import { buildEvaluation, buildGradient, buildOutputs, buildTraining, stateNames } from './programs.js'
-import { summarizeEpoch, type StepMeasurements } from './training.js'
+import { CompiledTraining } from './compiled-training.js'
+import { Pace } from './pace.js'
+import { buildEvaluation, buildGradient, buildOutputs } from './programs.js'
 import { storeFeatures, storeRows } from './stored-rows.js'
-import { pick, place, weightGroups, type WeightGroup } from './weight-groups.js'
+import { batchSupply } from './training-batches.js'
+import { buildTraining } from './training-program.js'
+import { asItIs, trainedNet } from './trained-net.js'
 
-/** A run is cut into calls of about this length, since an abort is seen only between calls. */
-const callMs = 120
 /** Rows an evaluation takes at a time: enough for the matrix products to be efficient, little enough to fit a cache. */
 const evaluationRows = 250
 /** Numbers of one layer that a chunk of derivatives may make (4 MB): all layers' are held at once, some several times. */
@@ -47,11 +46,13 @@ export class CompiledEngine implements Engine {
 
   async train(options: TrainingOptions): Promise<Training> {
     const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
-    const stored = storeRows(net, options.rows)
+    // What descends on the gradient's norm differentiates it again, which a constant unit would take part in.
+    const trained = objective === 'loss' ? trainedNet(net) : asItIs(net)
+    const supply = batchSupply(net, trained.net, options.rows)
     const own = new Map<number, Promise<ort.InferenceSession>>()
     const open = (batch: number): Promise<ort.InferenceSession> => {
-      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective, storage: stored.storage }
-      const build = (): Uint8Array => buildTraining({ net, ...shape })
+      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective, batches: supply.kind }
+      const build = (): Uint8Array => buildTraining({ trained, ...shape })
       const numbers = batch * net.shapes.reduce((sum, layer) => sum + sizeOf(layer), 0)
       if (numbers <= keptNumbers) return this.#program(net, { program: 'training', ...shape }, build)
       const session = own.get(batch) ?? compile(net, build)
@@ -60,7 +61,7 @@ export class CompiledEngine implements Engine {
     }
     // Compiled now, so that what can't be lowered is said before anything has been trained.
     await open(options.batch)
-    return new CompiledTraining(options, stored.feeds, open, () => own.forEach((session) => void release(session)))
+    return new CompiledTraining(options, trained, supply, open, () => own.forEach((session) => void release(session)))
   }
 
   async evaluate(options: MeasurementOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
@@ -297,7 +298,6 @@ function identityOf(net: Net): object {
 }
 
 const vector = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values, [values.length])
-const scalar = (value: number): ort.Tensor => new ort.Tensor('float32', Float32Array.of(value), [])
 
 function addTo(total: Float64Array, part: ArrayLike<number>): void {
   for (let i = 0; i < total.length; i++) total[i]! += part[i]!
@@ -370,145 +370,5 @@ async function* chunks(
     })
     yield { result: await pace.time(count, () => session.run({ ...feeds, ...scanned })), first, count: rows }
     first += rows
-  }
-}
-
-/** How many steps fit into one call, learnt from the calls before. */
-class Pace {
-  #msPerStep: number | undefined
-
-  next(wanted: number): number {
-    const affordable = this.#msPerStep === undefined ? 4 : Math.max(1, Math.floor(callMs / this.#msPerStep))
-    return Math.min(wanted, affordable)
-  }
-
-  async time<T>(steps: number, call: () => Promise<T>): Promise<T> {
-    const start = performance.now()
-    const result = await call()
-    this.#msPerStep = Math.max(1e-3, (performance.now() - start) / steps)
-    return result
-  }
-}
-
-type Measured = { readonly [K in keyof StepMeasurements]: number[] }
-
-/** What a step changes: the weights and the optimiser's slots, group by group, by name. */
-type State = Readonly<Record<string, ort.Tensor>>
-
-class CompiledTraining implements Training {
-  #state: State
-  /** Where the next call writes; the two change places. New arrays each call would pile up faster than they are collected. */
-  #spare: State
-  #updates = 0
-  readonly #groups: readonly WeightGroup[]
-  readonly #fixed: Record<string, ort.Tensor>
-  readonly #pace = new Pace()
-
-  constructor(
-    private readonly options: TrainingOptions,
-    stored: Readonly<Record<string, ort.Tensor>>,
-    private readonly open: (batch: number) => Promise<ort.InferenceSession>,
-    private readonly close: () => void,
-  ) {
-    const { net, optimizer, parameters } = options
-    const rule = optimizerRules[optimizer.kind]
-    this.#groups = weightGroups(net)
-    const state = (): State =>
-      Object.fromEntries(
-        this.#groups.flatMap((group, k) => {
-          const [weights, ...slots] = stateNames(k, rule.slots)
-          const values = pick(group, parameters)
-          const tensor = (data: Float32Array): ort.Tensor => new ort.Tensor('float32', data, group.shape)
-          const slot = (): ort.Tensor => tensor(new Float32Array(values.length).fill(rule.initial(optimizer)))
-          return [[weights!, tensor(values)], ...slots.map((name) => [name, slot()] as const)]
-        }),
-      )
-    this.#state = state()
-    this.#spare = state()
-    this.#fixed = { ...stored }
-    rule.hyperparameters(optimizer).forEach((value, i) => (this.#fixed[`hyper${i}`] = scalar(value)))
-  }
-
-  get updates(): number {
-    return this.#updates
-  }
-
-  parameters(): Float32Array {
-    const flat = new Float32Array(this.options.net.parameterCount)
-    this.#groups.forEach((group, k) => place(group, this.#state[`weights${k}`]!.data as Float32Array, flat))
-    return flat
-  }
-
-  async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {
-    const { batch } = this.options
-    const whole = Math.floor(order.length / batch)
-    const rest = order.length - whole * batch
-    const parts: Measured = { losses: [], correct: [], norms: [], rows: [] }
-    for (let done = 0; done < whole;) {
-      const steps = this.#pace.next(whole - done)
-      await this.#steps(order.subarray(done * batch, (done + steps) * batch), steps, batch, parts, signal)
-      done += steps
-    }
-    // A partial last batch has a program of its own: shapes are fixed when a step is traced.
-    if (rest > 0) await this.#steps(order.subarray(whole * batch), 1, rest, parts, signal)
-    return summarizeEpoch(parts, this.options.loss)
-  }
-
-  async #steps(order: Int32Array, steps: number, batch: number, parts: Measured, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted()
-    const session = await this.open(batch)
-    const feeds = {
-      ...this.#fixed,
-      ...this.#state,
-      indexes: new ort.Tensor('int32', order.slice(), [steps, batch]),
-      ...this.#scheduled(steps),
-      ...this.#masks(steps, batch),
-    }
-    const measured = { losses: null, correct: null, ...(this.options.gradientNorms === true ? { norms: null } : {}) }
-    const fetches = {
-      ...Object.fromEntries(Object.entries(this.#spare).map(([name, tensor]) => [`next_${name}`, tensor])),
-      ...measured,
-    }
-    const call = (): Promise<ort.InferenceSession.ReturnType> => session.run(feeds, fetches)
-    const result = batch === this.options.batch ? await this.#pace.time(steps, call) : await call()
-    ;[this.#state, this.#spare] = [this.#spare, this.#state]
-    this.#updates += steps
-    parts.losses.push(...(result['losses']!.data as Float32Array))
-    parts.correct.push(...(result['correct']!.data as Float32Array))
-    if (result['norms'] !== undefined) parts.norms.push(...(result['norms'].data as Float32Array))
-    for (let i = 0; i < steps; i++) parts.rows.push(batch)
-  }
-
-  #scheduled(steps: number): Record<string, ort.Tensor> {
-    const rule = optimizerRules[this.options.optimizer.kind]
-    const hyper = rule.hyperparameters(this.options.optimizer)
-    const perStep = Array.from({ length: steps }, (_, i) => rule.schedule(hyper, this.#updates + i + 1))
-    return Object.fromEntries(
-      perStep[0]!.map((_, k) => [`schedule${k}`, vector(Float32Array.from(perStep, (numbers) => numbers[k]!))]),
-    )
-  }
-
-  #masks(steps: number, batch: number): Record<string, ort.Tensor> {
-    const masks: Record<string, ort.Tensor> = {}
-    dropoutLayers(this.options.net).forEach((layer, i) => {
-      const size = batch * sizeOf(layer.shape)
-      const values = new Float32Array(steps * size)
-      for (let step = 0; step < steps; step++) {
-        fillDropoutMask(
-          values.subarray(step * size, (step + 1) * size),
-          layer,
-          this.options.dropoutSeed ?? 0,
-          this.#updates + step,
-        )
-      }
-      masks[`mask${i}`] = new ort.Tensor('float32', values, [steps, batch, ...layer.shape])
-    })
-    return masks
-  }
-
-  dispose(): void {
-    this.#state = {}
-    this.#spare = {}
-    this.close()
   }
 }

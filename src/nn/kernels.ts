@@ -13,7 +13,7 @@ import {
   symbol,
   tracer,
 } from './tracing.js'
-import { sizeOf } from './net.js'
+import { sizeOf, thinUnits } from './net.js'
 import { elementTypes } from './onnx-graph.js'
 
 /** How tfjs's kernels for dense nets, losses and their gradients become ONNX operations. Images: image-kernels.ts. */
@@ -100,6 +100,11 @@ const product = (names: string[]): string => graph().op('Mul', names)
 
 /** Values times one number, by the result: their multiples are theirs, and a leaky ReLU's gradient is one of the two. */
 const multiples = new WeakMap<object, { of: tf.TensorInfo; factor: number }>()
+
+/** The value as a number times another, if it is known to be one. */
+export function asMultiple(value: tf.TensorInfo): { readonly of: tf.TensorInfo; readonly factor: number } {
+  return multiples.get(value.dataId) ?? { of: value, factor: 1 }
+}
 
 function multipleOf(value: tf.TensorInfo, by: tf.TensorInfo): tf.TensorInfo | undefined {
   const number = uniformValue(by)
@@ -360,7 +365,8 @@ function multiply(a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, trans
   }
   const shape = [...batch, rows, columns]
   // A thin product of a batch lies channels first: rows of a batch's length suit the processor's vectors.
-  const channelsFirst = batch.length === 0 && !transposeA && columns < thin && inner < 2 * thin && columns < rows
+  const channelsFirst =
+    batch.length === 0 && !transposeA && columns < thinUnits && inner < 2 * thinUnits && columns < rows
   const [left, right] = channelsFirst
     ? [operand(b, !transposeB), operand(a, !transposeA)]
     : [operand(a, transposeA), operand(b, transposeB)]
@@ -403,15 +409,19 @@ function gemm({ left, right, bias }: Affine, scale = 1): string {
   })
 }
 
-/** Products of fewer columns than this are thin. */
-const thin = 32
-
 function operand(tensor: tf.TensorInfo, transposed: boolean): Operand {
-  const above = raised.get(tensor.dataId)
-  const [stored, factor] = above === undefined ? [tensor, 1] : [above, 1 / raise]
+  const [stored, factor] = storedFor(tensor)
   return stored.shape.length === 2 && isChannelsFirst(stored)
     ? { name: channelsFirstOf(stored), transposed: !transposed, factor }
     : { name: matrix(stored), transposed, factor }
+}
+
+/** What a Gemm takes for this value, and the number it multiplies by: raised values, and multiples of thin ones. */
+function storedFor(tensor: tf.TensorInfo): [tf.TensorInfo, number] {
+  const above = raised.get(tensor.dataId)
+  if (above !== undefined) return [above, 1 / raise]
+  const { of, factor } = asMultiple(tensor)
+  return isChannelsFirst(of) ? [of, factor] : [tensor, 1]
 }
 
 function matrix(tensor: tf.TensorInfo): string {

@@ -68,6 +68,9 @@ export interface Net {
   readonly parameterCount: number
 }
 
+/** Layers of fewer units are thin: the compiled engine lays their batches out as [channels, batch]. */
+export const thinUnits = 32
+
 const zeros: Initializer = { kind: 'constant', value: 0 }
 /** How many numbers a shape holds. */
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1)

@@ -22,14 +22,19 @@ export class Graph {
   readonly #outputs: ProtoValue[] = []
   /** The same operation on the same inputs is computed once. */
   readonly #known = new Map<string, string>()
+  /** What a Reshape's result was made of. */
+  readonly #reshaped = new Map<string, string>()
 
   /** Adds one operation with one output and returns the output's name; an equal one is reused. */
   op(opType: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
+    // What is reshaped twice is reshaped once, to the last shape.
+    if (opType === 'Reshape') inputs = [this.#reshaped.get(inputs[0]!) ?? inputs[0]!, ...inputs.slice(1)]
     const key = JSON.stringify([opType, inputs, attributes])
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const [output] = this.ops(opType, inputs, attributes, 1)
     this.#known.set(key, output!)
+    if (opType === 'Reshape') this.#reshaped.set(output!, inputs[0]!)
     return output!
   }
 

@@ -4,13 +4,14 @@ import type { OptimizerSpec } from './training.js'
 /**
  * One optimiser step over a whole flat vector. Each kind is written twice, as graph operations for the compiled
  * engine and as a loop for the others; the contract suite holds the two, and tfjs's formulas, against each other.
+ * In graphs vectors are rows, `[1, n]`, and numbers `[1, 1]`.
  */
 interface Rule {
   /** How many vectors of the parameters' length it keeps between steps. */
   readonly slots: number
   /** What the slots start with. */
   initial(spec: OptimizerSpec): number
-  /** Numbers that programs take as inputs, so that all of a kind share one program. */
+  /** Numbers that programs take as inputs, so that all of a kind share one program; of the learning rate η it is −η. */
   hyperparameters(spec: OptimizerSpec): readonly number[]
   /** Numbers that change with the update, counted from 1: programs take one of each per step. */
   schedule(hyper: readonly number[], update: number): readonly number[]
@@ -36,7 +37,7 @@ interface Rule {
 
 type Spec<K extends OptimizerSpec['kind']> = Extract<OptimizerSpec, { kind: K }>
 const adamDefaults = (spec: Spec<'adam'> | Spec<'adamax'>): number[] => [
-  spec.learningRate,
+  -spec.learningRate,
   spec.beta1 ?? 0.9,
   spec.beta2 ?? 0.999,
   spec.epsilon ?? 1e-7,
@@ -44,17 +45,20 @@ const adamDefaults = (spec: Spec<'adam'> | Spec<'adamax'>): number[] => [
 
 const unscheduled = (): readonly number[] => []
 
+/** a x + y, for a number a, in one pass: a product of matrices whose inner dimension is one. */
+const axpy = (g: Graph, a: string, x: string, y: string): string => g.op('Gemm', [a, x, y])
+
 /** p ← p − η g */
 const sgd: Rule = {
   slots: 0,
   initial: () => 0,
-  hyperparameters: ({ learningRate }) => [learningRate],
+  hyperparameters: ({ learningRate }) => [-learningRate],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, hyper: [rate] }) {
-    return { parameters: g.op('Sub', [parameters, g.op('Mul', [gradient, rate!])]), slots: [] }
+  lower(g, { parameters, gradient, hyper: [step] }) {
+    return { parameters: axpy(g, step!, gradient, parameters), slots: [] }
   },
-  apply(parameters, gradient, _, __, [rate]) {
-    for (let i = 0; i < parameters.length; i++) parameters[i]! -= rate! * gradient[i]!
+  apply(parameters, gradient, _, __, [step]) {
+    for (let i = 0; i < parameters.length; i++) parameters[i]! += step! * gradient[i]!
   },
 }
 
@@ -62,15 +66,15 @@ const sgd: Rule = {
 const momentum: Rule = {
   slots: 1,
   initial: () => 0,
-  hyperparameters: (spec) => [spec.learningRate, (spec as Spec<'momentum'>).momentum ?? 0.9],
+  hyperparameters: (spec) => [-spec.learningRate, (spec as Spec<'momentum'>).momentum ?? 0.9],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, slots: [velocity], hyper: [rate, mu] }) {
-    const next = g.op('Sub', [g.op('Mul', [velocity!, mu!]), g.op('Mul', [gradient, rate!])])
+  lower(g, { parameters, gradient, slots: [velocity], hyper: [step, mu] }) {
+    const next = axpy(g, mu!, velocity!, g.op('Mul', [gradient, step!]))
     return { parameters: g.op('Add', [parameters, next]), slots: [next] }
   },
-  apply(parameters, gradient, [velocity], _, [rate, mu]) {
+  apply(parameters, gradient, [velocity], _, [step, mu]) {
     for (let i = 0; i < parameters.length; i++) {
-      velocity![i] = mu! * velocity![i]! - rate! * gradient[i]!
+      velocity![i] = mu! * velocity![i]! + step! * gradient[i]!
       parameters[i]! += velocity![i]!
     }
   },
@@ -87,16 +91,16 @@ const adam: Rule = {
   slots: 2,
   initial: () => 0,
   hyperparameters: (spec) => adamDefaults(spec as Spec<'adam'>),
-  schedule([rate, beta1, beta2, epsilon], update) {
+  schedule([step, beta1, beta2, epsilon], update) {
     const c1 = (1 - beta1!) / (1 - beta1! ** update)
     const c2 = Math.sqrt((1 - beta2!) / (1 - beta2! ** update))
-    return [(rate! * c1) / c2, epsilon! / c2]
+    return [(step! * c1) / c2, epsilon! / c2]
   },
   lower(g, { parameters, gradient, slots: [first, second], hyper: [, beta1, beta2], scheduled: [scale, epsilon] }) {
-    const m = g.op('Add', [g.op('Mul', [first!, beta1!]), gradient])
-    const v = g.op('Add', [g.op('Mul', [second!, beta2!]), g.op('Mul', [gradient, gradient])])
+    const m = axpy(g, beta1!, first!, gradient)
+    const v = axpy(g, beta2!, second!, g.op('Mul', [gradient, gradient]))
     const direction = g.op('Div', [m, g.op('Add', [g.op('Sqrt', [v]), epsilon!])])
-    return { parameters: g.op('Sub', [parameters, g.op('Mul', [direction, scale!])]), slots: [m, v] }
+    return { parameters: axpy(g, scale!, direction, parameters), slots: [m, v] }
   },
   apply(parameters, gradient, [m, v], step, hyper) {
     const [, beta1, beta2] = hyper
@@ -104,7 +108,7 @@ const adam: Rule = {
     for (let i = 0; i < parameters.length; i++) {
       m![i] = m![i]! * beta1! + gradient[i]!
       v![i] = v![i]! * beta2! + gradient[i]! * gradient[i]!
-      parameters[i]! -= scale! * (m![i]! / (Math.sqrt(v![i]!) + epsilon!))
+      parameters[i]! += scale! * (m![i]! / (Math.sqrt(v![i]!) + epsilon!))
     }
   },
 }
@@ -114,12 +118,12 @@ const adamax: Rule = {
   slots: 2,
   initial: () => 0,
   hyperparameters: (spec) => adamDefaults(spec as Spec<'adamax'>),
-  schedule: ([rate, beta1], update) => [(rate! * (1 - beta1!)) / (1 - beta1! ** update)],
+  schedule: ([step, beta1], update) => [(step! * (1 - beta1!)) / (1 - beta1! ** update)],
   lower(g, { parameters, gradient, slots: [first, norm], hyper: [, beta1, beta2, epsilon], scheduled: [scale] }) {
-    const m = g.op('Add', [g.op('Mul', [first!, beta1!]), gradient])
+    const m = axpy(g, beta1!, first!, gradient)
     const u = g.op('Max', [g.op('Mul', [norm!, beta2!]), g.op('Abs', [gradient])])
-    const update = g.op('Mul', [g.op('Div', [m, g.op('Add', [u, epsilon!])]), scale!])
-    return { parameters: g.op('Sub', [parameters, update]), slots: [m, u] }
+    const direction = g.op('Div', [m, g.op('Add', [u, epsilon!])])
+    return { parameters: axpy(g, scale!, direction, parameters), slots: [m, u] }
   },
   apply(parameters, gradient, [m, u], step, hyper) {
     const [, beta1, beta2, epsilon] = hyper
@@ -127,7 +131,7 @@ const adamax: Rule = {
     for (let i = 0; i < parameters.length; i++) {
       m![i] = m![i]! * beta1! + gradient[i]!
       u![i] = Math.max(u![i]! * beta2!, Math.abs(gradient[i]!))
-      parameters[i]! -= scale! * (m![i]! / (u![i]! + epsilon!))
+      parameters[i]! += scale! * (m![i]! / (u![i]! + epsilon!))
     }
   },
 }
@@ -136,17 +140,17 @@ const adamax: Rule = {
 const adagrad: Rule = {
   slots: 1,
   initial: (spec) => (spec as Spec<'adagrad'>).initialAccumulator ?? 0.1,
-  hyperparameters: (spec) => [spec.learningRate, (spec as Spec<'adagrad'>).epsilon ?? 1e-7],
+  hyperparameters: (spec) => [-spec.learningRate, (spec as Spec<'adagrad'>).epsilon ?? 1e-7],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, slots: [sum], hyper: [rate, epsilon] }) {
+  lower(g, { parameters, gradient, slots: [sum], hyper: [step, epsilon] }) {
     const a = g.op('Add', [sum!, g.op('Mul', [gradient, gradient])])
-    const update = g.op('Div', [g.op('Mul', [gradient, rate!]), g.op('Add', [g.op('Sqrt', [a]), epsilon!])])
-    return { parameters: g.op('Sub', [parameters, update]), slots: [a] }
+    const direction = g.op('Div', [gradient, g.op('Add', [g.op('Sqrt', [a]), epsilon!])])
+    return { parameters: axpy(g, step!, direction, parameters), slots: [a] }
   },
-  apply(parameters, gradient, [a], _, [rate, epsilon]) {
+  apply(parameters, gradient, [a], _, [step, epsilon]) {
     for (let i = 0; i < parameters.length; i++) {
       a![i]! += gradient[i]! * gradient[i]!
-      parameters[i]! -= (rate! * gradient[i]!) / (Math.sqrt(a![i]!) + epsilon!)
+      parameters[i]! += (step! * gradient[i]!) / (Math.sqrt(a![i]!) + epsilon!)
     }
   },
 }
@@ -156,21 +160,21 @@ const rmsprop: Rule = {
   slots: 1,
   initial: () => 0,
   hyperparameters: (spec) => [
-    spec.learningRate,
+    -spec.learningRate,
     (spec as Spec<'rmsprop'>).decay ?? 0.9,
     (spec as Spec<'rmsprop'>).epsilon ?? 1e-7,
   ],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, slots: [mean], hyper: [rate, decay, epsilon] }) {
+  lower(g, { parameters, gradient, slots: [mean], hyper: [step, decay, epsilon] }) {
     const fresh = g.op('Mul', [g.op('Mul', [gradient, gradient]), g.op('Sub', [g.scalar(1), decay!])])
-    const v = g.op('Add', [g.op('Mul', [mean!, decay!]), fresh])
-    const update = g.op('Div', [g.op('Mul', [gradient, rate!]), g.op('Add', [g.op('Sqrt', [v]), epsilon!])])
-    return { parameters: g.op('Sub', [parameters, update]), slots: [v] }
+    const v = axpy(g, decay!, mean!, fresh)
+    const direction = g.op('Div', [gradient, g.op('Add', [g.op('Sqrt', [v]), epsilon!])])
+    return { parameters: axpy(g, step!, direction, parameters), slots: [v] }
   },
-  apply(parameters, gradient, [v], _, [rate, decay, epsilon]) {
+  apply(parameters, gradient, [v], _, [step, decay, epsilon]) {
     for (let i = 0; i < parameters.length; i++) {
       v![i] = v![i]! * decay! + gradient[i]! * gradient[i]! * (1 - decay!)
-      parameters[i]! -= (rate! * gradient[i]!) / (Math.sqrt(v![i]!) + epsilon!)
+      parameters[i]! += (step! * gradient[i]!) / (Math.sqrt(v![i]!) + epsilon!)
     }
   },
 }

@@ -3,40 +3,48 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-layers'
 import './kernels.js'
 import './image-kernels.js'
-import { applyNet, correctPerRow, lossPerRow, meanLoss, squaredGradientNorm, type ApplyOptions } from './apply.js'
+import { applyNet, correctPerRow, lossPerRow, type ApplyOptions } from './apply.js'
 import { dropoutLayers, type DropoutLayer } from './dropout.js'
 import type { Net, Parameter } from './net.js'
 import { elementTypes, Graph, type ElementType } from './onnx-graph.js'
-import { optimizerRules } from './optimizers.js'
 import { nameOf, symbol, tensorOf, trace, tracer } from './tracing.js'
-import type { Loss, Objective, OptimizerSpec } from './training.js'
-import { weightGroups, type WeightGroup } from './weight-groups.js'
+import type { Loss } from './training.js'
 
 /**
- * The programs of the compiled engine: each a graph whose heart is one `Scan`, so that a single call runs many steps.
- * Rows are picked by index inside the graph; learning rates, seeds and data are inputs, so trials of one shape share it.
+ * The programs of the compiled engine that measure; training-program.ts has the one that trains. Each is a graph whose
+ * heart is one `Scan`, so that a single call takes many batches. Rows are picked by index inside the graph; weights and
+ * data are inputs, so that all trials of one net share a program.
  */
 
-const targetType = (loss: Loss): ElementType => (loss === 'softmax-cross-entropy' ? 'int32' : 'float32')
-const targetShape = (net: Net, loss: Loss): readonly number[] =>
+export const targetType = (loss: Loss): ElementType => (loss === 'softmax-cross-entropy' ? 'int32' : 'float32')
+export const targetShape = (net: Net, loss: Loss): readonly number[] =>
   loss === 'softmax-cross-entropy' ? [] : net.outputShape
 
-/** A flat vector read as these parameters, which lie in it one after the other, by one Split. */
-export function splitParameters(g: Graph, parameters: readonly Parameter[], flat: string): tf.Tensor[] {
+/** How flat parameters lie: `[n]` or, as optimisers have them, `[1, n]`. */
+type Flat = 'vector' | 'row'
+
+/** Flat parameters read as these, which lie in them one after the other, by one Split. */
+export function splitParameters(
+  g: Graph,
+  parameters: readonly Parameter[],
+  flat: string,
+  as: Flat = 'vector',
+): tf.Tensor[] {
   const sizes = parameters.map((parameter) => parameter.size)
-  const parts = sizes.length === 1 ? [flat] : g.ops('Split', [flat, g.integers(sizes)], { axis: 0 }, sizes.length)
+  const parts = sizes.length === 1 ? [flat] : g.ops('Split', [flat, g.integers(sizes)], { axis: -1 }, sizes.length)
   return parameters.map(({ shape }, i) => {
-    const name = shape.length === 1 ? parts[i]! : g.op('Reshape', [parts[i]!, g.integers(shape)])
-    return tensorOf(symbol(name, shape))
+    const fits = as === 'vector' && shape.length === 1
+    return tensorOf(symbol(fits ? parts[i]! : g.op('Reshape', [parts[i]!, g.integers(shape)]), shape))
   })
 }
 
-/** Gradients in the order of the parameters, as one flat vector again. */
-export function joinGradients(g: Graph, gradients: readonly tf.Tensor[]): string {
+/** Gradients in the order of the parameters, flat again. */
+export function joinGradients(g: Graph, gradients: readonly tf.Tensor[], as: Flat = 'vector'): string {
+  const shape = g.integers(as === 'vector' ? [-1] : [1, -1])
   const flat = gradients.map((gradient) =>
-    gradient.rank === 1 ? nameOf(gradient) : g.op('Reshape', [nameOf(gradient), g.integers([-1])]),
+    as === 'vector' && gradient.rank === 1 ? nameOf(gradient) : g.op('Reshape', [nameOf(gradient), shape]),
   )
-  return flat.length === 1 ? flat[0]! : g.op('Concat', flat, { axis: 0 })
+  return flat.length === 1 ? flat[0]! : g.op('Concat', flat, { axis: -1 })
 }
 
 /** How a set's features lie in memory: as they are, or k for each k/255, which images are. Targets lie as they are. */
@@ -91,139 +99,6 @@ export function inputMasks(
 /** The masks of one batch of rows as `applyNet` takes them. */
 export const maskTensors = (names: readonly string[], dropouts: readonly DropoutLayer[], rows: number): tf.Tensor[] =>
   names.map((name, i) => tensorOf(symbol(name, [rows, ...dropouts[i]!.shape])))
-
-export interface TrainingShape {
-  readonly net: Net
-  readonly loss: Loss
-  readonly optimizer: OptimizerSpec['kind']
-  readonly batch: number
-  readonly gradientNorms: boolean
-  readonly objective: Objective
-  readonly storage: FeatureStorage
-}
-
-/** The state of a group of weights by name: its weights and the optimiser's slots. */
-export function stateNames(group: number, slots: number): string[] {
-  return [`weights${group}`, ...Array.from({ length: slots }, (_, i) => `slot${i}_${group}`)]
-}
-
-/**
- * Inputs: features, targets, weights and slots of each group (`stateNames`), hyper0…, indexes `[steps, batch]`,
- * schedule0… `[steps]`, mask0… `[steps, batch, …]`. Outputs: the state after the last step, and per step losses,
- * correct, norms.
- * @throws LoweringError naming the operation and layer that has no lowering.
- */
-export function buildTraining(training: TrainingShape): Uint8Array {
-  const { net, loss, optimizer, batch, gradientNorms, objective, storage } = training
-  const rule = optimizerRules[optimizer]
-  const groups = weightGroups(net)
-  const state = groups.flatMap(({ shape }, k) => stateNames(k, rule.slots).map((name) => ({ name, shape })))
-  const hyperparameters = rule.hyperparameters({ kind: optimizer, learningRate: 1 })
-  const hyper = hyperparameters.map((_, i) => `hyper${i}`)
-  const scheduled = rule.schedule(hyperparameters, 1).map((_, i) => `schedule${i}`)
-  const dropouts = dropoutLayers(net)
-
-  const body = new Graph()
-  for (const { name, shape } of state) body.input(`in_${name}`, 'float32', shape)
-  body.input('batch_indexes', 'int32', [batch])
-  for (const name of scheduled) body.input(`step_${name}`, 'float32', [])
-  const batchMasks = inputMasks(body, dropouts, 'batch_mask', [batch])
-
-  const where: { layer?: string } = {}
-  const measured: string[] = []
-  trace(body, 'float32', where, () => {
-    const parameters = readGroups(body, net, groups)
-    const rows = gatherBatch(body, net, loss, storage, 'batch_indexes', batch)
-    const dropoutMasks = maskTensors(batchMasks, dropouts, batch)
-    let outputs: tf.Tensor | undefined
-    const lossOf = (...current: tf.Tensor[]): tf.Scalar => {
-      outputs = applyNet(net, current, rows.batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
-      return meanLoss(loss, outputs, rows.targets)
-    }
-    let measuredGradients: string[] | undefined
-    const { value, grads } =
-      objective === 'loss'
-        ? tf.valueAndGrads(lossOf)(parameters)
-        : squaredGradientNorm(
-            lossOf,
-            parameters,
-            (inner) => (measuredGradients = joinByGroup(body, net, groups, inner)),
-          )
-    const gradients = joinByGroup(body, net, groups, grads)
-    // Whatever is descended on, what is reported is the loss and the norm of its gradient.
-    measuredGradients ??= gradients
-    groups.forEach(({ shape }, k) => {
-      const [weights, ...slots] = stateNames(k, rule.slots).map((name) => `in_${name}`)
-      const next = rule.lower(body, {
-        parameters: weights!,
-        gradient: gradients[k]!,
-        slots,
-        hyper,
-        scheduled: scheduled.map((name) => `step_${name}`),
-      })
-      for (const name of [next.parameters, ...next.slots]) body.output(name, 'float32', shape)
-    })
-
-    const zero = body.scalar(0)
-    body.outputAs('step_loss', nameOf(value), 'float32', [])
-    body.outputAs(
-      'step_correct',
-      loss === 'softmax-cross-entropy' ? nameOf(tf.sum(correctPerRow(outputs!, rows.targets))) : zero,
-      'float32',
-      [],
-    )
-    measured.push('losses', 'correct')
-    if (gradientNorms) {
-      body.outputAs('step_norm', normOf(body, measuredGradients), 'float32', [])
-      measured.push('norms')
-    }
-  })
-  body.prune()
-
-  const program = new Graph()
-  declareRows(program, net, loss, storage)
-  for (const { name, shape } of state) program.input(name, 'float32', shape)
-  hyper.forEach((name) => program.input(name, 'float32', []))
-  program.input('indexes', 'int32', ['steps', batch])
-  for (const name of scheduled) program.input(name, 'float32', ['steps'])
-  const scanned = ['indexes', ...scheduled, ...inputMasks(program, dropouts, 'mask', ['steps', batch])]
-  const results = program.ops(
-    'Scan',
-    [...state.map(({ name }) => name), ...scanned],
-    { num_scan_inputs: scanned.length, body: { graph: body } },
-    state.length + measured.length,
-  )
-  state.forEach(({ name, shape }, i) => program.outputAs(`next_${name}`, results[i]!, 'float32', shape))
-  measured.forEach((name, i) => program.outputAs(name, results[state.length + i]!, 'float32', ['steps']))
-  return program.encode()
-}
-
-/** The net's parameters in their order, out of the groups' states. */
-function readGroups(g: Graph, net: Net, groups: readonly WeightGroup[]): tf.Tensor[] {
-  const tensors = new Map<Parameter, tf.Tensor>()
-  groups.forEach(({ members, shape }, k) => {
-    const read =
-      shape.length === 1
-        ? splitParameters(g, members, `in_weights${k}`)
-        : [tensorOf(symbol(`in_weights${k}`, members[0]!.shape))]
-    members.forEach((member, i) => tensors.set(member, read[i]!))
-  })
-  return net.parameters.map((parameter) => tensors.get(parameter)!)
-}
-
-/** Gradients of the net's parameters, in their order, as one value for each group in the group's shape. */
-function joinByGroup(g: Graph, net: Net, groups: readonly WeightGroup[], gradients: readonly tf.Tensor[]): string[] {
-  return groups.map(({ members, shape }) => {
-    const own = members.map((member) => gradients[net.parameters.indexOf(member)]!)
-    return shape.length === 1 ? joinGradients(g, own) : nameOf(own[0]!)
-  })
-}
-
-/** The Euclidean norm over all groups. */
-function normOf(g: Graph, gradients: readonly string[]): string {
-  const squares = gradients.map((gradient) => g.op('ReduceSumSquare', [gradient], { keepdims: 0 }))
-  return g.op('Sqrt', [squares.reduce((a, b) => g.op('Add', [a, b]))])
-}
 
 /**
  * Inputs: features, targets, parameters, indexes `[chunks, rows]`, with `dropout` mask0… `[chunks, rows, …]`. Outputs

@@ -111,14 +111,36 @@ const pairOf = (value: number | readonly number[]): [number, number] =>
   typeof value === 'number' ? [value, value] : (value as [number, number])
 
 /** log softmax along the last axis, by log-sum-exp, twice differentiable. */
-export function logSoftmax(logits: tf.Tensor): tf.Tensor {
+function logSoftmax(logits: tf.Tensor): tf.Tensor {
   return tf.customGrad((...given) => {
     const [x, save] = given as unknown as [tf.Tensor, tf.GradSaveFunc]
     save([x])
-    const shifted = tf.sub(x, tf.max(x, -1, true))
-    const value = tf.sub(shifted, tf.log(tf.sum(tf.exp(shifted), -1, true)))
     const gradFunc = (dy: tf.Tensor, [saved]: tf.Tensor[]): tf.Tensor =>
       tf.sub(dy, tf.mul(tf.sum(dy, -1, true), tf.exp(logSoftmax(saved!))))
-    return { value, gradFunc }
+    return { value: logSoftmaxOf(x), gradFunc }
   })(logits)
+}
+
+function logSoftmaxOf(x: tf.Tensor): tf.Tensor {
+  if (tf.getKernel(tf.LogSoftmax, tf.getBackend()) !== undefined)
+    return tf.engine().runKernel(tf.LogSoftmax, { logits: x }, { axis: x.rank - 1 })
+  const shifted = tf.sub(x, tf.max(x, -1, true))
+  return tf.sub(shifted, tf.log(tf.sum(tf.exp(shifted), -1, true)))
+}
+
+/**
+ * −log softmax(logits) at the classes that `oneHot` marks, both `[batch, classes]`: of each row, `[batch]`, or summed
+ * over all. Its gradient is softmax − oneHot, and twice differentiable.
+ */
+export function crossEntropy(logits: tf.Tensor, oneHot: tf.Tensor, of: 'rows' | 'all'): tf.Tensor {
+  return tf.customGrad((...given) => {
+    const [x, marked, save] = given as unknown as [tf.Tensor, tf.Tensor, tf.GradSaveFunc]
+    save([x, marked])
+    const chosen = tf.mul(logSoftmaxOf(x), marked)
+    const gradFunc = (dy: tf.Tensor, [savedX, savedMarked]: tf.Tensor[]): tf.Tensor[] => [
+      tf.mul(tf.sub(tf.exp(logSoftmax(savedX!)), savedMarked!), tf.reshape(dy, [-1, 1])),
+      tf.zerosLike(savedMarked!),
+    ]
+    return { value: tf.mul(of === 'all' ? tf.sum(chosen) : tf.sum(chosen, -1), -1), gradFunc }
+  })(logits, oneHot)
 }

@@ -1,12 +1,12 @@
 import type { Net, Parameter } from './net.js'
 
 /**
- * Parameters that a training program keeps in one array: a large one by itself in its own shape, so that it is read and
- * updated where it lies; the small ones together as one vector, so that the optimiser's operations run once for all.
+ * Parameters that a training program keeps in one row of numbers, `[1, size]`: a large one by itself, so that it is read
+ * and updated where it lies; the small ones together, so that the optimiser's operations run once for all.
  */
 export interface WeightGroup {
   readonly members: readonly Parameter[]
-  readonly shape: readonly number[]
+  readonly size: number
 }
 
 /** From so many numbers on, copying a parameter out of a vector and back costs more than operations of its own. */
@@ -15,17 +15,15 @@ const largeParameter = 16_384
 export function weightGroups(net: Net): WeightGroup[] {
   const small = net.parameters.filter(({ size }) => size < largeParameter)
   const large = net.parameters.filter(({ size }) => size >= largeParameter)
-  const size = small.reduce((sum, parameter) => sum + parameter.size, 0)
-  return [
-    ...(small.length === 0 ? [] : [{ members: small, shape: [size] }]),
-    ...large.map((parameter) => ({ members: [parameter], shape: parameter.shape })),
-  ]
+  return [small, ...large.map((parameter) => [parameter])]
+    .filter((members) => members.length > 0)
+    .map((members) => ({ members, size: members.reduce((sum, { size }) => sum + size, 0) }))
 }
 
 /** A group's numbers out of the net's flat vector. */
-export function pick({ members }: WeightGroup, flat: Float32Array): Float32Array {
-  const picked = new Float32Array(members.reduce((sum, { size }) => sum + size, 0))
-  eachMember(members, ({ offset, size }, at) => picked.set(flat.subarray(offset, offset + size), at))
+export function pick({ members, size }: WeightGroup, flat: Float32Array): Float32Array {
+  const picked = new Float32Array(size)
+  eachMember(members, (member, at) => picked.set(flat.subarray(member.offset, member.offset + member.size), at))
   return picked
 }
 

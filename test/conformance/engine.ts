@@ -30,6 +30,10 @@ export const nets: Record<string, { net: Net; loss: Loss }> = {
     net: defineNet([7], [...[4, 9, 5].map((units) => dense(units, { leakyRelu: 0.1 })), dense(1)]),
     loss: 'mean-squared-error',
   },
+  'thin, of many features, relu': {
+    net: defineNet([20], [dense(6, 'relu'), dense(5, 'relu'), dense(4)]),
+    loss: 'softmax-cross-entropy',
+  },
   'dense sigmoid': { net: defineNet([7], [dense(9, 'sigmoid'), dense(4)]), loss: 'softmax-cross-entropy' },
   'softmax inside': {
     net: defineNet([7], [dense(9), { kind: 'activation', activation: 'softmax' }, dense(4)]),

@@ -78,9 +78,18 @@ describe('rows in shared memory', () => {
     ],
   )
 
+  const thin = defineNet(
+    [10],
+    [
+      { kind: 'dense', units: 6, activation: 'relu' },
+      { kind: 'dense', units: 1 },
+    ],
+  )
+
   it.each<[string, Net, Loss]>([
     ['images', classifier, 'softmax-cross-entropy'],
     ['vectors in float64', regression, 'mean-squared-error'],
+    ['vectors that get a constant more', thin, 'mean-squared-error'],
   ])('of %s that are 255ths are kept as bytes and give the very bits of the numbers', async (_, net, loss) => {
     const rows = imagesFor(net, loss)
     const asBytes = sharedRows(rows)

@@ -1,0 +1,146 @@
+import * as ort from 'onnxruntime-node'
+import { dropoutLayers, fillDropoutMask } from './dropout.js'
+import type { EpochResult, Training, TrainingOptions } from './engine.js'
+import { sizeOf } from './net.js'
+import { optimizerRules } from './optimizers.js'
+import { Pace } from './pace.js'
+import { stateNames } from './training-program.js'
+import type { TrainedNet } from './trained-net.js'
+import type { BatchSupply } from './training-batches.js'
+import { summarizeEpoch, type StepMeasurements } from './training.js'
+import { pick, place, weightGroups, type WeightGroup } from './weight-groups.js'
+
+type Measured = { readonly [K in keyof StepMeasurements]: number[] }
+
+/** What a step changes: the weights and the optimiser's slots, group by group, by name. */
+type State = Readonly<Record<string, ort.Tensor>>
+
+/** A training whose state stays in the arrays that its program reads and writes. */
+export class CompiledTraining implements Training {
+  #state: State
+  /** Where the next call writes; the two change places. New arrays each call would pile up faster than they are collected. */
+  #spare: State
+  #updates = 0
+  readonly #groups: readonly WeightGroup[]
+  readonly #fixed: Record<string, ort.Tensor>
+  readonly #pace = new Pace()
+
+  constructor(
+    private readonly options: TrainingOptions,
+    private readonly trained: TrainedNet,
+    private readonly supply: BatchSupply,
+    private readonly open: (batch: number) => Promise<ort.InferenceSession>,
+    private readonly close: () => void,
+  ) {
+    const { optimizer } = options
+    const parameters = trained.widen(options.parameters)
+    const rule = optimizerRules[optimizer.kind]
+    this.#groups = weightGroups(trained.net)
+    const state = (): State =>
+      Object.fromEntries(
+        this.#groups.flatMap((group, k) => {
+          const [weights, ...slots] = stateNames(k, rule.slots)
+          const values = pick(group, parameters)
+          const tensor = (data: Float32Array): ort.Tensor => new ort.Tensor('float32', data, [1, group.size])
+          const slot = (): ort.Tensor => tensor(new Float32Array(group.size).fill(rule.initial(optimizer)))
+          return [[weights!, tensor(values)], ...slots.map((name) => [name, slot()] as const)]
+        }),
+      )
+    this.#state = state()
+    this.#spare = state()
+    this.#fixed = { ...supply.fixed }
+    rule.hyperparameters(optimizer).forEach((value, i) => (this.#fixed[`hyper${i}`] = scalar(value)))
+  }
+
+  get updates(): number {
+    return this.#updates
+  }
+
+  parameters(): Float32Array {
+    const flat = new Float32Array(this.trained.net.parameterCount)
+    this.#groups.forEach((group, k) => place(group, this.#state[`weights${k}`]!.data as Float32Array, flat))
+    return this.trained.narrow(flat)
+  }
+
+  async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {
+    const { batch } = this.options
+    const whole = Math.floor(order.length / batch)
+    const rest = order.length - whole * batch
+    const parts: Measured = { losses: [], correct: [], norms: [], rows: [] }
+    for (let done = 0; done < whole;) {
+      const steps = this.#pace.next(whole - done)
+      await this.#steps(order.subarray(done * batch, (done + steps) * batch), steps, batch, parts, signal)
+      done += steps
+    }
+    // A partial last batch has a program of its own: shapes are fixed when a step is traced.
+    if (rest > 0) await this.#steps(order.subarray(whole * batch), 1, rest, parts, signal)
+    return summarizeEpoch(parts, this.options.loss)
+  }
+
+  async #steps(order: Int32Array, steps: number, batch: number, parts: Measured, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    const session = await this.open(batch)
+    const feeds = {
+      ...this.#fixed,
+      ...this.#state,
+      ...this.supply.batches(order, batch),
+      ...this.#scheduled(steps),
+      ...this.#masks(steps, batch),
+    }
+    const measured = { losses: null, correct: null, ...(this.options.gradientNorms === true ? { norms: null } : {}) }
+    const fetches = {
+      ...Object.fromEntries(Object.entries(this.#spare).map(([name, tensor]) => [`next_${name}`, tensor])),
+      ...measured,
+    }
+    const call = (): Promise<ort.InferenceSession.ReturnType> => session.run(feeds, fetches)
+    const result = batch === this.options.batch ? await this.#pace.time(steps, call) : await call()
+    ;[this.#state, this.#spare] = [this.#spare, this.#state]
+    this.#updates += steps
+    parts.losses.push(...(result['losses']!.data as Float32Array))
+    parts.correct.push(...(result['correct']!.data as Float32Array))
+    if (result['norms'] !== undefined) parts.norms.push(...(result['norms'].data as Float32Array))
+    for (let i = 0; i < steps; i++) parts.rows.push(batch)
+  }
+
+  #scheduled(steps: number): Record<string, ort.Tensor> {
+    const rule = optimizerRules[this.options.optimizer.kind]
+    const hyper = rule.hyperparameters(this.options.optimizer)
+    const perStep = Array.from({ length: steps }, (_, i) => rule.schedule(hyper, this.#updates + i + 1))
+    return Object.fromEntries(
+      perStep[0]!.map((_, k) => [
+        `schedule${k}`,
+        new ort.Tensor(
+          'float32',
+          Float32Array.from(perStep, (numbers) => numbers[k]!),
+          [steps, 1, 1],
+        ),
+      ]),
+    )
+  }
+
+  #masks(steps: number, batch: number): Record<string, ort.Tensor> {
+    const masks: Record<string, ort.Tensor> = {}
+    dropoutLayers(this.options.net).forEach((layer, i) => {
+      const size = batch * sizeOf(layer.shape)
+      const values = new Float32Array(steps * size)
+      for (let step = 0; step < steps; step++) {
+        fillDropoutMask(
+          values.subarray(step * size, (step + 1) * size),
+          layer,
+          this.options.dropoutSeed ?? 0,
+          this.#updates + step,
+        )
+      }
+      masks[`mask${i}`] = new ort.Tensor('float32', values, [steps, batch, ...layer.shape])
+    })
+    return masks
+  }
+
+  dispose(): void {
+    this.#state = {}
+    this.#spare = {}
+    this.close()
+  }
+}
+
+const scalar = (value: number): ort.Tensor => new ort.Tensor('float32', Float32Array.of(value), [1, 1])
