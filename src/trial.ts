@@ -94,6 +94,8 @@ export type TrialEvent =
       readonly attempt: number
       readonly atMs: number
       readonly outcome: Outcome
+      /** Its log, if that lies in no file. */
+      readonly log?: string
     }
   /** The attempt vanished (a crashed thread, a lost host): no outcome; the sweep decides on another attempt. */
   | {

@@ -125,6 +125,12 @@ export function commandExperiment(definition: CommandDefinition): Experiment {
   }
 }
 
+/** The axes of a command beside these: those that it has defaults for, and those that its words name. */
+export function axisNames({ argv, defaults }: CommandDefinition, given: readonly string[]): string[] {
+  const written = argv.flatMap((word) => [...word.matchAll(placeholder)].map((match) => match[1]!))
+  return [...new Set([...given, ...Object.keys(defaults), ...written])].filter((name) => name !== 'seed')
+}
+
 /**
  * The command with its axes: what the spec gives values, and what the words name.
  * @throws SpaceError when a word names an axis that has no value.
@@ -134,20 +140,16 @@ export function withAxes(
   values: Readonly<Record<string, readonly unknown[]>>,
   objective: Objective | undefined,
 ): CommandDefinition {
-  const { argv, defaults } = definition
-  const written = argv.flatMap((word) => [...word.matchAll(placeholder)].map((match) => match[1]!))
-  const names = [...new Set([...Object.keys(values), ...Object.keys(defaults), ...written])]
+  const { defaults } = definition
   const axes: Space = Object.fromEntries(
-    names
-      .filter((name) => name !== 'seed')
-      .map((name) => {
-        const given = [...(name in defaults ? [defaults[name]] : []), ...(values[name] ?? [])]
-        if (given.length === 0)
-          throw new SpaceError(`command: {${name}} has no values (name it under axes, or under defaults)`)
-        const isNumber = given.every((value) => value !== '' && Number.isFinite(Number(value)))
-        const doc = 'an argument of the program'
-        return [name, isNumber ? number({ default: Number(given[0]), doc }) : text({ default: String(given[0]), doc })]
-      }),
+    axisNames(definition, Object.keys(values)).map((name) => {
+      const given = [...(name in defaults ? [defaults[name]] : []), ...(values[name] ?? [])]
+      if (given.length === 0)
+        throw new SpaceError(`command: {${name}} has no values (name it under axes, or under defaults)`)
+      const isNumber = given.every((value) => value !== '' && Number.isFinite(Number(value)))
+      const doc = 'an argument of the program'
+      return [name, isNumber ? number({ default: Number(given[0]), doc }) : text({ default: String(given[0]), doc })]
+    }),
   )
   return { ...definition, axes, ...(objective === undefined ? {} : { objective }) }
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
-import { fileProblem, SpecError } from '../errors.js'
+import { fileProblem, SpecError, UnknownNameError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { OwnExperiment, OwnSource } from '../experiments/own.js'
 import { canonicalName, findExperiment, moduleFile } from '../experiments/registry.js'
@@ -37,7 +37,7 @@ export async function planSpec(
   store: Store,
   inProgram?: Experiment,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
-  const written = await settleOwn(applyOverrides(read, flags.set))
+  const written = await settleOwn(applyOverrides(read, flags.set), read)
   const experiment = inProgram ?? (await experimentFor(written))
   const spec: SweepSpec = {
     ...written,
@@ -50,12 +50,20 @@ export async function planSpec(
   return { plan: makePlan(experiment, spec, (name) => data.resolve(name).fingerprint), experiment }
 }
 
-/** The spec with all that a person's own experiment needs to be opened again from it alone. */
-export async function settleOwn(spec: SweepSpec): Promise<SweepSpec> {
+/**
+ * The spec with all that a person's own experiment needs to be opened again from it alone.
+ * @throws UnknownNameError for an axis of a command that neither it nor the spec as it was `read` names.
+ */
+export async function settleOwn(spec: SweepSpec, read = spec): Promise<SweepSpec> {
   if (spec.own?.kind !== 'command') return spec
-  const { withAxes } = await import('../experiments/command.js')
-  // What a program's axes are is known from the values they are given.
-  return { ...spec, own: { ...spec.own, command: withAxes(spec.own.command, valuesOf(spec), spec.objective) } }
+  const { axisNames, withAxes } = await import('../experiments/command.js')
+  // What a program's axes are is known from the values they are given; a slip of the hand must not make one.
+  const values = valuesOf(spec)
+  const known = axisNames(spec.own.command, Object.keys(valuesOf(read)))
+  const strange = Object.keys(values).find((name) => !known.includes(name))
+  if (strange !== undefined)
+    throw new UnknownNameError('axis', strange, known, known.length > 0 ? {} : { hint: 'name it in the file: axes' })
+  return { ...spec, own: { ...spec.own, command: withAxes(spec.own.command, values, spec.objective) } }
 }
 
 async function experimentFor({ own, experiment }: SweepSpec): Promise<Experiment> {

@@ -82,8 +82,12 @@ export async function openRemoteFor(
     // The threads of this process have written theirs already, whole.
     keepLog: async (trial, attempt, text) => {
       const file = sweep.logFile(trial, attempt)
-      await mkdir(dirname(file), { recursive: true })
-      await writeFile(file, text, { flag: 'wx' })
+      const write = (): Promise<void> => writeFile(file, text, { flag: 'wx' })
+      await write().catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+        await mkdir(dirname(file), { recursive: true })
+        await write()
+      })
     },
     ...(worker === undefined ? {} : { afterClose: () => worker.stop() }),
   })

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMainThread, MessageChannel, parentPort, threadId } from 'node:worker_threads'
 import { workerData } from 'piscina'
@@ -12,12 +12,14 @@ import { openStore } from '../store.js'
 import type { EngineName, TrialEvent, TrialId } from '../trial.js'
 import { runTrial, StopRequest } from './run-trial.js'
 import type { ClosingFlag, EventsMessage, PortMessage, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
+import { TrialLog } from './trial-log.js'
 
 if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
 const port = parentPort
 const {
   storeFolder,
   logsFolder,
+  logInMemoryMs = 0,
   datasets,
   experimentModules,
   own = [],
@@ -101,8 +103,8 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
   const controller = new AbortController()
   const running = { trial: trial.id, controller, proceed: undefined as (() => void) | undefined }
   current = running
+  const trialLog = new TrialLog(join(logsFolder, `${trial.id}.${attempt}.log`), systemClock, logInMemoryMs)
   const outbox = new Outbox(assignment.interactive)
-  const logFile = openSync(join(logsFolder, `${trial.id}.${attempt}.log`), 'a')
   try {
     await runTrial(assignment, {
       findExperiment: experimentOf,
@@ -115,8 +117,11 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       },
       putObject: (bytes) => store.putObject(bytes),
       readObject: (ref) => store.readObject(ref),
-      log: (line) => void writeSync(logFile, `${new Date(systemClock.now()).toISOString()} ${line}\n`),
-      emit: (event) => outbox.add(event),
+      log: (line) => trialLog.line(line),
+      emit: (event) => {
+        const { text } = trialLog
+        outbox.add(event.type === 'ended' && text !== undefined ? { ...event, log: text } : event)
+      },
       worker: `thread-${threadId}`,
       clock: systemClock,
       signal: controller.signal,
@@ -128,7 +133,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
     })
   } finally {
     outbox.flush()
-    closeSync(logFile)
+    trialLog.close()
     current = undefined
   }
 }

@@ -10,6 +10,11 @@ export interface ThreadData {
   readonly storeFolder: string
   /** Where log files go: `<logsFolder>/<trial>.<attempt>.log`. */
   readonly logsFolder: string
+  /**
+   * How long a trial runs before its log is written to a file; the log of one that ends earlier comes with its outcome.
+   * Default 0: written at once.
+   */
+  readonly logInMemoryMs?: number
   /** In shared memory. */
   readonly datasets: readonly Dataset[]
   /** Modules that default-export further experiments, as file URLs. */

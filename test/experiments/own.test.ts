@@ -84,6 +84,19 @@ describe("a person's own experiment", () => {
     expect(stderr).not.toMatch(/\n\s+at /)
   })
 
+  it.each([
+    ['axes: { lr: [1] }', /unknown axis: lrr\n.*did you mean lr\? known: lr, width/s],
+    ['', /unknown axis: lrr\n.*known: width/s],
+  ])('that is a command takes no axis which neither it nor its file names: %j', async (axes, message) => {
+    const cwd = folderWith({
+      'mine.yaml': `experiment: { command: 'echo {width}', defaults: { width: 3 } }\n${axes}\n`,
+    })
+    expect((await mlds(['plan', 'mine.yaml', '--set', 'width=4'], { cwd })).code).toBe(0)
+    const { code, stderr } = await mlds(['plan', 'mine.yaml', '--set', 'lrr=2'], { cwd })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(message)
+  })
+
   it('is made of its file and what that reaches by relative imports', () => {
     const folder = folderWith({
       'a.ts': "import { b } from './b.js'\nimport 'node:fs'\nimport x from 'mlds'\n",

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -9,8 +9,9 @@ import { backendSuite, Listener, toyAssignment } from '../conformance/backend.js
 const folder = mkdtempSync(join(tmpdir(), 'mlds-threads-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const open = async (workers: number): Promise<ThreadsBackend> =>
+const open = async (workers: number, logInMemoryMs = 0): Promise<ThreadsBackend> =>
   new ThreadsBackend({
+    logInMemoryMs,
     workers,
     clock: systemClock,
     heapMb: 64,
@@ -33,6 +34,22 @@ describe('the threads backend', () => {
       const log = readFileSync(join(folder, 'logs', `${assignment.trial.id}.2.log`), 'utf8')
       expect(log).toContain('behaving: fail')
       expect(log).toMatch(/failed: Error: it was asked to fail\n\s+at /)
+    } finally {
+      await backend.close()
+    }
+  })
+
+  it('hands over the log of a short trial with its outcome when logs may stay in memory', async () => {
+    const backend = await open(1, 600_000)
+    try {
+      const listener = new Listener(backend)
+      const assignment = toyAssignment({ behaviour: 'fail' }, { attempt: 3 })
+      await backend.start(assignment)
+      const ended = await listener.until((event) => event.type === 'ended')
+      const log = ended.type === 'ended' ? ended.log : undefined
+      expect(log).toContain('behaving: fail')
+      expect(log).toContain('failed: Error: it was asked to fail')
+      expect(existsSync(join(folder, 'logs', `${assignment.trial.id}.3.log`))).toBe(false)
     } finally {
       await backend.close()
     }

@@ -122,7 +122,7 @@ const dataset = z.object({
 export type DatasetMessage = z.infer<typeof dataset>
 const report = z.object({ step: z.number(), atMs: z.number(), metrics })
 
-/** Read before anything else of a trial's message: whether this worker may understand the rest. */
+/** Of a trial's message that is not understood: whether it is of another version. */
 export const envelope = z.object({ v: z.int() })
 
 const trialFacts = { v: version, codeVersion: name, maxAttempts: ordinal, datasets: z.array(dataset).max(100) }
@@ -130,6 +130,7 @@ export const trialMessage = z.object({ ...trialFacts, assignment })
 export type TrialMessage = z.infer<typeof trialMessage>
 /** An assignment too large for a message lies in the object store. */
 export const queuedTrial = z.union([trialMessage, z.object({ ...trialFacts, object: artifact })])
+export type QueuedTrial = z.infer<typeof queuedTrial>
 export const storedAssignment = z.object({ assignment })
 
 /**
@@ -270,6 +271,9 @@ export type LeaseMessage = z.infer<typeof leaseMessage>
 export const deadLetter = z.object({ stream: name, consumer: name, stream_seq: ordinal, deliveries: count })
 
 export function encode(message: object): string {
+  const text = JSON.stringify(message)
+  // No message of mlds holds a null: one stands for a number that JSON has not. To look at each value costs twice the time.
+  if (!text.includes('null')) return text
   return JSON.stringify(message, (_key, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   )

@@ -8,7 +8,12 @@ import type { ProgressMessage, ResultMessage, RunKey } from './protocol.js'
  * `superseded` by another worker that has it now; or `handed back` for another worker to begin again.
  */
 export type RunEnd =
-  | { readonly how: 'ended'; readonly outcome: ResultMessage['outcome']; readonly atMs: number }
+  | {
+      readonly how: 'ended'
+      readonly outcome: ResultMessage['outcome']
+      readonly atMs: number
+      readonly log: string | undefined
+    }
   | { readonly how: 'unfit'; readonly error: Error }
   | { readonly how: 'lost'; readonly reason: string }
   | { readonly how: 'dropped' }
@@ -44,7 +49,7 @@ export class Run {
     if (event.type === 'report') {
       this.reports.push({ step: event.step, atMs: event.atMs, metrics: event.metrics })
       this.#flush ??= setImmediate(() => this.#send())
-    } else if (event.type === 'ended') this.#end(endOf(event.outcome as ResultMessage['outcome'], event.atMs))
+    } else if (event.type === 'ended') this.#end(endOf(event))
     else if (event.type === 'lost') this.#end({ how: 'lost', reason: event.reason })
   }
 
@@ -85,7 +90,9 @@ export class Run {
 }
 
 /** An engine that does not load is no failure of the trial: another worker may have it. */
-function endOf(outcome: ResultMessage['outcome'], atMs: number): RunEnd {
-  if (outcome.state !== 'failed' || outcome.error.name !== EngineError.name) return { how: 'ended', outcome, atMs }
+function endOf(event: Extract<TrialEvent, { type: 'ended' }>): RunEnd {
+  const { atMs, log } = event
+  const outcome = event.outcome as ResultMessage['outcome']
+  if (outcome.state !== 'failed' || outcome.error.name !== EngineError.name) return { how: 'ended', outcome, atMs, log }
   return { how: 'unfit', error: new MldsError('ENGINE', outcome.error.message) }
 }

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -11,6 +10,7 @@ import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { ThreadsBackend } from '../threads.js'
+import { readEnd } from '../trial-log.js'
 import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from './attempts.js'
 import { Pull, pullMs, type Delivery } from './delivery.js'
 import { Outfit } from './outfit.js'
@@ -29,6 +29,7 @@ import {
   storedResult,
   type EventMessage,
   type OrderMessage,
+  type QueuedTrial,
   type ResultMessage,
   type RunKey,
   type TrialMessage,
@@ -85,6 +86,8 @@ export function workerName(): string {
 }
 
 const heartbeatMs = presenceMs / 3
+/** Logs of shorter trials come with their results alone. */
+const logInMemoryMs = 250
 
 /**
  * A worker: takes one trial per free slot, runs it on the thread pool, and commits its result. Returns when drained.
@@ -103,6 +106,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       ...(options.heapMb === undefined ? {} : { heapMb: options.heapMb }),
       storeFolder: store.folder,
       logsFolder: options.logsFolder ?? join(store.folder, 'worker-logs'),
+      logInMemoryMs,
       datasets: [],
       experimentModules: options.experimentModules,
       own: options.own ?? [],
@@ -268,17 +272,18 @@ class Worker {
   async #handle(message: Delivery): Promise<void> {
     const { leaseMs } = this.broker
     const key = runOf(message.subject)
-    const { text } = message
-    const { v } = decode(envelope, text) ?? {}
-    if (key === undefined || v === undefined) return this.#reject(message)
-    if (v !== protocolVersion)
+    const queued = decode(queuedTrial, message.text)
+    if (key === undefined || queued === undefined) {
+      const { v = protocolVersion } = decode(envelope, message.text) ?? {}
+      if (key === undefined || v === protocolVersion) return this.#reject(message)
       return this.#leave(message, key, new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`))
+    }
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
     if (this.#running.has(key.trial)) return message.nak(leaseMs / 3)
     if (await this.#isHalted(key.sweep)) return message.ack()
     const beat = new Heartbeat(message, leaseMs, this.options.clock, () => void this.#lookAgain(key))
     try {
-      const trial = await this.#read(text)
+      const trial = await this.#read(queued)
       if (trial === undefined || trial.assignment.trial.id !== key.trial) return this.#reject(message)
       let datasets: Dataset[]
       try {
@@ -297,10 +302,9 @@ class Worker {
     }
   }
 
-  /** The trial of a queued message; `undefined` for what is none. */
-  async #read(text: string): Promise<TrialMessage | undefined> {
-    const queued = decode(queuedTrial, text)
-    if (queued === undefined || !('object' in queued)) return queued
+  /** The trial of a queued message; `undefined` where what is stored of it is none. */
+  async #read(queued: QueuedTrial): Promise<TrialMessage | undefined> {
+    if (!('object' in queued)) return queued
     const { object, ...facts } = queued
     await fetchObject(this.broker.objects, this.options.store, object)
     const stored = decode(storedAssignment, new TextDecoder().decode(await this.options.store.readObject(object)))
@@ -353,7 +357,7 @@ class Worker {
             outcome: end.outcome,
             atMs: end.atMs,
             reports: run.reports,
-            ...this.#logOf(assignment),
+            ...this.#logOf(assignment, end.log),
           })
           return message.ack()
         case 'unfit':
@@ -383,10 +387,12 @@ class Worker {
     return (await jsm.direct.getMessage(names.results, { last_by_subj: names.result(key) })) !== null
   }
 
-  /** The end of what the trial wrote to its log; the beginning is on this worker's disk. */
-  #logOf({ trial, attempt }: Assignment): { log?: string } {
+  /** The end of what the trial wrote to its log; the beginning of a long one is on this worker's disk. */
+  #logOf({ trial, attempt }: Assignment, told: string | undefined): { log?: string } {
     // Read at once: a few lines cost less than the promises to read them would.
-    const text = readEnd(join(this.threads.logsFolder, `${trial.id}.${attempt}.log`), maxLogCharacters)
+    const text =
+      told?.slice(-maxLogCharacters) ??
+      readEnd(join(this.threads.logsFolder, `${trial.id}.${attempt}.log`), maxLogCharacters)
     return text === '' ? {} : { log: text }
   }
 
@@ -546,23 +552,5 @@ class Heartbeat {
 
   stop(): void {
     clearInterval(this.#timer)
-  }
-}
-
-/** The last bytes of a file as text; empty when it can't be read. */
-function readEnd(file: string, maxBytes: number): string {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, 'r')
-  } catch {
-    return ''
-  }
-  try {
-    const { size } = fstatSync(descriptor)
-    const bytes = Buffer.alloc(Math.min(size, maxBytes))
-    readSync(descriptor, bytes, 0, bytes.length, size - bytes.length)
-    return bytes.toString('utf8')
-  } finally {
-    closeSync(descriptor)
   }
 }
