@@ -19,7 +19,7 @@ const port = parentPort
 const {
   storeFolder,
   logsFolder,
-  logInMemoryMs = 0,
+  relayed = false,
   datasets,
   experimentModules,
   own = [],
@@ -63,6 +63,8 @@ inbox.on('message', (message: ToThread) => {
 inbox.unref()
 port.postMessage({ type: 'mlds-port', threadId, port: outlet } satisfies PortMessage, [outlet])
 
+/** Logs of shorter trials that are told of elsewhere come with their outcomes alone. */
+const relayedLogMs = 250
 const flushAfterMs = 50
 const flushAtCount = 256
 
@@ -81,7 +83,9 @@ class Outbox {
       this.immediate ||
       this.#events.length >= flushAtCount ||
       event.atMs - this.#flushedAtMs >= flushAfterMs
-    if (due) this.flush()
+    // With what follows at once, or else alone: until a beginning is told, its trial can't be stopped.
+    if (relayed && event.type === 'started') setImmediate(() => this.flush())
+    else if (due) this.flush()
     else this.#timer ??= setTimeout(() => this.flush(), flushAfterMs)
   }
 
@@ -103,7 +107,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
   const controller = new AbortController()
   const running = { trial: trial.id, controller, proceed: undefined as (() => void) | undefined }
   current = running
-  const trialLog = new TrialLog(join(logsFolder, `${trial.id}.${attempt}.log`), systemClock, logInMemoryMs)
+  const trialLog = new TrialLog(join(logsFolder, `${trial.id}.${attempt}.log`), systemClock, relayed ? relayedLogMs : 0)
   const outbox = new Outbox(assignment.interactive)
   try {
     await runTrial(assignment, {

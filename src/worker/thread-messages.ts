@@ -11,10 +11,10 @@ export interface ThreadData {
   /** Where log files go: `<logsFolder>/<trial>.<attempt>.log`. */
   readonly logsFolder: string
   /**
-   * How long a trial runs before its log is written to a file; the log of one that ends earlier comes with its outcome.
-   * Default 0: written at once.
+   * Whether these trials are told of elsewhere, by who had them sent here: that one begins is no news then, and the log of
+   * a short one comes with its outcome instead of a file. Default: no.
    */
-  readonly logInMemoryMs?: number
+  readonly relayed?: boolean
   /** In shared memory. */
   readonly datasets: readonly Dataset[]
   /** Modules that default-export further experiments, as file URLs. */

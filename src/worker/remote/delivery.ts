@@ -26,6 +26,11 @@ export class Delivery {
     this.message.respond('+ACK')
   }
 
+  /** The same, with a request for another trial that goes to `reply`: one message instead of two. */
+  ackAndRequest(request: string, reply: string): void {
+    this.message.respond(`+NXT ${request}`, { reply })
+  }
+
   /** Someone may have it again, after a while. */
   nak(delayMs = 0): void {
     // The server takes a delay that is no whole number of nanoseconds for none at all.
@@ -74,8 +79,8 @@ export class Pull {
     this.#subscription = nc.subscribe(`${this.#inbox}.*`, { callback })
   }
 
-  /** The next trial, or `undefined` when none came for a while. */
-  next(): Promise<Delivery | undefined> {
+  /** The next trial, or `undefined` when none came for a while; `done` is acknowledged by the way. */
+  next(done?: Delivery): Promise<Delivery | undefined> {
     return new Promise((resolve) => {
       // A server that was away has forgotten the request.
       const cancel = this.clock.after(pullMs + 1_000, () => this.#end?.())
@@ -84,7 +89,9 @@ export class Pull {
         cancel()
         resolve(delivery)
       }
-      this.broker.nc.publish(this.#subject, request, { reply: `${this.#inbox}.${++this.#count}` })
+      const reply = `${this.#inbox}.${++this.#count}`
+      if (done === undefined) this.broker.nc.publish(this.#subject, request, { reply })
+      else done.ackAndRequest(request, reply)
     })
   }
 

@@ -86,8 +86,6 @@ export function workerName(): string {
 }
 
 const heartbeatMs = presenceMs / 3
-/** Logs of shorter trials come with their results alone. */
-const logInMemoryMs = 250
 
 /**
  * A worker: takes one trial per free slot, runs it on the thread pool, and commits its result. Returns when drained.
@@ -106,7 +104,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       ...(options.heapMb === undefined ? {} : { heapMb: options.heapMb }),
       storeFolder: store.folder,
       logsFolder: options.logsFolder ?? join(store.folder, 'worker-logs'),
-      logInMemoryMs,
+      relayed: true,
       datasets: [],
       experimentModules: options.experimentModules,
       own: options.own ?? [],
@@ -253,23 +251,40 @@ class Worker {
 
   /** One slot: pull, run, commit, again. */
   async #serve(): Promise<void> {
-    const { drain, connection, clock, say } = this.options
+    const { drain, connection, clock } = this.options
     const pull = new Pull(this.broker, clock)
+    let done: Delivery | undefined
+    const acknowledge = (): void => {
+      done?.ack()
+      done = undefined
+    }
     try {
       while (!drain.aborted && !connection.isClosed()) {
+        // A slot that must wait asks for nothing yet.
+        if (this.#turnstile.closed) acknowledge()
         await this.#turnstile.opened()
-        const message = await pull.next()
+        const message = await pull.next(done)
+        done = undefined
         if (message === undefined) continue
         if (drain.aborted) message.nak(pullMs)
-        else await this.#handle(message).catch((error: Error) => say(`a trial could not be run: ${error.message}`))
+        else if (await this.#handle(message).catch((error: Error) => this.#failed(error))) done = message
       }
     } finally {
+      acknowledge()
       pull.close()
     }
   }
 
-  /** Reasons not to run a trial come first, each with its own answer to the server; then it runs. */
-  async #handle(message: Delivery): Promise<void> {
+  #failed(error: Error): boolean {
+    this.options.say(`a trial could not be run: ${error.message}`)
+    return false
+  }
+
+  /**
+   * Reasons not to run a trial come first, each with its own answer to the server; then it runs.
+   * @returns whether it is done, of which the server has yet to be told.
+   */
+  async #handle(message: Delivery): Promise<boolean> {
     const { leaseMs } = this.broker
     const key = runOf(message.subject)
     const queued = decode(queuedTrial, message.text)
@@ -279,8 +294,11 @@ class Worker {
       return this.#leave(message, key, new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`))
     }
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
-    if (this.#running.has(key.trial)) return message.nak(leaseMs / 3)
-    if (await this.#isHalted(key.sweep)) return message.ack()
+    if (this.#running.has(key.trial)) {
+      message.nak(leaseMs / 3)
+      return false
+    }
+    if (await this.#isHalted(key.sweep)) return true
     const beat = new Heartbeat(message, leaseMs, this.options.clock, () => void this.#lookAgain(key))
     try {
       const trial = await this.#read(queued)
@@ -293,7 +311,7 @@ class Worker {
       }
       const leave = await this.#turnstile.enter(await this.#isLastChance(message, key, trial))
       try {
-        await this.#attempt(message, key, trial, datasets)
+        return await this.#attempt(message, key, trial, datasets)
       } finally {
         leave()
       }
@@ -322,7 +340,8 @@ class Worker {
     return vanished > 0 && vanished === maxAttempts - 1
   }
 
-  async #attempt(message: Delivery, key: RunKey, trial: TrialMessage, datasets: readonly Dataset[]): Promise<void> {
+  /** @returns whether the trial is done here. */
+  async #attempt(message: Delivery, key: RunKey, trial: TrialMessage, datasets: readonly Dataset[]): Promise<boolean> {
     const { clock, name } = this.options
     const own = { worker: name, nonce: randomUUID(), startedAtMs: clock.now() }
     const mayBeFirst = message.count === 1
@@ -333,11 +352,11 @@ class Worker {
       const vanished = vanishedBefore(begun.exhausted)
       const outcome = { state: 'dead' as const, reason: `${vanished} attempts vanished with their workers${last}` }
       await this.#commit(key, { v: protocolVersion, ...own, attempt, atMs: clock.now(), reports: [], outcome })
-      return message.ack()
+      return true
     }
     const { attempt } = begun.message
     // Nobody can have committed what nobody had begun.
-    if (attempt > 1 && (await this.#hasResult(key))) return message.ack()
+    if (attempt > 1 && (await this.#hasResult(key))) return true
     const facts = { v: protocolVersion, ...own, attempt } as const
     const assignment = { ...trial.assignment, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
     const close = (standing: Parameters<typeof closeAttempt>[3], why: string): Promise<void> =>
@@ -359,22 +378,23 @@ class Worker {
             reports: run.reports,
             ...this.#logOf(assignment, end.log),
           })
-          return message.ack()
+          return true
         case 'unfit':
           this.#outfit.lack(assignment.engine, end.error)
           await close('handed back', end.error.message)
           return this.#leave(message, key, end.error)
         case 'dropped':
           await close('given up', 'its sweep gave it up')
-          return message.ack()
+          return true
         case 'superseded':
           // An acknowledgement, late as it is, would take the message from the worker that has it now.
-          return
+          return false
         case 'lost':
         case 'handed back':
           await close(end.how, end.reason)
           // Later than this worker's own open pulls last, which would catch it again.
-          return message.nak(end.how === 'lost' ? 0 : pullMs)
+          message.nak(end.how === 'lost' ? 0 : pullMs)
+          return false
       }
     } finally {
       this.#running.delete(key.trial)
@@ -423,9 +443,10 @@ class Worker {
   }
 
   /** Not a message of mlds: out of the queue, and counted. */
-  #reject(message: Delivery): void {
+  #reject(message: Delivery): false {
     this.#throwAway(message.subject)
     message.term()
+    return false
   }
 
   #throwAway(what: string): void {
@@ -433,13 +454,14 @@ class Worker {
   }
 
   /** Left to other workers, ever later, so that one that can't run a trial does not spin on it. */
-  #leave(message: Delivery, key: RunKey, error: Error): void {
+  #leave(message: Delivery, key: RunKey, error: Error): false {
     this.#tally.refused++
     const words = { name: error.name.slice(0, 200), message: error.message.slice(0, 2_000) }
     if (!this.#said.has(words.message)) this.options.say(`trials are left to other workers: ${words.message}`)
     this.#said.add(words.message)
     this.#publish(key, { type: 'refused', v: protocolVersion, worker: this.options.name, error: words })
     message.nak(Math.min(this.broker.leaseMs, 1_000 * message.count))
+    return false
   }
 
   #publish(key: RunKey, event: EventMessage): void {

@@ -18,17 +18,21 @@ describe.skipIf(!hasNats)('with a queue on a real server', () => {
 
   it('a slot gets one trial for each time it asks, and what it acknowledges leaves the queue', async () => {
     const broker = await lab.broker('one')
-    const [a, b] = ['000000000000000a', '000000000000000b']
-    for (const trial of [a, b]) await queue(broker, trial)
+    const [a, b, c] = ['000000000000000a', '000000000000000b', '000000000000000c']
+    for (const trial of [a, b, c]) await queue(broker, trial)
     const pull = slot(broker, systemClock)
     const first = (await pull.next())!
     expect([first.text, first.count]).toEqual([a, 1])
     const info = await broker.jsm.consumers.info(broker.names.trials, broker.names.durable)
-    expect([info.num_ack_pending, info.num_pending]).toEqual([1, 1])
+    expect([info.num_ack_pending, info.num_pending]).toEqual([1, 2])
     first.ack()
     const second = (await pull.next())!
     expect(second.subject).toBe(broker.names.trial(runKey(b)))
-    second.term()
+    const third = (await pull.next(second))!
+    expect(third.text).toBe(c)
+    const later = await broker.jsm.consumers.info(broker.names.trials, broker.names.durable)
+    expect([later.num_ack_pending, later.num_pending]).toEqual([1, 0])
+    third.term()
     await expect
       .poll(async () => (await broker.jsm.streams.info(broker.names.trials)).state.messages, { timeout: 20_000 })
       .toBe(0)
