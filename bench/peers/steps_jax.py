@@ -1,5 +1,7 @@
 """The same in JAX: one jitted scan over the steps of a call, on one thread; dense nets only."""
 import os, sys, time
+# XLA's thunks run on a pool of threads, one for each processor that the process may use, whatever the flags say.
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 import jax, jax.numpy as jnp
 
