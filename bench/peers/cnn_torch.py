@@ -5,7 +5,7 @@ from multiprocessing import get_context
 import numpy as np
 
 COUNTS = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
-ROWS, HELD, BATCH = 2000, 2000, 40
+ROWS, HELD, BATCH = 8000, 2000, 40
 
 def build(structure):
     from torch import nn
