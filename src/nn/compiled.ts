@@ -46,12 +46,14 @@ export class CompiledEngine implements Engine {
 
   async train(options: TrainingOptions): Promise<Training> {
     const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
-    // What descends on the gradient's norm differentiates it again, which a constant unit would take part in.
-    const trained = objective === 'loss' ? trainedNet(net) : asItIs(net)
+    // What descends on the gradient's norm differentiates it again, which a constant unit would take part in; and without
+    // an epsilon the unit's own weights, whose gradients are 0, would become 0/0.
+    const asGiven = objective !== 'loss' || ('epsilon' in optimizer && optimizer.epsilon === 0)
+    const trained = asGiven ? asItIs(net) : trainedNet(net)
     const supply = batchSupply(net, trained.net, options.rows)
     const own = new Map<number, Promise<ort.InferenceSession>>()
     const open = (batch: number): Promise<ort.InferenceSession> => {
-      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective, batches: supply.kind }
+      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective, asGiven, batches: supply.kind }
       const build = (): Uint8Array => buildTraining({ trained, ...shape })
       const numbers = batch * net.shapes.reduce((sum, layer) => sum + sizeOf(layer), 0)
       if (numbers <= keptNumbers) return this.#program(net, { program: 'training', ...shape }, build)

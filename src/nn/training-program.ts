@@ -38,8 +38,8 @@ export function stateNames(group: number, slots: number): string[] {
 
 /**
  * Inputs: weights and slots of each group (`stateNames`), hyper0…, schedule0… `[steps]`, mask0… `[steps, batch, …]`, and
- * features, targets and indexes `[steps, batch]`, or features and targets of each step. Outputs: the state after the last step, and per step losses,
- * correct, norms.
+ * features, targets and indexes `[steps, batch]`, or features and targets of each step, laid out. Outputs: the state after
+ * the last step, and per step losses, correct, norms.
  * @throws LoweringError naming the operation and layer that has no lowering.
  */
 export function buildTraining(training: TrainingShape): Uint8Array {

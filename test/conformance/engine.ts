@@ -188,14 +188,28 @@ export function engineSuite(
       if (loss === 'softmax-cross-entropy') expect(ours.correct).toEqual(theirs.correct)
     })
 
-    it.each(optimizerKinds)('updates by %s as the formula says, step by step', async (kind) => {
-      const { net, loss } = nets['dense tanh, squared error']!
+    it.each(
+      optimizerKinds.flatMap((kind) =>
+        ['dense tanh, squared error', 'deep and thin, leaky relu, squared error'].map((of) => [kind, of] as const),
+      ),
+    )('updates by %s as the formula says, step by step: %s', async (kind, of) => {
+      const { net, loss } = nets[of]!
       const [ours, theirs] = [
         await trainFifty(engine, net, loss, optimizerOf(kind)),
         await trainFifty(reference, net, loss, optimizerOf(kind)),
       ]
       expectClose(ours.losses, theirs.losses, 1e-4)
       expectClose(ours.parameters, theirs.parameters, 1e-3)
+    })
+
+    it('updates without an epsilon as the formula says: what has no gradient yet stays a number', async () => {
+      const { net, loss } = nets['deep and thin, leaky relu, squared error']!
+      for (const kind of ['adam', 'adagrad'] as const) {
+        const optimizer = { ...optimizerOf(kind), epsilon: 0 }
+        const ours = await trainFifty(engine, net, loss, optimizer)
+        expectClose(ours.losses, (await trainFifty(reference, net, loss, optimizer)).losses, 1e-4)
+        expect(ours.parameters.every(Number.isFinite)).toBe(true)
+      }
     })
 
     // A ReLU at exactly 0 has no derivative for differences to find; there tfjs's choice is the reference, above.
