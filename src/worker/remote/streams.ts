@@ -14,7 +14,8 @@ import {
 } from '@nats-io/jetstream'
 import { Objm, type ObjectStore } from '@nats-io/obj'
 import { Kvm, type KV } from '@nats-io/kv'
-import { nanos, PermissionViolationError, type NatsConnection } from '@nats-io/transport-node'
+import { nanos, PermissionViolationError, TimeoutError, type NatsConnection } from '@nats-io/transport-node'
+import { systemClock } from '../../clock.js'
 import { DataError, UnavailableError } from '../../errors.js'
 import type { Store } from '../../store.js'
 import type { ArtifactRef } from '../../trial.js'
@@ -65,7 +66,7 @@ export interface OrchestratorBroker extends Broker {
  * @throws UnavailableError when the server has no JetStream or does not allow it.
  */
 export function openBroker(nc: NatsConnection, names: Names, settings: BrokerSettings): Promise<OrchestratorBroker> {
-  return explained(() => makeBroker(nc, names, settings))
+  return explained(() => patiently(() => makeBroker(nc, names, settings)))
 }
 
 async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSettings): Promise<OrchestratorBroker> {
@@ -106,7 +107,7 @@ async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSett
  * @throws UnavailableError when the server has no JetStream or does not allow it.
  */
 export function joinBroker(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
-  return explained(() => findStreams(nc, names))
+  return explained(() => patiently(() => findStreams(nc, names)))
 }
 
 async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
@@ -187,6 +188,26 @@ export function consumerConfig(names: Names, leaseMs: number): Partial<ConsumerC
     max_deliver: maxDeliveries,
     max_ack_pending: fleetSlots,
     max_waiting: fleetSlots,
+  }
+}
+
+const mostTries = 6
+/** nats-server's error codes. */
+const [nameInUse, subjectsOverlap] = [10058, 10065]
+
+/**
+ * Done over where the server was slow, or where others made the same at the same moment, which it does not call by one
+ * name: what they made is found then.
+ */
+async function patiently<T>(act: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act()
+    } catch (error) {
+      const madeByOthers = error instanceof JetStreamApiError && [nameInUse, subjectsOverlap].includes(error.code)
+      if (tries === mostTries || !(madeByOthers || error instanceof TimeoutError)) throw error
+      await new Promise<void>((resolve) => void systemClock.after(100 * tries, resolve))
+    }
   }
 }
 

@@ -33,6 +33,16 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
     expect(listener.of(calm.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
   })
 
+  it('lets all make the streams of a new tenant who come at once', async () => {
+    for (let round = 0; round < 5; round++) {
+      const brokers = await Promise.all(Array.from({ length: 12 }, () => lab.broker(`rush-${round}`)))
+      const [first] = brokers
+      expect(await Promise.all(brokers.map(async ({ sweeps }) => (await sweeps.status()).bucket))).toEqual(
+        brokers.map(() => first!.names.sweeps),
+      )
+    }
+  })
+
   it('takes over a result that came while no orchestrator listened, without running the trial again', async () => {
     const worker = await lab.worker('adopt')
     const first = await lab.openBackend('adopt')
