@@ -110,9 +110,8 @@ function multipleOf(value: tf.TensorInfo, by: tf.TensorInfo): tf.TensorInfo | un
   const number = uniformValue(by)
   if (number === undefined || broadcast(value.shape, by.shape).join() !== value.shape.join()) return undefined
   if (number === 1) return value
-  const known = multiples.get(value.dataId)
-  const of = known?.of ?? value
-  const factor = number * (known?.factor ?? 1)
+  const { of, factor: known } = asMultiple(value)
+  const factor = number * known
   const values = constantValues(of)
   if (values !== undefined)
     return constant(
