@@ -19,8 +19,11 @@ import { Pace } from './pace.js'
 import { buildEvaluation, buildGradient, buildOutputs } from './programs.js'
 import { storeFeatures, storeRows } from './stored-rows.js'
 import { batchSupply } from './training-batches.js'
+import { buildStep } from './step-program.js'
+import { stateBytes, StepwiseTraining } from './stepwise-training.js'
 import { buildTraining } from './training-program.js'
 import { asItIs, trainedNet } from './trained-net.js'
+import { largestMemoryBytes, VectorMemories } from './vector-memory.js'
 
 /** Rows an evaluation takes at a time: enough for the matrix products to be efficient, little enough to fit a cache. */
 const evaluationRows = 250
@@ -32,6 +35,8 @@ const pointsPerCall = 64
 const keptPrograms = 6
 /** Nets of more parameters than these have their arrays planned one by one. */
 const plannedParameters = 100_000
+/** From so many parameters on, an update of our own spares more than a call for each step costs. */
+const stepwiseParameters = 120_000
 /** A training whose batch makes more numbers than these, over all layers (16 MB), has programs of its own and frees them. */
 const keptNumbers = 2 ** 22
 
@@ -43,27 +48,68 @@ export class CompiledEngine implements Engine {
   readonly name = 'compiled'
   /** Least recently used first. */
   readonly #programs = new Map<string, Promise<ort.InferenceSession>>()
+  readonly #memories = new VectorMemories()
+
+  /** `stepwiseFrom`: nets of so many parameters are trained a step a call. */
+  constructor(private readonly stepwiseFrom = stepwiseParameters) {}
 
   async train(options: TrainingOptions): Promise<Training> {
+    const { net, objective = 'loss' } = options
+    const stepwise =
+      objective === 'loss' && net.parameterCount >= this.stepwiseFrom && stateBytes(options) <= largestMemoryBytes
+    return stepwise ? this.#trainStepwise(options) : this.#trainInCalls(options)
+  }
+
+  /** Many steps a call. */
+  async #trainInCalls(options: TrainingOptions): Promise<Training> {
     const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
     // What descends on the gradient's norm differentiates it again, which a constant unit would take part in; and without
     // an epsilon the unit's own weights, whose gradients are 0, would become 0/0.
     const asGiven = objective !== 'loss' || ('epsilon' in optimizer && optimizer.epsilon === 0)
     const trained = asGiven ? asItIs(net) : trainedNet(net)
     const supply = batchSupply(net, trained.net, options.rows)
-    const own = new Map<number, Promise<ort.InferenceSession>>()
-    const open = (batch: number): Promise<ort.InferenceSession> => {
-      const shape = { loss, optimizer: optimizer.kind, batch, gradientNorms, objective, asGiven, batches: supply.kind }
-      const build = (): Uint8Array => buildTraining({ trained, ...shape })
-      const numbers = batch * net.shapes.reduce((sum, layer) => sum + sizeOf(layer), 0)
-      if (numbers <= keptNumbers) return this.#program(net, { program: 'training', ...shape }, build)
-      const session = own.get(batch) ?? compile(net, build)
-      own.set(batch, session)
-      return session
-    }
+    const shape = { loss, optimizer: optimizer.kind, gradientNorms, objective, asGiven, batches: supply.kind }
+    const { open, close } = this.#programsByBatch(net, { program: 'training', ...shape }, (batch) =>
+      buildTraining({ trained, batch, ...shape }),
+    )
     // Compiled now, so that what can't be lowered is said before anything has been trained.
     await open(options.batch)
-    return new CompiledTraining(options, trained, supply, open, () => own.forEach((session) => void release(session)))
+    return new CompiledTraining(options, trained, supply, open, close)
+  }
+
+  /** One step a call, and an update of our own. */
+  async #trainStepwise(options: TrainingOptions): Promise<Training> {
+    const { net, loss, gradientNorms = false } = options
+    const { storage, feeds } = storeRows(net, options.rows)
+    const shape = { loss, gradientNorms, storage }
+    const { open, close } = this.#programsByBatch(net, { program: 'step', ...shape }, (batch) =>
+      buildStep({ net, batch, ...shape }),
+    )
+    await open(options.batch)
+    const memory = this.#memories.take(stateBytes(options))
+    return new StepwiseTraining(options, memory, feeds, open, () => {
+      this.#memories.giveBack(memory)
+      close()
+    })
+  }
+
+  /** A training's programs, one for each size of a batch: kept, or its own where they take much memory. */
+  #programsByBatch(
+    net: Net,
+    identity: object,
+    build: (batch: number) => Uint8Array,
+  ): { open: (batch: number) => Promise<ort.InferenceSession>; close: () => void } {
+    const own = new Map<number, Promise<ort.InferenceSession>>()
+    const perRow = net.shapes.reduce((sum, layer) => sum + sizeOf(layer), 0)
+    return {
+      open: (batch) => {
+        if (batch * perRow <= keptNumbers) return this.#program(net, { ...identity, batch }, () => build(batch))
+        const session = own.get(batch) ?? compile(net, () => build(batch))
+        own.set(batch, session)
+        return session
+      },
+      close: () => own.forEach((session) => void release(session)),
+    }
   }
 
   async evaluate(options: MeasurementOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation> {
@@ -259,6 +305,12 @@ export class CompiledEngine implements Engine {
   }
 }
 
+/**
+ * Passes of the runtime's optimiser that make these programs slower: one folds a transposition into the product behind it,
+ * which then reads a large matrix across its rows; one lays images out in blocks, and back again between pools.
+ */
+const unwanted = ['GemmTransposeFusion', 'NchwcTransformer'].join(';')
+
 async function compile(net: Net, build: () => Uint8Array): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(build(), {
     intraOpNumThreads: 1,
@@ -266,6 +318,7 @@ async function compile(net: Net, build: () => Uint8Array): Promise<ort.Inference
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    extra: { optimization: { disable_specified_optimizers: unwanted } },
     // One block planned ahead for all of a step's arrays spares small nets a tenth of their time; of images and large nets
     // it is large, and taken beside the arrays that are not in the plan: twice the memory for nothing.
     enableMemPattern: !isOfImages(net) && net.parameterCount < plannedParameters,

@@ -67,6 +67,10 @@ function padImage(image: string, { padInfo: { top, left, bottom, right } }: Wind
 /** A window of so many pixels makes columns so much larger than the image that writing them costs more than it saves. */
 const largeWindow = 64
 const isLarge = ({ filterHeight, filterWidth }: Window): boolean => filterHeight * filterWidth >= largeWindow
+/** The same of a patch over all channels, where the columns are for one product alone. */
+const largePatch = 200
+const hasLargePatch = (window: Window): boolean =>
+  window.filterHeight * window.filterWidth * window.inChannels >= largePatch
 
 const convOptions = ({ padInfo, strideHeight, strideWidth }: Window) => ({
   strides: [strideHeight, strideWidth],
@@ -112,7 +116,7 @@ function filterGradientLarge(
 
 register('Conv2D', ({ x, filter }, attributes) => {
   const window = convWindow(x!.shape, filter!.shape, attributes as unknown as ConvAttributes)
-  if (isLarge(window)) return convolveLarge(x!, filter!, window)
+  if (isLarge(window) || hasLargePatch(window)) return convolveLarge(x!, filter!, window)
   const { batchSize, outHeight, outWidth, outChannels } = window
   const weights = graph().op('Reshape', [nameOf(filter!), integers([sizeOf(filter!.shape) / outChannels, outChannels])])
   const product = graph().op('Gemm', [weights, columns(x!, window)], { transA: 1 })

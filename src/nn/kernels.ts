@@ -368,7 +368,7 @@ function multiply(a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, trans
     batch.length === 0 && !transposeA && columns < thinUnits && inner < 2 * thinUnits && columns < rows
   const [left, right] = channelsFirst
     ? [operand(b, !transposeB), operand(a, !transposeA)]
-    : [operand(a, transposeA), operand(b, transposeB)]
+    : [turnedIfLarge(operand(a, transposeA), inner * rows), operand(b, transposeB)]
   if (batch.length === 0) return affineSymbol({ left, right, channelsFirst }, shape)
   return symbol(graph().op('Reshape', [gemm({ left, right }), graph().integers(shape)]), shape)
 }
@@ -421,6 +421,14 @@ function storedFor(tensor: tf.TensorInfo): [tf.TensorInfo, number] {
   if (above !== undefined) return [above, 1 / raise]
   const { of, factor } = asMultiple(tensor)
   return isChannelsFirst(of) ? [of, factor] : [tensor, 1]
+}
+
+/** From so many numbers on (256 KB), a left matrix is turned before a product: across its rows it would be read many times. */
+const turnedNumbers = 65_536
+
+function turnedIfLarge(operand: Operand, numbers: number): Operand {
+  if (!operand.transposed || numbers < turnedNumbers) return operand
+  return { ...operand, name: graph().op('Transpose', [operand.name], { perm: [1, 0] }), transposed: false }
 }
 
 function matrix(tensor: tf.TensorInfo): string {

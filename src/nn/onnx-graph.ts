@@ -80,6 +80,13 @@ export class Graph {
     this.#outputs.push(valueInfo(name, type, dims))
   }
 
+  /** Declares a list of one number as an output. */
+  outputList(name: string, value: string): void {
+    this.#nodes.push({ opType: 'SequenceConstruct', input: [value], output: [name], attribute: [] })
+    const elemType = valueInfo(name, 'float32', []).type
+    this.#outputs.push({ name, type: { sequenceType: { elemType } } })
+  }
+
   /** Declares an output under a name of its own, whatever the value is called inside. */
   outputAs(name: string, value: string, type: ElementType, dims: readonly Dimension[]): void {
     this.#nodes.push({ opType: 'Identity', input: [value], output: [name], attribute: [] })

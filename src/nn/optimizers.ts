@@ -1,10 +1,40 @@
 import type { Graph } from './onnx-graph.js'
 import type { OptimizerSpec } from './training.js'
 
+/** Operations on vectors and numbers, number by number: `V` stands for either, in a graph or in code. */
+export interface Arithmetic<V> {
+  add(a: V, b: V): V
+  sub(a: V, b: V): V
+  mul(a: V, b: V): V
+  div(a: V, b: V): V
+  max(a: V, b: V): V
+  abs(x: V): V
+  sqrt(x: V): V
+  /** a x + y, for a number a. */
+  axpy(a: V, x: V, y: V): V
+  one(): V
+}
+
+/** In a graph vectors are rows, `[1, n]`, and numbers `[1, 1]`. */
+export function graphArithmetic(g: Graph): Arithmetic<string> {
+  return {
+    add: (a, b) => g.op('Add', [a, b]),
+    sub: (a, b) => g.op('Sub', [a, b]),
+    mul: (a, b) => g.op('Mul', [a, b]),
+    div: (a, b) => g.op('Div', [a, b]),
+    max: (a, b) => g.op('Max', [a, b]),
+    abs: (x) => g.op('Abs', [x]),
+    sqrt: (x) => g.op('Sqrt', [x]),
+    // In one pass: a product of matrices whose inner dimension is one.
+    axpy: (a, x, y) => g.op('Gemm', [a, x, y]),
+    one: () => g.scalar(1),
+  }
+}
+
 /**
- * One optimiser step over a whole flat vector. Each kind is written twice, as graph operations for the compiled
- * engine and as a loop for the others; the contract suite holds the two, and tfjs's formulas, against each other.
- * In graphs vectors are rows, `[1, n]`, and numbers `[1, 1]`.
+ * One optimiser step over a whole flat vector. Each kind is written twice, as operations that the compiled engine makes
+ * a graph or code of and as a loop for the others; the contract suite holds them, and tfjs's formulas, against each
+ * other.
  */
 interface Rule {
   /** How many vectors of the parameters' length it keeps between steps. */
@@ -15,17 +45,17 @@ interface Rule {
   hyperparameters(spec: OptimizerSpec): readonly number[]
   /** Numbers that change with the update, counted from 1: programs take one of each per step. */
   schedule(hyper: readonly number[], update: number): readonly number[]
-  /** Returns the new parameters and slots. */
-  lower(
-    g: Graph,
-    names: {
-      parameters: string
-      gradient: string
-      slots: readonly string[]
-      hyper: readonly string[]
-      scheduled: readonly string[]
+  /** The new parameters and slots. */
+  update<V>(
+    on: Arithmetic<V>,
+    of: {
+      readonly parameters: V
+      readonly gradient: V
+      readonly slots: readonly V[]
+      readonly hyper: readonly V[]
+      readonly scheduled: readonly V[]
     },
-  ): { parameters: string; slots: string[] }
+  ): { parameters: V; slots: V[] }
   apply(
     parameters: Float32Array,
     gradient: Float32Array,
@@ -45,17 +75,14 @@ const adamDefaults = (spec: Spec<'adam'> | Spec<'adamax'>): number[] => [
 
 const unscheduled = (): readonly number[] => []
 
-/** a x + y, for a number a, in one pass: a product of matrices whose inner dimension is one. */
-const axpy = (g: Graph, a: string, x: string, y: string): string => g.op('Gemm', [a, x, y])
-
 /** p ← p − η g */
 const sgd: Rule = {
   slots: 0,
   initial: () => 0,
   hyperparameters: ({ learningRate }) => [-learningRate],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, hyper: [step] }) {
-    return { parameters: axpy(g, step!, gradient, parameters), slots: [] }
+  update(on, { parameters, gradient, hyper: [step] }) {
+    return { parameters: on.axpy(step!, gradient, parameters), slots: [] }
   },
   apply(parameters, gradient, _, __, [step]) {
     for (let i = 0; i < parameters.length; i++) parameters[i]! += step! * gradient[i]!
@@ -68,9 +95,9 @@ const momentum: Rule = {
   initial: () => 0,
   hyperparameters: (spec) => [-spec.learningRate, (spec as Spec<'momentum'>).momentum ?? 0.9],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, slots: [velocity], hyper: [step, mu] }) {
-    const next = axpy(g, mu!, velocity!, g.op('Mul', [gradient, step!]))
-    return { parameters: g.op('Add', [parameters, next]), slots: [next] }
+  update(on, { parameters, gradient, slots: [velocity], hyper: [step, mu] }) {
+    const next = on.axpy(mu!, velocity!, on.mul(gradient, step!))
+    return { parameters: on.add(parameters, next), slots: [next] }
   },
   apply(parameters, gradient, [velocity], _, [step, mu]) {
     for (let i = 0; i < parameters.length; i++) {
@@ -96,11 +123,11 @@ const adam: Rule = {
     const c2 = Math.sqrt((1 - beta2!) / (1 - beta2! ** update))
     return [(step! * c1) / c2, epsilon! / c2]
   },
-  lower(g, { parameters, gradient, slots: [first, second], hyper: [, beta1, beta2], scheduled: [scale, epsilon] }) {
-    const m = axpy(g, beta1!, first!, gradient)
-    const v = axpy(g, beta2!, second!, g.op('Mul', [gradient, gradient]))
-    const direction = g.op('Div', [m, g.op('Add', [g.op('Sqrt', [v]), epsilon!])])
-    return { parameters: axpy(g, scale!, direction, parameters), slots: [m, v] }
+  update(on, { parameters, gradient, slots: [first, second], hyper: [, beta1, beta2], scheduled: [scale, epsilon] }) {
+    const m = on.axpy(beta1!, first!, gradient)
+    const v = on.axpy(beta2!, second!, on.mul(gradient, gradient))
+    const direction = on.div(m, on.add(on.sqrt(v), epsilon!))
+    return { parameters: on.axpy(scale!, direction, parameters), slots: [m, v] }
   },
   apply(parameters, gradient, [m, v], step, hyper) {
     const [, beta1, beta2] = hyper
@@ -119,11 +146,11 @@ const adamax: Rule = {
   initial: () => 0,
   hyperparameters: (spec) => adamDefaults(spec as Spec<'adamax'>),
   schedule: ([step, beta1], update) => [(step! * (1 - beta1!)) / (1 - beta1! ** update)],
-  lower(g, { parameters, gradient, slots: [first, norm], hyper: [, beta1, beta2, epsilon], scheduled: [scale] }) {
-    const m = axpy(g, beta1!, first!, gradient)
-    const u = g.op('Max', [g.op('Mul', [norm!, beta2!]), g.op('Abs', [gradient])])
-    const direction = g.op('Div', [m, g.op('Add', [u, epsilon!])])
-    return { parameters: axpy(g, scale!, direction, parameters), slots: [m, u] }
+  update(on, { parameters, gradient, slots: [first, norm], hyper: [, beta1, beta2, epsilon], scheduled: [scale] }) {
+    const m = on.axpy(beta1!, first!, gradient)
+    const u = on.max(on.mul(norm!, beta2!), on.abs(gradient))
+    const direction = on.div(m, on.add(u, epsilon!))
+    return { parameters: on.axpy(scale!, direction, parameters), slots: [m, u] }
   },
   apply(parameters, gradient, [m, u], step, hyper) {
     const [, beta1, beta2, epsilon] = hyper
@@ -142,10 +169,10 @@ const adagrad: Rule = {
   initial: (spec) => (spec as Spec<'adagrad'>).initialAccumulator ?? 0.1,
   hyperparameters: (spec) => [-spec.learningRate, (spec as Spec<'adagrad'>).epsilon ?? 1e-7],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, slots: [sum], hyper: [step, epsilon] }) {
-    const a = g.op('Add', [sum!, g.op('Mul', [gradient, gradient])])
-    const direction = g.op('Div', [gradient, g.op('Add', [g.op('Sqrt', [a]), epsilon!])])
-    return { parameters: axpy(g, step!, direction, parameters), slots: [a] }
+  update(on, { parameters, gradient, slots: [sum], hyper: [step, epsilon] }) {
+    const a = on.add(sum!, on.mul(gradient, gradient))
+    const direction = on.div(gradient, on.add(on.sqrt(a), epsilon!))
+    return { parameters: on.axpy(step!, direction, parameters), slots: [a] }
   },
   apply(parameters, gradient, [a], _, [step, epsilon]) {
     for (let i = 0; i < parameters.length; i++) {
@@ -165,11 +192,11 @@ const rmsprop: Rule = {
     (spec as Spec<'rmsprop'>).epsilon ?? 1e-7,
   ],
   schedule: unscheduled,
-  lower(g, { parameters, gradient, slots: [mean], hyper: [step, decay, epsilon] }) {
-    const fresh = g.op('Mul', [g.op('Mul', [gradient, gradient]), g.op('Sub', [g.scalar(1), decay!])])
-    const v = axpy(g, decay!, mean!, fresh)
-    const direction = g.op('Div', [gradient, g.op('Add', [g.op('Sqrt', [v]), epsilon!])])
-    return { parameters: axpy(g, step!, direction, parameters), slots: [v] }
+  update(on, { parameters, gradient, slots: [mean], hyper: [step, decay, epsilon] }) {
+    const fresh = on.mul(on.mul(gradient, gradient), on.sub(on.one(), decay!))
+    const v = on.axpy(decay!, mean!, fresh)
+    const direction = on.div(gradient, on.add(on.sqrt(v), epsilon!))
+    return { parameters: on.axpy(step!, direction, parameters), slots: [v] }
   },
   apply(parameters, gradient, [v], _, [step, decay, epsilon]) {
     for (let i = 0; i < parameters.length; i++) {

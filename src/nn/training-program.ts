@@ -4,7 +4,7 @@ import { dropoutLayers } from './dropout.js'
 import { asMultiple } from './kernels.js'
 import type { Net, Parameter } from './net.js'
 import { Graph } from './onnx-graph.js'
-import { optimizerRules } from './optimizers.js'
+import { graphArithmetic, optimizerRules } from './optimizers.js'
 import {
   declareRows,
   gatherBatch,
@@ -93,7 +93,7 @@ export function buildTraining(training: TrainingShape): Uint8Array {
     measuredGradients ??= gradients
     groups.forEach(({ size }, k) => {
       const [weights, ...slots] = stateNames(k, rule.slots).map((name) => `in_${name}`)
-      const next = rule.lower(body, {
+      const next = rule.update(graphArithmetic(body), {
         parameters: weights!,
         gradient: gradients[k]!,
         slots,
@@ -196,7 +196,7 @@ function keepMasked(g: Graph, group: WeightGroup, row: string, mask: Float32Arra
 }
 
 /** The Euclidean norm over all groups. */
-function normOf(g: Graph, gradients: readonly string[]): string {
+export function normOf(g: Graph, gradients: readonly string[]): string {
   const squares = gradients.map((gradient) => g.op('ReduceSumSquare', [gradient], { keepdims: 0 }))
   return g.op('Sqrt', [squares.reduce((a, b) => g.op('Add', [a, b]))])
 }
