@@ -1,6 +1,6 @@
 import { createEngine } from '../src/nn/create-engine.js'
 import type { Engine } from '../src/nn/engine.js'
-import { initialize } from '../src/nn/net.js'
+import { initialize, sizeOf } from '../src/nn/net.js'
 import { Random } from '../src/seed.js'
 import { round, show, summarize, table } from './measure.js'
 import { works, type Work } from './nets.js'
@@ -17,9 +17,14 @@ const nodeRounds = 5
 async function prepare(engine: Engine, { net, loss, optimizer, batch, steps }: Work): Promise<() => Promise<number>> {
   const rows = batch * steps
   const random = new Random(0)
-  const features = Float32Array.from({ length: rows * net.inputShape.reduce((a, b) => a * b, 1) }, () =>
-    random.uniform(),
-  )
+  const size = rows * sizeOf(net.inputShape)
+  let features = Float32Array.from({ length: size }, () => random.uniform())
+  // Images as the experiments have them: in shared memory, each number a 255th.
+  if (net.inputShape.length === 3) {
+    const pixels = new Float32Array(new SharedArrayBuffer(4 * size))
+    pixels.set(features.map((x) => Math.round(255 * x) / 255))
+    features = pixels
+  }
   const targets =
     loss === 'softmax-cross-entropy'
       ? Int32Array.from({ length: rows }, (_, i) => i % 10)

@@ -16,15 +16,16 @@ const dense = (units: number, activation?: Activation): Layer => ({
   units,
   ...(activation === undefined ? {} : { activation }),
 })
-const mlp = (inputs: number, hidden: readonly number[], outputs: number, activation: Activation): Net =>
-  defineNet([inputs], [...hidden.map((units) => dense(units, activation)), dense(outputs)])
+/** Of images, as the experiments have them. */
+const ofImages = (hidden: readonly number[], activation: Activation): Net =>
+  defineNet([28, 28, 1], [{ kind: 'flatten' }, ...hidden.map((units) => dense(units, activation)), dense(10)])
 const conv = (filters: number, size: number): Layer => ({ kind: 'conv2d', filters, size, bias: false })
 const pool = (size: number): Layer => ({ kind: 'max-pool', size })
 const adam: OptimizerSpec = { kind: 'adam', learningRate: 1e-3 }
 const adagrad: OptimizerSpec = { kind: 'adagrad', learningRate: 0.01, initialAccumulator: 0 }
 
 const regression = (hidden: readonly number[], batch: number, steps: number): Work => ({
-  net: mlp(1, hidden, 1, { leakyRelu: 0.1 }),
+  net: defineNet([1], [...hidden.map((units) => dense(units, { leakyRelu: 0.1 })), dense(1)]),
   loss: 'mean-squared-error',
   optimizer: adam,
   batch,
@@ -38,16 +39,16 @@ const digits = (net: Net, batch: number, steps: number, optimizer: OptimizerSpec
   steps,
 })
 const image = (layers: readonly Layer[]): Net => defineNet([28, 28, 1], [...layers, dense(10)])
-const params = (u: number, steps: number): Work => digits(mlp(784, [10, u, u, u], 10, 'relu'), 100, steps, adagrad)
+const params = (u: number, steps: number): Work => digits(ofImages([10, u, u, u], 'relu'), 100, steps, adagrad)
 
 export const works: Readonly<Record<string, Work>> = {
   m1: regression([5, ...new Array<number>(11).fill(10), 5, 4], 300, 33),
   m2: regression([4, 9, 16, 25, 16, 9, 4], 300, 33),
   m4: regression([417], 300, 33),
   grad411: regression([4, 9, 16, 9, 4], 200, 50),
-  shuffled: digits(mlp(784, [256], 10, 'relu'), 100, 40),
-  inter: digits(mlp(784, [256, 256], 10, { leakyRelu: 0.2 }), 100, 40),
-  inter1000: digits(mlp(784, [256, 256], 10, { leakyRelu: 0.2 }), 1000, 4),
+  shuffled: digits(ofImages([256], 'relu'), 100, 40),
+  inter: digits(ofImages([256, 256], { leakyRelu: 0.2 }), 100, 40),
+  inter1000: digits(ofImages([256, 256], { leakyRelu: 0.2 }), 1000, 4),
   p2: params(2, 75),
   p100: params(100, 75),
   p840: params(840, 10),

@@ -5,7 +5,7 @@ import './kernels.js'
 import './image-kernels.js'
 import { applyNet, correctPerRow, lossPerRow, type ApplyOptions } from './apply.js'
 import { dropoutLayers, type DropoutLayer } from './dropout.js'
-import type { Net, Parameter } from './net.js'
+import { sizeOf, type Net, type Parameter } from './net.js'
 import { elementTypes, Graph, type ElementType } from './onnx-graph.js'
 import { nameOf, symbol, tensorOf, trace, tracer } from './tracing.js'
 import type { Loss } from './training.js'
@@ -74,14 +74,17 @@ export function gatherFeatures(g: Graph, net: Net, storage: FeatureStorage, inde
   // Divided as float32, the quotient is the very number that the set holds.
   const features =
     storage === 'pixels' ? g.op('Div', [g.op('Cast', [stored], { to: elementTypes.float32 }), g.scalar(255)]) : stored
-  return tensorOf(symbol(widened(g, features), [rows, ...net.inputShape]))
+  const shaped =
+    net.inputShape.length === 1 ? features : g.op('Reshape', [features, g.integers([rows, ...net.inputShape])])
+  return tensorOf(symbol(widened(g, shaped), [rows, ...net.inputShape]))
 }
 
 const widened = (g: Graph, values: string): string =>
   tracer.floatType === 'float64' ? g.op('Cast', [values], { to: elementTypes.float64 }) : values
 
+/** Rows as rows, whatever their shape: of images of one channel the runtime divides each number by itself. */
 export function declareRows(g: Graph, net: Net, loss: Loss | undefined, storage: FeatureStorage): void {
-  g.input('features', storage === 'pixels' ? 'uint8' : 'float32', ['rows', ...net.inputShape])
+  g.input('features', storage === 'pixels' ? 'uint8' : 'float32', ['rows', sizeOf(net.inputShape)])
   if (loss !== undefined) g.input('targets', targetType(loss), ['rows', ...targetShape(net, loss)])
 }
 

@@ -24,7 +24,8 @@ export function storeRows(net: Net, { features, targets }: Rows): StoredRows {
 }
 
 export function storeFeatures(net: Net, features: Float32Array): StoredRows {
-  const dims = [features.length / sizeOf(net.inputShape), ...net.inputShape]
+  const size = sizeOf(net.inputShape)
+  const dims = [features.length / size, size]
   // What is not shared is its owner's, who may change it between two calls.
   const own = isShared(features) ? copyOf(features, (values) => asPixels(values) ?? values.slice()) : features
   return own instanceof Uint8Array

@@ -22,14 +22,14 @@ type Dense = Extract<Layer, { kind: 'dense' }>
  */
 export function trainedNet(net: Net): TrainedNet {
   if (!takesConstantUnit(net.layers)) return asItIs(net)
-  const last = net.layers.length - 1
-  const [features] = net.inputShape as [number]
   const padded = isLaidOut(net)
+  const firstDense = net.layers.findIndex(({ kind }) => kind === 'dense')
   const wide = defineNet(
-    [padded ? features + 1 : features],
+    padded ? [net.inputShape[0]! + 1] : net.inputShape,
     net.layers.map((layer, i): Layer => {
-      const { units, ...rest } = layer as Dense
-      return { ...rest, units: i === last ? units : units + 1, ...(i === 0 && !padded ? {} : { bias: false }) }
+      if (layer.kind !== 'dense') return layer
+      const units = i === net.layers.length - 1 ? layer.units : layer.units + 1
+      return { ...layer, units, ...(i === firstDense && !padded ? {} : { bias: false }) }
     }),
   )
   const { places, ones } = layOut(net, wide)
@@ -55,7 +55,9 @@ export const asItIs = (net: Net): TrainedNet => ({
   narrow: (widened) => widened,
 })
 
-function takesConstantUnit(layers: readonly Layer[]): boolean {
+function takesConstantUnit([first, ...others]: readonly Layer[]): boolean {
+  // Images are only read as rows, which changes nothing.
+  const layers = first?.kind === 'flatten' ? others : [first!, ...others]
   const hidden = layers.slice(0, -1)
   return (
     hidden.length > 0 &&
@@ -72,7 +74,8 @@ function layOut(net: Net, wide: Net): { places: Int32Array; ones: number[] } {
   const places = new Int32Array(net.parameterCount)
   const ones: number[] = []
   const last = net.layers.length - 1
-  net.layers.forEach((_, layer) => {
+  net.layers.forEach(({ kind }, layer) => {
+    if (kind !== 'dense') return
     const [kernel, bias] = net.parameters.filter((parameter) => parameter.layer === layer)
     const [wideKernel, wideBias] = wide.parameters.filter((parameter) => parameter.layer === layer)
     const [inputs, units] = kernel!.shape as [number, number]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createEngine } from '../../src/nn/create-engine.js'
-import { defineNet, initialize, type Activation, type Layer, type Net } from '../../src/nn/net.js'
+import { defineNet, initialize, sizeOf, type Activation, type Layer, type Net } from '../../src/nn/net.js'
 import { trainedNet } from '../../src/nn/trained-net.js'
 import { Random } from '../../src/seed.js'
 
@@ -14,6 +14,7 @@ const leaky: Activation = { leakyRelu: 0.1 }
 
 const widened: Record<string, Net> = {
   'few features, which get the constant as one more': defineNet([2], [dense(5, leaky), dense(3, 'relu'), dense(4)]),
+  'images read as rows': defineNet([3, 2, 1], [{ kind: 'flatten' }, dense(5, 'relu'), dense(6), dense(2)]),
   'many features, where the first bias makes the constant': defineNet([20], [dense(5, 'relu'), dense(6), dense(2)]),
 }
 const unchanged: Record<string, Net> = {
@@ -30,9 +31,9 @@ describe('the net that a training program computes', () => {
     const trained = trainedNet(net)
     const parameters = initialize(net, 1)
     const random = new Random(2)
-    const inputs = net.inputShape[0]!
+    const inputs = sizeOf(net.inputShape)
     const rows = Array.from({ length: 7 }, () => Array.from({ length: inputs }, () => random.normal()))
-    const more = trained.net.inputShape[0]! - inputs
+    const more = sizeOf(trained.net.inputShape) - inputs
     const wideRows = rows.map((row) => [...row, ...new Array<number>(more).fill(1)])
     const ours = await engine.outputs(trained.net, Float32Array.from(wideRows.flat()), trained.widen(parameters))
     const theirs = await engine.outputs(net, Float32Array.from(rows.flat()), parameters)
