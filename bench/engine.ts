@@ -18,7 +18,7 @@ async function prepare(engine: Engine, { net, loss, optimizer, batch, steps }: W
   const rows = batch * steps
   const random = new Random(0)
   const size = rows * sizeOf(net.inputShape)
-  let features = Float32Array.from({ length: size }, () => random.uniform())
+  let features: Float32Array = Float32Array.from({ length: size }, () => random.uniform())
   // Images as the experiments have them: in shared memory, each number a 255th.
   if (net.inputShape.length === 3) {
     const pixels = new Float32Array(new SharedArrayBuffer(4 * size))
