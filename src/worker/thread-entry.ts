@@ -11,7 +11,7 @@ import type { Engine } from '../nn/engine.js'
 import { openStore } from '../store.js'
 import type { EngineName, TrialEvent, TrialId } from '../trial.js'
 import { runTrial, StopRequest } from './run-trial.js'
-import type { ClosingFlag, EventsMessage, PortMessage, TaskResult, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
+import type { ClosingFlag, EventsMessage, PortMessage, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
 import { TrialLog } from './trial-log.js'
 
 if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
@@ -71,7 +71,6 @@ const flushAtCount = 256
 /** Events on their way to the main thread: gathered, since a message each would cost more than a small trial. */
 class Outbox {
   #events: TrialEvent[] = []
-  #posted = false
   #flushedAtMs = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -86,7 +85,6 @@ class Outbox {
       event.atMs - this.#flushedAtMs >= flushAfterMs
     // With what follows at once, or else alone: until a beginning is told, its trial can't be stopped.
     if (relayed && event.type === 'started') setImmediate(() => this.flush())
-    else if (event.type === 'ended') return
     else if (due) this.flush()
     else this.#timer ??= setTimeout(() => this.flush(), flushAfterMs)
   }
@@ -95,30 +93,15 @@ class Outbox {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#events.length === 0) return
-    port.postMessage(this.#take())
-    this.#posted = true
-    this.#flushedAtMs = systemClock.now()
-  }
-
-  /**
-   * The end of a trial: what there is of one that was too short to be told of before, to go the way of its task's result
-   * and spare a message. Otherwise it follows what was posted, since two ways keep no order between them.
-   */
-  end(): EventsMessage | undefined {
-    if (this.#posted) this.flush()
-    clearTimeout(this.#timer)
-    return this.#events.length === 0 ? undefined : this.#take()
-  }
-
-  #take(): EventsMessage {
-    const events = this.#events
+    const message: EventsMessage = { type: 'mlds-events', threadId, events: this.#events }
+    port.postMessage(message)
     this.#events = []
-    return { type: 'mlds-events', threadId, events }
+    this.#flushedAtMs = systemClock.now()
   }
 }
 
-/** Runs one attempt; resolves with its events, or after the last of them was posted. */
-export default async function runTask(assignment: ThreadTask): Promise<TaskResult> {
+/** Runs one attempt; resolves after its last event was posted. */
+export default async function runTask(assignment: ThreadTask): Promise<void> {
   if (Atomics.load(closing, 0) === 1) return
   const { trial, attempt } = assignment
   const controller = new AbortController()
@@ -153,8 +136,8 @@ export default async function runTask(assignment: ThreadTask): Promise<TaskResul
         }),
     })
   } finally {
+    outbox.flush()
     trialLog.close()
     current = undefined
   }
-  return outbox.end()
 }

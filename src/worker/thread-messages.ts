@@ -49,9 +49,6 @@ export interface EventsMessage {
   readonly events: readonly TrialEvent[]
 }
 
-/** What a task ends with: the events of a trial of which nothing was told before. */
-export type TaskResult = EventsMessage | undefined
-
 /** A thread's first word: where it listens. */
 export interface PortMessage {
   readonly type: 'mlds-port'

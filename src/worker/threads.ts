@@ -8,7 +8,7 @@ import { UnavailableError } from '../errors.js'
 import type { Assignment, TrialEvent, TrialId } from '../trial.js'
 import type { Backend } from './backend.js'
 import { EventQueue } from './event-queue.js'
-import type { ClosingFlag, EventsMessage, FromThread, TaskResult, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
+import type { ClosingFlag, EventsMessage, FromThread, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
 
 export interface ThreadsOptions extends ThreadData {
   readonly workers: number
@@ -32,7 +32,7 @@ export class ThreadsBackend implements Backend {
   readonly retries = false
   readonly capacity: number
   readonly logsFolder: string
-  readonly #pool: Piscina<ThreadTask, TaskResult>
+  readonly #pool: Piscina<ThreadTask, void>
   readonly #clock: Clock
   readonly #events = new EventQueue<TrialEvent>()
   readonly #flights = new Map<TrialId, Flight>()
@@ -72,7 +72,7 @@ export class ThreadsBackend implements Backend {
     const flight: Flight = { attempt, threadId: undefined }
     this.#flights.set(trial.id, flight)
     const task = this.#pool.run(datasets.length === 0 ? assignment : { ...assignment, datasets }).then(
-      (rest) => rest && this.#receive(rest),
+      () => {},
       (error: Error) => {
         // The trial itself never rejects: whatever comes here happened to its thread.
         if (this.#flights.get(trial.id) !== flight) return
