@@ -1,7 +1,6 @@
 import * as ort from 'onnxruntime-node'
-import { dropoutLayers, fillDropoutMask } from './dropout.js'
+import { dropoutLayers, updateDropoutMasks } from './dropout.js'
 import type { EpochResult, Training, TrainingOptions } from './engine.js'
-import { sizeOf } from './net.js'
 import { optimizerRules } from './optimizers.js'
 import { Pace } from './pace.js'
 import { stateNames } from './training-program.js'
@@ -119,21 +118,13 @@ export class CompiledTraining implements Training {
   }
 
   #masks(steps: number, batch: number): Record<string, ort.Tensor> {
-    const masks: Record<string, ort.Tensor> = {}
-    dropoutLayers(this.options.net).forEach((layer, i) => {
-      const size = batch * sizeOf(layer.shape)
-      const values = new Float32Array(steps * size)
-      for (let step = 0; step < steps; step++) {
-        fillDropoutMask(
-          values.subarray(step * size, (step + 1) * size),
-          layer,
-          this.options.dropoutSeed ?? 0,
-          this.#updates + step,
-        )
-      }
-      masks[`mask${i}`] = new ort.Tensor('float32', values, [steps, batch, ...layer.shape])
-    })
-    return masks
+    const { net, dropoutSeed = 0 } = this.options
+    return Object.fromEntries(
+      dropoutLayers(net).map((layer, i) => {
+        const masks = updateDropoutMasks(layer, dropoutSeed, this.#updates, batch, steps)
+        return [`mask${i}`, new ort.Tensor('float32', masks, [steps, batch, ...layer.shape])]
+      }),
+    )
   }
 
   dispose(): void {

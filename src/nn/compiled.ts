@@ -41,7 +41,8 @@ const stepwiseParameters = 120_000
 const keptNumbers = 2 ** 22
 
 /**
- * Training steps traced once, lowered to ONNX and run by ONNX Runtime on the calling thread: one call runs many steps.
+ * Training steps traced once, lowered to ONNX and run by ONNX Runtime on the calling thread: one call runs many steps, or
+ * one of a large net.
  * Deterministic: one thread, operations in a fixed order.
  */
 export class CompiledEngine implements Engine {

@@ -16,11 +16,22 @@ export function dropoutLayers(net: Net): DropoutLayer[] {
 }
 
 /**
- * Writes the mask of one layer for one update: each element 1/(1−rate) with probability 1−rate, else 0 (inverted
- * dropout, Srivastava et al. 2014). Fixed by seed, layer and update, so that every engine drops the same.
+ * The masks of one layer for so many updates from the `first` on, `[updates, rows, ...layer.shape]`: each element 1/(1−rate)
+ * with probability 1−rate, else 0 (inverted dropout, Srivastava et al. 2014). Fixed by seed, layer and update, so that
+ * every engine drops the same.
  */
-export function fillDropoutMask(mask: Float32Array, layer: DropoutLayer, seed: number, update: number): void {
-  fill(mask, layer, new Random(seed, 'dropout', layer.index, update))
+export function updateDropoutMasks(
+  layer: DropoutLayer,
+  seed: number,
+  first: number,
+  rows: number,
+  updates = 1,
+): Float32Array {
+  const size = rows * sizeOf(layer.shape)
+  const masks = new Float32Array(updates * size)
+  for (let i = 0; i < updates; i++)
+    fill(masks.subarray(i * size, (i + 1) * size), layer, new Random(seed, 'dropout', layer.index, first + i))
+  return masks
 }
 
 /**

@@ -4,7 +4,7 @@ import '@tensorflow/tfjs-layers'
 import { UnavailableError } from '../errors.js'
 import type { EngineName } from '../trial.js'
 import { applyNet, correctPerRow, hessianProduct, lossPerRow, meanLoss, squaredGradientNorm } from './apply.js'
-import { dropoutLayers, fillDropoutMask, rowDropoutMasks } from './dropout.js'
+import { dropoutLayers, rowDropoutMasks, updateDropoutMasks } from './dropout.js'
 import type {
   Curvature,
   Engine,
@@ -331,8 +331,7 @@ class EagerTraining implements Training {
     const { net, loss, rows, optimizer } = this.options
     const { batch, targets } = gather(net, loss, rows, order)
     const dropoutMasks = dropoutLayers(net).map((layer) => {
-      const mask = new Float32Array(order.length * sizeOf(layer.shape))
-      fillDropoutMask(mask, layer, this.options.dropoutSeed ?? 0, this.#updates)
+      const mask = updateDropoutMasks(layer, this.options.dropoutSeed ?? 0, this.#updates, order.length)
       return tf.tensor(mask, [order.length, ...layer.shape])
     })
     let outputs: tf.Tensor | undefined

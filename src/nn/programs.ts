@@ -11,8 +11,8 @@ import { nameOf, symbol, tensorOf, trace, tracer } from './tracing.js'
 import type { Loss } from './training.js'
 
 /**
- * The programs of the compiled engine that measure; training-program.ts has the one that trains. Each is a graph whose
- * heart is one `Scan`, so that a single call takes many batches. Rows are picked by index inside the graph; weights and
+ * The programs of the compiled engine that measure; training-program.ts and step-program.ts have those that train. Each is
+ * a graph whose heart is one `Scan`, so that a single call takes many batches. Rows are picked by index inside the graph; weights and
  * data are inputs, so that all trials of one net share a program.
  */
 
@@ -131,6 +131,17 @@ export function outputRows(g: Graph, loss: Loss, outputs: tf.Tensor, targets: tf
       ? nameOf(correctPerRow(outputs, targets))
       : g.constant(new Float32Array(rows), [rows], 'float32')
   g.outputAs('row_correct', correct, 'float32', [rows])
+}
+
+/** How many rows are classified rightly; 0 for regression. */
+export function correctCount(g: Graph, loss: Loss, outputs: tf.Tensor, targets: tf.Tensor): string {
+  return loss === 'softmax-cross-entropy' ? nameOf(tf.sum(correctPerRow(outputs, targets))) : g.scalar(0)
+}
+
+/** The Euclidean norm over all of these. */
+export function normOf(g: Graph, gradients: readonly string[]): string {
+  const squares = gradients.map((gradient) => g.op('ReduceSumSquare', [gradient], { keepdims: 0 }))
+  return g.op('Sqrt', [squares.reduce((a, b) => g.op('Add', [a, b]))])
 }
 
 /** Inputs: features, parameters, indexes `[chunks, rows]`. Output: outputs `[chunks, rows, …net.outputShape]`. */

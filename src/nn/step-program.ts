@@ -1,12 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { applyNet, correctPerRow, meanLoss } from './apply.js'
+import { applyNet, meanLoss } from './apply.js'
 import { dropoutLayers } from './dropout.js'
 import type { Net } from './net.js'
 import { Graph } from './onnx-graph.js'
-import { declareRows, gatherBatch, inputMasks, maskTensors, type FeatureStorage } from './programs.js'
+import {
+  correctCount,
+  declareRows,
+  gatherBatch,
+  inputMasks,
+  maskTensors,
+  normOf,
+  type FeatureStorage,
+} from './programs.js'
 import { nameOf, symbol, tensorOf, trace } from './tracing.js'
 import { withheld } from './in-place-call.js'
-import { normOf } from './training-program.js'
 import type { Loss } from './training.js'
 
 export interface StepShape {
@@ -44,9 +51,7 @@ export function buildStep({ net, loss, batch, gradientNorms, storage }: StepShap
       program.outputAs(`gradient${i}`, nameOf(gradient), 'float32', net.parameters[i]!.shape)
     })
     program.outputAs('loss', nameOf(value), 'float32', [])
-    const correct =
-      loss === 'softmax-cross-entropy' ? nameOf(tf.sum(correctPerRow(outputs!, rows.targets))) : program.scalar(0)
-    program.outputAs('correct', correct, 'float32', [])
+    program.outputAs('correct', correctCount(program, loss, outputs!, rows.targets), 'float32', [])
     if (gradientNorms) program.outputAs('norm', normOf(program, grads.map(nameOf)), 'float32', [])
   })
   program.prune()

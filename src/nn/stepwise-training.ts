@@ -1,8 +1,8 @@
 import * as ort from 'onnxruntime-node'
-import { dropoutLayers, fillDropoutMask } from './dropout.js'
+import { dropoutLayers, updateDropoutMasks } from './dropout.js'
 import type { EpochResult, Training, TrainingOptions } from './engine.js'
 import { callInPlace } from './in-place-call.js'
-import { sizeOf, type Net } from './net.js'
+import type { Net } from './net.js'
 import { optimizerRules } from './optimizers.js'
 import { summarizeEpoch } from './training.js'
 import { openUpdate } from './update-code.js'
@@ -71,12 +71,12 @@ export class StepwiseTraining implements Training {
   async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {
     const { batch } = this.options
     const measured = { losses: [] as number[], correct: [] as number[], norms: [] as number[], rows: [] as number[] }
-    let whole: ort.InferenceSession | undefined
+    const whole = await this.open(batch)
     for (let first = 0; first < order.length; first += batch) {
       signal?.throwIfAborted()
       // A partial last batch has a program of its own: shapes are fixed when a step is traced.
       const indexes = order.slice(first, first + batch)
-      const session = indexes.length === batch ? (whole ??= await this.open(batch)) : await this.open(indexes.length)
+      const session = indexes.length === batch ? whole : await this.open(indexes.length)
       const feeds = {
         ...this.#feeds,
         ...this.#masks(indexes.length),
@@ -97,8 +97,7 @@ export class StepwiseTraining implements Training {
     const { net, dropoutSeed = 0 } = this.options
     return Object.fromEntries(
       dropoutLayers(net).map((layer, i) => {
-        const mask = new Float32Array(rows * sizeOf(layer.shape))
-        fillDropoutMask(mask, layer, dropoutSeed, this.#updates)
+        const mask = updateDropoutMasks(layer, dropoutSeed, this.#updates, rows)
         return [`mask${i}`, new ort.Tensor('float32', mask, [rows, ...layer.shape])]
       }),
     )

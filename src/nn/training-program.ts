@@ -1,16 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { applyNet, correctPerRow, meanLoss, squaredGradientNorm } from './apply.js'
+import { applyNet, meanLoss, squaredGradientNorm } from './apply.js'
 import { dropoutLayers } from './dropout.js'
 import { asMultiple } from './kernels.js'
 import type { Net, Parameter } from './net.js'
 import { Graph } from './onnx-graph.js'
 import { graphArithmetic, optimizerRules } from './optimizers.js'
 import {
+  correctCount,
   declareRows,
   gatherBatch,
   inputMasks,
   joinGradients,
   maskTensors,
+  normOf,
   splitParameters,
   targetShape,
   targetType,
@@ -103,17 +105,11 @@ export function buildTraining(training: TrainingShape): Uint8Array {
       for (const name of [next.parameters, ...next.slots]) body.output(name, 'float32', [1, size])
     })
 
-    const zero = body.scalar(0)
     // A mean is a sum times a number, which all steps are multiplied by at once.
     const { of: sum, factor } = asMultiple(value)
     lossFactor = factor
     body.outputAs('step_loss', nameOf(sum), 'float32', [])
-    body.outputAs(
-      'step_correct',
-      loss === 'softmax-cross-entropy' ? nameOf(tf.sum(correctPerRow(outputs!, rows.targets))) : zero,
-      'float32',
-      [],
-    )
+    body.outputAs('step_correct', correctCount(body, loss, outputs!, rows.targets), 'float32', [])
     measured.push('losses', 'correct')
     if (gradientNorms) {
       body.outputAs('step_norm', normOf(body, measuredGradients), 'float32', [])
@@ -193,10 +189,4 @@ function joinByGroup(g: Graph, net: Net, groups: readonly WeightGroup[], gradien
 function keepMasked(g: Graph, group: WeightGroup, row: string, mask: Float32Array): string {
   const own = pick(group, mask)
   return own.every((factor) => factor === 1) ? row : g.op('Mul', [row, g.constant(own, [1, group.size], 'float32')])
-}
-
-/** The Euclidean norm over all groups. */
-export function normOf(g: Graph, gradients: readonly string[]): string {
-  const squares = gradients.map((gradient) => g.op('ReduceSumSquare', [gradient], { keepdims: 0 }))
-  return g.op('Sqrt', [squares.reduce((a, b) => g.op('Add', [a, b]))])
 }
