@@ -2,7 +2,7 @@ import { afterFirstWeights, firstWeightedLayer, untilFirstWeights } from './appl
 import type { Net } from './net.js'
 import { Graph } from './onnx-graph.js'
 import { declareRows, gatherBatch, outputRows, splitParameters, type FeatureStorage } from './programs.js'
-import { nameOf, symbol, tensorOf, trace } from './tracing.js'
+import { channelsFirstOf, channelsFirstSymbol, isChannelsFirst, nameOf, symbol, tensorOf, trace } from './tracing.js'
 import type { Loss } from './training.js'
 
 /**
@@ -35,9 +35,11 @@ export function buildCombinations(
   const prepared = trace(program, 'float32', where, () => {
     const { batch, targets } = gatherBatch(program, net, loss, storage, 'indexes', rows)
     const products = basis.map((flat) => untilFirstWeights(net, splitParameters(program, net.parameters, flat), batch))
+    const turned = isChannelsFirst(products[0]!)
     return {
+      turned,
       targets: { name: nameOf(targets), shape: targets.shape, dtype: targets.dtype },
-      products: products.map(nameOf),
+      products: products.map(turned ? channelsFirstOf : nameOf),
       shape: products[0]!.shape,
       // The first layer's weights are used up; only the rest is combined anew for each point.
       rests: basis.map((flat) =>
@@ -57,7 +59,8 @@ export function buildCombinations(
     const combine = (parts: readonly string[]): string =>
       parts.map((part, j) => body.op('Mul', [part, shares[j]!])).reduce((sum, term) => body.op('Add', [sum, term]))
     const parameters = restSize === 0 ? [] : splitParameters(body, later, combine(prepared.rests))
-    const value = tensorOf(symbol(combine(prepared.products), prepared.shape))
+    const product = combine(prepared.products)
+    const value = tensorOf((prepared.turned ? channelsFirstSymbol : symbol)(product, prepared.shape))
     const outputs = afterFirstWeights(net, parameters, value, (layer) => (where.layer = layer))
     const targets = tensorOf(symbol(prepared.targets.name, prepared.targets.shape, prepared.targets.dtype))
     outputRows(body, loss, outputs, targets, rows)

@@ -16,7 +16,7 @@ import {
 import { sizeOf, thinUnits } from './net.js'
 import { elementTypes } from './onnx-graph.js'
 
-/** How tfjs's kernels for dense nets, losses and their gradients become ONNX operations. Images: image-kernels.ts. */
+/** How tfjs's kernels for dense nets, losses and their gradients become ONNX operations. Images: convolution-kernels.ts, pooling-kernels.ts. */
 
 type Inputs = Record<string, tf.TensorInfo>
 type Attributes = Record<string, unknown>
@@ -278,8 +278,29 @@ register('Reshape', ({ x }, { shape: wanted }) => {
   if (values !== undefined) return constant(values, shape, x!.dtype)
   // The gradient of every broadcast ends in one that changes nothing.
   if (shape.length === x!.shape.length && shape.every((size, i) => size === x!.shape[i])) return x!
+  if (isChannelsFirst(x!) && x!.shape.length > 2 && shape.length === 2 && shape[0] === x!.shape[0])
+    return channelsFirstLater(shape, () => flattened(x!))
+  const product = affines.get(x!.dataId)
+  if (product !== undefined && product.bias === undefined && shape.length > 2 && shape[0] === x!.shape[0])
+    return channelsFirstLater(shape, () => unflattened(product, shape))
   return symbol(graph().op('Reshape', [nameOf(x!), graph().integers(shape)]), shape, x!.dtype)
 })
+/** Images as rows, `[height·width·channels, batch]`: the channels of a pixel go together, as tfjs has them. */
+function flattened(images: tf.TensorInfo): string {
+  const [batch, channels] = [images.shape[0]!, images.shape.at(-1)!]
+  const planes = graph().op('Reshape', [channelsFirstOf(images), graph().integers([channels, -1, batch])])
+  const pixels = channels === 1 ? planes : graph().op('Transpose', [planes], { perm: [1, 0, 2] })
+  return graph().op('Reshape', [pixels, graph().integers([-1, batch])])
+}
+/** A product's rows as images; it is computed the other way round, which costs nothing. */
+function unflattened({ left, right, channelsFirst }: Affine, shape: readonly number[]): string {
+  const turned = (operand: Operand): Operand => ({ ...operand, transposed: !operand.transposed })
+  const rows = channelsFirst === true ? gemm({ left, right }) : gemm({ left: turned(right), right: turned(left) })
+  const [batch, channels] = [shape[0]!, shape.at(-1)!]
+  const pixels = graph().op('Reshape', [rows, graph().integers([-1, channels, batch])])
+  const planes = channels === 1 ? pixels : graph().op('Transpose', [pixels], { perm: [1, 0, 2] })
+  return graph().op('Reshape', [planes, graph().integers([channels, ...shape.slice(1, -1), batch])])
+}
 register('ExpandDims', ({ input }, { dim }) => {
   const shape = [...input!.shape]
   shape.splice((dim as number) < 0 ? shape.length + 1 + (dim as number) : (dim as number), 0, 1)

@@ -21,32 +21,36 @@ export class Graph {
   readonly #inputs: ProtoValue[] = []
   readonly #outputs: ProtoValue[] = []
   /** The same operation on the same inputs is computed once. */
-  readonly #known = new Map<string, string>()
+  readonly #known = new Map<string, readonly string[]>()
   /** What a Reshape's result was made of. */
   readonly #reshaped = new Map<string, string>()
 
-  /** Adds one operation with one output and returns the output's name; an equal one is reused. */
+  /** Adds one operation with one output and returns the output's name. */
   op(opType: string, inputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}): string {
     // What is reshaped twice is reshaped once, to the last shape.
     if (opType === 'Reshape') inputs = [this.#reshaped.get(inputs[0]!) ?? inputs[0]!, ...inputs.slice(1)]
-    const key = JSON.stringify([opType, inputs, attributes])
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
     const [output] = this.ops(opType, inputs, attributes, 1)
-    this.#known.set(key, output!)
     if (opType === 'Reshape') this.#reshaped.set(output!, inputs[0]!)
     return output!
   }
 
-  /** Adds one operation with several outputs and returns their names. */
+  /** Adds one operation with several outputs and returns their names; an equal one is reused. */
   ops(
     opType: string,
     inputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>>,
     outputs: number,
-  ): string[] {
+  ): readonly string[] {
+    // What a graph inside is cannot be told from the outside.
+    const comparable = !Object.values(attributes).some(
+      (attribute) => typeof attribute === 'object' && 'graph' in attribute,
+    )
+    const key = comparable ? JSON.stringify([opType, inputs, attributes, outputs]) : ''
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
     const output = Array.from({ length: outputs }, () => `t${nextName++}`)
     this.#nodes.push({ opType, input: [...inputs], output, attribute: Object.entries(attributes).map(encodeAttribute) })
+    if (comparable) this.#known.set(key, output)
     return output
   }
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { LoweringError } from '../errors.js'
+import { sizeOf } from './net.js'
 import { Graph, type ElementType } from './onnx-graph.js'
 
 /** What a tfjs tensor stands for while a computation is being traced. */
@@ -9,7 +10,7 @@ interface Traced {
   /** Its name in the graph being traced, laid out as tfjs has it: images as [batch, height, width, channels]. */
   name?: string
   /**
-   * Its name laid out as [channels, batch, height, width], or [channels, batch]; either name is made from the other
+   * Its name laid out as [channels, height, width, batch], or [channels, batch]; either name is made from the other
    * when it is needed.
    */
   channelsFirst?: string | undefined
@@ -93,29 +94,50 @@ export const graph = (): Graph => tracer.graph
 export function nameOf(tensor: tf.TensorInfo): string {
   const traced = tracer.of(tensor)
   if (traced.name !== undefined) return traced.name
-  if (traced.values !== undefined)
-    return (traced.name = graph().constant(traced.values, tensor.shape, tracer.elementType(tensor.dtype)))
   const { shape } = tensor
-  traced.name = moved(traced.channelsFirst!, shape, [...shape.slice(1).map((_, i) => i + 1), 0], shape)
-  return traced.name
+  if (traced.values !== undefined)
+    return (traced.name = graph().constant(traced.values, shape, tracer.elementType(tensor.dtype)))
+  const [batch, channels] = [shape[0]!, shape.at(-1)!]
+  const turned: Laid = { name: traced.channelsFirst!, shape: [channels, ...shape.slice(1, -1), batch] }
+  const channelsInside = shape.length === 2 ? turned : transposed(reshaped(turned, [channels, -1, batch]), [1, 0, 2])
+  const rowsFirst = transposed(reshaped(channelsInside, [-1, batch]), [1, 0])
+  return (traced.name = reshaped(rowsFirst, shape).name)
 }
 
-/** The name of a batch of images laid out as [channels, batch, height, width], or of rows as [channels, batch]. */
+/** The name of a batch of images laid out as [channels, height, width, batch], or of rows as [channels, batch]. */
 export function channelsFirstOf(tensor: tf.TensorInfo): string {
   const traced = tracer.of(tensor)
   if (traced.channelsFirst === undefined) {
     const { shape } = tensor
-    const last = shape.length - 1
-    const turned = [shape[last]!, ...shape.slice(0, last)]
-    traced.channelsFirst = moved(nameOf(tensor), shape, [last, ...shape.slice(0, last).map((_, i) => i)], turned)
+    const [batch, channels] = [shape[0]!, shape.at(-1)!]
+    const rowsLast = transposed(reshaped({ name: nameOf(tensor), shape }, [batch, -1]), [1, 0])
+    const turned = shape.length === 2 ? rowsLast : transposed(reshaped(rowsLast, [-1, channels, batch]), [1, 0, 2])
+    traced.channelsFirst = reshaped(turned, [channels, ...shape.slice(1, -1), batch]).name
   }
   return traced.channelsFirst
 }
 
-/** A value with its channels moved; one channel, or one number, is the same bytes in either layout. */
-function moved(name: string, shape: readonly number[], perm: readonly number[], turned: readonly number[]): string {
-  const same = shape.at(-1) === 1 || shape.slice(0, -1).every((size) => size === 1)
-  return same ? graph().op('Reshape', [name, graph().integers(turned)]) : graph().op('Transpose', [name], { perm })
+/** A named value of the graph and the shape in which it lies there. */
+interface Laid {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+/** The same numbers in another shape; -1 is what is left for that axis. */
+function reshaped(value: Laid, to: readonly number[]): Laid {
+  const shape = tf.util.inferFromImplicitShape([...to], sizeOf(value.shape))
+  return shape.join() === value.shape.join()
+    ? value
+    : { name: graph().op('Reshape', [value.name, graph().integers(shape)]), shape }
+}
+
+/** Two steps over whole rows each, where a single one would move numbers one by one. */
+function transposed(value: Laid, perm: readonly number[]): Laid {
+  const shape = perm.map((axis) => value.shape[axis]!)
+  const moving = perm.filter((axis) => value.shape[axis]! > 1)
+  return moving.every((axis, i) => i === 0 || axis > moving[i - 1]!)
+    ? reshaped(value, shape)
+    : { name: graph().op('Transpose', [value.name], { perm }), shape }
 }
 
 export function isChannelsFirst(tensor: tf.TensorInfo): boolean {
