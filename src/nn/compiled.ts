@@ -15,6 +15,7 @@ import type {
 } from './engine.js'
 import { sizeOf, type Net } from './net.js'
 import { CompiledTraining } from './compiled-training.js'
+import { forgetsAtOnce } from './optimizers.js'
 import { Pace } from './pace.js'
 import { buildEvaluation, buildGradient, buildOutputs } from './programs.js'
 import { storeFeatures, storeRows } from './stored-rows.js'
@@ -64,9 +65,9 @@ export class CompiledEngine implements Engine {
   /** Many steps a call. */
   async #trainInCalls(options: TrainingOptions): Promise<Training> {
     const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
-    // What descends on the gradient's norm differentiates it again, which a constant unit would take part in; and without
-    // an epsilon the unit's own weights, whose gradients are 0, would become 0/0.
-    const asGiven = objective !== 'loss' || ('epsilon' in optimizer && optimizer.epsilon === 0)
+    // What descends on the gradient's norm differentiates it again, which a constant unit would take part in; and where the
+    // optimiser forgets at once, nothing keeps the unit's own weights as they are.
+    const asGiven = objective !== 'loss' || forgetsAtOnce(optimizer)
     const trained = asGiven ? asItIs(net) : trainedNet(net)
     const supply = batchSupply(net, trained.net, options.rows)
     const shape = { loss, optimizer: optimizer.kind, gradientNorms, objective, asGiven, batches: supply.kind }

@@ -292,10 +292,9 @@ function flattened(images: tf.TensorInfo): string {
   const pixels = channels === 1 ? planes : graph().op('Transpose', [planes], { perm: [1, 0, 2] })
   return graph().op('Reshape', [pixels, graph().integers([-1, batch])])
 }
-/** A product's rows as images; it is computed the other way round, which costs nothing. */
-function unflattened({ left, right, channelsFirst }: Affine, shape: readonly number[]): string {
-  const turned = (operand: Operand): Operand => ({ ...operand, transposed: !operand.transposed })
-  const rows = channelsFirst === true ? gemm({ left, right }) : gemm({ left: turned(right), right: turned(left) })
+/** A product's rows as images. */
+function unflattened(product: Affine, shape: readonly number[]): string {
+  const rows = productTurned(product)
   const [batch, channels] = [shape[0]!, shape.at(-1)!]
   const pixels = graph().op('Reshape', [rows, graph().integers([-1, channels, batch])])
   const planes = channels === 1 ? pixels : graph().op('Transpose', [pixels], { perm: [1, 0, 2] })
@@ -427,6 +426,17 @@ function gemm({ left, right, bias }: Affine, scale = 1): string {
     ...(alpha === 1 ? {} : { alpha: { float: alpha } }),
     ...(bias === undefined || scale === 1 ? {} : { beta: { float: scale } }),
   })
+}
+
+/** A matrix of rows, channels first; a product is computed so, which costs nothing. */
+export function turnedNameOf(rows: tf.TensorInfo): string {
+  const product = affines.get(rows.dataId)
+  return product === undefined || product.bias !== undefined ? channelsFirstOf(rows) : productTurned(product)
+}
+
+function productTurned({ left, right, channelsFirst }: Affine): string {
+  const turned = (operand: Operand): Operand => ({ ...operand, transposed: !operand.transposed })
+  return channelsFirst === true ? gemm({ left, right }) : gemm({ left: turned(right), right: turned(left) })
 }
 
 function operand(tensor: tf.TensorInfo, transposed: boolean): Operand {

@@ -39,6 +39,8 @@ export function graphArithmetic(g: Graph): Arithmetic<string> {
 interface Rule {
   /** How many vectors of the parameters' length it keeps between steps. */
   readonly slots: number
+  /** Whether each step is divided by the last slot, which grows or decays: infinity in it keeps a parameter as it is. */
+  readonly lastSlotDivides: boolean
   /** What the slots start with. */
   initial(spec: OptimizerSpec): number
   /** Numbers that programs take as inputs, so that all of a kind share one program; of the learning rate η it is −η. */
@@ -78,6 +80,7 @@ const unscheduled = (): readonly number[] => []
 /** p ← p − η g */
 const sgd: Rule = {
   slots: 0,
+  lastSlotDivides: false,
   initial: () => 0,
   hyperparameters: ({ learningRate }) => [-learningRate],
   schedule: unscheduled,
@@ -92,6 +95,7 @@ const sgd: Rule = {
 /** v ← μ v − η g; p ← p + v (Keras's SGD with momentum) */
 const momentum: Rule = {
   slots: 1,
+  lastSlotDivides: false,
   initial: () => 0,
   hyperparameters: (spec) => [-spec.learningRate, (spec as Spec<'momentum'>).momentum ?? 0.9],
   schedule: unscheduled,
@@ -116,6 +120,7 @@ const momentum: Rule = {
  */
 const adam: Rule = {
   slots: 2,
+  lastSlotDivides: true,
   initial: () => 0,
   hyperparameters: (spec) => adamDefaults(spec as Spec<'adam'>),
   schedule([step, beta1, beta2, epsilon], update) {
@@ -143,6 +148,7 @@ const adam: Rule = {
 /** Adamax (Kingma and Ba 2015, section 7.1): u ← max(β₂ u, |g|); p ← p − η/(1−β₁ᵗ) · m/(u + ε). */
 const adamax: Rule = {
   slots: 2,
+  lastSlotDivides: true,
   initial: () => 0,
   hyperparameters: (spec) => adamDefaults(spec as Spec<'adamax'>),
   schedule: ([step, beta1], update) => [(step! * (1 - beta1!)) / (1 - beta1! ** update)],
@@ -166,6 +172,7 @@ const adamax: Rule = {
 /** Adagrad (Duchi et al. 2011): a ← a + g²; p ← p − η g/(√a + ε), a from 0.1 as Keras has it. */
 const adagrad: Rule = {
   slots: 1,
+  lastSlotDivides: true,
   initial: (spec) => (spec as Spec<'adagrad'>).initialAccumulator ?? 0.1,
   hyperparameters: (spec) => [-spec.learningRate, (spec as Spec<'adagrad'>).epsilon ?? 1e-7],
   schedule: unscheduled,
@@ -185,6 +192,7 @@ const adagrad: Rule = {
 /** RMSprop (Tieleman and Hinton 2012): v ← ρ v + (1−ρ) g²; p ← p − η g/(√v + ε). */
 const rmsprop: Rule = {
   slots: 1,
+  lastSlotDivides: true,
   initial: () => 0,
   hyperparameters: (spec) => [
     -spec.learningRate,
@@ -213,4 +221,9 @@ export const optimizerRules: Readonly<Record<OptimizerSpec['kind'], Rule>> = {
   adamax,
   adagrad,
   rmsprop,
+}
+
+/** True when what the steps are divided by holds nothing of earlier updates. */
+export function forgetsAtOnce(spec: OptimizerSpec): boolean {
+  return ('beta2' in spec && spec.beta2 === 0) || ('decay' in spec && spec.decay === 0)
 }

@@ -21,31 +21,21 @@ export const targetType = (loss: Loss): ElementType => (loss === 'softmax-cross-
 export const targetShape = (net: Net, loss: Loss): readonly number[] =>
   loss === 'softmax-cross-entropy' ? [] : net.outputShape
 
-/** How flat parameters lie: `[n]` or, as optimisers have them, `[1, n]`. */
-type Flat = 'vector' | 'row'
-
-/** Flat parameters read as these, which lie in them one after the other, by one Split. */
-export function splitParameters(
-  g: Graph,
-  parameters: readonly Parameter[],
-  flat: string,
-  as: Flat = 'vector',
-): tf.Tensor[] {
+/** Flat parameters `[n]` read as these, which lie in them one after the other, by one Split. */
+export function splitParameters(g: Graph, parameters: readonly Parameter[], flat: string): tf.Tensor[] {
   const sizes = parameters.map((parameter) => parameter.size)
-  const parts = sizes.length === 1 ? [flat] : g.ops('Split', [flat, g.integers(sizes)], { axis: -1 }, sizes.length)
-  return parameters.map(({ shape }, i) => {
-    const fits = as === 'vector' && shape.length === 1
-    return tensorOf(symbol(fits ? parts[i]! : g.op('Reshape', [parts[i]!, g.integers(shape)]), shape))
-  })
+  const parts = sizes.length === 1 ? [flat] : g.ops('Split', [flat, g.integers(sizes)], { axis: 0 }, sizes.length)
+  return parameters.map(({ shape }, i) =>
+    tensorOf(symbol(shape.length === 1 ? parts[i]! : g.op('Reshape', [parts[i]!, g.integers(shape)]), shape)),
+  )
 }
 
 /** Gradients in the order of the parameters, flat again. */
-export function joinGradients(g: Graph, gradients: readonly tf.Tensor[], as: Flat = 'vector'): string {
-  const shape = g.integers(as === 'vector' ? [-1] : [1, -1])
+export function joinGradients(g: Graph, gradients: readonly tf.Tensor[]): string {
   const flat = gradients.map((gradient) =>
-    as === 'vector' && gradient.rank === 1 ? nameOf(gradient) : g.op('Reshape', [nameOf(gradient), shape]),
+    gradient.rank === 1 ? nameOf(gradient) : g.op('Reshape', [nameOf(gradient), g.integers([-1])]),
   )
-  return flat.length === 1 ? flat[0]! : g.op('Concat', flat, { axis: -1 })
+  return flat.length === 1 ? flat[0]! : g.op('Concat', flat, { axis: 0 })
 }
 
 /** How a set's features lie in memory: as they are, or k for each k/255, which images are. Targets lie as they are. */

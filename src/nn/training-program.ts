@@ -10,10 +10,8 @@ import {
   declareRows,
   gatherBatch,
   inputMasks,
-  joinGradients,
   maskTensors,
   normOf,
-  splitParameters,
   targetShape,
   targetType,
   type FeatureStorage,
@@ -21,7 +19,7 @@ import {
 import { channelsFirstSymbol, nameOf, symbol, tensorOf, trace } from './tracing.js'
 import type { TrainedNet } from './trained-net.js'
 import type { Loss, Objective, OptimizerSpec } from './training.js'
-import { pick, weightGroups, type WeightGroup } from './weight-groups.js'
+import { joinGroup, pick, readGroup, weightGroups, type WeightGroup } from './weight-groups.js'
 
 export interface TrainingShape {
   readonly trained: Pick<TrainedNet, 'net' | 'mask'>
@@ -90,9 +88,10 @@ export function buildTraining(training: TrainingShape): Uint8Array {
             (inner) => (measuredGradients = joinByGroup(body, net, groups, inner)),
           )
     const joined = joinByGroup(body, net, groups, grads)
-    const gradients = mask === undefined ? joined : joined.map((row, k) => keepMasked(body, groups[k]!, row, mask))
+    const masked = mask === undefined ? joined : joined.map((row, k) => keepMasked(body, groups[k]!, row, mask))
+    const gradients = rule.lastSlotDivides ? joined : masked
     // Whatever is descended on, what is reported is the loss and the norm of its gradient.
-    measuredGradients ??= gradients
+    measuredGradients ??= masked
     groups.forEach(({ size }, k) => {
       const [weights, ...slots] = stateNames(k, rule.slots).map((name) => `in_${name}`)
       const next = rule.update(graphArithmetic(body), {
@@ -170,20 +169,14 @@ function declareBatches(
 
 /** The net's parameters in their order, out of the groups' states. */
 function readGroups(g: Graph, net: Net, groups: readonly WeightGroup[]): tf.Tensor[] {
-  const tensors = new Map<Parameter, tf.Tensor>()
-  groups.forEach(({ members }, k) => {
-    const read = splitParameters(g, members, `in_weights${k}`, 'row')
-    members.forEach((member, i) => tensors.set(member, read[i]!))
-  })
+  const tensors = new Map(groups.flatMap((group, k) => [...readGroup(g, group, `in_weights${k}`)]))
   return net.parameters.map((parameter) => tensors.get(parameter)!)
 }
 
 /** Gradients of the net's parameters, in their order, as one row for each group. */
 function joinByGroup(g: Graph, net: Net, groups: readonly WeightGroup[], gradients: readonly tf.Tensor[]): string[] {
-  return groups.map(({ members }) => {
-    const own = members.map((member) => gradients[net.parameters.indexOf(member)]!)
-    return joinGradients(g, own, 'row')
-  })
+  const gradientOf = (parameter: Parameter): tf.Tensor => gradients[net.parameters.indexOf(parameter)]!
+  return groups.map((group) => joinGroup(g, group, gradientOf))
 }
 
 function keepMasked(g: Graph, group: WeightGroup, row: string, mask: Float32Array): string {

@@ -27,7 +27,7 @@ export const nets: Record<string, { net: Net; loss: Loss }> = {
   'dense tanh, squared error': { net: defineNet([7], [dense(9, 'tanh'), dense(2)]), loss: 'mean-squared-error' },
   'dense leaky relu': { net: defineNet([7], [dense(9, { leakyRelu: 0.1 }), dense(4)]), loss: 'softmax-cross-entropy' },
   'deep and thin, leaky relu, squared error': {
-    net: defineNet([7], [...[4, 9, 5].map((units) => dense(units, { leakyRelu: 0.1 })), dense(1)]),
+    net: defineNet([7], [...[4, 9, 4, 5].map((units) => dense(units, { leakyRelu: 0.1 })), dense(1)]),
     loss: 'mean-squared-error',
   },
   'thin, of many features, relu': {
@@ -246,6 +246,22 @@ export function engineSuite(
         const ours = await trainFifty(engine, net, loss, optimizer)
         expectClose(ours.losses, (await trainFifty(reference, net, loss, optimizer)).losses, 1e-4)
         expect(ours.parameters.every(Number.isFinite)).toBe(true)
+      }
+    })
+
+    it('updates by an optimiser that forgets at once as the formula says', async () => {
+      const { net, loss } = nets['deep and thin, leaky relu, squared error']!
+      const common = { learningRate: 1e-4, epsilon: 0.1 }
+      const forgetful: OptimizerSpec[] = [
+        { kind: 'adam', beta2: 0, ...common },
+        { kind: 'adamax', beta2: 0, ...common },
+        { kind: 'rmsprop', decay: 0, ...common },
+      ]
+      for (const optimizer of forgetful) {
+        const ours = await trainFifty(engine, net, loss, optimizer)
+        const theirs = await trainFifty(reference, net, loss, optimizer)
+        expectClose(ours.losses, theirs.losses, 1e-4)
+        expectClose(ours.parameters, theirs.parameters, 1e-3)
       }
     })
 
