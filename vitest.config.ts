@@ -9,6 +9,6 @@ export default defineConfig({
     expect: { poll: { timeout: 120_000 } },
     // Worker threads, child processes and native sessions live in the tests; forks keep one test's crash from another's.
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
   },
 })

@@ -13,6 +13,7 @@ import { ThreadsBackend } from '../threads.js'
 import { readEnd } from '../trial-log.js'
 import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from './attempts.js'
 import { Pull, pullMs, type Delivery } from './delivery.js'
+import { Heartbeat } from './heartbeat.js'
 import { Outfit } from './outfit.js'
 import {
   controlMessage,
@@ -556,23 +557,3 @@ const progressFacts = ({
   attempt,
   startedAtMs,
 })
-
-/** Keeps a delivered message this worker's, from the main thread; tells when it must have lost it. */
-class Heartbeat {
-  readonly #timer: NodeJS.Timeout
-
-  constructor(message: Delivery, leaseMs: number, clock: Clock, onLate: () => void) {
-    let [wallMs, monotonicMs] = [clock.now(), clock.monotonic()]
-    this.#timer = setInterval(() => {
-      const [wall, monotonic] = [clock.now(), clock.monotonic()]
-      // While a host is suspended its monotonic clock may stand still; a wall clock that is set back hides a pause.
-      if (Math.max(wall - wallMs, monotonic - monotonicMs) > leaseMs) onLate()
-      ;[wallMs, monotonicMs] = [wall, monotonic]
-      message.working()
-    }, leaseMs / 3)
-  }
-
-  stop(): void {
-    clearInterval(this.#timer)
-  }
-}
