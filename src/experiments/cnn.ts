@@ -1,7 +1,9 @@
-import { median } from '../analysis/statistics.js'
+import { bootstrapInterval, median } from '../analysis/statistics.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { seedCount } from '../figures/select.js'
+import { groupBy } from '../group-by.js'
 import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../nn/net.js'
+import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
 import { brief, finished, having, inconclusive, medianUntil, metric, round, verdict } from './claims.js'
@@ -113,6 +115,22 @@ const endOf = (record: TrialRecord): number =>
 const endsOf = (records: readonly TrialRecord[], structure: Structure): number[] =>
   ofStructure(records, structure).map(endOf)
 
+/** How many times c4's loss c3 ends at, by medians over seeds, and the interval when seeds are drawn anew. */
+function lagOf(records: readonly TrialRecord[]): { ratio: number; interval: [number, number] } {
+  const bySeed = [...groupBy(records, ({ trial }) => JSON.stringify(trial.seeds)).values()].map((trials) => ({
+    c3: endsOf(trials, 'c3'),
+    c4: endsOf(trials, 'c4'),
+  }))
+  const ratioOf = (drawn: typeof bySeed): number =>
+    median(drawn.flatMap(({ c3 }) => c3)) / median(drawn.flatMap(({ c4 }) => c4))
+  const interval = bootstrapInterval(
+    bySeed.length,
+    (indexes) => ratioOf(Array.from(indexes, (i) => bySeed[i]!)),
+    new Random(0, 'claim', 'c3-lags'),
+  )
+  return { ratio: ratioOf(bySeed), interval }
+}
+
 /** Updates after which the nets have fitted what they can; the original has 25,000, and 5000 are too few for c4. */
 const enoughUpdates = 20_000
 const longEnough = (records: readonly TrialRecord[]): TrialRecord[] =>
@@ -186,11 +204,14 @@ const claims: readonly Claim[] = [
       if (ofStructure(all, 'c3').length === 0 || ofStructure(all, 'c4').length === 0)
         return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, seedCount(all))
       const [c3, c4] = [endsOf(all, 'c3'), endsOf(all, 'c4')]
-      const ratio = median(c3) / median(c4)
+      const { ratio, interval } = lagOf(all)
       const told = (losses: readonly number[]): string =>
         `${brief(median(losses))} (${brief(Math.min(...losses))} to ${brief(Math.max(...losses))})`
-      const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${brief(ratio)} times`
-      return verdict(ratio >= 100, all, summary, ratio)
+      const [times, least, most] = [ratio, ...interval].map((value) => Math.round(value))
+      const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${times} times, 95 % interval ${least} to ${most}`
+      const state =
+        ratio >= 100 && interval[0] > 1 ? 'reproduced' : interval[1] < 100 ? 'not reproduced' : 'inconclusive'
+      return { state, summary, seeds: seedCount(all), effect: ratio, interval }
     },
   },
   {
