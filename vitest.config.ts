@@ -9,6 +9,7 @@ export default defineConfig({
     expect: { poll: { timeout: 120_000 } },
     // Worker threads, child processes and native sessions live in the tests; forks keep one test's crash from another's.
     pool: 'forks',
+    // Tests wait for servers and processes: on two cores, two files at a time leave a third of the machine idle.
     maxWorkers: 3,
   },
 })
