@@ -1,5 +1,6 @@
-import { median, spearmanInterval } from '../analysis/statistics.js'
+import { bootstrapInterval, median, spearmanInterval } from '../analysis/statistics.js'
 import { seedCount } from '../figures/select.js'
+import { groupBy } from '../group-by.js'
 import { Random } from '../seed.js'
 import type { TrialRecord } from '../trial.js'
 import type { Verdict } from './experiment.js'
@@ -60,8 +61,38 @@ export function everyOne(
 }
 
 /**
- * A rank correlation with its bootstrap interval, held against a bound on its side of zero: reproduced when it reaches
- * the bound and the interval excludes zero, not reproduced when the interval's nearer end does not reach it either.
+ * An effect with its interval, held against a bound on one side of `nothing`: reproduced when it reaches the bound and the
+ * interval excludes `nothing`, not reproduced when the interval's nearer end does not reach the bound either.
+ */
+export function stateOf(
+  effect: number,
+  interval: readonly [number, number],
+  bound: number,
+  nothing = 0,
+): Verdict['state'] {
+  const [reaches, excludesNothing, mightReach] =
+    bound < nothing
+      ? [effect <= bound, interval[1] < nothing, interval[0] <= bound]
+      : [effect >= bound, interval[0] > nothing, interval[1] >= bound]
+  return reaches && excludesNothing ? 'reproduced' : mightReach ? 'inconclusive' : 'not reproduced'
+}
+
+/** The 95 % interval of a statistic of trials when their seeds are drawn anew, each with all its trials. */
+export function intervalOverSeeds(
+  records: readonly TrialRecord[],
+  statistic: (drawn: readonly TrialRecord[]) => number,
+  claim: string,
+): [number, number] {
+  const bySeed = [...groupBy(records, ({ trial }) => JSON.stringify(trial.seeds)).values()]
+  return bootstrapInterval(
+    bySeed.length,
+    (indexes) => statistic(Array.from(indexes, (i) => bySeed[i]!).flat()),
+    new Random(0, 'claim', claim),
+  )
+}
+
+/**
+ * A rank correlation with its bootstrap interval, held against a bound on its side of zero (`stateOf`).
  * `clusters` names what each point belongs to (a seed): points of one are drawn together, being no independent evidence.
  */
 export function rankVerdict(
@@ -77,11 +108,6 @@ export function rankVerdict(
 ): Verdict {
   const { rho, interval } = spearmanInterval(x, y, new Random(0, 'claim', what.claim), what.clusters)
   if (Number.isNaN(rho)) return inconclusive(`Spearman is undefined over ${x.length} ${what.unit}`, what.seeds)
-  const [reaches, excludesZero, mightReach] =
-    bound < 0
-      ? [rho <= bound, interval[1] < 0, interval[0] <= bound]
-      : [rho >= bound, interval[0] > 0, interval[1] >= bound]
-  const state = reaches && excludesZero ? 'reproduced' : mightReach ? 'inconclusive' : 'not reproduced'
   const summary = `Spearman ${round(rho)} over ${x.length} ${what.unit}, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
-  return { state, summary, seeds: what.seeds, effect: rho, interval }
+  return { state: stateOf(rho, interval, bound), summary, seeds: what.seeds, effect: rho, interval }
 }

@@ -1,12 +1,21 @@
-import { bootstrapInterval, median } from '../analysis/statistics.js'
+import { median } from '../analysis/statistics.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { seedCount } from '../figures/select.js'
-import { groupBy } from '../group-by.js'
 import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../nn/net.js'
-import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { brief, finished, having, inconclusive, medianUntil, metric, round, verdict } from './claims.js'
+import {
+  brief,
+  finished,
+  having,
+  inconclusive,
+  intervalOverSeeds,
+  medianUntil,
+  metric,
+  round,
+  stateOf,
+  verdict,
+} from './claims.js'
 import { loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from './experiment.js'
@@ -117,18 +126,11 @@ const endsOf = (records: readonly TrialRecord[], structure: Structure): number[]
 
 /** How many times c4's loss c3 ends at, by medians over seeds, and the interval when seeds are drawn anew. */
 function lagOf(records: readonly TrialRecord[]): { ratio: number; interval: [number, number] } {
-  const bySeed = [...groupBy(records, ({ trial }) => JSON.stringify(trial.seeds)).values()].map((trials) => ({
-    c3: endsOf(trials, 'c3'),
-    c4: endsOf(trials, 'c4'),
-  }))
-  const ratioOf = (drawn: typeof bySeed): number =>
-    median(drawn.flatMap(({ c3 }) => c3)) / median(drawn.flatMap(({ c4 }) => c4))
-  const interval = bootstrapInterval(
-    bySeed.length,
-    (indexes) => ratioOf(Array.from(indexes, (i) => bySeed[i]!)),
-    new Random(0, 'claim', 'c3-lags'),
-  )
-  return { ratio: ratioOf(bySeed), interval }
+  const ends = new Map(records.map((record) => [record, endOf(record)]))
+  const endingOf = (drawn: readonly TrialRecord[], structure: Structure): number =>
+    median(ofStructure(drawn, structure).map((record) => ends.get(record)!))
+  const ratioOf = (drawn: readonly TrialRecord[]): number => endingOf(drawn, 'c3') / endingOf(drawn, 'c4')
+  return { ratio: ratioOf(records), interval: intervalOverSeeds(records, ratioOf, 'c3-lags') }
 }
 
 /** Updates after which the nets have fitted what they can; the original has 25,000, and 5000 are too few for c4. */
@@ -209,9 +211,7 @@ const claims: readonly Claim[] = [
         `${brief(median(losses))} (${brief(Math.min(...losses))} to ${brief(Math.max(...losses))})`
       const [times, least, most] = [ratio, ...interval].map((value) => Math.round(value))
       const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${times} times, 95 % interval ${least} to ${most}`
-      const state =
-        ratio >= 100 && interval[0] > 1 ? 'reproduced' : interval[1] < 100 ? 'not reproduced' : 'inconclusive'
-      return { state, summary, seeds: seedCount(all), effect: ratio, interval }
+      return { state: stateOf(ratio, interval, 100, 1), summary, seeds: seedCount(all), effect: ratio, interval }
     },
   },
   {

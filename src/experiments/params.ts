@@ -1,14 +1,13 @@
-import { bootstrapInterval, mean } from '../analysis/statistics.js'
+import { mean } from '../analysis/statistics.js'
 import { corruptLabels } from '../data/corrupt.js'
 import { againstAxis } from '../figures/against-axis.js'
 import { seedCount } from '../figures/select.js'
 import type { EpochResult } from '../nn/engine.js'
 import { defineNet, multiplyAdds, type Layer, type Net } from '../nn/net.js'
 import type { OptimizerSpec } from '../nn/training.js'
-import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
 import type { Metrics, TrialRecord } from '../trial.js'
-import { brief, finished, inconclusive, metric, rankVerdict, round } from './claims.js'
+import { brief, finished, inconclusive, intervalOverSeeds, metric, rankVerdict, round } from './claims.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from './experiment.js'
 import { byClass, byOneHot, loss, named, openMaterial } from './classify.js'
 import { trainNet } from './train-net.js'
@@ -335,16 +334,11 @@ function peakVerdict(all: readonly TrialRecord[]): Verdict {
     const summary = `no peak: the ${where} nets lose most (${brief(means[peak]!)})`
     return { state: 'not reproduced', summary, seeds }
   }
-  const bySeed = [...groupBy(all, ({ trial }) => JSON.stringify(trial.seeds)).values()]
   const peakOf = (drawn: readonly TrialRecord[]): number => {
     const curve = meansBySize(drawn, 'validation/loss')
     return curve.parameters[curve.means.indexOf(Math.max(...curve.means))]! / threshold
   }
-  const interval = bootstrapInterval(
-    bySeed.length,
-    (indexes) => peakOf(Array.from(indexes, (i) => bySeed[i]!).flat()),
-    new Random(0, 'claim', 'double-descent'),
-  )
+  const interval = intervalOverSeeds(all, peakOf, 'double-descent')
   const effect = parameters[peak]! / threshold
   const isNear = (ratio: number): boolean => ratio <= nearThreshold && ratio >= 1 / nearThreshold
   const state =

@@ -41,13 +41,13 @@ export class CompiledTraining implements Training {
           const [weights, ...slots] = stateNames(k, rule.slots)
           const values = pick(group, parameters)
           const tensor = (data: Float32Array): ort.Tensor => new ort.Tensor('float32', data, [1, group.size])
+          const kept = trained.mask && pick(group, trained.mask)
           const initial = (slot: number): Float32Array => {
             const numbers = new Float32Array(group.size).fill(rule.initial(optimizer))
             // What the mask leaves out is never to change.
             if (kept === undefined || !rule.lastSlotDivides || slot < rule.slots - 1) return numbers
             return numbers.map((number, i) => (kept[i] === 0 ? Infinity : number))
           }
-          const kept = trained.mask && pick(group, trained.mask)
           return [[weights!, tensor(values)], ...slots.map((name, slot) => [name, tensor(initial(slot))] as const)]
         }),
       )

@@ -94,7 +94,7 @@ export function putTogether({ window, parts }: Parts): string {
   })
   const gridAt = (row: number, column: number): string =>
     grids.get(`${row},${column}`) ?? zeros([window.inChannels, rows, columns, window.batchSize])
-  return interwoven(window, gridAt)
+  return interwoven(window, [rows, columns], gridAt)
 }
 
 const zeros = (shape: readonly number[]): string => graph().op('Expand', [graph().scalar(0), integers(shape)])
@@ -120,9 +120,11 @@ function surrounded(
 }
 
 /** One image of grids that lie between one another, without the rows and columns beyond its size. */
-function interwoven(window: Window, gridAt: (row: number, column: number) => string): string {
-  const { strideHeight, strideWidth, inChannels, inHeight, inWidth, batchSize } = window
-  const [rows, columns] = [Math.ceil(inHeight / strideHeight), Math.ceil(inWidth / strideWidth)]
+function interwoven(
+  { strideHeight, strideWidth, inChannels, inHeight, inWidth, batchSize }: Window,
+  [rows, columns]: readonly [number, number],
+  gridAt: (row: number, column: number) => string,
+): string {
   const sideBySide = (pieces: string[], length: number): string =>
     pieces.length === 1
       ? pieces[0]!

@@ -10,13 +10,18 @@ import {
   graph,
   isChannelsFirst,
   nameOf,
+  pixelsOf,
+  planesOf,
   symbol,
   tracer,
 } from './tracing.js'
 import { sizeOf, thinUnits } from './net.js'
 import { elementTypes } from './onnx-graph.js'
 
-/** How tfjs's kernels for dense nets, losses and their gradients become ONNX operations. Images: convolution-kernels.ts, pooling-kernels.ts. */
+/**
+ * How tfjs's kernels for dense nets, losses and their gradients become ONNX operations. Those of images:
+ * convolution-kernels.ts, pooling-kernels.ts.
+ */
 
 type Inputs = Record<string, tf.TensorInfo>
 type Attributes = Record<string, unknown>
@@ -126,8 +131,8 @@ function multipleOf(value: tf.TensorInfo, by: tf.TensorInfo): tf.TensorInfo | un
 }
 
 function addBias(product: tf.TensorInfo, bias: tf.TensorInfo): tf.TensorInfo | undefined {
-  const affine = affines.get(product.dataId)
-  if (affine === undefined || affine.bias !== undefined) return undefined
+  const affine = plainProduct(product)
+  if (affine === undefined) return undefined
   if (bias.shape.length !== 1 || bias.shape[0] !== product.shape[1]) return undefined
   return affineSymbol({ ...affine, bias: affine.channelsFirst ? alongChannels(bias, 2) : nameOf(bias) }, product.shape)
 }
@@ -210,7 +215,7 @@ function leakyRelu(x: tf.TensorInfo, alpha: number): tf.TensorInfo {
 }
 
 /** Large enough that any positive number that is not subnormal, times it, is at least one. */
-const huge = { float32: 3e38, float64: 1e308 } as const
+export const huge = { float32: 3e38, float64: 1e308 } as const
 
 /** 1 where x is positive and `least` elsewhere. Comparing and choosing would take the runtime five times as long. */
 function slopeOf(x: tf.TensorInfo, least: number): tf.TensorInfo {
@@ -279,27 +284,13 @@ register('Reshape', ({ x }, { shape: wanted }) => {
   // The gradient of every broadcast ends in one that changes nothing.
   if (shape.length === x!.shape.length && shape.every((size, i) => size === x!.shape[i])) return x!
   if (isChannelsFirst(x!) && x!.shape.length > 2 && shape.length === 2 && shape[0] === x!.shape[0])
-    return channelsFirstLater(shape, () => flattened(x!))
-  const product = affines.get(x!.dataId)
-  if (product !== undefined && product.bias === undefined && shape.length > 2 && shape[0] === x!.shape[0])
-    return channelsFirstLater(shape, () => unflattened(product, shape))
+    return channelsFirstLater(shape, () => pixelsOf(channelsFirstOf(x!), x!.shape))
+  const product = plainProduct(x!)
+  // A product's rows as images: it is computed the other way round.
+  if (product !== undefined && shape.length > 2 && shape[0] === x!.shape[0])
+    return channelsFirstLater(shape, () => planesOf(productTurned(product), shape))
   return symbol(graph().op('Reshape', [nameOf(x!), graph().integers(shape)]), shape, x!.dtype)
 })
-/** Images as rows, `[height·width·channels, batch]`: the channels of a pixel go together, as tfjs has them. */
-function flattened(images: tf.TensorInfo): string {
-  const [batch, channels] = [images.shape[0]!, images.shape.at(-1)!]
-  const planes = graph().op('Reshape', [channelsFirstOf(images), graph().integers([channels, -1, batch])])
-  const pixels = channels === 1 ? planes : graph().op('Transpose', [planes], { perm: [1, 0, 2] })
-  return graph().op('Reshape', [pixels, graph().integers([-1, batch])])
-}
-/** A product's rows as images. */
-function unflattened(product: Affine, shape: readonly number[]): string {
-  const rows = productTurned(product)
-  const [batch, channels] = [shape[0]!, shape.at(-1)!]
-  const pixels = graph().op('Reshape', [rows, graph().integers([-1, channels, batch])])
-  const planes = channels === 1 ? pixels : graph().op('Transpose', [pixels], { perm: [1, 0, 2] })
-  return graph().op('Reshape', [planes, graph().integers([channels, ...shape.slice(1, -1), batch])])
-}
 register('ExpandDims', ({ input }, { dim }) => {
   const shape = [...input!.shape]
   shape.splice((dim as number) < 0 ? shape.length + 1 + (dim as number) : (dim as number), 0, 1)
@@ -430,8 +421,14 @@ function gemm({ left, right, bias }: Affine, scale = 1): string {
 
 /** A matrix of rows, channels first; a product is computed so, which costs nothing. */
 export function turnedNameOf(rows: tf.TensorInfo): string {
-  const product = affines.get(rows.dataId)
-  return product === undefined || product.bias !== undefined ? channelsFirstOf(rows) : productTurned(product)
+  const product = plainProduct(rows)
+  return product === undefined ? channelsFirstOf(rows) : productTurned(product)
+}
+
+/** The product that this is, if it is one without a bias. */
+function plainProduct(tensor: tf.TensorInfo): Affine | undefined {
+  const affine = affines.get(tensor.dataId)
+  return affine?.bias === undefined ? affine : undefined
 }
 
 function productTurned({ left, right, channelsFirst }: Affine): string {

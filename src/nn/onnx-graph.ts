@@ -16,6 +16,7 @@ let nextName = 0
 
 /** An ONNX graph being built: nodes in order of computation, constants kept once. */
 export class Graph {
+  readonly #serial = nextName++
   readonly #nodes: ProtoNode[] = []
   readonly #constants = new Map<string, ProtoTensor>()
   readonly #inputs: ProtoValue[] = []
@@ -41,16 +42,12 @@ export class Graph {
     attributes: Readonly<Record<string, Attribute>>,
     outputs: number,
   ): readonly string[] {
-    // What a graph inside is cannot be told from the outside.
-    const comparable = !Object.values(attributes).some(
-      (attribute) => typeof attribute === 'object' && 'graph' in attribute,
-    )
-    const key = comparable ? JSON.stringify([opType, inputs, attributes, outputs]) : ''
+    const key = JSON.stringify([opType, inputs, attributes, outputs])
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const output = Array.from({ length: outputs }, () => `t${nextName++}`)
     this.#nodes.push({ opType, input: [...inputs], output, attribute: Object.entries(attributes).map(encodeAttribute) })
-    if (comparable) this.#known.set(key, output)
+    this.#known.set(key, output)
     return output
   }
 
@@ -111,6 +108,11 @@ export class Graph {
       } else this.#nodes.splice(i, 1)
     }
     for (const [key, tensor] of this.#constants) if (!needed.has(tensor.name)) this.#constants.delete(key)
+  }
+
+  /** A graph inside an operation is equal to itself alone. */
+  toJSON(): number {
+    return this.#serial
   }
 
   get nodeCount(): number {

@@ -1,11 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { LoweringError } from '../errors.js'
 import { haveParts, partsOf, putTogether, type Window } from './image-windows.js'
-import { register } from './kernels.js'
-import { elementTypes } from './onnx-graph.js'
-import { channelsFirstLater, channelsFirstOf, channelsFirstSymbol, graph, tracer } from './tracing.js'
+import { huge, register } from './kernels.js'
+import { channelsFirstLater, channelsFirstOf, channelsFirstSymbol, graph } from './tracing.js'
 
-/** Pools, as operations on the parts of an image that are its windows' first pixels, second, … (image-windows.ts). */
+/**
+ * Pools, as operations on the parts of an image that are its windows' first pixels, second, … (image-windows.ts). Programs
+ * on images compute in float32.
+ */
 
 interface PoolAttributes {
   readonly filterSize: number | [number, number]
@@ -54,10 +56,8 @@ register('MaxPoolGrad', ({ dy, input }, attributes) => {
 
 /** 1 where the part is the largest, else 0, by arithmetic: a comparison and a cast would take longer. */
 function isLargest(part: string, largest: string): string {
-  if (tracer.floatType === 'float64')
-    return graph().op('Cast', [graph().op('Equal', [part, largest])], { to: elementTypes.float64 })
   const below = graph().op('Sub', [largest, part])
-  return graph().op('HardSigmoid', [below], { alpha: { float: -3e38 }, beta: { float: 1 } })
+  return graph().op('HardSigmoid', [below], { alpha: { float: -huge.float32 }, beta: { float: 1 } })
 }
 
 register('AvgPool', ({ x }, attributes) => {
@@ -74,5 +74,4 @@ register('AvgPoolGrad', ({ dy, input }, attributes) => {
 })
 
 /** A pixel's part of its window's mean. */
-const share = ({ filterHeight, filterWidth }: Window): string =>
-  graph().scalar(1 / (filterHeight * filterWidth), tracer.floatType)
+const share = ({ filterHeight, filterWidth }: Window): string => graph().scalar(1 / (filterHeight * filterWidth))

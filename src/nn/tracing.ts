@@ -97,11 +97,9 @@ export function nameOf(tensor: tf.TensorInfo): string {
   const { shape } = tensor
   if (traced.values !== undefined)
     return (traced.name = graph().constant(traced.values, shape, tracer.elementType(tensor.dtype)))
-  const [batch, channels] = [shape[0]!, shape.at(-1)!]
-  const turned: Laid = { name: traced.channelsFirst!, shape: [channels, ...shape.slice(1, -1), batch] }
-  const channelsInside = shape.length === 2 ? turned : transposed(reshaped(turned, [channels, -1, batch]), [1, 0, 2])
-  const rowsFirst = transposed(reshaped(channelsInside, [-1, batch]), [1, 0])
-  return (traced.name = reshaped(rowsFirst, shape).name)
+  const batch = shape[0]!
+  const pixels: Laid = { name: pixelsOf(traced.channelsFirst!, shape), shape: [sizeOf(shape) / batch, batch] }
+  return (traced.name = reshaped(transposed(pixels, [1, 0]), shape).name)
 }
 
 /** The name of a batch of images laid out as [channels, height, width, batch], or of rows as [channels, batch]. */
@@ -109,12 +107,29 @@ export function channelsFirstOf(tensor: tf.TensorInfo): string {
   const traced = tracer.of(tensor)
   if (traced.channelsFirst === undefined) {
     const { shape } = tensor
-    const [batch, channels] = [shape[0]!, shape.at(-1)!]
-    const rowsLast = transposed(reshaped({ name: nameOf(tensor), shape }, [batch, -1]), [1, 0])
-    const turned = shape.length === 2 ? rowsLast : transposed(reshaped(rowsLast, [-1, channels, batch]), [1, 0, 2])
-    traced.channelsFirst = reshaped(turned, [channels, ...shape.slice(1, -1), batch]).name
+    const pixels = transposed(reshaped({ name: nameOf(tensor), shape }, [shape[0]!, -1]), [1, 0])
+    traced.channelsFirst = planesOf(pixels.name, shape)
   }
   return traced.channelsFirst
+}
+
+/**
+ * Images `[batch, …, channels]` that lie channels first, pixel by pixel: `[…·channels, batch]`, as rows of them lie channels
+ * first. Images are turned in two steps over whole rows each; a single one would move numbers one by one.
+ */
+export function pixelsOf(channelsFirst: string, shape: readonly number[]): string {
+  if (shape.length === 2) return channelsFirst
+  const [batch, channels] = [shape[0]!, shape.at(-1)!]
+  const planes = reshaped({ name: channelsFirst, shape: [sizeOf(shape)] }, [channels, -1, batch])
+  return reshaped(transposed(planes, [1, 0, 2]), [-1, batch]).name
+}
+
+/** The same back: images channels first of what lies pixel by pixel. */
+export function planesOf(pixels: string, shape: readonly number[]): string {
+  if (shape.length === 2) return pixels
+  const [batch, channels] = [shape[0]!, shape.at(-1)!]
+  const byPixel = reshaped({ name: pixels, shape: [sizeOf(shape)] }, [-1, channels, batch])
+  return reshaped(transposed(byPixel, [1, 0, 2]), [channels, ...shape.slice(1, -1), batch]).name
 }
 
 /** A named value of the graph and the shape in which it lies there. */
@@ -131,7 +146,7 @@ function reshaped(value: Laid, to: readonly number[]): Laid {
     : { name: graph().op('Reshape', [value.name, graph().integers(shape)]), shape }
 }
 
-/** Two steps over whole rows each, where a single one would move numbers one by one. */
+/** Its axes in another order; where those of more than one number keep theirs, nothing moves. */
 function transposed(value: Laid, perm: readonly number[]): Laid {
   const shape = perm.map((axis) => value.shape[axis]!)
   const moving = perm.filter((axis) => value.shape[axis]! > 1)

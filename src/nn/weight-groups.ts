@@ -12,6 +12,8 @@ export interface WeightGroup {
   /** They lie in the row one after the other. */
   readonly shelves: readonly Shelf[]
   readonly size: number
+  /** Where each number of the row lies in the net's flat vector. */
+  readonly places: Int32Array
 }
 
 /** Weights side by side in one matrix, `[rows, columns]`, read by one reshaping and one split; or one by itself, `rows` 1. */
@@ -38,7 +40,10 @@ export function weightGroups(net: Net): WeightGroup[] {
   const large = net.parameters.filter(({ size }) => size >= largeParameter)
   return [shelve(small), ...large.map((parameter) => [alone(parameter)])]
     .filter((shelves) => shelves.length > 0)
-    .map((shelves) => ({ shelves, size: shelves.reduce((sum, { rows, columns }) => sum + rows * columns, 0) }))
+    .map((shelves) => {
+      const places = placesOf(shelves)
+      return { shelves, size: places.length, places }
+    })
 }
 
 const alone = (parameter: Parameter): Shelf => ({
@@ -68,25 +73,23 @@ function shelve(parameters: readonly Parameter[]): Shelf[] {
   ]
 }
 
-/** Where each number of a group's row lies in the net's flat vector. */
-function placesOf({ shelves, size }: WeightGroup): Int32Array {
-  const places = new Int32Array(size)
-  let at = 0
+function placesOf(shelves: readonly Shelf[]): Int32Array {
+  const places: number[] = []
   for (const { rows, members } of shelves)
     for (let row = 0; row < rows; row++)
       for (const { parameter, columns, turned } of members)
         for (let column = 0; column < columns; column++)
-          places[at++] = parameter.offset + (turned ? column * rows + row : row * columns + column)
-  return places
+          places.push(parameter.offset + (turned ? column * rows + row : row * columns + column))
+  return Int32Array.from(places)
 }
 
 /** A group's numbers out of the net's flat vector. */
-export const pick = (group: WeightGroup, flat: Float32Array): Float32Array =>
-  Float32Array.from(placesOf(group), (place) => flat[place]!)
+export const pick = ({ places }: WeightGroup, flat: Float32Array): Float32Array =>
+  Float32Array.from(places, (place) => flat[place]!)
 
 /** Puts a group's numbers back where they belong in the net's flat vector. */
-export function place(group: WeightGroup, values: Float32Array, flat: Float32Array): void {
-  placesOf(group).forEach((place, i) => (flat[place] = values[i]!))
+export function place({ places }: WeightGroup, values: Float32Array, flat: Float32Array): void {
+  places.forEach((place, i) => (flat[place] = values[i]!))
 }
 
 /** A group's parameters as the net's layers take them, out of its row. */
