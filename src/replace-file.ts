@@ -6,20 +6,42 @@ import { dirname } from 'node:path'
  * Writes a file's parts one after the other, aside, and puts it in its place when all of it is on disk: a reader sees all
  * of it or nothing, and two writers of the same bytes do no harm. Rejects as the file system does, leaving nothing behind.
  */
-export async function replaceFile(file: string, ...parts: readonly Uint8Array[]): Promise<void> {
+export async function replaceFile(file: string, ...parts: readonly (string | Uint8Array)[]): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
   const aside = `${file}.${randomUUID()}`
   try {
     const handle = await open(aside, 'w')
     try {
       for (const part of parts) await handle.writeFile(part)
-      await handle.sync()
     } finally {
       await handle.close()
     }
-    await rename(aside, file)
+    await moveIntoPlace(aside, file)
   } catch (error) {
     await rm(aside, { force: true })
     throw error
+  }
+}
+
+/** Gives a file that was written aside its name, once its bytes are on disk: a power cut leaves the old file or the new one. */
+export async function moveIntoPlace(aside: string, file: string): Promise<void> {
+  await sync(aside)
+  await rename(aside, file)
+}
+
+/** Forces a file's name to the disk, for one that others build on: without it a power cut may bring the old file back. */
+export async function syncName(file: string): Promise<void> {
+  await sync(dirname(file)).catch((error: NodeJS.ErrnoException) => {
+    // Not every file system can do that to a folder.
+    if (error.code !== 'EINVAL' && error.code !== 'EPERM') throw error
+  })
+}
+
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }

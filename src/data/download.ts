@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DataError, UnavailableError } from '../errors.js'
+import { moveIntoPlace } from '../replace-file.js'
 import type { AddedName } from './added.js'
 
 export interface RemoteFile {
@@ -67,7 +68,7 @@ export async function download(file: RemoteFile, options: DownloadOptions): Prom
     await rm(part, { force: true })
     throw new DataError(`${file.name} from ${options.base} is not the file expected: MD5 ${md5}, expected ${file.md5}`)
   }
-  await rename(part, whole)
+  await moveIntoPlace(part, whole)
   return whole
 }
 

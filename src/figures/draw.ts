@@ -1,6 +1,6 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from '../errors.js'
+import { replaceFile } from '../replace-file.js'
 import type { TrialRecord } from '../trial.js'
 import { readBrowserBundle } from './browser-bundle.js'
 import type { FigureDefinition, ReadArtifact } from './figure.js'
@@ -25,7 +25,9 @@ export async function drawFigures(
     const svg = await renderSvg(spec)
     const write = async (extension: string, content: string | Uint8Array): Promise<void> => {
       const file = join(folder, `${definition.name}.${extension}`)
-      await replaceFile(file, content)
+      await replaceFile(file, content).catch((error: Error) => {
+        throw new StoreError(`a figure could not be written: ${file}: ${error.message}`, { cause: error })
+      })
       files.push(file)
     }
     await write('svg', svg)
@@ -36,14 +38,4 @@ export async function drawFigures(
     await write('html', renderFigurePage({ name, caption, spec, svg }, bundle))
   }
   return files
-}
-
-async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
-  try {
-    await mkdir(join(file, '..'), { recursive: true })
-    await writeFile(`${file}.new`, content)
-    await rename(`${file}.new`, file)
-  } catch (error) {
-    throw new StoreError(`a figure could not be written: ${file}: ${(error as Error).message}`, { cause: error })
-  }
 }

@@ -1,5 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Claim, Experiment, Verdict } from '../experiments/experiment.js'
+import { replaceFile } from '../replace-file.js'
 import type { TrialRecord } from '../trial.js'
 import type { SweepFolder } from './sweep-folder.js'
 import { buildRecords } from './state.js'
@@ -47,8 +48,7 @@ export async function concludeSweep(
 ): Promise<{ records: TrialRecord[]; verdicts: ClaimVerdict[] }> {
   const records = readRecords(sweep)
   const verdicts = judge(experiment.claims, records)
-  await writeFile(`${sweep.verdictsFile}.new`, `${JSON.stringify(verdicts, null, 2)}\n`)
-  await rename(`${sweep.verdictsFile}.new`, sweep.verdictsFile)
+  await replaceFile(sweep.verdictsFile, `${JSON.stringify(verdicts, null, 2)}\n`)
   return { records, verdicts }
 }
 

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../errors.js'
+import { replaceFile, syncName } from '../replace-file.js'
 import { canonicalJson } from '../seed.js'
 import type { Store } from '../store.js'
 import type { Trial } from '../trial.js'
@@ -107,9 +108,8 @@ export class SweepFolder {
   static async #write(folder: string, plan: StoredPlan): Promise<SweepFolder> {
     const file = join(folder, 'plan.json')
     try {
-      await mkdir(dirname(file), { recursive: true })
-      await writeFile(`${file}.new`, `${JSON.stringify(plan)}\n`)
-      await rename(`${file}.new`, file)
+      await replaceFile(file, `${JSON.stringify(plan)}\n`)
+      await syncName(file)
     } catch (error) {
       throw new StoreError(`the sweep can't be stored: ${file}: ${(error as Error).message}`, { cause: error })
     }
