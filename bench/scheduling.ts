@@ -87,6 +87,7 @@ function timeDecisions(inner: Scheduler) {
   const scheduler: Scheduler = {
     interactive: inner.interactive,
     suggest: () => inner.suggest(),
+    forget: (trial) => inner.forget(trial),
     observe(report) {
       const start = performance.now()
       const decision = inner.observe(report)

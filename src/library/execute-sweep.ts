@@ -12,7 +12,7 @@ import { Journal, journalFormat, repairJournal, type JournalEvent } from '../swe
 import { lockSweep } from '../sweeps/lock.js'
 import { sweepIdOf, type Plan } from '../sweeps/plan.js'
 import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
-import { createScheduler } from '../sweeps/stopping.js'
+import { createScheduler, replay } from '../sweeps/stopping.js'
 import { isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
@@ -219,9 +219,7 @@ async function runWhatIsMissing(
     })
     if (options.fresh !== true) await takeOver(options, left, state, journal)
     const scheduler = createScheduler(sweep.plan.trials, sweep.plan.spec.scheduler ?? [], info.objective)
-    // What was judged before is judged again, in the same order: a resumed sweep decides as an undisturbed one.
-    if (scheduler.interactive)
-      for (const { event } of sweep.entries()) if (event.type === 'report') scheduler.observe(event)
+    if (scheduler.interactive) replay(scheduler, sweep.events())
     for (const { trial, outcome } of state.trials.values())
       if (outcome !== undefined) scheduler.conclude(trial, outcome)
     const backend = await options.openBackend((message) => observer.say(message))

@@ -22,8 +22,8 @@ export class AshaScheduler implements Scheduler {
   readonly rungs: readonly number[]
   /** Signed values seen at each rung, best first; lower is better whatever the direction. */
   readonly #seen: number[][]
-  /** How many rungs a trial has passed: a repeated or late report decides nothing twice. */
-  readonly #passed = new Map<TrialId, number>()
+  /** What each trial had at the rungs it has reached: a repeated or late report decides nothing twice. */
+  readonly #reached = new Map<TrialId, number[]>()
   readonly #sign: 1 | -1
   readonly #reduction: number
 
@@ -47,21 +47,31 @@ export class AshaScheduler implements Scheduler {
     return this.inner.suggest()
   }
 
+  forget(trial: TrialId): void {
+    for (const [rung, value] of (this.#reached.get(trial) ?? []).entries()) {
+      const seen = this.#seen[rung]!
+      seen.splice(countBelow(seen, value), 1)
+    }
+    this.#reached.delete(trial)
+    this.inner.forget(trial)
+  }
+
   observe(report: ScheduledReport): 'continue' | 'stop' {
     if (this.inner.observe(report) === 'stop') return 'stop'
     const raw = report.metrics[this.options.metric]
     if (raw === undefined) return 'continue'
     // Reports may skip steps: every rung at or below this step that has not been judged is judged now, with this value.
-    let rung = this.#passed.get(report.trial) ?? 0
-    for (; rung < this.rungs.length && report.step >= this.rungs[rung]!; rung++) {
-      this.#passed.set(report.trial, rung + 1)
-      if (!this.#mayGoOn(rung, Number.isNaN(raw) ? Infinity : this.#sign * raw)) return 'stop'
+    const reached = this.#reached.get(report.trial) ?? []
+    this.#reached.set(report.trial, reached)
+    const value = Number.isNaN(raw) ? Infinity : this.#sign * raw
+    while (reached.length < this.rungs.length && report.step >= this.rungs[reached.length]!) {
+      reached.push(value)
+      if (!this.#mayGoOn(reached.length - 1, value)) return 'stop'
     }
     return 'continue'
   }
 
   conclude(trial: Trial, outcome: Outcome): void {
-    this.#passed.delete(trial.id)
     this.inner.conclude(trial, outcome)
   }
 

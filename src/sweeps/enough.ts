@@ -27,6 +27,11 @@ export class EnoughScheduler implements Scheduler {
     return this.inner.suggest()
   }
 
+  forget(trial: TrialId): void {
+    this.#best.delete(trial)
+    this.inner.forget(trial)
+  }
+
   observe(report: ScheduledReport): 'continue' | 'stop' {
     if (this.inner.observe(report) === 'stop') return 'stop'
     const raw = report.metrics[this.options.metric]

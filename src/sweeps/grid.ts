@@ -34,6 +34,8 @@ export class GridScheduler implements Scheduler {
     return trial === undefined ? undefined : { trial }
   }
 
+  forget(): void {}
+
   observe(): 'continue' {
     return 'continue'
   }

@@ -2,10 +2,13 @@ import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } fr
 import { appendFile, truncate } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { StoreError } from '../errors.js'
-import type { EngineName, Metrics, TrialEvent } from '../trial.js'
+import type { EngineName, Metrics, TrialEvent, TrialId } from '../trial.js'
 
-/** Raised when a line's meaning changes; a journal of a higher number is refused, never guessed at. */
-export const journalFormat = 1
+/**
+ * Raised when a line's meaning changes, or when one is added that must not be passed over; a journal of a higher number
+ * is refused, never guessed at. Format 2 brought `stopping`.
+ */
+export const journalFormat = 2
 
 /** What happened, in order: the truth that MLflow, figures and tables are projections of. */
 export type JournalEvent =
@@ -22,7 +25,18 @@ export type JournalEvent =
     }
   /** A result taken over from another sweep in the same store, where the same trial had finished. */
   | { readonly type: 'reused'; readonly trial: string; readonly from: string; readonly atMs: number }
-  | { readonly type: 'extended'; readonly planHash: string; readonly atMs: number }
+  /**
+   * A rule decided to stop a trial after so many reports of its attempt, of which the last was of this step. Written before
+   * the attempt is told: an attempt that begins anew ends there too, whatever the rule thinks by then.
+   */
+  | {
+      readonly type: 'stopping'
+      readonly trial: TrialId
+      readonly attempt: number
+      readonly reports: number
+      readonly step: number
+      readonly atMs: number
+    }
   | { readonly type: 'closed'; readonly reason: string; readonly atMs: number }
 
 export interface JournalEntry {

@@ -30,6 +30,11 @@ export class MedianScheduler implements Scheduler {
     return this.inner.suggest()
   }
 
+  forget(trial: TrialId): void {
+    if (this.#runs.delete(trial)) for (const atStep of this.#averages.values()) atStep.delete(trial)
+    this.inner.forget(trial)
+  }
+
   observe(report: ScheduledReport): 'continue' | 'stop' {
     if (this.inner.observe(report) === 'stop') return 'stop'
     const raw = report.metrics[this.options.metric]

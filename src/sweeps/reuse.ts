@@ -40,7 +40,8 @@ function finishedAttempts(sweep: SweepFolder, trials: ReadonlySet<TrialId>): Map
   const current = new Map<TrialId, JournalEvent[]>()
   const finished = new Map<TrialId, JournalEvent[]>()
   for (const { event } of sweep.entries()) {
-    if (!('trial' in event) || !trials.has(event.trial) || event.type === 'reused') continue
+    if (!('trial' in event) || !trials.has(event.trial) || event.type === 'reused' || event.type === 'stopping')
+      continue
     if (event.type === 'started') current.set(event.trial, [event])
     else current.get(event.trial)?.push(event)
     if (event.type !== 'ended') continue

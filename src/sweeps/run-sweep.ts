@@ -4,7 +4,7 @@ import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } fr
 import type { Backend } from '../worker/backend.js'
 import type { Journal, JournalEvent } from './journal.js'
 import type { Scheduler } from './scheduler.js'
-import { isResult, type SweepState } from './state.js'
+import { isLoss, isResult, type SweepState } from './state.js'
 
 export interface SweepLimits {
   /** Attempts per trial when workers vanish; then it is dead. Default 3. */
@@ -56,6 +56,9 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const { info, state, journal, scheduler, backend, tracker, clock, limits } = options
   const running = new Map<TrialId, { trial: Trial; attempt: number }>()
   const again: Trial[] = []
+  // Counted in this process alone: an attempt that an earlier one left behind is no fault of the trial's.
+  const vanishings = new Map<TrialId, number>()
+  const retries = new Map<TrialId, number>()
   const failures = new FailureWatch(limits)
   let cutShort: string | undefined
 
@@ -72,8 +75,22 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
 
   const conclude = (trial: Trial, outcome: Outcome): void => {
     running.delete(trial.id)
+    if (isLoss(outcome)) scheduler.forget(trial.id)
     scheduler.conclude(trial, outcome)
     if (outcome.state !== 'skipped') cutShort ??= failures.after(outcome)
+  }
+
+  // Whether the attempt ends with this report: as was decided once, or as the scheduler decides now.
+  const mustStop = (report: Extract<TrialEvent, { type: 'report' }>): boolean => {
+    const decision = scheduler.observe(report)
+    const { reports, stopAfter } = state.trials.get(report.trial)!
+    if (stopAfter !== undefined) return reports >= stopAfter
+    if (decision === 'continue') return false
+    const { trial, attempt, step } = report
+    const stopping: JournalEvent = { type: 'stopping', trial, attempt, reports, step, atMs: clock.now() }
+    journal.append(stopping)
+    state.apply(stopping)
+    return true
   }
 
   const settle = (trial: Trial, attempt: number, outcome: Outcome): void => {
@@ -92,6 +109,11 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       engine: options.engine,
       interactive: scheduler.interactive,
     })
+  }
+
+  const tryAgain = (trial: Trial): void => {
+    running.delete(trial.id)
+    again.push(trial)
   }
 
   // Fill the backend while there are trials to try again or the scheduler has ideas.
@@ -116,42 +138,32 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     current.attempt = event.attempt
     switch (event.type) {
       case 'started':
-        return record(event)
-      case 'report': {
         record(event)
-        const decision = scheduler.observe(event)
-        if (decision === 'stop') await backend.stop(event.trial, 'stopped by the scheduler')
+        return scheduler.forget(event.trial)
+      case 'report':
+        record(event)
+        if (mustStop(event)) await backend.stop(event.trial, 'stopped by the scheduler')
         else if (scheduler.interactive) backend.proceed(event.trial)
         return
-      }
-      case 'lost':
+      case 'lost': {
         record(event)
+        scheduler.forget(event.trial)
         if (backend.retries) return
-        if (event.attempt >= limits.maxAttempts) {
-          settle(current.trial, event.attempt, {
-            state: 'dead',
-            reason: `${event.attempt} attempts vanished; the last: ${event.reason}`,
-          })
-        } else {
-          running.delete(event.trial)
-          again.push(current.trial)
-        }
-        return
-      case 'ended':
-        if (event.outcome.state === 'failed' && event.attempt <= limits.retries) {
-          record({
-            type: 'lost',
-            trial: event.trial,
-            attempt: event.attempt,
-            atMs: event.atMs,
-            reason: event.outcome.error.message,
-          })
-          running.delete(event.trial)
-          again.push(current.trial)
-          return
+        const vanished = countUp(vanishings, event.trial)
+        if (vanished < limits.maxAttempts) return tryAgain(current.trial)
+        const reason = `${vanished} attempts vanished; the last: ${event.reason}`
+        return settle(current.trial, event.attempt, { state: 'dead', reason })
+      }
+      case 'ended': {
+        const { outcome, trial, attempt, atMs } = event
+        if (outcome.state === 'failed' && countUp(retries, trial) <= limits.retries) {
+          record({ type: 'lost', trial, attempt, atMs, reason: outcome.error.message })
+          scheduler.forget(trial)
+          return tryAgain(current.trial)
         }
         record(event)
-        return conclude(current.trial, event.outcome)
+        return conclude(current.trial, outcome)
+      }
     }
   }
 
@@ -203,6 +215,12 @@ function parentResult(state: SweepState, id: TrialId): ParentResult {
   const parent = state.trials.get(id)
   if (!isResult(parent?.outcome)) throw new Error(`trial ${id} was to be a parent but has no result`)
   return { trial: parent.trial, metrics: parent.outcome.metrics, artifacts: parent.outcome.artifacts }
+}
+
+function countUp(counts: Map<TrialId, number>, trial: TrialId): number {
+  const count = (counts.get(trial) ?? 0) + 1
+  counts.set(trial, count)
+  return count
 }
 
 /** A tracker can never fail a sweep: its first failure is said once, the rest is left to a later sync. */

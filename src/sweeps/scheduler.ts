@@ -22,6 +22,11 @@ export interface Scheduler {
   readonly interactive: boolean
   /** The next trial, or `undefined` when there is none now (more may come after a `conclude`). */
   suggest(): Suggestion | undefined
+  /**
+   * Called whenever an attempt begins, and when one is lost: whatever the trial reported before counts for nothing from
+   * here on, and the next attempt is judged as if it were the first. A trial that never reported is passed over.
+   */
+  forget(trial: TrialId): void
   /** Called for each report in order. */
   observe(report: ScheduledReport): 'continue' | 'stop'
   /** Called once per trial, also for trials restored from the journal. */

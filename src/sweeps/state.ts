@@ -22,6 +22,10 @@ export interface TrialState {
   /** The last report of the current attempt, for live views. */
   step?: number
   latest?: Metrics
+  /** How many reports the current attempt has made. */
+  reports: number
+  /** A rule decided to stop the trial after so many reports, and it has not ended with a result yet. */
+  stopAfter?: number
   /** How many times a result was accepted: more than once would break the first promise. */
   accepted: number
 }
@@ -48,7 +52,9 @@ export class SweepState {
   readonly trials: ReadonlyMap<TrialId, TrialState>
 
   constructor(trials: readonly Trial[]) {
-    this.trials = new Map(trials.map((trial) => [trial.id, { trial, state: 'planned', attempts: 0, accepted: 0 }]))
+    this.trials = new Map(
+      trials.map((trial) => [trial.id, { trial, state: 'planned', attempts: 0, reports: 0, accepted: 0 }]),
+    )
   }
 
   /** Takes in one event; events of trials outside the plan (of an earlier extent) are passed over. */
@@ -63,12 +69,13 @@ export class SweepState {
           attempts: event.attempt,
           startedAtMs: event.atMs,
           worker: event.worker,
+          reports: 0,
         })
         delete state.step
         delete state.latest
         break
       case 'report':
-        Object.assign(state, { step: event.step, latest: event.metrics })
+        Object.assign(state, { step: event.step, latest: event.metrics, reports: state.reports + 1 })
         break
       case 'lost':
         Object.assign(state, { state: 'planned', attempts: Math.max(state.attempts, event.attempt) })
@@ -76,7 +83,12 @@ export class SweepState {
       case 'ended':
         Object.assign(state, { state: event.outcome.state, outcome: event.outcome, endedAtMs: event.atMs })
         state.attempts = Math.max(state.attempts, event.attempt)
-        if (isResult(event.outcome)) state.accepted++
+        if (!isResult(event.outcome)) break
+        state.accepted++
+        delete state.stopAfter
+        break
+      case 'stopping':
+        state.stopAfter = event.reports
         break
       case 'reused':
         break
@@ -117,6 +129,11 @@ type Result = Extract<Outcome, { metrics: Metrics }>
 /** True for outcomes that carry a result: finished, or stopped on purpose. */
 export function isResult(outcome: Outcome | undefined): outcome is Result {
   return outcome?.state === 'finished' || outcome?.state === 'stopped'
+}
+
+/** True for outcomes of trials that never came to an end of their own. */
+export function isLoss(outcome: Outcome): boolean {
+  return outcome.state === 'dead' || outcome.state === 'cancelled'
 }
 
 export function isComplete(counts: Pick<SweepCounts, 'planned' | 'finished' | 'unique'>): boolean {

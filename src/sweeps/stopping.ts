@@ -3,8 +3,10 @@ import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import { AshaScheduler } from './asha.js'
 import { EnoughScheduler } from './enough.js'
 import { GridScheduler } from './grid.js'
+import type { JournalEvent } from './journal.js'
 import { MedianScheduler } from './median.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
+import { isLoss } from './state.js'
 
 /** Which rules may stop trials early, as a spec names them. */
 export interface StoppingRule {
@@ -121,6 +123,28 @@ function longest(trials: readonly Trial[]): number {
   return epochs.reduce((a, b) => Math.max(a, b))
 }
 
+/**
+ * Tells a scheduler what the journal says, in the same order, so that a resumed sweep decides as an undisturbed one.
+ * What an attempt reported that was lost counts for nothing, and so does what the end of a process cut off.
+ */
+export function replay(scheduler: Scheduler, events: Iterable<JournalEvent>): void {
+  const running = new Set<TrialId>()
+  const lose = (trial: TrialId): void => {
+    running.delete(trial)
+    scheduler.forget(trial)
+  }
+  for (const event of events) {
+    if (event.type === 'opened' || event.type === 'closed') for (const trial of [...running]) lose(trial)
+    else if (event.type === 'started') {
+      scheduler.forget(event.trial)
+      running.add(event.trial)
+    } else if (event.type === 'report') scheduler.observe(event)
+    else if (event.type === 'lost' || (event.type === 'ended' && isLoss(event.outcome))) lose(event.trial)
+    else if (event.type === 'ended') running.delete(event.trial)
+  }
+  for (const trial of [...running]) lose(trial)
+}
+
 class FirstStageOnly implements Scheduler {
   readonly interactive = true
 
@@ -131,6 +155,9 @@ class FirstStageOnly implements Scheduler {
 
   suggest(): Suggestion | undefined {
     return this.inner.suggest()
+  }
+  forget(trial: TrialId): void {
+    this.inner.forget(trial)
   }
   observe(report: ScheduledReport): 'continue' | 'stop' {
     return this.derived.has(report.trial) ? 'continue' : this.inner.observe(report)

@@ -6,7 +6,7 @@ import { replaceFile, syncName } from '../replace-file.js'
 import { canonicalJson } from '../seed.js'
 import type { Store } from '../store.js'
 import type { Trial } from '../trial.js'
-import { readJournal, type JournalDamage, type JournalEntry } from './journal.js'
+import { readJournal, type JournalDamage, type JournalEntry, type JournalEvent } from './journal.js'
 import { hashTrials, sweepIdOf, varyingAxes, type Plan } from './plan.js'
 import { SweepState } from './state.js'
 
@@ -141,6 +141,11 @@ export class SweepFolder {
   /** The journal's entries in order; none before the sweep first ran. */
   *entries(onDamage?: (damage: JournalDamage) => void): Generator<JournalEntry> {
     if (existsSync(this.journalFile)) yield* readJournal(this.journalFile, onDamage)
+  }
+
+  /** The events alone, where nobody asks for their places or for damage. */
+  *events(): Generator<JournalEvent> {
+    for (const { event } of this.entries()) yield event
   }
 
   /** Where every trial stands according to the journal; nothing is taken to be still running. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { GridScheduler } from '../../src/sweeps/grid.js'
 import type { Scheduler } from '../../src/sweeps/scheduler.js'
@@ -52,6 +53,39 @@ export function schedulerSuite(name: string, wrap: (inner: Scheduler) => Schedul
         return reports.map((report) => scheduler.observe(report))
       }
       expect(decide()).toEqual(decide())
+    })
+
+    it('judges an attempt begun anew as if it were the first: what a lost one reported counts for nobody', () => {
+      const report = fc.record({ trial: fc.nat(9), value: fc.nat(9) })
+      fc.assert(
+        fc.property(
+          fc.array(report, { maxLength: 60 }),
+          fc.array(report, { minLength: 1, maxLength: 60 }),
+          fc.nat(9),
+          (earlier, later, lost) => {
+            const told = (before: typeof earlier) => {
+              const scheduler = wrap(new GridScheduler(trialsOf(10)))
+              const steps = new Map<number, number>()
+              const tell = ({ trial, value }: { trial: number; value: number }) => {
+                const step = (steps.get(trial) ?? 0) + 1
+                steps.set(trial, step)
+                return scheduler.observe({ trial: `t${trial}`, step, metrics: { loss: value } })
+              }
+              before.forEach(tell)
+              scheduler.forget(`t${lost}`)
+              steps.delete(lost)
+              return later.map(tell)
+            }
+            expect(told(earlier)).toEqual(told(earlier.filter(({ trial }) => trial !== lost)))
+          },
+        ),
+      )
+    })
+
+    it('passes over a beginning of which there is nothing to forget', () => {
+      const scheduler = wrap(new GridScheduler(trialsOf(2)))
+      for (const trial of ['t0', 't1', 'unknown', 't0']) scheduler.forget(trial)
+      expect(scheduler.suggest()?.trial.id).toBe('t0')
     })
 
     it('goes on where a report lacks the metric', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -11,6 +11,7 @@ import { defaultLimits, runSweep, type RunSweepOptions, type SweepEnd } from '..
 import type { Scheduler } from '../../src/sweeps/scheduler.js'
 import type { SweepSpec } from '../../src/sweeps/spec.js'
 import { SweepState } from '../../src/sweeps/state.js'
+import { replay } from '../../src/sweeps/stopping.js'
 import { noTracker } from '../../src/tracking/tracker.js'
 import type { Assignment, Trial, TrialEvent } from '../../src/trial.js'
 import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simulated.js'
@@ -33,6 +34,8 @@ export interface Lab {
   readonly warnings: string[]
   /** What the journal holds now. */
   journal(): JournalEvent[]
+  /** Leaves so many events of the journal, as a process that was killed then would have. */
+  keep(count: number): void
   run(
     options?: Partial<RunSweepOptions> & { model?: (assignment: Assignment) => SimulatedAttempt; workers?: number },
   ): Promise<SweepEnd>
@@ -57,6 +60,7 @@ export function openLab(
     events,
     warnings,
     journal: () => [...readJournal(file)].map((entry) => entry.event),
+    keep: (count: number) => truncateSync(file, [...readJournal(file)][count]?.offset),
     async run({
       model = () => finishes,
       workers = 2,
@@ -65,10 +69,9 @@ export function openLab(
       const journal = Journal.open(file)
       lab.state = new SweepState(plan.trials)
       const scheduler = wrap(new GridScheduler(plan.trials))
-      for (const { event } of readJournal(file)) {
-        lab.state.apply(event)
-        if (event.type === 'report') scheduler.observe(event)
-      }
+      const before = lab.journal()
+      for (const event of before) lab.state.apply(event)
+      replay(scheduler, before)
       lab.state.settle()
       for (const { trial, outcome } of lab.state.trials.values())
         if (outcome !== undefined) scheduler.conclude(trial, outcome)

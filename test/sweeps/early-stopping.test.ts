@@ -14,7 +14,12 @@ const at = (scheduler: Scheduler, trial: string, step: number, value: number) =>
 schedulerSuite('grid', (inner) => inner)
 schedulerSuite('asha', (inner) => new AshaScheduler(inner, { ...loss, maxSteps: 9 }))
 schedulerSuite('median', (inner) => new MedianScheduler(inner, loss))
-schedulerSuite('enough', (inner) => new EnoughScheduler(inner, { ...loss, target: 0, patience: 5 }))
+schedulerSuite('plateau', (inner) => new EnoughScheduler(inner, { ...loss, patience: 2, minDelta: 1 }))
+schedulerSuite('target', (inner) => new EnoughScheduler(inner, { ...loss, target: 1 }))
+schedulerSuite('plateau in median in asha', (inner) => {
+  const median = new MedianScheduler(new EnoughScheduler(inner, { ...loss, target: 0, patience: 3 }), loss)
+  return new AshaScheduler(median, { ...loss, maxSteps: 9 })
+})
 
 describe('asha', () => {
   it('has the rungs of the paper: r, rη, rη² … below R', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/seed.js'
 import { AshaScheduler } from '../../src/sweeps/asha.js'
 import { defaultLimits } from '../../src/sweeps/run-sweep.js'
+import type { Scheduler } from '../../src/sweeps/scheduler.js'
 import { isComplete } from '../../src/sweeps/state.js'
 import type { Backend } from '../../src/worker/backend.js'
 import { EventQueue } from '../../src/worker/event-queue.js'
@@ -246,6 +247,38 @@ describe('a sweep with early stopping', () => {
   })
   const asha = (inner: ConstructorParameters<typeof AshaScheduler>[0]) =>
     new AshaScheduler(inner, { metric: 'train/loss', direction: 'minimize', minSteps: 1, maxSteps: 27 })
+
+  it('writes a decision to stop down before the attempt is told of it', async () => {
+    const lab = openLab(plainExperiment(), { axes: { width: widths(27) }, seeds: [0] }, asha)
+    await lab.run({ model: ({ trial }) => curve(1000 - Number(trial.params['width'])), workers: 4 })
+    const journal = lab.journal()
+    const stopped = journal.flatMap((event) =>
+      event.type === 'ended' && event.outcome.state === 'stopped' ? [event.trial] : [],
+    )
+    expect(stopped.length).toBeGreaterThan(9)
+    const decided = journal.flatMap((event) => (event.type === 'stopping' ? [event.trial] : []))
+    expect(decided.sort()).toEqual(stopped.sort())
+    for (const [at, event] of journal.entries()) {
+      if (event.type !== 'stopping') continue
+      expect(journal[at - 1]).toMatchObject({ type: 'report', trial: event.trial, step: event.step })
+      expect(event.reports).toBe(event.step)
+    }
+  })
+
+  it('stops a trial where it was decided once, whatever its rule thinks after a resume', async () => {
+    let rule: (inner: Scheduler) => Scheduler = asha
+    const lab = openLab(plainExperiment(), { axes: { width: widths(27) }, seeds: [0] }, (inner) => rule(inner))
+    const run = () => lab.run({ model: ({ trial }) => curve(1000 - Number(trial.params['width'])), workers: 1 })
+    await run()
+    const at = lab.journal().findLastIndex(({ type }) => type === 'stopping')
+    const { trial, step } = lab.journal()[at] as { trial: string; step: number }
+    const outcome = lab.state.trials.get(trial)!.outcome
+    rule = (inner) => inner
+    lab.keep(at + 1)
+    await run()
+    expect(lab.state.trials.get(trial)!.outcome).toEqual(outcome)
+    expect(lab.state.trials.get(trial)!.step).toBe(step)
+  })
 
   it('records a stop as an outcome and is complete', async () => {
     const lab = openLab(plainExperiment(), { axes: { width: widths(27) }, seeds: [0] }, asha)
