@@ -59,3 +59,11 @@ function foldersOf(name: string): string[] {
   const parts = name.split('/')
   return parts.slice(1).map((_, i) => parts.slice(0, i + 1).join('/'))
 }
+
+/**
+ * What an object holds under a name that came from outside: `undefined` where it holds nothing, never what every object
+ * inherits, for a metric may be called `constructor`.
+ */
+export function lookUp<T>(values: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return values !== undefined && Object.hasOwn(values, name) ? values[name] : undefined
+}

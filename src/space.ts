@@ -1,5 +1,6 @@
 import { SpaceError, UnknownNameError } from './errors.js'
 import type { ParamValue, Params } from './trial.js'
+import { lookUp } from './names.js'
 
 /** One axis an experiment understands: its kind, bounds, default and a sentence of meaning. */
 export type Axis = IntegerAxis | NumberAxis | ChoiceAxis | BooleanAxis | TextAxis
@@ -115,14 +116,14 @@ export function parseValue(name: string, axis: Axis, raw: unknown): ParamValue {
 
 /** The axis of that name. @throws UnknownNameError with the nearest known name. */
 export function axisOf(space: Space, name: string): Axis {
-  const axis = Object.hasOwn(space, name) ? space[name] : undefined
+  const axis = lookUp(space, name)
   if (axis === undefined) throw new UnknownNameError('axis', name, Object.keys(space))
   return axis
 }
 
 /** Every axis at its default, overridden by `given` (already parsed). */
 export function completeParams(space: Space, given: Params): Params {
-  const complete: Record<string, ParamValue> = {}
-  for (const [name, axis] of Object.entries(space)) complete[name] = given[name] ?? axis.default
-  return complete
+  return Object.fromEntries(
+    Object.entries(space).map(([name, axis]) => [name, lookUp<ParamValue>(given, name) ?? axis.default]),
+  )
 }

@@ -1,4 +1,5 @@
 import { groupBy } from '../group-by.js'
+import { lookUp } from '../names.js'
 import type { Random } from '../seed.js'
 import type { Objective, Params, TrialRecord } from '../trial.js'
 import { bootstrapInterval, mean, standardDeviation } from './statistics.js'
@@ -23,7 +24,7 @@ export function standings(records: readonly TrialRecord[], { metric, direction }
   const sign = direction === 'minimize' ? 1 : -1
   return [...pointsWith(records, metric).values()]
     .map((own): Standing => {
-      const values = own.map((record) => record.metrics[metric]!)
+      const values = own.map((record) => lookUp(record.metrics, metric)!)
       return {
         params: own[0]!.trial.params,
         trials: own.map(({ trial }) => trial.id),
@@ -41,11 +42,11 @@ function pointsWith(
   metric: string,
   axes?: readonly string[],
 ): Map<string, TrialRecord[]> {
-  const measured = records.filter((record) => Number.isFinite(record.metrics[metric]))
+  const measured = records.filter((record) => Number.isFinite(lookUp(record.metrics, metric)))
   return groupBy(measured, ({ trial: { params, stage } }) =>
     JSON.stringify([
       stage,
-      axes === undefined ? Object.entries(params) : axes.map((axis) => [axis, params[axis] ?? null]),
+      axes === undefined ? Object.entries(params) : axes.map((axis) => [axis, lookUp(params, axis) ?? null]),
     ]),
   )
 }
@@ -79,7 +80,7 @@ export function compareRecords(
   return [...a].flatMap(([key, own]) => {
     const other = b.get(key)
     if (other === undefined) return []
-    const [from, to] = [own, other].map((records) => records.map((record) => record.metrics[metric]!)) as [
+    const [from, to] = [own, other].map((records) => records.map((record) => lookUp(record.metrics, metric)!)) as [
       number[],
       number[],
     ]
@@ -89,7 +90,9 @@ export function compareRecords(
     return [
       {
         point: Object.fromEntries(
-          axes.flatMap((axis) => (axis in own[0]!.trial.params ? [[axis, own[0]!.trial.params[axis]!]] : [])),
+          axes.flatMap((axis) =>
+            Object.hasOwn(own[0]!.trial.params, axis) ? [[axis, lookUp(own[0]!.trial.params, axis)!]] : [],
+          ),
         ),
         first: from,
         second: to,
@@ -102,9 +105,9 @@ export function compareRecords(
 }
 
 function pairsOf(first: readonly TrialRecord[], second: readonly TrialRecord[], metric: string): number[] {
-  const bySeeds = new Map(first.map((record) => [JSON.stringify(record.trial.seeds), record.metrics[metric]!]))
+  const bySeeds = new Map(first.map((record) => [JSON.stringify(record.trial.seeds), lookUp(record.metrics, metric)!]))
   return second.flatMap((record) => {
     const partner = bySeeds.get(JSON.stringify(record.trial.seeds))
-    return partner === undefined ? [] : [record.metrics[metric]! - partner]
+    return partner === undefined ? [] : [lookUp(record.metrics, metric)! - partner]
   })
 }

@@ -1,6 +1,7 @@
 import { createLogUpdate } from 'log-update'
 import colors from 'picocolors'
 import { formatDuration, formatNumber } from '../format.js'
+import { lookUp } from '../names.js'
 import { isResult } from '../sweeps/state.js'
 import type { TrialEvent } from '../trial.js'
 import { Best, describeFailure, describePoint, describeRunning, Pace, type Watched } from './standing.js'
@@ -134,7 +135,9 @@ class PlainView implements ProgressView {
     const part = counts.planned <= linesAtMost ? ended : Math.floor((100 * ended) / counts.planned)
     if (part === this.#told) return
     this.#told = part
-    const value = isResult(event.outcome) ? event.outcome.metrics[this.options.info.objective.metric] : undefined
+    const value = isResult(event.outcome)
+      ? lookUp(event.outcome.metrics, this.options.info.objective.metric)
+      : undefined
     const result = value === undefined ? '' : `  ${this.options.info.objective.metric} ${formatNumber(value)}`
     this.say(
       `${ended}/${counts.planned}  ${event.trial} ${describePoint(trial.trial.params, trial.trial.seeds, this.options)}${result}  (${formatDuration(this.#pace.leftMs())} left)`,

@@ -5,6 +5,7 @@ import { DataError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { experimentToRead } from '../experiments/registry.js'
 import type { ReadArtifact } from '../figures/figure.js'
+import { lookUp } from '../names.js'
 import type { PlanFacts, Report } from '../report/report.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
 import { parsePlan, type StoredPlan } from '../sweeps/sweep-folder.js'
@@ -44,7 +45,7 @@ export async function readSaved(
   record: TrialRecord,
   name: string,
 ): Promise<Uint8Array> {
-  const artifact = record.artifacts[name]
+  const artifact = lookUp(record.artifacts, name)
   const run = children.find(
     ({ tags }) => tags['mlds.trial'] === record.trial.id && Number(tags['mlds.attempt']) === record.attempts,
   )

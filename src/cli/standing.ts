@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import { formatNumber } from '../format.js'
+import { lookUp } from '../names.js'
 import type { SweepInfo } from '../tracking/tracker.js'
 import type { Params, Seeds, TrialEvent } from '../trial.js'
 import { isResult, type SweepState, type TrialState } from '../sweeps/state.js'
@@ -68,7 +69,7 @@ export class Best {
 
   consider(state: TrialState | undefined): void {
     const { metric, direction } = this.watched.info.objective
-    const value = isResult(state?.outcome) ? state.outcome.metrics[metric] : undefined
+    const value = isResult(state?.outcome) ? lookUp(state.outcome.metrics, metric) : undefined
     if (value === undefined || Number.isNaN(value)) return
     if (this.#state === undefined || (direction === 'minimize' ? value < this.#value : value > this.#value)) {
       this.#state = state
@@ -89,7 +90,7 @@ export class Best {
 
 export function describePoint(params: Params, seeds: Seeds, { axes, describeSeeds }: Watched): string {
   return [
-    ...axes.filter((axis) => axis in params).map((axis) => `${axis}=${params[axis]}`),
+    ...axes.filter((axis) => Object.hasOwn(params, axis)).map((axis) => `${axis}=${lookUp(params, axis)}`),
     `seed=${describeSeeds(seeds)}`,
   ].join(' ')
 }

@@ -1,5 +1,6 @@
 import colors from 'picocolors'
 import { formatDuration, formatNumber } from '../format.js'
+import { lookUp } from '../names.js'
 import { isResult } from '../sweeps/state.js'
 import { drawScatter } from './scatter.js'
 import { describeRunning, type Best, type Pace, type Watched } from './standing.js'
@@ -70,13 +71,13 @@ export function drawFrame(frame: WatchFrame, { columns, rows }: { columns: numbe
 
 function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: number, rows: number): Line[] {
   if (axis === undefined) return []
-  const trials = [...watched.state.trials.values()].filter(({ trial }) => axis in trial.params)
-  const values = [...new Set(trials.map(({ trial }) => trial.params[axis]!))]
+  const trials = [...watched.state.trials.values()].filter(({ trial }) => Object.hasOwn(trial.params, axis))
+  const values = [...new Set(trials.map(({ trial }) => lookUp(trial.params, axis)!))]
   // Numbers have a scale of their own; words get a place each, in the plan's order.
   const categories = values.every((value) => typeof value === 'number') ? undefined : values.map(String)
   const points = trials.flatMap((state) => {
-    const y = isResult(state.outcome) ? state.outcome.metrics[metric] : undefined
-    const value = state.trial.params[axis]!
+    const y = isResult(state.outcome) ? lookUp(state.outcome.metrics, metric) : undefined
+    const value = lookUp(state.trial.params, axis)!
     const x = categories === undefined ? (value as number) : categories.indexOf(String(value))
     return y === undefined ? [] : [{ state, x, y }]
   })

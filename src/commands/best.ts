@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { metricFlag, openObjective, sweepArg } from '../cli/flags.js'
 import { formatTable } from '../cli/table.js'
+import { lookUp } from '../names.js'
 
 export default class Best extends BaseCommand {
   static override description = 'Ranks the points of a sweep by their objective, averaged over seeds'
@@ -40,7 +41,7 @@ export default class Best extends BaseCommand {
         mean,
         values.length > 1 ? `± ${deviation.toPrecision(2)}` : '',
         values.length,
-        ...axes.map((axis) => String(params[axis] ?? '')),
+        ...axes.map((axis) => String(lookUp(params, axis) ?? '')),
         stopped === 0 ? '' : 'stopped early',
       ])
     this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))

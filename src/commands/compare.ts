@@ -2,6 +2,7 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { metricFlag, openObjective } from '../cli/flags.js'
 import { formatTable } from '../cli/table.js'
+import { lookUp } from '../names.js'
 
 const sweepOf = (which: string) =>
   Args.string({ description: `the ${which} sweep: an id, or the beginning of one`, required: true })
@@ -35,7 +36,7 @@ export default class Compare extends BaseCommand {
         },
       )
     const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs }) => [
-      ...axes.map((axis) => String(point[axis] ?? '')),
+      ...axes.map((axis) => String(lookUp(point, axis) ?? '')),
       mean(a),
       mean(b),
       difference,

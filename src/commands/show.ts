@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { formatTable } from '../cli/table.js'
+import { lookUp } from '../names.js'
 
 export default class Show extends BaseCommand {
   static override description = 'Shows one trial: its point, its seeds, its course and its result'
@@ -31,14 +32,14 @@ export default class Show extends BaseCommand {
     const metrics = Object.entries(record.metrics).map(([name, value]) => [name, value])
     if (metrics.length > 0) this.log(`\n${formatTable(['result', 'value'], metrics)}`)
     const names = Object.keys(record.series)
-    const steps = record.series[names[0] ?? '']?.steps ?? []
+    const steps = lookUp(record.series, names[0] ?? '')?.steps ?? []
     if (steps.length > 0) {
       // Ends and an even selection between: enough to see the course.
       const wanted = [...new Set(Array.from({ length: 12 }, (_, i) => Math.round((i * (steps.length - 1)) / 11)))]
       this.log(
         `\n${formatTable(
           ['step', ...names],
-          wanted.map((i) => [steps[i]!, ...names.map((name) => record.series[name]?.values[i] ?? '')]),
+          wanted.map((i) => [steps[i]!, ...names.map((name) => lookUp(record.series, name)?.values[i] ?? '')]),
         )}`,
       )
     }

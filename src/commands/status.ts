@@ -4,6 +4,7 @@ import { formatVerdict } from '../cli/summary.js'
 import { formatTable } from '../cli/table.js'
 import { natsFlag, tenantFlag } from '../cli/flags.js'
 import { formatDuration } from '../format.js'
+import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
 import type { NatsTarget } from '../library/remote.js'
 import type { RemoteStatus } from '../worker/remote/sweeps.js'
@@ -47,7 +48,7 @@ export default class Status extends BaseCommand {
       standing,
       attempts,
       step ?? '',
-      ...axes.map((axis) => String(trial.params[axis] ?? '')),
+      ...axes.map((axis) => String(lookUp(trial.params, axis) ?? '')),
       describeSeeds(trial.seeds),
     ])
     this.log(

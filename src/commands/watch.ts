@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { metricFlag, openObjective } from '../cli/flags.js'
 import { exitCodes, UnknownNameError } from '../errors.js'
+import { lookUp } from '../names.js'
 
 export default class Watch extends BaseCommand {
   static override description =
@@ -36,7 +37,7 @@ export default class Watch extends BaseCommand {
     const axes = varyingAxes(plan.trials)
     if (flags.axis !== undefined && !axes.includes(flags.axis))
       throw new UnknownNameError('axis of this sweep', flags.axis, axes.length === 0 ? ['none varies'] : axes)
-    const valuesOf = (axis: string): number => new Set(plan.trials.map(({ params }) => params[axis])).size
+    const valuesOf = (axis: string): number => new Set(plan.trials.map(({ params }) => lookUp(params, axis))).size
     // A person's own experiment may have been changed while its sweep runs: that is no reason not to look on.
     const objective = await openObjective(plan, undefined, false).catch(() => ({
       metric: 'loss',

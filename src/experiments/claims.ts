@@ -1,6 +1,7 @@
 import { bootstrapInterval, median, spearmanInterval } from '../analysis/statistics.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
+import { lookUp } from '../names.js'
 import { Random } from '../seed.js'
 import type { TrialRecord } from '../trial.js'
 import type { Verdict } from './experiment.js'
@@ -15,11 +16,13 @@ export function having(
   records: readonly TrialRecord[],
   params: Readonly<Record<string, string | number | boolean>>,
 ): TrialRecord[] {
-  return records.filter(({ trial }) => Object.entries(params).every(([name, value]) => trial.params[name] === value))
+  return records.filter(({ trial }) =>
+    Object.entries(params).every(([name, value]) => lookUp(trial.params, name) === value),
+  )
 }
 
 /** A final metric; NaN when the trial has none of that name. */
-export const metric = (record: TrialRecord, name: string): number => record.metrics[name] ?? NaN
+export const metric = (record: TrialRecord, name: string): number => lookUp(record.metrics, name) ?? NaN
 
 /** The first trial a derived one rests on, among these records. */
 export const parentOf = (record: TrialRecord, all: readonly TrialRecord[]): TrialRecord | undefined =>
@@ -33,7 +36,7 @@ export const brief = (value: number): string => value.toPrecision(2)
 
 /** The median of a series over the `window` steps that end at `step`; NaN when it has none of them. */
 export function medianUntil(record: TrialRecord, name: string, step: number, window: number): number {
-  const series = record.series[name]
+  const series = lookUp(record.series, name)
   if (series === undefined) return NaN
   return median(series.values.filter((_, i) => series.steps[i]! > step - window && series.steps[i]! <= step))
 }

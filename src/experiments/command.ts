@@ -12,6 +12,7 @@ import { signalGroup } from '../process-group.js'
 import { number, text, type Space } from '../space.js'
 import type { Metrics, Objective, Params } from '../trial.js'
 import type { Experiment, TrialContext } from './experiment.js'
+import { lookUp } from '../names.js'
 
 /** Any program as an experiment: what is run for each trial. */
 export interface CommandDefinition {
@@ -79,7 +80,7 @@ const placeholder = /\{([A-Za-z_][\w.-]*)\}/g
 
 /** The program's words with values in place: a value is part of one word, whatever is in it. */
 export function fillWords(argv: readonly string[], values: Readonly<Record<string, string>>): string[] {
-  return argv.map((word) => word.replace(placeholder, (whole, name: string) => values[name] ?? whole))
+  return argv.map((word) => word.replace(placeholder, (whole, name: string) => lookUp(values, name) ?? whole))
 }
 
 /** What identifies a command: its words, surroundings, and the bytes of every file that a word names. */
@@ -143,7 +144,10 @@ export function withAxes(
   const { defaults } = definition
   const axes: Space = Object.fromEntries(
     axisNames(definition, Object.keys(values)).map((name) => {
-      const given = [...(name in defaults ? [defaults[name]] : []), ...(values[name] ?? [])]
+      const given = [
+        ...(Object.hasOwn(defaults, name) ? [lookUp(defaults, name)] : []),
+        ...(lookUp(values, name) ?? []),
+      ]
       if (given.length === 0)
         throw new SpaceError(`command: {${name}} has no values (name it under axes, or under defaults)`)
       const isNumber = given.every((value) => value !== '' && Number.isFinite(Number(value)))
@@ -202,7 +206,7 @@ async function attend(
   context: TrialContext,
   signal: AbortSignal,
 ): Promise<Metrics> {
-  const metrics: Record<string, number> = {}
+  const metrics = new Map<string, number>()
   const log = boundedLog((line) => context.log(line))
   let lastError = ''
   let timedOut = false
@@ -234,7 +238,7 @@ async function attend(
       const told = parseMetrics(line)
       if (told === undefined) return log(line)
       const { step, ...numbers } = told
-      Object.assign(metrics, numbers)
+      for (const [name, value] of Object.entries(numbers)) metrics.set(name, value)
       if (step === undefined || failure !== undefined) return
       // A report that is refused (stopped, diverged) ends the program too; what it still prints is read and dropped.
       await context.report(step, numbers).catch((error: unknown) => {
@@ -258,9 +262,8 @@ async function attend(
         'COMMAND',
         `the program ended ${by === null ? `with exit code ${code}` : `by ${by}`}${lastError === '' ? '' : `: ${lastError.slice(0, 500)}`}`,
       )
-    if (Object.keys(metrics).length === 0)
-      context.log('the program printed no metrics (lines such as {"step": 1, "loss": 0.5})')
-    return metrics
+    if (metrics.size === 0) context.log('the program printed no metrics (lines such as {"step": 1, "loss": 0.5})')
+    return Object.fromEntries(metrics)
   } finally {
     signal.removeEventListener('abort', end)
     timers.forEach(clearTimeout)

@@ -4,6 +4,7 @@ import { stratifiedSplit } from '../data/split.js'
 import { sampleFunction, targetFunctionNames } from '../data/functions.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { seedCount } from '../figures/select.js'
+import { lookUp } from '../names.js'
 import type { Rows } from '../nn/engine.js'
 import { defineNet, initialize, multiplyAdds, type Activation, type Net } from '../nn/net.js'
 import type { Loss } from '../nn/training.js'
@@ -124,7 +125,7 @@ const main = defineStage({
 
 const onFunction = (records: readonly TrialRecord[], target: string): TrialRecord[] =>
   having(finished(records), { dataset: 'function', target, optimizer: 'adam' })
-const seriesOf = (record: TrialRecord, name: string): readonly number[] => record.series[name]?.values ?? []
+const seriesOf = (record: TrialRecord, name: string): readonly number[] => lookUp(record.series, name)?.values ?? []
 const leastEpochs = 200
 
 /** The first epochs bring the outputs to the function's mean, which is no feature of the function. */

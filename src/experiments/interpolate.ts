@@ -1,6 +1,7 @@
 import { mean, standardDeviation } from '../analysis/statistics.js'
 import { reportsAgainst, twinAxes } from '../figures/twin-axes.js'
 import { seedCount } from '../figures/select.js'
+import { lookUp } from '../names.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { defineNet, initialize, multiplyAdds, type Initializer, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
@@ -192,7 +193,7 @@ export function pairs(trials: readonly Trial[]): Trial[][] {
   const found: Trial[][] = []
   trials.forEach((a, i) => {
     for (const b of trials.slice(i + 1)) {
-      const differing = Object.keys(a.params).filter((name) => a.params[name] !== b.params[name])
+      const differing = Object.keys(a.params).filter((name) => lookUp(a.params, name) !== lookUp(b.params, name))
       const alike = JSON.stringify(a.seeds) === JSON.stringify(b.seeds)
       if (!alike || differing.length !== 1 || !(pairing as readonly string[]).includes(differing[0]!)) continue
       found.push(Number(a.params['batch']) <= Number(b.params['batch']) ? [a, b] : [b, a])

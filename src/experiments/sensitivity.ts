@@ -4,6 +4,7 @@ import { gatherRows } from '../data/split.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
+import { lookUp } from '../names.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { multiplyAdds, sizeOf } from '../nn/net.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
@@ -128,7 +129,7 @@ const measure = defineStage({
       sensitivity,
       batch: trained.batch,
       // Beside every point, so that nobody compares nets that were trained unequally without seeing it.
-      ...Object.fromEntries(copied.map((name) => [name, parent.metrics[name] ?? NaN])),
+      ...Object.fromEntries(copied.map((name) => [name, lookUp(parent.metrics, name) ?? NaN])),
     }
   },
 })

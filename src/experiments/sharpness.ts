@@ -5,6 +5,7 @@ import { mean } from '../analysis/statistics.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
+import { lookUp } from '../names.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { blockFrobeniusNorms } from '../nn/curvature.js'
 import type { Engine, MeasurementOptions } from '../nn/engine.js'
@@ -211,7 +212,7 @@ const measure = defineStage({
       'measured/loss': valley.centre,
       batch: trained.batch,
       // Beside every point, as in the original's figures, and lest nets trained unequally be compared unseen.
-      ...Object.fromEntries(copied.map((name) => [name, parent.metrics[name] ?? NaN])),
+      ...Object.fromEntries(copied.map((name) => [name, lookUp(parent.metrics, name) ?? NaN])),
       ...(await measures[params.metric](valley, params)),
     }
   },

@@ -1,5 +1,6 @@
 import { mean } from '../analysis/statistics.js'
 import { groupBy } from '../group-by.js'
+import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, varyingAxes, withResult } from './select.js'
@@ -132,14 +133,14 @@ function aggregate(
   const points: Point[] = []
   const axes = varyingAxes(records).filter((axis) => apart.includes(axis))
   const nameOf = ({ trial }: TrialRecord): string =>
-    axes.map((axis) => `${axis} ${String(trial.params[axis])}`).join(', ')
+    axes.map((axis) => `${axis} ${String(lookUp(trial.params, axis))}`).join(', ')
   const byGroup = groupBy(records, nameOf)
   const groups = inReadingOrder(byGroup.keys())
   for (const group of groups) {
     const bySize = [...groupBy(byGroup.get(group)!, (record) => x.of(record))].sort(([a], [b]) => a - b)
     for (const [at, own] of bySize) {
       for (const { metric, label } of series) {
-        const values = own.flatMap((record) => record.metrics[metric] ?? [])
+        const values = own.flatMap((record) => lookUp(record.metrics, metric) ?? [])
         const drawable = values.filter((value) => Number.isFinite(value) && (y.scale !== 'log' || value > 0))
         leftOut += values.length - drawable.length
         if (drawable.length === 0 || !Number.isFinite(at)) continue

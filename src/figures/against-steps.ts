@@ -1,5 +1,6 @@
 import { median } from '../analysis/statistics.js'
 import { groupBy } from '../group-by.js'
+import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
@@ -163,7 +164,7 @@ function rulesOf({ rule }: AgainstStepsOptions, byGroup: ReadonlyMap<string, rea
 
 /** A metric's steps and values that can be drawn. */
 function courseOf({ series }: TrialRecord, metric: string, panel: Panel): Map<number, number> {
-  const { steps = [], values = [] } = series[metric] ?? {}
+  const { steps = [], values = [] } = lookUp(series, metric) ?? {}
   const pairs = steps.map((step, i) => [step, values[i]!] as const)
   return new Map(pairs.filter(([, value]) => Number.isFinite(value) && (panel.scale !== 'log' || value > 0)))
 }

@@ -23,7 +23,9 @@ export function cloud(options: {
     name: options.name,
     caption: options.caption,
     async draw(records, read): Promise<VegaLiteSpec | undefined> {
-      const record = options.select(withResult(records)).find(({ artifacts }) => options.artifact in artifacts)
+      const record = options
+        .select(withResult(records))
+        .find(({ artifacts }) => Object.hasOwn(artifacts, options.artifact))
       if (record === undefined) return undefined
       const all = await readJson<CloudPoint[]>(read, record, options.artifact)
       const points = all.filter(({ loss }) => Number.isFinite(loss) && loss > 0)

@@ -29,7 +29,9 @@ export function curves(options: CurvesOptions): FigureDefinition {
     name,
     caption,
     async draw(all, read): Promise<VegaLiteSpec | undefined> {
-      const chosen = options.select(withResult(all)).filter((record) => options.artifact in record.artifacts)
+      const chosen = options
+        .select(withResult(all))
+        .filter((record) => Object.hasOwn(record.artifacts, options.artifact))
       const byGroup = groupBy(chosen, (record) => options.group(record))
       const groups = inReadingOrder(byGroup.keys()).map((group) => [group, byGroup.get(group)!] as const)
       const first = groups[0]?.[1][0]

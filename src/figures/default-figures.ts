@@ -1,3 +1,4 @@
+import { lookUp } from '../names.js'
 import type { Space } from '../space.js'
 import { againstAxis } from './against-axis.js'
 import { againstSteps, type Panel } from './against-steps.js'
@@ -37,7 +38,7 @@ function course(objective: string): FigureDefinition {
           : {
               group: {
                 title: axes.join(', '),
-                of: ({ trial }) => axes.map((axis) => `${axis} ${String(trial.params[axis])}`).join(', '),
+                of: ({ trial }) => axes.map((axis) => `${axis} ${String(lookUp(trial.params, axis))}`).join(', '),
               },
             }),
         panels: panels as [Panel, ...Panel[]],
@@ -55,7 +56,7 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
     caption,
     async draw(all, read) {
       const records = withResult(all)
-      const values = records.map(({ trial }) => Number(trial.params[axis]))
+      const values = records.map(({ trial }) => Number(lookUp(trial.params, axis)))
       if (new Set(values).size < 2) return undefined
       const metric = inOrder(
         records.flatMap(({ metrics }) => Object.keys(metrics)),
@@ -67,7 +68,7 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
         name,
         caption,
         title: `${metric} against ${axis}`,
-        x: { title: axis, scale: wide ? 'log' : 'linear', of: ({ trial }) => Number(trial.params[axis]) },
+        x: { title: axis, scale: wide ? 'log' : 'linear', of: ({ trial }) => Number(lookUp(trial.params, axis)) },
         y: { title: metric },
         series: [{ metric, label: metric }],
       })

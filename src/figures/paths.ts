@@ -1,3 +1,4 @@
+import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { labelSize, withRoom } from './labels.js'
@@ -34,7 +35,9 @@ export function paths(options: PathsOptions): FigureDefinition {
     name: options.name,
     caption: options.caption,
     async draw(all, read): Promise<VegaLiteSpec | undefined> {
-      const records = options.select(withResult(all)).filter(({ artifacts }) => options.artifact in artifacts)
+      const records = options
+        .select(withResult(all))
+        .filter(({ artifacts }) => Object.hasOwn(artifacts, options.artifact))
       const settings = settingsOf(records, all)
       const pictures = await Promise.all(
         records.map(async (record, i) =>
@@ -63,13 +66,13 @@ interface Picture {
 function settingsOf(records: readonly TrialRecord[], all: readonly TrialRecord[]): string[] {
   const trained = records.map(({ trial }) => all.find((record) => record.trial.id === trial.parents[0]))
   const axes = varyingAxes(trained.filter((record) => record !== undefined))
-  return trained.map((record) => axes.map((axis) => `${axis} ${String(record?.trial.params[axis])}`).join(', '))
+  return trained.map((record) => axes.map((axis) => `${axis} ${String(lookUp(record?.trial.params, axis))}`).join(', '))
 }
 
 function picture(options: PathsOptions, record: TrialRecord, points: readonly PathPoint[], setting: string): Picture {
   const { dimensions = 2, axis } = options
   const runs = [...new Set(points.map(({ run }) => run))]
-  const share = record.metrics[`explained/${dimensions}`]
+  const share = lookUp(record.metrics, `explained/${dimensions}`)
   const subtitle = [
     ...(setting === '' ? [] : [setting]),
     `${runs.length} run${runs.length === 1 ? '' : 's'}, ${points.length} snapshots`,

@@ -1,3 +1,4 @@
+import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 
 /** Records that carry a result. */
@@ -18,5 +19,5 @@ export function describeSeedCount(records: readonly TrialRecord[]): string {
 /** Names of the parameters that are not alike in all records. */
 export function varyingAxes(records: readonly TrialRecord[]): string[] {
   const names = [...new Set(records.flatMap(({ trial }) => Object.keys(trial.params)))]
-  return names.filter((name) => new Set(records.map(({ trial }) => trial.params[name])).size > 1)
+  return names.filter((name) => new Set(records.map(({ trial }) => lookUp(trial.params, name))).size > 1)
 }

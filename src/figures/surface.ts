@@ -37,7 +37,7 @@ function ofSurface(
     name,
     caption,
     async draw(records, read): Promise<VegaLiteSpec | undefined> {
-      const record = select(withResult(records)).find(({ artifacts }) => artifact in artifacts)
+      const record = select(withResult(records)).find(({ artifacts }) => Object.hasOwn(artifacts, artifact))
       if (record === undefined) return undefined
       const surface = await readJson<Surface>(read, record, artifact)
       if (drawable(surface).length === 0) return undefined

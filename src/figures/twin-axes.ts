@@ -1,5 +1,6 @@
 import { median } from '../analysis/statistics.js'
 import { groupBy } from '../group-by.js'
+import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, seedCount, withResult } from './select.js'
@@ -119,7 +120,7 @@ function pointsOf(options: TwinAxesOptions, side: Side, records: readonly TrialR
   const byX = [...groupBy(all, ({ x }) => x)].sort(([a], [b]) => a - b)
   return byX.flatMap(([x, here]) =>
     side.lines.flatMap(({ label, metric }) => {
-      const values = here.flatMap(({ values }) => values[metric] ?? [])
+      const values = here.flatMap(({ values }) => lookUp(values, metric) ?? [])
       const y = median(values.filter((value) => Number.isFinite(value) && (side.scale === 'linear' || value > 0)))
       return Number.isNaN(y) ? [] : [{ x, y, line: label }]
     }),
@@ -128,7 +129,7 @@ function pointsOf(options: TwinAxesOptions, side: Side, records: readonly TrialR
 
 /** A trial's reports as points, x read from one of its metrics. */
 export function reportsAgainst(record: TrialRecord, x: string): { x: number; values: Record<string, number> }[] {
-  const xs = record.series[x]?.values ?? []
+  const xs = lookUp(record.series, x)?.values ?? []
   return xs.map((at, i) => ({
     x: at,
     values: Object.fromEntries(Object.entries(record.series).map(([name, { values }]) => [name, values[i] ?? NaN])),

@@ -5,6 +5,7 @@ import { MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { ownOf } from '../experiments/own.js'
 import type { ReadArtifact } from '../figures/figure.js'
+import { lookUp } from '../names.js'
 import type { Engine } from '../nn/engine.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
@@ -420,7 +421,7 @@ export async function concludeAndDraw(
 /** Reads what trials saved from the store. */
 export function artifactReader(store: Store): ReadArtifact {
   return async (record, name) => {
-    const artifact = record.artifacts[name]
+    const artifact = lookUp(record.artifacts, name)
     if (artifact === undefined) throw new Error(`trial ${record.trial.id} saved nothing called ${name}`)
     return store.readObject(artifact)
   }

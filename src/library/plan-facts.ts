@@ -27,14 +27,14 @@ export function planFacts(store: Store, sweep: SweepFolder, experiment: Experime
 
 /** Fingerprints as they went into the trials' ids; a set that has changed or gone since is not passed off as theirs. */
 function fingerprints(store: Store, { plan }: SweepFolder, experiment: Experiment): Record<string, string> {
-  const prints: Record<string, string> = {}
+  const prints = new Map<string, string>()
   const dataOf = dataReader(store, experiment)
   const words = { changed: 'other than the data of that name here now', gone: 'not here any more' }
   for (const trial of plan.trials) {
     for (const { name, fingerprint, state } of dataOf(trial))
-      prints[name] ??= state === 'here' ? fingerprint : words[state]
+      if (!prints.has(name)) prints.set(name, state === 'here' ? fingerprint : words[state])
   }
-  return prints
+  return Object.fromEntries(prints)
 }
 
 type TrialData = { readonly name: string } & (

@@ -78,10 +78,8 @@ function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonl
     name,
     axis.kind === 'choice' ? axis.values : [axis.low, axis.high],
   ])
-  return { ...axes, ...Object.assign({}, ...zip), ...Object.fromEntries(searched) } as Record<
-    string,
-    readonly unknown[]
-  >
+  const zipped = zip.flatMap((group) => Object.entries(group))
+  return { ...axes, ...Object.fromEntries([...zipped, ...searched]) }
 }
 
 /** What a person typed: an experiment's name, a module's path, or a sweep file's. @throws SpecError. */

@@ -1,6 +1,7 @@
 import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { renderSvg } from '../figures/render.js'
+import { lookUp } from '../names.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
 import type { ParamValue, TrialRecord } from '../trial.js'
 
@@ -125,8 +126,8 @@ export function tabulate(records: readonly TrialRecord[]): TrialTable {
     ['trial', ({ trial }) => trial.id],
     ...(stages.size > 1 ? [['stage', ({ trial }: TrialRecord) => trial.stage] as const] : []),
     ['state', ({ state }) => state],
-    ...varying.map((name) => [name, (record: TrialRecord) => settings(record)[name]] as const),
-    ...metrics.map((name) => [name, ({ metrics }: TrialRecord) => metrics[name]] as const),
+    ...varying.map((name) => [name, (record: TrialRecord) => lookUp(settings(record), name)] as const),
+    ...metrics.map((name) => [name, ({ metrics }: TrialRecord) => lookUp(metrics, name)] as const),
     ['seconds', secondsOf],
     ['note', noteOf],
   ]

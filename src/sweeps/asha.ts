@@ -1,4 +1,5 @@
 import { SpaceError } from '../errors.js'
+import { lookUp } from '../names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
@@ -58,7 +59,7 @@ export class AshaScheduler implements Scheduler {
 
   observe(report: ScheduledReport): 'continue' | 'stop' {
     if (this.inner.observe(report) === 'stop') return 'stop'
-    const raw = report.metrics[this.options.metric]
+    const raw = lookUp(report.metrics, this.options.metric)
     if (raw === undefined) return 'continue'
     // Reports may skip steps: every rung at or below this step that has not been judged is judged now, with this value.
     const reached = this.#reached.get(report.trial) ?? []

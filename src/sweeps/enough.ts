@@ -1,3 +1,4 @@
+import { lookUp } from '../names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
@@ -34,7 +35,7 @@ export class EnoughScheduler implements Scheduler {
 
   observe(report: ScheduledReport): 'continue' | 'stop' {
     if (this.inner.observe(report) === 'stop') return 'stop'
-    const raw = report.metrics[this.options.metric]
+    const raw = lookUp(report.metrics, this.options.metric)
     if (raw === undefined || Number.isNaN(raw)) return 'continue'
     const value = this.#sign * raw
     const { target, patience, minDelta = 0 } = this.options

@@ -9,7 +9,7 @@ import { expandValues } from './values.js'
  */
 export function importHydra(overrides: string, program: string): Imported {
   const leftOut: string[] = []
-  const axes: Record<string, unknown> = {}
+  const found = new Map<string, unknown>()
   const words: string[] = []
   for (const word of splitOverrides(overrides)) {
     if (word === '-m' || word === '--multirun') continue
@@ -22,9 +22,10 @@ export function importHydra(overrides: string, program: string): Imported {
     }
     // Names of axes have no dots or signs; the program still gets Hydra's own.
     const axis = name.replace(/[^\w]+/g, '_')
-    axes[axis] = values
+    found.set(axis, values)
     words.push(`${sign}${name}={${axis}}`)
   }
+  const axes = Object.fromEntries(found)
   const { seed, ...others } = axes
   const seeds = Array.isArray(seed) && seed.every((value) => Number.isSafeInteger(Number(value)))
   return {

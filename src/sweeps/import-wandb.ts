@@ -23,22 +23,22 @@ export function importWandb(text: string, file: string): Imported {
   if (!isMapping(config) || !isMapping(config['parameters']))
     throw new SpecError(file, 'not a W&B sweep configuration: it has no parameters')
   const leftOut: string[] = []
-  const axes: Record<string, unknown> = {}
-  const searched: Record<string, unknown> = {}
+  const axes = new Map<string, unknown>()
+  const searched = new Map<string, unknown>()
   const grid = config['method'] === 'grid'
   for (const [name, parameter] of Object.entries(config['parameters'])) {
     const range = isMapping(parameter) ? rangeOf(parameter) : undefined
     if (range === undefined) leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)}`)
-    else if (!Array.isArray(range)) searched[name] = range
-    else if (grid || range.length === 1) axes[name] = range
-    else searched[name] = range
+    else if (!Array.isArray(range)) searched.set(name, range)
+    else if (grid || range.length === 1) axes.set(name, range)
+    else searched.set(name, range)
   }
   const search =
-    Object.keys(searched).length === 0
+    searched.size === 0
       ? {}
-      : { search: { sampler: 'random', count: Number(config['run_cap'] ?? 32), axes: searched } }
+      : { search: { sampler: 'random', count: Number(config['run_cap'] ?? 32), axes: Object.fromEntries(searched) } }
   if (config['method'] === 'bayes') leftOut.push('method: bayes (taken as random: there is no model-based sampler)')
-  if (Object.keys(searched).length > 0 && config['run_cap'] === undefined)
+  if (searched.size > 0 && config['run_cap'] === undefined)
     leftOut.push('run_cap: not given (32 points are drawn; change search.count)')
   const known = [
     'method',
@@ -57,8 +57,8 @@ export function importWandb(text: string, file: string): Imported {
     if (!known.includes(key)) leftOut.push(`${key}: ${JSON.stringify(config[key])}`)
   return {
     spec: {
-      experiment: { command: commandOf(config, [...Object.keys(axes), ...Object.keys(searched)], leftOut) },
-      ...(Object.keys(axes).length === 0 ? {} : { axes }),
+      experiment: { command: commandOf(config, [...axes.keys(), ...searched.keys()], leftOut) },
+      ...(axes.size === 0 ? {} : { axes: Object.fromEntries(axes) }),
       ...search,
       ...objectiveOf(config),
       ...schedulerOf(config, leftOut),

@@ -129,12 +129,9 @@ function decodeLine(line: string): JournalEvent {
 }
 
 function decodeMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
-  for (const name in metrics) {
-    if (typeof metrics[name] === 'string') {
-      return Object.fromEntries(Object.entries(metrics).map(([key, value]) => [key, Number(value)]))
-    }
-  }
-  return metrics as Metrics
+  return Object.values(metrics).some((value) => typeof value === 'string')
+    ? Object.fromEntries(Object.entries(metrics).map(([key, value]) => [key, Number(value)]))
+    : (metrics as Metrics)
 }
 
 /**

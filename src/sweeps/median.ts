@@ -1,3 +1,4 @@
+import { lookUp } from '../names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
@@ -37,7 +38,7 @@ export class MedianScheduler implements Scheduler {
 
   observe(report: ScheduledReport): 'continue' | 'stop' {
     if (this.inner.observe(report) === 'stop') return 'stop'
-    const raw = report.metrics[this.options.metric]
+    const raw = lookUp(report.metrics, this.options.metric)
     if (raw === undefined) return 'continue'
     const value = Number.isNaN(raw) ? Infinity : this.#sign * raw
     const run = this.#runs.get(report.trial) ?? { best: Infinity, sum: 0, count: 0 }

@@ -1,6 +1,6 @@
 import { SpaceError, UnknownNameError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { NameCheck } from '../names.js'
+import { NameCheck, lookUp } from '../names.js'
 import { contentHash } from '../seed.js'
 import type { Params, Seeds, Trial, TrialId } from '../trial.js'
 import { maxTrials, pointsOfStages } from './points.js'
@@ -146,7 +146,7 @@ export function varyingAxes(trials: readonly Trial[]): string[] {
   const first = trials[0]
   if (first === undefined) return []
   const names = new Set(trials.flatMap((trial) => Object.keys(trial.params)))
-  return [...names].filter((name) => trials.some((trial) => trial.params[name] !== first.params[name]))
+  return [...names].filter((name) => trials.some((trial) => lookUp(trial.params, name) !== lookUp(first.params, name)))
 }
 
 /** The seeds as a person reads them: one number when all four agree. */

@@ -1,5 +1,6 @@
 import { SpaceError, UnknownNameError } from '../errors.js'
 import type { Experiment, Profile, Stage } from '../experiments/experiment.js'
+import { lookUp } from '../names.js'
 import { axisOf, completeParams, parseValue, type Space } from '../space.js'
 import type { ParamValue, Params } from '../trial.js'
 import { samplePoints } from './samplers.js'
@@ -166,7 +167,7 @@ function bare(experiment: Experiment, pattern: Pattern): Pattern {
 function matcher(space: Space, pattern: Pattern): (params: Params) => boolean {
   const tests = Object.entries(pattern).map(([name, wanted]) => {
     const fits = valueMatcher(space, name, wanted)
-    return (params: Params) => fits(params[name]!)
+    return (params: Params) => fits(lookUp(params, name)!)
   })
   return (params) => tests.every((test) => test(params))
 }

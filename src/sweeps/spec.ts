@@ -118,14 +118,14 @@ function readSpec(
   const experiment = own === undefined ? raw : own.kind
   if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
 
-  const axes: Record<string, unknown[]> = {}
+  const axes: [name: string, values: unknown[]][] = []
   const axesNode = document.get('axes', true)
   if (axesNode !== undefined && !isMap(axesNode))
     throw new SpecError(at(axesNode), 'axes is a mapping of names to values')
   for (const { key, value } of isMap(axesNode) ? axesNode.items : []) {
     const name = isScalar(key) ? String(key.value) : ''
     const raw: unknown = (value as Node | null)?.toJS(document)
-    axes[name] = located(at(value ?? key), () => expandValues(name, raw))
+    axes.push([name, located(at(value ?? key), () => expandValues(name, raw))])
   }
 
   const part = <T>(key: (typeof specKeys)[number], read: (raw: unknown) => T): Record<string, T> => {
@@ -140,7 +140,7 @@ function readSpec(
   return {
     experiment,
     ...(own === undefined ? {} : { own }),
-    axes,
+    axes: Object.fromEntries(axes),
     ...(profile === undefined ? {} : { profile }),
     ...(name === undefined ? {} : { name }),
     ...(repeat === undefined ? seeds : { seeds: repeat }),

@@ -149,19 +149,22 @@ const noMetrics: Metrics = {}
  */
 export function buildRecords(trials: readonly Trial[], events: Iterable<JournalEvent>): TrialRecord[] {
   const state = new SweepState(trials)
-  const series = new Map<TrialId, Record<string, { steps: number[]; values: number[] }>>()
+  const series = new Map<TrialId, Map<string, { steps: number[]; values: number[] }>>()
   for (const event of events) {
     state.apply(event)
     // A process that began or ended left nothing running.
     if (event.type === 'opened' || event.type === 'closed') state.settle()
-    if (event.type === 'started') series.set(event.trial, {})
+    if (event.type === 'started') series.set(event.trial, new Map())
     if (event.type === 'report') {
       const ofTrial = series.get(event.trial)
       if (ofTrial === undefined) continue
       for (const [name, value] of Object.entries(event.metrics)) {
-        const points = (ofTrial[name] ??= { steps: [], values: [] })
-        points.steps.push(event.step)
-        points.values.push(value)
+        const points = ofTrial.get(name)
+        if (points === undefined) ofTrial.set(name, { steps: [event.step], values: [value] })
+        else {
+          points.steps.push(event.step)
+          points.values.push(value)
+        }
       }
     }
   }
@@ -185,7 +188,7 @@ export function buildRecords(trials: readonly Trial[], events: Iterable<JournalE
       ...(outcome === undefined ? {} : { outcome }),
       metrics: isResult(outcome) ? outcome.metrics : noMetrics,
       artifacts: isResult(outcome) ? outcome.artifacts : noArtifacts,
-      series: series.get(trial.id) ?? {},
+      series: Object.fromEntries(series.get(trial.id) ?? []),
     }
   })
 }

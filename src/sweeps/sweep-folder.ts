@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../errors.js'
+import { lookUp } from '../names.js'
 import { replaceFile, syncName } from '../replace-file.js'
 import { canonicalJson } from '../seed.js'
 import type { Store } from '../store.js'
@@ -179,8 +180,8 @@ export function diffPlans(
   const old = new Set(before.map((trial) => trial.id))
   const fresh = new Set(after.map((trial) => trial.id))
   const axes = varyingAxes([...before, ...after]).flatMap((axis) => {
-    const valuesBefore = new Set(before.map((trial) => trial.params[axis]))
-    const valuesAfter = new Set(after.map((trial) => trial.params[axis]))
+    const valuesBefore = new Set(before.map((trial) => lookUp(trial.params, axis)))
+    const valuesAfter = new Set(after.map((trial) => lookUp(trial.params, axis)))
     const plus = [...valuesAfter].filter((value) => !valuesBefore.has(value))
     const minus = [...valuesBefore].filter((value) => !valuesAfter.has(value))
     return plus.length + minus.length === 0

@@ -321,7 +321,7 @@ export class MlflowTracker implements Tracker {
         continue
       }
       const params = Object.entries(this.#projection!.paramsOf(run.tags['mlds.trial'] ?? ''))
-      const missing = params.filter(([name]) => !(name in run.params))
+      const missing = params.filter(([name]) => !Object.hasOwn(run.params, name))
       if (missing.length > 0) await client.log(run.id, { params: Object.fromEntries(missing) })
     }
   }

@@ -1,3 +1,4 @@
+import { lookUp } from '../names.js'
 import { contentHash } from '../seed.js'
 import type { ArtifactRef, Objective, Trial, TrialId } from '../trial.js'
 import type { Attempt } from './attempts.js'
@@ -266,7 +267,7 @@ function finalPoints({ reports, end }: Attempt): Point[] {
   if (end === undefined || !('metrics' in end.outcome)) return []
   const last = reports.at(-1)
   return Object.entries(end.outcome.metrics)
-    .filter(([key, value]) => !Object.is(last?.metrics[key], value))
+    .filter(([key, value]) => !Object.is(lookUp(last?.metrics, key), value))
     .map(([key, value]) => ({ key, value, timestamp: end.atMs, step: last?.step ?? 0 }))
 }
 

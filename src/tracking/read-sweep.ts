@@ -2,6 +2,7 @@ import { StoreError } from '../errors.js'
 import type { Metrics, Outcome, TrialEvent } from '../trial.js'
 import { MlflowError, type MlflowClient, type Point, type Run } from './mlflow-client.js'
 import { manifestPath, planPath, withoutDuplicates } from './projection.js'
+import { lookUp } from '../names.js'
 
 /** A sweep as MLflow alone remembers it. */
 export interface TrackedSweep {
@@ -151,15 +152,17 @@ interface Report {
 function groupReports(run: Run, points: readonly Point[], outcome: Ending | undefined): Report[] {
   const final = new Set(JSON.parse(run.tags['mlds.final'] ?? '[]') as string[])
   const result = outcome !== undefined && 'metrics' in outcome ? outcome.metrics : {}
-  const groups = new Map<string, { atMs: number; step: number; metrics: Record<string, number> }>()
+  const groups = new Map<string, { atMs: number; step: number; metrics: Map<string, number> }>()
   for (const { key, value, timestamp, step } of points) {
-    if (final.has(key) && timestamp === run.endMs && Object.is(value, result[key])) continue
+    if (final.has(key) && timestamp === run.endMs && Object.is(value, lookUp(result, key))) continue
     const name = `${step} ${timestamp}`
-    const group = groups.get(name) ?? { atMs: timestamp, step, metrics: {} }
-    group.metrics[key] = value
+    const group = groups.get(name) ?? { atMs: timestamp, step, metrics: new Map() }
+    group.metrics.set(key, value)
     groups.set(name, group)
   }
-  return [...groups.values()].sort((a, b) => a.atMs - b.atMs || a.step - b.step)
+  return [...groups.values()]
+    .map((group) => ({ ...group, metrics: Object.fromEntries(group.metrics) }))
+    .sort((a, b) => a.atMs - b.atMs || a.step - b.step)
 }
 
 async function readSeries(client: MlflowClient, run: Run): Promise<Report[]> {

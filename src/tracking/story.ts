@@ -1,4 +1,5 @@
 import { formatNumber } from '../format.js'
+import { lookUp } from '../names.js'
 import type { Objective, OutcomeState, Trial, TrialEvent, TrialId } from '../trial.js'
 import type { Point } from './mlflow-client.js'
 import { isKeptLive } from './selection.js'
@@ -41,7 +42,7 @@ export class SweepCourse {
     this.#endedAtMs = atMs
     this.#ended++
     if (outcome.state === 'failed' || outcome.state === 'dead') this.#failed++
-    const value = 'metrics' in outcome ? outcome.metrics[this.objective.metric] : undefined
+    const value = 'metrics' in outcome ? lookUp(outcome.metrics, this.objective.metric) : undefined
     if (value !== undefined && this.#isBetter(value)) this.#best = { trial, value }
     const point = (key: string, value: number): Point => ({ key, value, timestamp: atMs, step: this.#ended })
     const points = [

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { Dataset } from '../data/dataset.js'
 import { DataError, DivergedError, MldsError } from '../errors.js'
-import { NameCheck } from '../names.js'
+import { NameCheck, lookUp } from '../names.js'
 import type { Experiment, TrialContext } from '../experiments/experiment.js'
 import type { Engine } from '../nn/engine.js'
 import {
@@ -48,17 +48,22 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
     `trial ${trial.id} of ${trial.experiment}, stage ${trial.stage}, attempt ${attempt}: ${JSON.stringify(trial.params)} seeds ${JSON.stringify(trial.seeds)}`,
   )
 
-  const artifacts: Record<string, ArtifactRef> = {}
+  const saved = new Map<string, ArtifactRef>()
   let latest: Metrics = {}
   let outcome: Outcome
   try {
-    const metrics = await conduct(assignment, surroundings, artifacts, (metrics) => (latest = metrics))
-    outcome = { state: 'finished', metrics, artifacts }
+    const metrics = await conduct(assignment, surroundings, saved, (metrics) => (latest = metrics))
+    outcome = { state: 'finished', metrics, artifacts: Object.fromEntries(saved) }
     log(`finished: ${JSON.stringify(metrics)}`)
   } catch (error) {
     if (signal.aborted && !(signal.reason instanceof StopRequest)) return log('given up')
     if (signal.aborted && signal.reason instanceof StopRequest) {
-      outcome = { state: 'stopped', metrics: latest, artifacts, reason: signal.reason.reason }
+      outcome = {
+        state: 'stopped',
+        metrics: latest,
+        artifacts: Object.fromEntries(saved),
+        reason: signal.reason.reason,
+      }
       log(`stopped: ${outcome.reason}`)
     } else {
       outcome = { state: 'failed', error: serialiseError(error) }
@@ -72,7 +77,7 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
 async function conduct(
   assignment: Assignment,
   surroundings: Surroundings,
-  artifacts: Record<string, ArtifactRef>,
+  saved: Map<string, ArtifactRef>,
   remember: (metrics: Metrics) => void,
 ): Promise<Metrics> {
   const { trial, attempt } = assignment
@@ -108,10 +113,10 @@ async function conduct(
     },
     data: (name) => surroundings.data(name),
     async save(name, bytes) {
-      artifacts[name] = await surroundings.putObject(bytes)
+      saved.set(name, await surroundings.putObject(bytes))
     },
     async load(parent, name) {
-      const artifact = parent.artifacts[name]
+      const artifact = lookUp(parent.artifacts, name)
       if (artifact === undefined) {
         throw new DataError(
           `trial ${parent.trial.id} saved nothing called ${name} (it saved: ${Object.keys(parent.artifacts).join(', ') || 'nothing'})`,

@@ -87,18 +87,31 @@ const name = z.string().min(1).max(200)
 const count = z.int().min(0)
 const ordinal = z.int().min(1)
 const version = z.literal(protocolVersion)
+
+/** Any name that src/names.ts lets pass. */
+const key = z.string().min(1).max(240)
+/** Values by name. zod's own record leaves `__proto__` out, which may be a metric's name like any other. */
+function record<T>(value: z.ZodType<T>): z.ZodType<Readonly<Record<string, T>>> {
+  const pairs = z.array(z.tuple([key, value])).transform((entries) => Object.fromEntries(entries))
+  return z.preprocess(
+    (input) =>
+      typeof input === 'object' && input !== null && Object.hasOwn(input, '__proto__') ? Object.entries(input) : input,
+    z.union([z.record(key, value), pairs]),
+  )
+}
+
 // JSON has no NaN: non-finite numbers travel as words.
 const metric = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
-const metrics: z.ZodType<Metrics> = z.record(name, metric)
+const metrics: z.ZodType<Metrics> = record(metric)
 const artifact = z.object({ sha256, sizeBytes: count })
-const artifacts = z.record(name, artifact)
+const artifacts = record(artifact)
 const trial = z.object({
   id: hash16,
   index: count,
   experiment: name,
   version: count,
   stage: name,
-  params: z.record(name, z.union([short, z.number(), z.boolean()])),
+  params: record(z.union([short, z.number(), z.boolean()])),
   seeds: z.object({ data: z.number(), init: z.number(), shuffle: z.number(), corruption: z.number() }),
   parents: z.array(hash16),
   cost: z.number(),
