@@ -104,6 +104,11 @@ describe('the architecture', () => {
     expect(renames.sort()).toEqual(['replace-file.ts', 'sweeps/lock.ts'])
   })
 
+  it('loads ONNX Runtime in one file, which turns its telemetry off first', () => {
+    const loading = imports.filter(({ to, typeOnly }) => to === 'onnxruntime-node' && !typeOnly)
+    expect(loading.map(({ from }) => from)).toEqual(['nn/onnx-runtime.ts'])
+  })
+
   it('has no import cycle, types set aside', () => {
     const graph = new Map(
       files.map((file) => [

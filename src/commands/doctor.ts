@@ -101,12 +101,14 @@ export default class Doctor extends BaseCommand {
 
   async #programs(): Promise<Finding[]> {
     const { spawnSync } = await import('node:child_process')
+    const { mlflowSilence } = await import('../tracking/mlflow-server.js')
+    const env = { ...process.env, ...mlflowSilence }
     const programs = [
       { what: 'mlflow', args: ['--version'], use: 'pip install mlflow gives the tracking server' },
       { what: 'nats-server', args: ['--version'], use: 'needed for workers on other hosts only' },
     ]
     return programs.map(({ what, args, use }) => {
-      const { status, stdout } = spawnSync(what, args, { encoding: 'utf8', timeout: 20_000 })
+      const { status, stdout } = spawnSync(what, args, { encoding: 'utf8', timeout: 20_000, env })
       return status === 0
         ? { what, state: 'works', required: false, detail: stdout.trim() }
         : { what, state: 'absent', required: false, detail: `not found: ${use}` }

@@ -1,6 +1,7 @@
-import * as ort from 'onnxruntime-node'
+import type * as ort from 'onnxruntime-node'
 import { dropoutLayers, updateDropoutMasks } from './dropout.js'
 import type { EpochResult, Training, TrainingOptions } from './engine.js'
+import { Tensor } from './onnx-runtime.js'
 import { optimizerRules } from './optimizers.js'
 import { Pace } from './pace.js'
 import { stateNames } from './training-program.js'
@@ -40,7 +41,7 @@ export class CompiledTraining implements Training {
         this.#groups.flatMap((group, k) => {
           const [weights, ...slots] = stateNames(k, rule.slots)
           const values = pick(group, parameters)
-          const tensor = (data: Float32Array): ort.Tensor => new ort.Tensor('float32', data, [1, group.size])
+          const tensor = (data: Float32Array): ort.Tensor => new Tensor('float32', data, [1, group.size])
           const kept = trained.mask && pick(group, trained.mask)
           const initial = (slot: number): Float32Array => {
             const numbers = new Float32Array(group.size).fill(rule.initial(optimizer))
@@ -114,7 +115,7 @@ export class CompiledTraining implements Training {
     return Object.fromEntries(
       perStep[0]!.map((_, k) => [
         `schedule${k}`,
-        new ort.Tensor(
+        new Tensor(
           'float32',
           Float32Array.from(perStep, (numbers) => numbers[k]!),
           [steps, 1, 1],
@@ -128,7 +129,7 @@ export class CompiledTraining implements Training {
     return Object.fromEntries(
       dropoutLayers(net).map((layer, i) => {
         const masks = updateDropoutMasks(layer, dropoutSeed, this.#updates, batch, steps)
-        return [`mask${i}`, new ort.Tensor('float32', masks, [steps, batch, ...layer.shape])]
+        return [`mask${i}`, new Tensor('float32', masks, [steps, batch, ...layer.shape])]
       }),
     )
   }
@@ -140,4 +141,4 @@ export class CompiledTraining implements Training {
   }
 }
 
-const scalar = (value: number): ort.Tensor => new ort.Tensor('float32', Float32Array.of(value), [1, 1])
+const scalar = (value: number): ort.Tensor => new Tensor('float32', Float32Array.of(value), [1, 1])

@@ -1,4 +1,4 @@
-import * as ort from 'onnxruntime-node'
+import type * as ort from 'onnxruntime-node'
 import { canonicalJson } from '../seed.js'
 import { buildCombinations } from './combination-program.js'
 import { dropoutLayers, rowDropoutMasks, type DropoutLayer } from './dropout.js'
@@ -15,6 +15,7 @@ import type {
 } from './engine.js'
 import { sizeOf, type Net } from './net.js'
 import { CompiledTraining } from './compiled-training.js'
+import { InferenceSession, Tensor } from './onnx-runtime.js'
 import { forgetsAtOnce } from './optimizers.js'
 import { Pace } from './pace.js'
 import { buildEvaluation, buildGradient, buildOutputs } from './programs.js'
@@ -152,7 +153,7 @@ export class CompiledEngine implements Engine {
     const sums = coefficients.map(() => ({ loss: 0, correct: 0 }))
     for (let from = 0; from < coefficients.length; from += pointsPerCall) {
       const points = coefficients.slice(from, from + pointsPerCall)
-      const wanted = new ort.Tensor('float32', Float32Array.from(points.flat()), [points.length, basis.length])
+      const wanted = new Tensor('float32', Float32Array.from(points.flat()), [points.length, basis.length])
       for (let first = 0; first < order.length; first += evaluationRows) {
         signal?.throwIfAborted()
         const part = order.subarray(first, first + evaluationRows)
@@ -162,7 +163,7 @@ export class CompiledEngine implements Engine {
         const result = await session.run({
           ...feeds,
           coefficients: wanted,
-          indexes: new ort.Tensor('int32', indexes, [evaluationRows]),
+          indexes: new Tensor('int32', indexes, [evaluationRows]),
         })
         const losses = result['losses']!.data as Float32Array
         const hits = result['correct']!.data as Float32Array
@@ -268,7 +269,7 @@ export class CompiledEngine implements Engine {
     )
     const wide = (values: ArrayLike<number>): ort.Tensor =>
       float === 'float64'
-        ? new ort.Tensor('float64', Float64Array.from(values), [values.length])
+        ? new Tensor('float64', Float64Array.from(values), [values.length])
         : vector(Float32Array.from(values))
     const feeds = {
       ...stored,
@@ -314,7 +315,7 @@ export class CompiledEngine implements Engine {
 const unwanted = ['GemmTransposeFusion', 'NchwcTransformer'].join(';')
 
 async function compile(net: Net, build: () => Uint8Array): Promise<ort.InferenceSession> {
-  return ort.InferenceSession.create(build(), {
+  return InferenceSession.create(build(), {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -354,7 +355,7 @@ function identityOf(net: Net): object {
   }
 }
 
-const vector = (values: Float32Array): ort.Tensor => new ort.Tensor('float32', values, [values.length])
+const vector = (values: Float32Array): ort.Tensor => new Tensor('float32', values, [values.length])
 
 function addTo(total: Float64Array, part: ArrayLike<number>): void {
   for (let i = 0; i < total.length; i++) total[i]! += part[i]!
@@ -415,15 +416,15 @@ async function* chunks(
     const indexes = new Int32Array(count * chunkRows).fill(order[first]!)
     indexes.set(order.subarray(first, first + rows))
     const shape = [count, chunkRows]
-    const scanned: Record<string, ort.Tensor> = { indexes: new ort.Tensor('int32', indexes, shape) }
+    const scanned: Record<string, ort.Tensor> = { indexes: new Tensor('int32', indexes, shape) }
     if (weights === 'float32')
-      scanned['weights'] = new ort.Tensor(weights, new Float32Array(indexes.length).fill(1, 0, rows), shape)
+      scanned['weights'] = new Tensor(weights, new Float32Array(indexes.length).fill(1, 0, rows), shape)
     if (weights === 'float64')
-      scanned['weights'] = new ort.Tensor(weights, new Float64Array(indexes.length).fill(1, 0, rows), shape)
+      scanned['weights'] = new Tensor(weights, new Float64Array(indexes.length).fill(1, 0, rows), shape)
     dropout?.layers.forEach((layer, i) => {
       const masks = rowDropoutMasks(layer, dropout.seed, first, indexes.length)
       const values = weights === 'float64' ? Float64Array.from(masks) : masks
-      scanned[`mask${i}`] = new ort.Tensor(weights ?? 'float32', values, [...shape, ...layer.shape])
+      scanned[`mask${i}`] = new Tensor(weights ?? 'float32', values, [...shape, ...layer.shape])
     })
     yield { result: await pace.time(count, () => session.run({ ...feeds, ...scanned })), first, count: rows }
     first += rows

@@ -1,8 +1,9 @@
-import * as ort from 'onnxruntime-node'
+import type * as ort from 'onnxruntime-node'
 import { dropoutLayers, updateDropoutMasks } from './dropout.js'
 import type { EpochResult, Training, TrainingOptions } from './engine.js'
 import { callInPlace } from './in-place-call.js'
 import type { Net } from './net.js'
+import { Tensor } from './onnx-runtime.js'
 import { optimizerRules } from './optimizers.js'
 import { summarizeEpoch } from './training.js'
 import { openUpdate } from './update-code.js'
@@ -80,7 +81,7 @@ export class StepwiseTraining implements Training {
       const feeds = {
         ...this.#feeds,
         ...this.#masks(indexes.length),
-        indexes: new ort.Tensor('int32', indexes, [indexes.length]),
+        indexes: new Tensor('int32', indexes, [indexes.length]),
       }
       await callInPlace(session, feeds, this.#fetches)
       this.#update()
@@ -98,7 +99,7 @@ export class StepwiseTraining implements Training {
     return Object.fromEntries(
       dropoutLayers(net).map((layer, i) => {
         const mask = updateDropoutMasks(layer, dropoutSeed, this.#updates, rows)
-        return [`mask${i}`, new ort.Tensor('float32', mask, [rows, ...layer.shape])]
+        return [`mask${i}`, new Tensor('float32', mask, [rows, ...layer.shape])]
       }),
     )
   }
@@ -111,14 +112,14 @@ export class StepwiseTraining implements Training {
 }
 
 const numberOf = ({ data }: ort.Tensor): number => (data as Float32Array)[0]!
-const scalar = (): ort.Tensor => new ort.Tensor('float32', new Float32Array(1), [])
+const scalar = (): ort.Tensor => new Tensor('float32', new Float32Array(1), [])
 
 /** The net's parameters where they lie in a vector of theirs, each by its number. */
 function tensors(name: string, { parameters }: Net, vector: Float32Array): Record<string, ort.Tensor> {
   return Object.fromEntries(
     parameters.map(({ shape, offset, size }, i) => [
       `${name}${i}`,
-      new ort.Tensor('float32', vector.subarray(offset, offset + size), shape),
+      new Tensor('float32', vector.subarray(offset, offset + size), shape),
     ]),
   )
 }

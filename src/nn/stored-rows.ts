@@ -1,6 +1,7 @@
-import * as ort from 'onnxruntime-node'
+import type * as ort from 'onnxruntime-node'
 import type { Rows } from './engine.js'
 import { sizeOf, type Net } from './net.js'
+import { Tensor } from './onnx-runtime.js'
 import type { FeatureStorage } from './programs.js'
 
 /**
@@ -18,8 +19,8 @@ export function storeRows(net: Net, { features, targets }: Rows): StoredRows {
   const rows = stored.feeds['features']!.dims[0]!
   const tensor =
     own instanceof Int32Array
-      ? new ort.Tensor('int32', own, [rows])
-      : new ort.Tensor('float32', own as Float32Array, [rows, ...net.outputShape])
+      ? new Tensor('int32', own, [rows])
+      : new Tensor('float32', own as Float32Array, [rows, ...net.outputShape])
   return { storage: stored.storage, feeds: { ...stored.feeds, targets: tensor } }
 }
 
@@ -29,8 +30,8 @@ export function storeFeatures(net: Net, features: Float32Array): StoredRows {
   // What is not shared is its owner's, who may change it between two calls.
   const own = isShared(features) ? copyOf(features, (values) => asPixels(values) ?? values.slice()) : features
   return own instanceof Uint8Array
-    ? { storage: 'pixels', feeds: { features: new ort.Tensor('uint8', own, dims) } }
-    : { storage: 'float32', feeds: { features: new ort.Tensor('float32', own as Float32Array, dims) } }
+    ? { storage: 'pixels', feeds: { features: new Tensor('uint8', own, dims) } }
+    : { storage: 'float32', feeds: { features: new Tensor('float32', own as Float32Array, dims) } }
 }
 
 type Values = Float32Array | Int32Array

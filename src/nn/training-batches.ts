@@ -1,6 +1,7 @@
-import * as ort from 'onnxruntime-node'
+import type * as ort from 'onnxruntime-node'
 import type { Rows } from './engine.js'
 import { sizeOf, thinUnits, type Net } from './net.js'
+import { Tensor } from './onnx-runtime.js'
 import { storeRows } from './stored-rows.js'
 import type { BatchKind } from './training-program.js'
 
@@ -35,7 +36,7 @@ function gathering(net: Net, rows: Rows): BatchSupply {
     kind: storage,
     fixed: feeds,
     batches: (order, batch) => ({
-      indexes: new ort.Tensor('int32', order.slice(), [order.length / batch, batch]),
+      indexes: new Tensor('int32', order.slice(), [order.length / batch, batch]),
     }),
   }
 }
@@ -53,15 +54,15 @@ function layingOut(net: Net, trained: Net, { features, targets }: Rows): BatchSu
       const steps = order.length / batch
       const inputs = layOut(features, order, { batch, given, wanted })
       return {
-        features: new ort.Tensor('float32', inputs, [steps, wanted, batch]),
+        features: new Tensor('float32', inputs, [steps, wanted, batch]),
         targets:
           targets instanceof Int32Array
-            ? new ort.Tensor(
+            ? new Tensor(
                 'int32',
                 order.map((row) => targets[row]!),
                 [steps, batch],
               )
-            : new ort.Tensor('float32', layOut(targets, order, { batch, given: outputs, wanted: outputs }), [
+            : new Tensor('float32', layOut(targets, order, { batch, given: outputs, wanted: outputs }), [
                 steps,
                 outputs,
                 batch,

@@ -26,6 +26,9 @@ export interface LocalMlflowOptions {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+/** With these in its environment MLflow, and the page it serves, send their makers nothing; the second is a custom that others keep too. */
+export const mlflowSilence = { MLFLOW_DISABLE_TELEMETRY: 'true', DO_NOT_TRACK: 'true' } as const
+
 /**
  * Starts an MLflow server on SQLite on this host's loopback alone, and waits until it answers.
  * @throws UnavailableError when there is no MLflow, the port is taken, or the server ends before it answers.
@@ -50,7 +53,7 @@ export async function startLocalMlflow({ folder, port, signal, env }: LocalMlflo
       cwd: folder,
       // A group of its own: Ctrl-C reaches mlds alone, which then ends them all; MLflow's helpers outlive their parent.
       detached: true,
-      env: { ...env, MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' },
+      env: { ...env, ...mlflowSilence, MLFLOW_SERVER_ENABLE_JOB_EXECUTION: 'false' },
       stdio: ['ignore', log, log],
     },
   )

@@ -5,6 +5,7 @@ import { Piscina } from 'piscina'
 import type { Clock } from '../clock.js'
 import type { Dataset } from '../data/dataset.js'
 import { UnavailableError } from '../errors.js'
+import { turnTelemetryOff } from '../telemetry.js'
 import type { Assignment, TrialEvent, TrialId } from '../trial.js'
 import type { Backend } from './backend.js'
 import { EventQueue } from './event-queue.js'
@@ -46,6 +47,7 @@ export class ThreadsBackend implements Backend {
     this.capacity = workers
     this.#clock = clock
     this.logsFolder = data.logsFolder
+    turnTelemetryOff()
     const workerData: ThreadData & ClosingFlag = { ...data, closing: this.#closingFlag }
     this.#pool = new Piscina({
       filename: entryFile(),

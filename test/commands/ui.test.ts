@@ -31,6 +31,8 @@ function groupsBelow(parent: number): number[] {
   })
 }
 
+const environmentOf = (pid: string): string[] => readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+
 // MLflow takes 5 to 25 s to start.
 describe.skipIf(!hasMlflow)('mlds ui', () => {
   it('shows every sweep of the store, sends nothing twice, and leaves no process behind', async () => {
@@ -52,7 +54,9 @@ describe.skipIf(!hasMlflow)('mlds ui', () => {
       if (round === 1) expect(readWithPython(url, 'first')).toHaveLength(3)
       const groups = groupsBelow(ui.child.pid!)
       expect(groups).toHaveLength(1)
-      expect(livingProcesses(groups[0]!).length).toBeGreaterThan(0)
+      const servers = livingProcesses(groups[0]!)
+      expect(servers.length).toBeGreaterThan(0)
+      for (const pid of servers) expect(environmentOf(pid)).toContain('MLFLOW_DISABLE_TELEMETRY=true')
 
       ui.child.kill('SIGINT')
       expect(await ui.finished).toMatchObject({ code: 0 })
