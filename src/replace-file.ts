@@ -2,11 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
+/** A file's content, whole or in parts that are written one after the other. */
+type Content = string | Uint8Array | Iterable<Uint8Array>
+
 /**
- * Writes a file's parts one after the other, aside, and puts it in its place when all of it is on disk: a reader sees all
- * of it or nothing, and two writers of the same bytes do no harm. Rejects as the file system does, leaving nothing behind.
+ * Writes a file aside, and puts it in its place when all of it is on disk: a reader sees all of it or nothing, and two
+ * writers of the same bytes do no harm. Rejects as the file system does, leaving nothing behind.
  */
-export async function replaceFile(file: string, ...parts: readonly (string | Uint8Array)[]): Promise<void> {
+export async function replaceFile(file: string, content: Content): Promise<void> {
+  const parts = typeof content === 'string' || content instanceof Uint8Array ? [content] : content
   await mkdir(dirname(file), { recursive: true })
   const aside = `${file}.${randomUUID()}`
   try {

@@ -3,7 +3,8 @@ import { StoreError } from '../errors.js'
 import type { Store } from '../store.js'
 import { Journal, journalFormat } from '../sweeps/journal.js'
 import { buildRecords, isResult } from '../sweeps/state.js'
-import { parsePlan, SweepFolder } from '../sweeps/sweep-folder.js'
+import { parsePlan } from '../sweeps/stored-plan.js'
+import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { MlflowClient } from '../tracking/mlflow-client.js'
 import { mlflowSettings } from '../tracking/mlflow-settings.js'
 import { isCheckpoint } from '../tracking/projection.js'
@@ -29,7 +30,7 @@ export interface Recovered {
 export async function recoverFromMlflow(store: Store, url: string, sweep: string): Promise<Recovered> {
   const client = new MlflowClient(mlflowSettings(url, process.env))
   const tracked = await readTrackedSweep(client, sweep)
-  const plan = parsePlan(Buffer.from(tracked.plan).toString(), `${client.url}, sweep ${sweep}`)
+  const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
   const id = plan.sweep
   if ((await store.sweepIds()).includes(id)) {
     throw new StoreError(`the store has this sweep already: ${id}`, {

@@ -8,7 +8,7 @@ import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../names.js'
 import type { PlanFacts, Report } from '../report/report.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
-import { parsePlan, type StoredPlan } from '../sweeps/sweep-folder.js'
+import { parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
 import { buildRecords } from '../sweeps/state.js'
 import { MlflowClient } from '../tracking/mlflow-client.js'
 import { mlflowSettings } from '../tracking/mlflow-settings.js'
@@ -31,7 +31,7 @@ type Warn = (message: string) => void
 async function openRemote(url: string, sweep: string, warn: Warn): Promise<RemoteSweep> {
   const client = new MlflowClient(mlflowSettings(url, process.env))
   const tracked = await readTrackedSweep(client, sweep)
-  const plan = parsePlan(Buffer.from(tracked.plan).toString(), `${client.url}, sweep ${sweep}`)
+  const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
   const experiment = await experimentToRead(plan, warn)
   const records = buildRecords(plan.trials, tracked.events)
   const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)

@@ -68,7 +68,7 @@ export async function addPieces(folder: string, pieces: readonly Piece[]): Promi
 }
 
 async function keep(file: string, ...parts: readonly Uint8Array[]): Promise<void> {
-  await replaceFile(file, ...parts).catch((error: Error) => {
+  await replaceFile(file, parts).catch((error: Error) => {
     throw new StoreError(`the data set can't be stored: ${file}: ${error.message}`, { cause: error })
   })
 }

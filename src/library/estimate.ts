@@ -9,7 +9,7 @@ import { openStore, type Store } from '../store.js'
 import type { JournalEvent } from '../sweeps/journal.js'
 import { hashTrials, sweepIdOf, type Plan } from '../sweeps/plan.js'
 import { isResult } from '../sweeps/state.js'
-import { SweepFolder, sweepsByAge } from '../sweeps/sweep-folder.js'
+import { planFactsOf, SweepFolder, sweepsByAge } from '../sweeps/sweep-folder.js'
 import type { EngineName, Trial, TrialId } from '../trial.js'
 import { codeVersion } from '../version.js'
 import { openBackendFor } from './execute-sweep.js'
@@ -74,10 +74,12 @@ async function samplesFromStore(store: Store, plan: Plan): Promise<Sample[]> {
   let read = 0
   for (const id of await sweepsByAge(store)) {
     if (read === sweepsRead) break
+    const facts = planFactsOf(store, id)
+    if (facts?.experiment !== plan.experiment || facts.version !== plan.version) continue
     const sweep = await SweepFolder.open(store, id).catch(() => undefined)
-    if (sweep?.plan.experiment !== plan.experiment || sweep.plan.version !== plan.version) continue
+    if (sweep === undefined) continue
     read++
-    samples.push(...samplesOf(sweep.plan.trials, eventsOf(sweep)))
+    for (const sample of samplesOf(sweep.plan.trials, eventsOf(sweep))) samples.push(sample)
   }
   return samples
 }

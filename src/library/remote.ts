@@ -10,7 +10,8 @@ import { authorsName, ownOf, reopenOwn } from '../experiments/own.js'
 import { replaceFile } from '../replace-file.js'
 import type { Store } from '../store.js'
 import { defaultLimits } from '../sweeps/run-sweep.js'
-import { parsePlan, resolveSweepId, SweepFolder, type StoredPlan } from '../sweeps/sweep-folder.js'
+import { encodePlan, parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
+import { resolveSweepId, SweepFolder } from '../sweeps/sweep-folder.js'
 import type { EngineName, Trial } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
@@ -99,7 +100,7 @@ export async function openRemoteFor(
 /** The plan for others: a command line or a path of this host is nothing to be told, or to be run elsewhere. */
 function withoutOwn(plan: StoredPlan): Uint8Array {
   const { own: _, ...spec } = plan.spec
-  return Buffer.from(`${JSON.stringify({ ...plan, spec })}\n`)
+  return Buffer.concat([...encodePlan({ ...plan, spec })])
 }
 
 /** Threads of this process as one more worker: it takes trials from the same queue as those on other hosts. */
@@ -243,11 +244,11 @@ export async function fetchSweep(
   const { fetchPlan } = await import('../worker/remote/sweeps.js')
   return withTenant(target, async (broker) => {
     const found = await findSweepOn(broker, wanted)
-    const plan = parsePlan(Buffer.from(await fetchPlan(broker, store, found)).toString(), `NATS, sweep ${found.sweep}`)
+    const plan = parsePlan(await fetchPlan(broker, store, found), `NATS, sweep ${found.sweep}`)
     const folder = store.sweepFolder(found.sweep)
     const adopted = await adopt(plan, file)
     await mkdir(folder, { recursive: true })
-    await replaceFile(join(folder, 'plan.json'), Buffer.from(`${JSON.stringify(adopted)}\n`))
+    await replaceFile(join(folder, 'plan.json'), encodePlan(adopted))
     return SweepFolder.open(store, found.sweep)
   })
 }

@@ -78,7 +78,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
       }
     }
     byStage.set(stage.name, planned)
-    trials.push(...planned)
+    for (const trial of planned) trials.push(trial)
   }
   return {
     experiment: experiment.name,
@@ -145,7 +145,8 @@ function crossSeeds(spec: SeedsSpec): Seeds[] {
 export function varyingAxes(trials: readonly Trial[]): string[] {
   const first = trials[0]
   if (first === undefined) return []
-  const names = new Set(trials.flatMap((trial) => Object.keys(trial.params)))
+  const names = new Set<string>()
+  for (const { params } of trials) for (const name of Object.keys(params)) names.add(name)
   return [...names].filter((name) => trials.some((trial) => lookUp(trial.params, name) !== lookUp(first.params, name)))
 }
 

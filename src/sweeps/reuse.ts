@@ -1,7 +1,7 @@
 import type { Store } from '../store.js'
 import type { TrialId } from '../trial.js'
 import type { JournalEvent } from './journal.js'
-import { SweepFolder } from './sweep-folder.js'
+import { planFactsOf, SweepFolder } from './sweep-folder.js'
 
 /** A trial's accepted attempt, as another sweep of the store wrote it down. */
 export interface EarlierResult {
@@ -23,8 +23,9 @@ export async function findEarlierResults(
   const found = new Map<TrialId, EarlierResult>()
   for (const id of await store.sweepIds()) {
     if (id === sweep.id) continue
+    if (planFactsOf(store, id)?.experiment !== sweep.plan.experiment) continue
     const other = await SweepFolder.open(store, id).catch(() => undefined)
-    if (other === undefined || other.plan.experiment !== sweep.plan.experiment) continue
+    if (other === undefined) continue
     const shared = new Set(
       other.plan.trials.flatMap((trial) => (wanted.has(trial.id) && !found.has(trial.id) ? [trial.id] : [])),
     )

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../errors.js'
 import { lookUp } from '../names.js'
@@ -10,39 +9,7 @@ import type { Trial } from '../trial.js'
 import { readJournal, type JournalDamage, type JournalEntry, type JournalEvent } from './journal.js'
 import { hashTrials, sweepIdOf, varyingAxes, type Plan } from './plan.js'
 import { SweepState } from './state.js'
-
-/** Raised when plan.json changes meaning. */
-const planFormat = 1
-
-export interface StoredPlan extends Plan {
-  readonly format: number
-  readonly sweep: string
-  readonly codeVersion: string
-  readonly createdAtMs: number
-}
-
-/**
- * The plan that plan.json holds; `where` is named in what is said of it.
- * @throws StoreError when it is not JSON, was altered or was written by a newer version.
- */
-export function parsePlan(text: string, where: string): StoredPlan {
-  let plan: StoredPlan
-  try {
-    plan = JSON.parse(text) as StoredPlan
-  } catch (error) {
-    throw new StoreError(`the plan can't be read: ${where}: ${(error as Error).message}`, { cause: error })
-  }
-  const { format, sweep, codeVersion, trials, hash } = plan
-  if (format > planFormat) {
-    throw new StoreError(
-      `sweep ${sweep} was planned by a newer mlds: plan format ${format} (this one reads up to ${planFormat})`,
-      { hint: `update mlds to at least ${codeVersion}` },
-    )
-  }
-  if (hashTrials(trials) !== hash)
-    throw new StoreError(`the plan of sweep ${sweep} was altered: its trials do not match its hash ${hash} (${where})`)
-  return plan
-}
+import { encodePlan, planFormat, readPlan, readPlanFacts, type PlanFacts, type StoredPlan } from './stored-plan.js'
 
 /** One sweep on disk: a frozen plan, a journal, logs and figures. Reading needs no lock. */
 export class SweepFolder {
@@ -55,17 +22,16 @@ export class SweepFolder {
   static async open(store: Store, id: string): Promise<SweepFolder> {
     const folder = store.sweepFolder(id)
     const file = join(folder, 'plan.json')
-    let text: string
     try {
-      text = await readFile(file, 'utf8')
+      return new SweepFolder(folder, readPlan(file))
     } catch (error) {
+      if (error instanceof StoreError) throw error
       if ((error as NodeJS.ErrnoException).code === 'ENOENT')
         throw new StoreError(`no such sweep: ${id}`, { hint: 'mlds list shows them' })
       throw new StoreError(`the plan of sweep ${id} can't be read: ${file}: ${(error as Error).message}`, {
         cause: error,
       })
     }
-    return new SweepFolder(folder, parsePlan(text, file))
   }
 
   /** Freezes a plan under its id; an existing sweep of that id must ask for the very same trials. */
@@ -109,7 +75,7 @@ export class SweepFolder {
   static async #write(folder: string, plan: StoredPlan): Promise<SweepFolder> {
     const file = join(folder, 'plan.json')
     try {
-      await replaceFile(file, `${JSON.stringify(plan)}\n`)
+      await replaceFile(file, encodePlan(plan))
       await syncName(file)
     } catch (error) {
       throw new StoreError(`the sweep can't be stored: ${file}: ${(error as Error).message}`, { cause: error })
@@ -215,14 +181,15 @@ export async function resolveSweepId(store: Store, wanted: string): Promise<stri
 /** Ids of all sweeps, newest first. */
 export async function sweepsByAge(store: Store): Promise<string[]> {
   const ids = await store.sweepIds()
-  const aged = ids.map((id) => ({ id, at: createdAt(store, id) }))
+  const aged = ids.map((id) => ({ id, at: planFactsOf(store, id)?.createdAtMs ?? 0 }))
   return aged.sort((a, b) => b.at - a.at).map(({ id }) => id)
 }
 
-function createdAt(store: Store, id: string): number {
+/** What a sweep's plan says beside its trials; `undefined` when it can't be read. */
+export function planFactsOf(store: Store, id: string): PlanFacts | undefined {
   try {
-    return (JSON.parse(readFileSync(join(store.sweepFolder(id), 'plan.json'), 'utf8')) as StoredPlan).createdAtMs
+    return readPlanFacts(join(store.sweepFolder(id), 'plan.json'))
   } catch {
-    return 0
+    return undefined
   }
 }

@@ -1,0 +1,148 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { StoreError } from '../errors.js'
+import type { Trial } from '../trial.js'
+import { hashTrials, type Plan } from './plan.js'
+
+/** Raised when plan.json changes meaning; a plan of a higher number is refused, never guessed at. */
+export const planFormat = 1
+
+/** A plan as plan.json holds it: one JSON text whose trials have a line each, so that no plan is too long for a string. */
+export interface StoredPlan extends Plan {
+  readonly format: number
+  readonly sweep: string
+  readonly codeVersion: string
+  readonly createdAtMs: number
+}
+
+export type PlanFacts = Omit<StoredPlan, 'trials'>
+
+/** What ends the first line of a plan.json whose trials have lines of their own. */
+const trialsBegin = '"trials":['
+const trialsEnd = ']}'
+const blockBytes = 1 << 20
+
+/** The bytes of plan.json, block by block. */
+export function* encodePlan({ trials, ...facts }: StoredPlan): Generator<Buffer> {
+  let block = `${JSON.stringify(facts).slice(0, -1)},${trialsBegin}`
+  for (const [i, trial] of trials.entries()) {
+    block += `${i === 0 ? '' : ','}\n${JSON.stringify(trial)}`
+    if (block.length < blockBytes) continue
+    yield Buffer.from(block)
+    block = ''
+  }
+  yield Buffer.from(`${block}\n${trialsEnd}\n`)
+}
+
+/**
+ * Reads plan.json. @throws StoreError when it is not JSON, was altered or was written by a newer version; errors of the
+ * file system as they are.
+ */
+export function readPlan(file: string): StoredPlan {
+  return decodePlan(blocksOf(file), file)
+}
+
+/** The plan that the bytes of a plan.json hold; `where` is named in what is said of it. @throws StoreError as `readPlan`. */
+export function parsePlan(bytes: Uint8Array, where: string): StoredPlan {
+  return decodePlan([bytes], where)
+}
+
+/** What plan.json says beside its trials, without reading those. @throws as `readPlan`. */
+export function readPlanFacts(file: string): PlanFacts {
+  return decodeFacts(linesOf(blocksOf(file)), file).facts
+}
+
+function decodePlan(blocks: Iterable<Uint8Array>, where: string): StoredPlan {
+  const lines = linesOf(blocks)
+  const { facts, trials, isWhole } = decodeFacts(lines, where)
+  let line: string | undefined
+  for (line of lines) {
+    if (line === trialsEnd) break
+    trials.push(parseJson(line.endsWith(',') ? line.slice(0, -1) : line, where))
+  }
+  if (!isWhole && line !== trialsEnd) throw unreadable(where, `it ends after ${trials.length} trials`)
+  if (!trials.every(isTrial)) throw unreadable(where, 'a trial is none')
+  const { sweep, hash, experiment } = facts
+  if (hashTrials(trials) !== hash)
+    throw new StoreError(`the plan of sweep ${sweep} was altered: its trials do not match its hash ${hash} (${where})`)
+  // One text for all of them: a million copies would take their room.
+  for (const trial of trials) if (trial.experiment === experiment) trial.experiment = experiment
+  return { ...facts, trials }
+}
+
+/** What the first line says; all of the plan when an older mlds wrote it in one line, or a person laid it out anew. */
+function decodeFacts(
+  lines: Generator<string, undefined>,
+  where: string,
+): { facts: PlanFacts; trials: unknown[]; /** The trials too. */ isWhole: boolean } {
+  const first = lines.next().value ?? ''
+  const isWhole = !first.endsWith(trialsBegin)
+  const plan = parseJson(isWhole ? [first, ...lines].join('\n') : first + trialsEnd, where)
+  if (!isPlan(plan)) throw unreadable(where, 'it is not a plan')
+  const { trials, ...facts } = plan
+  checkFormat(facts)
+  return { facts, trials, isWhole }
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw unreadable(where, (error as Error).message, error)
+  }
+}
+
+function unreadable(where: string, reason: string, cause?: unknown): StoreError {
+  return new StoreError(`the plan can't be read: ${where}: ${reason}`, { cause })
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
+
+function isPlan(value: unknown): value is PlanFacts & { trials: unknown[] } {
+  if (typeof value !== 'object' || value === null || !('trials' in value && Array.isArray(value.trials))) return false
+  const { format, createdAtMs, sweep, experiment, hash, spec } = value as Partial<PlanFacts>
+  const areNumbers = [format, createdAtMs].every((fact) => typeof fact === 'number')
+  return areNumbers && [sweep, experiment, hash].every((fact) => typeof fact === 'string') && typeof spec === 'object'
+}
+
+function isTrial(value: unknown): value is Mutable<Trial> {
+  return typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string'
+}
+
+function checkFormat({ format, sweep, codeVersion }: Pick<StoredPlan, 'format' | 'sweep' | 'codeVersion'>): void {
+  if (format <= planFormat) return
+  throw new StoreError(
+    `sweep ${sweep} was planned by a newer mlds: plan format ${format} (this one reads up to ${planFormat})`,
+    { hint: `update mlds to at least ${codeVersion}` },
+  )
+}
+
+/** Lines without their ends; the last one only if anything is in it. */
+function* linesOf(blocks: Iterable<Uint8Array>): Generator<string, undefined> {
+  let begun: Uint8Array[] = []
+  for (const block of blocks) {
+    const bytes = Buffer.from(block.buffer, block.byteOffset, block.length)
+    let start = 0
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
+      yield Buffer.concat([...begun, bytes.subarray(start, end)]).toString()
+      begun = []
+      start = end + 1
+    }
+    if (start < bytes.length) begun.push(bytes.subarray(start))
+  }
+  if (begun.length > 0) yield Buffer.concat(begun).toString()
+}
+
+/** A file's bytes, read as they are asked for: opened late, closed when nobody wants more. */
+function* blocksOf(file: string, length = blockBytes): Generator<Buffer> {
+  const descriptor = openSync(file, 'r')
+  try {
+    for (;;) {
+      const block = Buffer.allocUnsafe(length)
+      const count = readSync(descriptor, block)
+      if (count === 0) return
+      yield block.subarray(0, count)
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}

@@ -1,0 +1,100 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { openStore } from '../../src/store.js'
+import { makePlan } from '../../src/sweeps/plan.js'
+import { encodePlan, parsePlan, readPlan, readPlanFacts, type StoredPlan } from '../../src/sweeps/stored-plan.js'
+import { SweepFolder, sweepsByAge } from '../../src/sweeps/sweep-folder.js'
+import { plainExperiment, toyExperiment } from '../helpers/experiments.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'mlds-plan-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const file = join(folder, 'plan.json')
+
+const stored = (axes: Record<string, readonly number[]>, experiment = toyExperiment()): StoredPlan => ({
+  format: 1,
+  sweep: 'toy',
+  codeVersion: '0.1.0',
+  createdAtMs: 1_700_000_000_000,
+  ...makePlan(experiment, { experiment: 'toy', axes }, () => 'none'),
+})
+const bytesOf = (plan: StoredPlan): Buffer => Buffer.concat([...encodePlan(plan)])
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
+
+describe('plan.json', () => {
+  it('is one JSON text with a trial a line, the same plan however it is laid out', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 4096 }), { minLength: 1, maxLength: 6 }), (width) => {
+        const plan = stored({ width })
+        const bytes = bytesOf(plan)
+        expect(bytes.toString().split('\n')).toHaveLength(plan.trials.length + 3)
+        expect(JSON.parse(bytes.toString())).toEqual(plan)
+        for (const text of [bytes.toString(), `${JSON.stringify(plan)}\n`, JSON.stringify(plan, null, 2)]) {
+          expect(parsePlan(Buffer.from(text), 'here')).toEqual(plan)
+          writeFileSync(file, text)
+          expect(readPlan(file)).toEqual(plan)
+          const { trials: _, ...facts } = plan
+          expect(readPlanFacts(file)).toEqual(facts)
+        }
+      }),
+    )
+  })
+
+  it('is refused in a sentence when it is torn at any byte, or is no plan', () => {
+    const bytes = bytesOf(stored({ width: [8, 16] }, plainExperiment()))
+    for (let length = 0; length < bytes.length - 2; length++)
+      expect(() => parsePlan(bytes.subarray(0, length), 'here')).toThrow(/^the plan can't be read: here: /)
+    for (const text of [
+      'null',
+      '7',
+      '{}',
+      '[]',
+      '{"trials":{}}',
+      '{"trials":[null],"hash":""}',
+      '{"trials":[{"id":7}]}',
+    ])
+      expect(() => parsePlan(Buffer.from(text), 'here')).toThrow(/^the plan can't be read: here: /)
+  })
+
+  it('is refused when a trial was taken out, and when a newer mlds wrote it', () => {
+    const plan = stored({ width: [8, 16] })
+    expect(() => parsePlan(bytesOf({ ...plan, trials: plan.trials.slice(1) }), 'here')).toThrow(/was altered/)
+    const newer = bytesOf({ ...plan, format: 2, codeVersion: '9.9.9' })
+    expect(() => parsePlan(newer, 'here')).toThrow(/planned by a newer mlds: plan format 2 \(this one reads up to 1\)/)
+  })
+
+  it('of 130,000 trials in one stage is planned, frozen, opened and restored', async () => {
+    const experiment = plainExperiment()
+    const plan = makePlan(
+      experiment,
+      {
+        experiment: 'toy',
+        name: 'wide',
+        axes: { width: upTo(1300).map((i) => i + 1), rate: upTo(100).map((i) => i + 1) },
+        seeds: [0],
+      },
+      () => 'none',
+    )
+    expect(plan.trials).toHaveLength(130_000)
+    const store = openStore(folder)
+    await SweepFolder.create(store, plan, { codeVersion: '0.1.0', createdAtMs: 5 })
+    const opened = await SweepFolder.open(store, 'wide')
+    expect(opened.plan.trials.at(-1)).toEqual(plan.trials.at(-1))
+    expect(opened.restore().counts()).toMatchObject({ planned: 130_000, missing: 130_000 })
+  })
+
+  it('tells when it was made without its trials being read', async () => {
+    const store = openStore(folder)
+    const plan = stored({ width: [8] })
+    await SweepFolder.create(
+      store,
+      { ...plan, spec: { ...plan.spec, name: 'newer' } },
+      { codeVersion: '0.1.0', createdAtMs: 7 },
+    )
+    const text = readFileSync(join(store.sweepFolder('newer'), 'plan.json'), 'utf8')
+    writeFileSync(join(store.sweepFolder('newer'), 'plan.json'), `${text.split('\n')[0]}\nnot a trial`)
+    expect((await sweepsByAge(store))[0]).toBe('newer')
+  })
+})
