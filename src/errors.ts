@@ -1,3 +1,5 @@
+import { problemOf } from './system-error.js'
+
 /**
  * Every error a person can meet, in one place. A message says: what, a colon, the value, what would be right.
  * `exitCode` is what the command line ends with; see docs/cli.md.
@@ -113,7 +115,7 @@ export class DivergedError extends MldsError {
 
 /** Why a file can't be read, as a person says it. */
 export function fileProblem(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : (error as Error).message
+  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : problemOf(error)
 }
 
 /** The known name within two edits of `name`, if there is just one closest. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { makeFolder } from './make-folder.js'
 
 /** A file's content, whole or in parts that are written one after the other. */
 type Content = string | Uint8Array | Iterable<Uint8Array>
@@ -11,7 +12,7 @@ type Content = string | Uint8Array | Iterable<Uint8Array>
  */
 export async function replaceFile(file: string, content: Content): Promise<void> {
   const parts = typeof content === 'string' || content instanceof Uint8Array ? [content] : content
-  await mkdir(dirname(file), { recursive: true })
+  await makeFolder(dirname(file))
   const aside = `${file}.${randomUUID()}`
   try {
     const handle = await open(aside, 'w')

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { access, readFile, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { makeFolderSync } from './make-folder.js'
 import { StoreError } from './errors.js'
 import { replaceFile } from './replace-file.js'
+import { problemOf } from './system-error.js'
 import type { ArtifactRef } from './trial.js'
 
 /**
@@ -41,10 +43,10 @@ const hashPattern = /^[0-9a-f]{64}$/
 export function openStore(path: string): Store {
   const folder = resolve(path)
   try {
-    mkdirSync(join(folder, 'sweeps'), { recursive: true })
+    makeFolderSync(join(folder, 'sweeps'))
     accessSync(join(folder, 'sweeps'), constants.W_OK)
   } catch (error) {
-    throw new StoreError(`the store can't be written: ${folder}: ${reasonOf(error, folder)}`, {
+    throw new StoreError(`the store can't be written: ${folder}: ${whyNot(error)}`, {
       hint: 'choose another folder with --store DIR or MLDS_STORE',
       cause: error,
     })
@@ -52,12 +54,11 @@ export function openStore(path: string): Store {
   return new FolderStore(folder)
 }
 
-function reasonOf(error: unknown, folder: string): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'no permission to write there'
-  if (code === 'ENOSPC') return 'the disk is full'
-  if (code === 'ENOTDIR' || (code === 'EEXIST' && !statSync(folder).isDirectory())) return 'it is not a folder'
-  return message
+/** Of a folder that is wanted, not of a file in it. */
+function whyNot(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'ENOTDIR') return 'it is not a folder'
+  return code === 'ENOENT' ? 'no folder can be made there' : problemOf(error)
 }
 
 class FolderStore implements Store {
@@ -90,7 +91,7 @@ class FolderStore implements Store {
   async putObject(bytes: Uint8Array): Promise<ArtifactRef> {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     await replaceFile(this.#objectFile(sha256), bytes).catch((error: unknown) => {
-      throw new StoreError(`an artifact of ${bytes.length} bytes could not be kept: ${reasonOf(error, this.folder)}`, {
+      throw new StoreError(`an artifact of ${bytes.length} bytes could not be kept: ${problemOf(error)}`, {
         cause: error,
       })
     })

@@ -74,6 +74,11 @@ describe('the architecture', () => {
     expect(inside.length).toBeGreaterThan(50)
   })
 
+  it('makes folders in one place: the recursive mkdir of Node never returns where none can be made, as under /proc', () => {
+    const making = files.filter((file) => /\bmkdir(?:Sync)?\(/.test(readFileSync(join(source, file), 'utf8')))
+    expect(making).toEqual(['make-folder.ts'])
+  })
+
   it('lets each folder lean only on those below it', () => {
     const wrong = inside.filter(({ from, to, typeOnly }) => {
       const [a, b] = [folderOf(from), folderOf(to)]

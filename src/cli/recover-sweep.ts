@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
+import { makeFolder } from '../make-folder.js'
 import { StoreError } from '../errors.js'
 import type { Store } from '../store.js'
 import { Journal, journalFormat } from '../sweeps/journal.js'
@@ -55,7 +56,7 @@ export async function recoverFromMlflow(store: Store, url: string, sweep: string
   }
   const leftOut = needed(records, missing)
   const folder = store.sweepFolder(id)
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await writeFile(`${folder}/plan.json`, tracked.plan, { flag: 'wx' })
   const recovered = await SweepFolder.open(store, id)
   const { hash: planHash, codeVersion, createdAtMs: atMs } = plan

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../make-folder.js'
 import { DataError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { experimentToRead } from '../experiments/registry.js'
@@ -109,6 +110,6 @@ async function writeManifest({ tracked, plan, client }: RemoteSweep, folder: str
       run: id,
     })),
   }
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 1)}\n`)
 }

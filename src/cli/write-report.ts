@@ -1,10 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { makeFolder } from '../make-folder.js'
 import { StoreError } from '../errors.js'
 import { readBrowserBundle } from '../figures/browser-bundle.js'
 import { renderPng } from '../figures/render.js'
 import { renderHtml } from '../report/html.js'
 import { renderMarkdown } from '../report/markdown.js'
+import { problemOf } from '../system-error.js'
 import type { Report } from '../report/report.js'
 
 /** Writes the page to `file`, and beside it the same as Markdown with its figures as PNG; returns the files. */
@@ -13,7 +15,7 @@ export async function writeReport(report: Report, file: string): Promise<string[
   const imagesFolder = `${stem}-figures`
   const files: string[] = []
   const write = async (path: string, content: string | Uint8Array): Promise<void> => {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await writeFile(path, content)
     files.push(path)
   }
@@ -25,7 +27,7 @@ export async function writeReport(report: Report, file: string): Promise<string[
     )
     for (const { name, svg } of report.figures) await write(join(imagesFolder, `${name}.png`), await renderPng(svg))
   } catch (error) {
-    throw new StoreError(`the report could not be written: ${file}: ${(error as Error).message}`, { cause: error })
+    throw new StoreError(`the report could not be written: ${file}: ${problemOf(error)}`, { cause: error })
   }
   return files
 }

@@ -5,6 +5,7 @@ import { DataError, StoreError } from '../errors.js'
 import { replaceFile } from '../replace-file.js'
 import type { Dataset } from './dataset.js'
 import { imageSet, sha256 } from './image-set.js'
+import { problemOf } from '../system-error.js'
 import { joinPieces, type ImagePart, type Piece } from './formats.js'
 
 /** Sets a person can add, by the shape of their images. */
@@ -69,7 +70,7 @@ export async function addPieces(folder: string, pieces: readonly Piece[]): Promi
 
 async function keep(file: string, ...parts: readonly Uint8Array[]): Promise<void> {
   await replaceFile(file, parts).catch((error: Error) => {
-    throw new StoreError(`the data set can't be stored: ${file}: ${error.message}`, { cause: error })
+    throw new StoreError(`the data set can't be stored: ${file}: ${problemOf(error)}`, { cause: error })
   })
 }
 

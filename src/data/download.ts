@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../make-folder.js'
 import { DataError, UnavailableError } from '../errors.js'
 import { moveIntoPlace } from '../replace-file.js'
 import type { AddedName } from './added.js'
@@ -46,7 +47,7 @@ export async function download(file: RemoteFile, options: DownloadOptions): Prom
   const whole = join(options.folder, file.name)
   if ((await hashOf(whole)) === file.md5) return whole
   const part = `${whole}.part`
-  await mkdir(options.folder, { recursive: true })
+  await makeFolder(options.folder)
   let broken: unknown
   for (let attempt = 0; attempt < attempts; attempt++) {
     options.signal.throwIfAborted()

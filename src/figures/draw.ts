@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { StoreError } from '../errors.js'
 import { replaceFile } from '../replace-file.js'
+import { problemOf } from '../system-error.js'
 import type { TrialRecord } from '../trial.js'
 import { readBrowserBundle } from './browser-bundle.js'
 import type { FigureDefinition, ReadArtifact } from './figure.js'
@@ -26,7 +27,7 @@ export async function drawFigures(
     const write = async (extension: string, content: string | Uint8Array): Promise<void> => {
       const file = join(folder, `${definition.name}.${extension}`)
       await replaceFile(file, content).catch((error: Error) => {
-        throw new StoreError(`a figure could not be written: ${file}: ${error.message}`, { cause: error })
+        throw new StoreError(`a figure could not be written: ${file}: ${problemOf(error)}`, { cause: error })
       })
       files.push(file)
     }

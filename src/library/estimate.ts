@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { makeFolder } from '../make-folder.js'
 import { systemClock, type Clock } from '../clock.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { formatDuration } from '../format.js'
@@ -108,7 +108,7 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
     const own = openStore(folder)
     // Data sets are read from where they are; what the pilot saves is not kept.
     for (const shared of [store.cacheFolder, store.dataFolder]) {
-      await mkdir(shared, { recursive: true })
+      await makeFolder(shared)
       symlinkSync(shared, join(folder, basename(shared)))
     }
     const alone = { ...plan, spec: { ...plan.spec, name: 'pilot' }, trials: [pilot], hash: hashTrials([pilot]) }

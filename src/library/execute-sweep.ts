@@ -1,5 +1,6 @@
-import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolderSync } from '../make-folder.js'
 import { systemClock } from '../clock.js'
 import { MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
@@ -316,7 +317,7 @@ async function openInlineFor(
   const catalog = openData(store)
   let createEngine: (name: EngineName) => Promise<Engine>
   const engines = new Map<EngineName, Promise<Engine>>()
-  mkdirSync(join(sweep.folder, 'logs'), { recursive: true })
+  makeFolderSync(join(sweep.folder, 'logs'))
   return new InlineBackend(Math.min(workers, sweep.plan.trials.length), {
     findExperiment: async () => experiment,
     async engine(name) {

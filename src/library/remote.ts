@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '../make-folder.js'
 import { systemClock } from '../clock.js'
 import { openData } from '../data/catalog.js'
 import { MldsError, StoreError, UnavailableError, UnknownNameError } from '../errors.js'
@@ -86,7 +87,7 @@ export async function openRemoteFor(
       const write = (): Promise<void> => writeFile(file, text, { flag: 'wx' })
       await write().catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error
-        await mkdir(dirname(file), { recursive: true })
+        await makeFolder(dirname(file))
         await write()
       })
     },
@@ -247,7 +248,7 @@ export async function fetchSweep(
     const plan = parsePlan(await fetchPlan(broker, store, found), `NATS, sweep ${found.sweep}`)
     const folder = store.sweepFolder(found.sweep)
     const adopted = await adopt(plan, file)
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     await replaceFile(join(folder, 'plan.json'), encodePlan(adopted))
     return SweepFolder.open(store, found.sweep)
   })

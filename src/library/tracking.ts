@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolderSync } from '../make-folder.js'
 import { contentHash } from '../seed.js'
 import type { JournalEvent } from '../sweeps/journal.js'
 import { lockSweep } from '../sweeps/lock.js'
@@ -55,7 +55,7 @@ export function openTracking(options: OpenTrackingOptions): Tracking {
   const client = new MlflowClient(settings, signal)
   const folder = join(sweep.folder, 'tracking')
   const file = join(folder, ledger ?? contentHash(settings.url))
-  mkdirSync(folder, { recursive: true })
+  makeFolderSync(folder)
   const unlock = lockSweep(`${file}.lock`, sweep.id)
   const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
   const linksTo = ({ experiment, parentRun }: TrackedRuns): Omit<Tracked, 'sent'> => ({

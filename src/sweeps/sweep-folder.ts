@@ -8,6 +8,7 @@ import type { Store } from '../store.js'
 import type { Trial } from '../trial.js'
 import { readJournal, type JournalDamage, type JournalEntry, type JournalEvent } from './journal.js'
 import { hashTrials, sweepIdOf, varyingAxes, type Plan } from './plan.js'
+import { problemOf } from '../system-error.js'
 import { SweepState } from './state.js'
 import { encodePlan, planFormat, readPlan, readPlanFacts, type PlanFacts, type StoredPlan } from './stored-plan.js'
 
@@ -28,7 +29,7 @@ export class SweepFolder {
       if (error instanceof StoreError) throw error
       if ((error as NodeJS.ErrnoException).code === 'ENOENT')
         throw new StoreError(`no such sweep: ${id}`, { hint: 'mlds list shows them' })
-      throw new StoreError(`the plan of sweep ${id} can't be read: ${file}: ${(error as Error).message}`, {
+      throw new StoreError(`the plan of sweep ${id} can't be read: ${file}: ${problemOf(error)}`, {
         cause: error,
       })
     }
@@ -78,7 +79,7 @@ export class SweepFolder {
       await replaceFile(file, encodePlan(plan))
       await syncName(file)
     } catch (error) {
-      throw new StoreError(`the sweep can't be stored: ${file}: ${(error as Error).message}`, { cause: error })
+      throw new StoreError(`the sweep can't be stored: ${file}: ${problemOf(error)}`, { cause: error })
     }
     return new SweepFolder(folder, plan)
   }

@@ -1,5 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { problemOf } from '../system-error.js'
+import { makeFolderSync } from '../make-folder.js'
 
 /** Which run holds what, and how much of it the server has acknowledged. */
 export interface Acknowledgement {
@@ -40,10 +42,10 @@ export class Ledger {
   set(acknowledgement: Acknowledgement): Acknowledgement {
     this.#known.set(acknowledgement.key, acknowledgement)
     try {
-      mkdirSync(dirname(this.file), { recursive: true })
+      makeFolderSync(dirname(this.file))
       appendFileSync(this.file, `${JSON.stringify(acknowledgement)}\n`)
     } catch (error) {
-      this.warn(`${this.file} can't be written: ${(error as Error).message} (what MLflow has is looked for next time)`)
+      this.warn(`${this.file} can't be written: ${problemOf(error)} (what MLflow has is looked for next time)`)
     }
     return acknowledgement
   }

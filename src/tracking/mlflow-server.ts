@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, mkdirSync, openSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
+import { makeFolderSync } from '../make-folder.js'
 import { MldsError, UnavailableError } from '../errors.js'
 import { systemClock } from '../clock.js'
 import { signalGroup } from '../process-group.js'
@@ -36,7 +37,7 @@ export const mlflowSilence = { MLFLOW_DISABLE_TELEMETRY: 'true', DO_NOT_TRACK: '
 export async function startLocalMlflow({ folder, port, signal, env }: LocalMlflowOptions): Promise<LocalMlflow> {
   const [program, ...first] = findMlflow(env)
   const free = await freePort(port)
-  mkdirSync(folder, { recursive: true })
+  makeFolderSync(folder)
   const logFile = join(folder, 'server.log')
   const log = openSync(logFile, 'w')
   // The store is always named: in a folder that happens to hold ./mlruns MLflow would choose that, and refuse to start.

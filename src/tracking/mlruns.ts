@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '../make-folder.js'
 import { MldsError } from '../errors.js'
 import type { TrialEvent } from '../trial.js'
 import { attemptsOf } from './attempts.js'
@@ -62,7 +63,7 @@ async function writeExperiment(options: MlrunsOptions): Promise<ExperimentFolder
       hint: 'MLFLOW_EXPERIMENT_ID says so',
     })
   const experiment = join(folder, id)
-  await mkdir(join(folder, '.trash'), { recursive: true })
+  await makeFolder(join(folder, '.trash'))
   const meta = {
     artifact_location: `mlflow-artifacts:/${id}`,
     creation_time: info.openedAtMs,
@@ -129,7 +130,7 @@ async function writeRun(experiment: ExperimentFolder, run: ProjectedRun): Promis
     if (bytes !== undefined && bytes.length > 0) texts.push([`artifacts/${path}`, bytes])
   }
   const folders = new Set(texts.map(([path]) => dirname(join(folder, path))))
-  for (const each of [...folders, join(folder, 'artifacts')]) await mkdir(each, { recursive: true })
+  for (const each of [...folders, join(folder, 'artifacts')]) await makeFolder(each)
   await Promise.all(texts.map(([path, content]) => writeFile(join(folder, path), content)))
 }
 
@@ -173,6 +174,6 @@ function yaml(values: Readonly<Record<string, string | number | null | readonly 
 }
 
 async function writeText(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
+  await makeFolder(dirname(file))
   await writeFile(file, text)
 }

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMainThread, MessageChannel, parentPort, threadId } from 'node:worker_threads'
 import { workerData } from 'piscina'
+import { makeFolderSync } from '../make-folder.js'
 import { systemClock } from '../clock.js'
 import { DataError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
@@ -26,7 +26,7 @@ const {
   closing,
 } = workerData as ThreadData & ClosingFlag
 const store = openStore(storeFolder)
-mkdirSync(logsFolder, { recursive: true })
+makeFolderSync(logsFolder)
 
 /** One engine a thread, so that programs compiled for one trial serve the next. */
 const engines = new Map<EngineName, Promise<Engine>>()

@@ -1,9 +1,11 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createUser, fromSeed, type KeyPair } from '@nats-io/nkeys'
+import { makeFolderSync } from '../../make-folder.js'
 import { StoreError } from '../../errors.js'
 import { canSyncAlways, natsServerVersion } from './nats-server.js'
 import { workerPermissions, type Permissions } from './permissions.js'
+import { problemOf } from '../../system-error.js'
 import { namesOf } from './protocol.js'
 
 export interface AccessOptions {
@@ -41,7 +43,7 @@ export function writeAccess(options: AccessOptions): WrittenAccess {
   const folder = resolve(options.folder)
   try {
     const home = join(folder, options.tenant)
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    makeFolderSync(home, 0o700)
     for (const role of roles) {
       const keyFile = join(home, `${role}.nk`)
       if (!existsSync(keyFile)) writePrivate(keyFile, `${new TextDecoder().decode(createUser().getSeed())}\n`)
@@ -56,7 +58,7 @@ export function writeAccess(options: AccessOptions): WrittenAccess {
     return { config, contexts: contexts as Record<Role, string>, kept }
   } catch (error) {
     if (error instanceof StoreError) throw error
-    throw new StoreError(`access to NATS could not be written: ${(error as Error).message}`, { cause: error })
+    throw new StoreError(`access to NATS could not be written: ${problemOf(error)}`, { cause: error })
   }
 }
 

@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolderSync } from '../../make-folder.js'
 import { UnavailableError } from '../../errors.js'
 
 export interface NatsServer {
@@ -30,7 +31,7 @@ export function canSyncAlways(version = natsServerVersion()): boolean {
  * @throws UnavailableError when there is no such program, or it does not start.
  */
 export async function startNatsServer(folder: string, port?: number, config?: string): Promise<NatsServer> {
-  mkdirSync(folder, { recursive: true })
+  makeFolderSync(folder)
   const listening = port === undefined ? [] : ['-p', String(port === 0 ? -1 : port)]
   const flags = ['-c', config ?? writeLoopback(folder), ...listening, '--ports_file_dir', folder]
   const server = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'] })

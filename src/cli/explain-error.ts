@@ -1,0 +1,48 @@
+import { MldsError, exitCodes } from '../errors.js'
+import { describeSystemError } from '../system-error.js'
+
+/** oclif's message without what it wraps around those of our own flags, and without advice that does not hold here. */
+function plain(message: string): string {
+  return message
+    .replace(/\nSee more help with --help$/, '')
+    .replace(/^Parsing --\S+ \n\t/, '')
+    .replace(/^The following errors? occurred:\n {2}/, '')
+    .replaceAll(/Missing required flag (?=\w)/g, 'Missing required flag --')
+    .replace(/\n\nNote: --[^]*?allow multiple values\.[^]*$/, '')
+}
+
+/** What a person is told of an error, and what the process ends with. */
+export function explain(error: Error & { oclif?: { exit?: number } }): {
+  message: string
+  hint?: string
+  code: string
+  exitCode: number
+} {
+  if (error instanceof MldsError) {
+    return {
+      message: plain(error.message),
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      code: error.code,
+      exitCode: error.exitCode,
+    }
+  }
+  // oclif's own complaints about flags and arguments already say what was allowed.
+  if (error.oclif?.exit !== undefined) {
+    return {
+      message: plain(error.message),
+      hint: 'see --help',
+      code: 'USAGE',
+      exitCode: error.oclif.exit || exitCodes.usage,
+    }
+  }
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EPIPE') return { message: 'the output was closed early', code: 'EPIPE', exitCode: exitCodes.ok }
+  const system = describeSystemError(error)
+  if (system !== undefined) return { message: system, code: code ?? 'SYSTEM', exitCode: exitCodes.environment }
+  return {
+    message: `something went wrong inside mlds: ${error.message}`,
+    hint: 'this is a bug; run again with DEBUG=mlds to see where, and please report it',
+    code: 'BUG',
+    exitCode: 70,
+  }
+}

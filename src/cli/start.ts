@@ -1,0 +1,54 @@
+import { exitCodes } from '../errors.js'
+import { systemReason } from '../system-error.js'
+import { explain } from './explain-error.js'
+
+/**
+ * Runs the command line. Whatever goes wrong, also before a command is found or in something that nobody waits for, is
+ * told as a sentence with an honest exit code.
+ * @param program the URL of the file that was started.
+ */
+export async function start(program: string): Promise<void> {
+  const isOutputError = keepGoingWithoutOutput()
+  process.on('uncaughtException', (error) => {
+    if (!isOutputError(error)) fail(error)
+  })
+  try {
+    const { run } = await import('@oclif/core')
+    await run(process.argv.slice(2), program)
+  } catch (error) {
+    fail(error)
+  }
+}
+
+/** A thrown error is the end, but for those that oclif ends a command with. */
+function fail(thrown: unknown): void {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const { code, oclif } = error as Error & { code?: string; oclif?: { exit?: number } }
+  if (code === 'EEXIT') process.exit(oclif?.exit ?? exitCodes.ok)
+  const { message, hint, exitCode } = explain(error)
+  process.stderr.write(`Error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`)
+  if (process.env['DEBUG'] !== undefined) process.stderr.write(`${error.stack}\n`)
+  process.exit(exitCode)
+}
+
+/**
+ * What can't be printed must not take a night of results with it: it is said once where that is possible, the command
+ * goes on, and the exit code tells. A reader that has seen enough (`| head`) is no fault.
+ * @returns whether an error is one of standard output's, which oclif throws again.
+ */
+function keepGoingWithoutOutput(): (error: unknown) => boolean {
+  const seen = new Set<unknown>()
+  let lost = false
+  const take = (name: string, error: Error): void => {
+    seen.add(error)
+    if (lost || (error as NodeJS.ErrnoException).code === 'EPIPE') return
+    lost = true
+    if (name === 'output') process.stderr.write(`what is printed is lost: ${systemReason(error) ?? error.message}\n`)
+  }
+  process.stdout.on('error', (error: Error) => take('output', error))
+  process.stderr.on('error', (error: Error) => take('errors', error))
+  process.on('exit', (code) => {
+    if (lost && code === exitCodes.ok) process.exitCode = exitCodes.environment
+  })
+  return (error) => seen.has(error)
+}
