@@ -55,19 +55,27 @@ export class Run {
 
   #send(): void {
     this.#flush = undefined
-    // In pieces, since a server refuses messages above a size.
-    for (; this.#sent < this.reports.length; this.#sent = Math.min(this.reports.length, this.#sent + batchSize))
-      this.out.publish({ from: this.#sent, reports: this.reports.slice(this.#sent, this.#sent + batchSize) })
-    if (this.interactive) this.#repeat()
+    this.#publishFrom(this.#sent)
+    this.#sent = this.reports.length
+    if (this.interactive) this.#repeat(() => this.#proceeded)
   }
 
-  /** Until the answer comes: the report or the answer may have been lost. */
-  #repeat(): void {
+  /** In pieces, since a server refuses messages above a size. */
+  #publishFrom(first: number): void {
+    for (let from = first; from < this.reports.length; from += batchSize)
+      this.out.publish({ from, reports: this.reports.slice(from, from + batchSize) })
+  }
+
+  /**
+   * Until the answer comes. At first the report or the answer may have been lost; after that, whoever answers may be a
+   * new orchestrator, which judges nothing before it has heard the whole course.
+   */
+  #repeat(first: () => number): void {
     this.#cancelRepeat()
     this.#cancelRepeat = this.clock.after(repeatReportMs, () => {
       if (this.#proceeded >= this.reports.length) return
-      this.out.publish({ from: this.#proceeded, reports: this.reports.slice(this.#proceeded) })
-      this.#repeat()
+      this.#publishFrom(first())
+      this.#repeat(() => 0)
     })
   }
 

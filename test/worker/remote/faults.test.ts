@@ -248,6 +248,29 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'lost 1', 'started 2', 'ended 2'])
   })
 
+  it('goes on with an interactive attempt whose orchestrator is another one now, from its first report', async () => {
+    const worker = await lab.worker('heir', { slots: 1 })
+    const assignment = toyAssignment({ steps: 4 }, { interactive: true })
+    const { id } = assignment.trial
+    const before = await lab.backend('heir', { detach: true })
+    await before.backend.start(assignment)
+    await before.listener.until(({ type }) => type === 'report')
+    before.backend.proceed(id)
+    await before.listener.until((event) => event.type === 'report' && event.step === 2)
+    await before.backend.close()
+
+    const { backend, listener } = await lab.backend('heir')
+    await backend.start({ ...assignment, attempt: 2 })
+    for (let step = 1; step <= 4; step++) {
+      await listener.until((event) => event.type === 'report' && event.step === step)
+      backend.proceed(id)
+    }
+    await listener.untilEnded([id])
+    expect(course(listener, id)).toEqual(['started 2', 'ended 2'])
+    expect(listener.of(id).filter(({ type }) => type === 'report')).toHaveLength(4)
+    expect(worker.said.join()).not.toContain('another has it now')
+  })
+
   it('finishes everything when the server is killed and comes back', async () => {
     const folder = join(lab.folder, 'restarted')
     let server = await startNatsServer(folder, 0)
