@@ -193,6 +193,7 @@ class Lab {
       },
       attempt: 1,
       parents: [],
+      reads: [],
       engine: 'compiled',
       interactive: false,
     }

@@ -120,6 +120,8 @@ export interface Assignment {
   /** Counted from 1. */
   readonly attempt: number
   readonly parents: readonly ParentResult[]
+  /** Names of the data sets that its stage and its ancestors' stages name: it can read no other. */
+  readonly reads: readonly string[]
   readonly engine: EngineName
   /** True when each report must wait for the scheduler's answer (early stopping). */
   readonly interactive: boolean

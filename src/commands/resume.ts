@@ -52,7 +52,8 @@ export default class Resume extends BaseCommand {
     const { args, flags, metadata } = await this.parse(Resume)
     const store = await this.openStore(flags.store)
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { openBackendFor, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
+    const { limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
+    const { openBackendFor } = await import('../library/open-backend.js')
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { experimentOf } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {

@@ -92,7 +92,8 @@ export default class Sweep extends BaseCommand {
   ): Promise<SweepSummary> {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { planTarget } = await import('../library/plan-target.js')
-    const { freezePlan, openBackendFor, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
+    const { freezePlan, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
+    const { openBackendFor } = await import('../library/open-backend.js')
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
     const sweep = await freezePlan(store, plan, flags.extend)

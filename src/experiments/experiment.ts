@@ -32,7 +32,10 @@ export interface TrialContext {
    * Rejects with the signal's reason when the trial has been stopped. @throws DivergedError if a watched loss is not finite.
    */
   readonly report: (step: number, metrics: Metrics) => Promise<void>
-  /** A data set by name; shared between the trials of a thread, so never write to its arrays. */
+  /**
+   * A data set that this stage or an earlier one names; shared between the trials of a thread, so never write to its
+   * arrays. @throws DataError for any other name.
+   */
   readonly data: (name: string) => Promise<Dataset>
   /** Keeps bytes under a name with the trial's result: a checkpoint, a table. */
   readonly save: (name: string, bytes: Uint8Array) => Promise<void>
@@ -48,7 +51,10 @@ export interface Stage<S extends Space = Space> {
   readonly space: S
   /** False for a stage that trains no net here: no engine is loaded for it. */
   readonly engine?: false
-  /** Data sets a trial reads, by name; their fingerprints become part of the trial's id. */
+  /**
+   * Data sets a trial reads, by name; their fingerprints become part of the trial's id. Those that earlier stages name
+   * for a trial's ancestors it may read too, and need not name.
+   */
   data(params: ParamsOf<S>): readonly string[]
   /** Estimated floating-point operations of one trial. */
   cost(params: ParamsOf<S>): number

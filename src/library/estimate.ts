@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { makeFolder } from '../make-folder.js'
 import { systemClock, type Clock } from '../clock.js'
 import type { Experiment } from '../experiments/experiment.js'
+import { dataReadBy } from '../experiments/trial-data.js'
 import { formatDuration } from '../format.js'
 import { openStore, type Store } from '../store.js'
 import type { JournalEvent } from '../sweeps/journal.js'
@@ -12,7 +13,7 @@ import { isResult } from '../sweeps/state.js'
 import { planFactsOf, SweepFolder, sweepsByAge } from '../sweeps/sweep-folder.js'
 import type { EngineName, Trial, TrialId } from '../trial.js'
 import { codeVersion } from '../version.js'
-import { openBackendFor } from './execute-sweep.js'
+import { openBackendFor } from './open-backend.js'
 
 /** What a trial that ran, or part of one, says about others of its experiment. */
 interface Sample {
@@ -119,7 +120,8 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
     signal?.addEventListener('abort', close, { once: true })
     const events: JournalEvent[] = []
     try {
-      await backend.start({ sweep: sweep.id, trial: pilot, attempt: 1, parents: [], engine, interactive: false })
+      const reads = dataReadBy(experiment, pilot, () => undefined)
+      await backend.start({ sweep: sweep.id, trial: pilot, attempt: 1, parents: [], reads, engine, interactive: false })
       for await (const event of backend.events()) {
         events.push(event)
         if (event.type === 'ended' || event.type === 'lost') break

@@ -1,13 +1,9 @@
-import { appendFileSync, existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { makeFolderSync } from '../make-folder.js'
+import { existsSync } from 'node:fs'
 import { systemClock } from '../clock.js'
-import { MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { ownOf } from '../experiments/own.js'
+import { dataReadBy } from '../experiments/trial-data.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../names.js'
-import type { Engine } from '../nn/engine.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
 import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
@@ -21,7 +17,6 @@ import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
 import { isTerminal, type EngineName, type OutcomeState, type TrialEvent, type TrialId } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
-import type { RemoteRun } from './remote.js'
 import type { Conclusion } from './sweep-story.js'
 import type { Tracked } from './tracking.js'
 
@@ -229,6 +224,7 @@ async function runWhatIsMissing(
       info,
       engine: options.engine,
       state,
+      dataReadBy: (trial) => dataReadBy(options.experiment, trial, (id) => state.trials.get(id)?.trial),
       journal,
       scheduler,
       backend,
@@ -282,85 +278,6 @@ export async function freezePlan(store: Store, plan: Plan, extend: boolean): Pro
   } finally {
     unlock()
   }
-}
-
-/** Where a sweep's trials run: on threads here, or on the workers of a NATS server. */
-export async function openBackendFor(
-  store: Store,
-  sweep: SweepFolder,
-  experiment: Experiment,
-  where: { readonly workers: number; readonly remote?: Omit<RemoteRun, 'say'> | undefined },
-  say: (message: string) => void = () => {},
-): Promise<Backend> {
-  const { workers, remote } = where
-  if (remote === undefined)
-    return sweep.plan.spec.own?.kind === 'program'
-      ? openInlineFor(store, sweep, experiment, workers)
-      : openThreadsFor(store, sweep, experiment, workers)
-  if (sweep.plan.spec.own?.kind === 'program')
-    throw new MldsError('USAGE', `an object of a program can't be run by workers: ${sweep.plan.experiment}`, {
-      hint: 'export it from a file of its own, which workers are given too: mlds worker start --experiment FILE',
-    })
-  const { openRemoteFor } = await import('./remote.js')
-  return openRemoteFor(store, sweep, experiment, { ...remote, say })
-}
-
-/** The inline backend for an experiment that is an object of this program: a function can't be sent to a thread. */
-async function openInlineFor(
-  store: Store,
-  sweep: SweepFolder,
-  experiment: Experiment,
-  workers: number,
-): Promise<Backend> {
-  const { InlineBackend } = await import('../worker/inline.js')
-  const { openData } = await import('../data/catalog.js')
-  const catalog = openData(store)
-  let createEngine: (name: EngineName) => Promise<Engine>
-  const engines = new Map<EngineName, Promise<Engine>>()
-  makeFolderSync(join(sweep.folder, 'logs'))
-  return new InlineBackend(Math.min(workers, sweep.plan.trials.length), {
-    findExperiment: async () => experiment,
-    async engine(name) {
-      createEngine ??= (await import('../nn/create-engine.js')).createEngine
-      const engine = engines.get(name) ?? createEngine(name)
-      engines.set(name, engine)
-      return engine
-    },
-    data: (name) => catalog.load(name),
-    putObject: (bytes) => store.putObject(bytes),
-    readObject: (ref) => store.readObject(ref),
-    log: ({ trial, attempt }, line) =>
-      appendFileSync(sweep.logFile(trial.id, attempt), `${new Date(systemClock.now()).toISOString()} ${line}\n`),
-    worker: 'inline',
-    clock: systemClock,
-  })
-}
-
-/** The threads backend for a sweep, with every data set that its trials name already in shared memory. */
-async function openThreadsFor(
-  store: Store,
-  sweep: SweepFolder,
-  experiment: Experiment,
-  workers: number,
-): Promise<Backend> {
-  const { ThreadsBackend } = await import('../worker/threads.js')
-  const { openData } = await import('../data/catalog.js')
-  const catalog = openData(store)
-  const names = new Set(
-    sweep.plan.trials.flatMap(
-      (trial) => experiment.stages.find((stage) => stage.name === trial.stage)?.data(trial.params) ?? [],
-    ),
-  )
-  const datasets = await Promise.all([...names].map((name) => catalog.load(name)))
-  return new ThreadsBackend({
-    workers: Math.min(workers, sweep.plan.trials.length),
-    clock: systemClock,
-    storeFolder: store.folder,
-    logsFolder: join(sweep.folder, 'logs'),
-    datasets,
-    experimentModules: [],
-    own: ownOf(sweep.plan),
-  })
 }
 
 export function limitsFrom(flags: {

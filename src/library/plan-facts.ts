@@ -1,10 +1,11 @@
 import { openData } from '../data/catalog.js'
 import type { Experiment } from '../experiments/experiment.js'
+import { namedDataOf } from '../experiments/trial-data.js'
 import type { PlanFacts } from '../report/report.js'
 import type { Store } from '../store.js'
 import { isOfData } from '../sweeps/plan.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
-import type { Trial } from '../trial.js'
+import type { Trial, TrialId } from '../trial.js'
 
 /** What the manifest of a report states, from a sweep's own folder. */
 export function planFacts(store: Store, sweep: SweepFolder, experiment: Experiment): PlanFacts {
@@ -28,7 +29,8 @@ export function planFacts(store: Store, sweep: SweepFolder, experiment: Experime
 /** Fingerprints as they went into the trials' ids; a set that has changed or gone since is not passed off as theirs. */
 function fingerprints(store: Store, { plan }: SweepFolder, experiment: Experiment): Record<string, string> {
   const prints = new Map<string, string>()
-  const dataOf = dataReader(store, experiment)
+  // Ancestors are in the plan too.
+  const dataOf = dataReader(store, experiment, () => undefined)
   const words = { changed: 'other than the data of that name here now', gone: 'not here any more' }
   for (const trial of plan.trials) {
     for (const { name, fingerprint, state } of dataOf(trial))
@@ -43,17 +45,27 @@ type TrialData = { readonly name: string } & (
 )
 
 /**
- * The data sets that a trial reads, as they went into its id: `changed` when the set of that name here is another one
+ * The data sets that a trial reads, as they went into its id or an ancestor's: `changed` when the set of that name here is another one
  * now, `gone` when there is none. Data are looked at once per set of names.
  */
-export function dataReader(store: Store, experiment: Experiment): (trial: Trial) => readonly TrialData[] {
+export function dataReader(
+  store: Store,
+  experiment: Experiment,
+  find: (id: TrialId) => Trial | undefined,
+): (trial: Trial) => readonly TrialData[] {
   const catalog = openData(store)
   const known = new Map<string, readonly TrialData[]>()
   return (trial) => {
-    const names = experiment.stages.find(({ name }) => name === trial.stage)?.data(trial.params) ?? []
+    const data = new Map<string, TrialData>()
+    for (const { names, trial: namer } of namedDataOf(experiment, trial, find))
+      for (const one of stateOf(names, namer)) if (!data.has(one.name)) data.set(one.name, one)
+    return [...data.values()]
+  }
+
+  function stateOf(names: readonly string[], trial: Trial): readonly TrialData[] {
     const key = names.join('\n')
-    let data = known.get(key)
-    if (data === undefined) known.set(key, (data = lookUp(names, trial)))
+    const data = known.get(key) ?? lookUp(names, trial)
+    known.set(key, data)
     return data
   }
 

@@ -6,14 +6,13 @@ import { makeFolder } from '../make-folder.js'
 import { systemClock } from '../clock.js'
 import { openData } from '../data/catalog.js'
 import { MldsError, StoreError, UnavailableError, UnknownNameError } from '../errors.js'
-import type { Experiment } from '../experiments/experiment.js'
 import { authorsName, ownOf, reopenOwn } from '../experiments/own.js'
 import { replaceFile } from '../replace-file.js'
 import type { Store } from '../store.js'
 import { defaultLimits } from '../sweeps/run-sweep.js'
 import { encodePlan, parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
 import { resolveSweepId, SweepFolder } from '../sweeps/sweep-folder.js'
-import type { EngineName, Trial } from '../trial.js'
+import type { Assignment, EngineName } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
 import type { SweepMessage } from '../worker/remote/protocol.js'
@@ -44,12 +43,7 @@ const windowTrials = 1_000
 const detachedWindowTrials = 100_000
 
 /** The remote backend for a sweep: its trials run on the workers of a NATS server. */
-export async function openRemoteFor(
-  store: Store,
-  sweep: SweepFolder,
-  experiment: Experiment,
-  run: RemoteRun,
-): Promise<Backend> {
+export async function openRemoteFor(store: Store, sweep: SweepFolder, run: RemoteRun): Promise<Backend> {
   const { connectNats } = await import('../worker/remote/connect.js')
   const { RemoteBackend } = await import('../worker/remote/remote-backend.js')
   const { defaultLeaseMs } = await import('../worker/remote/streams.js')
@@ -68,7 +62,7 @@ export async function openRemoteFor(
     maxAttempts: defaultLimits.maxAttempts,
     leaseMs: defaultLeaseMs,
     warn: run.say,
-    datasets: datasetOffers(store, experiment),
+    datasets: datasetOffers(store),
     interactive,
     fresh: run.fresh,
     detach: run.detach,
@@ -143,7 +137,7 @@ class LocalWorker {
 }
 
 /** What a trial reads, by fingerprint; sets that a person added go along for workers that have not got them. */
-function datasetOffers(store: Store, experiment: Experiment): (assignment: { trial: Trial }) => DatasetOffer[] {
+function datasetOffers(store: Store): (assignment: Assignment) => DatasetOffer[] {
   const catalog = openData(store)
   const offers = new Map<string, DatasetOffer>()
   const offer = (name: string): DatasetOffer => {
@@ -154,14 +148,12 @@ function datasetOffers(store: Store, experiment: Experiment): (assignment: { tri
     const object = { sha256: fingerprint, sizeBytes: rows * (1 + shape.reduce((a, b) => a * b, 1)) }
     return { message: { name, fingerprint, object, images: { rows, trainRows, shape: [...shape] } }, read: stored.read }
   }
-  return ({ trial }) => {
-    const stage = experiment.stages.find((candidate) => candidate.name === trial.stage)
-    return (stage?.data(trial.params) ?? []).map((name) => {
+  return ({ reads }) =>
+    reads.map((name) => {
       const known = offers.get(name) ?? offer(name)
       offers.set(name, known)
       return known
     })
-  }
 }
 
 const targetFile = (sweep: SweepFolder): string => join(sweep.folder, 'nats.json')

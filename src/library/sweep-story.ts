@@ -25,7 +25,8 @@ export interface Conclusion {
 
 /** Where a projection of the sweep finds logs, saved files, data sets and the plan. */
 export function sourcesOf({ store, sweep, experiment }: StoredSweep, checkpoints: boolean): ProjectionSources {
-  const dataOf = dataReader(store, experiment)
+  const trials = new Map(sweep.plan.trials.map((trial) => [trial.id, trial]))
+  const dataOf = dataReader(store, experiment, (id) => trials.get(id))
   return {
     readLog: (trial, attempt) => readFile(sweep.logFile(trial, attempt)).catch(() => undefined),
     readArtifact: (artifact) => store.readObject(artifact).catch(() => undefined),

@@ -16,11 +16,11 @@ import {
   concludeAndDraw,
   executeSweep,
   freezePlan,
-  openBackendFor,
   rerunnable,
   type Rerun,
   type SweepSummary,
 } from './execute-sweep.js'
+import { openBackendFor } from './open-backend.js'
 import { ownParser, planSpec, readTarget } from './plan-target.js'
 
 /**

@@ -23,6 +23,8 @@ export interface RunSweepOptions {
   readonly engine: EngineName
   /** Restored from the journal; kept up to date. */
   readonly state: SweepState
+  /** Names of the data sets that a trial may read. Default: none. */
+  readonly dataReadBy?: (trial: Trial) => readonly string[]
   readonly journal: Journal
   /** Already told of every restored outcome. */
   readonly scheduler: Scheduler
@@ -106,6 +108,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       trial,
       attempt,
       parents: trial.parents.map((id) => parentResult(state, id)),
+      reads: options.dataReadBy?.(trial) ?? [],
       engine: options.engine,
       interactive: scheduler.interactive,
     })

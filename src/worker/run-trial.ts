@@ -111,7 +111,13 @@ async function conduct(
       requireFinite(metrics, step)
       if (assignment.interactive) await surroundings.mayProceed()
     },
-    data: (name) => surroundings.data(name),
+    async data(name) {
+      if (!assignment.reads.includes(name))
+        throw new DataError(`the trial asks for a data set that neither its stage nor an earlier one names: ${name}`, {
+          hint: `name it where the stage says what its trials read: data: () => ['${name}']`,
+        })
+      return surroundings.data(name)
+    },
     async save(name, bytes) {
       saved.set(name, await surroundings.putObject(bytes))
     },

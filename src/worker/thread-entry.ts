@@ -115,8 +115,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       engine: engineOf,
       async data(name) {
         const dataset = [...datasets, ...(assignment.datasets ?? [])].find((candidate) => candidate.name === name)
-        if (dataset === undefined)
-          throw new DataError(`the trial asks for a data set that its stage does not name: ${name}`)
+        if (dataset === undefined) throw new DataError(`the data set ${name} was not brought to this thread`)
         return dataset
       },
       putObject: (bytes) => store.putObject(bytes),

@@ -5,7 +5,7 @@ import type { Backend } from '../../src/worker/backend.js'
 let serial = 0
 export function toyAssignment(
   params: Record<string, string | number>,
-  options: { init?: number; interactive?: boolean; attempt?: number; parents?: ParentResult[] } = {},
+  options: { init?: number; interactive?: boolean; attempt?: number; parents?: ParentResult[]; reads?: string[] } = {},
 ): Assignment {
   const trial: Trial = {
     id: (serial++).toString(16).padStart(16, '0'),
@@ -23,6 +23,7 @@ export function toyAssignment(
     trial,
     attempt: options.attempt ?? 1,
     parents: options.parents ?? [],
+    reads: options.reads ?? [],
     engine: 'cpu',
     interactive: options.interactive ?? false,
   }
@@ -208,6 +209,33 @@ export function backendSuite(
       await backend.start(child)
       await listener.untilEnded([child.trial.id])
       expect(listener.of(child.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished', metrics: { sum: 10 } } })
+    })
+
+    it("lets a derived trial read the data that its parent's stage names", async () => {
+      const { backend, listener } = await start()
+      const reads = ['glyphs-20']
+      const parent = toyAssignment({ behaviour: 'glyphs' }, { reads })
+      const parents = [{ trial: parent.trial, metrics: {}, artifacts: {} }]
+      const child = toyAssignment({ behaviour: 'inherited-glyphs' }, { reads, parents })
+      for (const assignment of [parent, child]) await backend.start(assignment)
+      await listener.untilEnded([parent.trial.id, child.trial.id])
+      for (const { trial } of [parent, child])
+        expect(listener.of(trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished', metrics: { rows: 20 } } })
+    })
+
+    it('fails a trial that asks for data which neither its stage nor an earlier one names', async () => {
+      const { backend, listener } = await start()
+      const assignment = toyAssignment({ behaviour: 'inherited-glyphs' })
+      await backend.start(assignment)
+      await listener.untilEnded([assignment.trial.id])
+      expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
+        outcome: {
+          state: 'failed',
+          error: {
+            message: 'the trial asks for a data set that neither its stage nor an earlier one names: glyphs-20',
+          },
+        },
+      })
     })
 
     it.each(abilities.survivesCrashes ? ['die', 'hog'] : [])(

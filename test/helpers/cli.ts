@@ -36,8 +36,15 @@ function plainEnvironment(cwd: string): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(entries), XDG_CONFIG_HOME: cwd }
 }
 
-/** Starts the built command as a person would. */
+/** Starts the built command as a person would; it ends with the test. */
 export function startMlds(args: readonly string[], options: { cwd: string; env?: Record<string, string> }): Running {
+  const running = spawnMlds(args, options)
+  onTestFinished(() => void running.child.kill('SIGKILL'))
+  return running
+}
+
+/** The same for several tests: whoever starts it ends it. */
+export function spawnMlds(args: readonly string[], options: { cwd: string; env?: Record<string, string> }): Running {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: options.cwd,
     env: { ...plainEnvironment(options.cwd), NO_COLOR: '1', ...options.env },
@@ -46,7 +53,6 @@ export function startMlds(args: readonly string[], options: { cwd: string; env?:
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  onTestFinished(() => void child.kill('SIGKILL'))
   return {
     child,
     output: () => stdout + stderr,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { systemClock } from '../../src/clock.js'
+import { openData } from '../../src/data/catalog.js'
 import { openStore, type Store } from '../../src/store.js'
 import { connectNats } from '../../src/worker/remote/connect.js'
 import { startNatsServer, type NatsServer } from '../../src/worker/remote/nats-server.js'
@@ -101,6 +102,8 @@ async function openLabBackend(
     maxAttempts: 3,
     leaseMs,
     warn,
+    datasets: ({ reads }) =>
+      reads.map((name) => ({ message: { name, fingerprint: openData(store).resolve(name).fingerprint } })),
     ...options,
   })
 }

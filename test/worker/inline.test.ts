@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import { systemClock } from '../../src/clock.js'
+import { openData } from '../../src/data/catalog.js'
 import { UnknownNameError } from '../../src/errors.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
 import { createEngine } from '../../src/nn/create-engine.js'
@@ -24,7 +25,7 @@ backendSuite(
         return toy as Experiment
       },
       engine: createEngine,
-      data: () => Promise.reject(new Error('no data here')),
+      data: (name) => openData(store).load(name),
       putObject: (bytes) => store.putObject(bytes),
       readObject: (ref) => store.readObject(ref),
       log: () => {},

@@ -4,7 +4,7 @@ import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simula
 import { backendSuite } from '../conformance/backend.js'
 
 /** How the toy experiment would go, in the simulation's terms: what it does is the model's, that it is told is the backend's. */
-function toyModel({ trial, parents }: Assignment): SimulatedAttempt {
+function toyModel({ trial, parents, reads }: Assignment): SimulatedAttempt {
   const { params, seeds } = trial
   const behaviour = String(params['behaviour'])
   const steps = Number(params['steps'])
@@ -22,6 +22,10 @@ function toyModel({ trial, parents }: Assignment): SimulatedAttempt {
     metrics,
     artifacts,
   })
+  if (behaviour === 'glyphs' || behaviour === 'inherited-glyphs')
+    return reads.includes('glyphs-20')
+      ? { reports: [], endAfterMs: 1, end: finished({ rows: 20 }) }
+      : failed('the trial asks for a data set that neither its stage nor an earlier one names: glyphs-20')
   if (behaviour === 'save') {
     const numbers = { sha256: '0'.repeat(64), sizeBytes: 3 }
     return { reports: [], endAfterMs: 1, end: finished({ sum: 3 + steps }, { numbers }) }

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.js'
+import { openData } from '../../src/data/catalog.js'
+import { openStore } from '../../src/store.js'
 import { ThreadsBackend } from '../../src/worker/threads.js'
 import { backendSuite, Listener, toyAssignment } from '../conformance/backend.js'
 
@@ -17,7 +19,7 @@ const open = async (workers: number, relayed = false): Promise<ThreadsBackend> =
     heapMb: 64,
     storeFolder: join(folder, 'store'),
     logsFolder: join(folder, 'logs'),
-    datasets: [],
+    datasets: [await openData(openStore(join(folder, 'store'))).load('glyphs-20')],
     experimentModules: [new URL('../fixtures/toy-experiment.mjs', import.meta.url).href],
   })
 

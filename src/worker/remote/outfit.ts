@@ -5,7 +5,9 @@ import { DataError, MldsError } from '../../errors.js'
 import type { Experiment } from '../../experiments/experiment.js'
 import { authorsName, reopenOwn, type OwnExperiment } from '../../experiments/own.js'
 import { findExperiment } from '../../experiments/registry.js'
+import { namedDataOf, type NamedData } from '../../experiments/trial-data.js'
 import type { Store } from '../../store.js'
+import { isOfData } from '../../sweeps/plan.js'
 import type { EngineName } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { isCompatible, type DatasetMessage, type TrialMessage } from './protocol.js'
@@ -33,8 +35,8 @@ export class Outfit {
   }
 
   /**
-   * Brings here what the trial reads. Names in a message only choose among what the worker has: nothing of it becomes
-   * a path or code.
+   * Brings here the data that the trial may read and what its parents saved. Names in a message only choose among what
+   * the worker has: nothing of it becomes a path or code.
    * @returns its data sets.
    * @throws Error with the reason why this worker can't run the trial; another may.
    */
@@ -52,13 +54,13 @@ export class Outfit {
     if (stage === undefined) throw new MldsError('STAGE', `experiment ${trial.experiment} has no stage: ${trial.stage}`)
     const lacking = stage.engine === false ? undefined : this.#lacking.get(assignment.engine)
     if (lacking !== undefined) throw lacking
-    const wanted = new Map(datasets.map((dataset) => [dataset.name, dataset]))
-    const found = await Promise.all(
-      stage.data(trial.params).map((name) => {
-        const dataset = wanted.get(name)
-        return dataset === undefined ? this.#catalog.load(name) : this.#open(dataset, broker)
-      }),
-    )
+    const told = new Set(datasets.map(({ name }) => name))
+    const family = new Map(parents.map((parent) => [parent.trial.id, parent.trial]))
+    const untold = namedDataOf(experiment, trial, (id) => family.get(id)).flatMap((named) => this.#untold(named, told))
+    const found = await Promise.all([
+      ...datasets.map((dataset) => this.#open(dataset, broker)),
+      ...untold.map((name) => this.#catalog.load(name)),
+    ])
     for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
       await fetchObject(broker.objects, this.store, ref)
     return found
@@ -82,6 +84,20 @@ export class Outfit {
         ? `this worker does not have the experiment ${name}: mlds worker start --experiment FILE gives it one`
         : `the experiment ${title} is of another version here: ${other.name} (the sweep was planned with ${name})`,
     )
+  }
+
+  /**
+   * Data that an orchestrator of an earlier version does not tell of: that of the trial's parents.
+   * @throws DataError when what is here under that name is not what the trial was planned with.
+   */
+  #untold({ trial, names }: NamedData, told: Set<string>): string[] {
+    const untold = names.filter((name) => !told.has(name))
+    if (untold.length === 0) return []
+    untold.forEach((name) => told.add(name))
+    const here = names.map((name) => [name, this.#catalog.resolve(name).fingerprint] as const)
+    if (!isOfData(trial, here))
+      throw new DataError(`the data of trial ${trial.id} are others here than it was planned with: ${names.join(', ')}`)
+    return untold
   }
 
   async #open(dataset: DatasetMessage, broker: Broker): Promise<Dataset> {

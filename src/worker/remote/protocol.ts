@@ -138,7 +138,7 @@ const report = z.object({ step: z.number(), atMs: z.number(), metrics })
 /** Of a trial's message that is not understood: whether it is of another version. */
 export const envelope = z.object({ v: z.int() })
 
-const trialFacts = { v: version, codeVersion: name, maxAttempts: ordinal, datasets: z.array(dataset).max(100) }
+const trialFacts = { v: version, codeVersion: name, maxAttempts: ordinal, datasets: z.array(dataset).max(1_000) }
 export const trialMessage = z.object({ ...trialFacts, assignment })
 export type TrialMessage = z.infer<typeof trialMessage>
 /** An assignment too large for a message lies in the object store. */

@@ -363,7 +363,8 @@ export class RemoteBackend implements Backend {
       maxAttempts,
       datasets: offers.map(({ message }) => message),
     }
-    const told = { ...assignment, attempt: base + 1 }
+    // What it reads is what the message's data sets are called.
+    const { reads: _, ...told } = { ...assignment, attempt: base + 1 }
     const text = encode({ ...facts, assignment: told })
     if (Buffer.byteLength(text) <= maxInlineBytes) return text
     const object = await store.putObject(Buffer.from(encode({ assignment: told })))

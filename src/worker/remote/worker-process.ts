@@ -359,7 +359,8 @@ class Worker {
     // Nobody can have committed what nobody had begun.
     if (attempt > 1 && (await this.#hasResult(key))) return true
     const facts = { v: protocolVersion, ...own, attempt } as const
-    const assignment = { ...trial.assignment, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
+    const reads = datasets.map((dataset) => dataset.name)
+    const assignment = { ...trial.assignment, reads, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
     const close = (standing: Parameters<typeof closeAttempt>[3], why: string): Promise<void> =>
       closeAttempt(this.broker, key, begun, standing, why, clock.now()).catch(() => {})
     const run = new Run(key, assignment.interactive, clock, {
