@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { temporaryFolder } from '../helpers/cli.js'
 
 /** What the version that wrote the fixtures said of a sweep. */
@@ -45,10 +45,11 @@ export function unpack(name: 'local' | 'remote' | 'tracked', { locks = false } =
   execFileSync('tar', ['-xzf', archive, '-C', into])
   const folder = join(into, name)
   const moved = (file: string): string => readFileSync(file, 'utf8').replaceAll(`${home}/${name}`, folder)
-  for (const sweep of ['.mlds', 'a'].flatMap((store) => foldersIn(join(folder, store, 'sweeps')))) {
-    const plan = join(sweep, 'plan.json')
-    writeFileSync(plan, moved(plan))
-    if (!locks) rmSync(join(sweep, 'lock'), { force: true })
+  for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    const file = join(folder, path)
+    // In stores, and in MLflow's artifacts.
+    if (basename(file) === 'plan.json') writeFileSync(file, moved(file))
+    if (basename(file) === 'lock' && !locks) rmSync(file)
   }
   const expected = JSON.parse(moved(join(folder, 'expected.json'))) as Expected
   const complete = Object.keys(expected.sweeps).filter((id) => {
@@ -56,12 +57,4 @@ export function unpack(name: 'local' | 'remote' | 'tracked', { locks = false } =
     return planned === finished
   })
   return { folder, expected, complete }
-}
-
-function foldersIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).map((name) => join(folder, name))
-  } catch {
-    return []
-  }
 }
