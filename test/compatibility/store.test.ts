@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { linesOf, mlds } from '../helpers/cli.js'
 import { inOneProcess } from '../helpers/in-one-process.js'
+import { expectSameExport } from './exports.js'
 import { unpack, type Fixture } from './fixtures.js'
 
 const sweepFile = ({ folder }: Fixture, id: string, file: string): string => join(folder, '.mlds/sweeps', id, file)
@@ -35,8 +36,7 @@ describe('a store that c44b4e1 wrote', () => {
     for (const id of ids) {
       const [csv, jsonl, verify, best, status] = answers.splice(0, kinds.length)
       const before = expected.sweeps[id]!
-      expect(csv!.stdout, id).toBe(before.csv)
-      expect(jsonl!.stdout, id).toBe(before.jsonl)
+      expectSameExport({ csv: csv!.stdout, jsonl: jsonl!.stdout }, before, id)
       expect(json(verify!), id).toMatchObject(before.verify)
       expect(json(best!), id).toMatchObject(before.best)
       expect(json(status!), id).toMatchObject(before.status)
@@ -113,16 +113,20 @@ describe('a store that c44b4e1 wrote', () => {
   it('is resumed where trials failed: these run again and end as before', async () => {
     const fixture = unpack('local')
     const { folder, expected } = fixture
+    const ids = ['moods', 'fallen']
     const answers = await inOneProcess(
-      ['moods', 'fallen'].flatMap((id) => [
+      ids.flatMap((id) => [
         ['resume', id, '--json', '--workers', '2'],
         ['export', id],
+        ['export', id, '--format', 'jsonl'],
       ]),
       folder,
     )
-    expect(answers.map(({ code }) => code)).toEqual([1, 0, 1, 0])
-    expect(answers[1]!.stdout).toBe(expected.sweeps['moods']!.csv)
-    expect(answers[3]!.stdout).toBe(expected.sweeps['fallen']!.csv)
+    for (const id of ids) {
+      const [resumed, csv, jsonl] = answers.splice(0, 3)
+      expect(resumed!.code, resumed!.stderr).toBe(1)
+      expectSameExport({ csv: csv!.stdout, jsonl: jsonl!.stdout }, expected.sweeps[id]!, id)
+    }
   })
 
   it('is extended, and lends its results: only what is new runs', async () => {

@@ -6,6 +6,7 @@ import { MlflowClient } from '../../src/tracking/mlflow-client.js'
 import { mlflowSettings } from '../../src/tracking/mlflow-settings.js'
 import { inOneProcess } from '../helpers/in-one-process.js'
 import { hasMlflow, startMlflow } from '../helpers/mlflow.js'
+import { expectSameExport } from './exports.js'
 import { unpack } from './fixtures.js'
 
 describe.skipIf(!hasMlflow)('an MLflow database that c44b4e1 wrote', () => {
@@ -69,8 +70,8 @@ describe.skipIf(!hasMlflow)('an MLflow database that c44b4e1 wrote', () => {
       run(...wanted.flatMap((id) => formats.map((format) => ['export', id, '--format', format, ...again])))
     const rows = await exports(ids)
     ids.forEach((id, i) => {
-      expect(rows[2 * i]!.stdout, id).toBe(expected.sweeps[id]!.csv)
-      expect(rows[2 * i + 1]!.stdout, id).toBe(expected.sweeps[id]!.jsonl)
+      const exported = { csv: rows[2 * i]!.stdout, jsonl: rows[2 * i + 1]!.stdout }
+      expectSameExport(exported, expected.sweeps[id]!, id)
     })
     const [resumed] = await run(['resume', 'cut', '--json', ...again])
     expect(JSON.parse(resumed!.stdout)).toMatchObject({ planned: 8, finished: 8, unique: 8 })
