@@ -1,4 +1,5 @@
 import { Command, Flags, type Interfaces } from '@oclif/core'
+import { printable, printableColours } from '../printable.js'
 import type { Store } from '../store.js'
 import { explain } from './explain-error.js'
 
@@ -22,6 +23,11 @@ export abstract class BaseCommand extends Command {
     return openStore(folder)
   }
 
+  /** What a value, a program or another host brings along is shown to a terminal, never obeyed by it; colours are. */
+  override log(message = '', ...args: unknown[]): void {
+    super.log(printableColours(message), ...args)
+  }
+
   /** Prints what the person should do, never a stack trace (unless DEBUG asks for it), and sets the exit code. */
   protected override async catch(error: Error & { exitCode?: number; oclif?: { exit?: number } }): Promise<void> {
     const { message, hint, code, exitCode } = explain(error)
@@ -30,7 +36,7 @@ export abstract class BaseCommand extends Command {
         `${JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } }, null, 2)}\n`,
       )
     } else {
-      process.stderr.write(`Error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`)
+      process.stderr.write(printable(`Error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`))
     }
     if (process.env['DEBUG'] !== undefined && error.stack !== undefined) process.stderr.write(`${error.stack}\n`)
     process.exitCode = exitCode

@@ -2,6 +2,7 @@ import { createLogUpdate } from 'log-update'
 import colors from 'picocolors'
 import { formatDuration, formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
+import { printableColours } from '../printable.js'
 import { isResult } from '../sweeps/state.js'
 import type { TrialEvent } from '../trial.js'
 import { Best, describeFailure, describePoint, describeRunning, Pace, type Watched } from './standing.js'
@@ -62,7 +63,7 @@ class LiveView implements ProgressView {
 
   say(message: string): void {
     this.#log.clear()
-    this.options.output.write(`${message}\n`)
+    this.options.output.write(`${printableColours(message)}\n`)
     this.#draw()
   }
 
@@ -145,7 +146,7 @@ class PlainView implements ProgressView {
   }
 
   say(message: string): void {
-    this.options.output.write(`${message}\n`)
+    this.options.output.write(`${printableColours(message)}\n`)
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.js'
 import { exitCodes } from '../errors.js'
 import { executeSweep, type ExecuteOptions, type SweepSummary } from '../library/execute-sweep.js'
+import { printableColours } from '../printable.js'
 import { describeSeeds, varyingAxes } from '../sweeps/plan.js'
 import { isComplete } from '../sweeps/state.js'
 import { openProgress, type ProgressView } from './progress.js'
@@ -18,7 +19,8 @@ export async function runInTerminal(
 ): Promise<SweepSummary> {
   const { sweep, workers, output } = options
   let view: ProgressView | undefined
-  const say = (message: string): void => (view === undefined ? void output.write(`${message}\n`) : view.say(message))
+  const say = (message: string): void =>
+    view === undefined ? void output.write(`${printableColours(message)}\n`) : view.say(message)
   const interruption = listenForInterruption(say)
   try {
     const summary = await executeSweep({

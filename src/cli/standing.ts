@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import { formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
+import { printable, printableLine } from '../printable.js'
 import type { SweepInfo } from '../tracking/tracker.js'
 import type { Params, Seeds, TrialEvent } from '../trial.js'
 import { isResult, type SweepState, type TrialState } from '../sweeps/state.js'
@@ -90,7 +91,9 @@ export class Best {
 
 export function describePoint(params: Params, seeds: Seeds, { axes, describeSeeds }: Watched): string {
   return [
-    ...axes.filter((axis) => Object.hasOwn(params, axis)).map((axis) => `${axis}=${lookUp(params, axis)}`),
+    ...axes
+      .filter((axis) => Object.hasOwn(params, axis))
+      .map((axis) => `${axis}=${printableLine(String(lookUp(params, axis)))}`),
     `seed=${describeSeeds(seeds)}`,
   ].join(' ')
 }
@@ -115,5 +118,5 @@ export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, w
   const { trial } = watched.state.trials.get(event.trial)!
   const reason = outcome.state === 'failed' ? outcome.error.message : outcome.reason
   const log = outcome.state === 'skipped' ? '' : `\n    log: ${watched.logFile(event.trial, event.attempt)}`
-  return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${reason}${log}`
+  return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${printable(reason)}${log}`
 }

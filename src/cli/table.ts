@@ -1,12 +1,15 @@
-import { stripVTControlCharacters } from 'node:util'
 import { formatNumber } from '../format.js'
+import { printableLine } from '../printable.js'
 
-/** Columns aligned for a terminal: numbers to the right, the rest to the left. Empty for no rows. */
+/** Columns aligned for a terminal: numbers to the right, the rest to the left. Empty for no rows; a value's control characters are shown. */
 export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   if (rows.length === 0) return ''
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)))
-  const widths = header.map((title, column) =>
-    Math.max(...[title, ...cells.map((row) => row[column] ?? '')].map(visibleLength)),
+  const titles = header.map(printableLine)
+  const cells = rows.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : printableLine(cell))),
+  )
+  const widths = titles.map((title, column) =>
+    cells.reduce((widest, row) => Math.max(widest, (row[column] ?? '').length), title.length),
   )
   const numeric = header.map((_, column) =>
     rows.every((row) => typeof row[column] === 'number' || row[column] === '' || row[column] === '–'),
@@ -14,14 +17,10 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) => {
-        const padding = ' '.repeat(widths[column]! - visibleLength(cell))
+        const padding = ' '.repeat(widths[column]! - cell.length)
         return numeric[column] ? padding + cell : cell + padding
       })
       .join('  ')
       .trimEnd()
-  return [line(header), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)].join('\n')
-}
-
-function visibleLength(text: string): number {
-  return stripVTControlCharacters(text).length
+  return [line(titles), line(widths.map((width) => '─'.repeat(width))), ...cells.map(line)].join('\n')
 }

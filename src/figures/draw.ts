@@ -7,6 +7,7 @@ import { readBrowserBundle } from './browser-bundle.js'
 import type { FigureDefinition, ReadArtifact } from './figure.js'
 import { renderFigurePage } from './page.js'
 import { renderPng, renderSvg } from './render.js'
+import { withSafeTitles } from './safe-titles.js'
 
 /**
  * Draws every figure that has something to show into `folder`, each as SVG, PNG, vega-lite JSON and a page of its own
@@ -21,8 +22,9 @@ export async function drawFigures(
   const files: string[] = []
   let bundle: readonly string[] | undefined
   for (const definition of definitions) {
-    const spec = await definition.draw(records, read)
-    if (spec === undefined) continue
+    const drawn = await definition.draw(records, read)
+    if (drawn === undefined) continue
+    const spec = withSafeTitles(drawn)
     const svg = await renderSvg(spec)
     const write = async (extension: string, content: string | Uint8Array): Promise<void> => {
       const file = join(folder, `${definition.name}.${extension}`)

@@ -1,6 +1,7 @@
 import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { renderSvg } from '../figures/render.js'
+import { withSafeTitles } from '../figures/safe-titles.js'
 import { lookUp } from '../names.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
 import type { ParamValue, TrialRecord } from '../trial.js'
@@ -70,7 +71,8 @@ export async function buildReport({ experiment, facts, records, read }: ReportIn
   for (const definition of experiment.figures) {
     const { name, caption } = definition
     try {
-      const spec = await definition.draw(records, read)
+      const drawn = await definition.draw(records, read)
+      const spec = drawn === undefined ? undefined : withSafeTitles(drawn)
       if (spec !== undefined) figures.push({ name, caption, spec, svg: await renderSvg(spec) })
     } catch (error) {
       troubles.push(`${name} could not be drawn: ${(error as Error).message}`)
