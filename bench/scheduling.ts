@@ -18,8 +18,17 @@ import { noopInfo, undisturbed } from './noop-info.js'
 const count = 10_000
 const steps = 27
 
-/** A sweep of 10,000 trials on 32 simulated workers under ASHA, its journal on disk: the loop's own time, and ASHA's. */
+const rules = { none: [], asha: { asha: { maxSteps: steps } }, median: 'median' }
+
+/** A sweep of 10,000 trials on 32 simulated workers, its journal on disk: the loop's own time, and each rule's. */
 export async function benchScheduling(): Promise<void> {
+  const rows: string[][] = []
+  for (const name of Object.keys(rules) as (keyof typeof rules)[]) rows.push(await benchRule(name))
+  const heads = ['rule', 'simulated trials', 'reports', 'seconds', 'a decision, µs: median', '99 %', 'most']
+  console.log(table([...heads, 'most by itself', 'seconds by themselves'], rows))
+}
+
+async function benchRule(name: keyof typeof rules): Promise<string[]> {
   const { default: experiment } = (await import(
     pathToFileURL(join(import.meta.dirname, 'noop-experiment.mjs')).href
   )) as { default: Experiment }
@@ -30,12 +39,9 @@ export async function benchScheduling(): Promise<void> {
     const random = new Random(0, 'levels')
     const levels = plan.trials.map(() => random.uniform())
     const clock = new SimulatedClock()
-    const newAsha = (): Scheduler =>
-      createScheduler(plan.trials, parseStopping({ asha: { maxSteps: steps } }), {
-        metric: 'n',
-        direction: 'minimize',
-      })
-    const timed = timeDecisions(newAsha())
+    const newScheduler = (): Scheduler =>
+      createScheduler(plan.trials, parseStopping(rules[name]), { metric: 'n', direction: 'minimize' })
+    const timed = timeDecisions(newScheduler())
     const journal = Journal.open(join(folder, 'journal.jsonl'))
     const start = performance.now()
     await runSweep({
@@ -59,23 +65,20 @@ export async function benchScheduling(): Promise<void> {
     const seconds = (performance.now() - start) / 1000
     journal.close()
     // Collected garbage and other processes hit a different decision each time; what one takes by itself comes again.
-    const mostByItself = (): number => {
-      const replays = Array.from({ length: 5 }, () => {
-        const replay = timeDecisions(newAsha())
-        for (const report of timed.reports) replay.scheduler.observe(report)
-        return replay.microseconds
-      })
-      const least = timed.reports.map((_, i) => Math.min(...replays.map((replay) => replay[i]!)))
-      return least.reduce((a, b) => Math.max(a, b))
-    }
+    const replays = Array.from({ length: 5 }, () => {
+      const replay = timeDecisions(newScheduler())
+      for (const report of timed.reports) replay.scheduler.observe(report)
+      return replay.microseconds
+    })
+    const least = timed.reports.map((_, i) => replays.reduce((low, replay) => Math.min(low, replay[i]!), Infinity))
     const sorted = [...timed.microseconds].sort((a, b) => a - b)
     const at = (share: number): string => round(sorted[Math.floor(share * (sorted.length - 1))]!)
-    console.log(
-      table(
-        ['simulated trials', 'reports', 'seconds', "ASHA's decision, µs: median", '99 %', 'most', 'most by itself'],
-        [[String(count), String(sorted.length), round(seconds), at(0.5), at(0.99), at(1), round(mostByItself())]],
-      ),
-    )
+    const most = least.reduce((a, b) => Math.max(a, b))
+    const together = least.reduce((a, b) => a + b) / 1e6
+    return [
+      ...[name, String(count), String(sorted.length), round(seconds)],
+      ...[at(0.5), at(0.99), at(1), round(most), round(together)],
+    ]
   } finally {
     rmSync(folder, { recursive: true })
   }

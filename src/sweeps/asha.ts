@@ -2,6 +2,7 @@ import { SpaceError } from '../errors.js'
 import { lookUp } from '../names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
+import { SortedNumbers } from './sorted-numbers.js'
 
 export interface AshaOptions extends Objective {
   /** Step of the first rung, r in the paper. Default 1. */
@@ -22,7 +23,7 @@ export class AshaScheduler implements Scheduler {
   /** Rungs by step, rising: r·η^k below R. */
   readonly rungs: readonly number[]
   /** Signed values seen at each rung, best first; lower is better whatever the direction. */
-  readonly #seen: number[][]
+  readonly #seen: readonly SortedNumbers[]
   /** What each trial had at the rungs it has reached: a repeated or late report decides nothing twice. */
   readonly #reached = new Map<TrialId, number[]>()
   readonly #sign: 1 | -1
@@ -39,7 +40,7 @@ export class AshaScheduler implements Scheduler {
     const rungs: number[] = []
     for (let step = minSteps; step < maxSteps; step *= reduction) rungs.push(Math.round(step))
     this.rungs = [...new Set(rungs)]
-    this.#seen = this.rungs.map(() => [])
+    this.#seen = this.rungs.map(() => new SortedNumbers())
     this.#sign = options.direction === 'minimize' ? 1 : -1
     this.#reduction = reduction
   }
@@ -49,10 +50,7 @@ export class AshaScheduler implements Scheduler {
   }
 
   forget(trial: TrialId): void {
-    for (const [rung, value] of (this.#reached.get(trial) ?? []).entries()) {
-      const seen = this.#seen[rung]!
-      seen.splice(countBelow(seen, value), 1)
-    }
+    for (const [rung, value] of (this.#reached.get(trial) ?? []).entries()) this.#seen[rung]!.remove(value)
     this.#reached.delete(trial)
     this.inner.forget(trial)
   }
@@ -78,22 +76,10 @@ export class AshaScheduler implements Scheduler {
 
   #mayGoOn(rung: number, value: number): boolean {
     const seen = this.#seen[rung]!
-    const better = countBelow(seen, value)
-    seen.splice(better, 0, value)
+    const better = seen.countBelow(value)
+    seen.add(value)
     // The best ⌊n/η⌋ go on; the first arrivals, with no one to be compared with, always do.
-    const places = Math.floor(seen.length / this.#reduction)
+    const places = Math.floor(seen.size / this.#reduction)
     return places === 0 || better < places
   }
-}
-
-/** How many of the sorted values are below `value`. */
-function countBelow(sorted: readonly number[], value: number): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! < value) low = middle + 1
-    else high = middle
-  }
-  return low
 }

@@ -1,12 +1,22 @@
 import { lookUp } from '../names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../trial.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
+import { SortedNumbers } from './sorted-numbers.js'
 
 export interface MedianOptions extends Objective {
   /** No trial is stopped before this step. Default 1. */
   readonly graceSteps?: number
   /** No trial is stopped before so many others have reached its step. Default 5. */
   readonly minTrials?: number
+}
+
+/** What a trial has reported so far. */
+interface Run {
+  best: number
+  sum: number
+  count: number
+  /** Its running average by step: it counts once a step. */
+  readonly averages: Map<number, number>
 }
 
 /**
@@ -16,9 +26,9 @@ export interface MedianOptions extends Objective {
 export class MedianScheduler implements Scheduler {
   readonly interactive = true
   readonly #sign: 1 | -1
-  readonly #runs = new Map<TrialId, { best: number; sum: number; count: number }>()
-  /** Running averages of all trials at each step, by trial: a trial counts once a step. */
-  readonly #averages = new Map<number, Map<TrialId, number>>()
+  readonly #runs = new Map<TrialId, Run>()
+  /** Running averages of all trials at each step. */
+  readonly #averages = new Map<number, SortedNumbers>()
 
   constructor(
     private readonly inner: Scheduler,
@@ -32,7 +42,8 @@ export class MedianScheduler implements Scheduler {
   }
 
   forget(trial: TrialId): void {
-    if (this.#runs.delete(trial)) for (const atStep of this.#averages.values()) atStep.delete(trial)
+    for (const [step, average] of this.#runs.get(trial)?.averages ?? []) this.#averages.get(step)!.remove(average)
+    this.#runs.delete(trial)
     this.inner.forget(trial)
   }
 
@@ -41,28 +52,32 @@ export class MedianScheduler implements Scheduler {
     const raw = lookUp(report.metrics, this.options.metric)
     if (raw === undefined) return 'continue'
     const value = Number.isNaN(raw) ? Infinity : this.#sign * raw
-    const run = this.#runs.get(report.trial) ?? { best: Infinity, sum: 0, count: 0 }
+    const run = this.#runs.get(report.trial) ?? {
+      best: Infinity,
+      sum: 0,
+      count: 0,
+      averages: new Map<number, number>(),
+    }
+    this.#runs.set(report.trial, run)
     run.best = Math.min(run.best, value)
     run.sum += value
     run.count++
-    this.#runs.set(report.trial, run)
 
-    const atStep = this.#averages.get(report.step) ?? new Map<TrialId, number>()
-    this.#averages.set(report.step, atStep)
-    const others = [...atStep].filter(([trial]) => trial !== report.trial).map(([, average]) => average)
-    atStep.set(report.trial, run.sum / run.count)
-    if (report.step <= (this.options.graceSteps ?? 1) || others.length < (this.options.minTrials ?? 5))
-      return 'continue'
-    return run.best > median(others) ? 'stop' : 'continue'
+    const others = this.#averages.get(report.step) ?? new SortedNumbers()
+    this.#averages.set(report.step, others)
+    const earlier = run.averages.get(report.step)
+    if (earlier !== undefined) others.remove(earlier)
+    const judged = report.step > (this.options.graceSteps ?? 1) && others.size >= (this.options.minTrials ?? 5)
+    const decision = judged && run.best > others.median() ? 'stop' : 'continue'
+
+    // Infinities of both signs have no mean.
+    const average = Number.isNaN(run.sum) ? Infinity : run.sum / run.count
+    run.averages.set(report.step, average)
+    others.add(average)
+    return decision
   }
 
   conclude(trial: Trial, outcome: Outcome): void {
     this.inner.conclude(trial, outcome)
   }
-}
-
-function median(values: number[]): number {
-  values.sort((a, b) => a - b)
-  const middle = values.length >> 1
-  return values.length % 2 === 1 ? values[middle]! : (values[middle - 1]! + values[middle]!) / 2
 }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AshaScheduler } from '../../src/sweeps/asha.js'
 import { EnoughScheduler } from '../../src/sweeps/enough.js'
@@ -108,6 +109,25 @@ describe('asha', () => {
   })
 })
 
+/** The definition, with nothing kept but what was reported; two others suffice, and none is stopped at step 1. */
+function naiveMedian(sign: 1 | -1) {
+  const values = new Map<string, number[]>()
+  const averages = new Map<number, Map<string, number>>()
+  return (trial: string, step: number, raw: number) => {
+    const own = values.get(trial) ?? []
+    values.set(trial, own)
+    own.push(Number.isNaN(raw) ? Infinity : sign * raw)
+    const atStep = averages.get(step) ?? new Map<string, number>()
+    averages.set(step, atStep)
+    const others = [...atStep].flatMap(([other, average]) => (other === trial ? [] : [average])).sort((a, b) => a - b)
+    const mean = own.reduce((a, b) => a + b, 0) / own.length
+    atStep.set(trial, Number.isNaN(mean) ? Infinity : mean)
+    if (step <= 1 || others.length < 2) return 'continue'
+    const [low, high] = [others[(others.length - 1) >> 1]!, others[others.length >> 1]!]
+    return Math.min(...own) > (low + high) / 2 ? 'stop' : 'continue'
+  }
+}
+
 describe('median stop', () => {
   it('stops a trial whose best is worse than the median of the running averages at its step', () => {
     const median = new MedianScheduler(grid(), { ...loss, minTrials: 3 })
@@ -120,6 +140,26 @@ describe('median stop', () => {
     expect(at(median, 't3', 2, 3.5)).toBe('stop')
     at(median, 't4', 1, 5)
     expect(at(median, 't4', 2, 2.9)).toBe('continue')
+  })
+
+  it('decides as its definition says, however trials and steps come', () => {
+    const report = fc.record({
+      trial: fc.nat(7),
+      step: fc.integer({ min: 1, max: 4 }),
+      value: fc.oneof(fc.integer({ min: -5, max: 5 }), fc.constantFrom(NaN, Infinity, 0.1, -0)),
+    })
+    fc.assert(
+      fc.property(
+        fc.array(report, { maxLength: 80 }),
+        fc.constantFrom('minimize', 'maximize'),
+        (reports, direction) => {
+          const median = new MedianScheduler(grid(), { metric: 'loss', direction, minTrials: 2 })
+          const naive = naiveMedian(direction === 'minimize' ? 1 : -1)
+          for (const { trial, step, value } of reports)
+            expect(at(median, `t${trial}`, step, value)).toBe(naive(`t${trial}`, step, value))
+        },
+      ),
+    )
   })
 
   it('waits for enough others and for the grace period', () => {
