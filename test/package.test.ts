@@ -8,8 +8,7 @@ import { temporaryFolder } from './helpers/cli.js'
 import { requireService } from './helpers/services.js'
 
 const repository = join(import.meta.dirname, '..')
-// onnxruntime-node's install script would fetch CUDA parts where it finds nvcc; mlds has no use for them.
-const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip', NO_COLOR: '1' }
+const env = { ...process.env, NO_COLOR: '1' }
 
 async function run(cwd: string, program: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(program, args, { cwd, env, maxBuffer: 1 << 26 })
@@ -34,6 +33,38 @@ const best: number | undefined = (await (await openSweep('latest')).best())[0]?.
 console.log(summary.finished, best)
 `
 
+describe('a clone', () => {
+  it("ends ONNX Runtime's install script before it looks for GPU parts to download, with nvcc on the PATH", async () => {
+    const folder = temporaryFolder()
+    const looked = join(folder, 'looked-up')
+    writeFileSync(
+      join(folder, 'spy.cjs'),
+      `const dns = require('node:dns')
+dns.lookup = (name, ...rest) => {
+  require('node:fs').appendFileSync(${JSON.stringify(looked)}, name)
+  rest.at(-1)(new Error('there is no network here'))
+}`,
+    )
+    writeFileSync(join(folder, 'nvcc'), '#!/bin/sh\necho "Cuda compilation tools, release 12.4, V12.4.131"\n', {
+      mode: 0o755,
+    })
+    const runtime = join(repository, 'node_modules', 'onnxruntime-node')
+    const asNpm10Does = {
+      PATH: `${folder}:${process.env['PATH']}`,
+      npm_config_local_prefix: repository,
+      npm_package_json: join(runtime, 'package.json'),
+    }
+    const script = ['--require', join(folder, 'spy.cjs'), join(runtime, 'script', 'install')]
+    await promisify(execFile)(process.execPath, script, { cwd: runtime, env: asNpm10Does })
+    expect(existsSync(looked)).toBe(false)
+  })
+
+  it('says nothing of npm before what a command prints', async () => {
+    const { stdout, stderr } = await promisify(execFile)('npx', ['mlds', '--version'], { cwd: repository, env })
+    expect({ stdout, stderr }).toEqual({ stdout: expect.stringMatching(/^mlds\/\d/) as string, stderr: '' })
+  })
+})
+
 describe.skipIf(!hasRegistry)('the package', () => {
   it(
     "installs from its tarball into an empty folder, runs the README's command, and serves a typed program",
@@ -44,7 +75,13 @@ describe.skipIf(!hasRegistry)('the package', () => {
       await run(repository, 'npm', 'pack', '--ignore-scripts', '--pack-destination', folder)
       const [tarball] = readdirSync(folder)
       writeFileSync(join(folder, 'package.json'), '{"private": true, "type": "module"}')
-      await run(folder, 'npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball}`)
+      // As the documentation says, by the npm that comes with Node 20: it runs the install scripts of packages unasked.
+      const documented = readFileSync(join(repository, 'docs', 'library.md'), 'utf8')
+      expect(documented).toContain('`npm install --ignore-scripts ../mlds/mlds-0.1.0.tgz`')
+      const install = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball}`]
+      await run(folder, 'npx', '--yes', 'npm@10', ...install)
+      const runtime = join(folder, 'node_modules', 'onnxruntime-node')
+      expect(readdirSync(runtime, { recursive: true }).filter((name) => /cuda|tensorrt/.test(String(name)))).toEqual([])
       // Nothing of the development is in it.
       expect(readdirSync(join(folder, 'node_modules', 'mlds')).sort()).toEqual(
         ['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'oclif.manifest.json', 'package.json'].sort(),
