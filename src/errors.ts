@@ -103,10 +103,14 @@ export class LoweringError extends MldsError {
   }
 }
 
-/** Training diverged: the metric became NaN or infinite. A failed trial, not a failed sweep. */
+/** Training diverged: the metric became NaN or infinite. Not a failure: the trial ends as diverged. */
 export class DivergedError extends MldsError {
-  constructor(metric: string, value: number, step: number) {
-    super('DIVERGED', `${metric} is not a finite number: ${value} at step ${step}`, {
+  constructor(
+    readonly metric: string,
+    value: number,
+    readonly step?: number,
+  ) {
+    super('DIVERGED', `${metric} is not a finite number: ${value}${step === undefined ? '' : ` at step ${step}`}`, {
       hint: 'a smaller learning rate usually helps',
       exitCode: exitCodes.incomplete,
     })

@@ -60,10 +60,20 @@ export interface SerialisedError {
   readonly stack?: string
 }
 
-/** How a trial ended. A stop by the scheduler is an outcome, not an error. */
+/** How a trial ended. A stop by the scheduler is an outcome, not an error, and so is a loss that is no finite number. */
 export type Outcome =
   | { readonly state: 'finished'; readonly metrics: Metrics; readonly artifacts: Artifacts }
   | { readonly state: 'stopped'; readonly metrics: Metrics; readonly artifacts: Artifacts; readonly reason: string }
+  | {
+      readonly state: 'diverged'
+      /** The loss, or the objective, that was no finite number; its value is among the metrics. */
+      readonly metric: string
+      /** Of the report that had it; missing where it was the trial's final metric. */
+      readonly step?: number
+      /** Of the last report, or the final ones. */
+      readonly metrics: Metrics
+      readonly artifacts: Artifacts
+    }
   | { readonly state: 'failed'; readonly error: SerialisedError }
   | { readonly state: 'dead'; readonly reason: string }
   | { readonly state: 'cancelled'; readonly reason: string }
@@ -125,6 +135,8 @@ export interface Assignment {
   readonly engine: EngineName
   /** True when each report must wait for the scheduler's answer (early stopping). */
   readonly interactive: boolean
+  /** Metrics beside the losses that must be finite numbers, or the trial diverged: the objective. Default: none. */
+  readonly watch?: readonly string[]
 }
 
 export type EngineName = 'compiled' | 'tfjs-node' | 'wasm' | 'cpu'
@@ -145,7 +157,7 @@ export interface TrialRecord {
   readonly endedAtMs?: number
   readonly worker?: string
   readonly outcome?: Outcome
-  /** Final metrics; empty unless finished or stopped. */
+  /** Final metrics; those so far of a trial that was stopped or diverged, none of one without a result. */
   readonly metrics: Metrics
   readonly artifacts: Artifacts
   readonly series: Readonly<Record<string, Series>>
@@ -153,6 +165,20 @@ export interface TrialRecord {
 
 export function isTerminal(state: TrialRecord['state']): state is OutcomeState {
   return state !== 'planned' && state !== 'running'
+}
+
+/** The skipped trials that no resume can run: one that they derive from diverged or was stopped. Parents come first. */
+export function skippedForGood(
+  trials: Iterable<Trial>,
+  stateOf: (trial: TrialId) => TrialRecord['state'] | undefined,
+): Set<TrialId> {
+  const found = new Set<TrialId>()
+  const endedShort = (parent: TrialId): boolean => {
+    const state = stateOf(parent)
+    return state === 'diverged' || state === 'stopped' || found.has(parent)
+  }
+  for (const { id, parents } of trials) if (stateOf(id) === 'skipped' && parents.some(endedShort)) found.add(id)
+  return found
 }
 
 export function serialiseError(error: unknown): SerialisedError {

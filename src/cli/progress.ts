@@ -1,10 +1,11 @@
 import { createLogUpdate } from 'log-update'
 import colors from 'picocolors'
+import { describeDivergence } from '../divergence.js'
 import { formatDuration, formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
 import { printableColours } from '../printable.js'
 import { isResult } from '../sweeps/state.js'
-import type { TrialEvent } from '../trial.js'
+import type { Outcome, TrialEvent } from '../trial.js'
 import { Best, describeFailure, describePoint, describeRunning, Pace, type Watched } from './standing.js'
 
 /** Shows a sweep while it runs. */
@@ -96,7 +97,7 @@ class LiveView implements ProgressView {
       [
         `${colors.bold(info.sweep)}  ${counts.planned} trials${onWorkers(this.options)}`,
         `${colors.green('█'.repeat(filled))}${colors.dim('░'.repeat(barWidth - filled))} ${ended}/${counts.planned}` +
-          `${failed === 0 ? '' : colors.red(`  ${failed} failed`)}  ${formatDuration(this.#pace.elapsedMs())} gone, ${formatDuration(this.#pace.leftMs())} left  ${formatNumber(perSecond)}/s`,
+          `${failed === 0 ? '' : colors.red(`  ${failed} failed`)}${counts.diverged === 0 ? '' : colors.yellow(`  ${counts.diverged} diverged`)}  ${formatDuration(this.#pace.elapsedMs())} gone, ${formatDuration(this.#pace.leftMs())} left  ${formatNumber(perSecond)}/s`,
         this.#best.toString(),
         ...running
           .slice(0, shownTrials)
@@ -105,6 +106,12 @@ class LiveView implements ProgressView {
       ].join('\n'),
     )
   }
+}
+
+function describeResult(outcome: Outcome, metric: string): string {
+  if (outcome.state === 'diverged') return `  diverged: ${describeDivergence(outcome)}`
+  const value = isResult(outcome) ? lookUp(outcome.metrics, metric) : undefined
+  return value === undefined ? '' : `  ${metric} ${formatNumber(value)}`
 }
 
 /** More lines than this help nobody; above it only every hundredth part is told. */
@@ -136,12 +143,10 @@ class PlainView implements ProgressView {
     const part = counts.planned <= linesAtMost ? ended : Math.floor((100 * ended) / counts.planned)
     if (part === this.#told) return
     this.#told = part
-    const value = isResult(event.outcome)
-      ? lookUp(event.outcome.metrics, this.options.info.objective.metric)
-      : undefined
-    const result = value === undefined ? '' : `  ${this.options.info.objective.metric} ${formatNumber(value)}`
+    const leftMs = this.#pace.leftMs()
+    const left = ended < counts.planned && Number.isFinite(leftMs) ? `  (${formatDuration(leftMs)} left)` : ''
     this.say(
-      `${ended}/${counts.planned}  ${event.trial} ${describePoint(trial.trial.params, trial.trial.seeds, this.options)}${result}  (${formatDuration(this.#pace.leftMs())} left)`,
+      `${ended}/${counts.planned}  ${event.trial} ${describePoint(trial.trial.params, trial.trial.seeds, this.options)}${describeResult(event.outcome, this.options.info.objective.metric)}${left}`,
     )
   }
 

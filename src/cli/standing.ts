@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { reasonOf } from '../divergence.js'
 import { formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
 import { printable, printableLine } from '../printable.js'
@@ -116,7 +117,7 @@ export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, w
   // A person who cancelled a sweep knows.
   if (isResult(outcome) || outcome.state === 'cancelled') return undefined
   const { trial } = watched.state.trials.get(event.trial)!
-  const reason = outcome.state === 'failed' ? outcome.error.message : outcome.reason
+  const reason = reasonOf(outcome)
   const log = outcome.state === 'skipped' ? '' : `\n    log: ${watched.logFile(event.trial, event.attempt)}`
   return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${printable(reason)}${log}`
 }

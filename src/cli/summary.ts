@@ -1,13 +1,15 @@
 import colors from 'picocolors'
 import type { ClaimVerdict } from '../sweeps/conclude.js'
 import type { SweepSummary } from '../library/execute-sweep.js'
+import { isComplete } from '../sweeps/state.js'
 import { formatDuration } from '../format.js'
 
 /** What a sweep came to, for a person: counts, what it shows, where the figures are. */
 export function formatSummary(summary: SweepSummary): string {
-  const { planned, finished, unique, failed, dead, skipped, cancelled, missing, stopped } = summary
+  const { planned, finished, unique, failed, dead, skipped, cancelled, missing, stopped, diverged } = summary
   const apart = [
     [stopped, 'stopped early'],
+    [diverged, 'diverged'],
     [failed, 'failed'],
     [dead, 'dead'],
     [skipped, 'skipped'],
@@ -28,7 +30,7 @@ export function formatSummary(summary: SweepSummary): string {
     ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
     ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
     ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
-    ...(finished < planned ? [whatIsLeft(summary)] : []),
+    ...(isComplete(summary) ? [] : [whatIsLeft(summary)]),
   ].join('\n')
 }
 

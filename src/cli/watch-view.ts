@@ -41,6 +41,7 @@ export function drawFrame(frame: WatchFrame, { columns, rows }: { columns: numbe
         bar(ended / Math.max(1, counts.planned), Math.min(24, Math.max(4, columns - 56))),
         `${ended}/${counts.planned}`,
         ...(failed === 0 ? [] : [`${failed} failed`]),
+        ...(counts.diverged === 0 ? [] : [`${counts.diverged} diverged`]),
         ...(counts.stopped === 0 ? [] : [`${counts.stopped} stopped early`]),
         `${formatDuration(pace.elapsedMs())} gone`,
         ...(ended === counts.planned ? [] : [`${formatDuration(pace.leftMs())} left`, `${formatNumber(perSecond)}/s`]),

@@ -38,13 +38,16 @@ export default class List extends BaseCommand {
       sweep.planned,
       sweep.finished,
       sweep.failed + sweep.dead,
+      sweep.diverged,
       sweep.missing,
       sweep.createdAt.replace('T', ' ').slice(0, 19),
       sweep.runningPid === undefined ? '' : `running (pid ${sweep.runningPid})`,
     ])
     this.log(
-      formatTable(['sweep', 'profile', 'planned', 'finished', 'failed', 'missing', 'created (UTC)', ''], rows) ||
-        'No sweeps yet. Start one with: mlds sweep params',
+      formatTable(
+        ['sweep', 'profile', 'planned', 'finished', 'failed', 'diverged', 'missing', 'created (UTC)', ''],
+        rows,
+      ) || 'No sweeps yet. Start one with: mlds sweep params',
     )
     return newestFirst
   }

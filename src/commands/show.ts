@@ -15,12 +15,8 @@ export default class Show extends BaseCommand {
     const { describeSeeds } = await import('../sweeps/plan.js')
     const { sweep, trial } = await findTrial(store, args.trial)
     const record = readRecords(sweep).find((candidate) => candidate.trial.id === trial.id)!
-    const error =
-      record.outcome?.state === 'failed'
-        ? record.outcome.error.message
-        : record.outcome !== undefined && 'reason' in record.outcome
-          ? record.outcome.reason
-          : undefined
+    const { reasonOf } = await import('../divergence.js')
+    const error = record.outcome === undefined ? undefined : reasonOf(record.outcome)
     this.log(
       `${trial.id}  trial ${trial.index} of ${sweep.id}, ${record.state} after ${record.attempts} attempt${record.attempts === 1 ? '' : 's'}`,
     )

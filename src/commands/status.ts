@@ -52,7 +52,7 @@ export default class Status extends BaseCommand {
       describeSeeds(trial.seeds),
     ])
     this.log(
-      `${sweep.id}: ${counts.finished} of ${counts.planned} finished, ${counts.running} running, ${counts.failed + counts.dead} failed, ${counts.skipped} skipped, ${counts.missing} missing`,
+      `${sweep.id}: ${counts.finished} of ${counts.planned} finished, ${counts.running} running, ${counts.failed + counts.dead} failed, ${counts.diverged === 0 ? '' : `${counts.diverged} diverged, `}${counts.skipped} skipped, ${counts.missing} missing`,
     )
     this.log(runningPid === undefined ? 'No process is running it.' : `Process ${runningPid} is running it.`)
     if (rows.length > 0) this.log(`\n${formatTable(['trial', 'state', 'attempts', 'step', ...axes, 'seed'], rows)}`)

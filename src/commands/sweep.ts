@@ -74,7 +74,8 @@ export default class Sweep extends BaseCommand {
       if (code >= exitCodes.interrupted) break
     }
     process.exitCode = worst
-    const finished = sweeps.filter(({ planned, finished }) => planned === finished).length
+    const { isComplete } = await import('../sweeps/state.js')
+    const finished = sweeps.filter(isComplete).length
     this.log(`\n${finished} of ${experimentNames.length} sweeps finished`)
     return { sweeps }
   }

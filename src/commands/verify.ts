@@ -32,7 +32,7 @@ export default class Verify extends BaseCommand {
     const { planned, finished, unique } = counts
     this.log(`planned ${planned}, finished ${finished}, unique ${unique}: ${complete ? 'complete' : 'not complete'}`)
     this.log(
-      `failed ${counts.failed}, dead ${counts.dead}, skipped ${counts.skipped}, missing ${counts.missing + counts.running}`,
+      `${counts.diverged === 0 ? '' : `diverged ${counts.diverged}, `}failed ${counts.failed}, dead ${counts.dead}, skipped ${counts.skipped}${counts.skippedForGood === 0 ? '' : ` (${counts.skippedForGood} for good: what they derive from diverged or was stopped)`}, missing ${counts.missing + counts.running}`,
     )
     for (const line of [...damaged, ...broken]) this.log(line)
     return { ...summarise(sweep, counts), complete, damagedLines: damaged, brokenArtifacts: broken }

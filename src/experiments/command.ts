@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
-import { MldsError, SpaceError, UnknownNameError } from '../errors.js'
+import { DivergedError, MldsError, SpaceError, UnknownNameError } from '../errors.js'
 import { defaultFigures } from '../figures/default-figures.js'
 import { signalGroup } from '../process-group.js'
 import { number, text, type Space } from '../space.js'
@@ -191,7 +191,10 @@ async function runCommand(definition: CommandDefinition, params: Params, context
         MLDS_FOLDER: folder,
       },
     })
-    const metrics = await attend(child, definition, context, signal)
+    const metrics = await attend(child, definition, context, signal).catch(async (error: unknown) => {
+      if (error instanceof DivergedError) await keepFiles(folder, context)
+      throw error
+    })
     await keepFiles(folder, context)
     return metrics
   } finally {

@@ -3,7 +3,7 @@ import { groupBy } from '../group-by.js'
 import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, withResult } from './select.js'
+import { describeSeedCount, withCourse } from './select.js'
 import { coloured, frame, inReadingOrder, logarithmic, numberLabels, palette, size } from './style.js'
 
 export interface Panel {
@@ -63,7 +63,7 @@ export function againstSteps(options: AgainstStepsOptions): FigureDefinition {
 }
 
 function drawAgainstSteps(options: AgainstStepsOptions, all: readonly TrialRecord[]): VegaLiteSpec | undefined {
-  const records = (options.select ?? ((r) => r))(withResult(all))
+  const records = (options.select ?? ((r) => r))(withCourse(all))
   const byGroup = groupBy(records, (record) => String(options.group?.of(record) ?? ''))
   const groups = inReadingOrder(byGroup.keys())
   const many = [...byGroup.values()].some((group) => group.length > mostRuns)

@@ -3,7 +3,7 @@ import type { Space } from '../space.js'
 import { againstAxis } from './against-axis.js'
 import { againstSteps, type Panel } from './against-steps.js'
 import type { FigureDefinition } from './figure.js'
-import { varyingAxes, withResult } from './select.js'
+import { varyingAxes, withCourse, withResult } from './select.js'
 
 /** More panels do not fit a page. */
 const mostPanels = 4
@@ -20,7 +20,7 @@ function course(objective: string): FigureDefinition {
     name: 'course',
     caption,
     async draw(all, read) {
-      const records = withResult(all)
+      const records = withCourse(all)
       const metrics = inOrder(
         records.flatMap(({ series }) => Object.keys(series)),
         objective,

@@ -1,9 +1,14 @@
 import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 
-/** Records that carry a result. */
+/** Records with final metrics; a trial that diverged has none. */
 export function withResult(records: readonly TrialRecord[]): TrialRecord[] {
   return records.filter((record) => record.state === 'finished' || record.state === 'stopped')
+}
+
+/** Records whose course counts, to its end or to where it was stopped or diverged. */
+export function withCourse(records: readonly TrialRecord[]): TrialRecord[] {
+  return records.filter(({ state }) => state === 'finished' || state === 'stopped' || state === 'diverged')
 }
 
 export function seedCount(records: readonly TrialRecord[]): number {

@@ -21,7 +21,7 @@ import type { Conclusion } from './sweep-story.js'
 import type { Tracked } from './tracking.js'
 
 /** Which trials without a result to run: `missing` ones never ended, the others ended without a result. */
-export type Rerun = 'missing' | Exclude<OutcomeState, 'finished' | 'stopped'>
+export type Rerun = 'missing' | Exclude<OutcomeState, 'finished' | 'stopped' | 'diverged'>
 export const rerunnable: readonly Rerun[] = ['missing', 'failed', 'dead', 'cancelled', 'skipped']
 
 /** Who watches a sweep run. */
@@ -64,7 +64,17 @@ export interface ExecuteOptions {
 
 export interface SweepSummary extends Pick<
   SweepCounts,
-  'planned' | 'finished' | 'unique' | 'failed' | 'missing' | 'stopped' | 'dead' | 'skipped' | 'cancelled'
+  | 'planned'
+  | 'finished'
+  | 'unique'
+  | 'failed'
+  | 'missing'
+  | 'stopped'
+  | 'diverged'
+  | 'dead'
+  | 'skipped'
+  | 'skippedForGood'
+  | 'cancelled'
 > {
   readonly sweep: string
   readonly experiment: string
@@ -191,9 +201,10 @@ async function runWhatIsMissing(
 ): Promise<{ cutShort?: string }> {
   const { sweep, observer } = options
   const left = new Set<TrialId>()
+  const forGood = state.skippedForGood()
   for (const trial of state.trials.values()) {
     const standing = isTerminal(trial.state) ? trial.state : 'missing'
-    if (standing === 'finished' || standing === 'stopped' || !options.rerun.has(standing)) continue
+    if (isResult(trial.outcome) || forGood.has(trial.trial.id) || !options.rerun.has(standing as Rerun)) continue
     left.add(trial.trial.id)
     trial.state = 'planned'
     delete trial.outcome
@@ -306,7 +317,8 @@ export function describeSweep(sweep: SweepFolder, experiment: Experiment): Sweep
 }
 
 export function summarise(sweep: SweepFolder, counts: SweepCounts) {
-  const { planned, finished, unique, failed, missing, stopped, dead, skipped, cancelled } = counts
+  const { planned, finished, unique, failed, missing, stopped, diverged, dead, skipped, skippedForGood, cancelled } =
+    counts
   return {
     sweep: sweep.id,
     experiment: sweep.plan.experiment,
@@ -318,8 +330,10 @@ export function summarise(sweep: SweepFolder, counts: SweepCounts) {
     // A trial that was running when its process died has no result: it is missing like any other.
     missing: missing + counts.running,
     stopped,
+    diverged,
     dead,
     skipped,
+    skippedForGood,
     cancelled,
   }
 }

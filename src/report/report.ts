@@ -1,3 +1,4 @@
+import { reasonOf } from '../divergence.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { renderSvg } from '../figures/render.js'
@@ -171,12 +172,7 @@ function secondsOf({ startedAtMs, endedAtMs }: TrialRecord): number | undefined 
 }
 
 function noteOf({ outcome, attempts }: TrialRecord): string {
-  const reason =
-    outcome?.state === 'failed'
-      ? outcome.error.message
-      : outcome !== undefined && 'reason' in outcome
-        ? outcome.reason
-        : ''
+  const reason = (outcome === undefined ? undefined : reasonOf(outcome)) ?? ''
   return [reason, attempts > 1 ? `${attempts} attempts` : ''].filter((part) => part !== '').join('; ')
 }
 

@@ -1,3 +1,4 @@
+import { describeDivergence } from '../divergence.js'
 import type { Outcome, Trial, TrialId } from '../trial.js'
 import type { Scheduler, Suggestion } from './scheduler.js'
 
@@ -10,7 +11,7 @@ export class GridScheduler implements Scheduler {
   /** Trials that may run now, cheapest first, so that the next one is at the end. */
   readonly #ready: Trial[] = []
   /** Settled by a parent's end: to be recorded as skipped. */
-  readonly #skipped: { trial: Trial; skip: string }[] = []
+  readonly #skipped = new Map<TrialId, { trial: Trial; skip: string }>()
   readonly #waiting = new Map<TrialId, { trial: Trial; open: number }>()
   readonly #children = new Map<TrialId, Trial[]>()
 
@@ -28,8 +29,10 @@ export class GridScheduler implements Scheduler {
   }
 
   suggest(): Suggestion | undefined {
-    const skipped = this.#skipped.shift()
-    if (skipped !== undefined) return skipped
+    for (const [id, skipped] of this.#skipped) {
+      this.#skipped.delete(id)
+      return skipped
+    }
     const trial = this.#ready.pop()
     return trial === undefined ? undefined : { trial }
   }
@@ -48,7 +51,11 @@ export class GridScheduler implements Scheduler {
       // A parent that was stopped early has numbers, but not what it would have saved at its end.
       if (outcome.state !== 'finished') {
         this.#waiting.delete(child.id)
-        this.#skipped.push({ trial: child, skip: `its parent ${trial.id} did not finish (${outcome.state})` })
+        const reason =
+          outcome.state === 'diverged'
+            ? `its parent ${trial.id} diverged: ${describeDivergence(outcome)}`
+            : `its parent ${trial.id} did not finish (${outcome.state})`
+        this.#skipped.set(child.id, { trial: child, skip: reason })
       } else if (--waiting.open === 0) {
         this.#waiting.delete(child.id)
         this.#insert(child)
@@ -59,6 +66,7 @@ export class GridScheduler implements Scheduler {
   /** A trial concluded without having been suggested (restored from a journal) is not to be run again. */
   #forget(trial: Trial): void {
     this.#waiting.delete(trial.id)
+    this.#skipped.delete(trial.id)
     const at = this.#position(trial)
     if (this.#ready[at]?.id === trial.id) this.#ready.splice(at, 1)
   }

@@ -1,14 +1,17 @@
 import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { appendFile, truncate } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
+import { readOutcome } from '../divergence.js'
 import { StoreError } from '../errors.js'
 import type { EngineName, Metrics, TrialEvent, TrialId } from '../trial.js'
 
 /**
  * Raised when a line's meaning changes, or when one is added that must not be passed over; a journal of a higher number
- * is refused, never guessed at. Format 2 brought `stopping`.
+ * is refused, never guessed at. Format 2 brought `stopping`, and trials that diverged.
  */
 export const journalFormat = 2
+/** From this format on a trial can end as diverged; before, it failed. */
+export const divergedSince = 2
 
 /** What happened, in order: the truth that MLflow, figures and tables are projections of. */
 export type JournalEvent =
@@ -122,8 +125,12 @@ function decodeLine(line: string): JournalEvent {
   if (crc32(body).toString(16).padStart(8, '0') !== stated) throw new Error('the checksum does not match')
   const event = JSON.parse(body) as JournalEvent
   if (event.type === 'report') return { ...event, metrics: decodeMetrics(event.metrics) }
-  if (event.type === 'ended' && 'metrics' in event.outcome) {
-    return { ...event, outcome: { ...event.outcome, metrics: decodeMetrics(event.outcome.metrics) } }
+  if (event.type === 'ended') {
+    const outcome = readOutcome(event.outcome)
+    return {
+      ...event,
+      outcome: 'metrics' in outcome ? { ...outcome, metrics: decodeMetrics(outcome.metrics) } : outcome,
+    }
   }
   return event
 }

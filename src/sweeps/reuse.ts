@@ -1,12 +1,12 @@
 import type { Store } from '../store.js'
-import type { TrialId } from '../trial.js'
+import type { Outcome, TrialId } from '../trial.js'
 import type { JournalEvent } from './journal.js'
 import { planFactsOf, SweepFolder } from './sweep-folder.js'
 
 /** A trial's accepted attempt, as another sweep of the store wrote it down. */
 export interface EarlierResult {
   readonly from: string
-  /** `started`, its reports, `ended` with a finished outcome. */
+  /** `started`, its reports, `ended` as finished or diverged. */
   readonly events: readonly JournalEvent[]
 }
 
@@ -47,14 +47,19 @@ function finishedAttempts(sweep: SweepFolder, trials: ReadonlySet<TrialId>): Map
     else current.get(event.trial)?.push(event)
     if (event.type !== 'ended') continue
     const events = current.get(event.trial)
-    if (event.outcome.state === 'finished' && events !== undefined) finished.set(event.trial, events)
+    if (isFinal(event.outcome) && events !== undefined) finished.set(event.trial, events)
   }
   return finished
 }
 
+/** A stop depends on the trials beside it, which may differ here. */
+function isFinal(outcome: Outcome): outcome is Extract<Outcome, { state: 'finished' | 'diverged' }> {
+  return outcome.state === 'finished' || outcome.state === 'diverged'
+}
+
 async function isWhole(store: Store, events: readonly JournalEvent[]): Promise<boolean> {
   const end = events.at(-1)
-  if (end?.type !== 'ended' || end.outcome.state !== 'finished') return false
+  if (end?.type !== 'ended' || !isFinal(end.outcome)) return false
   const present = await Promise.all(Object.values(end.outcome.artifacts).map((artifact) => store.hasObject(artifact)))
   return present.every(Boolean)
 }

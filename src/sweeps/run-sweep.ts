@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { divergedMetric } from '../divergence.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
 import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } from '../trial.js'
 import type { Backend } from '../worker/backend.js'
@@ -61,6 +62,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   // Counted in this process alone: an attempt that an earlier one left behind is no fault of the trial's.
   const vanishings = new Map<TrialId, number>()
   const retries = new Map<TrialId, number>()
+  const watch = [info.objective.metric]
   const failures = new FailureWatch(limits)
   let cutShort: string | undefined
 
@@ -85,6 +87,8 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   // Whether the attempt ends with this report: as was decided once, or as the scheduler decides now.
   const mustStop = (report: Extract<TrialEvent, { type: 'report' }>): boolean => {
     const decision = scheduler.observe(report)
+    // One that diverged ends by itself, and as that.
+    if (divergedMetric(report.metrics, watch) !== undefined) return false
     const { reports, stopAfter } = state.trials.get(report.trial)!
     if (stopAfter !== undefined) return reports >= stopAfter
     if (decision === 'continue') return false
@@ -111,6 +115,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       reads: options.dataReadBy?.(trial) ?? [],
       engine: options.engine,
       interactive: scheduler.interactive,
+      watch,
     })
   }
 
@@ -253,6 +258,7 @@ class FailureWatch {
 
   /** A sentence when the sweep should start no more trials. */
   after(outcome: Outcome): string | undefined {
+    // A trial that diverged has run as it should.
     if (outcome.state !== 'failed' && outcome.state !== 'dead') {
       this.#succeeded = true
       return undefined

@@ -1,5 +1,6 @@
 import {
   isTerminal,
+  skippedForGood,
   type Artifacts,
   type Metrics,
   type Outcome,
@@ -7,7 +8,7 @@ import {
   type TrialId,
   type TrialRecord,
 } from '../trial.js'
-import type { JournalEvent } from './journal.js'
+import { divergedSince, type JournalEvent } from './journal.js'
 
 /** Where one trial stands. */
 export interface TrialState {
@@ -38,9 +39,13 @@ export interface SweepCounts {
   /** Different trials among them; equal to `finished` or something ran twice. */
   readonly unique: number
   readonly stopped: number
+  /** Trials whose loss or objective was no finite number; among the finished, since that is an outcome too. */
+  readonly diverged: number
   readonly failed: number
   readonly dead: number
   readonly skipped: number
+  /** Those of the skipped that no resume can run: what they derive from diverged or was stopped. */
+  readonly skippedForGood: number
   readonly cancelled: number
   readonly running: number
   /** Planned, not running, without an outcome. */
@@ -50,6 +55,8 @@ export interface SweepCounts {
 /** The journal folded into where every trial stands; feeding it the same events gives the same state. */
 export class SweepState {
   readonly trials: ReadonlyMap<TrialId, TrialState>
+  /** Of the lines that are being read. */
+  #format = Infinity
 
   constructor(trials: readonly Trial[]) {
     this.trials = new Map(
@@ -59,11 +66,14 @@ export class SweepState {
 
   /** Takes in one event; events of trials outside the plan (of an earlier extent) are passed over. */
   apply(event: JournalEvent): TrialState | undefined {
+    if (event.type === 'opened') this.#format = event.format
     if (!('trial' in event)) return undefined
     const state = this.trials.get(event.trial)
     if (state === undefined) return undefined
     switch (event.type) {
       case 'started':
+        // A trial that diverged was a failed one then, which a resume ran again: that end was not accepted.
+        if (this.#format < divergedSince && state.outcome?.state === 'diverged') state.accepted--
         Object.assign(state, {
           state: 'running',
           attempts: event.attempt,
@@ -101,22 +111,40 @@ export class SweepState {
     for (const state of this.trials.values()) if (state.state === 'running') state.state = 'planned'
   }
 
+  /** Trials that were skipped and that no resume can run. */
+  skippedForGood(): Set<TrialId> {
+    const trials = [...this.trials.values()].map(({ trial }) => trial)
+    return skippedForGood(trials, (id) => this.trials.get(id)?.state)
+  }
+
   counts(): SweepCounts {
-    const tally = { finished: 0, stopped: 0, failed: 0, dead: 0, skipped: 0, cancelled: 0, running: 0, planned: 0 }
+    const tally: Record<TrialRecord['state'], number> = {
+      finished: 0,
+      stopped: 0,
+      diverged: 0,
+      failed: 0,
+      dead: 0,
+      skipped: 0,
+      cancelled: 0,
+      running: 0,
+      planned: 0,
+    }
     let accepted = 0
     for (const state of this.trials.values()) {
       tally[state.state]++
       accepted += state.accepted
     }
-    const unique = tally.finished + tally.stopped
+    const unique = tally.finished + tally.stopped + tally.diverged
     return {
       planned: this.trials.size,
       finished: Math.max(accepted, unique),
       unique,
       stopped: tally.stopped,
+      diverged: tally.diverged,
       failed: tally.failed,
       dead: tally.dead,
       skipped: tally.skipped,
+      skippedForGood: tally.skipped === 0 ? 0 : this.skippedForGood().size,
       cancelled: tally.cancelled,
       running: tally.running,
       missing: tally.planned,
@@ -126,9 +154,9 @@ export class SweepState {
 
 type Result = Extract<Outcome, { metrics: Metrics }>
 
-/** True for outcomes that carry a result: finished, or stopped on purpose. */
+/** True for outcomes that carry a result: finished, stopped on purpose, or diverged. */
 export function isResult(outcome: Outcome | undefined): outcome is Result {
-  return outcome?.state === 'finished' || outcome?.state === 'stopped'
+  return outcome?.state === 'finished' || outcome?.state === 'stopped' || outcome?.state === 'diverged'
 }
 
 /** True for outcomes of trials that never came to an end of their own. */
@@ -136,8 +164,14 @@ export function isLoss(outcome: Outcome): boolean {
   return outcome.state === 'dead' || outcome.state === 'cancelled'
 }
 
-export function isComplete(counts: Pick<SweepCounts, 'planned' | 'finished' | 'unique'>): boolean {
-  return counts.finished === counts.planned && counts.unique === counts.planned
+/** True when every trial has ended, none twice, and no resume would have anything to run. */
+export function isComplete({
+  planned,
+  finished,
+  unique,
+  skippedForGood,
+}: Pick<SweepCounts, 'planned' | 'finished' | 'unique' | 'skippedForGood'>): boolean {
+  return finished === unique && unique + skippedForGood === planned
 }
 
 const noArtifacts: Artifacts = {}

@@ -277,7 +277,11 @@ function statusOf(attempt: Attempt): RunStatus {
 
 /** MLflow knows three ways to end; `mlds.state` keeps ours. */
 export function statusOfState(state: string): RunStatus {
-  return state === 'finished' ? 'FINISHED' : state === 'failed' || state === 'dead' ? 'FAILED' : 'KILLED'
+  return state === 'finished' || state === 'diverged'
+    ? 'FINISHED'
+    : state === 'failed' || state === 'dead'
+      ? 'FAILED'
+      : 'KILLED'
 }
 
 /** Names the run that a superfluous one repeats: mlds audit sets it, readers pass the run over. */

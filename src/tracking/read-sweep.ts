@@ -1,3 +1,4 @@
+import { readOutcome } from '../divergence.js'
 import { StoreError } from '../errors.js'
 import type { Metrics, Outcome, TrialEvent } from '../trial.js'
 import { MlflowError, type MlflowClient, type Point, type Run } from './mlflow-client.js'
@@ -110,7 +111,7 @@ async function readPoints(client: MlflowClient, runs: readonly Run[]): Promise<M
 async function readEvents(client: MlflowClient, run: Run, points: readonly Point[]): Promise<TrialEvent[]> {
   const trial = run.tags['mlds.trial']!
   const attempt = Number(run.tags['mlds.attempt'])
-  const outcome = await readOutcome(client, run)
+  const outcome = await fetchOutcome(client, run)
   const endedAtMs = run.endMs ?? run.startMs
   const worker = run.tags['mlds.worker']
   const reports =
@@ -128,12 +129,12 @@ async function readEvents(client: MlflowClient, run: Run, points: readonly Point
 
 type Ending = Outcome | { readonly state: 'lost'; readonly reason: string }
 
-async function readOutcome(client: MlflowClient, run: Run): Promise<Ending | undefined> {
+async function fetchOutcome(client: MlflowClient, run: Run): Promise<Ending | undefined> {
   const file = run.tags['mlds.outcome_file']
   const text =
     file === undefined ? run.tags['mlds.outcome'] : Buffer.from(await client.getArtifact(run, file)).toString()
   if (text === undefined) return undefined
-  const outcome = JSON.parse(text) as Ending
+  const outcome: Ending = readOutcome(JSON.parse(text) as Ending)
   return 'metrics' in outcome ? { ...outcome, metrics: readMetrics(outcome.metrics) } : outcome
 }
 

@@ -1,6 +1,13 @@
 import { formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
-import type { Objective, OutcomeState, Trial, TrialEvent, TrialId } from '../trial.js'
+import {
+  skippedForGood,
+  type Objective,
+  type OutcomeState,
+  type Trial,
+  type TrialEvent,
+  type TrialId,
+} from '../trial.js'
 import type { Point } from './mlflow-client.js'
 import { isKeptLive } from './selection.js'
 import type { SweepInfo } from './tracker.js'
@@ -28,7 +35,7 @@ export class SweepCourse {
 
   constructor(
     private readonly objective: Objective,
-    trials: readonly Trial[],
+    private readonly trials: readonly Trial[],
     openedAtMs: number,
   ) {
     this.#standing = new Map(trials.map((trial) => [trial.id, undefined]))
@@ -79,15 +86,26 @@ export class SweepCourse {
     return this.#endedAtMs
   }
 
-  /** True when every planned trial has a result. */
+  /** True when every planned trial has a result, or was skipped and can never have one. */
   isComplete(): boolean {
-    const { planned, finished, stopped } = this.counts()
-    return finished + stopped === planned
+    const { planned, finished, stopped, diverged } = this.counts()
+    const forGood = skippedForGood(this.trials, (id) => this.#standing.get(id))
+    return finished + stopped + diverged + forGood.size === planned
   }
 
   /** Trials by how they ended; `missing` ones have not. */
   counts(): Record<OutcomeState | 'planned' | 'missing', number> {
-    const counts = { planned: 0, missing: 0, finished: 0, stopped: 0, failed: 0, dead: 0, cancelled: 0, skipped: 0 }
+    const counts = {
+      planned: 0,
+      missing: 0,
+      finished: 0,
+      stopped: 0,
+      diverged: 0,
+      failed: 0,
+      dead: 0,
+      cancelled: 0,
+      skipped: 0,
+    }
     for (const state of this.#standing.values()) {
       counts.planned++
       counts[state ?? 'missing']++

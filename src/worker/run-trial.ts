@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { Dataset } from '../data/dataset.js'
+import { describeDivergence, divergedMetric } from '../divergence.js'
 import { DataError, DivergedError, MldsError } from '../errors.js'
 import { NameCheck, lookUp } from '../names.js'
 import type { Experiment, TrialContext } from '../experiments/experiment.js'
@@ -49,21 +50,23 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
   )
 
   const saved = new Map<string, ArtifactRef>()
-  let latest: Metrics = {}
+  const told: Told = { latest: {} }
   let outcome: Outcome
   try {
-    const metrics = await conduct(assignment, surroundings, saved, (metrics) => (latest = metrics))
+    const metrics = await conduct(assignment, surroundings, saved, told)
     outcome = { state: 'finished', metrics, artifacts: Object.fromEntries(saved) }
     log(`finished: ${JSON.stringify(metrics)}`)
   } catch (error) {
     if (signal.aborted && !(signal.reason instanceof StopRequest)) return log('given up')
-    if (signal.aborted && signal.reason instanceof StopRequest) {
-      outcome = {
-        state: 'stopped',
-        metrics: latest,
-        artifacts: Object.fromEntries(saved),
-        reason: signal.reason.reason,
-      }
+    const soFar = { metrics: told.latest, artifacts: Object.fromEntries(saved) }
+    // Whatever the trial makes of it: what it throws then follows from the divergence, and so would a stop.
+    if (told.divergence !== undefined) {
+      const { metric, step } = told.divergence
+      outcome = { state: 'diverged', metric, ...(step === undefined ? {} : { step }), ...soFar }
+      log(`diverged: ${describeDivergence(outcome)}`)
+      log(told.divergence.hint!)
+    } else if (signal.aborted && signal.reason instanceof StopRequest) {
+      outcome = { state: 'stopped', ...soFar, reason: signal.reason.reason }
       log(`stopped: ${outcome.reason}`)
     } else {
       outcome = { state: 'failed', error: serialiseError(error) }
@@ -74,11 +77,17 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
   emit({ type: 'ended', trial: trial.id, attempt, atMs: clock.now(), outcome })
 }
 
+/** What a trial has told so far. */
+interface Told {
+  latest: Metrics
+  divergence?: DivergedError
+}
+
 async function conduct(
   assignment: Assignment,
   surroundings: Surroundings,
   saved: Map<string, ArtifactRef>,
-  remember: (metrics: Metrics) => void,
+  told: Told,
 ): Promise<Metrics> {
   const { trial, attempt } = assignment
   const { emit, clock, signal, log } = surroundings
@@ -94,6 +103,12 @@ async function conduct(
 
   // Before anything is written down that a tracker could not take.
   const names = new NameCheck('metric')
+  const requireFinite = (metrics: Metrics, step?: number): void => {
+    const metric = divergedMetric(metrics, assignment.watch)
+    if (metric === undefined) return
+    told.divergence = new DivergedError(metric, metrics[metric]!, step)
+    throw told.divergence
+  }
   const context: TrialContext = {
     trial,
     seeds: trial.seeds,
@@ -103,11 +118,12 @@ async function conduct(
     parents: assignment.parents,
     async report(step, metrics) {
       signal.throwIfAborted()
+      if (told.divergence !== undefined) throw told.divergence
       if (!Number.isSafeInteger(step))
         throw new MldsError('STEP', `the step of a report is not a whole number: ${step}`)
       names.add(Object.keys(metrics))
       emit({ type: 'report', trial: trial.id, attempt, atMs: clock.now(), step, metrics })
-      remember(metrics)
+      told.latest = metrics
       requireFinite(metrics, step)
       if (assignment.interactive) await surroundings.mayProceed()
     },
@@ -134,14 +150,9 @@ async function conduct(
   }
   const metrics = await stage.run(trial.params, context)
   names.add(Object.keys(metrics))
-  requireFinite(metrics, NaN)
+  // A trial that caught the refusal of its report has diverged all the same.
+  if (told.divergence !== undefined) throw told.divergence
+  told.latest = metrics
+  requireFinite(metrics)
   return metrics
-}
-
-/** Only losses are watched: other metrics may well be undefined, such as an accuracy of a regression. */
-function requireFinite(metrics: Metrics, step: number): void {
-  for (const [name, value] of Object.entries(metrics)) {
-    if ((name === 'loss' || name.endsWith('/loss')) && !Number.isFinite(value))
-      throw new DivergedError(name, value, step)
-  }
 }

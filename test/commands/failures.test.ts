@@ -13,6 +13,17 @@ const alike = `experiment:
 repeat: 9
 `
 
+/** Without a number for its loss from the first report on where `x` is below 5, and at its end alone where it is 5. */
+const divergent = `experiment:
+  command:
+    - 'sh'
+    - '-c'
+    - 'echo kept > "$MLDS_FOLDER/weights.bin"; for s in 1 2; do [ "$1" -lt 5 ] && echo "{\\"step\\":$s,\\"loss\\":NaN}" || echo "{\\"step\\":$s,\\"loss\\":$1}"; done; [ "$1" = 5 ] && echo "{\\"loss\\":Infinity}" || true'
+    - 'sh'
+    - '{x}'
+axes: { x: 0..8 }
+`
+
 interface Summary {
   planned: number
   finished: number
@@ -59,5 +70,50 @@ describe('a sweep of a program that fails', () => {
       missing: 6,
       cutShort: 'the first 3 trials all failed alike: the program ended with exit code 3: no such data',
     })
+  })
+})
+
+describe('a sweep whose first trials diverge', () => {
+  it('goes on to its end whatever is allowed of failures, is complete, and has nothing left to run', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'my.yaml'), divergent)
+    const flags = ['--workers', '1', '--max-failures', '1', '--retries', '3', '--name', 'lr']
+    const run = await mlds(['sweep', 'my.yaml', ...flags], { cwd })
+    expect(run).toMatchObject({ code: 0 })
+    expect(run.stdout).toContain('lr: 9 of 9 trials finished, 6 diverged in')
+    expect(run.stdout).toMatch(/1\/9 {2}[0-9a-f]{16} x=0 seed=0 {2}diverged: loss became NaN at step 1/)
+    expect(run.stdout).toMatch(/x=5 seed=0 {2}diverged: its final loss is Infinity/)
+    expect(run.stdout).not.toMatch(/\(unknown left\)|\(0 ms left\)|mlds resume/)
+
+    const again = await mlds(['resume', 'lr'], { cwd })
+    expect(again.stdout).toContain('Nothing is left to run.')
+    expect(again.code).toBe(0)
+    const verified = await mlds(['verify', 'lr'], { cwd })
+    expect(verified.stdout).toContain('planned 9, finished 9, unique 9: complete\ndiverged 6, failed 0')
+    const rows = (await mlds(['export', 'lr', '--format', 'jsonl'], { cwd })).stdout.trim().split('\n')
+    const exported = rows.map((row) => JSON.parse(row) as { state: string; loss?: unknown })
+    expect(exported.map(({ state }) => state)).toEqual([
+      ...Array<string>(6).fill('diverged'),
+      ...Array<string>(3).fill('finished'),
+    ])
+    expect(exported[0]).toMatchObject({ loss: 'NaN' })
+
+    const other = await mlds(['sweep', 'my.yaml', '--set', 'x=4,5,9', '--name', 'more'], { cwd })
+    expect(other.stdout).toContain('2 of 3 trials have results already, in lr: taken over')
+    expect(other.stdout).toContain('more: 3 of 3 trials finished, 2 diverged in')
+    const shown = await mlds(['show', (exported[0] as unknown as { trial: string }).trial, '--json'], { cwd })
+    expect(JSON.parse(shown.stdout)).toMatchObject({
+      state: 'diverged',
+      outcome: { metric: 'loss', step: 1 },
+      series: { loss: { steps: [1] } },
+      artifacts: { 'weights.bin': {} },
+    })
+  })
+
+  it('watches the objective too', async () => {
+    const command = `experiment: { command: ['echo', '{"score":NaN,"loss":1}'] }
+objective: { metric: score, direction: maximize }
+`
+    expect(await sweep(command)).toMatchObject({ code: 0, finished: 1, diverged: 1 })
   })
 })

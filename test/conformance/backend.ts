@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Assignment, ParentResult, Trial, TrialEvent } from '../../src/trial.js'
+import type { Assignment, Outcome, ParentResult, Trial, TrialEvent } from '../../src/trial.js'
 import type { Backend } from '../../src/worker/backend.js'
 
 let serial = 0
@@ -27,6 +27,12 @@ export function toyAssignment(
     engine: 'cpu',
     interactive: options.interactive ?? false,
   }
+}
+
+function outcomeOf(listener: Listener, trial: string): Outcome {
+  const end = listener.of(trial).at(-1)
+  if (end?.type !== 'ended') throw new Error(`trial ${trial} has not ended`)
+  return end.outcome
 }
 
 /** Reads events until `done` says so; fails rather than hang when the stream ends first. */
@@ -126,15 +132,37 @@ export function backendSuite(
       expect(listener.of(good.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
     })
 
-    it('fails a trial whose loss is not a number and says at which step', async () => {
+    it('ends a trial whose loss is not a number as diverged, with its step and what it has', async () => {
       const { backend, listener } = await start()
       const assignment = toyAssignment({ behaviour: 'diverge' })
       await backend.start(assignment)
       await listener.untilEnded([assignment.trial.id])
       expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
-        outcome: { state: 'failed', error: { message: 'loss is not a finite number: NaN at step 2' } },
+        outcome: { state: 'diverged', metric: 'loss', step: 2, metrics: { loss: NaN }, artifacts: {} },
       })
       expect(listener.of(assignment.trial.id).filter((event) => event.type === 'report')).toHaveLength(2)
+    })
+
+    it('ends a trial as diverged whose final loss is infinite, or that goes on after a loss that was not a number', async () => {
+      const { backend, listener } = await start()
+      const [late, catching] = [toyAssignment({ behaviour: 'diverge-at-end' }), toyAssignment({ behaviour: 'catch' })]
+      for (const assignment of [late, catching]) await backend.start(assignment)
+      await listener.untilEnded([late.trial.id, catching.trial.id])
+      const end = outcomeOf(listener, late.trial.id)
+      expect(end).toMatchObject({ state: 'diverged', metric: 'loss', metrics: { loss: -Infinity, sum: 1 } })
+      expect(end).not.toHaveProperty('step')
+      expect(Object.keys(end.state === 'diverged' ? end.artifacts : {})).toEqual(['numbers'])
+      expect(outcomeOf(listener, catching.trial.id)).toMatchObject({ state: 'diverged', metric: 'loss', step: 1 })
+    })
+
+    it('watches the metrics that the assignment names, and no others but losses', async () => {
+      const { backend, listener } = await start()
+      const free = toyAssignment({ behaviour: 'unscored' })
+      const watched = { ...toyAssignment({ behaviour: 'unscored' }), watch: ['score'] }
+      for (const assignment of [free, watched]) await backend.start(assignment)
+      await listener.untilEnded([free.trial.id, watched.trial.id])
+      expect(outcomeOf(listener, free.trial.id)).toMatchObject({ state: 'finished' })
+      expect(outcomeOf(listener, watched.trial.id)).toMatchObject({ state: 'diverged', metric: 'score', step: 1 })
     })
 
     it('fails a trial of an unknown experiment or version with a sentence', async () => {

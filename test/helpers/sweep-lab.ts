@@ -25,6 +25,10 @@ export const failing = (message: string): SimulatedAttempt => ({
   ...finishes,
   end: { state: 'failed', error: { name: 'Error', message } },
 })
+export const diverging: SimulatedAttempt = {
+  ...finishes,
+  end: { state: 'diverged', metric: 'train/loss', step: 2, metrics: { 'train/loss': NaN }, artifacts: {} },
+}
 export const vanishing: SimulatedAttempt = { ...finishes, end: 'lost' }
 
 export interface Lab {

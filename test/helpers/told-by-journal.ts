@@ -43,7 +43,8 @@ export function eventfulJournal(): { trials: Trial[]; entries: Entry[] } {
   run(0, 1, 5, loss)
   end(0, 1, { state: 'finished', metrics: { ...loss(5), parameters: 1254 }, artifacts: {} })
   run(1, 1, 3, (step) => ({ 'train/loss': step < 3 ? step : Infinity }))
-  end(1, 1, { state: 'failed', error: { name: 'DivergedError', message: 'train/loss is not a finite number' } })
+  const artifacts = {}
+  end(1, 1, { state: 'diverged', metric: 'train/loss', step: 3, metrics: { 'train/loss': Infinity }, artifacts })
   run(2, 1, 2, loss)
   end(2, 1, { state: 'stopped', metrics: loss(2), artifacts: {}, reason: 'hopeless' })
   run(3, 1, 2, loss)

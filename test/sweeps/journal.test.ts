@@ -48,6 +48,13 @@ describe('the journal', () => {
     ])
   })
 
+  it('reads a failure by a loss that was no number, as earlier versions wrote it, as a divergence', () => {
+    const error = { name: 'DivergedError', message: 'loss is not a finite number: Infinity at step 4' }
+    write({ type: 'ended', trial: 'a', attempt: 1, atMs: 1, outcome: { state: 'failed', error } })
+    const outcome = { state: 'diverged', metric: 'loss', step: 4, metrics: { loss: Infinity }, artifacts: {} }
+    expect(read()).toEqual([{ type: 'ended', trial: 'a', attempt: 1, atMs: 1, outcome }])
+  })
+
   it('is plain JSON lines', () => {
     write(opened, report(1))
     for (const line of readFileSync(file, 'utf8').trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('crc')

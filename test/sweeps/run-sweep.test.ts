@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/seed.js'
 import { AshaScheduler } from '../../src/sweeps/asha.js'
+import { EnoughScheduler } from '../../src/sweeps/enough.js'
 import { defaultLimits } from '../../src/sweeps/run-sweep.js'
 import type { Scheduler } from '../../src/sweeps/scheduler.js'
 import { isComplete } from '../../src/sweeps/state.js'
 import type { Backend } from '../../src/worker/backend.js'
 import { EventQueue } from '../../src/worker/event-queue.js'
-import type { TrialEvent } from '../../src/trial.js'
+import type { Assignment, TrialEvent } from '../../src/trial.js'
 import { plainExperiment, toyExperiment } from '../helpers/experiments.js'
-import { failing, finishes, openLab, vanishing } from '../helpers/sweep-lab.js'
+import { diverging, failing, finishes, openLab, vanishing } from '../helpers/sweep-lab.js'
 
 const widths = (count: number): unknown[] => Array.from({ length: count }, (_, i) => i + 1)
 
@@ -133,6 +134,45 @@ describe('a sweep', () => {
     expect(
       await late.run({ model: ({ trial }) => (trial.params['width'] === 10 ? finishes : failing('same')), workers: 1 }),
     ).toEqual({})
+  })
+
+  it('goes on when trials diverge, whatever is allowed of failures, and has nothing of them left to run', async () => {
+    const lab = openLab(plainExperiment(), { axes: { width: widths(9) } })
+    const model = ({ trial }: Assignment) => (Number(trial.params['width']) > 3 ? diverging : finishes)
+    const limits = { ...defaultLimits, maxFailures: 1, failingAlike: 1, retries: 5 }
+    expect(await lab.run({ model, limits })).toEqual({})
+    expect(lab.events.filter(({ type }) => type === 'started')).toHaveLength(18)
+    expect(lab.state.counts()).toMatchObject({ finished: 18, unique: 18, diverged: 12, failed: 0, missing: 0 })
+    expect(isComplete(lab.state.counts())).toBe(true)
+    await lab.run({ model })
+    expect(lab.events.filter(({ type }) => type === 'started')).toHaveLength(18)
+  })
+
+  it('ends a trial whose report diverges as diverged, though the scheduler would stop it', async () => {
+    const lab = openLab(
+      plainExperiment(),
+      { axes: { width: [1] } },
+      (inner) => new EnoughScheduler(inner, { metric: 'train/loss', direction: 'minimize', target: Infinity }),
+    )
+    const reports = [{ afterMs: 1, step: 1, metrics: { 'train/loss': Infinity } }]
+    await lab.run({ model: () => ({ ...diverging, reports }) })
+    expect(lab.state.counts()).toMatchObject({ diverged: 2, stopped: 0 })
+  })
+
+  it('skips what derives from a trial that diverged, for good, and is complete', async () => {
+    const lab = openLab(toyExperiment())
+    await lab.run({ model: ({ trial }) => (trial.index === 0 ? diverging : finishes) })
+    const [first] = lab.trials
+    const children = lab.trials.filter(({ parents }) => parents.includes(first!.id))
+    expect(children.length).toBeGreaterThan(0)
+    for (const { id } of children)
+      expect(lab.state.trials.get(id)?.outcome).toMatchObject({
+        state: 'skipped',
+        reason: `its parent ${first!.id} diverged: train/loss became NaN at step 2`,
+      })
+    const counts = lab.state.counts()
+    expect(counts).toMatchObject({ skipped: counts.skippedForGood, missing: 0, diverged: 1 })
+    expect(isComplete(counts)).toBe(true)
   })
 
   it('skips the children of a failed parent and says why', async () => {

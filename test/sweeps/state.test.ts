@@ -68,6 +68,49 @@ describe('a sweep’s state', () => {
   })
 })
 
+describe('a trial that diverged', () => {
+  const opened = (format: number): JournalEvent => ({
+    ...{ type: 'opened', format, sweep: 's', planHash: 'h', codeVersion: '0', atMs: 0 },
+  })
+  const diverged = (trial: string, attempt = 1): JournalEvent => ({
+    ...{ type: 'ended', trial, attempt, atMs: 3 },
+    outcome: { state: 'diverged', metric: 'loss', step: 2, metrics: { loss: NaN }, artifacts: {} },
+  })
+  const countsOf = (planned: readonly Trial[], events: readonly JournalEvent[]) => {
+    const state = new SweepState(planned)
+    for (const event of events) state.apply(event)
+    return state.counts()
+  }
+
+  it('has ended: the sweep is complete', () => {
+    const counts = countsOf(trials, [opened(2), started('a'), ended('a'), started('b'), diverged('b')])
+    expect(counts).toMatchObject({ planned: 2, finished: 2, unique: 2, diverged: 1, failed: 0, missing: 0 })
+    expect(isComplete(counts)).toBe(true)
+  })
+
+  it('must not have run twice, but for journals of the time when a resume ran it again', () => {
+    const twice = [started('a'), ended('a'), started('b'), diverged('b'), started('b', 2), diverged('b', 2)]
+    expect(isComplete(countsOf(trials, [opened(2), ...twice]))).toBe(false)
+    expect(countsOf(trials, [opened(1), ...twice])).toMatchObject({ finished: 2, unique: 2, diverged: 1 })
+    const recovered = [...twice.slice(0, -1), ended('b', 2)]
+    expect(countsOf(trials, [opened(1), ...recovered])).toMatchObject({ finished: 2, unique: 2, diverged: 0 })
+  })
+
+  it('leaves nothing to run of what derives from it, over any number of stages', () => {
+    const child = (id: string, parents: readonly string[]): Trial => ({ ...trials[0]!, id, parents })
+    const planned = [...trials, child('c', ['a', 'b']), child('d', ['c']), child('e', ['a'])]
+    const skipped = (trial: string): JournalEvent => ({
+      ...{ type: 'ended', trial, attempt: 0, atMs: 4 },
+      outcome: { state: 'skipped', reason: 'its parent diverged' },
+    })
+    const events = [started('a'), ended('a'), started('b'), diverged('b'), skipped('c'), skipped('d')]
+    expect(isComplete(countsOf(planned, [...events, started('e'), ended('e')]))).toBe(true)
+    const unlucky = countsOf(planned, [...events, skipped('e')])
+    expect(unlucky).toMatchObject({ skipped: 3, skippedForGood: 2 })
+    expect(isComplete(unlucky)).toBe(false)
+  })
+})
+
 describe('records', () => {
   it('keep the series of the attempt that counts, in plan order', () => {
     const events = [

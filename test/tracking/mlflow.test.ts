@@ -64,7 +64,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     expect(parent.tags['mlflow.note.content']).toContain('**Does it arrive?**')
     expect(parent.tags['mlflow.note.content']).toContain('| **reproduced** | It arrives \\| whole | seven of seven |')
     expect(parent.metrics['trials/ended']).toHaveLength(7)
-    expect(parent.metrics['trials/failed']!.at(-1)![2]).toBe('2.0')
+    expect(parent.metrics['trials/failed']!.at(-1)![2]).toBe('1.0')
   })
 
   it('sends nothing again that was acknowledged, and everything again to a server that forgot', async () => {

@@ -31,7 +31,7 @@ function courseOf(told: readonly TrialEvent[]): SweepCourse {
 }
 
 describe('the projection of a sweep', () => {
-  it('ends as the attempts did: stopped and lost ones killed, crashed and dead ones failed', () => {
+  it('ends as the attempts did: diverged ones finished, stopped and lost ones killed, dead ones failed', () => {
     const projection = new SweepProjection(info, sources)
     const ends = attemptsOf(info.trials, events).map((attempt) => {
       const { name, status, tags } = projection.child(attempt, 'p')
@@ -39,7 +39,7 @@ describe('the projection of a sweep', () => {
     })
     expect(ends).toEqual([
       ['trial-0000', 'FINISHED', 'finished'],
-      ['trial-0001', 'FAILED', 'failed'],
+      ['trial-0001', 'FINISHED', 'diverged'],
       ['trial-0002', 'KILLED', 'stopped'],
       ['trial-0003', 'KILLED', 'lost'],
       ['trial-0003-attempt-2', 'FINISHED', 'finished'],
@@ -104,10 +104,10 @@ describe('the projection of a sweep', () => {
 describe('the course of a sweep', () => {
   it('counts the trials that ended and follows the best', () => {
     const course = courseOf(events)
-    expect(course.counts()).toMatchObject({ planned: 7, finished: 3, stopped: 1, failed: 1, dead: 1, skipped: 1 })
+    expect(course.counts()).toMatchObject({ planned: 7, finished: 3, stopped: 1, diverged: 1, dead: 1, skipped: 1 })
     expect(course.isComplete()).toBe(false)
     const last = (key: string): number => course.points.filter((point) => point.key === key).at(-1)!.value
-    expect([last('trials/ended'), last('trials/failed')]).toEqual([7, 2])
+    expect([last('trials/ended'), last('trials/failed')]).toEqual([7, 1])
     expect(course.best).toEqual({ trial: toyTrial(6).id, value: 1 / 3000 })
     expect(last('best/train/loss')).toBe(1 / 3000)
   })
@@ -138,7 +138,7 @@ describe('the note of a sweep', () => {
     const { tags } = new SweepProjection(info, sources).parent(courseOf(events), story, 'run')
     const note = tags['mlflow.note.content']!
     expect(note).toContain('**Does it arrive?**')
-    expect(note).toContain('3 of 7 trials finished, 1 stopped, 1 failed, 1 dead, 1 skipped.')
+    expect(note).toContain('3 of 7 trials finished, 1 stopped, 1 diverged, 1 dead, 1 skipped.')
     expect(note).toContain('Best train/loss: 3.33e-4, by trial 6 (width=10 seed=0).')
     expect(note).toContain('| **reproduced** | It arrives \\| whole | seven of seven |')
     expect(note).toContain('"experiment": "toy"')

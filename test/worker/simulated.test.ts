@@ -4,7 +4,7 @@ import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simula
 import { backendSuite } from '../conformance/backend.js'
 
 /** How the toy experiment would go, in the simulation's terms: what it does is the model's, that it is told is the backend's. */
-function toyModel({ trial, parents, reads }: Assignment): SimulatedAttempt {
+function toyModel({ trial, parents, reads, watch = [] }: Assignment): SimulatedAttempt {
   const { params, seeds } = trial
   const behaviour = String(params['behaviour'])
   const steps = Number(params['steps'])
@@ -17,6 +17,8 @@ function toyModel({ trial, parents, reads }: Assignment): SimulatedAttempt {
   if (trial.version !== 1) return failed('experiment toy is of another version here: 1')
   if (behaviour === 'fail') return failed('it was asked to fail')
   if (behaviour === 'die' || behaviour === 'hog') return { reports: [], endAfterMs: 1, end: 'lost' }
+  const diverged = (metric: string, metrics: Record<string, number>, step?: number) =>
+    ({ state: 'diverged', metric, metrics, artifacts: {}, ...(step === undefined ? {} : { step }) }) as const
   const finished = (metrics: Record<string, number>, artifacts = {}): Outcome => ({
     state: 'finished',
     metrics,
@@ -33,9 +35,22 @@ function toyModel({ trial, parents, reads }: Assignment): SimulatedAttempt {
   if (behaviour === 'load')
     return { reports: [], endAfterMs: 1, end: finished({ sum: 3 + Number(parents[0]!.trial.params['steps']) }) }
   if (behaviour === 'diverge') {
-    const end = failed('loss is not a finite number: NaN at step 2').end
     const reports = [0, NaN].map((loss, i) => ({ afterMs: 1, step: i + 1, metrics: { loss } }))
-    return { reports, endAfterMs: 1, end }
+    return { reports, endAfterMs: 1, end: diverged('loss', { loss: NaN }, 2) }
+  }
+  if (behaviour === 'diverge-at-end') {
+    const numbers = { sha256: '0'.repeat(64), sizeBytes: 1 }
+    const end: Outcome = { ...diverged('loss', { loss: -Infinity, sum: 1 }), artifacts: { numbers } }
+    return { reports: [], endAfterMs: 1, end }
+  }
+  if (behaviour === 'catch') return { reports: [], endAfterMs: 1, end: diverged('loss', { loss: NaN }, 1) }
+  if (behaviour === 'unscored') {
+    const metrics = { loss: 1, score: NaN }
+    return {
+      reports: [],
+      endAfterMs: 1,
+      end: watch.includes('score') ? diverged('score', metrics, 1) : finished(metrics),
+    }
   }
   let value = seeds.init
   const reports = Array.from({ length: behaviour === 'wait' ? 10_000 : steps }, (_, i) => {

@@ -1,5 +1,5 @@
 import type { StoredMsg } from '@nats-io/jetstream'
-import { attemptMessage, decode, encode, protocolVersion, type AttemptMessage, type RunKey } from './protocol.js'
+import { attemptMessage, decode, encode, oldestProtocol, type AttemptMessage, type RunKey } from './protocol.js'
 import { isTaken, type Broker } from './streams.js'
 
 /** One begun attempt, and where it is stored. */
@@ -27,7 +27,7 @@ export async function beginAttempt(
     if (last?.nonce === facts.nonce) return { message: last, sequence: before!.sequence }
     if (last !== undefined && vanishedBefore(last) >= maxAttempts) return { exhausted: last }
     const message: AttemptMessage = {
-      v: protocolVersion,
+      v: oldestProtocol,
       ...facts,
       attempt: (last?.attempt ?? 0) + 1,
       vanished: last === undefined ? 0 : vanishedBefore(last),
@@ -77,7 +77,7 @@ export async function readAttempt(broker: Broker, key: RunKey): Promise<BegunAtt
 
 /** Stands for a stored message that can't be read: it keeps its place, and its number is not used again. */
 const placeholder: AttemptMessage = {
-  v: protocolVersion,
+  v: oldestProtocol,
   attempt: 1,
   vanished: 0,
   worker: 'unknown',

@@ -3,7 +3,7 @@ import type { KV } from '@nats-io/kv'
 import type { Clock } from '../../clock.js'
 import { exitCodes, StoreError } from '../../errors.js'
 import { describeProcess, mayBeAlive, thisProcess } from '../../process-identity.js'
-import { decode, encode, leaseMessage, protocolVersion, sweepToken, type LeaseMessage } from './protocol.js'
+import { decode, encode, leaseMessage, oldestProtocol, sweepToken, type LeaseMessage } from './protocol.js'
 import { isTaken, presenceMs } from './streams.js'
 
 export interface LeaseOptions {
@@ -76,7 +76,7 @@ export class SweepLease {
   #words(): string {
     const { sweep, clock } = this.options
     return encode({
-      v: protocolVersion,
+      v: oldestProtocol,
       sweep,
       holder: thisProcess(),
       nonce: this.nonce,

@@ -1,11 +1,16 @@
 import { z } from 'zod'
+import { readOutcome } from '../../divergence.js'
 import { contentHash } from '../../seed.js'
 import { engineNames, type Metrics, type SweepId, type TrialId } from '../../trial.js'
 
 /** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
 
-/** Raised when a message's meaning changes; a worker leaves messages of another number to others. */
-export const protocolVersion = 3
+/** Raised when a message's meaning changes; a worker leaves messages of a higher number to others. */
+export const protocolVersion = 4
+/** The oldest that is understood. Messages that mean the same since are sent with it, for processes of earlier versions. */
+export const oldestProtocol = 3
+/** From this version on a trial can end as diverged; before, it failed. */
+export const divergedSince = 4
 
 export interface Names {
   /** Streams: trials to run, results that count, begun attempts, and what the server gave up delivering. */
@@ -86,7 +91,7 @@ const short = z.string().max(4_000)
 const name = z.string().min(1).max(200)
 const count = z.int().min(0)
 const ordinal = z.int().min(1)
-const version = z.literal(protocolVersion)
+const version = z.literal([oldestProtocol, protocolVersion])
 
 /** Any name that src/names.ts lets pass. */
 const key = z.string().min(1).max(240)
@@ -123,6 +128,7 @@ const assignment = z.object({
   parents: z.array(z.object({ trial, metrics, artifacts })),
   engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
   interactive: z.boolean(),
+  watch: z.array(name).max(1_000).exactOptional(),
 })
 /** A data set that a trial reads: a worker that has not the very same bytes fetches `object`, if there is one. */
 const dataset = z.object({
@@ -167,15 +173,19 @@ export const attemptMessage = z.object({
 })
 export type AttemptMessage = z.infer<typeof attemptMessage>
 
-const outcome = z.discriminatedUnion('state', [
-  z.object({ state: z.literal('finished'), metrics, artifacts }),
-  z.object({ state: z.literal('stopped'), metrics, artifacts, reason: short }),
-  z.object({
-    state: z.literal('failed'),
-    error: z.object({ name: short, message: z.string(), stack: z.string().exactOptional() }),
-  }),
-  z.object({ state: z.literal('dead'), reason: short }),
-])
+const outcome = z
+  .discriminatedUnion('state', [
+    z.object({ state: z.literal('finished'), metrics, artifacts }),
+    z.object({ state: z.literal('stopped'), metrics, artifacts, reason: short }),
+    // Since protocol 4: before, such a trial failed.
+    z.object({ state: z.literal('diverged'), metric: name, step: z.number().exactOptional(), metrics, artifacts }),
+    z.object({
+      state: z.literal('failed'),
+      error: z.object({ name: short, message: z.string(), stack: z.string().exactOptional() }),
+    }),
+    z.object({ state: z.literal('dead'), reason: short }),
+  ])
+  .transform((told) => readOutcome(told))
 
 /** The commit of a trial, with all it reported, so that no live event need arrive. */
 export const resultMessage = z.object({

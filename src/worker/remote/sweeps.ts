@@ -6,6 +6,7 @@ import {
   controlMessage,
   decode,
   encode,
+  oldestProtocol,
   protocolVersion,
   resultMessage,
   storedResult,
@@ -70,7 +71,7 @@ export async function controlSweep(
   sweep: string,
   control: Pick<ControlMessage, 'wanted' | 'by' | 'atMs'>,
 ): Promise<void> {
-  await broker.controls.put(sweepToken(sweep), encode({ v: protocolVersion, ...control } satisfies ControlMessage))
+  await broker.controls.put(sweepToken(sweep), encode({ v: oldestProtocol, ...control } satisfies ControlMessage))
 }
 
 /** `undefined` for a sweep that nobody said anything of. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Clock } from '../../clock.js'
 import type { Dataset } from '../../data/dataset.js'
+import { asFailure } from '../../divergence.js'
 import { MldsError, UnavailableError } from '../../errors.js'
 import type { OwnExperiment } from '../../experiments/own.js'
 import type { Store } from '../../store.js'
@@ -17,11 +18,13 @@ import { Heartbeat } from './heartbeat.js'
 import { Outfit } from './outfit.js'
 import {
   controlMessage,
+  divergedSince,
   decode,
   encode,
   envelope,
   maxLogCharacters,
   namesOf,
+  oldestProtocol,
   orderMessage,
   protocolVersion,
   queuedTrial,
@@ -206,7 +209,7 @@ class Worker {
   async #introduce(): Promise<void> {
     const { name, slots, clock, connection, drain, own = [] } = this.options
     const words: WorkerMessage = {
-      v: protocolVersion,
+      v: oldestProtocol,
       worker: name,
       host: hostname(),
       pid: process.pid,
@@ -291,7 +294,8 @@ class Worker {
     const queued = decode(queuedTrial, message.text)
     if (key === undefined || queued === undefined) {
       const { v = protocolVersion } = decode(envelope, message.text) ?? {}
-      if (key === undefined || v === protocolVersion) return this.#reject(message)
+      const known = v >= oldestProtocol && v <= protocolVersion
+      if (key === undefined || known) return this.#reject(message)
       return this.#leave(message, key, new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`))
     }
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
@@ -352,13 +356,13 @@ class Worker {
       const last = reason === undefined ? '' : `; the last: ${reason}`
       const vanished = vanishedBefore(begun.exhausted)
       const outcome = { state: 'dead' as const, reason: `${vanished} attempts vanished with their workers${last}` }
-      await this.#commit(key, { v: protocolVersion, ...own, attempt, atMs: clock.now(), reports: [], outcome })
+      await this.#commit(key, { v: trial.v, ...own, attempt, atMs: clock.now(), reports: [], outcome })
       return true
     }
     const { attempt } = begun.message
     // Nobody can have committed what nobody had begun.
     if (attempt > 1 && (await this.#hasResult(key))) return true
-    const facts = { v: protocolVersion, ...own, attempt } as const
+    const facts = { v: trial.v, ...own, attempt } as const
     const reads = datasets.map((dataset) => dataset.name)
     const assignment = { ...trial.assignment, reads, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
     const close = (standing: Parameters<typeof closeAttempt>[3], why: string): Promise<void> =>
@@ -375,7 +379,7 @@ class Worker {
         case 'ended':
           await this.#conclude(key, {
             ...facts,
-            outcome: end.outcome,
+            outcome: trial.v < divergedSince && end.outcome.state === 'diverged' ? asFailure(end.outcome) : end.outcome,
             atMs: end.atMs,
             reports: run.reports,
             ...this.#logOf(assignment, end.log),
@@ -461,7 +465,7 @@ class Worker {
     const words = { name: error.name.slice(0, 200), message: error.message.slice(0, 2_000) }
     if (!this.#said.has(words.message)) this.options.say(`trials are left to other workers: ${words.message}`)
     this.#said.add(words.message)
-    this.#publish(key, { type: 'refused', v: protocolVersion, worker: this.options.name, error: words })
+    this.#publish(key, { type: 'refused', v: oldestProtocol, worker: this.options.name, error: words })
     message.nak(Math.min(this.broker.leaseMs, 1_000 * message.count))
     return false
   }
@@ -502,7 +506,7 @@ class Worker {
     if (Buffer.byteLength(text) > maxInlineBytes) {
       const object = await this.options.store.putObject(Buffer.from(text))
       await this.#persist(() => sendObject(objects, this.options.store, object))
-      text = encode({ v: protocolVersion, object })
+      text = encode({ v: result.v, object })
     }
     return this.#persist(async () => {
       try {
@@ -547,14 +551,10 @@ interface Running {
 const isSame = (a: RunKey, b: RunKey): boolean =>
   a.sweep === b.sweep && a.trial === b.trial && a.generation === b.generation
 
-const progressFacts = ({
-  v,
-  worker,
-  attempt,
-  startedAtMs,
-}: Pick<ResultMessage, 'v' | 'worker' | 'attempt' | 'startedAtMs'>) => ({
-  v,
-  worker,
-  attempt,
-  startedAtMs,
-})
+const progressFacts = ({ worker, attempt, startedAtMs }: Pick<ResultMessage, 'worker' | 'attempt' | 'startedAtMs'>) =>
+  ({
+    v: oldestProtocol,
+    worker,
+    attempt,
+    startedAtMs,
+  }) as const

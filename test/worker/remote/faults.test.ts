@@ -14,6 +14,7 @@ import { decode, encode, protocolVersion, workerMessage } from '../../../src/wor
 import { controlSweep, remoteStatus } from '../../../src/worker/remote/sweeps.js'
 import { consumerConfig, subjectsOf } from '../../../src/worker/remote/streams.js'
 import { toyAssignment, type Listener } from '../../conformance/backend.js'
+import { codeVersion } from '../../../src/version.js'
 import { hasNats } from '../../helpers/nats.js'
 import { withTcpProxy } from '../../helpers/tcp-proxy.js'
 import { leaseMs, RemoteLab, runKey, toyModule, toySweep } from '../../helpers/remote-lab.js'
@@ -119,6 +120,41 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await broker.js.publish(subject, encode({ v: protocolVersion + 1, anything: true }))
     await until(() => worker.said.some((line) => line.includes(`this worker speaks protocol ${protocolVersion}`)))
     expect(await broker.jsm.streams.getMessage(broker.names.trials, { last_by_subj: subject })).not.toBeNull()
+  })
+
+  it('reads a divergence as a worker of protocol 3 tells it', async () => {
+    const { backend, listener } = await lab.backend('old-worker')
+    const broker = await lab.broker('old-worker')
+    const assignment = toyAssignment({})
+    await backend.start(assignment)
+    const error = { name: 'DivergedError', message: 'loss is not a finite number: NaN at step 2' }
+    const facts = { worker: 'old', nonce: 'n', attempt: 1, startedAtMs: 1, atMs: 2, reports: [] }
+    const result = encode({ v: 3, ...facts, outcome: { state: 'failed', error } })
+    await broker.js.publish(broker.names.result(runKey(assignment.trial.id)), result)
+    await listener.untilEnded([assignment.trial.id])
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
+      outcome: { state: 'diverged', metric: 'loss', step: 2, metrics: { loss: NaN } },
+    })
+  })
+
+  it('answers a trial of protocol 3 in its words, with which it says that it is there', async () => {
+    await lab.worker('old-sweep')
+    const broker = await lab.broker('old-sweep')
+    const assignment = toyAssignment({ behaviour: 'diverge' })
+    const key = runKey(assignment.trial.id)
+    const facts = { codeVersion, maxAttempts: 3, datasets: [] }
+    await broker.js.publish(broker.names.trial(key), encode({ v: 3, ...facts, assignment }))
+    const stored = () => broker.jsm.streams.getMessage(broker.names.results, { last_by_subj: broker.names.result(key) })
+    await expect.poll(stored, { timeout: 20_000 }).not.toBeNull()
+    expect((await stored())!.json()).toMatchObject({
+      v: 3,
+      outcome: { state: 'failed', error: { message: 'loss is not a finite number: NaN at step 2' } },
+    })
+    const { attempts } = broker.names
+    const attempt = await broker.jsm.streams.getMessage(attempts, { last_by_subj: broker.names.attempt(key) })
+    expect(attempt!.json()).toMatchObject({ v: 3 })
+    for await (const name of await broker.workers.keys())
+      expect((await broker.workers.get(name))!.json()).toMatchObject({ v: 3 })
   })
 
   it('drops the result of a worker that comes too late, and takes away what it had uploaded', async () => {
