@@ -44,6 +44,7 @@ interface Summary {
   sweep: string
   planned: number
   finished: number
+  diverged: number
   unique: number
   failed: number
   missing: number
@@ -149,8 +150,8 @@ describe('mlds sweep', () => {
     )
     expect(result.code).toBe(0)
     const summary = json(result)
-    expect(summary['diverged']).toBeGreaterThan(0)
-    expect(summary).toMatchObject({ failed: 0, finished: summary['planned'], unique: summary['planned'] })
+    expect(summary.diverged).toBeGreaterThan(0)
+    expect(summary).toMatchObject({ failed: 0, finished: summary.planned, unique: summary.planned })
     expect(result.stderr).toMatch(/[0-9a-f]{16} .*diverged: train\/loss became (NaN|Infinity) at step \d/)
   })
 
