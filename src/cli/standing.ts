@@ -119,5 +119,5 @@ export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, w
   const { trial } = watched.state.trials.get(event.trial)!
   const reason = reasonOf(outcome)
   const log = outcome.state === 'skipped' ? '' : `\n    log: ${watched.logFile(event.trial, event.attempt)}`
-  return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${printable(reason)}${log}`
+  return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${printable(reason ?? '')}${log}`
 }

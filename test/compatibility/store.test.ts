@@ -16,6 +16,18 @@ const json = ({ stdout, stderr }: { stdout: string; stderr: string }): Record<st
   }
 }
 
+/** What c44b4e1 called a failure where a loss was not a number: two trials of `moods` diverged. */
+const divergedNow = {
+  exported: ({ csv, jsonl }: { csv: string; jsonl: string }) => ({
+    csv: csv.replace(/,failed,diverge,(.*),(?=,\r?$)/gm, ',diverged,diverge,$1,NaN'),
+    jsonl: jsonl.replace(/"state":"failed",("behaviour":"diverge",.*)\}$/gm, '"state":"diverged",$1,"loss":"NaN"}'),
+  }),
+  counts: <T extends object>(counts: T): T => {
+    const { finished, unique, failed } = counts as unknown as Record<string, number>
+    return { ...counts, finished: finished! + 2, unique: unique! + 2, failed: failed! - 2, diverged: 2 }
+  },
+}
+
 describe('a store that c44b4e1 wrote', () => {
   it('is listed, verified, ranked and exported with the same bytes', async () => {
     const { folder, expected } = unpack('local')
@@ -32,14 +44,19 @@ describe('a store that c44b4e1 wrote', () => {
       folder,
     )
     // Of JSON, what was there keeps its name and value; more may be said.
-    expect(json(answers.shift()!)).toMatchObject(expected.list)
+    expect(json(answers.shift()!)).toMatchObject(
+      (expected.list as unknown as { sweep: string }[]).map((counts) =>
+        counts.sweep === 'moods' ? divergedNow.counts(counts) : counts,
+      ),
+    )
     for (const id of ids) {
       const [csv, jsonl, verify, best, status] = answers.splice(0, kinds.length)
       const before = expected.sweeps[id]!
-      expectSameExport({ csv: csv!.stdout, jsonl: jsonl!.stdout }, before, id)
-      expect(json(verify!), id).toMatchObject(before.verify)
+      const counts = (was: object): object => (id === 'moods' ? divergedNow.counts(was) : was)
+      expectSameExport({ csv: csv!.stdout, jsonl: jsonl!.stdout }, divergedNow.exported(before), id)
+      expect(json(verify!), id).toMatchObject(counts(before.verify))
       expect(json(best!), id).toMatchObject(before.best)
-      expect(json(status!), id).toMatchObject(before.status)
+      expect(json(status!), id).toMatchObject(counts(before.status))
     }
   })
 
@@ -125,7 +142,8 @@ describe('a store that c44b4e1 wrote', () => {
     for (const id of ids) {
       const [resumed, csv, jsonl] = answers.splice(0, 3)
       expect(resumed!.code, resumed!.stderr).toBe(1)
-      expectSameExport({ csv: csv!.stdout, jsonl: jsonl!.stdout }, expected.sweeps[id]!, id)
+      const before = divergedNow.exported(expected.sweeps[id]!)
+      expectSameExport({ csv: csv!.stdout, jsonl: jsonl!.stdout }, before, id)
     }
   })
 
