@@ -199,6 +199,9 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       await fill()
       next = events.next()
     }
+  } catch (error) {
+    cutShort ??= (error as Error).message
+    throw error
   } finally {
     options.abort.removeEventListener('abort', giveUp)
     options.drain.removeEventListener('abort', onDrain)

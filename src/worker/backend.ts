@@ -23,7 +23,7 @@ export interface Backend {
    * Only backends with a queue of their own have it.
    */
   recall?(): Promise<readonly TrialId[]>
-  /** One consumer. Ends after `close`. */
+  /** One consumer. Ends after `close`; rejects when the far side is gone for good, with what a person can do about it. */
   events(): AsyncIterable<TrialEvent>
   /** Ends every attempt in flight without an outcome and frees everything; resolves when nothing is left. */
   close(): Promise<void>

@@ -1,8 +1,9 @@
-/** Events from many producers to one consumer, in order; ends after `end`. */
+/** Events from many producers to one consumer, in order; ends after `end`, and rejects after `fail`. */
 export class EventQueue<T> implements AsyncIterable<T> {
   #items: T[] = []
   #head = 0
   #ended = false
+  #failure: Error | undefined
   #wake: (() => void) | undefined
 
   push(item: T): void {
@@ -16,6 +17,12 @@ export class EventQueue<T> implements AsyncIterable<T> {
     this.#wake?.()
   }
 
+  /** The end that no one asked for: the consumer gets what came before it, then this error. */
+  fail(error: Error): void {
+    if (!this.#ended) this.#failure = error
+    this.end()
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
     for (;;) {
       while (this.#head < this.#items.length) {
@@ -27,6 +34,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
         }
         yield item
       }
+      if (this.#failure !== undefined) throw this.#failure
       if (this.#ended) return
       await new Promise<void>((resolve) => (this.#wake = resolve))
       this.#wake = undefined

@@ -69,6 +69,8 @@ export class Listener {
 export interface BackendAbilities {
   /** A trial may take its thread or process down without taking the test with it. */
   readonly survivesCrashes: boolean
+  /** For trials that run elsewhere: cuts the backend off from there for good. */
+  readonly loseFarSide?: (backend: Backend) => Promise<void>
 }
 
 /** What every backend promises (src/worker/backend.ts). */
@@ -305,6 +307,20 @@ export function backendSuite(
       await listener.until((event) => event.type === 'report')
       await Promise.all([backend.close(), backend.close()])
       await expect(listener.until((event) => event.type === 'ended')).rejects.toThrow('events ended')
+    })
+
+    it.runIf(abilities.loseFarSide !== undefined)('tells of a far side that is gone for good', async () => {
+      const { backend, listener } = await start()
+      await backend.start(toyAssignment({ behaviour: 'wait' }))
+      await listener.until((event) => event.type === 'report')
+      await abilities.loseFarSide!(backend)
+      await expect(listener.until((event) => event.type === 'ended')).rejects.toMatchObject({
+        message: expect.stringContaining('for good') as string,
+        hint: expect.stringContaining('mlds resume toy-sweep') as string,
+        exitCode: 3,
+      })
+      await expect(backend.start(toyAssignment({}))).rejects.toThrow('for good')
+      await backend.close()
     })
   })
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { DeliverPolicy, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
+import { DeliverPolicy, JetStreamApiError, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
 import type { KvWatchEntry } from '@nats-io/kv'
 import type { Msg, NatsConnection, QueuedIterator, Subscription } from '@nats-io/transport-node'
 import type { ZodType } from 'zod'
 import type { Clock } from '../../clock.js'
 import { describeProcess, thisProcess } from '../../process-identity.js'
+import { UnavailableError } from '../../errors.js'
 import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment, TrialEvent, TrialId } from '../../trial.js'
 import { codeVersion } from '../../version.js'
@@ -45,6 +46,7 @@ import {
 import {
   consumerConfig,
   fetchObject,
+  isDenied,
   isQueuedAlready,
   isTaken,
   maxInlineBytes,
@@ -191,6 +193,8 @@ export class RemoteBackend implements Backend {
   async #begin(): Promise<void> {
     const { connection, leaseMs, clock, sweep, store, record, warn } = this.options
     const broker = (this.#broker = await openBroker(connection, this.#names, { leaseMs }))
+    // The client mends a connection for as long as it may; once it is closed, no trial's result can come any more.
+    void connection.closed().then((reason) => this.#fail(reason ?? new Error('it is closed')))
     this.#lease = await SweepLease.take({
       leases: broker.leases,
       sweep,
@@ -269,7 +273,7 @@ export class RemoteBackend implements Backend {
           if (this.#closing === undefined) ({ messages } = await this.#persist(open))
         }
       }
-      follow().catch((error: Error) => this.#closing ?? this.#warnOnce(`${stream} can't be followed: ${error.message}`))
+      follow().catch((error: Error) => this.#fail(error))
     })
   }
 
@@ -289,7 +293,16 @@ export class RemoteBackend implements Backend {
     if (flight?.generation === run.generation) void this.#settle(flight, message.string())
   }
 
+  /** @throws UnavailableError when the server refuses it, and will again. */
   async start(assignment: Assignment): Promise<void> {
+    try {
+      await this.#start(assignment)
+    } catch (error) {
+      throw await this.#explain(error as Error)
+    }
+  }
+
+  async #start(assignment: Assignment): Promise<void> {
     const { id } = assignment.trial
     const stored = this.#results.get(id)
     const text =
@@ -390,7 +403,7 @@ export class RemoteBackend implements Backend {
       try {
         return await act()
       } catch (error) {
-        if (this.#closing !== undefined || !isPassing(error)) throw error
+        if (this.#closing !== undefined || this.options.connection.isClosed() || !isPassing(error)) throw error
         await new Promise<void>((resolve) => void this.options.clock.after(500, resolve))
       }
     }
@@ -444,7 +457,8 @@ export class RemoteBackend implements Backend {
       this.#events.push({ ...factsOf(flight), type: 'ended', atMs: result.atMs, outcome: result.outcome })
     } catch (error) {
       if (this.#closing !== undefined || this.#flights.get(flight.trial) !== flight) return
-      await this.#runAnew(flight, `its result can't be used: ${(error as Error).message}`)
+      const reason = `its result can't be used: ${(error as Error).message}`
+      await this.#runAnew(flight, reason).catch((failure: Error) => this.#fail(failure))
     }
   }
 
@@ -618,12 +632,35 @@ export class RemoteBackend implements Backend {
     return waiting.map(({ trial }) => trial)
   }
 
+  /** Ends the events with an error that will not pass: the sweep ends in order, and can be resumed. */
+  #fail(error: Error): void {
+    if (this.#closing === undefined) void this.#explain(error).then((explained) => this.#events.fail(explained))
+  }
+
+  /** What a person can do about an error of the server; others are told as they are. */
+  async #explain(error: Error): Promise<Error> {
+    const { connection, sweep } = this.options
+    const isGone = connection.isClosed()
+    if (!isGone && !isDenied(error) && !(error instanceof JetStreamApiError)) return error
+    const { message } = (isGone ? await connection.closed() : undefined) ?? error
+    const what = isGone
+      ? 'the NATS server ended the connection for good'
+      : 'the NATS server refuses what the sweep needs'
+    return new UnavailableError(`${what}: ${message}`, {
+      hint: `nothing is lost; when the server lets this sweep in again, go on with: mlds resume ${sweep}`,
+      cause: error,
+    })
+  }
+
   /** Once a lease: what the queue lost is queued again, and a consumer that delivers nothing is made anew. */
   #watchLater(): void {
     this.#cancelWatch = this.options.clock.after(this.#broker.leaseMs, () => {
       this.#repair().then(
         () => this.#closing ?? this.#watchLater(),
-        () => this.#closing ?? this.#watchLater(),
+        (error: Error) => {
+          if (!isPassing(error)) this.#warnOnce(`the queue can't be looked after: ${error.message}`)
+          return this.#closing ?? this.#watchLater()
+        },
       )
     })
   }
@@ -710,17 +747,17 @@ export class RemoteBackend implements Backend {
         for (const flight of flights) this.#order(flight, { type: 'give-up' })
         await this.#broker.jsm.streams.purge(this.#names.trials, { filter: this.#names.trial({ sweep: this.#token }) })
       }
-      this.#controls?.stop()
-      this.#fleet?.close()
-      for (const subscription of this.#live) subscription.unsubscribe()
-      for (const tail of this.#tails) await tail.close()
       if (flights.length === 0 && !detach && !this.#ousted)
         await noteCollected(this.#broker, this.options.sweep, this.#lastSequence())
-      await this.#lease?.release()
-      await connection.flush()
     } catch {
       // Without a connection nothing can be called back: workers finish what they have, and a resume takes it over.
     }
+    this.#controls?.stop()
+    this.#fleet?.close()
+    if (!connection.isClosed()) for (const subscription of this.#live) subscription.unsubscribe()
+    for (const tail of this.#tails) await tail.close()
+    await this.#lease?.release()
+    await connection.flush().catch(() => {})
     await connection.close()
     await this.options.afterClose?.()
   }

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { TrialEvent } from '../../../src/trial.js'
+import type { Backend } from '../../../src/worker/backend.js'
+import { connectNats } from '../../../src/worker/remote/connect.js'
 import { encode, namesOf, protocolVersion, sweepToken } from '../../../src/worker/remote/protocol.js'
 import { backendSuite, Listener, toyAssignment } from '../../conformance/backend.js'
 import { hasNats } from '../../helpers/nats.js'
@@ -15,7 +18,17 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
       worker = await lab.startWorker('suite')
     })
     afterAll(() => worker.end())
-    backendSuite('remote', (capacity) => lab.openBackend('suite', { window: capacity }), { survivesCrashes: true })
+    const connections = new Map<Backend, NatsConnection>()
+    const open = async (window: number): Promise<Backend> => {
+      const connection = await connectNats(lab.server.url, 'orchestrator', { env: {} })
+      const backend = await lab.openBackend('suite', { window, connection })
+      connections.set(backend, connection)
+      return backend
+    }
+    backendSuite('remote', open, {
+      survivesCrashes: true,
+      loseFarSide: (backend) => connections.get(backend)!.close(),
+    })
   })
 
   const kinds = (events: readonly TrialEvent[]): string[] => events.map((event) => event.type)
