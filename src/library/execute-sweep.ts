@@ -7,7 +7,7 @@ import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
 import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
-import { lockSweep } from '../sweeps/lock.js'
+import { lockSweep, type SweepLock } from '../sweeps/lock.js'
 import { sweepIdOf, type Plan } from '../sweeps/plan.js'
 import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
 import { createScheduler, replay } from '../sweeps/stopping.js'
@@ -99,7 +99,8 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
   const { sweep, experiment, observer } = options
   const clock = systemClock
   const startedAtMs = clock.now()
-  const closing: (() => Promise<void> | void)[] = [lockSweep(sweep.lockFile, sweep.id)]
+  const lock = lockSweep(sweep.lockFile, sweep.id)
+  const closing: (() => Promise<void> | void)[] = [() => lock.release()]
   try {
     const tracking = await track(options, closing)
     const warnings: string[] = []
@@ -109,10 +110,11 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     warnings.forEach((warning) => observer.say(warning))
     let end: { cutShort?: string } = {}
     try {
-      end = await runWhatIsMissing(options, tracking?.tracker ?? noTracker, info, state)
+      end = await runWhatIsMissing(options, lock, tracking?.tracker ?? noTracker, info, state)
     } finally {
       observer.ended?.()
     }
+    lock.assertHeld()
     const { verdicts, figures } =
       options.detach === true ? { verdicts: [], figures: [] } : await concludeAndDraw(options)
     const tracked = await tracking?.finish(info, { verdicts, figures })
@@ -195,6 +197,7 @@ async function restore(sweep: SweepFolder, warn: (message: string) => void): Pro
 
 async function runWhatIsMissing(
   options: ExecuteOptions,
+  lock: SweepLock,
   tracker: Tracker,
   info: SweepInfo,
   state: SweepState,
@@ -214,7 +217,7 @@ async function runWhatIsMissing(
     return {}
   }
 
-  const journal = Journal.open(sweep.journalFile)
+  const journal = Journal.open(sweep.journalFile, () => lock.assertHeld())
   try {
     journal.append({
       type: 'opened',
@@ -283,11 +286,11 @@ export async function freezePlan(store: Store, plan: Plan, extend: boolean): Pro
   const id = sweepIdOf(plan)
   if (!extend || !(await store.sweepIds()).includes(id)) return SweepFolder.create(store, plan, facts)
   const existing = await SweepFolder.open(store, id)
-  const unlock = lockSweep(existing.lockFile, id)
+  const lock = lockSweep(existing.lockFile, id)
   try {
     return await existing.extend(plan)
   } finally {
-    unlock()
+    lock.release()
   }
 }
 

@@ -56,7 +56,7 @@ export function openTracking(options: OpenTrackingOptions): Tracking {
   const folder = join(sweep.folder, 'tracking')
   const file = join(folder, ledger ?? contentHash(settings.url))
   makeFolderSync(folder)
-  const unlock = lockSweep(`${file}.lock`, sweep.id)
+  const lock = lockSweep(`${file}.lock`, sweep.id)
   const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
   const linksTo = ({ experiment, parentRun }: TrackedRuns): Omit<Tracked, 'sent'> => ({
     link: page(`${experiment}/runs`),
@@ -97,7 +97,7 @@ export function openTracking(options: OpenTrackingOptions): Tracking {
     },
     async close() {
       await tracker.close()
-      unlock()
+      lock.release()
     },
   }
 }

@@ -65,20 +65,29 @@ export class Journal {
   #offset: number
   #dirty = false
 
-  private constructor(file: string, descriptor: number, offset: number) {
+  private constructor(
+    file: string,
+    descriptor: number,
+    offset: number,
+    private readonly mayWrite: () => void,
+  ) {
     this.#file = file
     this.#descriptor = descriptor
     this.#offset = offset
   }
 
-  /** Opens for appending; the caller holds the sweep's lock and has repaired the tail (`repairJournal`). */
-  static open(file: string): Journal {
+  /**
+   * Opens for appending; the caller holds the sweep's lock and has repaired the tail (`repairJournal`). `mayWrite` throws
+   * before a write that the lock allows no more.
+   */
+  static open(file: string, mayWrite: () => void = () => {}): Journal {
     const descriptor = storing(file, () => openSync(file, 'a'))
-    return new Journal(file, descriptor, fstatSync(descriptor).size)
+    return new Journal(file, descriptor, fstatSync(descriptor).size, mayWrite)
   }
 
   /** Writes one event and returns its offset. A crash after this loses nothing but what the disk had not yet got. */
   append(event: JournalEvent): number {
+    this.mayWrite()
     const bytes = Buffer.from(encodeLine(event))
     const offset = this.#offset
     storing(this.#file, () => {

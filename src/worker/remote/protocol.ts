@@ -284,7 +284,13 @@ export type ControlMessage = z.infer<typeof controlMessage>
 export const leaseMessage = z.object({
   v: version,
   sweep: name,
-  holder: z.object({ pid: count, host: name, started: z.string().max(100), boot: z.string().max(100) }),
+  holder: z.object({
+    pid: count,
+    host: name,
+    started: z.string().max(100),
+    boot: z.string().max(100),
+    pidNamespace: z.string().max(100).exactOptional(),
+  }),
   nonce: name,
   atMs: z.number(),
 })
