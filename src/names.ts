@@ -1,6 +1,9 @@
 import { posix } from 'node:path'
 import { MldsError } from './errors.js'
 
+/** What the newest sweep is called wherever a sweep is named; no sweep may take it for its own name. */
+export const latest = 'latest'
+
 /**
  * Names of parameters and metrics that every place they go to takes: MLflow's rules (mlflow/utils/validation.py), and 10
  * characters fewer than its 250, for the parent run writes `best/` before some of them.

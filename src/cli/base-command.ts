@@ -1,5 +1,6 @@
 import { Command, Flags, type Interfaces } from '@oclif/core'
 import { printable, printableColours } from '../printable.js'
+import { latest } from '../names.js'
 import type { Store } from '../store.js'
 import { explain } from './explain-error.js'
 
@@ -26,6 +27,17 @@ export abstract class BaseCommand extends Command {
   /** What a value, a program or another host brings along is shown to a terminal, never obeyed by it; colours are. */
   override log(message = '', ...args: unknown[]): void {
     super.log(printableColours(message), ...args)
+  }
+
+  /** The full id of a sweep from what a person typed; says on standard error which one `latest`, the default, is. */
+  protected async sweepId(store: Store, wanted = latest): Promise<string> {
+    const { resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const id = await resolveSweepId(store, wanted)
+    if (wanted === latest && !this.jsonEnabled()) {
+      const hidden = (await store.sweepIds()).includes(latest) && id !== latest
+      process.stderr.write(`latest: ${id}${hidden ? ' (the sweep that is named latest: sweeps/latest)' : ''}\n`)
+    }
+    return id
   }
 
   /** Prints what the person should do, never a stack trace (unless DEBUG asks for it), and sets the exit code. */

@@ -1,4 +1,4 @@
-import { MldsError, exitCodes } from '../errors.js'
+import { MldsError, exitCodes, nearest } from '../errors.js'
 import { describeSystemError } from '../system-error.js'
 
 /** oclif's message without what it wraps around those of our own flags, and without advice that does not hold here. */
@@ -9,6 +9,17 @@ function plain(message: string): string {
     .replace(/^The following errors? occurred:\n {2}/, '')
     .replaceAll(/Missing required flag (?=\w)/g, 'Missing required flag --')
     .replace(/\n\nNote: --[^]*?allow multiple values\.[^]*$/, '')
+}
+
+/** The flag of the command that a person meant by one that it does not have. */
+function nearestFlag(
+  error: Error & { flags?: readonly string[]; parse?: { input?: { flags?: object } } },
+): string | undefined {
+  const known = Object.keys(error.parse?.input?.flags ?? {}).map((name) => `--${name}`)
+  const meant = (error.flags ?? []).map((typed) => nearest(typed, known)).filter((name) => name !== undefined)
+  return error.constructor.name === 'NonExistentFlagsError' && meant.length > 0
+    ? `did you mean ${meant.join(', ')}?`
+    : undefined
 }
 
 /** What a person is told of an error, and what the process ends with. */
@@ -30,7 +41,7 @@ export function explain(error: Error & { oclif?: { exit?: number } }): {
   if (error.oclif?.exit !== undefined) {
     return {
       message: plain(error.message),
-      hint: 'see --help',
+      hint: nearestFlag(error) ?? 'see --help',
       code: 'USAGE',
       exitCode: error.oclif.exit || exitCodes.usage,
     }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../errors.js'
+import { latest } from '../names.js'
 import type { NatsTarget, RemoteRun } from '../library/remote.js'
 import type { Plan } from '../sweeps/plan.js'
 import { engineNames, type EngineName, type Objective } from '../trial.js'
@@ -86,9 +87,15 @@ export async function openObjective(plan: Plan, metric: string | undefined, maxi
   return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
 }
 
-export const sweepArg = Args.string({ description: 'a sweep id, the beginning of one, or "latest"', required: true })
+/** A sweep to look at or to go on with: the newest, unless one is named. */
+export const sweepArg = Args.string({ description: 'a sweep id, or the beginning of one', default: latest })
+/** A sweep that has to be named, since it is changed. */
+export const namedSweepArg = Args.string({
+  description: 'a sweep id, the beginning of one, or "latest"',
+  required: true,
+})
 export const targetArg = Args.string({
-  description: 'an experiment, a sweep file (.yaml), or all (every experiment in turn)',
+  description: 'an experiment, your own (./mine.ts), a sweep file (.yaml), or all',
   required: true,
 })
 
@@ -110,9 +117,18 @@ export const fromFlags = {
   }),
 }
 
-export function sweepNamed(id: string | undefined, command: string): string {
-  if (id !== undefined) return id
-  throw new MldsError('USAGE', 'no sweep was named', { hint: `mlds ${command} latest; mlds list shows the others` })
+/** The sweep that an argument, or `--sweep`, names: one from MLflow has to be named. */
+export function sweepNamed(
+  argument: string | undefined,
+  flags: { sweep?: string | undefined; from?: string | undefined },
+): string {
+  if (argument !== undefined && flags.sweep !== undefined)
+    throw new MldsError('USAGE', `--sweep: ${flags.sweep} and ${argument} name two sweeps (leave one out)`)
+  const named = flags.sweep ?? argument
+  if (named !== undefined || flags.from === undefined) return named ?? latest
+  throw new MldsError('USAGE', '--from: no sweep was named', {
+    hint: 'name it in full with --sweep ID; mlds audit lists them',
+  })
 }
 
 export const natsFlag = Flags.custom<string>({

@@ -1,9 +1,9 @@
 import { BaseCommand } from './base-command.js'
-import { natsFlag, sweepArg, tenantFlag } from './flags.js'
+import { natsFlag, namedSweepArg, tenantFlag } from './flags.js'
 
 /** What pausing and cancelling share: the sweep may be here or only on the server, and anyone may run it. */
 export abstract class HaltCommand extends BaseCommand {
-  static override args = { sweep: sweepArg }
+  static override args = { sweep: namedSweepArg }
   static override flags = { nats: natsFlag(), tenant: tenantFlag() }
 
   protected async halt(wanted: 'pause' | 'cancel'): Promise<unknown> {

@@ -14,10 +14,15 @@ export async function start(program: string): Promise<void> {
   })
   try {
     const { run } = await import('@oclif/core')
-    await run(process.argv.slice(2), program)
+    await run(withHelpAsFlag(process.argv.slice(2)), program)
   } catch (error) {
     fail(error)
   }
+}
+
+/** `mlds help sweep` asks what `mlds sweep --help` does. */
+function withHelpAsFlag([first, ...rest]: string[]): string[] {
+  return first === undefined ? [] : first === 'help' ? [...rest, '--help'] : [first, ...rest]
 }
 
 /** A thrown error is the end, but for those that oclif ends a command with. */

@@ -20,11 +20,11 @@ export default class Best extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Best)
     const store = await this.openStore(flags.store)
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { standings } = await import('../analysis/standings.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const objective = await openObjective(sweep.plan, flags.metric, flags.maximize)
     const records = readRecords(sweep)
     const ranked = standings(records, objective)

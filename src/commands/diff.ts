@@ -1,5 +1,5 @@
 import { BaseCommand } from '../cli/base-command.js'
-import { nameFlag, profileFlag, schedulerFlag, setFlag, sweepArg, targetArg } from '../cli/flags.js'
+import { nameFlag, profileFlag, schedulerFlag, setFlag, namedSweepArg, targetArg } from '../cli/flags.js'
 
 export default class Diff extends BaseCommand {
   static override description = 'Says how a plan differs from a sweep; exit code 0 when they ask for the same trials'
@@ -7,16 +7,16 @@ export default class Diff extends BaseCommand {
     '<%= config.bin %> diff latest my-sweep.yaml',
     '<%= config.bin %> diff latest params --set width=8,16',
   ]
-  static override args = { sweep: sweepArg, target: targetArg }
+  static override args = { sweep: namedSweepArg, target: targetArg }
   static override flags = { set: setFlag, profile: profileFlag, name: nameFlag, scheduler: schedulerFlag }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Diff)
     const store = await this.openStore(flags.store)
-    const { SweepFolder, diffPlans, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder, diffPlans } = await import('../sweeps/sweep-folder.js')
     const { planTarget } = await import('../library/plan-target.js')
     const { exitCodes } = await import('../errors.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan } = await planTarget(args.target, flags, store)
     const { added, removed, axes } = diffPlans(sweep.plan.trials, plan.trials)
     const kept = plan.trials.length - added

@@ -26,10 +26,10 @@ export default class Export extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Export)
     const store = await this.openStore(flags.store)
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/export.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     if (flags.format === 'mlruns')
       return this.#mlruns(store, sweep, flags.output ?? 'mlruns', flags['track-checkpoints'])
     const rows = exportRows(readRecords(sweep))

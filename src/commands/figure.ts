@@ -11,29 +11,32 @@ export default class Figure extends BaseCommand {
     '<%= config.bin %> figure latest',
     '<%= config.bin %> figure --from http://127.0.0.1:5000 --sweep params-1a2b3c4d',
   ]
-  static override args = { sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"' }) }
+  static override args = {
+    sweep: Args.string({ description: 'a sweep id, or the beginning of one (default: latest)' }),
+  }
   static override flags = {
     ...fromFlags,
     output: Flags.string({
       char: 'o',
       description: 'with --from, the folder for the figures (default: figures/ID)',
       helpValue: 'DIR',
+      dependsOn: ['from'],
     }),
   }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Figure)
-    const id = sweepNamed(flags.sweep ?? args.sweep, 'figure')
+    const id = sweepNamed(args.sweep, flags)
     const warn = (message: string): void => void this.warn(message)
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../cli/remote-sweep.js')
       return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`, warn))
     }
     const store = await this.openStore(flags.store)
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     const { concludeAndDraw } = await import('../library/execute-sweep.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, id))
+    const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     const experiment = await experimentToRead(sweep.plan, warn)
     return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }))
   }

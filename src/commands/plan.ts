@@ -58,6 +58,9 @@ export default class Plan extends BaseCommand {
     this.log(formatTable(['#', 'trial', 'stage', ...axes, 'seed', 'state'], rows))
     if (shown.length < plan.trials.length)
       this.log(`… and ${plan.trials.length - shown.length} more (--all lists them)`)
+    const constant = Object.entries(plan.spec.axes).filter(([name]) => !axes.includes(name))
+    if (constant.length > 0)
+      this.log(`Every trial has ${constant.map(([name, values]) => `${name}=${values.join(',')}`).join(', ')}`)
     const taken = earlier.size === 0 ? '' : `, ${earlier.size} to take over from other sweeps`
     this.log(
       `\n${id}: ${plan.trials.length} trials of ${plan.experiment} (${plan.profile}), ${done} done${taken}, ${missing.length} to run`,

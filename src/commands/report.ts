@@ -13,7 +13,9 @@ export default class Report extends BaseCommand {
     '<%= config.bin %> report latest --out widths.html',
     '<%= config.bin %> report --from http://127.0.0.1:5000 --sweep params-1a2b3c4d',
   ]
-  static override args = { sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"' }) }
+  static override args = {
+    sweep: Args.string({ description: 'a sweep id, or the beginning of one (default: latest)' }),
+  }
   static override flags = {
     ...fromFlags,
     out: Flags.string({
@@ -28,7 +30,7 @@ export default class Report extends BaseCommand {
     const { args, flags } = await this.parse(Report)
     if (flags.out !== undefined && !/\.html?$/i.test(flags.out))
       throw new MldsError('USAGE', `--out: ${flags.out} is not the name of a page (it should end in .html)`)
-    const id = sweepNamed(flags.sweep ?? args.sweep, 'report')
+    const id = sweepNamed(args.sweep, flags)
     const warn = (message: string): void => void this.warn(message)
     if (flags.from !== undefined) {
       const { reportFromMlflow } = await import('../cli/remote-sweep.js')
@@ -36,13 +38,13 @@ export default class Report extends BaseCommand {
       return this.#write(await reportFromMlflow(flags.from, id, dirname(file), warn), file)
     }
     const store = await this.openStore(flags.store)
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     const { artifactReader } = await import('../library/execute-sweep.js')
     const { planFacts } = await import('../library/plan-facts.js')
     const { buildReport } = await import('../report/report.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, id))
+    const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     const experiment = await experimentToRead(sweep.plan, warn)
     const facts = planFacts(store, sweep, experiment)
     const report = await buildReport({ experiment, facts, records: readRecords(sweep), read: artifactReader(store) })

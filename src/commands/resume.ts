@@ -85,9 +85,9 @@ export default class Resume extends BaseCommand {
 
   /** The sweep's folder; one that is not here is made from what the NATS server keeps. */
   async #open(store: Store, wanted: string, flags: RemoteFlags): Promise<SweepFolder> {
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     try {
-      return await SweepFolder.open(store, await resolveSweepId(store, wanted))
+      return await SweepFolder.open(store, await this.sweepId(store, wanted))
     } catch (error) {
       const { nats, tenant, experiment } = flags
       if (nats === undefined || !(error instanceof MldsError) || !['UNKNOWN', 'STORE'].includes(error.code)) throw error

@@ -1,8 +1,7 @@
-import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { formatVerdict } from '../cli/summary.js'
 import { formatTable } from '../cli/table.js'
-import { natsFlag, tenantFlag } from '../cli/flags.js'
+import { natsFlag, sweepArg, tenantFlag } from '../cli/flags.js'
 import { formatDuration } from '../format.js'
 import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
@@ -11,9 +10,7 @@ import type { RemoteStatus } from '../worker/remote/sweeps.js'
 
 export default class Status extends BaseCommand {
   static override description = 'Says where a sweep stands: counts, what runs, what failed, its verdicts'
-  static override args = {
-    sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"', default: 'latest' }),
-  }
+  static override args = { sweep: sweepArg }
 
   static override flags = { nats: natsFlag(), tenant: tenantFlag() }
 
@@ -25,13 +22,13 @@ export default class Status extends BaseCommand {
     const located = flags.nats === undefined ? undefined : await locate(store, args.sweep, flags)
     if (located !== undefined && located.folder === undefined)
       return { sweep: located.sweep, remote: await this.#remote(store, located.target, located.sweep) }
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { SweepState } = await import('../sweeps/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
     const { summarise } = await import('../library/execute-sweep.js')
     const { lockHolder } = await import('../sweeps/lock.js')
     const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const runningPid = lockHolder(sweep.lockFile)
     const state = new SweepState(sweep.plan.trials)
     for (const { event } of sweep.entries()) state.apply(event)

@@ -1,22 +1,18 @@
-import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { trackCheckpointsFlag, trackFlag } from '../cli/flags.js'
+import { sweepArg, trackCheckpointsFlag, trackFlag } from '../cli/flags.js'
 import { MldsError } from '../errors.js'
 
 export default class Sync extends BaseCommand {
   static override description =
     'Brings a sweep from its journal to MLflow, with its original times; what is there already is not sent again'
   static override examples = ['<%= config.bin %> sync latest --track http://127.0.0.1:5000']
-  static override args = {
-    sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"', default: 'latest' }),
-  }
+  static override args = { sweep: sweepArg }
   static override flags = { track: trackFlag, 'track-checkpoints': trackCheckpointsFlag }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sync)
     const { syncSweep } = await import('../cli/sync-sweep.js')
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const url = trackingUrl(flags.track)
     if (url === undefined) {
       throw new MldsError('USAGE', 'no MLflow server was named', {
@@ -24,7 +20,7 @@ export default class Sync extends BaseCommand {
       })
     }
     const store = await this.openStore(flags.store)
-    const sweep = await resolveSweepId(store, args.sweep)
+    const sweep = await this.sweepId(store, args.sweep)
     const told = await syncSweep(store, sweep, {
       url,
       checkpoints: flags['track-checkpoints'],

@@ -9,10 +9,10 @@ export default class Verify extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Verify)
     const store = await this.openStore(flags.store)
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { isComplete, isResult } = await import('../sweeps/state.js')
     const { summarise } = await import('../library/execute-sweep.js')
-    const sweep = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const damaged: string[] = []
     const state = sweep.restore(({ line, reason }) => damaged.push(`journal line ${line}: ${reason}`))
 

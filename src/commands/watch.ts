@@ -1,6 +1,6 @@
-import { Args, Flags } from '@oclif/core'
+import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { metricFlag, openObjective } from '../cli/flags.js'
+import { metricFlag, openObjective, sweepArg } from '../cli/flags.js'
 import { exitCodes, UnknownNameError } from '../errors.js'
 import { lookUp } from '../names.js'
 
@@ -12,9 +12,7 @@ export default class Watch extends BaseCommand {
     '<%= config.bin %> watch params-1a2b3c4d --metric test/loss --axis width',
     '<%= config.bin %> watch latest | tee watch.log',
   ]
-  static override args = {
-    sweep: Args.string({ description: 'a sweep id, the beginning of one, or "latest"', default: 'latest' }),
-  }
+  static override args = { sweep: sweepArg }
   static override flags = {
     metric: metricFlag,
     axis: Flags.string({
@@ -26,14 +24,14 @@ export default class Watch extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Watch)
     const store = await this.openStore(flags.store)
-    const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { isComplete } = await import('../sweeps/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
     const { formatVerdict } = await import('../cli/summary.js')
     const { summarise } = await import('../library/execute-sweep.js')
     const { watchSweep } = await import('../cli/watch-sweep.js')
-    const { plan, id } = await SweepFolder.open(store, await resolveSweepId(store, args.sweep))
+    const { plan, id } = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const axes = varyingAxes(plan.trials)
     if (flags.axis !== undefined && !axes.includes(flags.axis))
       throw new UnknownNameError('axis of this sweep', flags.axis, axes.length === 0 ? ['none varies'] : axes)

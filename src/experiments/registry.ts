@@ -37,6 +37,12 @@ const aliases: Readonly<Record<string, keyof typeof loaders>> = {
 
 export const experimentNames: readonly string[] = Object.keys(loaders)
 
+/** Whether a name, or an original script's, is that of a built-in experiment. */
+export function isExperimentName(name: string): boolean {
+  const bare = name.replace(/\.py$/, '')
+  return Object.hasOwn(loaders, bare) || Object.hasOwn(aliases, bare)
+}
+
 /** The experiment's own name for a name or alias. @throws UnknownNameError with the nearest known name. */
 export function canonicalName(name: string): string {
   const bare = name.replace(/\.py$/, '')

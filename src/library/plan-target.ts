@@ -1,10 +1,12 @@
+import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, extname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
 import { fileProblem, SpecError, UnknownNameError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { OwnExperiment, OwnSource } from '../experiments/own.js'
-import { canonicalName, findExperiment, moduleFile } from '../experiments/registry.js'
+import { canonicalName, findExperiment, isExperimentName, moduleFile } from '../experiments/registry.js'
+import { latest } from '../names.js'
 import type { Store } from '../store.js'
 import { makePlan, type Plan } from '../sweeps/plan.js'
 import { parseStoppingFlag } from '../sweeps/stopping.js'
@@ -46,6 +48,8 @@ export async function planSpec(
     ...(flags.name === undefined ? {} : { name: flags.name }),
     ...((flags.scheduler ?? []).length === 0 ? {} : { scheduler: flags.scheduler!.map(parseStoppingFlag) }),
   }
+  if (spec.name === latest)
+    throw new SpecError(`name: ${latest}`, 'this is what the newest sweep is called everywhere (choose another name)')
   const data = openData(store)
   return { plan: makePlan(experiment, spec, (name) => data.resolve(name).fingerprint), experiment }
 }
@@ -85,7 +89,10 @@ function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonl
 /** What a person typed: an experiment's name, a module's path, or a sweep file's. @throws SpecError. */
 export async function readTarget(target: string): Promise<SweepSpec> {
   if (moduleFile.test(target)) return { experiment: target, own: { kind: 'file', file: resolve(target) }, axes: {} }
-  if (!/\.ya?ml$|\.json$/i.test(target)) return { experiment: target, axes: {} }
+  if (!/\.ya?ml$|\.json$/i.test(target)) {
+    refuseOtherFiles(target)
+    return { experiment: target, axes: {} }
+  }
   let text: string
   try {
     text = await readFile(target, 'utf8')
@@ -93,6 +100,36 @@ export async function readTarget(target: string): Promise<SweepSpec> {
     throw new SpecError(target, fileProblem(error), { cause: error })
   }
   return parseSweepFile(text, target, await ownParser(dirname(resolve(target))))
+}
+
+/** Says what to do with a path that is neither a module nor a sweep file. An experiment's name is never taken for a path. */
+function refuseOtherFiles(target: string): void {
+  if (isExperimentName(target)) return
+  const written = ['.ts', '.mjs', '.js', '.yaml', '.yml'].map((ending) => `${target}${ending}`).find(isFile)
+  if (written !== undefined)
+    throw new SpecError(target, `no experiment is called that, but there is a file ${written}`, {
+      hint: `did you mean ${asPath(written)}?`,
+    })
+  if (!existsSync(target)) {
+    if (/[\\/]/.test(target) || extname(target) !== '') throw new SpecError(target, 'no such file', { hint: takes })
+    return
+  }
+  if (!isFile(target)) throw new SpecError(target, 'this is a folder, and no experiment', { hint: takes })
+  const starter = starters[extname(target)]
+  const command = [...(starter === undefined ? [] : [starter]), asPath(target), '--lr={lr}'].join(' ')
+  throw new SpecError(target, 'a program is run by a sweep file that says how to call it', {
+    hint: `write a file my.yaml:\n    experiment: {command: '${command}'}\n    axes: {lr: [0.01, 0.1]}\n  and run: mlds sweep my.yaml`,
+  })
+}
+
+const takes =
+  "a sweep takes an experiment (mlds experiments), an experiment's module (./mine.ts) or a sweep file (my.yaml)"
+const starters: Readonly<Record<string, string>> = { '.py': 'python3', '.sh': 'sh', '.R': 'Rscript', '.jl': 'julia' }
+
+const asPath = (file: string): string => (/^\.{0,2}[\\/]/.test(file) ? file : `./${file}`)
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
 }
 
 /** The experiment that a file is or names. @throws SpecError when that is a built-in one, or none. */

@@ -7,6 +7,7 @@ import { systemClock } from '../clock.js'
 import { openData } from '../data/catalog.js'
 import { MldsError, StoreError, UnavailableError, UnknownNameError } from '../errors.js'
 import { authorsName, ownOf, reopenOwn } from '../experiments/own.js'
+import { latest } from '../names.js'
 import { replaceFile } from '../replace-file.js'
 import type { Store } from '../store.js'
 import { defaultLimits } from '../sweeps/run-sweep.js'
@@ -207,7 +208,7 @@ export async function withTenant<T>(target: NatsTarget, act: (broker: Orchestrat
 export async function findSweepOn(broker: OrchestratorBroker, wanted: string): Promise<SweepMessage> {
   const { listSweeps } = await import('../worker/remote/sweeps.js')
   const known = await listSweeps(broker)
-  const exact = known.find(({ sweep }) => sweep === wanted) ?? (wanted === 'latest' ? known[0] : undefined)
+  const exact = wanted === latest ? known[0] : known.find(({ sweep }) => sweep === wanted)
   if (exact !== undefined) return exact
   const fitting = known.filter(({ sweep }) => sweep.startsWith(wanted))
   if (fitting.length > 1)

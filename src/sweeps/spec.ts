@@ -255,6 +255,7 @@ function located<T>(where: string, read: () => T): T {
 
 /** Applies `--set axis=values` in the order given; `seed=0..4` and `seed.init=0..4` set seeds. */
 export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): SweepSpec {
+  refuseTwice(overrides)
   return overrides.reduce((current, override) => {
     const equals = override.indexOf('=')
     if (equals <= 0)
@@ -282,6 +283,21 @@ export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): S
       return { ...current, ...search, axes: { ...current.axes, [name]: expandValues(name, raw) } }
     })
   }, spec)
+}
+
+/** Two sets of values for one axis: neither is what a person can have meant without the other. */
+function refuseTwice(overrides: readonly string[]): void {
+  const first = new Map<string, string>()
+  for (const override of overrides) {
+    const [axis, ...values] = override.split('=')
+    const name = axis!.trim() === 'seeds' ? 'seed' : axis!.trim()
+    const before = first.get(name)
+    if (before !== undefined)
+      throw new SpecError(`--set ${before} --set ${override}`, `both set ${name}`, {
+        hint: `all its values in one: --set ${before},${values.join('=')}`,
+      })
+    first.set(name, override)
+  }
 }
 
 function parseSeeds(raw: unknown): SeedsSpec {

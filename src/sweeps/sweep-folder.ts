@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../errors.js'
-import { lookUp } from '../names.js'
+import { latest, lookUp } from '../names.js'
 import { replaceFile, syncName } from '../replace-file.js'
 import { canonicalJson } from '../seed.js'
 import type { Store } from '../store.js'
@@ -162,11 +162,15 @@ export function diffPlans(
   }
 }
 
-/** A sweep's full id from its beginning, or from `latest`. @throws UnknownNameError, or StoreError when several fit. */
-export async function resolveSweepId(store: Store, wanted: string): Promise<string> {
+/**
+ * A sweep's full id from its beginning, from `latest`, or from its folder in the store (`sweeps/ID`), which also names one
+ * that was called `latest` when that was allowed. @throws UnknownNameError, or StoreError when several fit.
+ */
+export async function resolveSweepId(store: Store, typed: string): Promise<string> {
   const ids = await store.sweepIds()
-  if (ids.includes(wanted)) return wanted
-  if (wanted === 'latest') {
+  const wanted = typed.replace(/^sweeps\//, '')
+  if (ids.includes(wanted) && typed !== latest) return wanted
+  if (typed === latest) {
     const newest = (await sweepsByAge(store))[0]
     if (newest === undefined)
       throw new StoreError('there is no sweep yet', { hint: 'start one with: mlds sweep params' })

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
 
@@ -17,7 +19,7 @@ describe('a mistake at the prompt', () => {
     ],
     [
       ['plan', '--set', 'width=2'],
-      'Error: Missing 1 required arg:\ntarget  an experiment, a sweep file (.yaml), or all (every experiment in turn)\n  see --help\n',
+      'Error: Missing 1 required arg:\ntarget  an experiment, your own (./mine.ts), a sweep file (.yaml), or all\n  see --help\n',
     ],
   ])('%j is answered by what to do, and exit code 2', async (args, said) => {
     const { code, stdout, stderr } = await mlds(args, {
@@ -26,6 +28,78 @@ describe('a mistake at the prompt', () => {
       env: { NODE_ENV: 'production' },
     })
     expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: said })
+  })
+
+  it.each([
+    [['sweep', 'params', '--workrs', '3'], 'Error: Nonexistent flag: --workrs\n  did you mean --workers?\n'],
+    [
+      ['plan', 'params', '--set', 'width=8', '--set', 'width=16'],
+      'Error: --set width=8 --set width=16: both set width\n  all its values in one: --set width=8,16\n',
+    ],
+    [
+      ['plan', 'params', '--set', 'seed=1', '--set', 'seeds=2'],
+      'Error: --set seed=1 --set seeds=2: both set seed\n  all its values in one: --set seed=1,2\n',
+    ],
+    [
+      ['sweep', 'params', '--name', 'latest'],
+      'Error: name: latest: this is what the newest sweep is called everywhere (choose another name)\n',
+    ],
+    [
+      ['sweep', 'mine'],
+      'Error: mine: no experiment is called that, but there is a file mine.ts\n  did you mean ./mine.ts?\n',
+    ],
+    [
+      ['sweep', 'folder'],
+      "Error: folder: this is a folder, and no experiment\n  a sweep takes an experiment (mlds experiments), an experiment's module (./mine.ts) or a sweep file (my.yaml)\n",
+    ],
+    [
+      ['sweep', './none.py'],
+      "Error: ./none.py: no such file\n  a sweep takes an experiment (mlds experiments), an experiment's module (./mine.ts) or a sweep file (my.yaml)\n",
+    ],
+    [['report', 'a', '--sweep', 'b'], 'Error: --sweep: b and a name two sweeps (leave one out)\n'],
+    [
+      ['figure', '--from', 'http://127.0.0.1:1'],
+      'Error: --from: no sweep was named\n  name it in full with --sweep ID; mlds audit lists them\n',
+    ],
+  ])('%j, in a folder with files of its own, is answered by what was meant', async (args, said) => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'mine.ts'), '')
+    mkdirSync(join(cwd, 'folder'))
+    // oclif has advice for developers where it takes them to be testing.
+    const { code, stdout, stderr } = await mlds(args, { cwd, env: { NODE_ENV: 'production' } })
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: said })
+  })
+
+  it('is answered by a sweep file that runs as it is told, where a program was named', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'train.sh'), 'echo "{\\"loss\\": 1}"')
+    const { code, stderr } = await mlds(['sweep', 'train.sh'], { cwd })
+    expect(code).toBe(2)
+    const [said, , experiment, axes, run] = stderr.split('\n')
+    expect(said).toBe('Error: train.sh: a program is run by a sweep file that says how to call it')
+    writeFileSync(join(cwd, 'my.yaml'), `${experiment!.trim()}\n${axes!.trim()}\n`)
+    const swept = await mlds(/mlds (.*)/.exec(run!)![1]!.split(' '), { cwd })
+    expect(swept.stdout).toContain('2 of 2 trials finished')
+  })
+
+  it.each([
+    [['-h'], ['--help']],
+    [['help'], ['--help']],
+    [
+      ['help', 'nats', 'up'],
+      ['nats', 'up', '--help'],
+    ],
+    [
+      ['sweep', '-h'],
+      ['sweep', '--help'],
+    ],
+    [['-v'], ['--version']],
+    [['version'], ['--version']],
+  ])('%j asks what %j does', async (short, long) => {
+    const cwd = temporaryFolder()
+    const [asked, wanted] = await Promise.all([mlds(short, { cwd }), mlds(long, { cwd })])
+    expect(wanted.code).toBe(0)
+    expect(asked).toEqual(wanted)
   })
 
   it('takes an argument after the values of an axis', async () => {
