@@ -97,7 +97,10 @@ export default class Sweep extends BaseCommand {
     const { openBackendFor } = await import('../library/open-backend.js')
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
-    const sweep = await freezePlan(store, plan, flags.extend)
+    const sweep = await freezePlan(store, plan, experiment, {
+      extend: flags.extend,
+      say: (line) => this.#say(line),
+    })
     if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
     const summary = await runInTerminal({
       store,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { systemClock } from '../clock.js'
+import { StoreError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { dataReadBy } from '../experiments/trial-data.js'
 import type { ReadArtifact } from '../figures/figure.js'
@@ -10,11 +11,18 @@ import { Journal, journalFormat, repairJournal, type JournalEvent } from '../swe
 import { lockSweep, type SweepLock } from '../sweeps/lock.js'
 import { sweepIdOf, type Plan } from '../sweeps/plan.js'
 import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
-import { createScheduler, replay } from '../sweeps/stopping.js'
+import { createScheduler, judgedBy, replay } from '../sweeps/stopping.js'
 import { isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
-import { isTerminal, type EngineName, type OutcomeState, type TrialEvent, type TrialId } from '../trial.js'
+import {
+  isTerminal,
+  type EngineName,
+  type Objective,
+  type OutcomeState,
+  type TrialEvent,
+  type TrialId,
+} from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
 import type { Conclusion } from './sweep-story.js'
@@ -278,20 +286,46 @@ async function takeOver(
 }
 
 /**
- * The sweep of this plan, new or known. With `extend`, a sweep of the same name grows by what the plan adds.
- * @throws PlanDiffersError when the name is taken by another plan.
+ * The sweep of this plan, new or known. With `extend`, a sweep of the same name grows by what the plan adds. Another
+ * objective is taken where no stopping rule goes by it, and `say` is told.
+ * @throws PlanDiffersError when the name is taken by another plan, StoreError when by one with other rules or objective.
  */
-export async function freezePlan(store: Store, plan: Plan, extend: boolean): Promise<SweepFolder> {
+export async function freezePlan(
+  store: Store,
+  plan: Plan,
+  experiment: Pick<Experiment, 'objective'>,
+  { extend = false, say = () => {} }: { extend?: boolean; say?: (message: string) => void } = {},
+): Promise<SweepFolder> {
   const facts = { codeVersion, createdAtMs: systemClock.now() }
   const id = sweepIdOf(plan)
-  if (!extend || !(await store.sweepIds()).includes(id)) return SweepFolder.create(store, plan, facts)
-  const existing = await SweepFolder.open(store, id)
+  if (!(await store.sweepIds()).includes(id)) return SweepFolder.create(store, plan, facts)
+  const existing = extend ? await SweepFolder.open(store, id) : await SweepFolder.create(store, plan, facts)
+  const [before, after] = [existing.plan, plan].map(({ spec }) => spec.objective ?? experiment.objective)
+  const isNew = describeObjective(before!) !== describeObjective(after!)
+  if (!extend && !isNew) return existing
+  if (isNew) requireNoRuleBy(before!, after!, existing)
   const lock = lockSweep(existing.lockFile, id)
   try {
-    return await existing.extend(plan)
+    const extended = await existing.extend(plan)
+    if (isNew) say(`The objective is now ${describeObjective(after!)} (it was ${describeObjective(before!)}).`)
+    return extended
   } finally {
     lock.release()
   }
+}
+
+const describeObjective = ({ metric, direction }: Objective): string => `${direction} ${metric}`
+
+/** @throws StoreError when a rule would judge otherwise than it has. */
+function requireNoRuleBy(before: Objective, after: Objective, { id, plan }: SweepFolder): void {
+  const changed = (plan.spec.scheduler ?? []).find(
+    (rule) => describeObjective(judgedBy(rule, before)) !== describeObjective(judgedBy(rule, after)),
+  )
+  if (changed !== undefined)
+    throw new StoreError(
+      `sweep ${id} exists with another objective, by which its rule ${changed.rule} stops trials: ${describeObjective(before)} (now ${describeObjective(after)})`,
+      { hint: 'give this one another --name: trials that finished are taken over', exitCode: 2 },
+    )
 }
 
 export function limitsFrom(flags: {

@@ -234,11 +234,12 @@ export async function planSweep(sweep: string | SweepDescription, options: Store
  */
 export async function runSweep(
   sweep: string | SweepDescription,
-  { extend = false, store: folder, ...options }: RunOptions & StoreOptions & { readonly extend?: boolean } = {},
+  { extend = false, store: storeFolder, ...options }: RunOptions & StoreOptions & { readonly extend?: boolean } = {},
 ): Promise<SweepRun> {
-  const store = openStore(folder ?? '.mlds')
+  const store = openStore(storeFolder ?? '.mlds')
   const { plan, experiment } = await describe(sweep, store)
-  return await new Sweep(store, await freezePlan(store, plan, extend), experiment).resume(options)
+  const folder = await freezePlan(store, plan, experiment, { extend, say: (message) => options.onMessage?.(message) })
+  return await new Sweep(store, folder, experiment).resume(options)
 }
 
 /**

@@ -90,15 +90,30 @@ export function createScheduler(
   return new FirstStageOnly(stopping, new Set(trials.filter(({ parents }) => parents.length > 0).map(({ id }) => id)))
 }
 
+/** What a rule judges reports by, where the sweep has this objective. */
+export function judgedBy(rule: Pick<StoppingRule, 'metric' | 'direction'>, objective: Objective): Objective {
+  const metric = rule.metric ?? objective.metric
+  // A direction of the objective's says nothing about another metric; smaller is taken for better, as for a loss.
+  const direction = rule.direction ?? (metric === objective.metric ? objective.direction : 'minimize')
+  return { metric, direction }
+}
+
+/** Rules as `--scheduler` takes them. */
+export function describeRules(rules: readonly StoppingRule[]): string {
+  const texts = rules.map(({ rule, options, ...own }) => {
+    const pairs = Object.entries({ ...options, ...own }).map(([name, value]) => `${name}=${value}`)
+    return pairs.length === 0 ? rule : `${rule}:${pairs.join(',')}`
+  })
+  return texts.join(' and ') || 'none'
+}
+
 function wrap(
   inner: Scheduler,
   { rule, options, ...own }: StoppingRule,
   trials: readonly Trial[],
   objective: Objective,
 ): Scheduler {
-  // A direction of the objective's says nothing about another metric; smaller is taken for better, as for a loss.
-  const metric = own.metric ?? objective.metric
-  const direction = own.direction ?? (metric === objective.metric ? objective.direction : 'minimize')
+  const { metric, direction } = judgedBy(own, objective)
   switch (rule) {
     case 'asha': {
       const { maxSteps = longest(trials), ...others } = options

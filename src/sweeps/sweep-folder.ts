@@ -10,6 +10,7 @@ import { readJournal, type JournalDamage, type JournalEntry, type JournalEvent }
 import { hashTrials, sweepIdOf, varyingAxes, type Plan } from './plan.js'
 import { problemOf } from '../system-error.js'
 import { SweepState } from './state.js'
+import { describeRules } from './stopping.js'
 import { encodePlan, planFormat, readPlan, readPlanFacts, type PlanFacts, type StoredPlan } from './stored-plan.js'
 
 /** One sweep on disk: a frozen plan, a journal, logs and figures. Reading needs no lock. */
@@ -46,18 +47,28 @@ export class SweepFolder {
     if (existsSync(join(folder, 'plan.json'))) {
       const existing = await SweepFolder.open(store, id)
       if (existing.plan.hash !== plan.hash) throw new PlanDiffersError(id, existing.plan.trials, plan.trials)
-      if (canonicalJson(existing.plan.spec.scheduler ?? []) !== canonicalJson(plan.spec.scheduler ?? []))
-        throw new StoreError(`sweep ${id} exists with another scheduler`, {
-          hint: 'give this one another --name',
-          exitCode: 2,
-        })
+      existing.#requireSameRules(plan)
       return existing
     }
     return SweepFolder.#write(folder, { format: planFormat, sweep: id, ...facts, ...plan })
   }
 
-  /** Adds what another plan asks for and this one lacks; nothing planned before is given up. */
+  /** Results under other rules are other results: no sweep holds both. */
+  #requireSameRules(plan: Plan): void {
+    const [before, after] = [this.plan, plan].map(({ spec }) => spec.scheduler ?? [])
+    if (canonicalJson(before) !== canonicalJson(after))
+      throw new StoreError(
+        `sweep ${this.id} exists with another scheduler: ${describeRules(before!)} (now ${describeRules(after!)})`,
+        { hint: 'give this one another --name', exitCode: 2 },
+      )
+  }
+
+  /**
+   * Adds what another plan asks for and this one lacks; nothing planned before is given up.
+   * @throws StoreError when the plan has other stopping rules.
+   */
   async extend(plan: Plan): Promise<SweepFolder> {
+    this.#requireSameRules(plan)
     const known = new Set(this.plan.trials.map((trial) => trial.id))
     const added = plan.trials.filter((trial) => !known.has(trial.id))
     const trials = [...this.plan.trials, ...added].map((trial, index) => ({ ...trial, index }))
