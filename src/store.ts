@@ -1,16 +1,21 @@
 import { createHash } from 'node:crypto'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { access, readFile, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { makeFolderSync } from './make-folder.js'
 import { StoreError } from './errors.js'
+import { refuseNewer } from './newer-format.js'
 import { replaceFile } from './replace-file.js'
 import { problemOf } from './system-error.js'
 import type { ArtifactRef } from './trial.js'
 
+/** Raised when the layout changes meaning, and then written into the file `format`. */
+const storeFormat = 1
+
 /**
  * The layout of the `.mlds/` folder:
  *
+ *     format            the layout's number; absent while it is 1
  *     sweeps/<id>/      plan.json, journal.jsonl, lock, verdicts.json, logs/, figures/
  *     objects/<aa>/     what trials saved, by SHA-256
  *     cache/            decoded data sets; may be deleted at any time
@@ -51,7 +56,17 @@ export function openStore(path: string): Store {
       cause: error,
     })
   }
+  refuseNewer(`the store ${folder}`, 'store format', { format: readFormat(folder), known: storeFormat })
   return new FolderStore(folder)
+}
+
+/** What the file `format` says; without one the layout is of format 1. */
+function readFormat(folder: string): number {
+  try {
+    return Number(readFileSync(join(folder, 'format'), 'utf8'))
+  } catch {
+    return 1
+  }
 }
 
 /** Of a folder that is wanted, not of a file in it. */

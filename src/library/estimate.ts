@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { makeFolder } from '../make-folder.js'
 import { systemClock, type Clock } from '../clock.js'
+import { StoreError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { dataReadBy } from '../experiments/trial-data.js'
 import { formatDuration } from '../format.js'
@@ -80,7 +81,12 @@ async function samplesFromStore(store: Store, plan: Plan): Promise<Sample[]> {
     const sweep = await SweepFolder.open(store, id).catch(() => undefined)
     if (sweep === undefined) continue
     read++
-    for (const sample of samplesOf(sweep.plan.trials, eventsOf(sweep))) samples.push(sample)
+    try {
+      for (const sample of samplesOf(sweep.plan.trials, eventsOf(sweep))) samples.push(sample)
+    } catch (error) {
+      // A sweep that can't be read, such as one that a newer mlds wrote, has no say.
+      if (!(error instanceof StoreError)) throw error
+    }
   }
   return samples
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Claim, Experiment, Verdict } from '../experiments/experiment.js'
+import { refuseNewer } from '../newer-format.js'
 import { replaceFile } from '../replace-file.js'
 import type { TrialRecord } from '../trial.js'
 import type { SweepFolder } from './sweep-folder.js'
@@ -46,6 +47,7 @@ export async function concludeSweep(
   sweep: SweepFolder,
   experiment: Experiment,
 ): Promise<{ records: TrialRecord[]; verdicts: ClaimVerdict[] }> {
+  await storedVerdicts(sweep)
   const records = readRecords(sweep)
   const verdicts = judge(experiment.claims, records)
   await replaceFile(sweep.verdictsFile, `${JSON.stringify(verdicts, null, 2)}\n`)
@@ -60,11 +62,22 @@ function* events(sweep: SweepFolder) {
   for (const { event } of sweep.entries()) yield event
 }
 
-/** What the last run of the sweep concluded; empty before it did. */
+/** Verdicts in a list are of format 1; another format is an object that says its number. */
+const verdictsFormat = 1
+
+/**
+ * What the last run of the sweep concluded; empty before it did.
+ * @throws StoreError when a newer mlds wrote it down.
+ */
 export async function storedVerdicts(sweep: SweepFolder): Promise<ClaimVerdict[]> {
+  let stored: unknown
   try {
-    return JSON.parse(await readFile(sweep.verdictsFile, 'utf8')) as ClaimVerdict[]
+    stored = JSON.parse(await readFile(sweep.verdictsFile, 'utf8'))
   } catch {
     return []
   }
+  if (Array.isArray(stored)) return stored as ClaimVerdict[]
+  const { format } = (stored ?? {}) as { format?: unknown }
+  refuseNewer(sweep.verdictsFile, 'verdicts format', { format, known: verdictsFormat })
+  return []
 }

@@ -5,7 +5,14 @@ import { SweepFolder } from './sweep-folder.js'
 
 /** The trial whose id begins with `prefix`; of the newest sweep when several sweeps hold it. */
 export async function findTrial(store: Store, prefix: string): Promise<{ sweep: SweepFolder; trial: Trial }> {
-  const sweeps = await Promise.all((await store.sweepIds()).map((id) => SweepFolder.open(store, id)))
+  const failures: Error[] = []
+  const opened = (await store.sweepIds()).map((id) =>
+    SweepFolder.open(store, id).catch((error: Error) => {
+      failures.push(error)
+      return []
+    }),
+  )
+  const sweeps = (await Promise.all(opened)).flat()
   sweeps.sort((a, b) => b.plan.createdAtMs - a.plan.createdAtMs)
   const found = sweeps.flatMap((sweep) =>
     sweep.plan.trials.filter((trial) => trial.id.startsWith(prefix)).map((trial) => ({ sweep, trial })),
@@ -16,6 +23,8 @@ export async function findTrial(store: Store, prefix: string): Promise<{ sweep: 
       `several trials begin with ${prefix}: ${[...ids].slice(0, 5).join(', ')}${ids.size > 5 ? ' …' : ''}`,
       { exitCode: 2 },
     )
+  // Of a sweep that can't be read nobody knows the trials.
+  if (found[0] === undefined && failures[0] !== undefined) throw failures[0]
   if (found[0] === undefined)
     throw new UnknownNameError('trial', prefix, [], { hint: 'mlds status and mlds plan show the trials of a sweep' })
   return found[0]

@@ -3,6 +3,7 @@ import { appendFile, truncate } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { readOutcome } from '../divergence.js'
 import { StoreError } from '../errors.js'
+import { refuseNewer } from '../newer-format.js'
 import type { EngineName, Metrics, TrialEvent, TrialId } from '../trial.js'
 
 /**
@@ -172,14 +173,8 @@ export function* readJournal(
       onDamage({ line: number, offset, reason: (error as Error).message })
       continue
     }
-    if (event.type === 'opened' && event.format > journalFormat) {
-      throw new StoreError(
-        `${file} was written by a newer mlds: journal format ${event.format} (this one reads up to ${journalFormat})`,
-        {
-          hint: `update mlds to at least ${event.codeVersion}`,
-        },
-      )
-    }
+    if (event.type === 'opened')
+      refuseNewer(file, 'journal format', { format: event.format, known: journalFormat, by: event.codeVersion })
     yield { event, offset, end }
   }
 }

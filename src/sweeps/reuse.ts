@@ -1,3 +1,4 @@
+import { StoreError } from '../errors.js'
 import type { Store } from '../store.js'
 import type { Outcome, TrialId } from '../trial.js'
 import type { JournalEvent } from './journal.js'
@@ -30,11 +31,21 @@ export async function findEarlierResults(
       other.plan.trials.flatMap((trial) => (wanted.has(trial.id) && !found.has(trial.id) ? [trial.id] : [])),
     )
     if (shared.size === 0) continue
-    for (const [trial, events] of finishedAttempts(other, shared)) {
+    for (const [trial, events] of readable(() => finishedAttempts(other, shared))) {
       if (await isWhole(store, events)) found.set(trial, { from: id, events })
     }
   }
   return found
+}
+
+/** Of a journal that a newer mlds wrote, or whose disk fails, nothing is taken over. */
+function readable<K, V>(read: () => Map<K, V>): Map<K, V> {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof StoreError) return new Map()
+    throw error
+  }
 }
 
 function finishedAttempts(sweep: SweepFolder, trials: ReadonlySet<TrialId>): Map<TrialId, JournalEvent[]> {

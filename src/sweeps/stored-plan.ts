@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { StoreError } from '../errors.js'
+import { refuseNewer } from '../newer-format.js'
 import type { Trial } from '../trial.js'
 import { hashTrials, type Plan } from './plan.js'
 
@@ -109,11 +110,7 @@ function isTrial(value: unknown): value is Mutable<Trial> {
 }
 
 function checkFormat({ format, sweep, codeVersion }: Pick<StoredPlan, 'format' | 'sweep' | 'codeVersion'>): void {
-  if (format <= planFormat) return
-  throw new StoreError(
-    `sweep ${sweep} was planned by a newer mlds: plan format ${format} (this one reads up to ${planFormat})`,
-    { hint: `update mlds to at least ${codeVersion}` },
-  )
+  refuseNewer(`the plan of sweep ${sweep}`, 'plan format', { format, known: planFormat, by: codeVersion })
 }
 
 /** Lines without their ends; the last one only if anything is in it. */

@@ -68,6 +68,8 @@ export class SweepFolder {
    * @throws StoreError when the plan has other stopping rules.
    */
   async extend(plan: Plan): Promise<SweepFolder> {
+    // A sweep that a newer mlds ran is refused before anything of it is changed.
+    this.restore()
     this.#requireSameRules(plan)
     const known = new Set(this.plan.trials.map((trial) => trial.id))
     const added = plan.trials.filter((trial) => !known.has(trial.id))

@@ -50,6 +50,8 @@ const seriesPath = 'series.jsonl'
 export const planPath = 'sweep/plan.json'
 /** The artifact of the parent that names every run, with hashes and versions. */
 export const manifestPath = 'manifest.json'
+/** Raised when the manifest, or what tags and artifacts of a sweep's runs mean, changes; manifests without it are of 1. */
+export const manifestFormat = 1
 
 const checkpointNames = /\.(safetensors|pt|pth|ckpt|h5|onnx|bin)$/i
 /** Weights: large, and needed only by later stages. */
@@ -176,6 +178,7 @@ export class SweepProjection {
     })
     const { sweep, experiment, planHash, codeVersion, spec } = this.info
     const manifest = {
+      format: manifestFormat,
       ...{ sweep, experiment, planHash, specHash: contentHash(spec), codeVersion },
       ...story.facts,
       parentRun: ids.get(this.parentKey),

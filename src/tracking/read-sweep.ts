@@ -2,7 +2,8 @@ import { readOutcome } from '../divergence.js'
 import { StoreError } from '../errors.js'
 import type { Metrics, Outcome, TrialEvent } from '../trial.js'
 import { MlflowError, type MlflowClient, type Point, type Run } from './mlflow-client.js'
-import { manifestPath, planPath, withoutDuplicates } from './projection.js'
+import { refuseNewer } from '../newer-format.js'
+import { manifestFormat, manifestPath, planPath, withoutDuplicates } from './projection.js'
 import { lookUp } from '../names.js'
 
 /** A sweep as MLflow alone remembers it. */
@@ -84,13 +85,18 @@ function oncePerKey(runs: readonly Run[]): Run[] {
 }
 
 async function readManifest(client: MlflowClient, parent: Run): Promise<TrackedSweep['manifest']> {
+  let manifest: TrackedSweep['manifest']
   try {
     const bytes = await client.getArtifact(parent, manifestPath)
-    return JSON.parse(Buffer.from(bytes).toString()) as TrackedSweep['manifest']
+    manifest = JSON.parse(Buffer.from(bytes).toString()) as TrackedSweep['manifest']
   } catch (error) {
     if (error instanceof MlflowError && error.status !== 404) throw error
     return undefined
   }
+  const { format, codeVersion: by } = manifest ?? {}
+  const what = `sweep ${parent.tags['mlds.sweep']} in MLflow`
+  refuseNewer(what, 'manifest format', { format, known: manifestFormat, by })
+  return manifest
 }
 
 async function readPoints(client: MlflowClient, runs: readonly Run[]): Promise<Map<string, Point[]>> {

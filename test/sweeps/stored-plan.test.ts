@@ -62,7 +62,7 @@ describe('plan.json', () => {
     const plan = stored({ width: [8, 16] })
     expect(() => parsePlan(bytesOf({ ...plan, trials: plan.trials.slice(1) }), 'here')).toThrow(/was altered/)
     const newer = bytesOf({ ...plan, format: 2, codeVersion: '9.9.9' })
-    expect(() => parsePlan(newer, 'here')).toThrow(/planned by a newer mlds: plan format 2 \(this one reads up to 1\)/)
+    expect(() => parsePlan(newer, 'here')).toThrow(/written by a newer mlds: plan format 2 \(this one reads up to 1\)/)
   })
 
   it('of 130,000 trials in one stage is planned, frozen, opened and restored', async () => {

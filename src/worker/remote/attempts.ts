@@ -1,5 +1,5 @@
 import type { StoredMsg } from '@nats-io/jetstream'
-import { attemptMessage, decode, encode, oldestProtocol, type AttemptMessage, type RunKey } from './protocol.js'
+import { attemptMessage, decodeKept, encode, oldestProtocol, type AttemptMessage, type RunKey } from './protocol.js'
 import { isTaken, type Broker } from './streams.js'
 
 /** One begun attempt, and where it is stored. */
@@ -66,12 +66,12 @@ export async function closeAttempt(
   })
 }
 
-/** The latest attempt at a run. What is stored but is no attempt counts as none. */
+/** The latest attempt at a run. What is stored but is no attempt counts as none. @throws StoreError when a newer mlds began it. */
 export async function readAttempt(broker: Broker, key: RunKey): Promise<BegunAttempt | undefined> {
   const query = { last_by_subj: broker.names.attempt(key) }
   const stored: StoredMsg | null = await broker.jsm.direct.getMessage(broker.names.attempts, query)
   if (stored === null) return undefined
-  const message = decode(attemptMessage, stored.string())
+  const message = decodeKept(attemptMessage, stored.string(), `the latest attempt at trial ${key.trial}`)
   return message === undefined ? { sequence: stored.seq, message: placeholder } : { message, sequence: stored.seq }
 }
 

@@ -3,7 +3,7 @@ import type { KV } from '@nats-io/kv'
 import type { Clock } from '../../clock.js'
 import { exitCodes, StoreError } from '../../errors.js'
 import { describeProcess, mayBeAlive, thisProcess } from '../../process-identity.js'
-import { decode, encode, leaseMessage, oldestProtocol, sweepToken, type LeaseMessage } from './protocol.js'
+import { decode, decodeKept, encode, leaseMessage, oldestProtocol, sweepToken, type LeaseMessage } from './protocol.js'
 import { isTaken, presenceMs } from './streams.js'
 
 export interface LeaseOptions {
@@ -31,7 +31,7 @@ export class SweepLease {
 
   /**
    * Takes the lease; that of a process of this host which has ended is taken over at once, another's when it expires.
-   * @throws StoreError when its holder is alive.
+   * @throws StoreError when its holder is alive, or runs a newer mlds.
    */
   static async take(options: LeaseOptions): Promise<SweepLease> {
     const lease = new SweepLease(options, randomUUID())
@@ -46,7 +46,8 @@ export class SweepLease {
     let seen: { revision: number; sinceMs: number } | undefined
     for (;;) {
       const entry = await leases.get(key)
-      const holder = entry?.operation === 'PUT' ? decode(leaseMessage, entry.string()) : undefined
+      const holder =
+        entry?.operation === 'PUT' ? decodeKept(leaseMessage, entry.string(), `the claim to sweep ${sweep}`) : undefined
       try {
         if (entry === null || entry.operation !== 'PUT') {
           this.#revision = await leases.create(key, this.#words())
@@ -125,7 +126,8 @@ export class SweepLease {
 /** Who holds a sweep, if anyone does. */
 export async function leaseHolder(leases: KV, sweep: string): Promise<string | undefined> {
   const entry = await leases.get(sweepToken(sweep))
-  const holder = entry?.operation === 'PUT' ? decode(leaseMessage, entry.string()) : undefined
+  const holder =
+    entry?.operation === 'PUT' ? decodeKept(leaseMessage, entry.string(), `the claim to sweep ${sweep}`) : undefined
   return holder === undefined || isKnownDead(holder) ? undefined : whoIs(holder)
 }
 

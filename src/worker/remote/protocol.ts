@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readOutcome } from '../../divergence.js'
+import { refuseNewer } from '../../newer-format.js'
 import { contentHash } from '../../seed.js'
 import { engineNames, type Metrics, type SweepId, type TrialId } from '../../trial.js'
 
@@ -316,6 +317,20 @@ export function decode<T>(schema: z.ZodType<T>, text: string): T | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * What is kept on the server, as `decode`; but what a newer mlds wrote is not taken for nothing.
+ * @throws StoreError when it is of a higher protocol; `what` names it.
+ */
+export function decodeKept<T>(schema: z.ZodType<T>, text: string, what: string): T | undefined {
+  const message = decode(schema, text)
+  if (message === undefined)
+    refuseNewer(`${what} on the NATS server`, 'protocol', {
+      format: decode(envelope, text)?.v,
+      known: protocolVersion,
+    })
+  return message
 }
 
 /** Whether code of one version may run what another planned: the same major number, and below 1 the same minor. */

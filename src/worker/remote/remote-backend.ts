@@ -6,6 +6,7 @@ import type { ZodType } from 'zod'
 import type { Clock } from '../../clock.js'
 import { describeProcess, thisProcess } from '../../process-identity.js'
 import { UnavailableError } from '../../errors.js'
+import { NewerFormatError } from '../../newer-format.js'
 import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment, TrialEvent, TrialId } from '../../trial.js'
 import { codeVersion } from '../../version.js'
@@ -16,8 +17,10 @@ import { SweepLease } from './lease.js'
 import {
   attemptMessage,
   controlMessage,
+  type ControlMessage,
   deadLetter,
   decode,
+  decodeKept,
   encode,
   eventMessage,
   namesOf,
@@ -341,7 +344,8 @@ export class RemoteBackend implements Backend {
     try {
       const result = await this.#persist(() => openResult(this.#broker, this.options.store, text))
       return result !== undefined && 'metrics' in result.outcome
-    } catch {
+    } catch (error) {
+      if (error instanceof NewerFormatError) throw error
       return false
     }
   }
@@ -457,6 +461,8 @@ export class RemoteBackend implements Backend {
       this.#events.push({ ...factsOf(flight), type: 'ended', atMs: result.atMs, outcome: result.outcome })
     } catch (error) {
       if (this.#closing !== undefined || this.#flights.get(flight.trial) !== flight) return
+      // It counts for whoever can read it.
+      if (error instanceof NewerFormatError) return this.#failTrial(flight, error)
       const reason = `its result can't be used: ${(error as Error).message}`
       await this.#runAnew(flight, reason).catch((failure: Error) => this.#fail(failure))
     }
@@ -475,11 +481,7 @@ export class RemoteBackend implements Backend {
   /** A result that can't be used counts as none. */
   async #runAnew(flight: Flight, reason: string): Promise<void> {
     const atMs = this.options.clock.now()
-    if (flight.spoilt++ >= maxSpoilt) {
-      this.#drop(flight)
-      const error = { name: 'StoreError', message: reason }
-      return this.#events.push({ ...factsOf(flight), type: 'ended', atMs, outcome: { state: 'failed', error } })
-    }
+    if (flight.spoilt++ >= maxSpoilt) return this.#failTrial(flight, { name: 'StoreError', message: reason })
     this.options.warn(`trial ${flight.trial} runs anew: ${reason}`)
     if (flight.attempt > 0) {
       if (!flight.lost) this.#events.push({ ...factsOf(flight), type: 'lost', atMs, reason })
@@ -488,6 +490,13 @@ export class RemoteBackend implements Backend {
     const generation = Math.max(flight.generation, this.#results.get(flight.trial)?.generation ?? 0) + 1
     Object.assign(flight, { generation, attempt: 0, lost: false, told: 0, answered: 0, settling: false })
     if (!this.#paused) await this.#enqueue(flight)
+  }
+
+  /** Here alone: nothing is said of it on the server. */
+  #failTrial(flight: Flight, { name, message }: { readonly name: string; readonly message: string }): void {
+    this.#drop(flight)
+    const outcome = { state: 'failed' as const, error: { name, message } }
+    this.#events.push({ ...factsOf(flight), type: 'ended', atMs: this.options.clock.now(), outcome })
   }
 
   /** Left to others, unless there are none: a trial that no worker can run has failed. */
@@ -577,7 +586,7 @@ export class RemoteBackend implements Backend {
   /** What a person wants of the sweep, from whatever host. */
   async #obey(entries: AsyncIterable<KvWatchEntry>): Promise<void> {
     for await (const entry of entries) {
-      const control = entry.operation === 'PUT' ? decode(controlMessage, entry.string()) : undefined
+      const control = this.#read(entry)
       if (control === undefined) continue
       try {
         if (control.wanted === 'cancel') await this.#cancelAll(`cancelled by ${control.by}`)
@@ -586,6 +595,17 @@ export class RemoteBackend implements Backend {
       } catch (error) {
         this.options.warn(`what ${control.by} wants (${control.wanted}) could not be done: ${(error as Error).message}`)
       }
+    }
+  }
+
+  #read(entry: KvWatchEntry): ControlMessage | undefined {
+    try {
+      return entry.operation === 'PUT'
+        ? decodeKept(controlMessage, entry.string(), 'what somebody wants of the sweep')
+        : undefined
+    } catch (error) {
+      this.options.warn(`${(error as Error).message}: it is not obeyed`)
+      return undefined
     }
   }
 

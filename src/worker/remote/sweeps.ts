@@ -5,6 +5,7 @@ import { readAttempt } from './attempts.js'
 import {
   controlMessage,
   decode,
+  decodeKept,
   encode,
   oldestProtocol,
   protocolVersion,
@@ -30,12 +31,13 @@ export interface SweepRecord extends Omit<SweepMessage, 'v' | 'plan' | 'collecte
 /** Lets any host resume the sweep from the server alone. */
 export async function announceSweep(broker: OrchestratorBroker, store: Store, record: SweepRecord): Promise<void> {
   const { planBytes, ...facts } = record
+  const key = sweepToken(record.sweep)
+  const before = await broker.sweeps.get(key)
+  // Only so that what a newer mlds keeps there is not written over.
+  if (before?.operation === 'PUT') decodeKept(sweepMessage, before.string(), `sweep ${record.sweep}`)
   const plan = await store.putObject(planBytes)
   await sendObject(broker.objects, store, plan)
-  await broker.sweeps.put(
-    sweepToken(record.sweep),
-    encode({ v: protocolVersion, ...facts, plan } satisfies SweepMessage),
-  )
+  await broker.sweeps.put(key, encode({ v: protocolVersion, ...facts, plan } satisfies SweepMessage))
 }
 
 /** Says that all results up to this one have been written down elsewhere, until the sweep is announced again. */
@@ -47,12 +49,13 @@ export async function noteCollected(broker: OrchestratorBroker, sweep: string, s
     await broker.sweeps.update(key, encode({ ...message, collectedUpTo: sequence }), entry.revision)
 }
 
-/** Every sweep that the server knows, newest first. */
+/** Every sweep that the server knows, newest first. @throws StoreError when a newer mlds keeps a sweep there. */
 export async function listSweeps(broker: OrchestratorBroker): Promise<SweepMessage[]> {
   const found: SweepMessage[] = []
   for await (const key of await broker.sweeps.keys()) {
     const entry = await broker.sweeps.get(key)
-    const message = entry?.operation === 'PUT' ? decode(sweepMessage, entry.string()) : undefined
+    const message =
+      entry?.operation === 'PUT' ? decodeKept(sweepMessage, entry.string(), `a sweep (${key})`) : undefined
     // The key is what it is found by: an entry under another's key is not believed.
     if (message !== undefined && sweepToken(message.sweep) === key) found.push(message)
   }
@@ -65,19 +68,23 @@ export async function fetchPlan(broker: OrchestratorBroker, store: Store, { plan
   return store.readObject(plan)
 }
 
-/** Tells workers and orchestrator what a person wants of the sweep. */
+/** Tells workers and orchestrator what a person wants of the sweep. @throws StoreError when a newer mlds has said something of it. */
 export async function controlSweep(
   broker: Broker,
   sweep: string,
   control: Pick<ControlMessage, 'wanted' | 'by' | 'atMs'>,
 ): Promise<void> {
+  // What a newer mlds said there is not written over.
+  await readControl(broker, sweepToken(sweep))
   await broker.controls.put(sweepToken(sweep), encode({ v: oldestProtocol, ...control } satisfies ControlMessage))
 }
 
-/** `undefined` for a sweep that nobody said anything of. */
+/** `undefined` for a sweep that nobody said anything of. @throws StoreError when a newer mlds said it. */
 export async function readControl(broker: Broker, token: string): Promise<ControlMessage | undefined> {
   const entry = await broker.controls.get(token)
-  return entry?.operation === 'PUT' ? decode(controlMessage, entry.string()) : undefined
+  return entry?.operation === 'PUT'
+    ? decodeKept(controlMessage, entry.string(), 'what somebody wants of the sweep')
+    : undefined
 }
 
 /** Takes back what waits in the queue and was never begun. @returns its runs. */
@@ -168,7 +175,7 @@ export async function readResults(broker: Broker, store: Store, token: string): 
       runs.slice(at, at + 100).map(async (run) => {
         const stored = await jsm.direct.getMessage(names.results, { last_by_subj: names.result(run) })
         if (stored === null) return
-        const pointer = decode(storedResult, stored.string())
+        const pointer = decodeKept(storedResult, stored.string(), `the result of trial ${run.trial}`)
         const result = await followPointer(broker, store, pointer)
         const object = pointer !== undefined && 'object' in pointer ? pointer.object : undefined
         if (result !== undefined) found.set(run.trial, { run, result, sequence: stored.seq, object })
@@ -179,7 +186,7 @@ export async function readResults(broker: Broker, store: Store, token: string): 
 
 /** The result that a stored message holds or points to; `undefined` for what is not a result. */
 export function openResult(broker: Broker, store: Store, text: string): Promise<ResultMessage | undefined> {
-  return followPointer(broker, store, decode(storedResult, text))
+  return followPointer(broker, store, decodeKept(storedResult, text, 'a result'))
 }
 
 async function followPointer(
@@ -189,5 +196,6 @@ async function followPointer(
 ): Promise<ResultMessage | undefined> {
   if (stored === undefined || !('object' in stored)) return stored
   await fetchObject(broker.objects, store, stored.object)
-  return decode(resultMessage, new TextDecoder().decode(await store.readObject(stored.object)))
+  const text = new TextDecoder().decode(await store.readObject(stored.object))
+  return decodeKept(resultMessage, text, 'a result')
 }
