@@ -1,6 +1,7 @@
 import type { Assignment, TrialEvent, TrialId } from '../trial.js'
 import type { Backend } from './backend.js'
 import { EventQueue } from './event-queue.js'
+import { Gate } from './gate.js'
 import { runTrial, StopRequest, type Surroundings } from './run-trial.js'
 
 export type InlineSurroundings = Omit<Surroundings, 'emit' | 'signal' | 'mayProceed' | 'log'> & {
@@ -11,10 +12,7 @@ export type InlineSurroundings = Omit<Surroundings, 'emit' | 'signal' | 'mayProc
 export class InlineBackend implements Backend {
   readonly retries = false
   readonly #events = new EventQueue<TrialEvent>()
-  readonly #running = new Map<
-    TrialId,
-    { controller: AbortController; ended: Promise<void>; proceed: (() => void) | undefined }
-  >()
+  readonly #running = new Map<TrialId, { controller: AbortController; ended: Promise<void>; gate: Gate }>()
 
   constructor(
     readonly capacity: number,
@@ -24,7 +22,8 @@ export class InlineBackend implements Backend {
   async start(assignment: Assignment): Promise<void> {
     const { id } = assignment.trial
     const controller = new AbortController()
-    const entry = { controller, ended: Promise.resolve(), proceed: undefined as (() => void) | undefined }
+    const gate = new Gate(controller.signal)
+    const entry = { controller, ended: Promise.resolve(), gate }
     this.#running.set(id, entry)
     entry.ended = runTrial(assignment, {
       ...this.surroundings,
@@ -34,11 +33,7 @@ export class InlineBackend implements Backend {
         this.#events.push(event)
       },
       signal: controller.signal,
-      mayProceed: () =>
-        new Promise((resolve, reject) => {
-          entry.proceed = resolve
-          controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error), { once: true })
-        }),
+      mayProceed: () => gate.wait(),
     }).finally(() => this.#running.delete(id))
   }
 
@@ -47,7 +42,7 @@ export class InlineBackend implements Backend {
   }
 
   proceed(trial: TrialId): void {
-    this.#running.get(trial)?.proceed?.()
+    this.#running.get(trial)?.gate.open()
   }
 
   events(): AsyncIterable<TrialEvent> {

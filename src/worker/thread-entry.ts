@@ -10,6 +10,7 @@ import { createEngine } from '../nn/create-engine.js'
 import type { Engine } from '../nn/engine.js'
 import { openStore } from '../store.js'
 import type { EngineName, TrialEvent, TrialId } from '../trial.js'
+import { Gate } from './gate.js'
 import { runTrial, StopRequest } from './run-trial.js'
 import type { ClosingFlag, EventsMessage, PortMessage, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
 import { TrialLog } from './trial-log.js'
@@ -49,7 +50,7 @@ async function experimentOf(name: string): Promise<Experiment> {
 }
 
 /** The trial this thread runs now; a thread runs one at a time. */
-let current: { trial: TrialId; controller: AbortController; proceed: (() => void) | undefined } | undefined
+let current: { trial: TrialId; controller: AbortController; gate: Gate } | undefined
 // A channel of our own: the one that thread and parent share belongs to the pool.
 const { port1: inbox, port2: outlet } = new MessageChannel()
 inbox.on('message', (message: ToThread) => {
@@ -57,7 +58,7 @@ inbox.on('message', (message: ToThread) => {
   if (message.type === 'give-up') return current.controller.abort(new Error('the sweep was stopped'))
   if (message.trial !== current.trial) return
   if (message.type === 'stop') current.controller.abort(new StopRequest(message.reason))
-  else current.proceed?.()
+  else current.gate.open()
 })
 // The pool decides how long the thread lives, not this listener.
 inbox.unref()
@@ -105,8 +106,8 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
   if (Atomics.load(closing, 0) === 1) return
   const { trial, attempt } = assignment
   const controller = new AbortController()
-  const running = { trial: trial.id, controller, proceed: undefined as (() => void) | undefined }
-  current = running
+  const gate = new Gate(controller.signal)
+  current = { trial: trial.id, controller, gate }
   const trialLog = new TrialLog(join(logsFolder, `${trial.id}.${attempt}.log`), systemClock, relayed ? relayedLogMs : 0)
   const outbox = new Outbox(assignment.interactive)
   try {
@@ -128,11 +129,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       worker: `thread-${threadId}`,
       clock: systemClock,
       signal: controller.signal,
-      mayProceed: () =>
-        new Promise<void>((resolve, reject) => {
-          running.proceed = resolve
-          controller.signal.addEventListener('abort', () => reject(controller.signal.reason as Error), { once: true })
-        }),
+      mayProceed: () => gate.wait(),
     })
   } finally {
     outbox.flush()
