@@ -1,3 +1,4 @@
+import { maxOf } from '../extremes.js'
 import type { Random } from '../seed.js'
 import { symmetricSpectrum } from './symmetric.js'
 import { addScaled, dot, norm, unit } from './vectors.js'
@@ -38,7 +39,11 @@ export async function lanczos(
     const { values, vectors } = tridiagonal(diagonal, beside)
     const settled = size > 3 && Math.abs(values[0]! - before) <= tolerance * Math.abs(values[0]!)
     before = values[0]!
-    if (settled || size >= Math.min(n, maxProducts) || length <= 1e-12 * Math.max(...values.map(Math.abs), 1e-300)) {
+    if (
+      settled ||
+      size >= Math.min(n, maxProducts) ||
+      length <= 1e-12 * Math.max(maxOf(values.map(Math.abs)), 1e-300)
+    ) {
       const vector = (k: number): Float64Array =>
         unit(basis.reduce((sum, q, i) => addScaled(sum, q, vectors[k]![i] ?? 0), new Float64Array(n)))
       return { values, vector, products: size }

@@ -1,4 +1,5 @@
 import { addScaled } from './vectors.js'
+import { maxOf } from '../extremes.js'
 import type { Random } from '../seed.js'
 
 /** How near a point is to a minimum, in the two senses of the course (HW1-2). */
@@ -19,7 +20,7 @@ export interface EigenvalueCounts {
  */
 export function countEigenvalues(values: ArrayLike<number>, tolerance: number): EigenvalueCounts {
   const all = Array.from(values)
-  const bound = tolerance * Math.max(0, ...all.map(Math.abs))
+  const bound = tolerance * Math.max(0, maxOf(all.map(Math.abs)))
   const positive = all.filter((value) => value > bound).length
   const negative = all.filter((value) => value < -bound).length
   const zero = all.length - positive - negative

@@ -55,7 +55,7 @@ export async function auditTracking({ store, url, idleMs, clock, warn, ...option
   const repairs: Repair[] = []
   for (const audit of before.filter(({ findings }) => findings.length > 0)) {
     const { sweep } = audit
-    if (!audit.journalHere || audit.running) repairs.push(...(await repair(client, audit)))
+    if (!audit.journalHere || audit.running) for (const did of await repair(client, audit)) repairs.push(did)
     else {
       const { sent } = await syncSweep(store, sweep, { url, warn })
       repairs.push({ sweep, did: `brought up to date from its journal, ${sent} runs` })

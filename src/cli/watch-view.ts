@@ -59,7 +59,8 @@ export function drawFrame(frame: WatchFrame, { columns, rows }: { columns: numbe
     text: `  ${trial.trial.id.slice(0, 8)} ${describeRunning(trial, watched)}`,
   }))
   if (running.length > shown) middle.push({ text: `  and ${running.length - shown} more run`, style: colors.dim })
-  middle.push(...failures.slice(-Math.min(3, Math.floor(room / 6))).map((text) => ({ text, style: colors.red })))
+  for (const text of failures.slice(-Math.min(3, Math.floor(room / 6))).map((text) => ({ text, style: colors.red })))
+    middle.push(text)
   room -= middle.length
 
   const preview = room < 7 ? [] : drawPreview(frame, columns, Math.min(room - 1, 24))

@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import { gatherRows, stratifiedSplit, type Split } from '../data/split.js'
+import { maxOf } from '../extremes.js'
 import type { Evaluation, Rows } from '../nn/engine.js'
 import { sizeOf, type Net } from '../nn/net.js'
 import type { Metrics } from '../trial.js'
@@ -62,7 +63,7 @@ export function byOneHot({ net, features, labels }: Task, { engine, signal }: Tr
       order.forEach((row, i) => {
         const own = outputs.subarray(i * classes, (i + 1) * classes)
         own.forEach((output, k) => (squares += (output - targets[row * classes + k]!) ** 2))
-        if (own.indexOf(Math.max(...own)) === labels[row]) correct++
+        if (own.indexOf(maxOf(own)) === labels[row]) correct++
       })
       return { loss: squares / (order.length * classes), accuracy: correct / order.length }
     },

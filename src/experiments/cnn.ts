@@ -1,4 +1,5 @@
 import { median } from '../analysis/statistics.js'
+import { maxOf, minOf } from '../extremes.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { seedCount } from '../figures/select.js'
 import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../nn/net.js'
@@ -166,7 +167,7 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = finished(records)
       if (all.length === 0) return inconclusive('no finished trial')
-      const worst = Math.max(...all.map((record) => Math.abs(metric(record, 'initial/loss') - Math.log(classes))))
+      const worst = maxOf(all.map((record) => Math.abs(metric(record, 'initial/loss') - Math.log(classes))))
       return verdict(worst <= 0.3, all, `at most ${round(worst)} away, over ${all.length} trials`, worst)
     },
   },
@@ -184,11 +185,9 @@ const claims: readonly Claim[] = [
         )
       // The lowest epoch counts: all of them spike now and then, the original's too.
       const lowest = (structure: Structure): number =>
-        median(ofStructure(all, structure).map((record) => Math.min(...(record.series['train/loss']?.values ?? [NaN]))))
+        median(ofStructure(all, structure).map((record) => minOf(record.series['train/loss']?.values ?? [NaN])))
       const best = (structure: Structure): number =>
-        median(
-          ofStructure(all, structure).map((record) => Math.max(...(record.series['train/accuracy']?.values ?? [NaN]))),
-        )
+        median(ofStructure(all, structure).map((record) => maxOf(record.series['train/accuracy']?.values ?? [NaN])))
       const holds = nets.every((structure) => lowest(structure) < 1e-5 && best(structure) === 1)
       const summary = nets.map(
         (structure) => `${structure} ${brief(lowest(structure))} (accuracy ${round(best(structure), 4)})`,
@@ -208,7 +207,7 @@ const claims: readonly Claim[] = [
       const [c3, c4] = [endsOf(all, 'c3'), endsOf(all, 'c4')]
       const { ratio, interval } = lagOf(all)
       const told = (losses: readonly number[]): string =>
-        `${brief(median(losses))} (${brief(Math.min(...losses))} to ${brief(Math.max(...losses))})`
+        `${brief(median(losses))} (${brief(minOf(losses))} to ${brief(maxOf(losses))})`
       const [times, least, most] = [ratio, ...interval].map((value) => Math.round(value))
       const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${times} times, 95 % interval ${least} to ${most}`
       return { state: stateOf(ratio, interval, 100, 1), summary, seeds: seedCount(all), effect: ratio, interval }

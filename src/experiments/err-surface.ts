@@ -12,6 +12,7 @@ import { decodeCheckpoint, encodeCheckpoint } from '../nn/checkpoint.js'
 import { denseHessian } from '../nn/curvature.js'
 import type { Engine, EvaluationOptions } from '../nn/engine.js'
 import { SpaceError } from '../errors.js'
+import { maxOf, minOf } from '../extremes.js'
 import { initialize, type Net } from '../nn/net.js'
 import { Random } from '../seed.js'
 import { choice, integer, number, type ParamsOf } from '../space.js'
@@ -192,7 +193,7 @@ async function drawLine(ground: Ground, { points, part }: SurfaceParams, context
     'end/loss': last.loss,
     // 0 means equal to the last bit.
     'ends/mismatch': Math.abs(along[0]!.loss - first.loss) + Math.abs(along[end]!.loss - last.loss),
-    'line/greatest-rise': Math.max(0, ...until.slice(1).map((value, i) => value - until[i]!)),
+    'line/greatest-rise': Math.max(0, maxOf(until.slice(1).map((value, i) => value - until[i]!))),
   }
 }
 
@@ -219,8 +220,8 @@ async function drawPlane(ground: Ground, params: SurfaceParams, context: TrialCo
     ...metrics,
     'centre/loss': centre.loss,
     'centre/mismatch': Math.abs(losses[ys.indexOf(0)]![xs.indexOf(0)]! - centre.loss),
-    'surface/least': Math.min(...finite),
-    'surface/greatest': Math.max(...finite),
+    'surface/least': minOf(finite),
+    'surface/greatest': maxOf(finite),
     'surface/not-finite': losses.flat().length - finite.length,
     'path/end': norm(path.at(-1)!),
   }
@@ -260,7 +261,7 @@ async function planeOf(ground: Ground, { plane, extent, directionSeed }: Surface
       const { components, explained } = principalComponents(trajectory, { centre: theta })
       const [first, second] = [components[0]!, components[1] ?? unit(drawn())]
       const reach = (path: readonly number[]): [number, number] => {
-        const [low, high] = [Math.min(...path), Math.max(...path)]
+        const [low, high] = [minOf(path), maxOf(path)]
         const margin = 0.2 * extent * (high - low || 1)
         return [low - margin, high + margin]
       }
@@ -396,7 +397,7 @@ const claims: readonly Claim[] = [
       const all = having(finished(records, 'surface'), { plane: 'eigen' })
       if (all.length === 0) return inconclusive('no finished eigenvector plane')
       const errors = all.map((r) => Math.abs(metric(r, 'eigen/second-difference') / metric(r, 'eigen/1') - 1))
-      const worst = Math.max(...errors)
+      const worst = maxOf(errors)
       return verdict(worst <= 0.01, all, `off by at most ${brief(worst)} over ${all.length} nets`, worst)
     },
   },

@@ -2,6 +2,7 @@ import { bootstrapInterval, median, spearman } from '../analysis/statistics.js'
 import { norm } from '../analysis/vectors.js'
 import { stratifiedSplit } from '../data/split.js'
 import { sampleFunction, targetFunctionNames } from '../data/functions.js'
+import { maxOf } from '../extremes.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { seedCount } from '../figures/select.js'
 import { lookUp } from '../names.js'
@@ -136,7 +137,7 @@ function peakDistance(record: TrialRecord): number {
   const losses = seriesOf(record, 'train/loss').slice(settling)
   const norms = seriesOf(record, 'gradient/full-batch').slice(settling)
   const falls = losses.slice(0, -5).map((value, i) => value - losses[i + 5]!)
-  return Math.abs(falls.indexOf(Math.max(...falls)) + 2.5 - norms.indexOf(Math.max(...norms)))
+  return Math.abs(falls.indexOf(maxOf(falls)) + 2.5 - norms.indexOf(maxOf(norms)))
 }
 
 /** The rank correlation of epoch and norm in each trial; its median over them, and that median's interval. */

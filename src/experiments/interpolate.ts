@@ -1,4 +1,5 @@
 import { mean, standardDeviation } from '../analysis/statistics.js'
+import { maxOf, minOf } from '../extremes.js'
 import { reportsAgainst, twinAxes } from '../figures/twin-axes.js'
 import { seedCount } from '../figures/select.js'
 import { lookUp } from '../names.js'
@@ -157,7 +158,7 @@ async function walk(params: LineParams, context: TrialContext): Promise<Metrics>
     // 0 means equal to the last bit.
     'ends/mismatch':
       Math.abs((losses[atA] ?? NaN) - single[0]!.loss) + Math.abs((losses[atB] ?? NaN) - single[1]!.loss),
-    'path/barrier': Math.max(...between) - Math.max(single[0]!.loss, single[1]!.loss),
+    'path/barrier': maxOf(between) - Math.max(single[0]!.loss, single[1]!.loss),
     'a/width': widthAround(alphas, losses, atA),
     'b/width': widthAround(alphas, losses, atB),
   }
@@ -236,7 +237,7 @@ const claims: readonly Claim[] = [
     check(records) {
       const nets = finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates)
       if (nets.length === 0) return inconclusive(`no net has had ${enoughUpdates} updates`)
-      const least = Math.min(...nets.map((record) => metric(record, 'train/accuracy')))
+      const least = minOf(nets.map((record) => metric(record, 'train/accuracy')))
       return verdict(least >= 0.99, nets, `at least ${round(least)} over ${nets.length} nets`, least)
     },
   },
@@ -249,9 +250,9 @@ const claims: readonly Claim[] = [
       if (all.length === 0) return inconclusive('no finished line between nets that started apart')
       const barriers = all.map((record) => metric(record, 'path/barrier'))
       return verdict(
-        Math.min(...barriers) > 0,
+        minOf(barriers) > 0,
         all,
-        `${barriers.filter((height) => height > 0).length} of ${all.length} lines; lowest ${brief(Math.min(...barriers))}, mean ${brief(mean(barriers))} nats`,
+        `${barriers.filter((height) => height > 0).length} of ${all.length} lines; lowest ${brief(minOf(barriers))}, mean ${brief(mean(barriers))} nats`,
         mean(barriers),
       )
     },

@@ -1,5 +1,6 @@
 import { mean } from '../analysis/statistics.js'
 import { corruptLabels } from '../data/corrupt.js'
+import { maxOf, minOf } from '../extremes.js'
 import { againstAxis } from '../figures/against-axis.js'
 import { seedCount } from '../figures/select.js'
 import type { EpochResult } from '../nn/engine.js'
@@ -238,10 +239,10 @@ const claims: readonly Claim[] = [
       const large = means.filter((_, i) => parameters[i]! >= 2e4)
       if (large.length < 3)
         return inconclusive(`only ${large.length} sizes of 2·10⁴ parameters or more (3 needed)`, seedCount(all))
-      const gap = Math.max(...means) - Math.min(...large)
+      const gap = maxOf(means) - minOf(large)
       return {
         state: gap <= 0.06 ? 'reproduced' : 'not reproduced',
-        summary: `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(Math.max(...means))})`,
+        summary: `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(maxOf(means))})`,
         seeds: seedCount(all),
         effect: gap,
       }
@@ -255,14 +256,14 @@ const claims: readonly Claim[] = [
     check(records) {
       const large = clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
       if (large.length === 0) return inconclusive('no net above the threshold has finished')
-      const epochs = Math.min(...large.map((record) => Number(record.trial.params['epochs'])))
+      const epochs = minOf(large.map((record) => Number(record.trial.params['epochs'])))
       if (epochs < leastEpochs)
         return inconclusive(
           `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
           seedCount(large),
         )
       const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
-      const least = Math.min(...gaps)
+      const least = minOf(gaps)
       return {
         state: least >= 0 ? 'reproduced' : 'not reproduced',
         summary: `${gaps.filter((gap) => gap >= 0).length} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`,
@@ -280,7 +281,7 @@ const claims: readonly Claim[] = [
       const large = clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
       if (large.length === 0) return inconclusive('no net above the threshold has finished')
       const accuracy = mean(large.map((record) => metric(record, 'train/accuracy')))
-      const epochs = Math.min(...large.map((record) => Number(record.trial.params['epochs'])))
+      const epochs = minOf(large.map((record) => Number(record.trial.params['epochs'])))
       if (epochs < leastEpochs && accuracy < 0.95)
         return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedCount(large))
       return {
@@ -328,7 +329,7 @@ function peakVerdict(all: readonly TrialRecord[]): Verdict {
   if (fitted < 0.99)
     return inconclusive(`the largest nets fit only ${round(fitted)} of their rows: not trained long enough`, seeds)
 
-  const peak = means.indexOf(Math.max(...means))
+  const peak = means.indexOf(maxOf(means))
   if (peak === 0 || peak === means.length - 1) {
     const where = peak === 0 ? 'smallest' : 'largest'
     const summary = `no peak: the ${where} nets lose most (${brief(means[peak]!)})`
@@ -336,7 +337,7 @@ function peakVerdict(all: readonly TrialRecord[]): Verdict {
   }
   const peakOf = (drawn: readonly TrialRecord[]): number => {
     const curve = meansBySize(drawn, 'validation/loss')
-    return curve.parameters[curve.means.indexOf(Math.max(...curve.means))]! / threshold
+    return curve.parameters[curve.means.indexOf(maxOf(curve.means))]! / threshold
   }
   const interval = intervalOverSeeds(all, peakOf, 'double-descent')
   const effect = parameters[peak]! / threshold

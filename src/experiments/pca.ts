@@ -1,6 +1,7 @@
 import { betweenGroupShare, principalComponents, type PcaOptions } from '../analysis/pca.js'
 import { tSne } from '../analysis/t-sne.js'
 import { norm, addScaled } from '../analysis/vectors.js'
+import { maxOf, minOf } from '../extremes.js'
 import { paths, type PathPoint } from '../figures/paths.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
@@ -253,7 +254,7 @@ const claims: readonly Claim[] = [
       const all = joints(records).sort((a, b) => metric(a, 'between-runs/share') - metric(b, 'between-runs/share'))
       const [least] = all
       if (least === undefined) return inconclusive('no finished joint reduction of the whole net')
-      const runs = Math.min(...all.map((record) => metric(record, 'runs')))
+      const runs = minOf(all.map((record) => metric(record, 'runs')))
       if (runs < 3) return inconclusive(`${runs} runs (3 needed)`, runs)
       const share = metric(least, 'between-runs/share')
       const settings = all.length === 1 ? '' : ` at the least of ${all.length} settings`
@@ -283,7 +284,7 @@ const claims: readonly Claim[] = [
       const all = finished(records)
       if (all.length === 0) return inconclusive('no finished run')
       const starts = all.map((record) => metric(record, 'start/accuracy'))
-      const [least, most] = [Math.min(...starts), Math.max(...starts)]
+      const [least, most] = [minOf(starts), maxOf(starts)]
       return verdict(least >= 0.05 && most <= 0.2, all, `${round(least)} to ${round(most)} over ${seedCount(all)} runs`)
     },
   },

@@ -110,12 +110,13 @@ const measure = defineStage({
 
     const norms: number[] = []
     if (quantity === 'mean-loss' || quantity === 'rms-loss') {
-      norms.push(...rowNorms(await engine.inputGradients({ net, loss, rows, order }, theta, signal), width))
+      for (const norm of rowNorms(await engine.inputGradients({ net, loss, rows, order }, theta, signal), width))
+        norms.push(norm)
     } else {
       for (let first = 0; first < order.length; first += jacobianRows) {
         const features = gatherRows(rows.features, order.subarray(first, first + jacobianRows), width)
         const jacobians = await engine.inputJacobians({ net, features, of: quantity }, theta, signal)
-        norms.push(...rowNorms(jacobians, width * sizeOf(net.outputShape)))
+        for (const norm of rowNorms(jacobians, width * sizeOf(net.outputShape))) norms.push(norm)
       }
     }
     const sensitivity =

@@ -2,6 +2,7 @@ import { filterNormalised, randomDirection } from '../analysis/directions.js'
 import { lanczos } from '../analysis/lanczos.js'
 import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type SlopeAt } from '../analysis/sharpness.js'
 import { mean } from '../analysis/statistics.js'
+import { maxOf } from '../extremes.js'
 import { scatter } from '../figures/scatter.js'
 import { seedCount } from '../figures/select.js'
 import { groupBy } from '../group-by.js'
@@ -147,7 +148,7 @@ const measures: Readonly<Record<MeasureParams['metric'], (valley: Valley, params
     },
     async 'block-frobenius'({ engine, options, theta, centre, random, signal }, { epsilon, samples: probes }) {
       const norms = await blockFrobeniusNorms(engine, options, theta, { probes, random, signal })
-      const largest = Math.max(...Object.values(norms))
+      const largest = maxOf(Object.values(norms))
       return { sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
     },
     async 'keskar-box'({ slopeAt, theta, random }, { epsilon, subspace }) {
@@ -226,7 +227,7 @@ function comparable(records: readonly TrialRecord[], name: (typeof metrics)[numb
   const measured = having(finished(records, 'measure'), { metric: name }).filter(
     (record) => metric(record, 'budget/reached') === 1,
   )
-  const epsilon = Math.max(...measured.map((record) => Number(record.trial.params['epsilon'])))
+  const epsilon = maxOf(measured.map((record) => Number(record.trial.params['epsilon'])))
   const settings = groupBy(having(measured, { epsilon }), (record) =>
     JSON.stringify({ ...record.trial.params, ...parentOf(record, records)?.trial.params, batch: 0 }),
   )

@@ -1,5 +1,6 @@
 import { mean, standardDeviation } from '../analysis/statistics.js'
 import { corruptLabels, corruptPixels, corruptions, standardizeRows } from '../data/corrupt.js'
+import { minOf } from '../extremes.js'
 import { againstAxis } from '../figures/against-axis.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { seedCount } from '../figures/select.js'
@@ -156,7 +157,7 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = withLabels(records, 1)
       if (all.length === 0) return inconclusive('no finished trial with all labels shuffled and six weights a row')
-      const least = Math.min(...all.map((record) => metric(record, 'train/accuracy')))
+      const least = minOf(all.map((record) => metric(record, 'train/accuracy')))
       return verdict(least >= 0.99, all, `training accuracy at least ${round(least)} over ${all.length} trials`, least)
     },
   },

@@ -1,5 +1,6 @@
 import { median, variance } from '../analysis/statistics.js'
 import { gridOf, sampleFunction, targetFunctionNames, targetFunctions, type TargetFunction } from '../data/functions.js'
+import { maxOf } from '../extremes.js'
 import { againstSteps } from '../figures/against-steps.js'
 import { curves } from '../figures/curves.js'
 import { seedCount } from '../figures/select.js'
@@ -228,9 +229,7 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = finished(records)
       if (all.length === 0) return inconclusive('no finished trial')
-      const ratio = Math.max(
-        ...all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')),
-      )
+      const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
       return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
     },
   },

@@ -1,4 +1,5 @@
 import { mean } from '../analysis/statistics.js'
+import { maxOf, minOf } from '../extremes.js'
 import { groupBy } from '../group-by.js'
 import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
@@ -149,8 +150,8 @@ function aggregate(
           series: label,
           ...(groups.length > 1 ? { group } : {}),
           mean: mean(drawable),
-          low: Math.min(...drawable),
-          high: Math.max(...drawable),
+          low: minOf(drawable),
+          high: maxOf(drawable),
         })
       }
     }

@@ -1,4 +1,5 @@
 import { median } from '../analysis/statistics.js'
+import { maxOf, minOf } from '../extremes.js'
 import { groupBy } from '../group-by.js'
 import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
@@ -175,7 +176,7 @@ function mediansOf(group: string, records: readonly TrialRecord[], panel: Panel)
     const steps = thinned(new Set(courses.flatMap((course) => [...course.keys()])))
     return steps.map((step) => {
       const values = courses.flatMap((course) => course.get(step) ?? [])
-      const [low, high] = [Math.min(...values), Math.max(...values)]
+      const [low, high] = [minOf(values), maxOf(values)]
       return { step, group, metric: label, median: median(values), low, high }
     })
   })

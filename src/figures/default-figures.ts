@@ -1,3 +1,4 @@
+import { maxOf, minOf } from '../extremes.js'
 import { lookUp } from '../names.js'
 import type { Space } from '../space.js'
 import { againstAxis } from './against-axis.js'
@@ -63,7 +64,7 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
         objective,
       )[0]
       if (metric === undefined) return undefined
-      const wide = values.every((value) => value > 0) && Math.max(...values) / Math.min(...values) >= 20
+      const wide = values.every((value) => value > 0) && maxOf(values) / minOf(values) >= 20
       const figure = againstAxis({
         name,
         caption,

@@ -1,3 +1,4 @@
+import { maxOf, minOf } from '../extremes.js'
 import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
@@ -100,7 +101,7 @@ function inPlane(points: readonly PathPoint[], runs: readonly string[], axis: st
 
 /** The ends of an axis that leaves room for labels about its outermost values. */
 function padded(values: readonly number[]): [number, number] {
-  const [low, high] = [Math.min(...values), Math.max(...values)]
+  const [low, high] = [minOf(values), maxOf(values)]
   const room = (high - low || 1) * 0.06
   return [low - room, high + room]
 }

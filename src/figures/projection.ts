@@ -1,3 +1,4 @@
+import { maxOf, minOf } from '../extremes.js'
 import type { Frame } from './labels.js'
 
 /**
@@ -115,7 +116,7 @@ interface PageEncoding {
 /** The two channels of a page that holds all these places, without axes of their own. */
 export function pageOf(places: readonly OnPage[]): PageEncoding & { readonly frame: Pick<Frame, 'x' | 'y'> } {
   const heights = places.map(({ y }) => y)
-  const frame = { x: [-1.1, 1.16], y: [Math.min(...heights) - 0.06, Math.max(...heights) + 0.06] } as const
+  const frame = { x: [-1.1, 1.16], y: [minOf(heights) - 0.06, maxOf(heights) + 0.06] } as const
   const channel = (field: 'x' | 'y') => ({
     field,
     type: 'quantitative',

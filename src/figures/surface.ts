@@ -1,4 +1,5 @@
 import { contours } from 'd3-contour'
+import { maxOf, minOf } from '../extremes.js'
 import type { TrialRecord } from '../trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
@@ -130,7 +131,7 @@ const levels = 12
 function lines(surface: Surface): object[] {
   const { x, y, loss } = surface
   const values = drawable(surface)
-  const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))]
+  const [least, most] = [Math.log(minOf(values)), Math.log(maxOf(values))]
   const heights = loss.flat().map((value) => (value !== null && value > 0 ? Math.log(value) : most))
   const thresholds = Array.from({ length: levels }, (_, k) => least + ((k + 1) * (most - least)) / (levels + 1))
   // The library counts cells from their corners: a value lies at half a cell.
@@ -197,7 +198,7 @@ interface Corner extends OnPage {
 /** The corners of the surface's faces, the farthest face first. */
 function facesOf(surface: Surface): Corner[] {
   const values = drawable(surface)
-  const [least, most] = [Math.log(Math.min(...values)), Math.log(Math.max(...values))]
+  const [least, most] = [Math.log(minOf(values)), Math.log(maxOf(values))]
   const height = (value: number): number => (most === least ? 0 : (2 * (Math.log(value) - least)) / (most - least) - 1)
   const place = (i: number, j: number): [number, number] => [
     (2 * i) / (surface.x.length - 1) - 1,

@@ -102,9 +102,9 @@ export class CompiledTraining implements Training {
     const result = batch === this.options.batch ? await this.#pace.time(steps, call) : await call()
     ;[this.#state, this.#spare] = [this.#spare, this.#state]
     this.#updates += steps
-    parts.losses.push(...(result['losses']!.data as Float32Array))
-    parts.correct.push(...(result['correct']!.data as Float32Array))
-    if (result['norms'] !== undefined) parts.norms.push(...(result['norms'].data as Float32Array))
+    for (const value of result['losses']!.data as Float32Array) parts.losses.push(value)
+    for (const value of result['correct']!.data as Float32Array) parts.correct.push(value)
+    if (result['norms'] !== undefined) for (const value of result['norms'].data as Float32Array) parts.norms.push(value)
     for (let i = 0; i < steps; i++) parts.rows.push(batch)
   }
 

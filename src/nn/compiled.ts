@@ -1,4 +1,5 @@
 import type * as ort from 'onnxruntime-node'
+import { maxOf } from '../extremes.js'
 import { canonicalJson } from '../seed.js'
 import { buildCombinations } from './combination-program.js'
 import { dropoutLayers, rowDropoutMasks, type DropoutLayer } from './dropout.js'
@@ -339,7 +340,7 @@ function isOfImages(net: Net): boolean {
 
 /** Rows at a time for derivatives: as many as an evaluation takes, or fewer where a layer makes much of each. */
 function derivativeRows(net: Net): number {
-  const widest = Math.max(...net.shapes.map(sizeOf))
+  const widest = maxOf(net.shapes.map(sizeOf))
   return Math.max(1, Math.min(evaluationRows, Math.floor(derivativeNumbers / widest)))
 }
 

@@ -87,7 +87,7 @@ class VectorCode implements Arithmetic<number> {
 
   keep(instructions: readonly number[]): number {
     const local = this.parameters + 1 + this.#vectors++
-    this.#body.push(...instructions, localSet, ...unsigned(local))
+    this.#append([...instructions, localSet, ...unsigned(local)])
     return local
   }
 
@@ -104,7 +104,11 @@ class VectorCode implements Arithmetic<number> {
   }
 
   store(pointer: number, value: number): void {
-    this.#body.push(...this.#address(pointer), localGet, ...unsigned(value), ...vector.store)
+    this.#append([...this.#address(pointer), localGet, ...unsigned(value), ...vector.store])
+  }
+
+  #append(instructions: readonly number[]): void {
+    for (const byte of instructions) this.#body.push(byte)
   }
 
   #address(pointer: number): number[] {

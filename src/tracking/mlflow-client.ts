@@ -140,7 +140,7 @@ export class MlflowClient {
         'experiments/search',
         { max_results: largestPage, ...(pageToken && { page_token: pageToken }) },
       )
-      ids.push(...(page.experiments ?? []).map((experiment) => experiment.experiment_id))
+      for (const { experiment_id } of page.experiments ?? []) ids.push(experiment_id)
       pageToken = page.next_page_token
     } while (pageToken !== undefined && pageToken !== '')
     return ids

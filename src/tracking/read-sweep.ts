@@ -36,7 +36,8 @@ export async function readTrackedSweep(client: MlflowClient, sweep: string): Pro
   const children = oncePerKey(runs.filter((run) => run.tags['mlds.trial'] !== undefined))
   const points = await readPoints(client, children)
   const events: TrialEvent[] = []
-  for (const run of children) events.push(...(await readEvents(client, run, points.get(run.id) ?? [])))
+  for (const run of children)
+    for (const event of await readEvents(client, run, points.get(run.id) ?? [])) events.push(event)
   const manifest = await readManifest(client, parent)
   // Each run's own events are in order already, and sorting keeps equals as they were.
   return { parent, children, plan, manifest, events: events.sort((a, b) => a.atMs - b.atMs) }

@@ -58,7 +58,7 @@ export class SweepCourse {
       ...(this.#best === undefined ? [] : [point(`best/${this.objective.metric}`, this.#best.value)]),
     ]
     const kept = isKeptLive(this.#ended - 1)
-    if (kept) this.#points.push(...points)
+    if (kept) for (const point of points) this.#points.push(point)
     this.#last = kept ? [] : points
   }
 

@@ -23,7 +23,7 @@ export default class DataAdd extends BaseCommand {
       const bytes = await readFile(file).catch((error: unknown) => {
         throw new DataError(`${file}: ${fileProblem(error)}`, { exitCode: 2, cause: error })
       })
-      pieces.push(...readPieces(basename(file), bytes))
+      for (const piece of readPieces(basename(file), bytes)) pieces.push(piece)
     }
     const facts = await addPieces(store.dataFolder, pieces)
     this.log(describeAdded(facts))

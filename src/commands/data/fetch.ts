@@ -30,7 +30,7 @@ export default class DataFetch extends BaseCommand {
         signal: new AbortController().signal,
         onProgress: progressOn(process.stderr),
       })
-      pieces.push(...readPieces(file.name, await readFile(path)))
+      for (const piece of readPieces(file.name, await readFile(path))) pieces.push(piece)
     }
     const facts = await addPieces(store.dataFolder, pieces)
     this.log(describeAdded(facts))

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js'
 import { exitCodes, StoreError, UnknownNameError } from '../../errors.js'
+import { maxOf } from '../../extremes.js'
 import type { Store } from '../../store.js'
 import { SweepLease, leaseHolder } from './lease.js'
 import { sweepToken, type SweepMessage } from './protocol.js'
@@ -91,7 +92,7 @@ async function survey(broker: OrchestratorBroker, store: Store, message: SweepMe
     if (lastSequence > (message.collectedUpTo ?? 0)) return 'uncollected'
     return control?.wanted === 'cancel' ? 'cancelled' : 'finished'
   }
-  const lastMs = Math.max(openedAtMs, ...stored.map(({ result }) => result.atMs))
+  const lastMs = Math.max(openedAtMs, maxOf(stored.map(({ result }) => result.atMs)))
   return { sweep, state: standing(), results: results.size, total, lastMs, message, stored }
 }
 
