@@ -65,17 +65,21 @@ export async function readSaved(
   return bytes
 }
 
-/** Draws a sweep's figures from MLflow alone into `folder`, with a manifest that names the runs they rest on. */
+/**
+ * Draws a sweep's figures from MLflow alone into `folder`, with a manifest that names the runs they rest on; a figure that
+ * can't be drawn is told to `trouble`.
+ */
 export async function drawFromMlflow(
   url: string,
   sweep: string,
   folder: string,
   warn: Warn,
+  trouble: Warn,
 ): Promise<{ figures: string[]; verdicts: ClaimVerdict[] }> {
   const remote = await openRemote(url, sweep, warn)
   const { experiment, records, read } = remote
   const { drawFigures } = await import('../figures/draw.js')
-  const figures = await drawFigures(experiment.figures, records, read, folder)
+  const figures = await drawFigures(experiment.figures, records, read, folder, trouble)
   if (figures.length > 0) await writeManifest(remote, folder)
   return { figures, verdicts: judge(experiment.claims, records) }
 }

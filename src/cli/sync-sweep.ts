@@ -27,7 +27,7 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   const info = describeSweep(sweep, experiment)
   try {
     const held = onlyWhatIsNew ? await tracking.alreadyHeld(info) : undefined
-    return held ?? (await tracking.finish(info, await concludeAndDraw(stored)))
+    return held ?? (await tracking.finish(info, await concludeAndDraw(stored, options.warn)))
   } finally {
     await tracking.close()
   }

@@ -50,9 +50,10 @@ export default class Export extends BaseCommand {
     if (existsSync(folder) && readdirSync(folder).length > 0) {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)
     }
-    const experiment = await experimentToRead(sweep.plan, (message) => this.warn(message))
+    const warn = (message: string): void => void this.warn(message)
+    const experiment = await experimentToRead(sweep.plan, warn)
     const stored = { store, sweep, experiment }
-    const told = await concludeAndDraw(stored)
+    const told = await concludeAndDraw(stored, warn)
     const runs = await exportMlruns(stored, folder, describeSweep(sweep, experiment), told, checkpoints)
     this.log(`${runs} runs written to ${folder}. To look at them:
   MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}

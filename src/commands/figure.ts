@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { fromFlags, sweepNamed } from '../cli/flags.js'
 import { formatVerdict } from '../cli/summary.js'
+import { exitCodes } from '../errors.js'
 import type { ClaimVerdict } from '../sweeps/conclude.js'
 
 export default class Figure extends BaseCommand {
@@ -28,9 +29,13 @@ export default class Figure extends BaseCommand {
     const { args, flags } = await this.parse(Figure)
     const id = sweepNamed(args.sweep, flags)
     const warn = (message: string): void => void this.warn(message)
+    const trouble = (message: string): void => {
+      warn(message)
+      process.exitCode = exitCodes.incomplete
+    }
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../cli/remote-sweep.js')
-      return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`, warn))
+      return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`, warn, trouble))
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
@@ -38,13 +43,14 @@ export default class Figure extends BaseCommand {
     const { concludeAndDraw } = await import('../library/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     const experiment = await experimentToRead(sweep.plan, warn)
-    return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }))
+    return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }, trouble))
   }
 
   #show(sweep: string, told: { figures: string[]; verdicts: ClaimVerdict[] }): unknown {
     const { figures, verdicts } = told
     for (const file of figures) this.log(file)
-    if (figures.length === 0) this.log('Nothing has finished yet, so there is nothing to draw.')
+    if (figures.length === 0 && process.exitCode === undefined)
+      this.log('Nothing has finished yet, so there is nothing to draw.')
     if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
     return { sweep, figures, verdicts }
   }

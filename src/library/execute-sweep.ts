@@ -124,7 +124,9 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     }
     lock.assertHeld()
     const { verdicts, figures } =
-      options.detach === true ? { verdicts: [], figures: [] } : await concludeAndDraw(options)
+      options.detach === true
+        ? { verdicts: [], figures: [] }
+        : await concludeAndDraw(options, (message) => observer.say(message))
     const tracked = await tracking?.finish(info, { verdicts, figures })
     return {
       ...summarise(sweep, state.counts()),
@@ -375,15 +377,16 @@ export function summarise(sweep: SweepFolder, counts: SweepCounts) {
   }
 }
 
-/** Verdicts and figures of whatever has finished. */
+/** Verdicts and figures of whatever has finished; a figure that can't be drawn is told to `warn`. */
 export async function concludeAndDraw(
   options: Pick<ExecuteOptions, 'store' | 'sweep' | 'experiment'>,
+  warn: (message: string) => void,
 ): Promise<{ verdicts: ClaimVerdict[]; figures: string[] }> {
   const { records, verdicts } = await concludeSweep(options.sweep, options.experiment)
   if (!records.some((record) => isResult(record.outcome))) return { verdicts, figures: [] }
   const { drawFigures } = await import('../figures/draw.js')
   const read = artifactReader(options.store)
-  const drawn = await drawFigures(options.experiment.figures, records, read, options.sweep.figuresFolder)
+  const drawn = await drawFigures(options.experiment.figures, records, read, options.sweep.figuresFolder, warn)
   return { verdicts, figures: drawn }
 }
 

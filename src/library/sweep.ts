@@ -165,13 +165,15 @@ export class Sweep {
     return storedVerdicts(this.#folder)
   }
 
-  /** Draws the figures of what has finished (SVG, PNG, vega-lite) into the sweep's folder. @returns their paths. */
+  /**
+   * Draws the figures of what has finished (SVG, PNG, vega-lite) into the sweep's folder. @returns their paths.
+   * @throws MldsError naming those that can't be drawn, when the others are.
+   */
   async draw(): Promise<string[]> {
-    const { figures } = await concludeAndDraw({
-      store: this.#store,
-      sweep: this.#folder,
-      experiment: await this.#open(),
-    })
+    const stored = { store: this.#store, sweep: this.#folder, experiment: await this.#open() }
+    const troubles: string[] = []
+    const { figures } = await concludeAndDraw(stored, (trouble) => troubles.push(trouble))
+    if (troubles.length > 0) throw new MldsError('FIGURE', troubles.join('\n'))
     return figures
   }
 

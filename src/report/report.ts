@@ -1,8 +1,7 @@
 import { reasonOf } from '../divergence.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
-import { renderSvg } from '../figures/render.js'
-import { withSafeTitles } from '../figures/safe-titles.js'
+import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../names.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
 import type { ParamValue, TrialRecord } from '../trial.js'
@@ -71,13 +70,10 @@ export async function buildReport({ experiment, facts, records, read }: ReportIn
   const troubles: string[] = []
   for (const definition of experiment.figures) {
     const { name, caption } = definition
-    try {
-      const drawn = await definition.draw(records, read)
-      const spec = drawn === undefined ? undefined : withSafeTitles(drawn)
-      if (spec !== undefined) figures.push({ name, caption, spec, svg: await renderSvg(spec) })
-    } catch (error) {
-      troubles.push(`${name} could not be drawn: ${(error as Error).message}`)
-    }
+    const drawn = await drawFigure(definition, records, read)
+    if (drawn === undefined) continue
+    if ('trouble' in drawn) troubles.push(drawn.trouble)
+    else figures.push({ name, caption, ...drawn })
   }
   const verdicts = judge(experiment.claims, records)
   return {

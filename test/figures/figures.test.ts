@@ -120,8 +120,17 @@ describe('the figures of params', () => {
     expect((await renderPng(svg.replaceAll(/<text[^>]*>[^<]*<\/text>/g, ''))).length).toBeLessThan(png.length * 0.8)
   })
 
+  it('are drawn beside one that throws, which is named', async () => {
+    const broken = { name: 'broken', caption: 'none', draw: () => Promise.reject(new Error('no ink')) }
+    const told: string[] = []
+    const definitions = [broken, ...params.figures.slice(0, 1)]
+    const files = await drawFigures(definitions, recordsFor(widths, [0]), read, folder, (message) => told.push(message))
+    expect(files).toHaveLength(4)
+    expect(told).toEqual(['the figure broken could not be drawn: no ink'])
+  })
+
   it('are written as SVG, PNG, vega-lite JSON and a page', async () => {
-    const files = await drawFigures(params.figures, recordsFor(widths, [0, 1]), read, folder)
+    const files = await drawFigures(params.figures, recordsFor(widths, [0, 1]), read, folder, fail)
     expect(files).toHaveLength(16)
     expect(
       JSON.parse(
@@ -133,6 +142,10 @@ describe('the figures of params', () => {
     ).toHaveProperty('layer')
   })
 })
+
+function fail(message: string): never {
+  throw new Error(message)
+}
 
 describe('the claims of params', () => {
   const verdicts = (records: TrialRecord[]) =>

@@ -39,6 +39,27 @@ describe('mlds as a library', () => {
     expect(await openSweep('latest', { store }).then(({ id }) => id)).toBe(sweep.id)
   })
 
+  it('ends a sweep whose figure throws as its trials ended, and names the figure', async () => {
+    const figures = [
+      {
+        name: 'broken',
+        caption: 'none',
+        draw: () => {
+          throw new Error('no ink')
+        },
+      },
+    ]
+    const store = join(temporaryFolder(), 'store')
+    const told: string[] = []
+    const { sweep, summary } = await runSweep(
+      { experiment: { ...walk, figures } },
+      { store, onMessage: (message) => told.push(message) },
+    )
+    expect(summary).toMatchObject({ planned: 1, finished: 1, figures: [] })
+    expect(told).toContain('the figure broken could not be drawn: no ink')
+    await expect(sweep.draw()).rejects.toThrow('the figure broken could not be drawn: no ink')
+  })
+
   it('does not send an experiment of the program to workers, and says what to do', async () => {
     const remote = { store: join(temporaryFolder(), 'store'), nats: 'nats://127.0.0.1:1' }
     await expect(runSweep({ experiment: walk }, remote)).rejects.toMatchObject({
