@@ -49,7 +49,7 @@ describe('an attempt that waits for the scheduler after each report', () => {
       params: { reports: 10_000 },
       seeds: { data: 0, init: 0, shuffle: 0, corruption: 0 },
     }
-    await backend.start({ sweep: 's', trial, attempt: 1, parents: [], engine: 'cpu', interactive: true })
+    await backend.start({ sweep: 's', trial, attempt: 1, parents: [], reads: [], engine: 'cpu', interactive: true })
     let reports = 0
     for await (const event of backend.events()) {
       if (event.type === 'report') {
