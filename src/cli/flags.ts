@@ -65,6 +65,12 @@ export const failureFlags = {
     min: 1,
     helpValue: 'N',
   }),
+  'failing-alike': Flags.integer({
+    description: 'start no more trials when the first N all fail with one message (0: go on whatever they say)',
+    min: 0,
+    default: 3,
+    helpValue: 'N',
+  }),
   retries: Flags.integer({
     description: 'further attempts for a trial that fails',
     min: 0,
@@ -83,7 +89,8 @@ export const metricFlag = Flags.string({
 export async function openObjective(plan: Plan, metric: string | undefined, maximize: boolean): Promise<Objective> {
   const { experimentToRead } = await import('../experiments/registry.js')
   const objective = plan.spec.objective ?? (await experimentToRead(plan, () => {})).objective
-  if (metric === undefined) return objective
+  const known = metric === undefined || metric === objective.metric
+  if (known) return maximize ? { ...objective, direction: 'maximize' } : objective
   return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
 }
 

@@ -34,8 +34,13 @@ export function formatSummary(summary: SweepSummary): string {
   ].join('\n')
 }
 
-function whatIsLeft({ sweep, missing, detached }: SweepSummary): string {
-  if (detached !== true) return `Run the rest with: mlds resume ${sweep}`
+function whatIsLeft({ sweep, missing, detached, failedAlike }: SweepSummary): string {
+  // The same trials would fail alike again, and end a resume as they ended this.
+  if (failedAlike === true && missing > 0)
+    return `Run the rest, whatever fails, with: mlds resume ${sweep} --only missing --failing-alike 0`
+  if (failedAlike === true) return `Run all that failed again with: mlds resume ${sweep} --failing-alike 0`
+  if (detached !== true)
+    return `Run ${missing > 0 ? 'the rest' : 'again what has no result'} with: mlds resume ${sweep}`
   return `${missing} trials are left to the workers; see them with: mlds status ${sweep}, collect them with: mlds resume ${sweep}`
 }
 

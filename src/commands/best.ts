@@ -13,7 +13,7 @@ export default class Best extends BaseCommand {
   static override args = { sweep: sweepArg }
   static override flags = {
     metric: metricFlag,
-    maximize: Flags.boolean({ description: 'take larger for better (with --metric)' }),
+    maximize: Flags.boolean({ description: 'take larger for better' }),
     top: Flags.integer({ description: 'how many points', default: 10, min: 1, helpValue: 'N' }),
   }
 

@@ -1,4 +1,4 @@
-import { Args } from '@oclif/core'
+import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { formatTable } from '../cli/table.js'
 import { lookUp } from '../names.js'
@@ -6,6 +6,9 @@ import { lookUp } from '../names.js'
 export default class Show extends BaseCommand {
   static override description = 'Shows one trial: its point, its seeds, its course and its result'
   static override args = { trial: Args.string({ description: 'a trial id or the beginning of one', required: true }) }
+  static override flags = {
+    'all-attempts': Flags.boolean({ description: 'every attempt at it, also those whose results are void (--fresh)' }),
+  }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Show)
@@ -39,7 +42,21 @@ export default class Show extends BaseCommand {
         )}`,
       )
     }
+    const { listAttempts } = await import('../sweeps/list-attempts.js')
+    const attempts = flags['all-attempts'] ? listAttempts(sweep.events(), trial.id) : undefined
+    if (attempts !== undefined) {
+      const rows = attempts.map(({ attempt, ended, atMs, isVoid, metrics, reason }) => [
+        attempt,
+        `${ended}${isVoid ? ', void' : ''}`,
+        new Date(atMs).toISOString().replace('T', ' ').slice(0, 19),
+        reason ??
+          Object.entries(metrics)
+            .map(([name, value]) => `${name} ${value}`)
+            .join('  '),
+      ])
+      this.log(`\n${formatTable(['attempt', 'ended as', 'when (UTC)', ''], rows)}`)
+    }
     if (record.attempts > 0) this.log(`\nlog: ${sweep.logFile(trial.id, record.attempts)}`)
-    return { sweep: sweep.id, ...record }
+    return { sweep: sweep.id, ...record, ...(attempts === undefined ? {} : { allAttempts: attempts }) }
   }
 }

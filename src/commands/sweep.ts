@@ -46,7 +46,9 @@ export default class Sweep extends BaseCommand {
     track: trackFlag,
     'track-checkpoints': trackCheckpointsFlag,
     extend: Flags.boolean({ description: 'let a sweep of this name grow: run only what is new' }),
-    fresh: Flags.boolean({ description: 'run every trial, even one that another sweep has a result for' }),
+    fresh: Flags.boolean({
+      description: 'run every trial again: earlier results count no more, and none are taken over',
+    }),
     detach: Flags.boolean({
       description: 'leave the queued trials to the workers and return; mlds resume collects the results',
       dependsOn: ['nats'],
@@ -133,7 +135,7 @@ export default class Sweep extends BaseCommand {
     flags: SweepFlags
   }): Promise<void> {
     const { describeEstimate, estimate, missingTrials } = await import('../library/estimate.js')
-    const trials = await missingTrials(store, plan)
+    const trials = flags.fresh ? plan.trials : await missingTrials(store, plan)
     if (trials.length === 0) return
     const pilot = flags.nats === undefined
     const expected = await estimate({

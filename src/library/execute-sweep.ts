@@ -10,9 +10,9 @@ import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
 import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
 import { lockSweep, type SweepLock } from '../sweeps/lock.js'
 import { sweepIdOf, type Plan } from '../sweeps/plan.js'
-import { defaultLimits, runSweep, type SweepLimits } from '../sweeps/run-sweep.js'
+import { defaultLimits, runSweep, type SweepEnd, type SweepLimits } from '../sweeps/run-sweep.js'
 import { createScheduler, judgedBy, replay } from '../sweeps/stopping.js'
-import { isResult, type SweepCounts, type SweepState } from '../sweeps/state.js'
+import { isResult, type SweepCounts, type SweepState, type TrialState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
 import {
@@ -53,7 +53,7 @@ export interface ExecuteOptions {
   readonly engine: EngineName
   readonly limits: SweepLimits
   readonly rerun: ReadonlySet<Rerun>
-  /** Run every trial, even one whose result another sweep of the store holds. Default false. */
+  /** Run every trial again: earlier results of this sweep are void, and no other sweep's are taken over. Default false. */
   readonly fresh?: boolean
   /** An MLflow server to show the sweep in, while it runs and afterwards. */
   readonly trackUrl?: string | undefined
@@ -89,6 +89,8 @@ export interface SweepSummary extends Pick<
   readonly profile: string
   /** Why it ended before its plan did. */
   readonly cutShort?: string
+  /** It ended since its first trials all failed alike, as a resume would again. */
+  readonly failedAlike?: true
   /** The rest was left to remote workers. */
   readonly detached?: true
   readonly durationMs: number
@@ -113,12 +115,13 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     const tracking = await track(options, closing)
     const warnings: string[] = []
     const state = await restore(sweep, (warning) => warnings.push(warning))
+    const voided = options.fresh === true ? declareVoid(state) : undefined
     const info = describeSweep(sweep, experiment)
     observer.opened?.(info, state)
     warnings.forEach((warning) => observer.say(warning))
-    let end: { cutShort?: string } = {}
+    let end: SweepEnd = {}
     try {
-      end = await runWhatIsMissing(options, lock, tracking?.tracker ?? noTracker, info, state)
+      end = await runWhatIsMissing(options, lock, tracking?.tracker ?? noTracker, info, state, voided)
     } finally {
       observer.ended?.()
     }
@@ -130,7 +133,7 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     const tracked = await tracking?.finish(info, { verdicts, figures })
     return {
       ...summarise(sweep, state.counts()),
-      ...(end.cutShort === undefined ? {} : { cutShort: end.cutShort }),
+      ...end,
       ...(options.detach === true ? { detached: true as const } : {}),
       durationMs: clock.now() - startedAtMs,
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
@@ -205,20 +208,32 @@ async function restore(sweep: SweepFolder, warn: (message: string) => void): Pro
   )
 }
 
+/** Takes all results for void; the line is yet to be written. `undefined` where there are none. */
+function declareVoid(state: SweepState): JournalEvent | undefined {
+  const begun = [...state.trials.values()].some(({ attempts, outcome }) => attempts > 0 || outcome !== undefined)
+  if (!begun) return undefined
+  const voided: JournalEvent = { type: 'voided', atMs: systemClock.now() }
+  state.apply(voided)
+  return voided
+}
+
 async function runWhatIsMissing(
   options: ExecuteOptions,
   lock: SweepLock,
   tracker: Tracker,
   info: SweepInfo,
   state: SweepState,
-): Promise<{ cutShort?: string }> {
+  voided: JournalEvent | undefined,
+): Promise<SweepEnd> {
   const { sweep, observer } = options
+  const before = new Map<TrialId, TrialState>()
   const left = new Set<TrialId>()
   const forGood = state.skippedForGood()
   for (const trial of state.trials.values()) {
     const standing = isTerminal(trial.state) ? trial.state : 'missing'
     if (isResult(trial.outcome) || forGood.has(trial.trial.id) || !options.rerun.has(standing as Rerun)) continue
     left.add(trial.trial.id)
+    if (trial.outcome !== undefined) before.set(trial.trial.id, { ...trial })
     trial.state = 'planned'
     delete trial.outcome
   }
@@ -238,13 +253,19 @@ async function runWhatIsMissing(
       engine: options.engine,
       atMs: systemClock.now(),
     })
-    if (options.fresh !== true) await takeOver(options, left, state, journal)
+    // Whoever wanted every trial to run does not mean results from elsewhere when the rest is resumed either.
+    if (options.fresh !== true && state.voids === 0) await takeOver(options, left, state, journal)
     const scheduler = createScheduler(sweep.plan.trials, sweep.plan.spec.scheduler ?? [], info.objective)
-    if (scheduler.interactive) replay(scheduler, sweep.events())
+    if (scheduler.interactive) replay(scheduler, voided === undefined ? sinceVoided(sweep.events()) : [])
     for (const { trial, outcome } of state.trials.values())
       if (outcome !== undefined) scheduler.conclude(trial, outcome)
     const backend = await options.openBackend((message) => observer.say(message))
-    return await runSweep({
+    // Not before it can begin: a server that does not answer costs no result.
+    if (voided !== undefined) {
+      journal.append(voided)
+      observer.say(`Earlier results of ${sweep.id} are void: every trial runs again.`)
+    }
+    const end = await runSweep({
       info,
       engine: options.engine,
       state,
@@ -261,9 +282,21 @@ async function runWhatIsMissing(
       onEvent: (event) => observer.onEvent?.(event),
       warn: (message) => observer.say(message),
     })
+    // What was not begun again ended as it had before.
+    for (const [id, { attempts, ...earlier }] of before) {
+      const trial = state.trials.get(id)!
+      if (trial.state === 'planned' && trial.attempts === attempts) Object.assign(trial, earlier)
+    }
+    return end
   } finally {
     journal.close()
   }
+}
+
+/** The events of after all results were last declared void. */
+function sinceVoided(events: Iterable<JournalEvent>): JournalEvent[] {
+  const all = [...events]
+  return all.slice(all.findLastIndex(({ type }) => type === 'voided') + 1)
 }
 
 /** Writes down what other sweeps found for the very same trials, instead of running those again. */
@@ -334,9 +367,10 @@ export function limitsFrom(flags: {
   'fail-fast': boolean
   'max-failures'?: number | undefined
   retries: number
+  'failing-alike': number
 }): SweepLimits {
   const maxFailures = flags['fail-fast'] ? 1 : (flags['max-failures'] ?? Infinity)
-  return { ...defaultLimits, maxFailures, retries: flags.retries }
+  return { ...defaultLimits, maxFailures, retries: flags.retries, failingAlike: flags['failing-alike'] }
 }
 
 export function describeSweep(sweep: SweepFolder, experiment: Experiment): SweepInfo {

@@ -66,6 +66,7 @@ export async function openRemoteFor(store: Store, sweep: SweepFolder, run: Remot
     datasets: datasetOffers(store),
     interactive,
     fresh: run.fresh,
+    voids: sweep.restore().voids + (run.fresh ? 1 : 0),
     detach: run.detach,
     record: {
       sweep: sweep.id,

@@ -96,7 +96,7 @@ export interface RunOptions {
   readonly track?: string
   /** What to do about failures; docs/library.md lists the defaults. */
   readonly limits?: Partial<SweepLimits>
-  /** Run every trial, even one whose result another sweep of the store holds. Default false. */
+  /** Run every trial again: earlier results of this sweep are void, and no other sweep's are taken over. Default false. */
   readonly fresh?: boolean
   /** Which trials without a result to run. Default: all of them. */
   readonly only?: readonly Rerun[]

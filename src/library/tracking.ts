@@ -9,7 +9,7 @@ import { experimentFrom, mlflowSettings } from '../tracking/mlflow-settings.js'
 import { MlflowTracker, type TrackedRuns } from '../tracking/mlflow-tracker.js'
 import { writeMlruns } from '../tracking/mlruns.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
-import type { TrialEvent } from '../trial.js'
+import type { HistoryEvent } from '../tracking/attempts.js'
 import { sourcesOf, storyOf, type Conclusion, type StoredSweep } from './sweep-story.js'
 
 /** A sweep's connection to one MLflow server, held by one process at a time. */
@@ -124,12 +124,12 @@ export async function exportMlruns(
   })
 }
 
-const trialEvents = ['started', 'report', 'ended', 'lost']
-function isTrialEvent(event: JournalEvent): event is TrialEvent {
+const trialEvents = ['started', 'report', 'ended', 'lost', 'voided']
+function isTrialEvent(event: JournalEvent): event is HistoryEvent {
   return trialEvents.includes(event.type)
 }
 
-function* trialEntries(sweep: SweepFolder): Generator<{ event: TrialEvent; offset: number }> {
+function* trialEntries(sweep: SweepFolder): Generator<{ event: HistoryEvent; offset: number }> {
   for (const { event, offset } of sweep.entries()) if (isTrialEvent(event)) yield { event, offset }
 }
 

@@ -8,7 +8,7 @@ import type { EngineName, Metrics, TrialEvent, TrialId } from '../trial.js'
 
 /**
  * Raised when a line's meaning changes, or when one is added that must not be passed over; a journal of a higher number
- * is refused, never guessed at. Format 2 brought `stopping`, and trials that diverged.
+ * is refused, never guessed at. Format 2 brought `stopping`, `voided`, and trials that diverged.
  */
 export const journalFormat = 2
 /** From this format on a trial can end as diverged; before, it failed. */
@@ -41,6 +41,8 @@ export type JournalEvent =
       readonly step: number
       readonly atMs: number
     }
+  /** Every result before this line is void: it stays here, and counts for nothing (`--fresh`). */
+  | { readonly type: 'voided'; readonly atMs: number }
   | { readonly type: 'closed'; readonly reason: string; readonly atMs: number }
 
 export interface JournalEntry {

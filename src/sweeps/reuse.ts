@@ -22,7 +22,8 @@ export async function findEarlierResults(
   wanted: ReadonlySet<TrialId>,
 ): Promise<Map<TrialId, EarlierResult>> {
   const found = new Map<TrialId, EarlierResult>()
-  for (const id of await store.sweepIds()) {
+  const known = new Set(await store.sweepIds())
+  for (const id of known) {
     if (id === sweep.id) continue
     if (planFactsOf(store, id)?.experiment !== sweep.plan.experiment) continue
     const other = await SweepFolder.open(store, id).catch(() => undefined)
@@ -31,7 +32,7 @@ export async function findEarlierResults(
       other.plan.trials.flatMap((trial) => (wanted.has(trial.id) && !found.has(trial.id) ? [trial.id] : [])),
     )
     if (shared.size === 0) continue
-    for (const [trial, events] of readable(() => finishedAttempts(other, shared))) {
+    for (const [trial, events] of readable(() => finishedAttempts(other, shared, known))) {
       if (await isWhole(store, events)) found.set(trial, { from: id, events })
     }
   }
@@ -48,17 +49,31 @@ function readable<K, V>(read: () => Map<K, V>): Map<K, V> {
   }
 }
 
-function finishedAttempts(sweep: SweepFolder, trials: ReadonlySet<TrialId>): Map<TrialId, JournalEvent[]> {
+/** `known` sweeps speak for themselves: what this one took over from them may be void there by now. */
+function finishedAttempts(
+  sweep: SweepFolder,
+  trials: ReadonlySet<TrialId>,
+  known: ReadonlySet<string>,
+): Map<TrialId, JournalEvent[]> {
   const current = new Map<TrialId, JournalEvent[]>()
   const finished = new Map<TrialId, JournalEvent[]>()
+  const borrowed = new Set<TrialId>()
   for (const { event } of sweep.entries()) {
-    if (!('trial' in event) || !trials.has(event.trial) || event.type === 'reused' || event.type === 'stopping')
+    if (event.type === 'voided') {
+      current.clear()
+      finished.clear()
+      borrowed.clear()
+    }
+    if (!('trial' in event) || !trials.has(event.trial) || event.type === 'stopping') continue
+    if (event.type === 'reused') {
+      if (known.has(event.from)) borrowed.add(event.trial)
       continue
+    }
     if (event.type === 'started') current.set(event.trial, [event])
     else current.get(event.trial)?.push(event)
     if (event.type !== 'ended') continue
     const events = current.get(event.trial)
-    if (isFinal(event.outcome) && events !== undefined) finished.set(event.trial, events)
+    if (isFinal(event.outcome) && events !== undefined && !borrowed.has(event.trial)) finished.set(event.trial, events)
   }
   return finished
 }

@@ -47,6 +47,8 @@ export interface RunSweepOptions {
 export interface SweepEnd {
   /** Why the sweep ended before its plan did; `undefined` when the plan is done. */
   readonly cutShort?: string
+  /** That was since the first trials all failed alike, as they would in a resume. */
+  readonly failedAlike?: true
 }
 
 /**
@@ -215,7 +217,8 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     await tell(() => tracker.close())
   }
   if (options.drain.aborted || options.abort.aborted) cutShort ??= 'interrupted'
-  return cutShort === undefined ? {} : { cutShort }
+  if (cutShort === undefined) return {}
+  return { cutShort, ...(failures.alike ? { failedAlike: true as const } : {}) }
 }
 
 function closingWord({ drain, abort, detach = false }: RunSweepOptions): string {
@@ -256,6 +259,8 @@ class FailureWatch {
   #alike = 0
   #message: string | undefined
   #succeeded = false
+  /** Whether the last sentence was that the first trials all failed alike. */
+  alike = false
 
   constructor(private readonly limits: SweepLimits) {}
 
@@ -274,6 +279,7 @@ class FailureWatch {
       return `${this.#failed} trial${this.#failed === 1 ? '' : 's'} failed, the most allowed (--max-failures ${this.limits.maxFailures})`
     }
     if (!this.#succeeded && this.#alike === this.#failed && this.#alike === this.limits.failingAlike) {
+      this.alike = true
       return `the first ${this.#failed} trials all failed alike: ${message}`
     }
     return undefined

@@ -52,11 +52,15 @@ export interface SweepCounts {
   readonly missing: number
 }
 
+/** What is not known any more of a trial whose results are void. */
+const voidable = ['outcome', 'startedAtMs', 'endedAtMs', 'worker', 'step', 'latest', 'stopAfter'] as const
+
 /** The journal folded into where every trial stands; feeding it the same events gives the same state. */
 export class SweepState {
   readonly trials: ReadonlyMap<TrialId, TrialState>
   /** Of the lines that are being read. */
   #format = Infinity
+  #voids = 0
 
   constructor(trials: readonly Trial[]) {
     this.trials = new Map(
@@ -67,6 +71,7 @@ export class SweepState {
   /** Takes in one event; events of trials outside the plan (of an earlier extent) are passed over. */
   apply(event: JournalEvent): TrialState | undefined {
     if (event.type === 'opened') this.#format = event.format
+    if (event.type === 'voided') this.#voidAll()
     if (!('trial' in event)) return undefined
     const state = this.trials.get(event.trial)
     if (state === undefined) return undefined
@@ -104,6 +109,20 @@ export class SweepState {
         break
     }
     return state
+  }
+
+  /** How many times all results before were declared void. */
+  get voids(): number {
+    return this.#voids
+  }
+
+  /** Attempts go on being counted: an attempt's number names its log and its run in MLflow. */
+  #voidAll(): void {
+    this.#voids++
+    for (const state of this.trials.values()) {
+      Object.assign(state, { state: 'planned', reports: 0, accepted: 0 })
+      for (const key of voidable) delete state[key]
+    }
   }
 
   /** What was running when a process died is running no longer: call once after a replay. */
@@ -188,6 +207,7 @@ export function buildRecords(trials: readonly Trial[], events: Iterable<JournalE
     state.apply(event)
     // A process that began or ended left nothing running.
     if (event.type === 'opened' || event.type === 'closed') state.settle()
+    if (event.type === 'voided') series.clear()
     if (event.type === 'started') series.set(event.trial, new Map())
     if (event.type === 'report') {
       const ofTrial = series.get(event.trial)

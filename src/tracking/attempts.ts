@@ -11,6 +11,9 @@ export interface Attempt {
   end?: { readonly atMs: number; readonly outcome: Outcome | { readonly state: 'lost'; readonly reason: string } }
 }
 
+/** What a tracker is told of a sweep's past. */
+export type HistoryEvent = TrialEvent | { readonly type: 'voided'; readonly atMs: number }
+
 /** Folds a journal's events into attempts, one current attempt per trial. */
 export class Attempts {
   readonly #trials: ReadonlyMap<TrialId, Trial>
@@ -24,7 +27,9 @@ export class Attempts {
    * The attempts that an event changes: none when its trial is not of the plan (of an earlier extent), two when it
    * begins an attempt after one that nobody lived to call lost.
    */
-  apply(event: TrialEvent): Attempt[] {
+  apply(event: HistoryEvent): Attempt[] {
+    // Runs of attempts whose results are void stay as they are.
+    if (event.type === 'voided') return []
     const trial = this.#trials.get(event.trial)
     if (trial === undefined) return []
     const before = this.#current.get(trial.id)
@@ -47,7 +52,7 @@ export class Attempts {
 }
 
 /** Every attempt in order of its start; those that nobody ended are lost. */
-export function attemptsOf(trials: readonly Trial[], events: Iterable<TrialEvent>): Attempt[] {
+export function attemptsOf(trials: readonly Trial[], events: Iterable<HistoryEvent>): Attempt[] {
   const fold = new Attempts(trials)
   const attempts = new Set<Attempt>()
   for (const event of events) for (const attempt of fold.apply(event)) attempts.add(attempt)

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import { systemClock } from '../clock.js'
 import type { TrialEvent } from '../trial.js'
-import { Attempts, endIfLost, type Attempt } from './attempts.js'
+import { Attempts, endIfLost, type Attempt, type HistoryEvent } from './attempts.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
 import type { MlflowClient, Run } from './mlflow-client.js'
 import {
@@ -23,7 +23,7 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   /** Append-only lines: which run holds which attempt, and what the server has acknowledged of it. */
   readonly acknowledgedFile: string
   /** The journal so far, in order; read when the tracker opens, and again when it has lost count. */
-  readonly history: () => Iterable<{ readonly event: TrialEvent; readonly offset: number }>
+  readonly history: () => Iterable<{ readonly event: HistoryEvent; readonly offset: number }>
   readonly warn: (message: string) => void
   /** Told once where the runs are, when a sweep that goes on has its parent run. */
   readonly onOpen?: (runs: TrackedRuns) => void
@@ -144,7 +144,7 @@ export class MlflowTracker implements Tracker {
     for (const { event, offset } of this.#options.history()) this.#feed(event, offset)
   }
 
-  #feed(event: TrialEvent, offset: number): void {
+  #feed(event: HistoryEvent, offset: number): void {
     this.#lastOffset = offset
     this.#course!.apply(event)
     for (const attempt of this.#attempts.apply(event)) this.#await(attempt, offset)

@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder } from '../make-folder.js'
 import { MldsError } from '../errors.js'
-import type { TrialEvent } from '../trial.js'
-import { attemptsOf } from './attempts.js'
+
+import { attemptsOf, type HistoryEvent } from './attempts.js'
 import type { DatasetInput, RunStatus, Tags } from './mlflow-client.js'
 import { primaryMetricTags, SweepProjection, type ProjectedRun, type ProjectionSources } from './projection.js'
 import { SweepCourse, type SweepStory } from './story.js'
@@ -18,7 +18,7 @@ export interface MlrunsOptions extends ProjectionSources {
   readonly experimentId?: string
   readonly info: SweepInfo
   /** Read twice. */
-  readonly history: () => Iterable<TrialEvent>
+  readonly history: () => Iterable<HistoryEvent>
   readonly story: SweepStory
 }
 

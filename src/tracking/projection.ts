@@ -113,6 +113,7 @@ export class SweepProjection {
         'mlds.spec_hash': contentHash(info.spec),
         'mlds.code_version': info.codeVersion,
         'mlds.state': story === undefined ? 'running' : complete ? 'complete' : 'incomplete',
+        ...(course.voidedAtMs !== undefined && { [voidedTag]: String(course.voidedAtMs) }),
         ...(course.best !== undefined && { 'mlds.best_trial': course.best.trial }),
         'mlflow.note.content': shortenNote(note),
       },
@@ -286,6 +287,9 @@ export function statusOfState(state: string): RunStatus {
       ? 'FAILED'
       : 'KILLED'
 }
+
+/** On a sweep's parent run: runs that ended before this time, in ms, hold results that are void. */
+export const voidedTag = 'mlds.voided_at_ms'
 
 /** Names the run that a superfluous one repeats: mlds audit sets it, readers pass the run over. */
 export const duplicateTag = 'mlds.duplicate_of'

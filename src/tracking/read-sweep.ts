@@ -3,7 +3,7 @@ import { StoreError } from '../errors.js'
 import type { Metrics, Outcome, TrialEvent } from '../trial.js'
 import { MlflowError, type MlflowClient, type Point, type Run } from './mlflow-client.js'
 import { refuseNewer } from '../newer-format.js'
-import { manifestFormat, manifestPath, planPath, withoutDuplicates } from './projection.js'
+import { manifestFormat, manifestPath, planPath, voidedTag, withoutDuplicates } from './projection.js'
 import { lookUp } from '../names.js'
 
 /** A sweep as MLflow alone remembers it. */
@@ -33,7 +33,9 @@ export async function readTrackedSweep(client: MlflowClient, sweep: string): Pro
   })
   const key = quoted(parent.tags['mlds.sweep_key']!)
   const runs = await client.searchRuns([parent.experimentId], `tags."mlds.sweep_key" = '${key}'`)
-  const children = oncePerKey(runs.filter((run) => run.tags['mlds.trial'] !== undefined))
+  const voidedAtMs = Number(parent.tags[voidedTag] ?? -Infinity)
+  const counts = (run: Run): boolean => run.tags['mlds.trial'] !== undefined && (run.endMs ?? Infinity) >= voidedAtMs
+  const children = oncePerKey(runs.filter(counts))
   const points = await readPoints(client, children)
   const events: TrialEvent[] = []
   for (const run of children)

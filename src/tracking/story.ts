@@ -1,13 +1,7 @@
 import { formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
-import {
-  skippedForGood,
-  type Objective,
-  type OutcomeState,
-  type Trial,
-  type TrialEvent,
-  type TrialId,
-} from '../trial.js'
+import { skippedForGood, type Objective, type OutcomeState, type Trial, type TrialId } from '../trial.js'
+import type { HistoryEvent } from './attempts.js'
 import type { Point } from './mlflow-client.js'
 import { isKeptLive } from './selection.js'
 import type { SweepInfo } from './tracker.js'
@@ -31,6 +25,7 @@ export class SweepCourse {
   #ended = 0
   #failed = 0
   #endedAtMs: number
+  #voidedAtMs: number | undefined
   #best: { readonly trial: TrialId; readonly value: number } | undefined
 
   constructor(
@@ -42,7 +37,13 @@ export class SweepCourse {
     this.#endedAtMs = openedAtMs
   }
 
-  apply(event: TrialEvent): void {
+  apply(event: HistoryEvent): void {
+    if (event.type === 'voided') {
+      this.#voidedAtMs = event.atMs
+      this.#best = undefined
+      for (const trial of this.#standing.keys()) this.#standing.set(trial, undefined)
+      return
+    }
     if (event.type !== 'ended' || !this.#standing.has(event.trial)) return
     const { outcome, atMs, trial } = event
     this.#standing.set(trial, outcome.state)
@@ -80,6 +81,11 @@ export class SweepCourse {
 
   get best(): { readonly trial: TrialId; readonly value: number } | undefined {
     return this.#best
+  }
+
+  /** When all results before were last declared void. */
+  get voidedAtMs(): number | undefined {
+    return this.#voidedAtMs
   }
 
   get endedAtMs(): number {

@@ -71,6 +71,30 @@ describe('a sweep of a program that fails', () => {
       cutShort: 'the first 3 trials all failed alike: the program ended with exit code 3: no such data',
     })
   })
+
+  it('runs the rest with what it advises then, and goes on by itself with --failing-alike 0', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'my.yaml'), alike)
+    const flags = ['--workers', '1', '--max-failures', '100', '--name', 'alike']
+    const advised = async (words: readonly string[]): Promise<string[]> => {
+      const { stdout } = await mlds(words, { cwd })
+      expect(stdout).toContain(words.includes('0') ? '9 failed' : 'all failed alike')
+      return /mlds (resume.*)$/m.exec(stdout)![1]!.split(' ')
+    }
+    const first = await advised(['sweep', 'my.yaml', ...flags])
+    expect(first).toEqual(['resume', 'alike', '--only', 'missing', '--failing-alike', '0'])
+    const second = await advised(first)
+    expect(second).toEqual(['resume', 'alike'])
+    // The same three fail alike again; nothing is missing, and the others are as failed as before.
+    const third = await advised(second)
+    expect(third).toEqual(['resume', 'alike', '--failing-alike', '0'])
+    expect(JSON.parse((await mlds(['status', 'alike', '--json'], { cwd })).stdout)).toMatchObject({
+      failed: 9,
+      missing: 0,
+    })
+    await advised(third)
+    expect(await sweep(alike, '--failing-alike', '0')).toMatchObject({ failed: 9, missing: 0 })
+  })
 })
 
 describe('a sweep whose first trials diverge', () => {

@@ -68,6 +68,27 @@ describe('a sweep’s state', () => {
   })
 })
 
+describe('results that are void', () => {
+  const voided: JournalEvent = { type: 'voided', atMs: 5 }
+  const events = [started('a'), report('a', 1, 9), ended('a'), started('b'), ended('b'), voided]
+
+  it('count for nothing, while attempts go on being counted', () => {
+    const state = new SweepState(trials)
+    for (const event of events) state.apply(event)
+    expect(state.counts()).toMatchObject({ finished: 0, unique: 0, missing: 2 })
+    for (const event of [started('a', 2), ended('a', 2)]) state.apply(event)
+    expect(state.counts()).toMatchObject({ finished: 1, unique: 1, missing: 1 })
+    expect(state.trials.get('b')).toMatchObject({ attempts: 1, state: 'planned' })
+  })
+
+  it('are in no record', () => {
+    const [a, b] = buildRecords(trials, [...events, started('a', 2)])
+    expect(a).toMatchObject({ state: 'running', attempts: 2, metrics: {}, series: {} })
+    expect(b).toMatchObject({ state: 'planned', attempts: 1, metrics: {}, series: {} })
+    expect(b).not.toHaveProperty('outcome')
+  })
+})
+
 describe('a trial that diverged', () => {
   const opened = (format: number): JournalEvent => ({
     ...{ type: 'opened', format, sweep: 's', planHash: 'h', codeVersion: '0', atMs: 0 },

@@ -47,6 +47,11 @@ export interface RunKey {
   readonly generation: number
 }
 
+/** Results of a sweep may be declared void: the generations that follow begin here, so that no late one can count. */
+const generationsPerVoid = 10_000
+export const firstGenerationAfter = (voids: number): number => voids * generationsPerVoid
+export const voidsBefore = (generation: number): number => Math.floor(generation / generationsPerVoid)
+
 export const sweepToken = (sweep: SweepId): string => contentHash(sweep)
 
 /** Subjects and stream names of one tenant (`[a-z0-9-]`, at most 40 characters). */
@@ -269,6 +274,8 @@ export const sweepMessage = z.object({
   openedAtMs: z.number(),
   /** The last result, by its place in the stream, that whoever ran the sweep had written down when it ended in order. */
   collectedUpTo: count.exactOptional(),
+  /** How many times all results before were declared void. */
+  voids: count.exactOptional(),
 })
 export type SweepMessage = z.infer<typeof sweepMessage>
 

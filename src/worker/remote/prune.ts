@@ -82,7 +82,7 @@ async function survey(broker: OrchestratorBroker, store: Store, message: SweepMe
     leaseHolder(broker.leases, sweep),
     subjectsOf(broker.jsm, broker.names.trials, broker.names.trial({ sweep: token })),
     readControl(broker, token),
-    readResults(broker, store, token),
+    readResults(broker, store, sweep),
   ])
   const stored = [...results.values()]
   const lastSequence = stored.reduce((last, { sequence }) => Math.max(last, sequence), 0)

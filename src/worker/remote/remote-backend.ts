@@ -23,10 +23,12 @@ import {
   decodeKept,
   encode,
   eventMessage,
+  firstGenerationAfter,
   namesOf,
   protocolVersion,
   runOf,
   sweepToken,
+  voidsBefore,
   type AttemptMessage,
   type DatasetMessage,
   type EventMessage,
@@ -43,6 +45,7 @@ import {
   nameRun,
   noteCollected,
   openResult,
+  readSweep,
   recallQueued,
   type SweepRecord,
 } from './sweeps.js'
@@ -81,8 +84,10 @@ export interface RemoteOptions {
   readonly datasets?: (assignment: Assignment) => readonly DatasetOffer[]
   /** Trials wait for answers, so no more are queued than the fleet can run soon. Default false. */
   readonly interactive?: boolean
-  /** Results that the server has from before are not taken over. Default false. */
+  /** Results that the server has from before are void. Default false. */
   readonly fresh?: boolean
+  /** How many times the journal declares all results before void. Default 0. */
+  readonly voids?: number
   /** Closing leaves queue and workers alone. Default false. */
   readonly detach?: boolean
   /** Given the end of each trial's log with its result. Default: it stays on the worker's disk. */
@@ -141,8 +146,8 @@ export class RemoteBackend implements Backend {
   readonly #flights = new Map<TrialId, Flight>()
   /** Every result of this sweep by trial: its latest generation and where it lies. */
   readonly #results = new Map<TrialId, { generation: number; sequence: number }>()
-  /** Results up to here are not taken over by a fresh sweep. */
-  #freshAfter = 0
+  /** Results of earlier generations are void, also those that are still to come. */
+  #firstGeneration = 0
   /** Objects known to be on the server. */
   readonly #sent = new Map<string, Promise<unknown>>()
   /** Queued runs that the server will deliver no more. */
@@ -205,7 +210,6 @@ export class RemoteBackend implements Backend {
       onLost: (by) => this.#oust(by),
       say: warn,
     })
-    if (record !== undefined) await announceSweep(broker, store, record)
     // Whoever starts or resumes a sweep wants it to run.
     await controlSweep(broker, sweep, { wanted: 'run', by: describeProcess(thisProcess()), atMs: clock.now() })
     this.#fleet = await Fleet.watch(broker.workers, clock)
@@ -215,7 +219,9 @@ export class RemoteBackend implements Backend {
     await this.#tail(this.#names.results, this.#names.result({ sweep: this.#token }), (message) =>
       this.#follow(message),
     )
-    if (this.options.fresh === true) this.#freshAfter = this.#lastSequence()
+    const voids = await this.#countVoids()
+    this.#firstGeneration = firstGenerationAfter(voids)
+    if (record !== undefined) await announceSweep(broker, store, { ...record, ...(voids > 0 && { voids }) })
     this.#listen(this.#names.attempt({ sweep: this.#token }), attemptMessage, (flight, message) =>
       this.#hearAttempt(flight, message),
     )
@@ -227,6 +233,15 @@ export class RemoteBackend implements Backend {
     this.#controls = await broker.controls.watch({ key: this.#token })
     void this.#obey(this.#controls)
     this.#watchLater()
+  }
+
+  /** As the journal and the server know it, the other may have been lost; one more when this sweep begins afresh. */
+  async #countVoids(): Promise<number> {
+    const { fresh = false, voids = 0, sweep } = this.options
+    const generations = [...this.#results.values()].map(({ generation }) => generation)
+    const announced = (await readSweep(this.#broker, sweep))?.voids ?? 0
+    const known = Math.max(announced, voidsBefore(generations.reduce((a, b) => Math.max(a, b), 0)))
+    return Math.max(voids, fresh && (generations.length > 0 || known > 0) ? known + 1 : known)
   }
 
   /** Of the results that came; 0 before the first. */
@@ -308,12 +323,12 @@ export class RemoteBackend implements Backend {
   async #start(assignment: Assignment): Promise<void> {
     const { id } = assignment.trial
     const stored = this.#results.get(id)
-    const text =
-      stored === undefined || stored.sequence <= this.#freshAfter ? undefined : await this.#readResult(stored.sequence)
+    const isVoid = stored === undefined || stored.generation < this.#firstGeneration
+    const text = isVoid ? undefined : await this.#readResult(stored.sequence)
     const flight: Flight = {
       sweep: this.#token,
       trial: id,
-      generation: stored?.generation ?? 0,
+      generation: isVoid ? this.#firstGeneration : stored.generation,
       assignment,
       base: assignment.attempt - 1,
       attempt: 0,
@@ -329,7 +344,7 @@ export class RemoteBackend implements Backend {
     if (text !== undefined && (await this.#holdsMetrics(text))) return void this.#settle(flight, text)
     if (this.#cancelled !== undefined) return this.#cancel(flight, this.#cancelled)
     // What ended without a result is asked for anew.
-    if (stored !== undefined) flight.generation++
+    if (!isVoid) flight.generation++
     if (!this.#paused) await this.#enqueue(flight)
   }
 

@@ -7,6 +7,7 @@ import {
   decode,
   decodeKept,
   encode,
+  firstGenerationAfter,
   oldestProtocol,
   protocolVersion,
   resultMessage,
@@ -38,6 +39,12 @@ export async function announceSweep(broker: OrchestratorBroker, store: Store, re
   const plan = await store.putObject(planBytes)
   await sendObject(broker.objects, store, plan)
   await broker.sweeps.put(key, encode({ v: protocolVersion, ...facts, plan } satisfies SweepMessage))
+}
+
+/** What the server knows of a sweep. */
+export async function readSweep(broker: OrchestratorBroker, sweep: string): Promise<SweepMessage | undefined> {
+  const entry = await broker.sweeps.get(sweepToken(sweep))
+  return entry?.operation === 'PUT' ? decode(sweepMessage, entry.string()) : undefined
 }
 
 /** Says that all results up to this one have been written down elsewhere, until the sweep is announced again. */
@@ -119,7 +126,7 @@ export async function remoteStatus(broker: OrchestratorBroker, store: Store, swe
   const [queued, begun, results, control, orchestrator] = await Promise.all([
     runsOf(jsm, names.trials, names.trial({ sweep: token })),
     runsOf(jsm, names.attempts, names.attempt({ sweep: token })),
-    readResults(broker, store, token),
+    readResults(broker, store, sweep),
     readControl(broker, token),
     leaseHolder(broker.leases, sweep),
   ])
@@ -161,12 +168,19 @@ export interface StoredResult {
   readonly object: ArtifactRef | undefined
 }
 
-/** The latest result of each trial of a sweep. What can't be read counts as none. */
-export async function readResults(broker: Broker, store: Store, token: string): Promise<Map<TrialId, StoredResult>> {
+/** The latest result of each trial of a sweep that is not void. What can't be read counts as none. */
+export async function readResults(
+  broker: OrchestratorBroker,
+  store: Store,
+  sweep: string,
+): Promise<Map<TrialId, StoredResult>> {
   const { jsm, names } = broker
+  const token = sweepToken(sweep)
+  const first = firstGenerationAfter((await readSweep(broker, sweep))?.voids ?? 0)
   const latest = new Map<TrialId, RunKey>()
   for (const run of await runsOf(jsm, names.results, names.result({ sweep: token })))
-    if ((latest.get(run.trial)?.generation ?? -1) < run.generation) latest.set(run.trial, run)
+    if (run.generation >= first && (latest.get(run.trial)?.generation ?? -1) < run.generation)
+      latest.set(run.trial, run)
   const found = new Map<TrialId, StoredResult>()
   const runs = [...latest.values()]
   // A window of requests at a time: one after another would wait for the network each time.

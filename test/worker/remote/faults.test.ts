@@ -122,6 +122,31 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(await broker.jsm.streams.getMessage(broker.names.trials, { last_by_subj: subject })).not.toBeNull()
   })
 
+  it('takes no result of before a fresh start, also one that comes late, or after the process that began it', async () => {
+    const broker = await lab.broker('void-results')
+    const [early, late] = [toyAssignment({}), toyAssignment({})]
+    const facts = { v: 3, worker: 'slow', nonce: 'n', attempt: 1, startedAtMs: 1, atMs: 2, reports: [] }
+    const outcome = { state: 'finished', metrics: { loss: 7 }, artifacts: {} }
+    const commit = (trial: string) =>
+      broker.js.publish(broker.names.result(runKey(trial)), encode({ ...facts, outcome }))
+    await commit(early.trial.id)
+    // No worker yet: both wait.
+    const first = await lab.backend('void-results', { fresh: true, voids: 1 })
+    for (const assignment of [early, late]) await first.backend.start(assignment)
+    await commit(late.trial.id)
+    await first.backend.close()
+    // The journal says by now that there was a fresh start.
+    const { backend, listener } = await lab.backend('void-results', { voids: 1 })
+    for (const assignment of [early, late]) await backend.start(assignment)
+    await lab.worker('void-results')
+    await listener.untilEnded([early.trial.id, late.trial.id])
+    for (const { trial } of [early, late]) {
+      const end = listener.of(trial.id).at(-1)
+      expect(end).toMatchObject({ outcome: { state: 'finished' } })
+      expect(end).not.toMatchObject({ outcome: { metrics: { loss: 7 } } })
+    }
+  })
+
   it('reads a divergence as a worker of protocol 3 tells it', async () => {
     const { backend, listener } = await lab.backend('old-worker')
     const broker = await lab.broker('old-worker')
