@@ -1,20 +1,35 @@
+import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { sweepArg } from '../cli/flags.js'
 import { exitCodes } from '../errors.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Verify extends BaseCommand {
   static override description = 'Proves from the journal that every planned trial finished, once; exit code 0 only then'
   static override args = { sweep: sweepArg }
+  static override flags = {
+    repair: Flags.boolean({
+      description:
+        'first make a damaged journal whole, without losing a result: what it was is kept beside it (journal.jsonl.damaged-1)',
+      default: false,
+    }),
+  }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Verify)
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
+    const { DamageTally } = await import('../sweeps/journal-damage.js')
     const { isComplete, isResult } = await import('../sweeps/state.js')
     const { summarise } = await import('../library/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const damaged: string[] = []
-    const state = sweep.restore(({ line, reason }) => damaged.push(`journal line ${line}: ${reason}`))
+    const repair = flags.repair ? await this.#repair(sweep) : undefined
+    const damage = new DamageTally()
+    const damagedLines: string[] = []
+    const state = sweep.restore((found) => {
+      damage.add(found)
+      if (damagedLines.length < 100) damagedLines.push(`journal line ${found.line}: ${found.reason}`)
+    })
 
     // A result whose artifacts are gone or altered is no result: every one is read and hashed.
     const broken: string[] = []
@@ -34,7 +49,53 @@ export default class Verify extends BaseCommand {
     this.log(
       `${counts.diverged === 0 ? '' : `diverged ${counts.diverged}, `}failed ${counts.failed}, dead ${counts.dead}, skipped ${counts.skipped}${counts.skippedForGood === 0 ? '' : ` (${counts.skippedForGood} for good: what they derive from diverged or was stopped)`}, missing ${counts.missing + counts.running}`,
     )
-    for (const line of [...damaged, ...broken]) this.log(line)
-    return { ...summarise(sweep, counts), complete, damagedLines: damaged, brokenArtifacts: broken }
+    const wrong = [
+      ...(damage.lines > 0 ? [damage.toString()] : []),
+      ...(state.repeatedEnds > 0
+        ? [`${state.repeatedEnds} ${state.repeatedEnds === 1 ? 'end stands' : 'ends stand'} twice and counts once`]
+        : []),
+      ...(finished > unique ? [`${finished - unique} results more than trials: two processes wrote this sweep`] : []),
+    ]
+    for (const line of wrong) this.log(`journal: ${line}`)
+    if (wrong.length > 0) this.log(`To make the journal whole: mlds verify ${sweep.id} --repair`)
+    for (const line of broken) this.log(line)
+    return {
+      ...summarise(sweep, counts),
+      complete,
+      damagedLines,
+      damaged: { lines: damage.lines, unreadable: damage.unreadable, repeatedEnds: state.repeatedEnds },
+      ...(repair === undefined ? {} : { repair }),
+      brokenArtifacts: broken,
+    }
+  }
+
+  async #repair(sweep: SweepFolder): Promise<object | undefined> {
+    const { lockSweep } = await import('../sweeps/lock.js')
+    const { repairJournal } = await import('../sweeps/journal-repair.js')
+    const lock = lockSweep(sweep.lockFile, sweep.id)
+    try {
+      const repair = await repairJournal(sweep.journalFile, sweep.plan.trials)
+      if (repair === undefined) {
+        this.log('The journal is whole: nothing to repair.')
+        return undefined
+      }
+      const { kept, blanked, lineEnds, repeatedEnds, ranTwice, differing } = repair
+      const did = [
+        [blanked, 'unreadable lines blanked'],
+        [lineEnds, 'line ends put back'],
+        [repeatedEnds, 'repeated ends dropped'],
+        [ranTwice.length, 'trials that ran twice keep their first result'],
+      ] as const
+      const told = did.flatMap(([count, what]) => (count > 0 ? [`${what}: ${count}`] : []))
+      this.log(`The journal was repaired (${told.join('; ') || 'other characters around its lines removed'}).`)
+      if (differing.length > 0)
+        this.log(
+          `  ${differing.length} of them had two different results: ${differing.slice(0, 10).join(', ')}${differing.length > 10 ? ' …' : ''}`,
+        )
+      this.log(`  As it was, it is kept in ${kept}`)
+      return repair
+    } finally {
+      lock.release()
+    }
   }
 }

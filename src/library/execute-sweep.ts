@@ -7,7 +7,8 @@ import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
 import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
-import { Journal, journalFormat, repairJournal, type JournalEvent } from '../sweeps/journal.js'
+import { DamageTally } from '../sweeps/journal-damage.js'
+import { Journal, journalFormat, mendTail, type JournalEvent } from '../sweeps/journal.js'
 import { lockSweep, type SweepLock } from '../sweeps/lock.js'
 import { sweepIdOf, type Plan } from '../sweeps/plan.js'
 import { defaultLimits, runSweep, type SweepEnd, type SweepLimits } from '../sweeps/run-sweep.js'
@@ -197,15 +198,17 @@ async function track(
 
 async function restore(sweep: SweepFolder, warn: (message: string) => void): Promise<SweepState> {
   if (existsSync(sweep.journalFile)) {
-    const torn = await repairJournal(sweep.journalFile)
+    const torn = await mendTail(sweep.journalFile)
     if (torn > 0)
       warn(`the journal's last line was torn (${torn} bytes): moved to ${sweep.journalFile}.torn; its trial runs again`)
   }
-  return sweep.restore(({ line, reason }) =>
+  const damage = new DamageTally()
+  const state = sweep.restore(damage.add)
+  if (damage.lines > 0)
     warn(
-      `line ${line} of ${sweep.journalFile} can't be read (${reason}): passed over; its trial runs again if its result was there`,
-    ),
-  )
+      `${damage.toString()} of ${sweep.journalFile}: trials whose results were there run again (mlds verify ${sweep.id} --repair makes it whole)`,
+    )
+  return state
 }
 
 /** Takes all results for void; the line is yet to be written. `undefined` where there are none. */

@@ -56,6 +56,8 @@ export interface JournalDamage {
   readonly line: number
   readonly offset: number
   readonly reason: string
+  /** How many events the line holds all the same. */
+  readonly events: number
 }
 
 /**
@@ -80,7 +82,7 @@ export class Journal {
   }
 
   /**
-   * Opens for appending; the caller holds the sweep's lock and has repaired the tail (`repairJournal`). `mayWrite` throws
+   * Opens for appending; the caller holds the sweep's lock and has repaired the tail (`mendTail`). `mayWrite` throws
    * before a write that the lock allows no more.
    */
   static open(file: string, mayWrite: () => void = () => {}): Journal {
@@ -154,9 +156,9 @@ function decodeMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
 }
 
 /**
- * Reads every whole line, in order. A damaged line in the middle is reported to `onDamage` and passed over: its event
- * is lost, so its trial is missing and runs again; nothing else suffers. A torn last line is not yet an event. Begins at
- * the line that starts at byte `from`; lines are then counted from there.
+ * Reads every event, in order. What a line holds beside events is reported to `onDamage` and passed over: its event is
+ * lost, so its trial is missing and runs again; nothing else suffers. A torn last line is not yet an event. Begins at the
+ * line that starts at byte `from`; lines are then counted from there.
  * @throws StoreError when the file can't be read or was written by a newer version.
  */
 export function* readJournal(
@@ -165,57 +167,121 @@ export function* readJournal(
   from = 0,
 ): Generator<JournalEntry & { /** Where the next line begins. */ readonly end: number }> {
   let number = 0
-  for (const { text, offset, end, whole } of readLines(file, from)) {
+  for (const line of readLines(file, from)) {
     number++
-    if (!whole) return
-    let event: JournalEvent
-    try {
-      event = decodeLine(text)
-    } catch (error) {
-      onDamage({ line: number, offset, reason: (error as Error).message })
-      continue
+    const { events, reason } = readLine(line.bytes)
+    if (reason !== undefined)
+      onDamage({
+        ...{ line: number, offset: line.offset, events: events.length },
+        reason: line.whole || events.length > 0 ? reason : 'torn in the middle of a write',
+      })
+    for (const { event, start, length } of events) {
+      if (event.type === 'opened')
+        refuseNewer(file, 'journal format', { format: event.format, known: journalFormat, by: event.codeVersion })
+      const isLast = start === events.at(-1)!.start
+      yield { event, offset: line.offset + start, end: isLast ? line.end : line.offset + start + length }
     }
-    if (event.type === 'opened')
-      refuseNewer(file, 'journal format', { format: event.format, known: journalFormat, by: event.codeVersion })
-    yield { event, offset, end }
   }
 }
 
+/** An event within a line's bytes. */
+export interface PlacedEvent {
+  readonly event: JournalEvent
+  readonly start: number
+  readonly length: number
+}
+
 /**
- * Moves a torn last line (a crash in the middle of a write) out of the journal into `<file>.torn`, so that the next
- * event starts on a line of its own. Returns how many bytes were moved.
+ * The events of a line: one as a rule, none of a blank line, several where line ends were lost. What an editor leaves
+ * around them (a byte order mark, a carriage return) is no damage. `reason` says what is wrong when anything is.
  */
-export async function repairJournal(file: string): Promise<number> {
-  let torn: { text: string; offset: number } | undefined
-  for (const line of readLines(file)) if (!line.whole) torn = line
-  if (torn === undefined) return 0
-  await appendFile(`${file}.torn`, `${torn.text}\n`)
-  await truncate(file, torn.offset)
-  return Buffer.byteLength(torn.text)
+export function readLine(bytes: Buffer): { events: PlacedEvent[]; reason?: string } {
+  // One byte for each character, so that places in the text are places in the line.
+  const text = bytes.toString('latin1')
+  const start = /^(?:\xef\xbb\xbf)?\s*/.exec(text)![0].length
+  const length = text.trimEnd().length - start
+  if (length <= 0) return { events: [] }
+  try {
+    return { events: [{ event: decodeLine(bytes.toString('utf8', start, start + length)), start, length }] }
+  } catch (error) {
+    const events = salvage(bytes, text)
+    return { events, reason: events.length === 0 ? (error as Error).message : 'line ends were lost' }
+  }
+}
+
+/** Whole events among other bytes: each begins with its type and ends with its checksum. */
+function salvage(bytes: Buffer, text: string): PlacedEvent[] {
+  const events: PlacedEvent[] = []
+  let from = 0
+  for (const { index, 0: mark } of text.matchAll(/,"crc":"[0-9a-f]{8}"}/g)) {
+    const end = index + mark.length
+    // Other beginnings may lie within: a torn line, or a text that a program printed.
+    for (let start = text.indexOf('{"type":', from); start >= 0 && start < index;) {
+      try {
+        events.push({ event: decodeLine(bytes.toString('utf8', start, end)), start, length: end - start })
+        break
+      } catch {
+        start = text.indexOf('{"type":', start + 1)
+      }
+    }
+    from = end
+  }
+  return events
+}
+
+/**
+ * Makes the next event start on a line of its own after a crash in the middle of a write: what is torn is moved out of
+ * the journal into `<file>.torn`, and a last line that lacks only its end gets one. Returns how many bytes were moved.
+ */
+export async function mendTail(file: string): Promise<number> {
+  let last: Line | undefined
+  for (const line of readLines(file)) if (!line.whole) last = line
+  if (last === undefined) return 0
+  const { events } = readLine(last.bytes)
+  const kept = events.reduce((end, { start, length }) => Math.max(end, start + length), 0)
+  const torn = last.bytes.subarray(kept)
+  if (torn.length > 0 && torn.toString().trim() !== '')
+    await appendFile(`${file}.torn`, Buffer.concat([torn, Buffer.from('\n')]))
+  await truncate(file, last.offset + kept)
+  if (kept > 0) await appendFile(file, '\n')
+  return torn.length
+}
+
+export interface Line {
+  /** Without its end. */
+  readonly bytes: Buffer
+  readonly offset: number
+  /** Where the next line begins. */
+  readonly end: number
+  /** False for a last line without its end. */
+  readonly whole: boolean
 }
 
 /** Line by line in blocks: a journal of gigabytes needs no more memory than its longest line. */
-function* readLines(file: string, from = 0): Generator<{ text: string; offset: number; end: number; whole: boolean }> {
+export function* readLines(file: string, from = 0): Generator<Line> {
   const descriptor = storing(file, () => openSync(file, 'r'))
   try {
     const block = Buffer.allocUnsafe(1 << 18)
-    let rest = Buffer.alloc(0)
+    let parts: Buffer[] = []
     let offset = from
     let position = from
     for (;;) {
       const count = storing(file, () => readSync(descriptor, block, 0, block.length, position))
       position += count
       if (count === 0) break
-      const bytes = Buffer.concat([rest, block.subarray(0, count)])
+      const bytes = Buffer.from(block.subarray(0, count))
       let start = 0
       for (let end = bytes.indexOf(10, start); end >= 0; end = bytes.indexOf(10, start)) {
-        yield { text: bytes.toString('utf8', start, end), offset: offset + start, end: offset + end + 1, whole: true }
+        const line = parts.length === 0 ? bytes.subarray(start, end) : Buffer.concat([...parts, bytes.subarray(0, end)])
+        yield { bytes: line, offset, end: offset + line.length + 1, whole: true }
+        offset += line.length + 1
+        parts = []
         start = end + 1
       }
-      rest = bytes.subarray(start)
-      offset += start
+      if (start < count) parts.push(bytes.subarray(start))
     }
-    if (rest.length > 0) yield { text: rest.toString('utf8'), offset, end: offset + rest.length, whole: false }
+    const rest = Buffer.concat(parts)
+    if (rest.length > 0) yield { bytes: rest, offset, end: offset + rest.length, whole: false }
   } finally {
     closeSync(descriptor)
   }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   isTerminal,
   skippedForGood,
@@ -58,6 +59,8 @@ const voidable = ['outcome', 'startedAtMs', 'endedAtMs', 'worker', 'step', 'late
 /** The journal folded into where every trial stands; feeding it the same events gives the same state. */
 export class SweepState {
   readonly trials: ReadonlyMap<TrialId, TrialState>
+  /** Ends that stood twice in the journal: nothing ran twice. */
+  repeatedEnds = 0
   /** Of the lines that are being read. */
   #format = Infinity
   #voids = 0
@@ -96,6 +99,10 @@ export class SweepState {
         Object.assign(state, { state: 'planned', attempts: Math.max(state.attempts, event.attempt) })
         break
       case 'ended':
+        if (isRepeatedEnd(state, event)) {
+          this.repeatedEnds++
+          break
+        }
         Object.assign(state, { state: event.outcome.state, outcome: event.outcome, endedAtMs: event.atMs })
         state.attempts = Math.max(state.attempts, event.attempt)
         if (!isResult(event.outcome)) break
@@ -169,6 +176,20 @@ export class SweepState {
       missing: tally.planned,
     }
   }
+}
+
+/** Whether the very same end was taken in already: the line stands twice, as after a copy that was put together by hand. */
+export function isRepeatedEnd(
+  state: TrialState,
+  { attempt, atMs, outcome }: Extract<JournalEvent, { type: 'ended' }>,
+): boolean {
+  return (
+    state.outcome !== undefined &&
+    state.state === outcome.state &&
+    state.endedAtMs === atMs &&
+    state.attempts === attempt &&
+    isDeepStrictEqual(state.outcome, outcome)
+  )
 }
 
 type Result = Extract<Outcome, { metrics: Metrics }>

@@ -261,7 +261,7 @@ describe('a damaged journal', () => {
       damagedLines: [`journal line ${at + 1}: the checksum does not match`],
     })
     const resumed = await mlds(['resume', sweep, '--json'], { cwd })
-    expect(resumed.stderr).toContain(`line ${at + 1} of`)
+    expect(resumed.stderr).toContain(`1 line can't be read (line ${at + 1}: the checksum does not match) of`)
     expect(json(resumed)).toMatchObject({ planned: 6, finished: 6, unique: 6 })
   })
 

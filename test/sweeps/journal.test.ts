@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Journal, readJournal, repairJournal, type JournalDamage, type JournalEvent } from '../../src/sweeps/journal.js'
+import { Journal, readJournal, mendTail, type JournalDamage, type JournalEvent } from '../../src/sweeps/journal.js'
 
 let folder: string
 let file: string
@@ -64,19 +64,50 @@ describe('the journal', () => {
     write(opened, report(1), report(2))
     const whole = readFileSync(file)
     const [, , last] = [...readJournal(file)].map((entry) => entry.offset)
-    for (let cut = last! + 1; cut < whole.length; cut++) {
+    for (let cut = last! + 1; cut < whole.length - 1; cut++) {
       writeFileSync(file, whole.subarray(0, cut))
-      expect(await repairJournal(file)).toBe(cut - last!)
+      expect(await mendTail(file)).toBe(cut - last!)
       expect(statSync(file).size).toBe(last)
       write(report(3))
       expect(read()).toEqual([opened, report(1), report(3)])
     }
   })
 
+  it('takes a last line that lacks only its end for what it is, and ends it', async () => {
+    write(opened, report(1))
+    const whole = readFileSync(file)
+    truncateSync(file, whole.length - 1)
+    expect(read()).toEqual([opened, report(1)])
+    expect(await mendTail(file)).toBe(0)
+    expect(readFileSync(file)).toEqual(whole)
+  })
+
+  it('reads lines that an editor ended or began in its own way', () => {
+    const offsets = write(opened, report(1), report(2))
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, `\ufeff${text.replaceAll('\n', '\r\n')}\r\n\n`)
+    const damage: JournalDamage[] = []
+    expect(read((d) => damage.push(d))).toEqual([opened, report(1), report(2)])
+    expect(damage).toEqual([])
+    expect([...readJournal(file)].map(({ offset }) => offset)).toEqual(offsets.map((offset, i) => offset + 3 + i))
+  })
+
+  it('reads events whose line ends were lost, and goes on after them', async () => {
+    write(opened, report(1), report(2))
+    const text = readFileSync(file, 'utf8').replaceAll('\n', '')
+    writeFileSync(file, `${text}{"type":"rep`)
+    const damage: JournalDamage[] = []
+    expect(read((d) => damage.push(d))).toEqual([opened, report(1), report(2)])
+    expect(damage).toMatchObject([{ line: 1, reason: 'line ends were lost', events: 3 }])
+    await mendTail(file)
+    write(report(3))
+    expect(read()).toEqual([opened, report(1), report(2), report(3)])
+  })
+
   it('leaves a whole journal alone', async () => {
     write(opened, report(1))
     const before = readFileSync(file)
-    expect(await repairJournal(file)).toBe(0)
+    expect(await mendTail(file)).toBe(0)
     expect(readFileSync(file)).toEqual(before)
   })
 
@@ -110,7 +141,7 @@ describe('the journal', () => {
   it('goes on appending after a crash left garbage that a repair removed', async () => {
     write(opened)
     appendFileSync(file, '{"type":"rep')
-    await repairJournal(file)
+    await mendTail(file)
     write(report(1))
     expect(read()).toEqual([opened, report(1)])
     truncateSync(file, 0)
