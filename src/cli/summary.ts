@@ -34,7 +34,8 @@ export function formatSummary(summary: SweepSummary): string {
   ].join('\n')
 }
 
-function whatIsLeft({ sweep, missing, detached, failedAlike }: SweepSummary): string {
+function whatIsLeft({ sweep, missing, detached, failedAlike, advice }: SweepSummary): string {
+  if (advice !== undefined) return advice
   // The same trials would fail alike again, and end a resume as they ended this.
   if (failedAlike === true && missing > 0)
     return `Run the rest, whatever fails, with: mlds resume ${sweep} --only missing --failing-alike 0`

@@ -92,6 +92,8 @@ export interface SweepSummary extends Pick<
   readonly cutShort?: string
   /** It ended since its first trials all failed alike, as a resume would again. */
   readonly failedAlike?: true
+  /** What lets the rest run, where a resume would end alike. */
+  readonly advice?: string
   /** The rest was left to remote workers. */
   readonly detached?: true
   readonly durationMs: number
@@ -258,7 +260,8 @@ async function runWhatIsMissing(
     })
     // Whoever wanted every trial to run does not mean results from elsewhere when the rest is resumed either.
     if (options.fresh !== true && state.voids === 0) await takeOver(options, left, state, journal)
-    const scheduler = createScheduler(sweep.plan.trials, sweep.plan.spec.scheduler ?? [], info.objective)
+    const rules = sweep.plan.spec.scheduler ?? []
+    const scheduler = createScheduler(sweep.plan.trials, rules, info.objective)
     if (scheduler.interactive) replay(scheduler, voided === undefined ? sinceVoided(sweep.events()) : [])
     for (const { trial, outcome } of state.trials.values())
       if (outcome !== undefined) scheduler.conclude(trial, outcome)
@@ -279,6 +282,7 @@ async function runWhatIsMissing(
       tracker,
       clock: systemClock,
       limits: options.limits,
+      judges: rules.map((rule) => ({ rule: rule.rule, metric: judgedBy(rule, info.objective).metric })),
       drain: options.drain,
       abort: options.abort,
       detach: options.detach ?? false,

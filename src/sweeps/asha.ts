@@ -14,9 +14,10 @@ export interface AshaOptions extends Objective {
 }
 
 /**
- * Asynchronous successive halving, stopping variant (Li et al. 2020, A System for Massively Parallel Hyperparameter
- * Tuning, section 3.2): a trial that reaches a rung goes on when it is among the best 1/η of all that have reached it
- * so far. A decision depends on the order in which reports came, so it is journalled and replayed, never made again.
+ * Asynchronous successive halving in its stopping variant, that of Ray Tune and Syne Tune: a trial that reaches a rung goes
+ * on when it is among the best 1/η of all that have reached it so far, ties included. (Li et al. 2020, A System for
+ * Massively Parallel Hyperparameter Tuning, section 3.2, pause trials at a rung and promote them later.) A decision depends
+ * on the order in which reports came, so it is journalled and obeyed, never made again.
  */
 export class AshaScheduler implements Scheduler {
   readonly interactive = true

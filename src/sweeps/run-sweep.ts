@@ -4,8 +4,9 @@ import type { SweepInfo, Tracker } from '../tracking/tracker.js'
 import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } from '../trial.js'
 import type { Backend } from '../worker/backend.js'
 import type { Journal, JournalEvent } from './journal.js'
+import { MetricWatch, type Judge } from './metric-watch.js'
 import type { Scheduler } from './scheduler.js'
-import { isLoss, isResult, type SweepState } from './state.js'
+import { isComplete, isLoss, isResult, type SweepState } from './state.js'
 
 export interface SweepLimits {
   /** Attempts per trial when workers vanish; then it is dead. Default 3. */
@@ -33,6 +34,8 @@ export interface RunSweepOptions {
   readonly tracker: Tracker
   readonly clock: Clock
   readonly limits: SweepLimits
+  /** The rules that stop trials: one whose metric no trial reports would stop nothing, and ends the sweep. Default: none. */
+  readonly judges?: readonly Judge[]
   /** First Ctrl-C: start nothing more, let what runs end. */
   readonly drain: AbortSignal
   /** Second Ctrl-C: give up what runs; it is missing, and a resume runs it. */
@@ -49,6 +52,8 @@ export interface SweepEnd {
   readonly cutShort?: string
   /** That was since the first trials all failed alike, as they would in a resume. */
   readonly failedAlike?: true
+  /** What lets the rest run, where a resume would end alike. */
+  readonly advice?: string
 }
 
 /**
@@ -66,7 +71,9 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const retries = new Map<TrialId, number>()
   const watch = [info.objective.metric]
   const failures = new FailureWatch(limits)
+  const metrics = new MetricWatch(state, info.objective, options.judges ?? [])
   let cutShort: string | undefined
+  let advice: string | undefined
 
   const tell = createTeller(options.warn)
   await tell(() => tracker.open(info))
@@ -84,6 +91,13 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     if (isLoss(outcome)) scheduler.forget(trial.id)
     scheduler.conclude(trial, outcome)
     if (outcome.state !== 'skipped') cutShort ??= failures.after(outcome)
+    const { objective, rule } = metrics.after(trial, outcome)
+    if (objective !== undefined) options.warn(objective)
+    if (rule !== undefined && cutShort === undefined) {
+      options.warn(`Nothing more is started: ${rule}.`)
+      cutShort = rule
+      advice = 'Name a metric that is reported, then sweep again with another --name: what has finished is taken over.'
+    }
   }
 
   // Whether the attempt ends with this report: as was decided once, or as the scheduler decides now.
@@ -216,9 +230,15 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     journal.sync()
     await tell(() => tracker.close())
   }
+  // What ran by then was all there was.
+  if (cutShort !== undefined && isComplete(state.counts())) cutShort = undefined
   if (options.drain.aborted || options.abort.aborted) cutShort ??= 'interrupted'
   if (cutShort === undefined) return {}
-  return { cutShort, ...(failures.alike ? { failedAlike: true as const } : {}) }
+  return {
+    cutShort,
+    ...(failures.alike ? { failedAlike: true as const } : {}),
+    ...(advice === undefined ? {} : { advice }),
+  }
 }
 
 function closingWord({ drain, abort, detach = false }: RunSweepOptions): string {

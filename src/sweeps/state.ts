@@ -61,6 +61,8 @@ export class SweepState {
   readonly trials: ReadonlyMap<TrialId, TrialState>
   /** Ends that stood twice in the journal: nothing ran twice. */
   repeatedEnds = 0
+  /** Metrics that trials of the first stage have reported at a step: those that rules can judge by. */
+  readonly reported = new Set<string>()
   /** Of the lines that are being read. */
   #format = Infinity
   #voids = 0
@@ -94,6 +96,7 @@ export class SweepState {
         break
       case 'report':
         Object.assign(state, { step: event.step, latest: event.metrics, reports: state.reports + 1 })
+        if (state.trial.parents.length === 0) for (const name in event.metrics) this.reported.add(name)
         break
       case 'lost':
         Object.assign(state, { state: 'planned', attempts: Math.max(state.attempts, event.attempt) })
@@ -126,6 +129,7 @@ export class SweepState {
   /** Attempts go on being counted: an attempt's number names its log and its run in MLflow. */
   #voidAll(): void {
     this.#voids++
+    this.reported.clear()
     for (const state of this.trials.values()) {
       Object.assign(state, { state: 'planned', reports: 0, accepted: 0 })
       for (const key of voidable) delete state[key]

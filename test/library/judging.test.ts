@@ -25,11 +25,14 @@ const openStore = () => {
   const store = join(temporaryFolder(), 'store')
   const said: string[] = []
   const sweep = (more: Partial<SweepDescription>, options: RunOptions & { extend?: boolean } = {}) =>
-    runSweep({ experiment: fall, name: 'falls', axes: { floor: [3, 1, 2] }, ...more } as SweepDescription, {
-      store,
-      onMessage: (message) => said.push(message),
-      ...options,
-    })
+    runSweep(
+      { experiment: fall, name: 'falls', axes: { floor: [3, 1, 2] }, ...more },
+      {
+        store,
+        onMessage: (message) => said.push(message),
+        ...options,
+      },
+    )
   const objective = async () => (await openSweep('falls', { store, experiment: fall })).objective()
   return { store, said, sweep, objective }
 }
@@ -109,5 +112,73 @@ describe('another stopping rule for a sweep that is there', () => {
     await expect(sweep({ axes: { floor: [4] } }, { extend: true })).rejects.toThrow(
       'sweep falls exists with another scheduler: asha:maxSteps=5 (now none)',
     )
+  })
+})
+
+describe('a metric that no trial reports', () => {
+  it('is told as the objective when the first trial has finished, with the nearest name; the sweep goes on', async () => {
+    const { said, sweep } = openStore()
+    const { summary } = await sweep({ objective: { metric: 'losss' } }, { workers: 1 })
+    expect(said.filter((line) => line.includes('losss'))).toEqual([
+      'No trial that has finished reports the objective, losss; did you mean loss? (reported: loss, gain).',
+    ])
+    expect(summary).toMatchObject({ planned: 3, finished: 3 })
+  })
+
+  it.each([
+    [{ objective: { metric: 'losss' }, scheduler: { asha: { maxSteps: 5 } } }, 'asha', 'losss', 'loss'],
+    [{ scheduler: ['median', { target: { value: 1, metric: 'gian' } }] }, 'target', 'gian', 'gain'],
+  ])('ends the sweep where a rule goes by it, since that would stop nothing: %j', async (more, rule, metric, near) => {
+    const { said, sweep } = openStore()
+    const { summary } = await sweep(more, { workers: 1 })
+    const why = `the rule ${rule} would stop nothing: no trial has reported ${metric} at a step; did you mean ${near}? (reported: loss, gain)`
+    expect(summary).toMatchObject({ planned: 3, finished: 1, missing: 2, cutShort: why })
+    expect(summary.advice).toContain('sweep again with another --name: what has finished is taken over')
+    expect(said.filter((line) => line.includes(metric))).toEqual([`Nothing more is started: ${why}.`])
+  })
+
+  it('ends the sweep too where trials report without a step', async () => {
+    const { store } = openStore()
+    const endless = { ...fall, stages: [{ ...fall.stages[0], run: () => ({ loss: 1 }) }] as const }
+    const scheduler = { plateau: { patience: 3 } }
+    const { summary } = await runSweep({ experiment: endless, axes: { floor: [1, 2] }, scheduler }, { store })
+    expect(summary).toMatchObject({
+      finished: 1,
+      missing: 1,
+      cutShort:
+        'the rule plateau would stop nothing: no trial has reported loss at a step, only at its end (a program prints lines such as {"step": 1, "loss": 0.5})',
+    })
+  })
+
+  it('is no reason to end early where all is done by then', async () => {
+    const { said, sweep } = openStore()
+    const { summary } = await sweep({ axes: {}, scheduler: { target: { value: 1, metric: 'none' } } })
+    expect(summary).toMatchObject({ planned: 1, finished: 1 })
+    expect(summary.cutShort).toBeUndefined()
+    expect(said.join()).toContain('the rule target would stop nothing')
+  })
+
+  it('is not missed where an earlier process saw it', async () => {
+    const { said, sweep } = openStore()
+    const rare = defineExperiment({
+      name: 'rare',
+      space: { floor: number({ default: 0 }) },
+      figures: [],
+      async run({ floor }, { report }) {
+        await report(1, floor === 1 ? { loss: floor } : { other: 1 })
+        return floor === 1 ? { loss: floor } : { other: 1 }
+      },
+    })
+    const scheduler = { plateau: { patience: 3 } }
+    const drain = new AbortController()
+    const described = { experiment: rare, axes: { floor: [1, 2, 3] }, scheduler }
+    await sweep(described, {
+      workers: 1,
+      drain: drain.signal,
+      onEvent: ({ type }) => type === 'ended' && drain.abort(),
+    })
+    const { summary } = await sweep(described, { workers: 1 })
+    expect(summary).toMatchObject({ planned: 3, finished: 3 })
+    expect(said.join()).not.toContain('no trial')
   })
 })
