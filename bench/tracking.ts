@@ -85,9 +85,10 @@ export async function benchTracking(): Promise<void> {
         history: () => events.map((event, offset) => ({ event, offset })),
         readLog: async () => undefined,
         warn: console.warn,
+        linksTo: ({ parentRun }) => ({ link: '', parentLink: parentRun }),
       })
       await tracker.open(info)
-      await tracker.complete(story)
+      await tracker.finish(async () => story)
     })
     const rate = trials / own
     const rows = [['mlds sync', round(rate), '1']]

@@ -4,7 +4,9 @@ import type { Store } from '../store.js'
 import { lockHolder } from '../sweeps/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { concludeAndDraw, describeSweep } from '../library/execute-sweep.js'
-import { openTracking, type OpenTrackingOptions, type Tracked } from '../library/tracking.js'
+import { storyOf } from '../library/sweep-story.js'
+import { openTracking, type OpenTrackingOptions } from '../library/tracking.js'
+import type { Tracked } from '../tracking/tracker.js'
 
 export interface SyncOptions extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn' | 'checkpoints'> {
   /** Be content when all was brought before and the server still has the sweep; its figures are then not drawn anew. */
@@ -23,12 +25,14 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   const experiment = await experimentToRead(sweep.plan, options.warn)
   const stored = { store, sweep, experiment }
   const { onlyWhatIsNew = false, ...tracked } = options
-  const tracking = openTracking({ ...stored, ...tracked })
+  const tracker = openTracking({ ...stored, ...tracked })
   const info = describeSweep(sweep, experiment)
   try {
-    const held = onlyWhatIsNew ? await tracking.alreadyHeld(info) : undefined
-    return held ?? (await tracking.finish(info, await concludeAndDraw(stored, options.warn)))
+    const held = onlyWhatIsNew ? await tracker.alreadyHeld(info) : undefined
+    if (held !== undefined) return held
+    await tracker.open(info)
+    return await tracker.finish(async () => storyOf(stored, await concludeAndDraw(stored, options.warn)))
   } finally {
-    await tracking.close()
+    await tracker.close()
   }
 }

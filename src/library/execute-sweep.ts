@@ -15,7 +15,7 @@ import { defaultLimits, runSweep, type SweepEnd, type SweepLimits } from '../swe
 import { createScheduler, judgedBy, replay } from '../sweeps/stopping.js'
 import { isResult, type SweepCounts, type SweepState, type TrialState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
-import { noTracker, type SweepInfo, type Tracker } from '../tracking/tracker.js'
+import { noTracker, type SweepInfo, type Tracked, type Tracker } from '../tracking/tracker.js'
 import {
   isTerminal,
   type EngineName,
@@ -27,7 +27,6 @@ import {
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
 import type { Conclusion } from './sweep-story.js'
-import type { Tracked } from './tracking.js'
 
 /** Which trials without a result to run: `missing` ones never ended, the others ended without a result. */
 export type Rerun = 'missing' | Exclude<OutcomeState, 'finished' | 'stopped' | 'diverged'>
@@ -115,7 +114,8 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
   const lock = lockSweep(sweep.lockFile, sweep.id)
   const closing: (() => Promise<void> | void)[] = [() => lock.release()]
   try {
-    const tracking = await track(options, closing)
+    const tracker = await openTracker(options)
+    closing.push(() => tracker.close())
     const warnings: string[] = []
     const state = await restore(sweep, (warning) => warnings.push(warning))
     const voided = options.fresh === true ? declareVoid(state) : undefined
@@ -124,7 +124,7 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
     warnings.forEach((warning) => observer.say(warning))
     let end: SweepEnd = {}
     try {
-      end = await runWhatIsMissing(options, lock, tracking?.tracker ?? noTracker, info, state, voided)
+      end = await runWhatIsMissing(options, lock, tracker, info, state, voided)
     } finally {
       observer.ended?.()
     }
@@ -133,7 +133,7 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
       options.detach === true
         ? { verdicts: [], figures: [] }
         : await concludeAndDraw(options, (message) => observer.say(message))
-    const tracked = await tracking?.finish(info, { verdicts, figures })
+    const tracked = await finishTracking(tracker, options, { verdicts, figures })
     return {
       ...summarise(sweep, state.counts()),
       ...end,
@@ -150,51 +150,46 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
 }
 
 /** How long a finished sweep waits for MLflow to take the rest; what it has not got by then is left to `mlds sync`. */
-const trackingPatienceMs = 30_000
-/** The same for a server that has not answered anything by then. */
-const silencePatienceMs = 5_000
+const trackingPatience = { answeredMs: 30_000, silentMs: 5_000 }
 
-/** The server's share in a sweep: none of its failures is the sweep's. */
-async function track(
-  { store, sweep, experiment, trackUrl, trackCheckpoints, observer }: ExecuteOptions,
-  closing: (() => Promise<void> | void)[],
-): Promise<
-  { tracker: Tracker; finish(info: SweepInfo, conclusion: Conclusion): Promise<Tracked | undefined> } | undefined
-> {
-  if (trackUrl === undefined) return undefined
+async function openTracker({
+  store,
+  sweep,
+  experiment,
+  trackUrl,
+  trackCheckpoints = false,
+  observer,
+}: ExecuteOptions): Promise<Tracker> {
+  if (trackUrl === undefined) return noTracker
   const { openTracking } = await import('./tracking.js')
-  const patience = new AbortController()
   const say = (message: string): void => observer.say(message)
-  const tracking = openTracking({
-    ...{ store, sweep, experiment, url: trackUrl, warn: say, signal: patience.signal },
-    checkpoints: trackCheckpoints ?? false,
+  return openTracking({
+    ...{ store, sweep, experiment, url: trackUrl, checkpoints: trackCheckpoints, warn: say },
+    patience: trackingPatience,
     onOpen: ({ link }) => say(`In MLflow while it runs: ${link}`),
   })
-  closing.push(() => tracking.close())
-  return {
-    // The live part goes on until `finish` has made sure of everything.
-    tracker: { ...tracking.tracker, close: async () => {} },
-    async finish(info, conclusion) {
-      const patienceMs = (): number => (tracking.hasAnswered() ? trackingPatienceMs : silencePatienceMs)
-      const cancels = [silencePatienceMs, trackingPatienceMs].map((afterMs) =>
-        systemClock.after(afterMs, () => {
-          if (afterMs >= patienceMs()) patience.abort()
-        }),
-      )
-      try {
-        return await tracking.finish(info, conclusion)
-      } catch (error) {
-        const { message, hint } = error as Error & { hint?: string }
-        const reason = patience.signal.aborted ? `not within ${patienceMs() / 1000} s` : message
-        const advice = hint === undefined || patience.signal.aborted ? '' : ` (${hint})`
-        say(
-          `MLflow has not got all of it: ${reason}${advice}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
-        )
-        return undefined
-      } finally {
-        cancels.forEach((cancel) => cancel())
-      }
-    },
+}
+
+/** What keeps a tracker from beginning keeps no sweep from running. */
+async function openTo(tracker: Tracker, info: SweepInfo, observer: SweepObserver): Promise<void> {
+  await tracker.open(info).catch((error: Error) => observer.say(`tracking has trouble: ${error.message}`))
+}
+
+/** What the sweep has come to, for its tracker; none of its failures is the sweep's. */
+async function finishTracking(
+  tracker: Tracker,
+  options: ExecuteOptions,
+  conclusion: Conclusion,
+): Promise<Tracked | undefined> {
+  const { sweep, trackUrl = '', observer } = options
+  try {
+    return await tracker.finish(async () => (await import('./sweep-story.js')).storyOf(options, conclusion))
+  } catch (error) {
+    const { message, hint } = error as Error & { hint?: string }
+    observer.say(
+      `MLflow has not got all of it: ${message}${hint === undefined ? '' : ` (${hint})`}\nBring the rest with: mlds sync ${sweep.id} --track ${trackUrl.replace(/\/\/[^@/]*@/, '//')}`,
+    )
+    return undefined
   }
 }
 
@@ -244,6 +239,7 @@ async function runWhatIsMissing(
   }
   if (left.size === 0) {
     observer.say('Nothing is left to run.')
+    await openTo(tracker, info, observer)
     return {}
   }
 
@@ -271,6 +267,8 @@ async function runWhatIsMissing(
       journal.append(voided)
       observer.say(`Earlier results of ${sweep.id} are void: every trial runs again.`)
     }
+    // After what was taken over and what is void: its history holds both.
+    await openTo(tracker, info, observer)
     const end = await runSweep({
       info,
       engine: options.engine,

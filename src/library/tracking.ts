@@ -6,33 +6,11 @@ import { lockSweep } from '../sweeps/lock.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { MlflowClient } from '../tracking/mlflow-client.js'
 import { experimentFrom, mlflowSettings } from '../tracking/mlflow-settings.js'
-import { MlflowTracker, type TrackedRuns } from '../tracking/mlflow-tracker.js'
+import { MlflowTracker, type Patience } from '../tracking/mlflow-tracker.js'
 import { writeMlruns } from '../tracking/mlruns.js'
-import type { SweepInfo, Tracker } from '../tracking/tracker.js'
+import type { SweepInfo, Tracked } from '../tracking/tracker.js'
 import type { HistoryEvent } from '../tracking/attempts.js'
 import { sourcesOf, storyOf, type Conclusion, type StoredSweep } from './sweep-story.js'
-
-/** A sweep's connection to one MLflow server, held by one process at a time. */
-export interface Tracking {
-  readonly tracker: Tracker
-  /** True when the server has answered anything at all. */
-  hasAnswered(): boolean
-  /** Brings what is missing, after a run or without one, and tells the story. */
-  finish(info: SweepInfo, conclusion: Conclusion): Promise<Tracked>
-  /** What an earlier `finish` brought, if the journal has not grown since and the server still has it. */
-  alreadyHeld(info: SweepInfo): Promise<Tracked | undefined>
-  close(): Promise<void>
-}
-
-/** Where a sweep is to be seen. */
-export interface Tracked {
-  /** The table of runs. */
-  readonly link: string
-  /** The parent run: note, figures, counts. */
-  readonly parentLink: string
-  /** Runs brought up to date. */
-  readonly sent: number
-}
 
 export interface OpenTrackingOptions extends StoredSweep {
   readonly url: string
@@ -42,64 +20,45 @@ export interface OpenTrackingOptions extends StoredSweep {
   readonly checkpoints?: boolean
   readonly warn: (message: string) => void
   /** Told once where the sweep is to be seen, as soon as the server has it. */
-  readonly onOpen?: (links: Pick<Tracked, 'link' | 'parentLink'>) => void
+  readonly onOpen?: (links: Omit<Tracked, 'sent'>) => void
+  /** How long `finish` may take. Default: as long as it needs. */
+  readonly patience?: Omit<Patience, 'giveUp'>
   /** Gives up waiting for the server; what is missing then stays for the next sync. */
   readonly signal?: AbortSignal
 }
 
-/** @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there. */
-export function openTracking(options: OpenTrackingOptions): Tracking {
-  const { url, ledger, checkpoints = false, warn, onOpen, signal, ...stored } = options
+/**
+ * A sweep's connection to one MLflow server, held by one process at a time.
+ * @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there.
+ */
+export function openTracking(options: OpenTrackingOptions): MlflowTracker {
+  const { url, ledger, checkpoints = false, warn, onOpen, patience, signal, ...stored } = options
   const { sweep } = stored
   const settings = mlflowSettings(url, process.env)
-  const client = new MlflowClient(settings, signal)
+  const giveUp = new AbortController()
+  const client = new MlflowClient(settings, AbortSignal.any([giveUp.signal, ...(signal === undefined ? [] : [signal])]))
   const folder = join(sweep.folder, 'tracking')
   const file = join(folder, ledger ?? contentHash(settings.url))
   makeFolderSync(folder)
   const lock = lockSweep(`${file}.lock`, sweep.id)
   const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
-  const linksTo = ({ experiment, parentRun }: TrackedRuns): Omit<Tracked, 'sent'> => ({
-    link: page(`${experiment}/runs`),
-    parentLink: page(`${experiment}/runs/${parentRun}`),
-  })
-  const tracker = new MlflowTracker({
+  return new MlflowTracker({
     ...sourcesOf(stored, checkpoints),
     client,
     experimentName: settings.experimentName ?? sweep.plan.experiment,
     acknowledgedFile: `${file}.jsonl`,
     history: () => trialEntries(sweep),
     warn: saidOnce(warn),
-    onOpen: (runs) => onOpen?.(linksTo(runs)),
+    linksTo: ({ experiment, parentRun }) => ({
+      link: page(`${experiment}/runs`),
+      parentLink: page(`${experiment}/runs/${parentRun}`),
+    }),
+    onClosed: () => lock.release(),
+    ...(onOpen === undefined ? {} : { onOpen }),
+    ...(patience === undefined ? {} : { patience: { ...patience, giveUp } }),
     ...(settings.experimentId === undefined ? {} : { experimentId: settings.experimentId }),
     ...(settings.inFlight === undefined ? {} : { inFlight: settings.inFlight }),
   })
-  let opened = false
-  return {
-    tracker: {
-      open: (info) => {
-        opened = true
-        return tracker.open(info)
-      },
-      record: (event, offset) => tracker.record(event, offset),
-      close: () => tracker.close(),
-    },
-    hasAnswered: () => client.hasAnswered,
-    async finish(info, conclusion) {
-      if (!opened) await tracker.open(info)
-      const told = await tracker.complete(await storyOf(stored, conclusion))
-      return { ...linksTo(told), sent: told.sent }
-    },
-    async alreadyHeld(info) {
-      let last = -1
-      for (const { offset } of trialEntries(sweep)) last = offset
-      const held = await tracker.alreadyHeld(info, last)
-      return held === undefined ? undefined : { ...linksTo(held), sent: 0 }
-    },
-    async close() {
-      await tracker.close()
-      lock.release()
-    },
-  }
 }
 
 /** Writes a sweep as a tree of files that MLflow opens. Returns how many runs. @throws MldsError for an experiment's id that is not a number. */

@@ -31,7 +31,8 @@ export interface RunSweepOptions {
   /** Already told of every restored outcome. */
   readonly scheduler: Scheduler
   readonly backend: Backend
-  readonly tracker: Tracker
+  /** Open, and closed by whoever opened it. */
+  readonly tracker: Pick<Tracker, 'record'>
   readonly clock: Clock
   readonly limits: SweepLimits
   /** The rules that stop trials: one whose metric no trial reports would stop nothing, and ends the sweep. Default: none. */
@@ -76,7 +77,6 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   let advice: string | undefined
 
   const tell = createTeller(options.warn)
-  await tell(() => tracker.open(info))
 
   // Write it down first; then tell whoever listens.
   const record = (event: TrialEvent): void => {
@@ -228,7 +228,6 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       atMs: clock.now(),
     } satisfies JournalEvent)
     journal.sync()
-    await tell(() => tracker.close())
   }
   // What ran by then was all there was.
   if (cutShort !== undefined && isComplete(state.counts())) cutShort = undefined

@@ -3,7 +3,7 @@ import { systemClock } from '../clock.js'
 import type { TrialEvent } from '../trial.js'
 import { Attempts, endIfLost, type Attempt, type HistoryEvent } from './attempts.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
-import type { MlflowClient, Run } from './mlflow-client.js'
+import { MlflowError, type MlflowClient, type Run } from './mlflow-client.js'
 import {
   primaryMetricTags,
   SweepProjection,
@@ -13,7 +13,7 @@ import {
 } from './projection.js'
 import { keptReports } from './selection.js'
 import { SweepCourse, type SweepStory } from './story.js'
-import type { SweepInfo, Tracker } from './tracker.js'
+import type { SweepInfo, Tracked, Tracker } from './tracker.js'
 
 export interface MlflowTrackerOptions extends ProjectionSources {
   readonly client: MlflowClient
@@ -25,14 +25,29 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   /** The journal so far, in order; read when the tracker opens, and again when it has lost count. */
   readonly history: () => Iterable<{ readonly event: HistoryEvent; readonly offset: number }>
   readonly warn: (message: string) => void
-  /** Told once where the runs are, when a sweep that goes on has its parent run. */
-  readonly onOpen?: (runs: TrackedRuns) => void
+  /** Pages of the server: the table of runs, and the sweep's own. */
+  readonly linksTo: (runs: TrackedRuns) => Omit<Tracked, 'sent'>
+  /** Told once where the sweep is to be seen, when one that goes on has its parent run. */
+  readonly onOpen?: (links: Omit<Tracked, 'sent'>) => void
+  /** Told once it is closed. */
+  readonly onClosed?: () => void
+  /** How long `finish` may take. Default: as long as it needs. */
+  readonly patience?: Patience
   /** How long running trials' points are gathered before they are sent. Default 2000. */
   readonly flushMs?: number
   /** Runs brought up to date at once. Default: what the server's store can take, 2 where it is SQLite. */
   readonly inFlight?: number
   /** Attempts that may wait; with more a live tracker gives way until the sweep is over. Default 5000. */
   readonly mostWaiting?: number
+}
+
+export interface Patience {
+  /** For a server that has answered. */
+  readonly answeredMs: number
+  /** For one that has not answered anything. */
+  readonly silentMs: number
+  /** Ends the client's requests. */
+  readonly giveUp: AbortController
 }
 
 /** Where a sweep's runs are. */
@@ -74,6 +89,7 @@ export class MlflowTracker implements Tracker {
   #cancelFlush: (() => void) | undefined
   #lastOffset = -1
   #closed = false
+  #closing: Promise<void> | undefined
   #gaveWay = false
 
   constructor(options: MlflowTrackerOptions) {
@@ -89,7 +105,7 @@ export class MlflowTracker implements Tracker {
   }
 
   async record(event: TrialEvent, offset: number): Promise<void> {
-    if (this.#gaveWay) return
+    if (this.#gaveWay || offset <= this.#lastOffset) return
     this.#feed(event, offset)
     this.#schedule()
     if (this.#pending.size > (this.#options.mostWaiting ?? 5000)) {
@@ -99,8 +115,21 @@ export class MlflowTracker implements Tracker {
     }
   }
 
-  /** Ends the live part: requests under way are finished, nothing more is begun. */
   async close(): Promise<void> {
+    this.#closing ??= this.#takeDown()
+    await this.#closing
+  }
+
+  async #takeDown(): Promise<void> {
+    this.#closed = true
+    // Whoever has no time to wait for the server in the end has none here.
+    this.#options.patience?.giveUp.abort()
+    await this.#endLive()
+    this.#options.onClosed?.()
+  }
+
+  /** Requests under way are finished, nothing more is begun. */
+  async #endLive(): Promise<void> {
     this.#closed = true
     this.#cancelFlush?.()
     this.#queue.clear()
@@ -109,10 +138,29 @@ export class MlflowTracker implements Tracker {
 
   /**
    * Sends everything that is not acknowledged, settles attempts that nobody runs any more, mends runs, tells the
-   * story. @throws MlflowError when the server cannot be reached or refuses.
+   * story. @throws MlflowError when the server cannot be reached or refuses, or its time is up.
    */
-  async complete(story: SweepStory): Promise<TrackedRuns & { readonly sent: number }> {
-    await this.close()
+  async finish(story: () => Promise<SweepStory>): Promise<Tracked> {
+    const { client, patience } = this.#options
+    if (patience === undefined) return this.#bringAll(await story())
+    const { answeredMs, silentMs, giveUp } = patience
+    const limitMs = (): number => (client.hasAnswered ? answeredMs : silentMs)
+    const cancels = [silentMs, answeredMs].map((afterMs) =>
+      systemClock.after(afterMs, () => {
+        if (afterMs >= limitMs()) giveUp.abort()
+      }),
+    )
+    try {
+      return await this.#bringAll(await story())
+    } catch (error) {
+      throw giveUp.signal.aborted ? new MlflowError(`not within ${limitMs() / 1000} s`, undefined, true) : error
+    } finally {
+      cancels.forEach((cancel) => cancel())
+    }
+  }
+
+  async #bringAll(story: SweepStory): Promise<Tracked> {
+    await this.#endLive()
     await this.#connect()
     if (this.#gaveWay) this.#replay()
     for (const { attempt } of this.#pending.values()) endIfLost(attempt)
@@ -125,15 +173,22 @@ export class MlflowTracker implements Tracker {
     if (failure !== undefined) throw failure
     await this.#mendRuns()
     await this.#tell(story)
-    return { parentRun: this.#parent!.run, experiment: this.#experimentId, sent }
+    return { ...this.#links(), sent }
   }
 
-  /** The runs, if the sweep's story was told when the journal ended at `offset`, and the server still has it. */
-  async alreadyHeld(info: SweepInfo, offset: number): Promise<TrackedRuns | undefined> {
+  #links(): Omit<Tracked, 'sent'> {
+    return this.#options.linksTo({ parentRun: this.#parent!.run, experiment: this.#experimentId })
+  }
+
+  /** Where the sweep is, if an earlier `finish` told its story, the journal has not grown since, and the server still has it. */
+  async alreadyHeld(info: SweepInfo): Promise<Tracked | undefined> {
+    let last = -1
+    for (const { offset } of this.#options.history()) last = offset
     const parent = this.#ledger.get(new SweepProjection(info, this.#options).parentKey)
-    if (parent?.done !== true || parent.offset !== offset || !this.#hasFiles(parent)) return undefined
+    if (parent?.done !== true || parent.offset !== last || !this.#hasFiles(parent)) return undefined
     const run = await this.#options.client.findRun(parent.run)
-    return run === undefined ? undefined : { parentRun: run.id, experiment: run.experimentId }
+    if (run === undefined) return undefined
+    return { ...this.#options.linksTo({ parentRun: run.id, experiment: run.experimentId }), sent: 0 }
   }
 
   #replay(): void {
@@ -180,6 +235,7 @@ export class MlflowTracker implements Tracker {
     try {
       await this.#connect()
     } catch (error) {
+      if (this.#closed) return
       this.#options.warn(`tracking waits: ${(error as Error).message} (nothing is lost: the journal has it all)`)
       return this.#schedule()
     }
@@ -252,7 +308,7 @@ export class MlflowTracker implements Tracker {
       await client.updateRun(parent.run, { status })
       // At once: should this host be lost, the sweep can be rebuilt from here.
       await this.#putFiles(parent, files)
-      this.#options.onOpen?.({ parentRun: parent.run, experiment: this.#experimentId })
+      this.#options.onOpen?.(this.#links())
     }
     const fresh = points.slice(this.#parentPoints)
     if (!this.#parentIsOpen || fresh.length > 0) await client.log(parent.run, { tags, points: fresh })

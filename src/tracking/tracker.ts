@@ -1,3 +1,4 @@
+import type { SweepStory } from './story.js'
 import type { Objective, SweepId, Trial, TrialEvent } from '../trial.js'
 
 /** What a tracker is told of a sweep when it opens; `spec` and `plan` are plain data for the record. */
@@ -14,20 +15,42 @@ export interface SweepInfo {
   readonly trials: readonly Trial[]
 }
 
+/** Where a sweep is to be seen. */
+export interface Tracked {
+  /** The table of runs. */
+  readonly link: string
+  /** The run that stands for the sweep: note, figures, counts. */
+  readonly parentLink: string
+  /** Runs brought up to date by `finish`. */
+  readonly sent: number
+}
+
 /**
- * Who is told. A tracker projects the journal elsewhere; it must never slow, fail or change a sweep:
- * `record` returns at once in practice, and a tracker that cannot deliver warns and catches up later.
+ * Who is told. A tracker projects the journal elsewhere, and never slows, fails or changes a sweep.
+ *
+ * Promises, kept by the suite in test/conformance/tracker.ts: `open` and `record` neither wait for the far side nor fail
+ * with it; an event that comes twice with one offset counts once; an attempt that begins anew is told apart from the one
+ * before; `finish` brings everything, or rejects with what is wrong, and may then be tried again by another tracker;
+ * after `close` no request, timer or lock is left.
  */
 export interface Tracker {
+  /** Takes in what the journal holds, and begins to connect: a far side that does not answer is met again later. */
   open(sweep: SweepInfo): Promise<void>
   /** `offset` is the event's byte position in the journal: the same event always comes with the same offset. */
   record(event: TrialEvent, offset: number): Promise<void>
-  /** Flushes what can be flushed within the tracker's own time limit. */
+  /**
+   * Nothing runs any more: brings what is missing, and the sweep's story.
+   * @returns where it is to be seen; `undefined` when nobody is told.
+   * @throws Error when the far side refuses, or does not answer within the tracker's time limit; a later sync brings the rest.
+   */
+  finish(story: () => Promise<SweepStory>): Promise<Tracked | undefined>
+  /** Ends what is under way and frees everything; may come at any time, twice if need be. */
   close(): Promise<void>
 }
 
 export const noTracker: Tracker = {
   open: async () => {},
   record: async () => {},
+  finish: async () => undefined,
   close: async () => {},
 }

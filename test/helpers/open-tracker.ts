@@ -7,12 +7,12 @@ import type { SweepStory } from '../../src/tracking/story.js'
 import type { SweepInfo } from '../../src/tracking/tracker.js'
 import { eventfulJournal, type Entry } from './told-by-journal.js'
 
-export const story: SweepStory = {
+export const story = async (): Promise<SweepStory> => ({
   verdicts: [{ state: 'reproduced', statement: 'It arrives | whole', summary: 'seven of seven' }],
   figures: [],
   files: new Map([['sweep/verdicts.json', Buffer.from('[]')]]),
   facts: { profile: 'smoke' },
-}
+})
 
 /** A tracker of the toy sweep, with short pauses unless `env` says otherwise. */
 export function openTracker(
@@ -36,6 +36,7 @@ export function openTracker(
     readPlan: async () => Buffer.from('{}'),
     datasetsOf: () => [{ name: 'dots', digest: '0123456789abcdef', sourceType: 'mlds', source: '{}' }],
     warn: (message) => warnings.push(message),
+    linksTo: ({ experiment, parentRun }) => ({ link: `${experiment}/runs`, parentLink: parentRun }),
     flushMs: 5,
     ...more,
   })

@@ -74,7 +74,12 @@ interface Expected {
 function expectedRuns(entries: readonly Entry[]): Map<string, Expected> {
   const runs = new Map<string, { -readonly [K in keyof Expected]: Expected[K] }>()
   const last = new Map<string, Metrics & { step?: number }>()
-  const statuses: Record<string, string> = { finished: 'FINISHED', failed: 'FAILED', dead: 'FAILED' }
+  const statuses: Record<string, string> = {
+    finished: 'FINISHED',
+    failed: 'FAILED',
+    dead: 'FAILED',
+    diverged: 'FINISHED',
+  }
   for (const { event } of entries) {
     const key = `${event.trial}:${event.attempt}`
     const run = runs.get(key) ?? {

@@ -56,11 +56,7 @@ describe('a sweep', () => {
     const lab = openLab(plainExperiment())
     const told: number[] = []
     await lab.run({
-      tracker: {
-        open: async () => {},
-        record: async (_event, offset) => void told.push(offset),
-        close: async () => {},
-      },
+      tracker: { record: async (_event, offset) => void told.push(offset) },
     })
     expect(told).toHaveLength(lab.events.length)
     expect(new Set(told).size).toBe(told.length)
@@ -69,7 +65,7 @@ describe('a sweep', () => {
   it('is not disturbed by a tracker that fails: one warning, every trial finished', async () => {
     const lab = openLab(plainExperiment())
     const fail = () => Promise.reject(new Error('server gone'))
-    await lab.run({ tracker: { open: fail, record: fail, close: fail } })
+    await lab.run({ tracker: { record: fail } })
     expect(lab.warnings).toHaveLength(1)
     expect(lab.warnings[0]).toContain('server gone')
     expect(isComplete(lab.state.counts())).toBe(true)

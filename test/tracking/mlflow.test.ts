@@ -30,7 +30,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     const { entries } = eventfulJournal()
     const synced = openTracker(server.url, 'synced', temporaryFolder(), entries)
     await synced.tracker.open(synced.info)
-    await synced.tracker.complete(story)
+    await synced.tracker.finish(story)
     expectEqual(readWithPython(server.url, 'synced'), entries)
 
     const live = openTracker(server.url, 'live', temporaryFolder(), [])
@@ -40,7 +40,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
       // Lets flushes happen in the middle.
       if (index % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 10))
     }
-    await live.tracker.complete(story)
+    await live.tracker.finish(story)
     expect(live.warnings).toEqual([])
     const runs = readWithPython(server.url, 'live')
     expectEqual(runs, entries)
@@ -75,19 +75,19 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     onTestFinished(() => proxy.close())
     const first = openTracker(proxy.url, 'again', folder, entries)
     await first.tracker.open(first.info)
-    await first.tracker.complete(story)
+    await first.tracker.finish(story)
     const creations = (): number => requests.filter((request) => request.includes('runs/create')).length
     expect(creations()).toBe(9)
     const second = openTracker(proxy.url, 'again', folder, entries)
     await second.tracker.open(second.info)
-    expect((await second.tracker.complete(story)).sent).toBe(0)
+    expect((await second.tracker.finish(story)).sent).toBe(0)
     expect(creations()).toBe(9)
 
     const other = await startMlflow()
     onTestFinished(() => other.close())
     const third = openTracker(other.url, 'again', folder, entries)
     await third.tracker.open(third.info)
-    await third.tracker.complete(story)
+    await third.tracker.finish(story)
     expectEqual(readWithPython(other.url, 'again'), entries)
   })
 
@@ -97,7 +97,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
       // An empty folder each time: what a crash leaves that lost every acknowledgement.
       const { tracker, info } = openTracker(server.url, 'forgetful', temporaryFolder(), entries)
       await tracker.open(info)
-      await tracker.complete(story)
+      await tracker.finish(story)
     }
     expectEqual(readWithPython(server.url, 'forgetful'), entries)
   })
@@ -108,10 +108,10 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     const first = entries.filter(({ event }) => event.trial === toyTrial(0).id)
     const small = openTracker(server.url, 'extended', folder, first)
     await small.tracker.open({ ...small.info, trials: [toyTrial(0)] })
-    await small.tracker.complete(story)
+    await small.tracker.finish(story)
     const large = openTracker(server.url, 'extended', folder, entries)
     await large.tracker.open(large.info)
-    await large.tracker.complete(story)
+    await large.tracker.finish(story)
     const runs = readWithPython(server.url, 'extended')
     expectEqual(runs, entries)
     expect(runs.find(({ tags }) => tags['mlds.index'] === '0')!.params).toEqual({ width: '4', seed: '0' })
@@ -134,7 +134,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     }
     expect(warnings.filter((warning) => warning.includes('too slow to follow'))).toHaveLength(1)
     away = false
-    await tracker.complete(story)
+    await tracker.finish(story)
     expectEqual(readWithPython(server.url, 'overtaken'), entries)
   })
 
@@ -251,7 +251,7 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
     const { entries } = eventfulJournal()
     const { tracker, info } = openTracker(server.url, 'readable', temporaryFolder(), entries)
     await tracker.open(info)
-    await tracker.complete(story)
+    await tracker.finish(story)
     const { events } = await readTrackedSweep(new MlflowClient(mlflowSettings(server.url, {})), 'readable')
     expect(buildRecords(info.trials, events)).toEqual(
       buildRecords(
@@ -271,7 +271,7 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
       experimentName: 'toy',
       info,
       history: () => entries.map((entry) => entry.event),
-      story,
+      story: await story(),
       readLog: async (id) => Buffer.from(`log of ${id}`),
     })
     expect(runs).toBe(9)

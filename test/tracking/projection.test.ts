@@ -49,12 +49,12 @@ describe('the projection of a sweep', () => {
     ])
   })
 
-  it('gives a child only the axes that vary, as plain numerals, and the parent the others', () => {
+  it('gives a child only the axes that vary, as plain numerals, and the parent the others', async () => {
     const [attempt] = attemptsOf(info.trials, events)
     const projection = new SweepProjection(info, sources)
     expect(projection.child(attempt!, 'p').params).toEqual({ width: '4', seed: '0' })
     expect(projection.child(attempt!, 'p').tags['mlds.group']).toBe('width=4')
-    expect(projection.parent(courseOf(events), story).params).toEqual({ rate: '0.001' })
+    expect(projection.parent(courseOf(events), await story()).params).toEqual({ rate: '0.001' })
   })
 
   it("keeps two people's sweeps of one name apart, and a copy of a sweep with its original", () => {
@@ -134,8 +134,8 @@ describe('the course of a sweep', () => {
 })
 
 describe('the note of a sweep', () => {
-  it('tells the question, the counts, the best, the verdicts and the spec', () => {
-    const { tags } = new SweepProjection(info, sources).parent(courseOf(events), story, 'run')
+  it('tells the question, the counts, the best, the verdicts and the spec', async () => {
+    const { tags } = new SweepProjection(info, sources).parent(courseOf(events), await story(), 'run')
     const note = tags['mlflow.note.content']!
     expect(note).toContain('**Does it arrive?**')
     expect(note).toContain('3 of 7 trials finished, 1 stopped, 1 diverged, 1 dead, 1 skipped.')
