@@ -4,7 +4,7 @@ import { groupBy } from '../group-by.js'
 import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, varyingAxes, withResult } from './select.js'
+import { describeSeedCount, evenly, varyingAxes, withResult } from './select.js'
 import { coloured, frame, inReadingOrder, logarithmic, numberLabels, size, spread } from './style.js'
 
 export interface AgainstAxisOptions {
@@ -21,11 +21,16 @@ export interface AgainstAxisOptions {
   readonly series: readonly { readonly metric: string; readonly label: string }[]
   /** Parameters whose values, where they vary, have lines of their own: one colour each, the series told apart by dashes. */
   readonly apart?: readonly string[]
+  /** Every trial is a point of its own, as in a random search: marks alone, and no more than a page holds. Default false. */
+  readonly scattered?: boolean
   /** A vertical line where it is finite, such as a threshold. */
   readonly rule?: { readonly title: string; of(record: TrialRecord): number }
   /** Settings worth stating, such as `20 epochs, batch 100`. */
   readonly settings?: (records: readonly TrialRecord[]) => string
 }
+
+/** More marks would only make the file large. */
+const mostMarks = 1_000
 
 interface Point {
   readonly x: number
@@ -44,14 +49,17 @@ export function againstAxis(options: AgainstAxisOptions): FigureDefinition {
 
 function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRecord[]): VegaLiteSpec | undefined {
   const results = withResult(records)
-  const { points, groups, leftOut } = aggregate(options, results)
-  if (points.length === 0) return undefined
-  const banded = points.some((point) => point.high > point.low)
+  const { points: all, groups, leftOut } = aggregate(options, results)
+  if (all.length === 0) return undefined
+  const points = evenly(all, mostMarks)
+  const { scattered = false } = options
+  const banded = !scattered && points.some((point) => point.high > point.low)
   const rules = rulesOf(options, results)
   const subtitle = [
     [
       describeSeedCount(results),
-      banded ? 'line: mean, band: least to greatest' : undefined,
+      scattered ? 'a mark for each point' : banded ? 'line: mean, band: least to greatest' : undefined,
+      ...(points.length < all.length ? [`${points.length} of ${all.length}, evenly chosen`] : []),
       ...(rules.length === 0 ? [] : [`vertical: ${options.rule!.title}`]),
       options.settings?.(results),
     ]
@@ -103,7 +111,9 @@ function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRec
               encoding: { x: { ...x, field: 'at' } },
             },
           ]),
-      { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color, ...strokeDash } },
+      ...(scattered
+        ? []
+        : [{ mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color, ...strokeDash } }]),
       {
         mark: { type: 'point', filled: true, size: 42, opacity: 1 },
         encoding: { x, y: y('mean'), color, tooltip: tooltips(options, groups) },

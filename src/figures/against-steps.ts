@@ -1,10 +1,10 @@
-import { median } from '../analysis/statistics.js'
+import { median, quantile } from '../analysis/statistics.js'
 import { maxOf, minOf } from '../extremes.js'
 import { groupBy } from '../group-by.js'
 import { lookUp } from '../names.js'
 import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, withCourse } from './select.js'
+import { describeSeedCount, evenly, withCourse } from './select.js'
 import { coloured, frame, inReadingOrder, logarithmic, numberLabels, palette, size } from './style.js'
 
 export interface Panel {
@@ -38,6 +38,10 @@ const mostPoints = 250
 /** Up to so many trials of a group each have a line of their own; more are shown as a band. */
 const mostRuns = 10
 
+/** More lines of a group each than this are a tangle to a reader: they are shown by quantiles and a few of them. */
+const mostGroups = 12
+const shownGroups = 6
+
 interface Line {
   readonly group: string
   readonly metric: string
@@ -67,6 +71,7 @@ function drawAgainstSteps(options: AgainstStepsOptions, all: readonly TrialRecor
   const records = (options.select ?? ((r) => r))(withCourse(all))
   const byGroup = groupBy(records, (record) => String(options.group?.of(record) ?? ''))
   const groups = inReadingOrder(byGroup.keys())
+  if (groups.length > mostGroups) return drawCrowd(options, byGroup, groups, records)
   const many = [...byGroup.values()].some((group) => group.length > mostRuns)
   const panels = options.panels.map((panel) => ({
     panel,
@@ -151,6 +156,101 @@ function view(
   }
 }
 
+/** A step of all groups' medians. */
+interface CrowdPoint {
+  readonly step: number
+  readonly least: number
+  readonly lower: number
+  readonly middle: number
+  readonly upper: number
+  readonly most: number
+}
+
+/** So many groups that each panel shows where all of them lie, and a few of them from the lowest end to the highest. */
+function drawCrowd(
+  options: AgainstStepsOptions,
+  byGroup: ReadonlyMap<string, readonly TrialRecord[]>,
+  groups: readonly string[],
+  records: readonly TrialRecord[],
+): VegaLiteSpec | undefined {
+  const drawn = options.panels.map(({ metrics: [first], ...panel }) => {
+    const own = { ...panel, metrics: [first!] }
+    const lines = groups.map((group) => mediansOf(group, byGroup.get(group)!, own)).filter((line) => line.length > 0)
+    return { panel: own, lines, crowd: crowdOf(lines) }
+  })
+  const leading = drawn.find(({ lines }) => lines.length > 0)
+  if (leading === undefined) return undefined
+  const byEnd = [...leading.lines].sort((a, b) => a.at(-1)!.median - b.at(-1)!.median)
+  const shown = inReadingOrder(evenly(byEnd, shownGroups).map(([point]) => point!.group))
+  const subtitle = [
+    `${groups.length} settings, ${describeSeedCount(records)} · bands: all of them and the middle half; black: their median`,
+    `colour: ${shown.length} of them, chosen evenly from the lowest end to the highest`,
+  ]
+  const views = drawn.map(({ panel, lines, crowd }, i) => {
+    const chosen = lines.filter(([point]) => shown.includes(point!.group)).flat()
+    return crowdView(options, panel, crowd, chosen, shown, i === drawn.length - 1)
+  })
+  const head = frame(options.title, subtitle)
+  return views.length === 1 ? { ...head, ...views[0] } : { ...head, vconcat: views, spacing: 18 }
+}
+
+function crowdView(
+  options: AgainstStepsOptions,
+  panel: Panel,
+  crowd: readonly CrowdPoint[],
+  chosen: readonly Point[],
+  shown: readonly string[],
+  last: boolean,
+): Record<string, unknown> {
+  const x = {
+    field: 'step',
+    type: 'quantitative',
+    title: last ? (options.x ?? 'epoch') : null,
+    scale: { nice: false, zero: false },
+    axis: { labelExpr: numberLabels, tickCount: 8 },
+  }
+  const scale = { zero: panel.zero ?? false, nice: true }
+  const y = (field: string) => ({ field, type: 'quantitative', title: panel.title, scale })
+  const band = (low: string, high: string, opacity: number) => ({
+    mark: { type: 'area', color: '#777', opacity },
+    encoding: { x, y: y(low), y2: { field: high } },
+  })
+  const color = { ...coloured('group', options.group?.title ?? null, shown), legend: { columns: 1, labelLimit: 600 } }
+  const ends = chosen.filter(({ group }, i) => chosen[i + 1]?.group !== group)
+  return {
+    ...size,
+    ...(options.panels.length > 1 ? { height: Math.round(size.height * 0.6) } : {}),
+    data: { values: crowd },
+    layer: [
+      band('least', 'most', 0.16),
+      band('lower', 'upper', 0.28),
+      { mark: { type: 'line', strokeWidth: 2, color: 'black' }, encoding: { x, y: y('middle') } },
+      { data: { values: chosen }, mark: { type: 'line', strokeWidth: 1.4 }, encoding: { x, y: y('median'), color } },
+      // One that ended after a single report has no line.
+      {
+        data: { values: ends },
+        mark: { type: 'point', filled: true, size: 30, opacity: 1 },
+        encoding: { x, y: y('median'), color },
+      },
+    ],
+  }
+}
+
+function crowdOf(lines: readonly (readonly Point[])[]): CrowdPoint[] {
+  const byStep = new Map<number, number[]>()
+  for (const line of lines)
+    for (const { step, median } of line) {
+      const values = byStep.get(step)
+      if (values === undefined) byStep.set(step, [median])
+      else values.push(median)
+    }
+  return thinned(byStep.keys()).map((step) => {
+    const values = byStep.get(step)!
+    const at = (share: number): number => Number(quantile(values, share).toPrecision(6))
+    return { step, least: at(0), lower: at(0.25), middle: at(0.5), upper: at(0.75), most: at(1) }
+  })
+}
+
 interface Rule {
   readonly group: string
   readonly at: number
@@ -196,9 +296,10 @@ function runsOf(group: string, records: readonly TrialRecord[], panel: Panel): R
   )
 }
 
-/** At most so many steps, evenly chosen, the first and the last among them. */
-function thinned(unordered: Iterable<number>): number[] {
-  const steps = [...unordered].sort((a, b) => a - b)
-  if (steps.length <= mostPoints) return steps
-  return Array.from({ length: mostPoints }, (_, i) => steps[Math.round((i * (steps.length - 1)) / (mostPoints - 1))]!)
+/** At most so many steps as are drawn, in order. */
+function thinned(unordered: Iterable<number>): readonly number[] {
+  return evenly(
+    [...unordered].sort((a, b) => a - b),
+    mostPoints,
+  )
 }

@@ -3,6 +3,7 @@ import { lookUp } from '../names.js'
 import type { Space } from '../space.js'
 import { againstAxis } from './against-axis.js'
 import { againstSteps, type Panel } from './against-steps.js'
+import type { TrialRecord } from '../trial.js'
 import type { FigureDefinition } from './figure.js'
 import { varyingAxes, withCourse, withResult } from './select.js'
 
@@ -16,7 +17,8 @@ export function defaultFigures(space: Space, objective: { readonly metric: strin
 }
 
 function course(objective: string): FigureDefinition {
-  const caption = 'Each reported metric over the steps: the median over seeds, one line for each point.'
+  const caption =
+    'Each reported metric over the steps: the median over seeds, one line for each point; of more than a dozen points, where all of them lie and a few of them.'
   return {
     name: 'course',
     caption,
@@ -51,7 +53,7 @@ function course(objective: string): FigureDefinition {
 
 function resultAgainst(axis: string, objective: string): FigureDefinition {
   const name = `result-against-${axis.replace(/[^\w-]+/g, '-')}`
-  const caption = `Final metrics against ${axis}: the mean over everything else, a band from the least to the greatest.`
+  const caption = `Final metrics against ${axis}: the mean over seeds, a band from the least to the greatest; of points drawn at random, a mark each.`
   return {
     name,
     caption,
@@ -64,6 +66,11 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
         objective,
       )[0]
       if (metric === undefined) return undefined
+      const others = varyingAxes(records).filter((name) => name !== axis)
+      const settings = new Set(records.map((record) => settingOf(record, others)))
+      const scattered = isScattered(records, axis, others)
+      const apart = !scattered && settings.size <= mostColours ? others : []
+      const pooled = scattered || settings.size <= mostColours ? [] : others
       const wide = values.every((value) => value > 0) && maxOf(values) / minOf(values) >= 20
       const figure = againstAxis({
         name,
@@ -72,10 +79,27 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
         x: { title: axis, scale: wide ? 'log' : 'linear', of: ({ trial }) => Number(lookUp(trial.params, axis)) },
         y: { title: metric },
         series: [{ metric, label: metric }],
+        apart,
+        scattered,
+        ...(pooled.length === 0 ? {} : { settings: () => `over all values of ${pooled.join(', ')}` }),
       })
       return figure.draw(all, read)
     },
   }
+}
+
+/** More lines of a colour each are not told apart. */
+const mostColours = 8
+
+const settingOf = ({ trial }: TrialRecord, axes: readonly string[]): string =>
+  JSON.stringify(axes.map((axis) => lookUp(trial.params, axis) ?? null))
+
+/** True when the other axes change with nearly every value of this one, as in a random search: no line joins such points. */
+function isScattered(records: readonly TrialRecord[], axis: string, others: readonly string[]): boolean {
+  if (others.length === 0) return false
+  const points = new Set(records.map((record) => settingOf(record, [axis, ...others]))).size
+  const values = new Set(records.map(({ trial }) => lookUp(trial.params, axis))).size
+  return values > points / 2
 }
 
 /** The objective first, then the others in the order they are met. */

@@ -21,6 +21,12 @@ export function describeSeedCount(records: readonly TrialRecord[]): string {
   return `${count} seed${count === 1 ? '' : 's'}`
 }
 
+/** At most `most` of the items, evenly chosen, the first and the last among them. */
+export function evenly<T>(items: readonly T[], most: number): readonly T[] {
+  if (items.length <= most) return items
+  return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))]!)
+}
+
 /** Names of the parameters that are not alike in all records. */
 export function varyingAxes(records: readonly TrialRecord[]): string[] {
   const names = [...new Set(records.flatMap(({ trial }) => Object.keys(trial.params)))]

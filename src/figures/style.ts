@@ -108,7 +108,21 @@ export function spread(values: readonly number[]): { scale: object; axis: object
   return { scale: { type: 'log', nice: false, padding: 12 }, axis: { ...labels, labelExpr: numberLabels, grid: true } }
 }
 
-/** Names in the order a reader expects: numbers by size, words and numbered words by the alphabet. */
+const collator = new Intl.Collator('en', { numeric: true })
+const numbersIn = /(\d+(?:\.\d+)?(?:e[+-]?\d+)?)/
+
+/** Names in the order a reader expects: numbers by size, also those within words; words by the alphabet. */
 export function inReadingOrder(names: Iterable<string>): string[] {
-  return [...names].sort((a, b) => Number(a) - Number(b) || a.localeCompare(b, 'en', { numeric: true }))
+  // Texts and numbers in turn.
+  const keyed = [...names].map((name) => ({ name, value: Number(name), parts: name.split(numbersIn) }))
+  keyed.sort((a, b) => {
+    if (a.value !== b.value && !Number.isNaN(a.value - b.value)) return a.value - b.value
+    for (const [i, part] of a.parts.entries()) {
+      const other = b.parts[i]
+      if (other === undefined || part === other) continue
+      return i % 2 === 1 ? Number(part) - Number(other) : collator.compare(part, other)
+    }
+    return collator.compare(a.name, b.name)
+  })
+  return keyed.map(({ name }) => name)
 }

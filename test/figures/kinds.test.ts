@@ -329,5 +329,7 @@ describe('names of groups', () => {
   it('are ordered as numbers where they are numbers, by their digits where they end in one', () => {
     expect(inReadingOrder(['1', '0.5', '0.25', '10'])).toEqual(['0.25', '0.5', '1', '10'])
     expect(inReadingOrder(['m10', 'm2', 'm1'])).toEqual(['m1', 'm2', 'm10'])
+    const settings = ['lr 0.0115, act relu', 'lr 0.00133, act tanh', 'lr 1e-4, act relu', 'lr 0.00133, act relu']
+    expect(inReadingOrder(settings)).toEqual([settings[2], settings[3], settings[1], settings[0]])
   })
 })

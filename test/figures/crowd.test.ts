@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest'
+import { defaultFigures } from '../../src/figures/default-figures.js'
+import { renderSvg } from '../../src/figures/render.js'
+import type { VegaLiteSpec } from '../../src/figures/figure.js'
+import { number } from '../../src/space.js'
+import type { Params, TrialRecord } from '../../src/trial.js'
+
+const space = { lr: number({ default: 0.1 }), width: number({ default: 1 }) }
+const objective = { metric: 'loss' }
+const read = () => Promise.reject(new Error('nothing was saved'))
+
+function record(index: number, params: Params, steps: readonly number[], seed = 0): TrialRecord {
+  const loss = Number(params['lr']) + Number(params['width']) / 100 + seed / 1000
+  return {
+    trial: {
+      ...{ id: index.toString(16).padStart(16, '0'), index, experiment: 'e', version: 1, stage: 'main', parents: [] },
+      ...{ params, cost: 1, seeds: { data: seed, init: seed, shuffle: seed, corruption: seed } },
+    },
+    state: 'finished',
+    attempts: 1,
+    metrics: { loss },
+    artifacts: {},
+    series: { loss: { steps, values: steps.map((step) => loss / step) } },
+  }
+}
+
+/** A search: every value of each axis is met once. */
+const search = (count: number): TrialRecord[] =>
+  Array.from({ length: count }, (_, i) => record(i, { lr: (i + 1) / count, width: ((i * 7) % count) + 1 }, [1, 2, 3]))
+
+async function draw(name: string, records: readonly TrialRecord[]): Promise<VegaLiteSpec> {
+  const figure = defaultFigures(space, objective).find((candidate) => candidate.name === name)!
+  return (await figure.draw(records, read))!
+}
+
+/** The marks of a figure's layers, and its subtitle. */
+function looks(spec: VegaLiteSpec): { marks: string[]; subtitle: string } {
+  const { layer, title } = spec as unknown as { layer: { mark: { type: string } }[]; title: { subtitle: string[] } }
+  return { marks: layer.map(({ mark }) => mark.type), subtitle: title.subtitle.join('\n') }
+}
+
+describe('the default figures of a sweep of many settings', () => {
+  it('stay small at 10,000 trials, say what they leave out, and are the same each time', async () => {
+    const records = search(10_000)
+    for (const name of ['course', 'result-against-lr', 'result-against-width']) {
+      const spec = await draw(name, records)
+      expect(JSON.stringify(spec).length).toBeLessThan(200_000)
+      expect(JSON.stringify(await draw(name, records))).toBe(JSON.stringify(spec))
+      expect((await renderSvg(spec)).length).toBeLessThan(500_000)
+    }
+    expect(looks(await draw('course', records)).subtitle).toMatch(/^10000 settings, 1 seed · bands: all of them/)
+    expect(looks(await draw('result-against-lr', records)).subtitle).toContain('1000 of 10000, evenly chosen')
+  })
+
+  it('draw a line for each of a dozen settings, and bands, their median and six of them for one more', async () => {
+    expect(looks(await draw('course', search(12))).marks).toEqual(['line'])
+    expect(looks(await draw('course', search(13))).marks).toEqual(['area', 'area', 'line', 'line', 'point'])
+  })
+
+  it('mark a setting that was stopped after one report', async () => {
+    const records = search(13).map((whole, i) => (i === 0 ? record(0, whole.trial.params, [1]) : whole))
+    const { layer } = (await draw('course', records)) as unknown as {
+      layer: { mark: { type: string }; data?: { values: { group: string; step: number }[] } }[]
+    }
+    const ends = layer.find(({ mark }) => mark.type === 'point')!.data!.values
+    expect(ends.some(({ step }) => step === 1)).toBe(true)
+  })
+
+  it('join no points of a search by a line, and tell the other axis of a grid by colour', async () => {
+    expect(looks(await draw('result-against-lr', search(12))).marks).toEqual(['point'])
+    const grid = [1, 2, 4].flatMap((width) =>
+      [0.1, 0.2].flatMap((lr) =>
+        [0, 1].map((seed) => record(width * 10 + lr * 10 + seed * 100, { lr, width }, [1], seed)),
+      ),
+    )
+    const spec = await draw('result-against-width', grid)
+    expect(looks(spec).marks).toEqual(['area', 'line', 'point'])
+    expect(JSON.stringify(spec)).toContain('"group":"lr 0.1"')
+  })
+
+  it('say over what they take the mean where the other axes have too many values for colours', async () => {
+    const grid = Array.from({ length: 40 }, (_, i) => record(i, { lr: (i % 10) + 1, width: Math.floor(i / 10) }, [1]))
+    expect(looks(await draw('result-against-width', grid)).subtitle).toContain('over all values of lr')
+  })
+})
