@@ -74,29 +74,33 @@ describe('a store that c44b4e1 wrote', () => {
     })
   })
 
-  it('is resumed where it is complete: nothing runs, nothing is written down, and everything is drawn and reported', async () => {
-    const fixture = unpack('local')
-    const journals = fixture.complete.map((id) => journal(fixture, id))
-    const ran = linesOf(join(fixture.folder, 'ran.log')).length
-    const answers = await inOneProcess(
-      fixture.complete.flatMap((id) => [
-        ['resume', id, '--json'],
-        ['report', id, '--json'],
-      ]),
-      fixture.folder,
-    )
-    fixture.complete.forEach((id, i) => {
-      const [resumed, reported] = [answers[2 * i]!, answers[2 * i + 1]!]
-      expect(resumed, id).toMatchObject({ code: 0 })
-      expect(reported, id).toMatchObject({ code: 0 })
-      expect(journal(fixture, id), id).toBe(journals[i])
-      const { figures } = json(resumed) as { figures: string[] }
-      for (const figure of figures) expect(statSync(figure).size, figure).toBeGreaterThan(0)
-      // The tower's author gave it none.
-      expect(figures.length > 0, id).toBe(!id.startsWith('tower'))
-    })
-    expect(linesOf(join(fixture.folder, 'ran.log'))).toHaveLength(ran)
-  })
+  it(
+    'is resumed where it is complete: nothing runs, nothing is written down, and everything is drawn and reported',
+    { timeout: 480_000 },
+    async () => {
+      const fixture = unpack('local')
+      const journals = fixture.complete.map((id) => journal(fixture, id))
+      const ran = linesOf(join(fixture.folder, 'ran.log')).length
+      const answers = await inOneProcess(
+        fixture.complete.flatMap((id) => [
+          ['resume', id, '--json'],
+          ['report', id, '--json'],
+        ]),
+        fixture.folder,
+      )
+      fixture.complete.forEach((id, i) => {
+        const [resumed, reported] = [answers[2 * i]!, answers[2 * i + 1]!]
+        expect(resumed, id).toMatchObject({ code: 0 })
+        expect(reported, id).toMatchObject({ code: 0 })
+        expect(journal(fixture, id), id).toBe(journals[i])
+        const { figures } = json(resumed) as { figures: string[] }
+        for (const figure of figures) expect(statSync(figure).size, figure).toBeGreaterThan(0)
+        // The tower's author gave it none.
+        expect(figures.length > 0, id).toBe(!id.startsWith('tower'))
+      })
+      expect(linesOf(join(fixture.folder, 'ran.log'))).toHaveLength(ran)
+    },
+  )
 
   it('is resumed where kill -9 ended it: just what is missing runs, and the export is that of an undisturbed sweep', async () => {
     const fixture = unpack('local', { locks: true })

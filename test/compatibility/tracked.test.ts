@@ -39,46 +39,50 @@ describe.skipIf(!hasMlflow)('an MLflow database that c44b4e1 wrote', () => {
     return { ...fixture, ids, url: server.url, run, runs, audit }
   }
 
-  it('is read: audit, figures and reports from it alone, and stores rebuilt from it', async () => {
-    const { folder, expected, ids, url, run, runs, audit } = await serve()
-    const before = await runs()
-    const sound = Object.fromEntries(ids.map((id) => [id, []]))
-    // Its parent and the three trials that ran when it was killed; the other three never began.
-    const cut = [...Array<string>(3).fill('missing'), ...Array<string>(4).fill('unended')]
-    expect(await audit('elsewhere')).toEqual({ ...sound, cut })
+  it(
+    'is read: audit, figures and reports from it alone, and stores rebuilt from it',
+    { timeout: 480_000 },
+    async () => {
+      const { folder, expected, ids, url, run, runs, audit } = await serve()
+      const before = await runs()
+      const sound = Object.fromEntries(ids.map((id) => [id, []]))
+      // Its parent and the three trials that ran when it was killed; the other three never began.
+      const cut = [...Array<string>(3).fill('missing'), ...Array<string>(4).fill('unended')]
+      expect(await audit('elsewhere')).toEqual({ ...sound, cut })
 
-    const drawn = await run(
-      ...ids.flatMap((id) => [
-        ['figure', id, '--json'],
-        ['figure', '--from', url, '--sweep', id, '--output', `figures/${id}`],
-        ['report', '--from', url, '--sweep', id],
-      ]),
-    )
-    ids.forEach((id, i) => {
-      const { figures } = JSON.parse(drawn[3 * i]!.stdout) as { figures: string[] }
-      // The tower's author gave it none.
-      expect(figures.length > 0, id).toBe(id !== 'tower')
-      for (const figure of figures)
-        expect(readFileSync(join(folder, 'figures', id, basename(figure))), figure).toEqual(readFileSync(figure))
-      expect(existsSync(join(folder, 'reports', id, 'report.html'))).toBe(true)
-    })
+      const drawn = await run(
+        ...ids.flatMap((id) => [
+          ['figure', id, '--json'],
+          ['figure', '--from', url, '--sweep', id, '--output', `figures/${id}`],
+          ['report', '--from', url, '--sweep', id],
+        ]),
+      )
+      ids.forEach((id, i) => {
+        const { figures } = JSON.parse(drawn[3 * i]!.stdout) as { figures: string[] }
+        // The tower's author gave it none.
+        expect(figures.length > 0, id).toBe(id !== 'tower')
+        for (const figure of figures)
+          expect(readFileSync(join(folder, 'figures', id, basename(figure))), figure).toEqual(readFileSync(figure))
+        expect(existsSync(join(folder, 'reports', id, 'report.html'))).toBe(true)
+      })
 
-    const again = ['--store', 'rebuilt']
-    await run(...ids.map((id) => ['recover', id, '--from', url, ...again]))
-    const formats = ['csv', 'jsonl'] as const
-    const exports = (wanted: readonly string[]) =>
-      run(...wanted.flatMap((id) => formats.map((format) => ['export', id, '--format', format, ...again])))
-    const rows = await exports(ids)
-    ids.forEach((id, i) => {
-      const exported = { csv: rows[2 * i]!.stdout, jsonl: rows[2 * i + 1]!.stdout }
-      expectSameExport(exported, expected.sweeps[id]!, id)
-    })
-    const [resumed] = await run(['resume', 'cut', '--json', ...again])
-    expect(JSON.parse(resumed!.stdout)).toMatchObject({ planned: 8, finished: 8, unique: 8 })
-    const [csv, jsonl] = await exports(['cut'])
-    expect({ csv: csv!.stdout, jsonl: jsonl!.stdout }).toEqual(expected.undisturbed['cut'])
-    expect(await runs()).toEqual(before)
-  })
+      const again = ['--store', 'rebuilt']
+      await run(...ids.map((id) => ['recover', id, '--from', url, ...again]))
+      const formats = ['csv', 'jsonl'] as const
+      const exports = (wanted: readonly string[]) =>
+        run(...wanted.flatMap((id) => formats.map((format) => ['export', id, '--format', format, ...again])))
+      const rows = await exports(ids)
+      ids.forEach((id, i) => {
+        const exported = { csv: rows[2 * i]!.stdout, jsonl: rows[2 * i + 1]!.stdout }
+        expectSameExport(exported, expected.sweeps[id]!, id)
+      })
+      const [resumed] = await run(['resume', 'cut', '--json', ...again])
+      expect(JSON.parse(resumed!.stdout)).toMatchObject({ planned: 8, finished: 8, unique: 8 })
+      const [csv, jsonl] = await exports(['cut'])
+      expect({ csv: csv!.stdout, jsonl: jsonl!.stdout }).toEqual(expected.undisturbed['cut'])
+      expect(await runs()).toEqual(before)
+    },
+  )
 
   it('is gone on with: sync makes no run twice, with and without what it wrote down, and resume ends what was cut', async () => {
     const { folder, expected, ids, url, run, runs, audit } = await serve()
