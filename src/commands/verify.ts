@@ -52,13 +52,16 @@ export default class Verify extends BaseCommand {
     const wrong = [
       ...(damage.lines > 0 ? [damage.toString()] : []),
       ...(state.repeatedEnds > 0
-        ? [`${state.repeatedEnds} ${state.repeatedEnds === 1 ? 'end stands' : 'ends stand'} twice and counts once`]
+        ? [
+            `${state.repeatedEnds} ${state.repeatedEnds === 1 ? 'end stands twice and counts' : 'ends stand twice and count'} once`,
+          ]
         : []),
       ...(finished > unique ? [`${finished - unique} results more than trials: two processes wrote this sweep`] : []),
     ]
     for (const line of wrong) this.log(`journal: ${line}`)
     if (wrong.length > 0) this.log(`To make the journal whole: mlds verify ${sweep.id} --repair`)
     for (const line of broken) this.log(line)
+    if (repair !== undefined && counts.missing > 0) this.log(`Run what is missing with: mlds resume ${sweep.id}`)
     return {
       ...summarise(sweep, counts),
       complete,

@@ -7,7 +7,8 @@ import { DamageTally } from '../../src/sweeps/journal-damage.js'
 import { repairJournal } from '../../src/sweeps/journal-repair.js'
 import { makePlan } from '../../src/sweeps/plan.js'
 import { isResult, SweepState } from '../../src/sweeps/state.js'
-import { temporaryFolder } from '../helpers/cli.js'
+import { lockSweep } from '../../src/sweeps/lock.js'
+import { mlds, temporaryFolder } from '../helpers/cli.js'
 import { plainExperiment } from '../helpers/experiments.js'
 
 const { trials } = makePlan(
@@ -161,5 +162,44 @@ describe('a journal', () => {
     const { file, bytes } = journalOf(whole)
     writeFileSync(file, bytes.toString().replaceAll('"crc"', '"cra"'))
     expect(read(file).damage).toBe(`${whole.length} lines can't be read (lines 1–${whole.length}: no checksum)`)
+  })
+})
+
+describe('mlds verify --repair', () => {
+  it('makes a sweep whole from the command line, unless someone writes it, and says what is left to do', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'sweep.yaml'),
+      `name: s\nexperiment: {command: [node, -p, '"metric " + {a}']}\naxes: {a: [1, 2, 3]}\n`,
+    )
+    expect((await mlds(['sweep', 'sweep.yaml'], { cwd })).code).toBe(0)
+    const folder = join(cwd, '.mlds', 'sweeps', 's')
+    const file = join(folder, 'journal.jsonl')
+    const lines = readFileSync(file, 'utf8').split('\n')
+    const ends = lines.flatMap((line, i) => (line.includes('"ended"') ? [i] : []))
+    const broken = lines.with(ends[0]!, lines[ends[0]!]!.replace('finished', 'fini.hed'))
+    writeFileSync(file, [...broken.slice(0, -1), lines[ends[1]!]!, ''].join('\r\n'))
+    const verified = await mlds(['verify', 's'], { cwd })
+    expect([verified.code, verified.stdout.split('\n').slice(2)]).toEqual([
+      1,
+      [
+        `journal: 1 line can't be read (line ${ends[0]! + 1}: the checksum does not match)`,
+        'journal: 1 end stands twice and counts once',
+        'To make the journal whole: mlds verify s --repair',
+        '',
+      ],
+    ])
+    const lock = lockSweep(join(folder, 'lock'), 's')
+    const refused = await mlds(['verify', 's', '--repair'], { cwd })
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining(`another process: pid ${process.pid}`)])
+    lock.release()
+    const repaired = await mlds(['verify', 's', '--repair'], { cwd })
+    expect(repaired.stdout).toContain('(unreadable lines blanked: 1; repeated ends dropped: 1)')
+    expect(repaired.stdout).toContain(`kept in ${file}.damaged-1\nplanned 3, finished 2, unique 2: not complete`)
+    expect(repaired.stdout).toContain('Run what is missing with: mlds resume s')
+    expect((await mlds(['resume', 's'], { cwd })).code).toBe(0)
+    const whole = await mlds(['verify', 's'], { cwd })
+    expect([whole.code, whole.stdout.split('\n').slice(2)]).toEqual([0, ['']])
+    expect((await mlds(['verify', 's', '--repair'], { cwd })).stdout).toContain('nothing to repair')
   })
 })
