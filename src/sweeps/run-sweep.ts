@@ -90,6 +90,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     running.delete(trial.id)
     if (isLoss(outcome)) scheduler.forget(trial.id)
     scheduler.conclude(trial, outcome)
+    const went = cutShort === undefined
     if (outcome.state !== 'skipped') cutShort ??= failures.after(outcome)
     const { objective, rule } = metrics.after(trial, outcome)
     if (objective !== undefined) options.warn(objective)
@@ -98,6 +99,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       cutShort = rule
       advice = 'Name a metric that is reported, then sweep again with another --name: what has finished is taken over.'
     }
+    if (went && cutShort !== undefined) takeBack()
   }
 
   // Whether the attempt ends with this report: as was decided once, or as the scheduler decides now.
@@ -191,17 +193,17 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     }
   }
 
-  // What waits in the backend's queue has not begun: a drain takes it back instead of waiting for it.
+  // What waits in the backend's queue has not begun: a sweep that ends early takes it back instead of waiting for it.
   let wake = (): void => {}
   const recall = async (): Promise<void> => {
     for (const trial of (await backend.recall?.()) ?? []) running.delete(trial)
     wake()
   }
-  const onDrain = (): void =>
+  const takeBack = (): void =>
     void recall().catch((error: Error) => options.warn(`what waits could not be taken back: ${error.message}`))
   const giveUp = (): void => void backend.close()
   options.abort.addEventListener('abort', giveUp, { once: true })
-  options.drain.addEventListener('abort', onDrain, { once: true })
+  options.drain.addEventListener('abort', takeBack, { once: true })
   try {
     const events = backend.events()[Symbol.asyncIterator]()
     if (!options.abort.aborted) await fill()
@@ -220,7 +222,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     throw error
   } finally {
     options.abort.removeEventListener('abort', giveUp)
-    options.drain.removeEventListener('abort', onDrain)
+    options.drain.removeEventListener('abort', takeBack)
     await backend.close()
     journal.append({
       type: 'closed',

@@ -218,6 +218,21 @@ describe('a sweep', () => {
     expect(lab.state.counts()).toMatchObject({ planned: 3, missing: 3 })
   })
 
+  it("takes back what waits in a backend's queue when it ends early", async () => {
+    const lab = openLab(plainExperiment(), { axes: { width: widths(3) }, seeds: [0] })
+    const backend = queueingBackend()
+    const events = backend.events() as EventQueue<TrialEvent>
+    const run = lab.run({ backend, limits: { ...defaultLimits, maxFailures: 1 } })
+    await expect.poll(() => backend.queued.length).toBe(3)
+    const trial = backend.queued.shift()!
+    const facts = { trial, attempt: 1, atMs: 1 }
+    events.push({ type: 'started', ...facts, worker: 'w' })
+    events.push({ type: 'ended', ...facts, outcome: { state: 'failed', error: { name: 'Error', message: 'odd' } } })
+    expect((await run).cutShort).toContain('1 trial failed, the most allowed')
+    expect(backend.queued).toEqual([])
+    expect(lab.state.counts()).toMatchObject({ planned: 3, failed: 1, missing: 2 })
+  })
+
   it('leaves as soon as all is started when it is detached', async () => {
     const lab = openLab(plainExperiment(), { axes: { width: widths(3) }, seeds: [0] })
     const backend = queueingBackend()
