@@ -26,6 +26,8 @@ export type {
   Experiment,
   Profile,
   ShortExperiment,
+  ShortStage,
+  StagedExperiment,
   Stage,
   TrialContext,
   Verdict,

@@ -1,4 +1,4 @@
-import { SpaceError, UnknownNameError } from './errors.js'
+import { nearest, SpaceError, UnknownNameError } from './errors.js'
 import type { ParamValue, Params } from './trial.js'
 import { lookUp } from './names.js'
 
@@ -51,14 +51,66 @@ type ValueOf<A extends Axis> =
 /** The parameters of a space, typed: `ParamsOf<typeof space>`. */
 export type ParamsOf<S extends Space> = { readonly [K in keyof S]: ValueOf<S[K]> }
 
-export const integer = (options: Omit<IntegerAxis, 'kind'>): IntegerAxis => ({ kind: 'integer', ...options })
-export const number = (options: Omit<NumberAxis, 'kind'>): NumberAxis => ({ kind: 'number', ...options })
-export const choice = <const T extends string>(options: Omit<ChoiceAxis<T>, 'kind'>): ChoiceAxis<T> => ({
-  kind: 'choice',
-  ...options,
-})
-export const boolean = (options: Omit<BooleanAxis, 'kind'>): BooleanAxis => ({ kind: 'boolean', ...options })
-export const text = (options: Omit<TextAxis, 'kind'>): TextAxis => ({ kind: 'text', ...options })
+/**
+ * An axis of whole numbers. @throws SpaceError for an option that there is not, a bound that is no integer, or a default that
+ * the bounds do not allow; the other factories alike.
+ */
+export const integer = (options: Omit<IntegerAxis, 'kind'>): IntegerAxis => checked({ kind: 'integer', ...options })
+/** An axis of numbers, from `min` or `above` (itself not allowed) to `max`. @throws SpaceError as {@link integer}. */
+export const number = (options: Omit<NumberAxis, 'kind'>): NumberAxis => checked({ kind: 'number', ...options })
+/** An axis of the texts in `choices`. @throws SpaceError as {@link integer}. */
+export const choice = <const T extends string>(options: Omit<ChoiceAxis<T>, 'kind'>): ChoiceAxis<T> =>
+  checked({ kind: 'choice', ...options })
+/** An axis of true and false. @throws SpaceError as {@link integer}. */
+export const boolean = (options: Omit<BooleanAxis, 'kind'>): BooleanAxis => checked({ kind: 'boolean', ...options })
+/** An axis of any text. @throws SpaceError as {@link integer}. */
+export const text = (options: Omit<TextAxis, 'kind'>): TextAxis => checked({ kind: 'text', ...options })
+
+const shared = ['default', 'doc', 'unit', 'label']
+const optionsOf: Readonly<Record<Axis['kind'], readonly string[]>> = {
+  integer: [...shared, 'min', 'max'],
+  number: [...shared, 'min', 'max', 'above'],
+  choice: [...shared, 'choices'],
+  boolean: shared,
+  text: shared,
+}
+
+/** An axis as it was written by hand, perhaps in JavaScript, where no compiler looked at it. */
+function checked<A extends Axis>(axis: A): A {
+  const { kind, ...options } = axis
+  const refuse = (problem: string, hint = `${kind}({ ${example[kind]} })`): never => {
+    throw new SpaceError(`${kind}: ${problem}`, { hint })
+  }
+  for (const name of Object.keys(options))
+    if (!optionsOf[kind].includes(name)) {
+      const near = kind === 'choice' && name === 'options' ? 'choices' : nearest(name, optionsOf[kind])
+      refuse(`there is no option ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`)
+    }
+  if (axis.default === undefined) refuse('the default is missing')
+  for (const name of ['min', 'max', 'above'] as const) {
+    const bound = (options as Partial<Record<typeof name, unknown>>)[name]
+    if (bound !== undefined && !(kind === 'integer' ? Number.isSafeInteger(bound) : Number.isFinite(bound)))
+      refuse(`${name} is ${JSON.stringify(bound)}, not ${kind === 'integer' ? 'an integer' : 'a number'}`)
+  }
+  if (axis.kind === 'choice' && !isTexts(axis.choices))
+    refuse(`choices is ${JSON.stringify(axis.choices)}, not a list of texts`)
+  if (typeof axis.default !== typeOf[kind])
+    refuse(`the default ${JSON.stringify(axis.default)} is not ${describeAxis(axis)}`)
+  parseValue('default', axis, axis.default)
+  return axis
+}
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string')
+
+const typeOf = { integer: 'number', number: 'number', choice: 'string', boolean: 'boolean', text: 'string' } as const
+const example: Readonly<Record<Axis['kind'], string>> = {
+  integer: 'min: 1, max: 64, default: 8',
+  number: 'above: 0, default: 0.1',
+  choice: "choices: ['relu', 'tanh'], default: 'relu'",
+  boolean: 'default: false',
+  text: "default: ''",
+}
 
 /** What would be a right value, in words: `an integer from 1 to 4096`. */
 export function describeAxis(axis: Axis): string {

@@ -1,4 +1,5 @@
 import type { Dataset } from '../data/dataset.js'
+import { MldsError } from '../errors.js'
 import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
 import type { Engine } from '../nn/engine.js'
@@ -111,55 +112,114 @@ export interface Experiment<S extends Space = Space> {
 }
 
 /** Keeps the parameters' types between `space` and `run`. */
-export function defineStage<const S extends Space>(stage: Stage<S>): Stage<S> {
-  return stage
-}
-export function defineExperiment<const S extends Space>(experiment: Experiment<S> | ShortExperiment<S>): Experiment<S> {
-  return 'stages' in experiment ? experiment : complete(experiment)
+export function defineStage<const S extends Space>(stage: ShortStage<S>): Stage<S> {
+  return { name: 'main', data: () => [], cost: () => 1, ...stage }
 }
 
-/** The least that makes an experiment: a space, and what a trial does with a point of it. */
-export interface ShortExperiment<S extends Space = Space> {
+/**
+ * An experiment with what it leaves out filled in.
+ * @throws MldsError when it has neither `space` and `run` nor `stages`, or both, or a stage that can't be run.
+ */
+export function defineExperiment<const S extends Space>(experiment: Experiment<S> | ShortExperiment<S>): Experiment<S>
+export function defineExperiment(experiment: StagedExperiment): Experiment
+export function defineExperiment<const S extends Space>(
+  experiment: Experiment<S> | ShortExperiment<S> | StagedExperiment,
+): Experiment<S> {
+  const { name = '' } = experiment
+  if (!('stages' in experiment)) {
+    const { space, run, data = [], ...rest } = experiment
+    checkStage(name, { space, run })
+    // The very function, so that what it is made of can be read from it (own.ts).
+    return complete(rest, [{ name: 'main', space, data: () => data, cost: () => 1, run }])
+  }
+  for (const key of ['space', 'run'])
+    if (Object.hasOwn(experiment, key)) refuse(name, `it has stages, and ${key} beside them (put ${key} into a stage)`)
+  const { stages, ...rest } = experiment
+  checkStages(name, stages)
+  const [first, ...others] = stages.map(defineStage)
+  return complete(rest, [first as unknown as Stage<S>, ...others])
+}
+
+/** What every experiment may leave out. */
+interface ExperimentFrame {
   /** Left out: the file's name. */
   readonly name?: string
+  readonly aliases?: readonly string[]
+  readonly version?: number
   readonly title?: string
   readonly question?: string
-  readonly space: S
-  readonly run: (params: ParamsOf<S>, context: TrialContext) => Promise<Metrics> | Metrics
+  readonly source?: string
   /** Left out: `loss`, the smaller the better. */
   readonly objective?: Objective
-  /** Data sets its trials read, by name. */
-  readonly data?: readonly string[]
   readonly profiles?: Readonly<Record<string, Profile>>
   /** Left out: the course of the metrics, and results against each number that varies. */
   readonly figures?: readonly FigureDefinition[]
   readonly claims?: readonly Claim[]
 }
 
-function complete<S extends Space>(short: ShortExperiment<S>): Experiment<S> {
-  const { name = '', title = name, question = title, space, data = [], figures, claims = [], profiles } = short
-  const objective = short.objective ?? { metric: 'loss', direction: 'minimize' }
+/** The least that makes an experiment: a space, and what a trial does with a point of it. */
+export interface ShortExperiment<S extends Space = Space> extends ExperimentFrame {
+  readonly space: S
+  readonly run: (params: ParamsOf<S>, context: TrialContext) => Promise<Metrics> | Metrics
+  /** Data sets its trials read, by name. */
+  readonly data?: readonly string[]
+}
+
+/** A stage that may leave out its data (none), its cost (1) and, if it is the only one, its name. */
+export type ShortStage<S extends Space = Space> = Omit<Stage<S>, 'name' | 'data' | 'cost'> &
+  Partial<Pick<Stage<S>, 'name' | 'data' | 'cost'>>
+
+/** An experiment of several stages: later ones work on what earlier ones saved. */
+export interface StagedExperiment extends ExperimentFrame {
+  readonly stages: readonly ShortStage[]
+}
+
+function complete<S extends Space>(frame: ExperimentFrame, stages: Experiment<S>['stages']): Experiment<S> {
+  const objective = frame.objective ?? { metric: 'loss', direction: 'minimize' }
+  const { name = '', title = name, question = title, profiles } = frame
   const defaults: Profile = { axes: {}, seeds: [0] }
   return {
-    name,
     aliases: [],
     version: 1,
+    source: '',
+    claims: [],
+    ...frame,
+    name,
     title,
     question,
-    source: '',
     objective,
-    stages: [
-      {
-        name: 'main',
-        space,
-        data: () => data,
-        cost: () => 1,
-        // The very function, so that what it is made of can be read from it (own.ts).
-        run: short.run,
-      },
-    ],
+    stages,
     profiles: { smoke: defaults, reduced: defaults, full: defaults, ...profiles },
-    figures: figures ?? defaultFigures(space, objective),
-    claims,
+    figures: frame.figures ?? defaultFigures(stages[0].space, objective),
   }
+}
+
+function checkStages(experiment: string, stages: readonly ShortStage[]): void {
+  if (!Array.isArray(stages) || stages.length === 0) refuse(experiment, 'stages is not a list of stages')
+  const earlier: string[] = []
+  for (const stage of stages as readonly ShortStage[]) {
+    checkStage(experiment, stage)
+    const name = stage.name ?? 'main'
+    if (earlier.includes(name)) refuse(experiment, `two stages are called ${name}`)
+    const from = stage.derive?.from
+    if (from !== undefined && !earlier.includes(from))
+      refuse(
+        experiment,
+        `stage ${name} derives from ${from}, which is no earlier stage (${earlier.join(', ') || 'it is the first'})`,
+      )
+    if (from === undefined && earlier.length > 0)
+      refuse(experiment, `stage ${name} has no derive: every stage but the first works on trials of an earlier one`)
+    earlier.push(name)
+  }
+}
+
+function checkStage(experiment: string, { name, space, run }: ShortStage): void {
+  const where = name === undefined ? '' : `stage ${name}: `
+  if (typeof space !== 'object' || space === null)
+    refuse(experiment, `${where}space is missing (the parameters: { lr: number({ default: 0.1 }) })`)
+  if (typeof run !== 'function') refuse(experiment, `${where}run is missing (what a trial does, a function)`)
+}
+
+function refuse(experiment: string, problem: string): never {
+  throw new MldsError('EXPERIMENT', `experiment${experiment === '' ? '' : ` ${experiment}`}: ${problem}`)
 }
