@@ -30,7 +30,6 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/require-await': 'off',
-      'no-restricted-syntax': ['error', ...lookUps],
     },
   },
   { files: ['src/**'], rules: { 'no-restricted-syntax': ['error', ...lookUps, ...spreads] } },

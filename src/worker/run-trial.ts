@@ -106,7 +106,7 @@ async function conduct(
   const requireFinite = (metrics: Metrics, step?: number): void => {
     const metric = divergedMetric(metrics, assignment.watch)
     if (metric === undefined) return
-    told.divergence = new DivergedError(metric, metrics[metric]!, step)
+    told.divergence = new DivergedError(metric, lookUp(metrics, metric)!, step)
     throw told.divergence
   }
   const context: TrialContext = {
