@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -49,4 +49,16 @@ function blame(error: unknown, folder: string, isFolder: boolean | undefined): v
   throw Object.assign(new Error(`ENOTDIR: not a folder, mkdir '${folder}'`, { cause: error }), {
     ...{ code: 'ENOTDIR', syscall: 'mkdir', path: folder },
   })
+}
+
+/** Whether files can be made in a folder, or the folder itself where it is not there yet; nothing is made to find out. */
+export function canWrite(folder: string): boolean {
+  for (let at = folder; ; at = dirname(at)) {
+    try {
+      accessSync(at, constants.W_OK)
+      return statSync(at).isDirectory()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(at) === at) return false
+    }
+  }
 }

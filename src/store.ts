@@ -41,8 +41,15 @@ export interface Store {
 export const sweepIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/
 const hashPattern = /^[0-9a-f]{64}$/
 
+/** Opens a store to be read: makes nothing and needs no permission to write. One that is not there holds nothing. @throws StoreError when a newer mlds made it. */
+export function readStore(path: string): Store {
+  const folder = resolve(path)
+  checkFormat(folder)
+  return new FolderStore(folder)
+}
+
 /**
- * Opens the store, making it when it is not there.
+ * Opens the store to write in it, making it when it is not there.
  * @throws StoreError when the folder cannot be made or written.
  */
 export function openStore(path: string): Store {
@@ -56,9 +63,12 @@ export function openStore(path: string): Store {
       cause: error,
     })
   }
-  refuseNewer(`the store ${folder}`, 'store format', { format: readFormat(folder), known: storeFormat })
+  checkFormat(folder)
   return new FolderStore(folder)
 }
+
+const checkFormat = (folder: string): void =>
+  refuseNewer(`the store ${folder}`, 'store format', { format: readFormat(folder), known: storeFormat })
 
 /** What the file `format` says; without one the layout is of format 1. */
 function readFormat(folder: string): number {
@@ -66,6 +76,15 @@ function readFormat(folder: string): number {
     return Number(readFileSync(join(folder, 'format'), 'utf8'))
   } catch {
     return 1
+  }
+}
+
+/** @throws StoreError with the hint when files can't be made in the folder, which is there. */
+export function mustBeWritable(folder: string, hint: string): void {
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    throw new StoreError(`the folder can't be written: ${folder}: ${problemOf(error)}`, { hint, cause: error })
   }
 }
 
@@ -97,7 +116,11 @@ class FolderStore implements Store {
   }
 
   async sweepIds(): Promise<string[]> {
-    const entries = await readdir(join(this.folder, 'sweeps'), { withFileTypes: true })
+    const folder = join(this.folder, 'sweeps')
+    const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return []
+      throw new StoreError(`the store can't be read: ${this.folder}: ${whyNot(error)}`, { cause: error })
+    })
     return entries
       .flatMap((entry) => (entry.isDirectory() && sweepIdPattern.test(entry.name) ? [entry.name] : []))
       .sort()

@@ -43,10 +43,22 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_WORKER_OUT_OF_MEMORY: 'a thread had not enough memory (NODE_OPTIONS=--max-old-space-size=MEGABYTES gives more)',
 }
 
+interface SystemError extends NodeJS.ErrnoException {
+  readonly dest?: string
+  readonly address?: string
+  readonly port?: number
+}
+
+/** Node puts some errors into another: what the call said is in its `info`. */
+function unwrap(error: unknown): SystemError {
+  const { code, info } = error as SystemError & { readonly info?: SystemError }
+  return code === 'ERR_SYSTEM_ERROR' && info !== undefined ? info : (error as SystemError)
+}
+
 /** The reason in words, or `undefined` for an error that does not come from the system. */
 export function systemReason(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  const { code } = error as NodeJS.ErrnoException
+  const { code } = unwrap(error)
   return code !== undefined && Object.hasOwn(reasons, code) ? reasons[code] : undefined
 }
 
@@ -72,11 +84,7 @@ const calls: Readonly<Record<string, string>> = {
 export function describeSystemError(error: unknown): string | undefined {
   const reason = systemReason(error)
   if (reason === undefined) return undefined
-  const { path, dest, syscall, address, port } = error as NodeJS.ErrnoException & {
-    readonly dest?: string
-    readonly address?: string
-    readonly port?: number
-  }
+  const { path, dest, syscall, address, port } = unwrap(error)
   const what =
     dest ??
     path ??

@@ -6,6 +6,12 @@ import { explain } from './explain-error.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 
+/**
+ * What a command does with the store. `reads`: nothing is made or changed, and no permission to write is needed; `peeks`:
+ * the same, and it need not be there; `changes`: it must be there and be writable; `makes`: it is made when it is not there.
+ */
+export type StoreUse = 'none' | 'peeks' | 'reads' | 'changes' | 'makes'
+
 /** What every command shares: where the state lies, `--json`, and errors as sentences with honest exit codes. */
 export abstract class BaseCommand extends Command {
   static override enableJsonFlag = true
@@ -14,14 +20,34 @@ export abstract class BaseCommand extends Command {
     store: Flags.string({
       description: 'folder that holds sweeps, results and data',
       env: 'MLDS_STORE',
-      default: '.mlds',
+      defaultHelp: async () => '.mlds, here or in a folder above',
       helpGroup: 'GLOBAL',
     }),
   }
 
-  protected async openStore(folder: string): Promise<Store> {
-    const { openStore } = await import('../store.js')
-    return openStore(folder)
+  /** How the command uses the store; each says it itself. */
+  static storeUse: StoreUse | undefined
+
+  /**
+   * The store that `--store` names or that is found; used as the command declares unless told otherwise.
+   * @throws StoreError when it is not there and must be, or can't be written and must be.
+   */
+  protected async openStore(
+    named: string | undefined,
+    use = (this.ctor as typeof BaseCommand).storeUse,
+  ): Promise<Store> {
+    const { openStore, readStore } = await import('../store.js')
+    const { findStore } = await import('../find-store.js')
+    const { folder, how } = findStore(named)
+    if (how === 'above' && !this.jsonEnabled()) process.stderr.write(`The store is ${folder}\n`)
+    if (use === 'makes') return openStore(folder)
+    const { existsSync } = await import('node:fs')
+    const isThere = existsSync(folder)
+    if (!isThere && how === 'named' && use !== 'peeks') {
+      const { StoreError } = await import('../errors.js')
+      throw new StoreError(`there is no store: ${folder}`, { hint: 'mlds sweep makes one where --store says' })
+    }
+    return use === 'changes' && isThere ? openStore(folder) : readStore(folder)
   }
 
   /** What a value, a program or another host brings along is shown to a terminal, never obeyed by it; colours are. */

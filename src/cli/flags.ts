@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os'
 import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../errors.js'
 import { latest } from '../names.js'
+import type { CodeTrust, PlanToOpen } from '../experiments/registry.js'
 import type { NatsTarget, RemoteRun } from '../library/remote.js'
-import type { Plan } from '../sweeps/plan.js'
 import { engineNames, type EngineName, type Objective } from '../trial.js'
 
 const maxWorkers = 256
@@ -86,13 +86,23 @@ export const metricFlag = Flags.string({
 })
 
 /** What a sweep is judged by: the metric a person names, else its spec's or its experiment's objective. */
-export async function openObjective(plan: Plan, metric: string | undefined, maximize: boolean): Promise<Objective> {
+export async function openObjective(
+  sweep: PlanToOpen,
+  metric: string | undefined,
+  maximize: boolean,
+  trust: CodeTrust & { readonly warn?: (message: string) => void } = {},
+): Promise<Objective> {
   const { experimentToRead } = await import('../experiments/registry.js')
-  const objective = plan.spec.objective ?? (await experimentToRead(plan, () => {})).objective
+  const objective = sweep.plan.spec.objective ?? (await experimentToRead(sweep, { warn: () => {}, ...trust })).objective
   const known = metric === undefined || metric === objective.metric
   if (known) return maximize ? { ...objective, direction: 'maximize' } : objective
   return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
 }
+
+/** Code that a stored plan names is only run unasked when both are the person's own. */
+export const trustCodeFlag = Flags.boolean({
+  description: "run the code that the sweep's plan names although it is another user's",
+})
 
 /** A sweep to look at or to go on with: the newest, unless one is named. */
 export const sweepArg = Args.string({ description: 'a sweep id, or the beginning of one', default: latest })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { makeFolder } from '../make-folder.js'
 import { DataError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { experimentToRead } from '../experiments/registry.js'
+import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../names.js'
 import type { PlanFacts, Report } from '../report/report.js'
@@ -27,13 +27,15 @@ interface RemoteSweep {
   readonly client: MlflowClient
 }
 
-type Warn = (message: string) => void
+interface ReadOptions extends CodeTrust {
+  readonly warn: (message: string) => void
+}
 
-async function openRemote(url: string, sweep: string, warn: Warn): Promise<RemoteSweep> {
+async function openRemote(url: string, sweep: string, { warn, trustCode }: ReadOptions): Promise<RemoteSweep> {
   const client = new MlflowClient(mlflowSettings(url, process.env))
   const tracked = await readTrackedSweep(client, sweep)
   const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
-  const experiment = await experimentToRead(plan, warn)
+  const experiment = await experimentToRead({ plan, isMine: false }, { warn, trustCode })
   const records = buildRecords(plan.trials, tracked.events)
   const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)
   return { tracked, plan, experiment, records, read, client }
@@ -73,10 +75,10 @@ export async function drawFromMlflow(
   url: string,
   sweep: string,
   folder: string,
-  warn: Warn,
-  trouble: Warn,
+  options: ReadOptions,
+  trouble: (message: string) => void,
 ): Promise<{ figures: string[]; verdicts: ClaimVerdict[] }> {
-  const remote = await openRemote(url, sweep, warn)
+  const remote = await openRemote(url, sweep, options)
   const { experiment, records, read } = remote
   const { drawFigures } = await import('../figures/draw.js')
   const figures = await drawFigures(experiment.figures, records, read, folder, trouble)
@@ -85,8 +87,13 @@ export async function drawFromMlflow(
 }
 
 /** The report of a sweep from MLflow alone: the same as from its journal. Writes a manifest into `folder`. */
-export async function reportFromMlflow(url: string, sweep: string, folder: string, warn: Warn): Promise<Report> {
-  const remote = await openRemote(url, sweep, warn)
+export async function reportFromMlflow(
+  url: string,
+  sweep: string,
+  folder: string,
+  options: ReadOptions,
+): Promise<Report> {
+  const remote = await openRemote(url, sweep, options)
   const { experiment, records, read, tracked, plan } = remote
   const { buildReport } = await import('../report/report.js')
   const report = await buildReport({ experiment, records, read, facts: factsOf(tracked, plan) })

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { exitCodes } from '../errors.js'
 import { systemReason } from '../system-error.js'
 import { explain } from './explain-error.js'
@@ -12,9 +14,12 @@ export async function start(program: string): Promise<void> {
   process.on('uncaughtException', (error) => {
     if (!isOutputError(error)) fail(error)
   })
+  ensureHome()
   try {
     const { run } = await import('@oclif/core')
-    await run(withHelpAsFlag(process.argv.slice(2)), program)
+    // Nothing that lies in a home folder takes part, and so it need not be readable.
+    const config = { root: fileURLToPath(program), userPlugins: false }
+    await run(withHelpAsFlag(process.argv.slice(2)), config)
   } catch (error) {
     fail(error)
   }
@@ -23,6 +28,15 @@ export async function start(program: string): Promise<void> {
 /** `mlds help sweep` asks what `mlds sweep --help` does. */
 function withHelpAsFlag([first, ...rest]: string[]): string[] {
   return first === undefined ? [] : first === 'help' ? [...rest, '--help'] : [first, ...rest]
+}
+
+/** A user without a home, as in a container, has the one that systems name for those: libraries ask and take no for an error. */
+function ensureHome(): void {
+  try {
+    homedir()
+  } catch {
+    process.env['HOME'] = '/nonexistent'
+  }
 }
 
 /** A thrown error is the end, but for those that oclif ends a command with. */

@@ -1,5 +1,5 @@
 import { MldsError } from '../errors.js'
-import { experimentToRead } from '../experiments/registry.js'
+import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
 import type { Store } from '../store.js'
 import { lockHolder } from '../sweeps/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
@@ -8,7 +8,8 @@ import { storyOf } from '../library/sweep-story.js'
 import { openTracking, type OpenTrackingOptions } from '../library/tracking.js'
 import type { Tracked } from '../tracking/tracker.js'
 
-export interface SyncOptions extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn' | 'checkpoints'> {
+export interface SyncOptions
+  extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn' | 'checkpoints'>, CodeTrust {
   /** Be content when all was brought before and the server still has the sweep; its figures are then not drawn anew. */
   readonly onlyWhatIsNew?: boolean
 }
@@ -22,9 +23,9 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   const pid = lockHolder(sweep.lockFile)
   if (pid !== undefined)
     throw new MldsError('BUSY', `sweep ${id} is running: pid ${pid}`, { hint: 'sync it when it has ended' })
-  const experiment = await experimentToRead(sweep.plan, options.warn)
+  const experiment = await experimentToRead(sweep, options)
   const stored = { store, sweep, experiment }
-  const { onlyWhatIsNew = false, ...tracked } = options
+  const { onlyWhatIsNew = false, trustCode: _, ...tracked } = options
   const tracker = openTracking({ ...stored, ...tracked })
   const info = describeSweep(sweep, experiment)
   try {

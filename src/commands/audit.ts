@@ -5,6 +5,7 @@ import { systemClock } from '../clock.js'
 import { exitCodes, MldsError } from '../errors.js'
 
 export default class Audit extends BaseCommand {
+  static override storeUse = 'peeks' as const
   static override description =
     'Finds what is wrong with the sweeps that an MLflow server holds: runs that never ended, runs that are there twice, planned trials without a run; exit code 0 only when nothing is'
   static override examples = [

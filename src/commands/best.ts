@@ -1,10 +1,11 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { metricFlag, openObjective, sweepArg } from '../cli/flags.js'
+import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../cli/flags.js'
 import { formatTable } from '../cli/table.js'
 import { lookUp } from '../names.js'
 
 export default class Best extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = 'Ranks the points of a sweep by their objective, averaged over seeds'
   static override examples = [
     '<%= config.bin %> best latest',
@@ -13,6 +14,7 @@ export default class Best extends BaseCommand {
   static override args = { sweep: sweepArg }
   static override flags = {
     metric: metricFlag,
+    'trust-code': trustCodeFlag,
     maximize: Flags.boolean({ description: 'take larger for better' }),
     top: Flags.integer({ description: 'how many points', default: 10, min: 1, helpValue: 'N' }),
   }
@@ -25,7 +27,10 @@ export default class Best extends BaseCommand {
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { standings } = await import('../analysis/standings.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const objective = await openObjective(sweep.plan, flags.metric, flags.maximize)
+    const objective = await openObjective(sweep, flags.metric, flags.maximize, {
+      trustCode: flags['trust-code'],
+      warn: (message) => void this.warn(message),
+    })
     const records = readRecords(sweep)
     const ranked = standings(records, objective)
     const { UnknownNameError } = await import('../errors.js')

@@ -1,6 +1,7 @@
 import { HaltCommand } from '../cli/halt-command.js'
 
 export default class Cancel extends HaltCommand {
+  static override storeUse = 'peeks' as const
   static override description =
     'Ends a sweep on NATS from any host: nothing more starts, what runs is given up; results that are there stay'
   static override examples = [

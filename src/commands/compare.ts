@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { metricFlag, openObjective } from '../cli/flags.js'
+import { metricFlag, openObjective, trustCodeFlag } from '../cli/flags.js'
 import { formatTable } from '../cli/table.js'
 import { lookUp } from '../names.js'
 
@@ -8,10 +8,11 @@ const sweepOf = (which: string) =>
   Args.string({ description: `the ${which} sweep: an id, or the beginning of one`, required: true })
 
 export default class Compare extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = 'Compares two sweeps point by point; trials with equal seeds in pairs'
   static override examples = ['<%= config.bin %> compare params-1a2b params-3c4d --metric test/loss']
   static override args = { first: sweepOf('first'), second: sweepOf('second') }
-  static override flags = { metric: metricFlag }
+  static override flags = { metric: metricFlag, 'trust-code': trustCodeFlag }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Compare)
@@ -25,7 +26,7 @@ export default class Compare extends BaseCommand {
     const { DataError } = await import('../errors.js')
     const open = async (id: string) => SweepFolder.open(store, await resolveSweepId(store, id))
     const [first, second] = [await open(args.first), await open(args.second)]
-    const { metric } = await openObjective(first.plan, flags.metric, false)
+    const { metric } = await openObjective(first, flags.metric, false, { trustCode: flags['trust-code'] })
     const axes = [...new Set([first, second].flatMap(({ plan }) => varyingAxes(plan.trials)))]
     const compared = compareRecords(readRecords(first), readRecords(second), metric, axes, new Random(0, 'compare'))
     if (compared.length === 0)

@@ -3,6 +3,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { shells, type ArgumentKind, type Shell } from '../cli/completion.js'
 
 export default class Completion extends BaseCommand {
+  static override storeUse = 'none' as const
   static override description =
     'Prints a script that teaches a shell to complete mlds: commands, flags, sweeps, experiments'
   static override examples = [

@@ -2,6 +2,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { nameFlag, profileFlag, schedulerFlag, setFlag, namedSweepArg, targetArg } from '../cli/flags.js'
 
 export default class Diff extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = 'Says how a plan differs from a sweep; exit code 0 when they ask for the same trials'
   static override examples = [
     '<%= config.bin %> diff latest my-sweep.yaml',

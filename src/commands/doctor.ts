@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { exitCodes, MldsError } from '../errors.js'
 import { engineNames } from '../trial.js'
@@ -13,6 +14,7 @@ interface Finding {
 const marks = { works: '✓', absent: '–', broken: '✗' } as const
 
 export default class Doctor extends BaseCommand {
+  static override storeUse = 'peeks' as const
   static override description = 'Says what is installed, which engines work here, and what to do about what is missing'
 
   async run(): Promise<unknown> {
@@ -84,10 +86,17 @@ export default class Doctor extends BaseCommand {
     return findings
   }
 
-  async #store(folder: string): Promise<Finding> {
+  async #store(named: string | undefined): Promise<Finding> {
     try {
-      const store = await this.openStore(folder)
+      const { existsSync } = await import('node:fs')
+      const { canWrite } = await import('../make-folder.js')
+      const store = await this.openStore(named)
       const sweeps = await store.sweepIds()
+      if (!canWrite(existsSync(store.folder) ? join(store.folder, 'sweeps') : store.folder))
+        return {
+          ...{ what: 'store', state: 'broken', required: true },
+          detail: `${store.folder} can be read but not written: sweeps need another, named with --store DIR or MLDS_STORE`,
+        }
       return {
         what: 'store',
         state: 'works',

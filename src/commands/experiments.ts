@@ -3,6 +3,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { formatTable } from '../cli/table.js'
 
 export default class Experiments extends BaseCommand {
+  static override storeUse = 'none' as const
   static override description =
     'Lists the built-in experiments, or describes one: its question, axes, profiles and claims'
   static override args = { name: Args.string({ description: 'an experiment to describe' }) }

@@ -1,11 +1,13 @@
+import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg, trackCheckpointsFlag } from '../cli/flags.js'
-import { MldsError } from '../errors.js'
+import { sweepArg, trackCheckpointsFlag, trustCodeFlag } from '../cli/flags.js'
+import { MldsError, StoreError } from '../errors.js'
 import type { Store } from '../store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Export extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = 'Writes one row per trial, in plan order: id, parameters, seeds, final metrics'
   static override examples = ['<%= config.bin %> export latest --format csv > trials.csv']
   static override args = { sweep: sweepArg }
@@ -21,6 +23,7 @@ export default class Export extends BaseCommand {
       helpValue: 'FILE',
     }),
     'track-checkpoints': trackCheckpointsFlag,
+    'trust-code': trustCodeFlag,
   }
 
   async run(): Promise<unknown> {
@@ -31,19 +34,31 @@ export default class Export extends BaseCommand {
     const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/export.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     if (flags.format === 'mlruns')
-      return this.#mlruns(store, sweep, flags.output ?? 'mlruns', flags['track-checkpoints'])
+      return this.#mlruns(store, sweep, flags.output ?? 'mlruns', {
+        checkpoints: flags['track-checkpoints'],
+        trustCode: flags['trust-code'],
+      })
     const rows = exportRows(readRecords(sweep))
     const text = flags.format === 'csv' ? formatCsv(rows) : formatJsonLines(rows)
     if (flags.output !== undefined) {
       const { writeFile } = await import('node:fs/promises')
-      await writeFile(flags.output, text)
+      const { problemOf } = await import('../system-error.js')
+      await writeFile(flags.output, text).catch((error: unknown) => {
+        throw new StoreError(`the export could not be written: ${flags.output}: ${problemOf(error)}`, { cause: error })
+      })
       this.log(`${rows.length} trials written to ${flags.output}`)
     } else if (!this.jsonEnabled()) process.stdout.write(text)
     return { sweep: sweep.id, rows }
   }
 
-  async #mlruns(store: Store, sweep: SweepFolder, folder: string, checkpoints: boolean): Promise<unknown> {
-    const { existsSync, readdirSync } = await import('node:fs')
+  async #mlruns(
+    store: Store,
+    sweep: SweepFolder,
+    folder: string,
+    { checkpoints, trustCode }: { checkpoints: boolean; trustCode: boolean },
+  ): Promise<unknown> {
+    const { existsSync, mkdtempSync, readdirSync, rmSync } = await import('node:fs')
+    const { tmpdir } = await import('node:os')
     const { concludeAndDraw, describeSweep } = await import('../library/execute-sweep.js')
     const { exportMlruns } = await import('../library/tracking.js')
     const { experimentToRead } = await import('../experiments/registry.js')
@@ -51,10 +66,13 @@ export default class Export extends BaseCommand {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)
     }
     const warn = (message: string): void => void this.warn(message)
-    const experiment = await experimentToRead(sweep.plan, warn)
+    const experiment = await experimentToRead(sweep, { trustCode, warn })
     const stored = { store, sweep, experiment }
-    const told = await concludeAndDraw(stored, warn)
-    const runs = await exportMlruns(stored, folder, describeSweep(sweep, experiment), told, checkpoints)
+    // Figures go into the runs; the sweep's own stay as they are.
+    const drawn = mkdtempSync(join(tmpdir(), 'mlds-figures-'))
+    const runs = await concludeAndDraw(stored, warn, drawn)
+      .then((told) => exportMlruns(stored, folder, describeSweep(sweep, experiment), told, checkpoints))
+      .finally(() => rmSync(drawn, { recursive: true, force: true }))
     this.log(`${runs} runs written to ${folder}. To look at them:
   MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}
 or to take them into a database:

@@ -1,11 +1,12 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { fromFlags, sweepNamed } from '../cli/flags.js'
+import { fromFlags, sweepNamed, trustCodeFlag } from '../cli/flags.js'
 import { formatVerdict } from '../cli/summary.js'
 import { exitCodes } from '../errors.js'
 import type { ClaimVerdict } from '../sweeps/conclude.js'
 
 export default class Figure extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description =
     "Draws a sweep's figures anew from its journal, or from MLflow alone (SVG, PNG, HTML and vega-lite JSON)"
   static override examples = [
@@ -19,15 +20,16 @@ export default class Figure extends BaseCommand {
     ...fromFlags,
     output: Flags.string({
       char: 'o',
-      description: 'with --from, the folder for the figures (default: figures/ID)',
+      description: "the folder for the figures (default: in the sweep's, with --from figures/ID)",
       helpValue: 'DIR',
-      dependsOn: ['from'],
     }),
+    'trust-code': trustCodeFlag,
   }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Figure)
     const id = sweepNamed(args.sweep, flags)
+    const trustCode = flags['trust-code']
     const warn = (message: string): void => void this.warn(message)
     const trouble = (message: string): void => {
       warn(message)
@@ -35,15 +37,18 @@ export default class Figure extends BaseCommand {
     }
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../cli/remote-sweep.js')
-      return this.#show(id, await drawFromMlflow(flags.from, id, flags.output ?? `figures/${id}`, warn, trouble))
+      const folder = flags.output ?? `figures/${id}`
+      return this.#show(id, await drawFromMlflow(flags.from, id, folder, { warn, trustCode }, trouble))
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { experimentToRead } = await import('../experiments/registry.js')
+    const { mustBeWritable } = await import('../store.js')
     const { concludeAndDraw } = await import('../library/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
-    const experiment = await experimentToRead(sweep.plan, warn)
-    return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }, trouble))
+    if (flags.output === undefined) mustBeWritable(sweep.folder, `draw elsewhere with: mlds figure ${sweep.id} -o DIR`)
+    const experiment = await experimentToRead(sweep, { warn, trustCode })
+    return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }, trouble, flags.output))
   }
 
   #show(sweep: string, told: { figures: string[]; verdicts: ClaimVerdict[] }): unknown {

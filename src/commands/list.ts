@@ -2,6 +2,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { formatTable } from '../cli/table.js'
 
 export default class List extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = 'Lists the sweeps in the store, newest first'
 
   async run(): Promise<unknown> {

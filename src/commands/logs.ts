@@ -3,6 +3,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { StoreError } from '../errors.js'
 
 export default class Logs extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = "Prints a trial's log, of its latest attempt unless told otherwise"
   static override args = { trial: Args.string({ description: 'a trial id or the beginning of one', required: true }) }
   static override flags = { attempt: Flags.integer({ description: 'which attempt, from 1', min: 1 }) }

@@ -1,6 +1,7 @@
 import { HaltCommand } from '../cli/halt-command.js'
 
 export default class Pause extends HaltCommand {
+  static override storeUse = 'peeks' as const
   static override description =
     'Lets a sweep on NATS start nothing more until mlds resume; what runs goes on to its end'
   static override examples = [

@@ -7,6 +7,7 @@ import { lookUp } from '../names.js'
 const tableRows = 40
 
 export default class Plan extends BaseCommand {
+  static override storeUse = 'peeks' as const
   static override description = 'Shows what a sweep would run, and what of it is done, without starting anything'
   static override examples = [
     '<%= config.bin %> plan params',

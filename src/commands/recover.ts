@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 
 export default class Recover extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description = 'Rebuilds a sweep whose folder was lost from what MLflow remembers of it'
   static override examples = ['<%= config.bin %> recover params-1a2b3c4d --from http://127.0.0.1:5000']
   static override args = {

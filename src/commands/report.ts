@@ -1,11 +1,12 @@
 import { dirname, join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { fromFlags, sweepNamed } from '../cli/flags.js'
+import { fromFlags, sweepNamed, trustCodeFlag } from '../cli/flags.js'
 import { MldsError } from '../errors.js'
 import type { Report as SweepReport } from '../report/report.js'
 
 export default class Report extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description =
     'Writes one self-contained HTML page of a sweep (verdicts, figures, trials, manifest), and the same as Markdown'
   static override examples = [
@@ -24,6 +25,7 @@ export default class Report extends BaseCommand {
         "page to write, ending in .html; report.html in the sweep's folder when left out, or in reports/ID with --from",
       helpValue: 'FILE',
     }),
+    'trust-code': trustCodeFlag,
   }
 
   async run(): Promise<unknown> {
@@ -31,11 +33,12 @@ export default class Report extends BaseCommand {
     if (flags.out !== undefined && !/\.html?$/i.test(flags.out))
       throw new MldsError('USAGE', `--out: ${flags.out} is not the name of a page (it should end in .html)`)
     const id = sweepNamed(args.sweep, flags)
+    const trustCode = flags['trust-code']
     const warn = (message: string): void => void this.warn(message)
     if (flags.from !== undefined) {
       const { reportFromMlflow } = await import('../cli/remote-sweep.js')
       const file = flags.out ?? join('reports', id, 'report.html')
-      return this.#write(await reportFromMlflow(flags.from, id, dirname(file), warn), file)
+      return this.#write(await reportFromMlflow(flags.from, id, dirname(file), { warn, trustCode }), file)
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
@@ -43,9 +46,12 @@ export default class Report extends BaseCommand {
     const { experimentToRead } = await import('../experiments/registry.js')
     const { artifactReader } = await import('../library/execute-sweep.js')
     const { planFacts } = await import('../library/plan-facts.js')
+    const { mustBeWritable } = await import('../store.js')
     const { buildReport } = await import('../report/report.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
-    const experiment = await experimentToRead(sweep.plan, warn)
+    if (flags.out === undefined)
+      mustBeWritable(sweep.folder, `write it elsewhere with: mlds report ${sweep.id} -o FILE.html`)
+    const experiment = await experimentToRead(sweep, { warn, trustCode })
     const facts = planFacts(store, sweep, experiment)
     const report = await buildReport({ experiment, facts, records: readRecords(sweep), read: artifactReader(store) })
     return this.#write(report, flags.out ?? join(sweep.folder, 'report.html'))

@@ -9,10 +9,11 @@ import {
   tenantFlag,
   trackCheckpointsFlag,
   trackFlag,
+  trustCodeFlag,
   workersFlag,
 } from '../cli/flags.js'
 import { formatSummary } from '../cli/summary.js'
-import { MldsError, UnknownNameError } from '../errors.js'
+import { UnknownNameError } from '../errors.js'
 import type { Store } from '../store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
@@ -23,6 +24,7 @@ interface RemoteFlags {
 }
 
 export default class Resume extends BaseCommand {
+  static override storeUse = 'changes' as const
   static override description = 'Runs what a sweep still lacks; finished trials are never touched'
   static override examples = [
     '<%= config.bin %> resume latest',
@@ -42,6 +44,7 @@ export default class Resume extends BaseCommand {
       description: 'the file of an experiment that is not built in, for a sweep that comes from the NATS server',
       helpValue: 'FILE',
     }),
+    'trust-code': trustCodeFlag,
     engine: engineFlag(),
     track: trackFlag,
     'track-checkpoints': trackCheckpointsFlag,
@@ -50,7 +53,8 @@ export default class Resume extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags, metadata } = await this.parse(Resume)
-    const store = await this.openStore(flags.store)
+    // What the server keeps may come into a store that is not there yet.
+    const store = await this.openStore(flags.store, flags.nats === undefined ? 'changes' : 'makes')
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
     const { openBackendFor } = await import('../library/open-backend.js')
@@ -65,7 +69,7 @@ export default class Resume extends BaseCommand {
     if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
     const { targetOf } = await import('../library/remote.js')
     const remote = remoteFrom(flags, metadata, targetOf(flags, sweep))
-    const experiment = await experimentOf(sweep.plan)
+    const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
     const summary = await runInTerminal({
       store,
       sweep,
@@ -85,12 +89,12 @@ export default class Resume extends BaseCommand {
 
   /** The sweep's folder; one that is not here is made from what the NATS server keeps. */
   async #open(store: Store, wanted: string, flags: RemoteFlags): Promise<SweepFolder> {
-    const { SweepFolder } = await import('../sweeps/sweep-folder.js')
+    const { SweepFolder, meansAbsent } = await import('../sweeps/sweep-folder.js')
     try {
       return await SweepFolder.open(store, await this.sweepId(store, wanted))
     } catch (error) {
       const { nats, tenant, experiment } = flags
-      if (nats === undefined || !(error instanceof MldsError) || !['UNKNOWN', 'STORE'].includes(error.code)) throw error
+      if (nats === undefined || !meansAbsent(error)) throw error
       const { fetchSweep } = await import('../library/remote.js')
       const sweep = await fetchSweep(store, { nats, tenant }, wanted, experiment)
       process.stderr.write(`${sweep.id} is not in this store: its plan comes from the NATS server\n`)

@@ -2,6 +2,7 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 
 export default class Schema extends BaseCommand {
+  static override storeUse = 'none' as const
   static override description = 'Prints a JSON Schema of sweep files, for editors'
   static override examples = ['<%= config.bin %> schema > sweep.schema.json', '<%= config.bin %> schema params']
   static override args = { experiment: Args.string({ description: 'only this experiment’s axes (default: all)' }) }

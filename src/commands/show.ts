@@ -4,6 +4,7 @@ import { formatTable } from '../cli/table.js'
 import { lookUp } from '../names.js'
 
 export default class Show extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = 'Shows one trial: its point, its seeds, its course and its result'
   static override args = { trial: Args.string({ description: 'a trial id or the beginning of one', required: true }) }
   static override flags = {

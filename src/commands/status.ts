@@ -9,6 +9,7 @@ import type { NatsTarget } from '../library/remote.js'
 import type { RemoteStatus } from '../worker/remote/sweeps.js'
 
 export default class Status extends BaseCommand {
+  static override storeUse = 'peeks' as const
   static override description = 'Says where a sweep stands: counts, what runs, what failed, its verdicts'
   static override args = { sweep: sweepArg }
 

@@ -25,6 +25,7 @@ import { formatSummary } from '../cli/summary.js'
 type SweepFlags = Interfaces.InferredFlags<typeof Sweep.flags>
 
 export default class Sweep extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description = 'Runs a sweep: trains every trial of its plan, draws its figures, weighs its claims'
   static override examples = [
     '<%= config.bin %> sweep params --workers 8',
@@ -58,7 +59,8 @@ export default class Sweep extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags, metadata } = await this.parse(Sweep)
-    const store = await this.openStore(flags.store)
+    // Only what is going to run makes a store.
+    const store = await this.openStore(flags.store, 'peeks')
     const remote = remoteFrom(flags, metadata)
     if (args.target !== 'all') return this.#sweep(args.target, flags, remote, store)
     if (flags.name !== undefined)
@@ -99,14 +101,16 @@ export default class Sweep extends BaseCommand {
     const { openBackendFor } = await import('../library/open-backend.js')
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
-    const sweep = await freezePlan(store, plan, experiment, {
+    if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
+    const { openStore } = await import('../store.js')
+    const { sweep, takeBack } = await freezePlan(openStore(store.folder), plan, experiment, {
       extend: flags.extend,
       say: (line) => this.#say(line),
     })
-    if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
     const summary = await runInTerminal({
       store,
       sweep,
+      takeBack,
       experiment,
       workers: remote === undefined ? flags.workers : undefined,
       engine: flags.engine,

@@ -1,13 +1,14 @@
 import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg, trackCheckpointsFlag, trackFlag } from '../cli/flags.js'
+import { sweepArg, trackCheckpointsFlag, trackFlag, trustCodeFlag } from '../cli/flags.js'
 import { MldsError } from '../errors.js'
 
 export default class Sync extends BaseCommand {
+  static override storeUse = 'changes' as const
   static override description =
     'Brings a sweep from its journal to MLflow, with its original times; what is there already is not sent again'
   static override examples = ['<%= config.bin %> sync latest --track http://127.0.0.1:5000']
   static override args = { sweep: sweepArg }
-  static override flags = { track: trackFlag, 'track-checkpoints': trackCheckpointsFlag }
+  static override flags = { track: trackFlag, 'track-checkpoints': trackCheckpointsFlag, 'trust-code': trustCodeFlag }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sync)
@@ -24,6 +25,7 @@ export default class Sync extends BaseCommand {
     const told = await syncSweep(store, sweep, {
       url,
       checkpoints: flags['track-checkpoints'],
+      trustCode: flags['trust-code'],
       warn: (message) => this.warn(message),
     })
     this.log(`${told.sent} runs brought up to date: ${told.link}\nits story: ${told.parentLink}`)

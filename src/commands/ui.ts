@@ -5,6 +5,7 @@ import { exitCodes, UnavailableError } from '../errors.js'
 import type { Store } from '../store.js'
 
 export default class Ui extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description =
     'Starts an MLflow server for this store, brings it every sweep that it lacks, and prints the links; Ctrl-C ends it'
   static override examples = ['<%= config.bin %> ui', '<%= config.bin %> ui params-1a2b3c4d --port 0']

@@ -5,6 +5,7 @@ import { exitCodes } from '../errors.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Verify extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description = 'Proves from the journal that every planned trial finished, once; exit code 0 only then'
   static override args = { sweep: sweepArg }
   static override flags = {
@@ -17,7 +18,7 @@ export default class Verify extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Verify)
-    const store = await this.openStore(flags.store)
+    const store = await this.openStore(flags.store, flags.repair ? 'changes' : 'reads')
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { DamageTally } = await import('../sweeps/journal-damage.js')
     const { isComplete, isResult } = await import('../sweeps/state.js')

@@ -1,10 +1,11 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
-import { metricFlag, openObjective, sweepArg } from '../cli/flags.js'
+import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../cli/flags.js'
 import { exitCodes, UnknownNameError } from '../errors.js'
 import { lookUp } from '../names.js'
 
 export default class Watch extends BaseCommand {
+  static override storeUse = 'reads' as const
   static override description =
     'Shows a sweep that another process runs, live, until it ends; plain lines where the output is no terminal'
   static override examples = [
@@ -15,6 +16,7 @@ export default class Watch extends BaseCommand {
   static override args = { sweep: sweepArg }
   static override flags = {
     metric: metricFlag,
+    'trust-code': trustCodeFlag,
     axis: Flags.string({
       description: 'what the preview shows it over (default: the axis with most values)',
       helpValue: 'NAME',
@@ -31,13 +33,14 @@ export default class Watch extends BaseCommand {
     const { formatVerdict } = await import('../cli/summary.js')
     const { summarise } = await import('../library/execute-sweep.js')
     const { watchSweep } = await import('../cli/watch-sweep.js')
-    const { plan, id } = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
+    const opened = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
+    const { plan, id } = opened
     const axes = varyingAxes(plan.trials)
     if (flags.axis !== undefined && !axes.includes(flags.axis))
       throw new UnknownNameError('axis of this sweep', flags.axis, axes.length === 0 ? ['none varies'] : axes)
     const valuesOf = (axis: string): number => new Set(plan.trials.map(({ params }) => lookUp(params, axis))).size
     // A person's own experiment may have been changed while its sweep runs: that is no reason not to look on.
-    const objective = await openObjective(plan, undefined, false).catch(() => ({
+    const objective = await openObjective(opened, undefined, false, { trustCode: flags['trust-code'] }).catch(() => ({
       metric: 'loss',
       direction: 'minimize' as const,
     }))

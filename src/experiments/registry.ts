@@ -1,6 +1,8 @@
-import { UnknownNameError } from '../errors.js'
+import { MldsError, UnknownNameError, exitCodes } from '../errors.js'
+import { isTrustedCode } from '../ownership.js'
 import type { Experiment } from './experiment.js'
 import type { OwnSource } from './own.js'
+import type { UnreadPlan } from './unread.js'
 
 /** Each experiment is loaded when it is asked for: a list of names costs nothing. */
 const loaders = {
@@ -51,24 +53,59 @@ export function canonicalName(name: string): string {
   throw new UnknownNameError('experiment', name, experimentNames)
 }
 
-interface StoredPlan {
-  readonly experiment: string
-  readonly spec: { readonly own?: OwnSource }
+/** A stored plan, and whether whoever runs this process wrote it: only then is the code that it names theirs to run. */
+interface PlanToRun {
+  readonly plan: { readonly experiment: string; readonly spec: { readonly own?: OwnSource } }
+  readonly isMine: boolean
+}
+export interface PlanToOpen extends PlanToRun {
+  readonly plan: PlanToRun['plan'] & UnreadPlan
 }
 
-/** The experiment of a stored plan, to run its trials. @throws MldsError when it is a person's own and its code has changed since. */
-export async function experimentOf(plan: StoredPlan): Promise<Experiment> {
-  if (plan.spec.own === undefined) return await findExperiment(plan.experiment)
-  const { reopenOwn } = await import('./own.js')
-  return await reopenOwn(plan.spec.own, plan.experiment)
+export interface CodeTrust {
+  /** Run the code that a plan names, whoever wrote the plan and whosever the code is. Default false. */
+  readonly trustCode?: boolean | undefined
 }
 
-/** The experiment of a stored plan, to read its results; told of when a person's own has changed since. */
-export async function experimentToRead(plan: StoredPlan, warn: (message: string) => void): Promise<Experiment> {
-  if (plan.spec.own === undefined) return await findExperiment(plan.experiment)
+/**
+ * The experiment of a stored plan, to run its trials.
+ * @throws MldsError when it is a person's own and its code has changed since, or is another user's and not trusted.
+ */
+export async function experimentOf({ plan, isMine }: PlanToRun, { trustCode }: CodeTrust = {}): Promise<Experiment> {
+  const { own } = plan.spec
+  if (own === undefined) return await findExperiment(plan.experiment)
+  const { reopenOwn, whereFrom } = await import('./own.js')
+  if (trustCode !== true && !(isMine && isTrusted(own)))
+    throw new MldsError('FOREIGN', `the code of this sweep is another user's: ${whereFrom(own, plan.experiment)}`, {
+      hint: 'look at it first; --trust-code runs it with your rights',
+      exitCode: exitCodes.environment,
+    })
+  return await reopenOwn(own, plan.experiment)
+}
+
+/**
+ * The experiment of a stored plan, to read its results. Code of another user is not run unless it is trusted: figures are
+ * then the general ones. `warn` is told of that, and of code that has changed since.
+ */
+export async function experimentToRead(
+  { plan, isMine }: PlanToOpen,
+  { trustCode, warn }: CodeTrust & { readonly warn: (message: string) => void },
+): Promise<Experiment> {
+  const { own } = plan.spec
+  if (own === undefined) return await findExperiment(plan.experiment)
+  if (own.kind === 'file' && trustCode !== true && !(isMine && isTrusted(own))) {
+    warn(
+      `the code of this sweep is another user's and is not run: ${own.file} (figures are the general ones, claims are left out; --trust-code runs it)`,
+    )
+    const { unreadExperiment } = await import('./unread.js')
+    return unreadExperiment(plan)
+  }
   const { ownToRead } = await import('./own.js')
-  return await ownToRead(plan.spec.own, plan.experiment, warn)
+  return await ownToRead(own, plan.experiment, warn)
 }
+
+/** Of a command whose plan is one's own nothing else is looked at: it names programs of the system too. */
+const isTrusted = (own: OwnSource): boolean => own.kind !== 'file' || isTrustedCode(own.file)
 
 /** @throws UnknownNameError with the nearest known name. */
 export async function findExperiment(name: string): Promise<Experiment> {

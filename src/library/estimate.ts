@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { makeFolder } from '../make-folder.js'
 import { systemClock, type Clock } from '../clock.js'
 import { StoreError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
@@ -115,8 +114,7 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
     const own = openStore(folder)
     // Data sets are read from where they are; what the pilot saves is not kept.
     for (const shared of [store.cacheFolder, store.dataFolder]) {
-      await makeFolder(shared)
-      symlinkSync(shared, join(folder, basename(shared)))
+      if (existsSync(shared)) symlinkSync(shared, join(folder, basename(shared)))
     }
     const alone = { ...plan, spec: { ...plan.spec, name: 'pilot' }, trials: [pilot], hash: hashTrials([pilot]) }
     const sweep = await SweepFolder.create(own, alone, { codeVersion, createdAtMs: clock.now() })

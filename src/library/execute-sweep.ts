@@ -6,7 +6,7 @@ import { dataReadBy } from '../experiments/trial-data.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
-import { concludeSweep, type ClaimVerdict } from '../sweeps/conclude.js'
+import { judge, readRecords, storeVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
 import { DamageTally } from '../sweeps/journal-damage.js'
 import { Journal, journalFormat, mendTail, type JournalEvent } from '../sweeps/journal.js'
 import { lockSweep, type SweepLock } from '../sweeps/lock.js'
@@ -62,6 +62,8 @@ export interface ExecuteOptions {
   /** `say` is for what the backend has to tell a person. */
   readonly openBackend: (say: (message: string) => void) => Promise<Backend>
   readonly observer: SweepObserver
+  /** Called when something refuses before a trial has begun, so that nothing is left of a sweep that never was one. */
+  readonly takeBack?: () => Promise<void>
   /** Start nothing more, let what runs end. */
   readonly drain: AbortSignal
   /** Give up what runs; a resume runs it again. */
@@ -113,6 +115,10 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
   const startedAtMs = clock.now()
   const lock = lockSweep(sweep.lockFile, sweep.id)
   const closing: (() => Promise<void> | void)[] = [() => lock.release()]
+  let wasRefused = false
+  closing.push(async () => {
+    if (wasRefused) await options.takeBack?.()
+  })
   try {
     const tracker = await openTracker(options)
     closing.push(() => tracker.close())
@@ -144,6 +150,9 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
       figures,
       ...(tracked === undefined ? {} : { link: tracked.link, storyLink: tracked.parentLink }),
     }
+  } catch (error) {
+    wasRefused = true
+    throw error
   } finally {
     for (const close of closing.reverse()) await close()
   }
@@ -325,6 +334,12 @@ async function takeOver(
     observer.say(`${earlier.size} of ${wanted.size} trials have results already, in ${sources.join(', ')}: taken over`)
 }
 
+export interface FrozenPlan {
+  readonly sweep: SweepFolder
+  /** Makes it as if the plan had never been frozen, unless a trial that came with it is in the journal. */
+  readonly takeBack: () => Promise<void>
+}
+
 /**
  * The sweep of this plan, new or known. With `extend`, a sweep of the same name grows by what the plan adds. Another
  * objective is taken where no stopping rule goes by it, and `say` is told.
@@ -335,20 +350,23 @@ export async function freezePlan(
   plan: Plan,
   experiment: Pick<Experiment, 'objective'>,
   { extend = false, say = () => {} }: { extend?: boolean; say?: (message: string) => void } = {},
-): Promise<SweepFolder> {
+): Promise<FrozenPlan> {
   const facts = { codeVersion, createdAtMs: systemClock.now() }
   const id = sweepIdOf(plan)
-  if (!(await store.sweepIds()).includes(id)) return SweepFolder.create(store, plan, facts)
+  if (!(await store.sweepIds()).includes(id)) {
+    const sweep = await SweepFolder.create(store, plan, facts)
+    return { sweep, takeBack: () => sweep.takeBack(undefined) }
+  }
   const existing = extend ? await SweepFolder.open(store, id) : await SweepFolder.create(store, plan, facts)
   const [before, after] = [existing.plan, plan].map(({ spec }) => spec.objective ?? experiment.objective)
   const isNew = describeObjective(before!) !== describeObjective(after!)
-  if (!extend && !isNew) return existing
+  if (!extend && !isNew) return { sweep: existing, takeBack: async () => {} }
   if (isNew) requireNoRuleBy(before!, after!, existing)
   const lock = lockSweep(existing.lockFile, id)
   try {
-    const extended = await existing.extend(plan)
+    const sweep = await existing.extend(plan)
     if (isNew) say(`The objective is now ${describeObjective(after!)} (it was ${describeObjective(before!)}).`)
-    return extended
+    return { sweep, takeBack: () => sweep.takeBack(existing.plan) }
   } finally {
     lock.release()
   }
@@ -416,17 +434,23 @@ export function summarise(sweep: SweepFolder, counts: SweepCounts) {
   }
 }
 
-/** Verdicts and figures of whatever has finished; a figure that can't be drawn is told to `warn`. */
+/**
+ * Verdicts and figures of whatever has finished: into the sweep's folder, or the figures alone into another. A figure that
+ * can't be drawn is told to `warn`.
+ */
 export async function concludeAndDraw(
-  options: Pick<ExecuteOptions, 'store' | 'sweep' | 'experiment'>,
+  { store, sweep, experiment }: Pick<ExecuteOptions, 'store' | 'sweep' | 'experiment'>,
   warn: (message: string) => void,
+  elsewhere?: string,
 ): Promise<{ verdicts: ClaimVerdict[]; figures: string[] }> {
-  const { records, verdicts } = await concludeSweep(options.sweep, options.experiment)
+  const records = readRecords(sweep)
+  const verdicts = judge(experiment.claims, records)
+  if (elsewhere === undefined) await storeVerdicts(sweep, verdicts)
   if (!records.some((record) => isResult(record.outcome))) return { verdicts, figures: [] }
   const { drawFigures } = await import('../figures/draw.js')
-  const read = artifactReader(options.store)
-  const drawn = await drawFigures(options.experiment.figures, records, read, options.sweep.figuresFolder, warn)
-  return { verdicts, figures: drawn }
+  const read = artifactReader(store)
+  const folder = elsewhere ?? sweep.figuresFolder
+  return { verdicts, figures: await drawFigures(experiment.figures, records, read, folder, warn) }
 }
 
 /** Reads what trials saved from the store. */

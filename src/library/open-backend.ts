@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.js'
@@ -7,7 +8,7 @@ import { ownOf } from '../experiments/own.js'
 import { dataReadBy } from '../experiments/trial-data.js'
 import { makeFolderSync } from '../make-folder.js'
 import type { Engine } from '../nn/engine.js'
-import type { Store } from '../store.js'
+import { mustBeWritable, type Store } from '../store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { EngineName } from '../trial.js'
 import type { Backend } from '../worker/backend.js'
@@ -22,6 +23,8 @@ export async function openBackendFor(
   say: (message: string) => void = () => {},
 ): Promise<Backend> {
   const { workers, remote } = where
+  if (remote === undefined && sweep.plan.spec.own?.kind === 'command')
+    mustBeWritable(tmpdir(), 'programs are given a folder there for their files: name another with TMPDIR')
   if (remote === undefined)
     return sweep.plan.spec.own?.kind === 'program'
       ? openInlineFor(store, sweep, experiment, workers)

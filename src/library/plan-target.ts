@@ -9,7 +9,7 @@ import { canonicalName, findExperiment, isExperimentName, moduleFile } from '../
 import { latest } from '../names.js'
 import type { Store } from '../store.js'
 import { makePlan, type Plan } from '../sweeps/plan.js'
-import { parseStoppingFlag } from '../sweeps/stopping.js'
+import { createScheduler, parseStoppingFlag } from '../sweeps/stopping.js'
 import { applyOverrides, parseSweepFile, type ParseOwn, type SweepSpec } from '../sweeps/spec.js'
 
 export interface TargetFlags {
@@ -51,7 +51,10 @@ export async function planSpec(
   if (spec.name === latest)
     throw new SpecError(`name: ${latest}`, 'this is what the newest sweep is called everywhere (choose another name)')
   const data = openData(store)
-  return { plan: makePlan(experiment, spec, (name) => data.resolve(name).fingerprint), experiment }
+  const plan = makePlan(experiment, spec, (name) => data.resolve(name).fingerprint)
+  // A rule that can't work is refused with the plan, not after it was frozen.
+  createScheduler(plan.trials, spec.scheduler ?? [], spec.objective ?? experiment.objective)
+  return { plan, experiment }
 }
 
 /**

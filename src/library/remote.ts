@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -8,11 +8,12 @@ import { openData } from '../data/catalog.js'
 import { MldsError, StoreError, UnavailableError, UnknownNameError } from '../errors.js'
 import { authorsName, ownOf, reopenOwn } from '../experiments/own.js'
 import { latest } from '../names.js'
+import { isMine } from '../ownership.js'
 import { replaceFile } from '../replace-file.js'
 import type { Store } from '../store.js'
 import { defaultLimits } from '../sweeps/run-sweep.js'
 import { encodePlan, parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
-import { resolveSweepId, SweepFolder } from '../sweeps/sweep-folder.js'
+import { meansAbsent, resolveSweepId, SweepFolder } from '../sweeps/sweep-folder.js'
 import type { Assignment, EngineName } from '../trial.js'
 import { codeVersion } from '../version.js'
 import type { Backend } from '../worker/backend.js'
@@ -177,6 +178,8 @@ export function targetOf(
   if (flags.nats !== undefined) return { nats: flags.nats, tenant: flags.tenant }
   if (sweep === undefined) return undefined
   try {
+    // A server that another user wrote down is not to be given this one's secrets.
+    if (!isMine(statSync(targetFile(sweep)))) return undefined
     const { url, tenant } = JSON.parse(readFileSync(targetFile(sweep), 'utf8')) as { url?: string; tenant: string }
     return { nats: url, tenant }
   } catch {
@@ -242,6 +245,10 @@ export async function fetchSweep(
     const plan = parsePlan(await fetchPlan(broker, store, found), `NATS, sweep ${found.sweep}`)
     const folder = store.sweepFolder(found.sweep)
     const adopted = await adopt(plan, file)
+    if (existsSync(join(folder, 'plan.json')))
+      throw new StoreError(`sweep ${found.sweep} has a plan here already: ${folder}`, {
+        hint: `resume it by its full id: mlds resume ${found.sweep}`,
+      })
     await makeFolder(folder)
     await replaceFile(join(folder, 'plan.json'), encodePlan(adopted))
     return SweepFolder.open(store, found.sweep)
@@ -324,7 +331,7 @@ export async function locate(
   const folder = await resolveSweepId(store, wanted).then(
     (id) => SweepFolder.open(store, id),
     (error: unknown) => {
-      if (flags.nats === undefined) throw error
+      if (flags.nats === undefined || !meansAbsent(error)) throw error
       return undefined
     },
   )

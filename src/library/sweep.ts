@@ -4,7 +4,8 @@ import { MldsError, UnavailableError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { inProgram } from '../experiments/own.js'
 import { experimentOf } from '../experiments/registry.js'
-import { openStore, type Store } from '../store.js'
+import { findStore } from '../find-store.js'
+import { openStore, readStore, type Store } from '../store.js'
 import { readRecords, storedVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
 import type { Plan } from '../sweeps/plan.js'
 import { defaultLimits, type SweepLimits } from '../sweeps/run-sweep.js'
@@ -79,7 +80,7 @@ export interface CommandDescription {
 }
 
 export interface StoreOptions {
-  /** The folder that holds sweeps, results and data. Default `.mlds` in the working folder. */
+  /** The folder that holds sweeps, results and data. Default `.mlds` in the working folder or in one above it. */
   readonly store?: string
 }
 
@@ -121,12 +122,14 @@ export class Sweep {
   readonly #store: Store
   readonly #folder: SweepFolder
   readonly #experiment: Experiment | undefined
+  readonly #trustCode: boolean
 
   /** @internal */
-  constructor(store: Store, folder: SweepFolder, experiment: Experiment | undefined) {
+  constructor(store: Store, folder: SweepFolder, experiment: Experiment | undefined, trustCode = false) {
     this.#store = store
     this.#folder = folder
     this.#experiment = experiment
+    this.#trustCode = trustCode
   }
 
   get id(): string {
@@ -182,6 +185,11 @@ export class Sweep {
    * @throws StoreError when another process runs it, MldsError when its experiment has changed since.
    */
   async resume(options: RunOptions = {}): Promise<SweepRun> {
+    return await this.run(options)
+  }
+
+  /** @internal */
+  async run(options: RunOptions, takeBack?: () => Promise<void>): Promise<SweepRun> {
     const experiment = await this.#open()
     const never = new AbortController().signal
     const inline = this.#folder.plan.spec.own?.kind === 'program'
@@ -204,6 +212,7 @@ export class Sweep {
         say: (message) => options.onMessage?.(message),
         onEvent: (event) => options.onEvent?.(event),
       },
+      ...(takeBack === undefined ? {} : { takeBack }),
       drain: options.drain ?? never,
       abort: options.signal ?? never,
     })
@@ -216,16 +225,16 @@ export class Sweep {
   }
 
   async #open(): Promise<Experiment> {
-    return this.#experiment ?? (await experimentOf(this.#folder.plan))
+    return this.#experiment ?? (await experimentOf(this.#folder, { trustCode: this.#trustCode }))
   }
 }
 
 /**
- * Expands a description into its trials; nothing is run or written but the store's folder.
+ * Expands a description into its trials; nothing is run or written.
  * @throws SpecError, SpaceError, UnknownNameError naming what is not right.
  */
 export async function planSweep(sweep: string | SweepDescription, options: StoreOptions = {}): Promise<Plan> {
-  return (await describe(sweep, openStore(options.store ?? '.mlds'))).plan
+  return (await describe(sweep, readStore(findStore(options.store).folder))).plan
 }
 
 /**
@@ -238,10 +247,11 @@ export async function runSweep(
   sweep: string | SweepDescription,
   { extend = false, store: storeFolder, ...options }: RunOptions & StoreOptions & { readonly extend?: boolean } = {},
 ): Promise<SweepRun> {
-  const store = openStore(storeFolder ?? '.mlds')
+  const store = openStore(findStore(storeFolder).folder)
   const { plan, experiment } = await describe(sweep, store)
-  const folder = await freezePlan(store, plan, experiment, { extend, say: (message) => options.onMessage?.(message) })
-  return await new Sweep(store, folder, experiment).resume(options)
+  const say = (message: string): void => options.onMessage?.(message)
+  const { sweep: frozen, takeBack } = await freezePlan(store, plan, experiment, { extend, say })
+  return await new Sweep(store, frozen, experiment).run(options, takeBack)
 }
 
 /**
@@ -251,16 +261,24 @@ export async function runSweep(
  */
 export async function openSweep(
   id = 'latest',
-  { store: folder, experiment }: StoreOptions & { readonly experiment?: Experiment } = {},
+  {
+    store: folder,
+    experiment,
+    trustCode = false,
+  }: StoreOptions & {
+    readonly experiment?: Experiment
+    /** Run the code that the sweep's plan names although it is another user's. Default false. */
+    readonly trustCode?: boolean
+  } = {},
 ): Promise<Sweep> {
-  const store = openStore(folder ?? '.mlds')
+  const store = readStore(findStore(folder).folder)
   const opened = await SweepFolder.open(store, await resolveSweepId(store, id))
   const own = experiment === undefined ? undefined : inProgram(experiment)
   if (own !== undefined && own.name !== opened.plan.experiment)
     throw new UnavailableError(
       `sweep ${opened.id} is of another experiment: ${opened.plan.experiment} (not ${own.name})`,
     )
-  return new Sweep(store, opened, own)
+  return new Sweep(store, opened, own, trustCode)
 }
 
 async function describe(

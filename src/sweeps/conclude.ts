@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import type { Claim, Experiment, Verdict } from '../experiments/experiment.js'
+import type { Claim, Verdict } from '../experiments/experiment.js'
 import { refuseNewer } from '../newer-format.js'
 import { replaceFile } from '../replace-file.js'
 import type { TrialRecord } from '../trial.js'
@@ -42,16 +42,10 @@ function check(claim: Claim, records: readonly TrialRecord[]): Verdict {
   }
 }
 
-/** Judges a sweep and stores the verdicts beside its journal. */
-export async function concludeSweep(
-  sweep: SweepFolder,
-  experiment: Experiment,
-): Promise<{ records: TrialRecord[]; verdicts: ClaimVerdict[] }> {
+/** Keeps what a run of the sweep concluded beside its journal. @throws StoreError when a newer mlds wrote those that are there. */
+export async function storeVerdicts(sweep: SweepFolder, verdicts: readonly ClaimVerdict[]): Promise<void> {
   await storedVerdicts(sweep)
-  const records = readRecords(sweep)
-  const verdicts = judge(experiment.claims, records)
   await replaceFile(sweep.verdictsFile, `${JSON.stringify(verdicts, null, 2)}\n`)
-  return { records, verdicts }
 }
 
 export function readRecords(sweep: SweepFolder): TrialRecord[] {

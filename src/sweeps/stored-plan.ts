@@ -1,6 +1,7 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { StoreError } from '../errors.js'
 import { refuseNewer } from '../newer-format.js'
+import { isMine } from '../ownership.js'
 import type { Trial } from '../trial.js'
 import { hashTrials, type Plan } from './plan.js'
 
@@ -38,8 +39,16 @@ export function* encodePlan({ trials, ...facts }: StoredPlan): Generator<Buffer>
  * Reads plan.json. @throws StoreError when it is not JSON, was altered or was written by a newer version; errors of the
  * file system as they are.
  */
-export function readPlan(file: string): StoredPlan {
-  return decodePlan(blocksOf(file), file)
+export function readPlan(file: string): {
+  plan: StoredPlan
+  /** Whether whoever runs this process owns the file. */ isMine: boolean
+} {
+  let owner: Stats | undefined
+  const plan = decodePlan(
+    blocksOf(file, blockBytes, (found) => (owner = found)),
+    file,
+  )
+  return { plan, isMine: owner !== undefined && isMine(owner) }
 }
 
 /** The plan that the bytes of a plan.json hold; `where` is named in what is said of it. @throws StoreError as `readPlan`. */
@@ -130,9 +139,14 @@ function* linesOf(blocks: Iterable<Uint8Array>): Generator<string, undefined> {
 }
 
 /** A file's bytes, read as they are asked for: opened late, closed when nobody wants more. */
-function* blocksOf(file: string, length = blockBytes): Generator<Buffer> {
-  const descriptor = openSync(file, 'r')
+function* blocksOf(file: string, length = blockBytes, onOpen: (found: Stats) => void = () => {}): Generator<Buffer> {
+  // Not waiting: a pipe in the place of a plan would never answer.
+  const descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   try {
+    const found = fstatSync(descriptor)
+    if (!found.isFile()) throw unreadable(file, 'it is not a file')
+    // Of the very file that is read: a name may lead elsewhere a moment later.
+    onOpen(found)
     for (;;) {
       const block = Buffer.allocUnsafe(length)
       const count = readSync(descriptor, block)

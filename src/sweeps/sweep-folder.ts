@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { rm, rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../errors.js'
 import { latest, lookUp } from '../names.js'
 import { replaceFile, syncName } from '../replace-file.js'
@@ -18,6 +19,8 @@ export class SweepFolder {
   private constructor(
     readonly folder: string,
     readonly plan: StoredPlan,
+    /** Whether whoever runs this process owns plan.json, wherever a link leads: only then is the code it names run unasked. */
+    readonly isMine: boolean,
   ) {}
 
   /** @throws StoreError when there is no such sweep, or its plan was altered or written by a newer version. */
@@ -25,11 +28,12 @@ export class SweepFolder {
     const folder = store.sweepFolder(id)
     const file = join(folder, 'plan.json')
     try {
-      return new SweepFolder(folder, readPlan(file))
+      const { plan, isMine } = readPlan(file)
+      return new SweepFolder(folder, plan, isMine)
     } catch (error) {
       if (error instanceof StoreError) throw error
       if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-        throw new StoreError(`no such sweep: ${id}`, { hint: 'mlds list shows them' })
+        throw new NoSuchSweepError(`no such sweep: ${id}`, { hint: 'mlds list shows them' })
       throw new StoreError(`the plan of sweep ${id} can't be read: ${file}: ${problemOf(error)}`, {
         cause: error,
       })
@@ -48,7 +52,13 @@ export class SweepFolder {
       const existing = await SweepFolder.open(store, id)
       if (existing.plan.hash !== plan.hash) throw new PlanDiffersError(id, existing.plan.trials, plan.trials)
       existing.#requireSameRules(plan)
-      return existing
+      // What runs is what was asked for now, wherever the stored plan says that its code lies.
+      const { own: _, ...spec } = existing.plan.spec
+      const asked = {
+        ...existing.plan,
+        spec: { ...spec, ...(plan.spec.own === undefined ? {} : { own: plan.spec.own }) },
+      }
+      return new SweepFolder(folder, asked, existing.isMine)
     }
     return SweepFolder.#write(folder, { format: planFormat, sweep: id, ...facts, ...plan })
   }
@@ -94,7 +104,20 @@ export class SweepFolder {
     } catch (error) {
       throw new StoreError(`the sweep can't be stored: ${file}: ${problemOf(error)}`, { cause: error })
     }
-    return new SweepFolder(folder, plan)
+    return new SweepFolder(folder, plan, true)
+  }
+
+  /**
+   * Gives the sweep back the plan it had, or removes its folder when it had none. Does nothing when the journal tells of a
+   * trial that the former plan lacks: what has run stays. The caller holds the sweep's lock.
+   */
+  async takeBack(former: StoredPlan | undefined): Promise<void> {
+    const known = new Set(former?.trials.map(({ id }) => id))
+    for (const { event } of this.entries()) if ('trial' in event && !known.has(event.trial)) return
+    if (former !== undefined) return await replaceFile(this.planFile, encodePlan(former))
+    await rm(this.folder, { recursive: true, force: true })
+    // The folders above it too, where it was all that was in them.
+    for (const folder of [dirname(this.folder), dirname(dirname(this.folder))]) await rmdir(folder).catch(() => {})
   }
 
   get id(): string {
@@ -175,6 +198,13 @@ export function diffPlans(
   }
 }
 
+/** There is no such sweep here, or none at all; one that is there and can't be read is another matter. */
+class NoSuchSweepError extends StoreError {}
+
+/** Whether an error says that a sweep isn't in the store, so that it may be brought from elsewhere. */
+export const meansAbsent = (error: unknown): boolean =>
+  error instanceof NoSuchSweepError || error instanceof UnknownNameError
+
 /**
  * A sweep's full id from its beginning, from `latest`, or from its folder in the store (`sweeps/ID`), which also names one
  * that was called `latest` when that was allowed. @throws UnknownNameError, or StoreError when several fit.
@@ -186,7 +216,7 @@ export async function resolveSweepId(store: Store, typed: string): Promise<strin
   if (typed === latest) {
     const newest = (await sweepsByAge(store))[0]
     if (newest === undefined)
-      throw new StoreError('there is no sweep yet', { hint: 'start one with: mlds sweep params' })
+      throw new NoSuchSweepError('there is no sweep yet', { hint: 'start one with: mlds sweep params' })
     return newest
   }
   const fitting = ids.filter((id) => id.startsWith(wanted))

@@ -45,7 +45,11 @@ async function experimentOf(name: string): Promise<Experiment> {
   const source = own.find((known) => known.name === name)?.source
   return (
     (await extraExperiments).get(name) ??
-    experimentNamed({ experiment: name, spec: source === undefined ? {} : { own: source } })
+    // Whoever started this thread has decided whether the code may run.
+    experimentNamed(
+      { plan: { experiment: name, spec: source === undefined ? {} : { own: source } }, isMine: true },
+      { trustCode: true },
+    )
   )
 }
 

@@ -39,7 +39,7 @@ export async function sweepIn(
 ): Promise<SweepSummary> {
   const { plan, experiment } = await planOf(shape)
   const store = openStore(folder)
-  const sweep = await freezePlan(store, plan, experiment)
+  const { sweep } = await freezePlan(store, plan, experiment)
   return executeSweep({
     store,
     sweep,

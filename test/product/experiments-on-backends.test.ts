@@ -71,7 +71,7 @@ describe.skipIf(!hasNats)('every experiment', () => {
     const store = openStore(join(hostOf(backend), 'store'))
     const file = own.includes(target) ? join(hostOf(backend), target) : target
     const { plan, experiment } = await planTarget(file, { set: [], profile: 'smoke' }, store)
-    const sweep = await freezePlan(store, plan, experiment)
+    const { sweep } = await freezePlan(store, plan, experiment)
     const remote = {
       nats: server.url,
       tenant: 'mlds',

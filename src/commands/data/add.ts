@@ -4,6 +4,7 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
 
 export default class DataAdd extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description = 'Adds MNIST (IDX files) or CIFAR-10 (binary batches or the archive), gzipped or not'
   static override examples = [
     '<%= config.bin %> data add train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz t10k-images-idx3-ubyte.gz t10k-labels-idx1-ubyte.gz',

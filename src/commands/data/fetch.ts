@@ -4,6 +4,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
 
 export default class DataFetch extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description =
     'Fetches a data set, checks it and adds it; an interrupted download goes on where it stopped'
   static override examples = [

@@ -2,6 +2,7 @@ import { BaseCommand } from '../../cli/base-command.js'
 import { formatTable } from '../../cli/table.js'
 
 export default class DataList extends BaseCommand {
+  static override storeUse = 'peeks' as const
   static override description = 'Lists the data sets: which are here, and how to get the others'
 
   async run(): Promise<unknown> {

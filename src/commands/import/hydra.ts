@@ -3,6 +3,7 @@ import { BaseCommand } from '../../cli/base-command.js'
 import { printImported } from '../../cli/print-imported.js'
 
 export default class ImportHydra extends BaseCommand {
+  static override storeUse = 'none' as const
   static override description = 'Prints a sweep file for Hydra multirun overrides; what has no counterpart is listed'
   static override examples = [
     '<%= config.bin %> import hydra "lr=1e-3,1e-2 seed=range(5)" --program train.py > mine.yaml',

@@ -4,6 +4,7 @@ import { BaseCommand } from '../../cli/base-command.js'
 import { printImported } from '../../cli/print-imported.js'
 
 export default class ImportWandb extends BaseCommand {
+  static override storeUse = 'none' as const
   static override description = 'Prints a sweep file for a W&B sweep configuration; what has no counterpart is listed'
   static override examples = ['<%= config.bin %> import wandb sweep.yaml > mine.yaml']
   static override args = { file: Args.string({ description: 'the W&B sweep configuration', required: true }) }

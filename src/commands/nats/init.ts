@@ -8,6 +8,7 @@ import { MldsError } from '../../errors.js'
 const loopback = ['127.0.0.1', 'localhost', '::1']
 
 export default class NatsInit extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description =
     'Writes the configuration of a NATS server: an account, and keys for orchestrators and for workers; again for a further tenant'
   static override examples = [

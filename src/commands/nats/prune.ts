@@ -10,6 +10,7 @@ import type { KeptSweep } from '../../worker/remote/prune.js'
 const unitsMs = { h: 3_600_000, d: 86_400_000 } as const
 
 export default class NatsPrune extends BaseCommand {
+  static override storeUse = 'peeks' as const
   static override description =
     'Shows which finished and cancelled sweeps a NATS server still keeps, and what would go with them; with --yes removes it'
   static override examples = [

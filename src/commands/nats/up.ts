@@ -4,6 +4,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../cli/base-command.js'
 
 export default class NatsUp extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description =
     'Starts a nats-server found on PATH with its queue kept in the store: for this host alone, or as `nats init` wrote; Ctrl-C stops it'
   static override flags = {

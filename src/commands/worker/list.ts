@@ -4,6 +4,7 @@ import { formatTable } from '../../cli/table.js'
 import { formatDuration } from '../../format.js'
 
 export default class WorkerList extends BaseCommand {
+  static override storeUse = 'none' as const
   static override description = 'Lists the workers that a NATS server heard of in the last half minute'
   static override examples = ['<%= config.bin %> worker list --nats nats://host:4222']
   static override flags = { nats: natsFlag(), tenant: tenantFlag() }

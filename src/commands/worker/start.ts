@@ -5,6 +5,7 @@ import { BaseCommand } from '../../cli/base-command.js'
 import { natsFlag, tenantFlag } from '../../cli/flags.js'
 
 export default class WorkerStart extends BaseCommand {
+  static override storeUse = 'makes' as const
   static override description =
     'Starts a worker that takes trials of remote sweeps from NATS; Ctrl-C lets what runs finish (SIGTERM for a while), twice hands it back'
   static override examples = [

@@ -1,0 +1,3 @@
+import { describeBrokenSurroundings } from './broken.js'
+
+describeBrokenSurroundings(2)
