@@ -1,53 +1,29 @@
 import { groupBy } from '../group-by.js'
 import { lookUp } from '../names.js'
+import { Ranking, type Standing } from '../ranking.js'
 import type { Random } from '../seed.js'
 import type { Objective, Params, TrialRecord } from '../trial.js'
-import { bootstrapInterval, mean, standardDeviation } from './statistics.js'
+import { bootstrapInterval, mean } from './statistics.js'
 
-/** One point of a sweep with the values its seeds gave. */
-export interface Standing {
-  readonly params: Params
-  readonly trials: readonly string[]
-  readonly values: readonly number[]
-  readonly mean: number
-  /** Sample standard deviation over the seeds; 0 of one. */
-  readonly deviation: number
-  /** How many of its trials were stopped before their end. */
-  readonly stopped: number
-}
+export type { Standing }
 
-/**
- * Points by the mean of a final metric over their seeds, the best first. A point with a trial that was stopped early ranks
- * behind those that ran to their end: its last value is not its final one.
- */
-export function standings(records: readonly TrialRecord[], { metric, direction }: Objective): Standing[] {
-  const sign = direction === 'minimize' ? 1 : -1
-  return [...pointsWith(records, metric).values()]
-    .map((own): Standing => {
-      const values = own.map((record) => lookUp(record.metrics, metric)!)
-      return {
-        params: own[0]!.trial.params,
-        trials: own.map(({ trial }) => trial.id),
-        values,
-        mean: mean(values),
-        deviation: standardDeviation(values),
-        stopped: own.filter(({ state }) => state === 'stopped').length,
-      }
-    })
-    .sort((a, b) => Math.min(a.stopped, 1) - Math.min(b.stopped, 1) || sign * (a.mean - b.mean))
+/** Points by the mean of a final metric over their seeds, the best first (`Ranking`). */
+export function standings(records: readonly TrialRecord[], objective: Objective): Standing[] {
+  const ranking = new Ranking(objective)
+  for (const record of records) ranking.add(record)
+  return ranking.all()
 }
 
 function pointsWith(
   records: readonly TrialRecord[],
   metric: string,
-  axes?: readonly string[],
+  axes: readonly string[],
 ): Map<string, TrialRecord[]> {
-  const measured = records.filter((record) => Number.isFinite(lookUp(record.metrics, metric)))
+  const measured = records.filter(
+    (record) => record.state !== 'diverged' && Number.isFinite(lookUp(record.metrics, metric)),
+  )
   return groupBy(measured, ({ trial: { params, stage } }) =>
-    JSON.stringify([
-      stage,
-      axes === undefined ? Object.entries(params) : axes.map((axis) => [axis, lookUp(params, axis) ?? null]),
-    ]),
+    JSON.stringify([stage, axes.map((axis) => [axis, lookUp(params, axis) ?? null])]),
   )
 }
 

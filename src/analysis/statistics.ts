@@ -1,12 +1,8 @@
 import { groupBy } from '../group-by.js'
+import { mean, standardDeviation } from '../mean.js'
 import type { Random } from '../seed.js'
 
-/** Arithmetic mean; NaN of nothing. */
-export function mean(values: ArrayLike<number>): number {
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += values[i]!
-  return sum / values.length
-}
+export { mean, standardDeviation }
 
 /** Population variance, Σ(x−x̄)²/n: the mean squared error of the best constant. */
 export function variance(values: ArrayLike<number>): number {
@@ -14,15 +10,6 @@ export function variance(values: ArrayLike<number>): number {
   let sum = 0
   for (let i = 0; i < values.length; i++) sum += (values[i]! - centre) ** 2
   return sum / values.length
-}
-
-/** Sample standard deviation, √(Σ(x−x̄)²/(n−1)); 0 of a single value. */
-export function standardDeviation(values: ArrayLike<number>): number {
-  if (values.length < 2) return values.length === 1 ? 0 : NaN
-  const centre = mean(values)
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += (values[i]! - centre) ** 2
-  return Math.sqrt(sum / (values.length - 1))
 }
 
 /** The `share` quantile by linear interpolation between order statistics (type 7 of Hyndman and Fan 1996). */

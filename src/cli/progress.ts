@@ -42,7 +42,7 @@ const shownTrials = 8
 class LiveView implements ProgressView {
   readonly #log: ReturnType<typeof createLogUpdate>
   readonly #pace: Pace
-  readonly #best: Best
+  #best: Best
   #cancelFrame: (() => void) | undefined
   #closed = false
 
@@ -63,6 +63,8 @@ class LiveView implements ProgressView {
   }
 
   say(message: string): void {
+    // Results that are taken over come without events, and are told of.
+    this.#best = new Best(this.options)
     this.#log.clear()
     this.options.output.write(`${printableColours(message)}\n`)
     this.#draw()
@@ -119,12 +121,10 @@ const linesAtMost = 200
 
 class PlainView implements ProgressView {
   readonly #pace: Pace
-  readonly #best: Best
   #told = -1
 
   constructor(private readonly options: ProgressOptions) {
     this.#pace = new Pace(options)
-    this.#best = new Best(options)
     const counts = options.state.counts()
     this.say(
       `${options.info.sweep}: ${counts.planned} trials, ${counts.finished} already finished${onWorkers(options)}`,
@@ -135,7 +135,6 @@ class PlainView implements ProgressView {
     if (event.type === 'lost') return this.say(`lost: ${event.trial} attempt ${event.attempt}: ${event.reason}`)
     if (event.type !== 'ended') return
     const trial = this.options.state.trials.get(event.trial)!
-    this.#best.consider(trial)
     const failure = describeFailure(event, this.options)
     if (failure !== undefined) this.say(failure)
     const counts = this.options.state.counts()
@@ -155,6 +154,6 @@ class PlainView implements ProgressView {
   }
 
   close(): void {
-    this.say(this.#best.toString())
+    this.say(new Best(this.options).toString())
   }
 }

@@ -3,6 +3,7 @@ import { reasonOf } from '../divergence.js'
 import { formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
 import { printable, printableLine } from '../printable.js'
+import { describeBest, rankingOf, type Ranking } from '../ranking.js'
 import type { SweepInfo } from '../tracking/tracker.js'
 import type { Params, Seeds, TrialEvent } from '../trial.js'
 import { isResult, type SweepState, type TrialState } from '../sweeps/state.js'
@@ -60,33 +61,26 @@ export class Pace {
   }
 }
 
-/** Keeps the best result so far without looking at every trial on every frame. */
+/** Keeps the best point so far without looking at every trial on every frame. */
 export class Best {
-  #state: TrialState | undefined
-  #value = NaN
+  readonly #ranking: Ranking
 
   constructor(private readonly watched: Watched) {
-    for (const state of watched.state.trials.values()) this.consider(state)
+    this.#ranking = rankingOf(watched.state.trials.values(), watched.info.objective)
   }
 
   consider(state: TrialState | undefined): void {
-    const { metric, direction } = this.watched.info.objective
-    const value = isResult(state?.outcome) ? lookUp(state.outcome.metrics, metric) : undefined
-    if (value === undefined || Number.isNaN(value)) return
-    if (this.#state === undefined || (direction === 'minimize' ? value < this.#value : value > this.#value)) {
-      this.#state = state
-      this.#value = value
-    }
+    if (state?.outcome !== undefined && isResult(state.outcome))
+      this.#ranking.add({ trial: state.trial, state: state.outcome.state, metrics: state.outcome.metrics })
   }
 
-  get trial(): TrialState | undefined {
-    return this.#state
+  /** Whether a trial is of the best point. */
+  has({ trial }: TrialState): boolean {
+    return this.#ranking.best()?.standing.trials.includes(trial.id) ?? false
   }
 
   toString(): string {
-    if (this.#state === undefined) return 'best so far: none yet'
-    const { trial } = this.#state
-    return `best ${this.watched.info.objective.metric} ${formatNumber(this.#value)} (${describePoint(trial.params, trial.seeds, this.watched)})`
+    return describeBest(this.#ranking, this.watched.info.objective, this.watched.axes)
   }
 }
 

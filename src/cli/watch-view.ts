@@ -89,7 +89,7 @@ function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: numbe
     xTitle: axis,
     yTitle: metric,
     ...(categories === undefined ? {} : { categories }),
-    marked: points.find(({ state }) => state === best.trial),
+    marked: points.find(({ state }) => best.has(state)),
   }).map((text) => ({ text, style: colors.cyan }))
 }
 

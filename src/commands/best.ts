@@ -41,13 +41,13 @@ export default class Best extends BaseCommand {
     const axes = varyingAxes(sweep.plan.trials)
     const rows = ranked
       .slice(0, flags.top)
-      .map(({ params, values, mean, deviation, stopped }, i) => [
+      .map(({ params, values, mean, deviation, stopped, diverged }, i) => [
         i + 1,
-        mean,
+        values.length === 0 ? 'diverged' : mean,
         values.length > 1 ? `± ${deviation.toPrecision(2)}` : '',
         values.length,
         ...axes.map((axis) => String(lookUp(params, axis) ?? '')),
-        stopped === 0 ? '' : 'stopped early',
+        [...(stopped === 0 ? [] : ['stopped early']), ...(diverged === 0 ? [] : [`${diverged} diverged`])].join(', '),
       ])
     this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))
     return { sweep: sweep.id, objective, points: ranked.slice(0, flags.top) }

@@ -1,7 +1,7 @@
 import { BaseCommand } from '../cli/base-command.js'
 import { formatVerdict } from '../cli/summary.js'
 import { formatTable } from '../cli/table.js'
-import { natsFlag, sweepArg, tenantFlag } from '../cli/flags.js'
+import { natsFlag, openObjective, sweepArg, tenantFlag } from '../cli/flags.js'
 import { formatDuration } from '../format.js'
 import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
@@ -38,6 +38,10 @@ export default class Status extends BaseCommand {
     const verdicts = await storedVerdicts(sweep)
 
     const axes = varyingAxes(sweep.plan.trials)
+    const { describeBest, rankingOf } = await import('../ranking.js')
+    // Counts are told, too, of a sweep whose experiment is not there any more.
+    const objective = await openObjective(sweep.plan, undefined, false).catch(() => undefined)
+    const ranking = objective === undefined ? undefined : rankingOf(state.trials.values(), objective)
     const notable = [...state.trials.values()].filter(
       ({ state: standing }) => !['planned', 'finished', 'stopped'].includes(standing),
     )
@@ -53,6 +57,7 @@ export default class Status extends BaseCommand {
       `${sweep.id}: ${counts.finished} of ${counts.planned} finished, ${counts.running} running, ${counts.failed + counts.dead} failed, ${counts.diverged === 0 ? '' : `${counts.diverged} diverged, `}${counts.skipped} skipped, ${counts.missing} missing`,
     )
     this.log(runningPid === undefined ? 'No process is running it.' : `Process ${runningPid} is running it.`)
+    if (ranking !== undefined) this.log(describeBest(ranking, objective!, axes))
     if (rows.length > 0) this.log(`\n${formatTable(['trial', 'state', 'attempts', 'step', ...axes, 'seed'], rows)}`)
     if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
     const target = targetOf(flags, sweep)
@@ -61,6 +66,7 @@ export default class Status extends BaseCommand {
       ...summarise(sweep, counts),
       running: counts.running,
       ...(runningPid === undefined ? {} : { runningPid }),
+      ...(ranking?.best() === undefined ? {} : { best: ranking.best() }),
       verdicts,
       ...(remote === undefined ? {} : { remote }),
     }

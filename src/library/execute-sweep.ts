@@ -5,6 +5,7 @@ import type { Experiment } from '../experiments/experiment.js'
 import { dataReadBy } from '../experiments/trial-data.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../names.js'
+import { rankingOf, type Standing } from '../ranking.js'
 import type { Store } from '../store.js'
 import { judge, readRecords, storeVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
 import { DamageTally } from '../sweeps/journal-damage.js'
@@ -89,6 +90,8 @@ export interface SweepSummary extends Pick<
   readonly sweep: string
   readonly experiment: string
   readonly profile: string
+  /** The best point, by the mean over its seeds, and how many others are exactly as good. */
+  readonly best?: { readonly standing: Standing; readonly tied: number }
   /** Why it ended before its plan did. */
   readonly cutShort?: string
   /** It ended since its first trials all failed alike, as a resume would again. */
@@ -139,10 +142,12 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
       options.detach === true
         ? { verdicts: [], figures: [] }
         : await concludeAndDraw(options, (message) => observer.say(message))
+    const best = rankingOf(state.trials.values(), info.objective).best()
     const tracked = await finishTracking(tracker, options, { verdicts, figures })
     return {
       ...summarise(sweep, state.counts()),
       ...end,
+      ...(best === undefined ? {} : { best }),
       ...(options.detach === true ? { detached: true as const } : {}),
       durationMs: clock.now() - startedAtMs,
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),

@@ -97,8 +97,7 @@ export class SweepProjection {
     const complete = course.isComplete()
     // Relative to the page that shows it; a picture is the one thing that MLflow's notes take from there.
     const imageUrl = (path: string): string => `get-artifact?path=${encodeURIComponent(path)}&run_uuid=${runId}`
-    const settingsOf = (trial: Trial): string => tagWords(this.paramsOf(trial.id))
-    const note = writeNote(info, course, story, { imageUrl, settingsOf })
+    const note = writeNote(info, course, story, { imageUrl })
     return {
       key: this.parentKey,
       name: info.sweep,

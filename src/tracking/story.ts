@@ -1,5 +1,5 @@
-import { formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
+import { describeBest, Ranking } from '../ranking.js'
 import { skippedForGood, type Objective, type OutcomeState, type Trial, type TrialId } from '../trial.js'
 import type { HistoryEvent } from './attempts.js'
 import type { Point } from './mlflow-client.js'
@@ -21,12 +21,14 @@ export interface SweepStory {
 export class SweepCourse {
   readonly #standing: Map<TrialId, OutcomeState | undefined>
   readonly #points: Point[] = []
-  #last: Point[] = []
+  /** Weighed when somebody wants them: for each of many trials it would take time that grows with them. */
+  #lastPoints: (() => Point[]) | undefined
   #ended = 0
   #failed = 0
   #endedAtMs: number
   #voidedAtMs: number | undefined
-  #best: { readonly trial: TrialId; readonly value: number } | undefined
+  #ranking: Ranking
+  readonly #planned: ReadonlyMap<TrialId, Trial>
 
   constructor(
     private readonly objective: Objective,
@@ -35,12 +37,15 @@ export class SweepCourse {
   ) {
     this.#standing = new Map(trials.map((trial) => [trial.id, undefined]))
     this.#endedAtMs = openedAtMs
+    this.#planned = new Map(trials.map((trial) => [trial.id, trial]))
+    this.#ranking = new Ranking(objective)
   }
 
   apply(event: HistoryEvent): void {
     if (event.type === 'voided') {
       this.#voidedAtMs = event.atMs
-      this.#best = undefined
+      this.#ranking = new Ranking(this.objective)
+      this.#lastPoints = undefined
       for (const trial of this.#standing.keys()) this.#standing.set(trial, undefined)
       return
     }
@@ -50,23 +55,27 @@ export class SweepCourse {
     this.#endedAtMs = atMs
     this.#ended++
     if (outcome.state === 'failed' || outcome.state === 'dead') this.#failed++
-    const value = 'metrics' in outcome ? lookUp(outcome.metrics, this.objective.metric) : undefined
-    if (value !== undefined && this.#isBetter(value)) this.#best = { trial, value }
-    const point = (key: string, value: number): Point => ({ key, value, timestamp: atMs, step: this.#ended })
-    const points = [
-      point('trials/ended', this.#ended),
-      point('trials/failed', this.#failed),
-      ...(this.#best === undefined ? [] : [point(`best/${this.objective.metric}`, this.#best.value)]),
-    ]
-    const kept = isKeptLive(this.#ended - 1)
-    if (kept) for (const point of points) this.#points.push(point)
-    this.#last = kept ? [] : points
+    const planned = this.#planned.get(trial)
+    if (planned !== undefined && 'metrics' in outcome)
+      this.#ranking.add({ trial: planned, state: outcome.state, metrics: outcome.metrics })
+    this.#lastPoints = undefined
+    if (isKeptLive(this.#ended - 1)) for (const point of this.#pointsNow()) this.#points.push(point)
+    else this.#lastPoints = () => this.#pointsNow()
   }
 
-  #isBetter(value: number): boolean {
-    if (!Number.isFinite(value)) return false
-    if (this.#best === undefined) return true
-    return this.objective.direction === 'minimize' ? value < this.#best.value : value > this.#best.value
+  #pointsNow(): Point[] {
+    const { best } = this
+    const point = (key: string, value: number): Point => ({
+      key,
+      value,
+      timestamp: this.#endedAtMs,
+      step: this.#ended,
+    })
+    return [
+      point('trials/ended', this.#ended),
+      point('trials/failed', this.#failed),
+      ...(best === undefined ? [] : [point(`best/${this.objective.metric}`, best.value)]),
+    ]
   }
 
   /** At most 300 a metric, from the first on; fewer than the trials in a large sweep. */
@@ -76,11 +85,18 @@ export class SweepCourse {
 
   /** The newest, where `points` passes over it. */
   get lastPoints(): readonly Point[] {
-    return this.#last
+    return this.#lastPoints?.() ?? []
   }
 
+  /** The best point's mean over its seeds, and the first of its trials. */
   get best(): { readonly trial: TrialId; readonly value: number } | undefined {
-    return this.#best
+    const best = this.#ranking.best()
+    return best === undefined ? undefined : { trial: best.standing.trials[0]!, value: best.standing.mean }
+  }
+
+  /** The best point in one line, as every other place says it; undefined while there is none. */
+  describeBest(axes: readonly string[]): string | undefined {
+    return this.#ranking.best() === undefined ? undefined : describeBest(this.#ranking, this.objective, axes)
   }
 
   /** When all results before were last declared void. */
@@ -128,8 +144,6 @@ export const notePath = 'sweep/note.md'
 interface NoteWords {
   /** Where a page of MLflow finds an artifact of the run. */
   readonly imageUrl: (path: string) => string
-  /** What tells a trial from others: `width=8 seed=0`. */
-  readonly settingsOf: (trial: Trial) => string
 }
 
 /** The sweep's story as Markdown for `mlflow.note.content`: question, counts, verdicts, figures, spec. */
@@ -137,7 +151,7 @@ export function writeNote(
   info: SweepInfo,
   course: SweepCourse,
   story: SweepStory | undefined,
-  { imageUrl, settingsOf }: NoteWords,
+  { imageUrl }: NoteWords,
 ): string {
   const { verdicts = [], figures = [] } = story ?? {}
   const lines = [
@@ -146,7 +160,7 @@ export function writeNote(
     story === undefined
       ? `${info.trials.length} trials are planned; the counts are among the metrics.`
       : outcome(course),
-    ...describeBest(info, course, settingsOf),
+    ...tellBest(info, course),
     '',
     ...(verdicts.length === 0 ? [] : ['| verdict | claim | seen |', '|---|---|---|']),
     ...verdicts.map(({ state, statement, summary }) => `| **${state}** | ${cell(statement)} | ${cell(summary)} |`),
@@ -188,11 +202,13 @@ function outcome(course: SweepCourse): string {
   return `${[`${finished} of ${planned} trials finished`, ...apart].join(', ')}.`
 }
 
-function describeBest(info: SweepInfo, { best }: SweepCourse, settingsOf: NoteWords['settingsOf']): string[] {
-  const trial = info.trials.find(({ id }) => id === best?.trial)
-  if (best === undefined || trial === undefined) return []
-  const { metric } = info.objective
-  return [`Best ${metric}: ${formatNumber(best.value)}, by trial ${trial.index} (${settingsOf(trial)}).`]
+function tellBest(info: SweepInfo, course: SweepCourse): string[] {
+  const [first] = info.trials
+  const axes = Object.keys(first?.params ?? {}).filter((axis) =>
+    info.trials.some(({ params }) => lookUp(params, axis) !== lookUp(first!.params, axis)),
+  )
+  const told = course.describeBest(axes)
+  return told === undefined ? [] : [`${told[0]!.toUpperCase()}${told.slice(1)}.`]
 }
 
 function cell(text: string): string {

@@ -124,6 +124,7 @@ describe('a sweep whose first trials diverge', () => {
 
     const other = await mlds(['sweep', 'my.yaml', '--set', 'x=4,5,9', '--name', 'more'], { cwd })
     expect(other.stdout).toContain('2 of 3 trials have results already, in lr: taken over')
+    expect(other.stdout).toContain('best, of one seed: x=9, loss 9')
     expect(other.stdout).toContain('more: 3 of 3 trials finished, 2 diverged in')
     const shown = await mlds(['show', (exported[0] as unknown as { trial: string }).trial, '--json'], { cwd })
     expect(JSON.parse(shown.stdout)).toMatchObject({

@@ -139,7 +139,7 @@ describe('the note of a sweep', () => {
     const note = tags['mlflow.note.content']!
     expect(note).toContain('**Does it arrive?**')
     expect(note).toContain('3 of 7 trials finished, 1 stopped, 1 diverged, 1 dead, 1 skipped.')
-    expect(note).toContain('Best train/loss: 3.33e-4, by trial 6 (width=10 seed=0).')
+    expect(note).toContain('Best, of one seed: width=10, train/loss 3.33e-4.')
     expect(note).toContain('| **reproduced** | It arrives \\| whole | seven of seven |')
     expect(note).toContain('"experiment": "toy"')
   })
