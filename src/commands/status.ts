@@ -40,7 +40,7 @@ export default class Status extends BaseCommand {
     const axes = varyingAxes(sweep.plan.trials)
     const { describeBest, rankingOf } = await import('../ranking.js')
     // Counts are told, too, of a sweep whose experiment is not there any more.
-    const objective = await openObjective(sweep.plan, undefined, false).catch(() => undefined)
+    const objective = await openObjective(sweep, undefined, false).catch(() => undefined)
     const ranking = objective === undefined ? undefined : rankingOf(state.trials.values(), objective)
     const notable = [...state.trials.values()].filter(
       ({ state: standing }) => !['planned', 'finished', 'stopped'].includes(standing),
