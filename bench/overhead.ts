@@ -1,9 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { systemClock } from '../src/clock.js'
-import type { Experiment } from '../src/experiments/experiment.js'
 import { GridScheduler } from '../src/sweeps/grid.js'
 import { Journal } from '../src/sweeps/journal.js'
 import { makePlan } from '../src/sweeps/plan.js'
@@ -14,13 +12,13 @@ import { openStore } from '../src/store.js'
 import { ThreadsBackend } from '../src/worker/threads.js'
 import { round, table } from './measure.js'
 import { noopInfo, undisturbed } from './noop-info.js'
+import { noopExperiment, noopOwn } from './noop-own.js'
 
 /** What a sweep costs besides its trials: planning, dispatch to threads with journal and logs, the decision to resume. */
-const module = pathToFileURL(join(import.meta.dirname, 'noop-experiment.mjs')).href
 const workers = 2
 
 export async function benchOverhead(): Promise<void> {
-  const { default: experiment } = (await import(module)) as { default: Experiment }
+  const experiment = noopExperiment
   const rows: string[][] = []
   for (const count of [1_000, 10_000]) {
     const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
@@ -31,7 +29,11 @@ export async function benchOverhead(): Promise<void> {
         return [await work(), performance.now() - start]
       }
       const [plan, planMs] = await timed(() =>
-        makePlan(experiment, { experiment: 'noop', axes: { n: Array.from({ length: count }, (_, i) => i) } }, () => ''),
+        makePlan(
+          experiment,
+          { experiment: noopOwn.name, axes: { n: Array.from({ length: count }, (_, i) => i) } },
+          () => '',
+        ),
       )
       const sweep = await SweepFolder.create(store, plan, { codeVersion: '0', createdAtMs: 0 })
       const backend = new ThreadsBackend({
@@ -40,7 +42,7 @@ export async function benchOverhead(): Promise<void> {
         storeFolder: folder,
         logsFolder: join(sweep.folder, 'logs'),
         datasets: [],
-        experimentModules: [module],
+        own: [noopOwn],
       })
       const journal = Journal.open(sweep.journalFile)
       let firstAtMs = 0

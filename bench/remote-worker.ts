@@ -2,6 +2,7 @@ import { systemClock } from '../src/clock.js'
 import { openStore } from '../src/store.js'
 import { connectNats } from '../src/worker/remote/connect.js'
 import { runWorker } from '../src/worker/remote/worker-process.js'
+import { noopOwn } from './noop-own.js'
 
 /** A worker of the benchmark: `remote-worker.ts URL NAME STORE SLOTS`. SIGTERM drains it. */
 const [url, name, folder, slots] = process.argv.slice(2) as [string, string, string, string]
@@ -14,7 +15,7 @@ await runWorker({
   slots: Number(slots),
   store: openStore(folder),
   clock: systemClock,
-  experimentModules: [new URL('noop-experiment.mjs', import.meta.url).href],
+  own: [noopOwn],
   drain: drain.signal,
   abort: abort.signal,
   say: (message) => void process.stderr.write(`${message}\n`),

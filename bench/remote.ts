@@ -9,6 +9,7 @@ import { connectNats } from '../src/worker/remote/connect.js'
 import { startNatsServer } from '../src/worker/remote/nats-server.js'
 import { RemoteBackend } from '../src/worker/remote/remote-backend.js'
 import { peersPython, round, show, summarize, table } from './measure.js'
+import { noopOwn } from './noop-own.js'
 
 /** Node compiles what runs often in steps: the code of orchestrator, worker and its threads is at its best after so many. */
 const warmUpTrials = 10_000
@@ -183,7 +184,7 @@ class Lab {
       trial: {
         id,
         index: 0,
-        experiment: 'noop',
+        experiment: noopOwn.name,
         version: 1,
         stage: 'main',
         params: { n: this.#serial, ms },

@@ -88,7 +88,6 @@ async function openThreadsFor(
     storeFolder: store.folder,
     logsFolder: join(sweep.folder, 'logs'),
     datasets,
-    experimentModules: [],
     own: ownOf(sweep.plan),
   })
 }

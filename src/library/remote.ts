@@ -125,7 +125,6 @@ class LocalWorker {
       store: this.store,
       clock: systemClock,
       logsFolder: join(this.sweep.folder, 'logs'),
-      experimentModules: [],
       own: ownOf(this.sweep.plan),
       drain: this.#end.signal,
       abort: this.#end.signal,

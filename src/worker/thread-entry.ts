@@ -17,15 +17,7 @@ import { TrialLog } from './trial-log.js'
 
 if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
 const port = parentPort
-const {
-  storeFolder,
-  logsFolder,
-  relayed = false,
-  datasets,
-  experimentModules,
-  own = [],
-  closing,
-} = workerData as ThreadData & ClosingFlag
+const { storeFolder, logsFolder, relayed = false, datasets, own = [], closing } = workerData as ThreadData & ClosingFlag
 const store = openStore(storeFolder)
 makeFolderSync(logsFolder)
 
@@ -37,19 +29,12 @@ function engineOf(name: EngineName): Promise<Engine> {
   return engine
 }
 
-let extraExperiments: Promise<Map<string, Experiment>> | undefined
 async function experimentOf(name: string): Promise<Experiment> {
-  extraExperiments ??= Promise.all(
-    experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>),
-  ).then((modules) => new Map(modules.map(({ default: experiment }) => [experiment.name, experiment])))
   const source = own.find((known) => known.name === name)?.source
-  return (
-    (await extraExperiments).get(name) ??
-    // Whoever started this thread has decided whether the code may run.
-    experimentNamed(
-      { plan: { experiment: name, spec: source === undefined ? {} : { own: source } }, isMine: true },
-      { trustCode: true },
-    )
+  // Whoever started this thread has decided whether the code may run.
+  return experimentNamed(
+    { plan: { experiment: name, spec: source === undefined ? {} : { own: source } }, isMine: true },
+    { trustCode: true },
   )
 }
 

@@ -17,8 +17,6 @@ export interface ThreadData {
   readonly relayed?: boolean
   /** In shared memory. */
   readonly datasets: readonly Dataset[]
-  /** Modules that default-export further experiments, as file URLs. */
-  readonly experimentModules: readonly string[]
   /** Experiments that are not built in. Default: none. */
   readonly own?: readonly OwnExperiment[]
 }

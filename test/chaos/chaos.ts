@@ -11,7 +11,8 @@ import { connectNats } from '../../src/worker/remote/connect.js'
 import { startNatsServer, type NatsServer } from '../../src/worker/remote/nats-server.js'
 import { namesOf } from '../../src/worker/remote/protocol.js'
 import { ThreadsBackend } from '../../src/worker/threads.js'
-import { clock, experimentModule, planOf, sweepIn, tenant, type Shape } from './lab.js'
+import { chaosOwn } from '../helpers/own-modules.js'
+import { clock, planOf, sweepIn, tenant, type Shape } from './lab.js'
 
 export interface ChaosOptions extends Shape {
   readonly folder: string
@@ -56,7 +57,7 @@ export async function undisturbed(shape: Shape, folder: string): Promise<Map<num
       storeFolder: store.folder,
       logsFolder: join(sweep.folder, 'logs'),
       datasets: [],
-      experimentModules: [experimentModule],
+      own: [chaosOwn],
     })
   })
   return coursesOf(journalOf(folder), await numbersOf(shape))

@@ -1,16 +1,16 @@
-import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/clock.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
+import { openOwn } from '../../src/experiments/own.js'
 import { executeSweep, freezePlan, rerunnable, type SweepSummary } from '../../src/library/execute-sweep.js'
 import { openStore } from '../../src/store.js'
 import { makePlan, type Plan } from '../../src/sweeps/plan.js'
 import { defaultLimits } from '../../src/sweeps/run-sweep.js'
 import type { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import type { Backend } from '../../src/worker/backend.js'
+import { chaosOwn } from '../helpers/own-modules.js'
 
 /** What the processes of the chaos test share: one experiment, one plan, one way to run it. */
 
-export const experimentModule = new URL('../fixtures/chaos-experiment.mjs', import.meta.url).href
 export const tenant = 'chaos'
 export const leaseMs = 2_000
 export const clock = systemClock
@@ -26,9 +26,9 @@ export interface Shape {
 
 /** Trials 0 … n−1 and one more, which ends its process. */
 export async function planOf({ trials, ms }: Shape): Promise<{ plan: Plan; experiment: Experiment }> {
-  const { default: experiment } = (await import(fileURLToPath(experimentModule))) as { default: Experiment }
+  const experiment = await openOwn(chaosOwn.source)
   const axes = { n: Array.from({ length: trials + 1 }, (_, n) => n), ms: [ms], poison: [trials] }
-  return { plan: makePlan(experiment, { experiment: 'chaos', axes }, () => ''), experiment }
+  return { plan: makePlan(experiment, { experiment: chaosOwn.name, own: chaosOwn.source, axes }, () => ''), experiment }
 }
 
 /** Runs the plan in `folder` on the backend that `open` gives, or goes on with it. */

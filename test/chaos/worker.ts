@@ -1,7 +1,8 @@
 import { openStore } from '../../src/store.js'
 import { connectNats } from '../../src/worker/remote/connect.js'
 import { runWorker } from '../../src/worker/remote/worker-process.js'
-import { clock, pingMs, experimentModule, tenant } from './lab.js'
+import { chaosOwn } from '../helpers/own-modules.js'
+import { clock, pingMs, tenant } from './lab.js'
 
 /** A worker process of the chaos test: `worker.ts URL NAME STORE SLOTS`. SIGTERM drains it. */
 const [url, name, folder, slots] = process.argv.slice(2) as [string, string, string, string]
@@ -16,7 +17,7 @@ await runWorker({
   store: openStore(folder),
   clock,
   heapMb: 64,
-  experimentModules: [experimentModule],
+  own: [chaosOwn],
   drain: drain.signal,
   abort: abort.signal,
   say,

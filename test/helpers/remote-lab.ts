@@ -13,10 +13,9 @@ import { RemoteBackend, type RemoteOptions } from '../../src/worker/remote/remot
 import { openBroker, type OrchestratorBroker } from '../../src/worker/remote/streams.js'
 import { runWorker, type WorkerOptions } from '../../src/worker/remote/worker-process.js'
 import { Listener } from '../conformance/backend.js'
+import { chaosOwn, toyOwn } from './own-modules.js'
 
 export const leaseMs = 2_000
-const moduleOf = (name: string): string => new URL(`../fixtures/${name}-experiment.mjs`, import.meta.url).href
-export const toyModule = moduleOf('toy')
 export const toySweep = 'toy-sweep'
 
 /** Where orchestrators and workers of the test's own process meet. */
@@ -60,7 +59,7 @@ async function startLabWorker(
     clock: systemClock,
     leaseMs,
     heapMb: 64,
-    experimentModules: [toyModule, moduleOf('chaos')],
+    own: [toyOwn, chaosOwn],
     drain: drain.signal,
     abort: abort.signal,
     say,

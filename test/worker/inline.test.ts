@@ -10,6 +10,7 @@ import { createEngine } from '../../src/nn/create-engine.js'
 import { openStore } from '../../src/store.js'
 import { InlineBackend } from '../../src/worker/inline.js'
 import { backendSuite } from '../conformance/backend.js'
+import { toyOwn } from '../helpers/own-modules.js'
 import toy from '../fixtures/toy-experiment.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-inline-'))
@@ -21,7 +22,7 @@ backendSuite(
   async (capacity) =>
     new InlineBackend(capacity, {
       findExperiment: async (name) => {
-        if (name !== 'toy') throw new UnknownNameError('experiment', name, ['toy'])
+        if (name !== toyOwn.name) throw new UnknownNameError('experiment', name, [toyOwn.name])
         return toy as Experiment
       },
       engine: createEngine,

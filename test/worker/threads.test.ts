@@ -7,6 +7,7 @@ import { openData } from '../../src/data/catalog.js'
 import { openStore } from '../../src/store.js'
 import { ThreadsBackend } from '../../src/worker/threads.js'
 import { backendSuite, Listener, toyAssignment } from '../conformance/backend.js'
+import { toyOwn } from '../helpers/own-modules.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-threads-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -20,7 +21,7 @@ const open = async (workers: number, relayed = false): Promise<ThreadsBackend> =
     storeFolder: join(folder, 'store'),
     logsFolder: join(folder, 'logs'),
     datasets: [await openData(openStore(join(folder, 'store'))).load('glyphs-20')],
-    experimentModules: [new URL('../fixtures/toy-experiment.mjs', import.meta.url).href],
+    own: [toyOwn],
   })
 
 backendSuite('threads', open, { survivesCrashes: true })

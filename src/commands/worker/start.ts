@@ -72,7 +72,6 @@ export default class WorkerStart extends BaseCommand {
         slots: flags.slots,
         store,
         clock: systemClock,
-        experimentModules: [],
         own,
         drain: interruption.drain,
         abort: handBack.signal,

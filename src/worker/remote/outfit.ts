@@ -20,18 +20,13 @@ export class Outfit {
   readonly #fetched = new Map<string, Promise<Dataset>>()
   /** Engines that did not load here, and what was said of it. */
   readonly #lacking = new Map<EngineName, Error>()
-  readonly #extra: Promise<Map<string, Experiment>>
 
   constructor(
     private readonly store: Store,
-    experimentModules: readonly string[],
     private readonly own: readonly OwnExperiment[],
     private readonly version = codeVersion,
   ) {
     this.#catalog = openData(store)
-    this.#extra = Promise.all(experimentModules.map((url) => import(url) as Promise<{ default: Experiment }>)).then(
-      (modules) => new Map(modules.map(({ default: experiment }) => [experiment.name, experiment])),
-    )
   }
 
   /**
@@ -44,7 +39,7 @@ export class Outfit {
     const { trial, parents } = assignment
     if (!isCompatible(this.version, needed))
       throw new MldsError('VERSION', `this worker has mlds ${this.version} (the sweep was planned by ${needed})`)
-    const experiment = (await this.#extra).get(trial.experiment) ?? (await this.#find(trial.experiment))
+    const experiment = await this.#find(trial.experiment)
     if (experiment.version !== trial.version)
       throw new MldsError(
         'VERSION',

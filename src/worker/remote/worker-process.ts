@@ -70,8 +70,6 @@ export interface WorkerOptions {
   readonly heapMb?: number
   /** Where trials' logs go. Default: `worker-logs` in the store. */
   readonly logsFolder?: string
-  /** Modules that default-export further experiments, as file URLs. */
-  readonly experimentModules: readonly string[]
   /** Experiments that are not built in, which it was given. Default: none. */
   readonly own?: readonly OwnExperiment[]
   /** Take no more trials; end when those that run have ended. */
@@ -110,7 +108,6 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       logsFolder: options.logsFolder ?? join(store.folder, 'worker-logs'),
       relayed: true,
       datasets: [],
-      experimentModules: options.experimentModules,
       own: options.own ?? [],
     })
     try {
@@ -156,7 +153,7 @@ class Worker {
     private readonly broker: Broker,
     private readonly threads: ThreadsBackend,
   ) {
-    this.#outfit = new Outfit(options.store, options.experimentModules, options.own ?? [], options.codeVersion)
+    this.#outfit = new Outfit(options.store, options.own ?? [], options.codeVersion)
     this.#startedAtMs = options.clock.now()
   }
 

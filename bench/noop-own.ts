@@ -1,0 +1,8 @@
+import { join } from 'node:path'
+import { openOwn, type OwnExperiment } from '../src/experiments/own.js'
+
+const source = { kind: 'file', file: join(import.meta.dirname, 'noop-experiment.mjs') } as const
+
+/** The experiment that does nothing, as a person gives one to threads and workers. */
+export const noopExperiment = await openOwn(source)
+export const noopOwn: OwnExperiment = { name: noopExperiment.name, source }
