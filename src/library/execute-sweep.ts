@@ -9,6 +9,7 @@ import { rankingOf, type Standing } from '../ranking.js'
 import type { Store } from '../store.js'
 import { judge, readRecords, storeVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
 import { DamageTally } from '../sweeps/journal-damage.js'
+import { MetricWatch } from '../sweeps/metric-watch.js'
 import { Journal, journalFormat, mendTail, type JournalEvent } from '../sweeps/journal.js'
 import { lockSweep, type SweepLock } from '../sweeps/lock.js'
 import { sweepIdOf, type Plan } from '../sweeps/plan.js'
@@ -252,7 +253,9 @@ async function runWhatIsMissing(
     delete trial.outcome
   }
   if (left.size === 0) {
-    observer.say('Nothing is left to run.')
+    observer.say(sayNothingLeft(options.rerun, state))
+    const lacking = new MetricWatch(state, info.objective, []).atStart()
+    if (lacking !== undefined) observer.say(lacking)
     await openTo(tracker, info, observer)
     return {}
   }
@@ -287,6 +290,7 @@ async function runWhatIsMissing(
       info,
       engine: options.engine,
       state,
+      wanted: left,
       dataReadBy: (trial) => dataReadBy(options.experiment, trial, (id) => state.trials.get(id)?.trial),
       journal,
       scheduler,
@@ -310,6 +314,14 @@ async function runWhatIsMissing(
   } finally {
     journal.close()
   }
+}
+
+/** Of some states alone, others may be left. */
+function sayNothingLeft(rerun: ReadonlySet<Rerun>, state: SweepState): string {
+  const { missing, failed, dead } = state.counts()
+  if (rerunnable.every((standing) => rerun.has(standing)) || missing + failed + dead === 0)
+    return 'Nothing is left to run.'
+  return `Nothing is run: no trial that can run is ${[...rerun].join(' or ')} (${missing} missing, ${failed} failed, ${dead} dead).`
 }
 
 /** The events of after all results were last declared void. */

@@ -23,6 +23,8 @@ export class MetricWatch {
   /** Stages of which no trial has finished yet: one of them may have the objective's metric. */
   readonly #open: Set<string>
   #objectiveSeen = false
+  /** What a trial reported at its end, for the names. */
+  #final: Metrics = {}
   #rulesDone = false
 
   constructor(
@@ -35,27 +37,35 @@ export class MetricWatch {
     for (const { trial, outcome } of all) this.#look(trial, outcome)
   }
 
+  /** What the trials that ended earlier show of the objective, or those whose results were taken over. */
+  atStart(): string | undefined {
+    return this.#lackingObjective()
+  }
+
   /** What the end of this trial shows; each finding once. */
   after(trial: Trial, outcome: Outcome): MetricFinding {
     if (outcome.state !== 'finished') return {}
     this.#look(trial, outcome)
     const lacking = this.#lackingRule(trial)
     const rule = lacking === undefined ? undefined : describeLack(lacking, [...this.state.reported], outcome.metrics)
-    const objective = lacking?.metric === this.objective.metric ? undefined : this.#lackingObjective(outcome.metrics)
+    const objective = lacking?.metric === this.objective.metric ? undefined : this.#lackingObjective()
     return { ...(rule === undefined ? {} : { rule }), ...(objective === undefined ? {} : { objective }) }
   }
 
-  #lackingObjective(final: Metrics): string | undefined {
+  #lackingObjective(): string | undefined {
     if (this.#objectiveSeen || this.#open.size > 0) return undefined
     // Said once.
     this.#objectiveSeen = true
     const { metric } = this.objective
-    return `No trial that has finished reports the objective, ${metric}${suggest(metric, Object.keys(final))}.`
+    return `No trial that has finished reports the objective, ${metric}${suggest(metric, Object.keys(this.#final))}.`
   }
 
   #look(trial: Trial, outcome: Outcome | undefined): void {
     if (!isResult(outcome)) return
-    if (outcome.state === 'finished') this.#open.delete(trial.stage)
+    if (outcome.state === 'finished') {
+      this.#open.delete(trial.stage)
+      this.#final = outcome.metrics
+    }
     if (lookUp(outcome.metrics, this.objective.metric) !== undefined) this.#objectiveSeen = true
   }
 

@@ -25,6 +25,8 @@ export interface RunSweepOptions {
   readonly engine: EngineName
   /** Restored from the journal; kept up to date. */
   readonly state: SweepState
+  /** The trials to run; the others stay as they are. Default: all. */
+  readonly wanted?: ReadonlySet<TrialId>
   /** Names of the data sets that a trial may read. Default: none. */
   readonly dataReadBy?: (trial: Trial) => readonly string[]
   readonly journal: Journal
@@ -75,6 +77,9 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const metrics = new MetricWatch(state, info.objective, options.judges ?? [])
   let cutShort: string | undefined
   let advice: string | undefined
+
+  const lacking = metrics.atStart()
+  if (lacking !== undefined) options.warn(lacking)
 
   const tell = createTeller(options.warn)
 
@@ -147,6 +152,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     while (cutShort === undefined && !options.drain.aborted && running.size < backend.capacity) {
       const suggestion = again.length > 0 ? { trial: again.shift()! } : scheduler.suggest()
       if (suggestion === undefined) return
+      if (options.wanted?.has(suggestion.trial.id) === false) continue
       if (suggestion.skip === undefined) await start(suggestion.trial)
       else settle(suggestion.trial, 0, { state: 'skipped', reason: suggestion.skip })
     }

@@ -62,6 +62,24 @@ describe('a sweep of a program that fails', () => {
     expect(stderr.match(/^lost: .*no luck with 1/gm)).toHaveLength(2)
   })
 
+  it.each([
+    ['failed', { finished: 1, failed: 1, missing: 8 }, /failed: [0-9a-f]{16} x=1 seed=0/],
+    ['missing', { finished: 5, failed: 5, missing: 0 }, /failed: [0-9a-f]{16} x=3 seed=0/],
+    [
+      'dead,skipped',
+      { finished: 1, failed: 1, missing: 8 },
+      /Nothing is run: no trial that can run is dead or skipped \(8 missing, 1 failed, 0 dead\)/,
+    ],
+  ])('runs nothing but the trials that --only asks for: %s', async (only, counts, said) => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'my.yaml'), spec)
+    const first = await mlds(['sweep', 'my.yaml', '--workers', '1', '--fail-fast', '--json'], { cwd })
+    expect(JSON.parse(first.stdout)).toMatchObject({ finished: 1, failed: 1, missing: 8 })
+    const { stdout, stderr } = await mlds(['resume', '--only', only, '--json'], { cwd })
+    expect(JSON.parse(stdout)).toMatchObject(counts)
+    expect(stderr).toMatch(said)
+  })
+
   it('stops when the first trials all fail alike, with one message', async () => {
     expect(await sweep(alike)).toMatchObject({
       code: 1,

@@ -125,6 +125,18 @@ describe('a metric that no trial reports', () => {
     expect(summary).toMatchObject({ planned: 3, finished: 3 })
   })
 
+  it('is told too where results are taken over, and where nothing is left to run', async () => {
+    const { said, sweep } = openStore()
+    await sweep({})
+    const told = 'No trial that has finished reports the objective, losss; did you mean loss? (reported: loss, gain).'
+    const objective = { metric: 'losss' }
+    for (const again of [{ name: 'other' }, { name: 'other' }, { name: 'more', axes: { floor: [1, 4] } }]) {
+      said.length = 0
+      await sweep({ objective, ...again })
+      expect(said.filter((line) => line.includes('losss'))).toEqual([told])
+    }
+  })
+
   it.each([
     [{ objective: { metric: 'losss' }, scheduler: { asha: { maxSteps: 5 } } }, 'asha', 'losss', 'loss'],
     [{ scheduler: ['median', { target: { value: 1, metric: 'gian' } }] }, 'target', 'gian', 'gain'],
