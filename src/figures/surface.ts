@@ -2,7 +2,7 @@ import { contours } from 'd3-contour'
 import { maxOf, minOf } from '../extremes.js'
 import type { TrialRecord } from '../trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
-import { withResult } from './select.js'
+import { evenly, withResult } from './select.js'
 import { boxLabels, boxLines, floorOf, pageOf, seen, type OnPage } from './projection.js'
 import { frame, lossColour, palette, size } from './style.js'
 
@@ -40,11 +40,25 @@ function ofSurface(
     async draw(records, read): Promise<VegaLiteSpec | undefined> {
       const record = select(withResult(records)).find(({ artifacts }) => Object.hasOwn(artifacts, artifact))
       if (record === undefined) return undefined
-      const surface = await readJson<Surface>(read, record, artifact)
+      const surface = thinned(await readJson<Surface>(read, record, artifact))
       if (drawable(surface).length === 0) return undefined
       const { subtitle, ...drawn } = draw(surface, record)
       return { ...frame(title, [subtitle]), ...size, height: 460, ...drawn }
     },
+  }
+}
+
+/** Cells a side that are drawn: more than these are smaller than a pixel, and make a file that nothing opens. */
+const mostCells = 160
+
+/** The surface on fewer columns and rows, evenly chosen, where it has more than are drawn. */
+function thinned(surface: Surface): Surface {
+  const [columns, rows] = [surface.x, surface.y].map((at) => evenly([...at.keys()], mostCells)) as [number[], number[]]
+  return {
+    ...surface,
+    x: columns.map((i) => surface.x[i]!),
+    y: rows.map((j) => surface.y[j]!),
+    loss: rows.map((j) => columns.map((i) => surface.loss[j]![i]!)),
   }
 }
 
