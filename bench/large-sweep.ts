@@ -49,7 +49,7 @@ function sweepFile(folder: string, name: string, [a, b]: readonly [number, numbe
 async function fabricate(storeFolder: string, file: string): Promise<string> {
   const store = openStore(storeFolder)
   const { plan, experiment } = await planTarget(file, { set: [] }, store)
-  const sweep = await freezePlan(store, plan, experiment)
+  const { sweep } = await freezePlan(store, plan, experiment)
   const journal = Journal.open(sweep.journalFile)
   let atMs = 0
   const opened = { sweep: sweep.id, planHash: plan.hash, codeVersion: '0', engine: 'compiled' as const, atMs }
