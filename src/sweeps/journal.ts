@@ -176,12 +176,16 @@ export function* readJournal(
         reason: line.whole || events.length > 0 ? reason : 'torn in the middle of a write',
       })
     for (const { event, start, length } of events) {
-      if (event.type === 'opened')
-        refuseNewer(file, 'journal format', { format: event.format, known: journalFormat, by: event.codeVersion })
+      refuseNewerJournal(file, event)
       const isLast = start === events.at(-1)!.start
       yield { event, offset: line.offset + start, end: isLast ? line.end : line.offset + start + length }
     }
   }
+}
+
+function refuseNewerJournal(file: string, event: JournalEvent): void {
+  if (event.type === 'opened')
+    refuseNewer(file, 'journal format', { format: event.format, known: journalFormat, by: event.codeVersion })
 }
 
 /** An event within a line's bytes. */
@@ -232,10 +236,15 @@ function salvage(bytes: Buffer, text: string): PlacedEvent[] {
 /**
  * Makes the next event start on a line of its own after a crash in the middle of a write: what is torn is moved out of
  * the journal into `<file>.torn`, and a last line that lacks only its end gets one. Returns how many bytes were moved.
+ * @throws StoreError, having changed nothing, when the file can't be read or was written by a newer version.
  */
 export async function mendTail(file: string): Promise<number> {
   let last: Line | undefined
-  for (const line of readLines(file)) if (!line.whole) last = line
+  for (const line of readLines(file)) {
+    if (line.bytes.includes('{"type":"opened"'))
+      for (const { event } of readLine(line.bytes).events) refuseNewerJournal(file, event)
+    if (!line.whole) last = line
+  }
   if (last === undefined) return 0
   const { events } = readLine(last.bytes)
   const kept = events.reduce((end, { start, length }) => Math.max(end, start + length), 0)

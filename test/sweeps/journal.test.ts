@@ -134,6 +134,14 @@ describe('the journal', () => {
     expect(() => read()).toThrow(/newer mlds: journal format 99/)
   })
 
+  it('leaves the torn end of a newer version as it is', async () => {
+    write({ ...opened, format: 99, codeVersion: '9.0.0' })
+    appendFileSync(file, '{"type":"rep')
+    const before = readFileSync(file)
+    await expect(mendTail(file)).rejects.toThrow(/newer mlds: journal format 99/)
+    expect(readFileSync(file)).toEqual(before)
+  })
+
   it('says which file cannot be written', () => {
     expect(() => Journal.open(join(folder, 'no', 'such', 'folder'))).toThrow(/no\/such\/folder/)
   })
