@@ -70,11 +70,7 @@ describe('resume --nats', () => {
       (plan: string) => plan.replace(/"id":"./, (start) => start.slice(0, -1) + (start.endsWith('0') ? '1' : '0')),
       /was altered/,
     ],
-    [
-      'a plan of a newer mlds',
-      (plan: string) => plan.replace(/"format":\d+/, '"format":99'),
-      /planned by a newer mlds/,
-    ],
+    ['a plan of a newer mlds', (plan: string) => plan.replace(/"format":\d+/, '"format":99'), /a newer mlds/],
     ['a plan that is no JSON', () => 'plan', /can't be read/],
   ])('takes %s for what it is, not for a sweep that is elsewhere', async (_, damage, said) => {
     const cwd = writeLab()
