@@ -45,7 +45,9 @@ export abstract class BaseCommand extends Command {
     const isThere = existsSync(folder)
     if (!isThere && how === 'named' && use !== 'peeks') {
       const { StoreError } = await import('../errors.js')
-      throw new StoreError(`there is no store: ${folder}`, { hint: 'mlds sweep makes one where --store says' })
+      throw new StoreError(`there is no store: ${folder}`, {
+        hint: 'a sweep makes one: mlds sweep EXPERIMENT --store FOLDER',
+      })
     }
     return use === 'changes' && isThere ? openStore(folder) : readStore(folder)
   }

@@ -42,7 +42,8 @@ export function completionScript(
   return shell === 'fish' ? fishScript(commands, experiments) : shellScript(shell, commands, experiments)
 }
 
-const header = (install: string): string => `# Completion of mlds, written by: mlds completion\n# ${install}\n`
+const header = (shell: Shell, install: string): string =>
+  `# Completion of mlds, written by: mlds completion ${shell}\n# ${install}\n`
 
 /** zsh runs bash's function by its own bridge, so there is one function to keep right. */
 function shellScript(
@@ -66,7 +67,7 @@ function shellScript(
     if (words !== undefined) return `    ${typed}) COMPREPLY=($(compgen -W '${words.join(' ')}' -- "$cur")); return ;;`
     return `    ${typed}) ${paths.includes(flag.name) ? '_mlds_files "$cur"; ' : ''}return ;;`
   })
-  return `${header(install)}${bridge}_mlds_files() { COMPREPLY=($(compgen -f -- "$1")); }
+  return `${header(shell, install)}${bridge}_mlds_files() { COMPREPLY=($(compgen -f -- "$1")); }
 _mlds() {
   local cur prev word i typed='' flags='' kind='' sweeps
   COMPREPLY=()
@@ -132,7 +133,7 @@ function fishScript(commands: readonly CompletableCommand[], experiments: readon
     ]
   })
   const topics = topicsOf(commands).map(([topic]) => `complete -c mlds -n __fish_use_subcommand -a ${topic}`)
-  return `${header('mlds completion fish > ~/.config/fish/completions/mlds.fish')}function __mlds_sweeps
+  return `${header('fish', 'mlds completion fish > ~/.config/fish/completions/mlds.fish')}function __mlds_sweeps
   echo latest
   set -l store .mlds
   set -q MLDS_STORE; and set store $MLDS_STORE

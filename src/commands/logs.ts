@@ -18,7 +18,7 @@ export default class Logs extends BaseCommand {
     const file = sweep.logFile(trial.id, attempt)
     const text = await readFile(file, 'utf8').catch((error: Error) => {
       throw new StoreError(`trial ${trial.id} has no log of attempt ${attempt}: ${file}`, {
-        hint: 'it may not have started yet: mlds show says',
+        hint: `it may not have started yet; what is known of it: mlds show ${trial.id}`,
         cause: error,
       })
     })

@@ -26,6 +26,6 @@ export async function findTrial(store: Store, prefix: string): Promise<{ sweep: 
   // Of a sweep that can't be read nobody knows the trials.
   if (found[0] === undefined && failures[0] !== undefined) throw failures[0]
   if (found[0] === undefined)
-    throw new UnknownNameError('trial', prefix, [], { hint: 'mlds status and mlds plan show the trials of a sweep' })
+    throw new UnknownNameError('trial', prefix, [], { hint: 'mlds export SWEEP lists the trials of a sweep' })
   return found[0]
 }

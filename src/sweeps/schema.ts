@@ -19,7 +19,7 @@ const sequence: Json = {
 export function sweepSchema(experiments: readonly Experiment[]): Json {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title: 'mlds sweep',
+    title: 'a sweep of mlds',
     type: 'object',
     required: ['experiment'],
     additionalProperties: false,
