@@ -1,3 +1,5 @@
+import type { ParamValue } from './trial.js'
+
 /** At most four significant digits for measurements, integers in full. */
 export function formatNumber(value: number): string {
   if (Number.isInteger(value)) return String(value)
@@ -5,6 +7,16 @@ export function formatNumber(value: number): string {
   const size = Math.abs(value)
   return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)))
 }
+
+/** A setting as a person wrote it, but for numbers of more digits than anyone writes: `0.0251188643151` is `0.0251`. */
+export function formatSetting(value: ParamValue | undefined): string {
+  const text = String(value ?? '')
+  if (typeof value !== 'number' || Number.isInteger(value) || text.length <= writtenLength) return text
+  const size = Math.abs(value)
+  return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(3)))
+}
+
+const writtenLength = 7
 
 /** `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 10 min`. */
 export function formatDuration(durationMs: number): string {

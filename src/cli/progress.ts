@@ -1,12 +1,13 @@
 import { createLogUpdate } from 'log-update'
-import colors from 'picocolors'
 import { describeDivergence } from '../divergence.js'
-import { formatDuration, formatNumber } from '../format.js'
+import { formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
 import { printableColours } from '../printable.js'
 import { isResult } from '../sweeps/state.js'
 import type { Outcome, TrialEvent } from '../trial.js'
-import { Best, describeFailure, describePoint, describeRunning, Pace, type Watched } from './standing.js'
+import { drawRunning, drawShare } from './frame.js'
+import { Best, describeFailure, describePoint, Pace, type Watched } from './standing.js'
+import { canRedraw, colours, fitLine } from './terminal.js'
 
 /** Shows a sweep while it runs. */
 export interface ProgressView {
@@ -22,9 +23,9 @@ export interface ProgressOptions extends Watched {
   readonly output: NodeJS.WriteStream
 }
 
-/** The live view on a terminal, plain lines elsewhere. */
+/** The live view on a terminal that can show it, plain lines elsewhere. */
 export function openProgress(options: ProgressOptions): ProgressView {
-  return options.output.isTTY ? new LiveView(options) : openPlainProgress(options)
+  return canRedraw(options.output) ? new LiveView(options) : openPlainProgress(options)
 }
 
 /** A line for each trial that ends. */
@@ -35,7 +36,6 @@ export function openPlainProgress(options: ProgressOptions): ProgressView {
 const onWorkers = ({ workers }: ProgressOptions): string =>
   workers === undefined ? '' : `, ${workers} worker${workers === 1 ? '' : 's'}`
 
-const barWidth = 24
 const frameMs = 100
 const shownTrials = 8
 
@@ -57,7 +57,7 @@ class LiveView implements ProgressView {
     if (event.type === 'ended') {
       this.#best.consider(this.options.state.trials.get(event.trial))
       const failure = describeFailure(event, this.options)
-      if (failure !== undefined) this.say(colors.red(failure))
+      if (failure !== undefined) this.say(colours.red(failure))
     }
     this.#schedule()
   }
@@ -88,23 +88,14 @@ class LiveView implements ProgressView {
 
   #draw(): void {
     if (this.#closed) return
-    const { info, state } = this.options
-    const counts = state.counts()
-    const ended = counts.planned - counts.missing - counts.running
-    const filled = Math.round((barWidth * ended) / Math.max(1, counts.planned))
-    const running = [...state.trials.values()].filter((trial) => trial.state === 'running')
-    const failed = counts.failed + counts.dead
-    const perSecond = ended / Math.max(0.001, this.#pace.elapsedMs() / 1000)
+    const { info, state, output } = this.options
+    const columns = output.columns || 80
     this.#log(
       [
-        `${colors.bold(info.sweep)}  ${counts.planned} trials${onWorkers(this.options)}`,
-        `${colors.green('█'.repeat(filled))}${colors.dim('░'.repeat(barWidth - filled))} ${ended}/${counts.planned}` +
-          `${failed === 0 ? '' : colors.red(`  ${failed} failed`)}${counts.diverged === 0 ? '' : colors.yellow(`  ${counts.diverged} diverged`)}  ${formatDuration(this.#pace.elapsedMs())} gone, ${formatDuration(this.#pace.leftMs())} left  ${formatNumber(perSecond)}/s`,
-        this.#best.toString(),
-        ...running
-          .slice(0, shownTrials)
-          .map((trial) => `  ${colors.dim(trial.trial.id.slice(0, 8))} ${describeRunning(trial, this.options)}`),
-        ...(running.length > shownTrials ? [colors.dim(`  and ${running.length - shownTrials} more`)] : []),
+        colours.bold(fitLine(`${info.sweep}  ${state.counts().planned} trials${onWorkers(this.options)}`, columns)),
+        drawShare(this.options, this.#pace, columns),
+        fitLine(String(this.#best), columns),
+        ...drawRunning(this.options, shownTrials, columns),
       ].join('\n'),
     )
   }
@@ -142,10 +133,9 @@ class PlainView implements ProgressView {
     const part = counts.planned <= linesAtMost ? ended : Math.floor((100 * ended) / counts.planned)
     if (part === this.#told) return
     this.#told = part
-    const leftMs = this.#pace.leftMs()
-    const left = ended < counts.planned && Number.isFinite(leftMs) ? `  (${formatDuration(leftMs)} left)` : ''
+    const left = this.#pace.describeLeft()
     this.say(
-      `${ended}/${counts.planned}  ${event.trial} ${describePoint(trial.trial.params, trial.trial.seeds, this.options)}${describeResult(event.outcome, this.options.info.objective.metric)}${left}`,
+      `${ended}/${counts.planned}  ${event.trial} ${describePoint(trial.trial.params, trial.trial.seeds, this.options)}${describeResult(event.outcome, this.options.info.objective.metric)}${left === undefined ? '' : `  (${left})`}`,
     )
   }
 

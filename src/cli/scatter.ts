@@ -14,6 +14,8 @@ export interface ScatterOptions {
   readonly yTitle: string
   /** What the places 0, 1, … on the x axis stand for, when they are no numbers. */
   readonly categories?: readonly string[]
+  /** Whether the x axis is logarithmic. Default: as its points suggest. */
+  readonly xLogarithmic?: boolean
   /** A point to be told from the others. */
   readonly marked?: ScatterPoint | undefined
 }
@@ -25,14 +27,20 @@ const dots = [
 ] as const
 
 /**
- * Points as braille dots, two across and four down a letter, with the ends of both axes written out. An axis whose
- * values are positive and span more than fiftyfold is logarithmic, and says so. Never more than `width` by `height`.
+ * Points as braille dots, two across and four down a letter, with the ends of both axes written out. A logarithmic
+ * axis says that it is one. Never more than `width` by `height`.
  */
 export function drawScatter(points: readonly ScatterPoint[], options: ScatterOptions): string[] {
-  const { width, height, xTitle, yTitle, categories, marked } = options
+  const { width, height, xTitle, yTitle, categories, xLogarithmic, marked } = options
   const shown = points.filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))
   if (shown.length === 0) return []
-  const x = categories === undefined ? scaleOf(shown.map((point) => point.x)) : evenly(categories.length)
+  const x =
+    categories === undefined
+      ? scaleOf(
+          shown.map((point) => point.x),
+          xLogarithmic,
+        )
+      : evenly(categories.length)
   const y = scaleOf(shown.map((point) => point.y))
   const [top, bottom] = [formatNumber(y.greatest), formatNumber(y.least)]
   const gutter = Math.max(top.length, bottom.length)
@@ -72,10 +80,26 @@ interface Scale {
   named(title: string): string
 }
 
-function scaleOf(values: readonly number[]): Scale {
+/**
+ * Whether values are better seen as logarithms: positive ones that lie in equal ratios over tenfold or more, as `logspace`
+ * makes them, or that span more than fiftyfold without lying in equal steps.
+ */
+export function isLogarithmic(values: readonly number[]): boolean {
+  const sorted = [...new Set(values)].sort((a, b) => a - b)
+  const [least, greatest] = [sorted[0] ?? 0, sorted.at(-1) ?? 0]
+  if (least <= 0 || greatest === Infinity) return false
+  const inOrder = (at: (value: number) => number): boolean =>
+    areEqual(sorted.slice(1).map((value, i) => at(value) - at(sorted[i]!)))
+  if (sorted.length > 2 && inOrder(Math.log)) return greatest / least >= 10
+  return greatest / least > 50 && (sorted.length < 3 || !inOrder((value) => value))
+}
+
+const areEqual = (steps: readonly number[]): boolean =>
+  steps.every((step) => Math.abs(step - steps[0]!) < 1e-6 * steps[0]!)
+
+function scaleOf(values: readonly number[], logarithmic = isLogarithmic(values)): Scale {
   const least = values.reduce((a, b) => Math.min(a, b))
   const greatest = values.reduce((a, b) => Math.max(a, b))
-  const logarithmic = least > 0 && greatest / least > 50
   const at = logarithmic ? Math.log : (value: number) => value
   const span = at(greatest) - at(least)
   return {

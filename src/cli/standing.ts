@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import { reasonOf } from '../divergence.js'
-import { formatNumber } from '../format.js'
+import { formatDuration, formatNumber, formatSetting } from '../format.js'
 import { lookUp } from '../names.js'
 import { printable, printableLine } from '../printable.js'
 import { describeBest, rankingOf, type Ranking } from '../ranking.js'
@@ -42,6 +42,12 @@ export class Pace {
     const done = this.#done()
     const since = done - this.#costAtStart
     return since <= 0 ? Infinity : ((this.#totalCost - done) * this.elapsedMs()) / since
+  }
+
+  /** `4.1 s left`; nothing where that is unknown, or too short to say. */
+  describeLeft(): string | undefined {
+    const leftMs = this.leftMs()
+    return Number.isFinite(leftMs) && leftMs >= 0.5 ? `${formatDuration(leftMs)} left` : undefined
   }
 
   #done(): number {
@@ -88,7 +94,7 @@ export function describePoint(params: Params, seeds: Seeds, { axes, describeSeed
   return [
     ...axes
       .filter((axis) => Object.hasOwn(params, axis))
-      .map((axis) => `${axis}=${printableLine(String(lookUp(params, axis)))}`),
+      .map((axis) => `${axis}=${printableLine(formatSetting(lookUp(params, axis)))}`),
     `seed=${describeSeeds(seeds)}`,
   ].join(' ')
 }

@@ -1,8 +1,8 @@
-import colors from 'picocolors'
 import type { ClaimVerdict } from '../sweeps/conclude.js'
 import type { SweepSummary } from '../library/execute-sweep.js'
 import { isComplete } from '../sweeps/state.js'
 import { formatDuration } from '../format.js'
+import { colours } from './terminal.js'
 
 /** What a sweep came to, for a person: counts, what it shows, where the figures are. */
 export function formatSummary(summary: SweepSummary): string {
@@ -26,7 +26,7 @@ export function formatSummary(summary: SweepSummary): string {
     ...(summary.figures.length === 0
       ? []
       : ['Figures', ...summary.figures.filter((file) => !file.endsWith('.json')).map((file) => `  ${file}`), '']),
-    `${colors.bold(summary.sweep)}: ${counts.join(', ')} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
+    `${colours.bold(summary.sweep)}: ${counts.join(', ')} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
     ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
     ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
     ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
@@ -45,7 +45,7 @@ function whatIsLeft({ sweep, missing, detached, failedAlike, advice }: SweepSumm
   return `${missing} trials are left to the workers; see them with: mlds status ${sweep}, collect them with: mlds resume ${sweep}`
 }
 
-const marks = { reproduced: colors.green('✓'), 'not reproduced': colors.red('✗'), inconclusive: colors.yellow('?') }
+const marks = { reproduced: colours.green('✓'), 'not reproduced': colours.red('✗'), inconclusive: colours.yellow('?') }
 
 export function formatVerdict(verdict: ClaimVerdict): string {
   return `  ${marks[verdict.state]} ${verdict.state}: ${verdict.statement}\n      ${verdict.summary}`

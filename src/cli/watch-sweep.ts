@@ -11,6 +11,7 @@ import { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { Objective } from '../trial.js'
 import { openPlainProgress, type ProgressView } from './progress.js'
 import { Best, describeFailure, Pace, type Watched } from './standing.js'
+import { canRedraw } from './terminal.js'
 import { drawFrame, openScreen } from './watch-view.js'
 
 export interface WatchOptions {
@@ -81,7 +82,7 @@ async function follow(
         view?.take(event)
       }
       // What lies behind is taken in silently; the view begins with how it stands.
-      view ??= options.output.isTTY
+      view ??= canRedraw(options.output)
         ? new ScreenView(known, sweep, options, () => enough.abort())
         : new LinesView(watched, options.output)
       view.draw()

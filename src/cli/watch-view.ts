@@ -1,9 +1,9 @@
-import colors from 'picocolors'
-import { formatDuration, formatNumber } from '../format.js'
 import { lookUp } from '../names.js'
 import { isResult } from '../sweeps/state.js'
-import { drawScatter } from './scatter.js'
-import { describeRunning, type Best, type Pace, type Watched } from './standing.js'
+import { drawRunning, drawShare } from './frame.js'
+import { drawScatter, isLogarithmic } from './scatter.js'
+import type { Best, Pace, Watched } from './standing.js'
+import { colours, fitLine, paint, type Styled } from './terminal.js'
 
 export interface WatchFrame {
   readonly watched: Watched
@@ -21,57 +21,27 @@ export interface WatchFrame {
   readonly keys: string
 }
 
-interface Line {
-  readonly text: string
-  readonly style?: (text: string) => string
-}
-
 /** A whole screen: never more lines than `rows`, none longer than `columns`. */
 export function drawFrame(frame: WatchFrame, { columns, rows }: { columns: number; rows: number }): string[] {
   const { watched, pace, best, standing, failures, keys } = frame
-  const { state, info } = watched
-  const counts = state.counts()
-  const ended = counts.planned - counts.missing - counts.running
-  const failed = counts.failed + counts.dead
-  const perSecond = ended / Math.max(0.001, pace.elapsedMs() / 1000)
-  const head: Line[] = [
-    { text: `${info.sweep}  ${standing}`, style: colors.bold },
-    {
-      text: [
-        bar(ended / Math.max(1, counts.planned), Math.min(24, Math.max(4, columns - 56))),
-        `${ended}/${counts.planned}`,
-        ...(failed === 0 ? [] : [`${failed} failed`]),
-        ...(counts.diverged === 0 ? [] : [`${counts.diverged} diverged`]),
-        ...(counts.stopped === 0 ? [] : [`${counts.stopped} stopped early`]),
-        `${formatDuration(pace.elapsedMs())} gone`,
-        ...(ended === counts.planned ? [] : [`${formatDuration(pace.leftMs())} left`, `${formatNumber(perSecond)}/s`]),
-      ].join('  '),
-      style: colors.green,
-    },
-    { text: String(best) },
+  const drawn = (line: Styled): string => paint({ ...line, text: fitLine(line.text, columns) })
+  const head = [
+    drawn({ text: `${watched.info.sweep}  ${standing}`, style: colours.bold }),
+    drawShare(watched, pace, columns),
+    drawn({ text: String(best) }),
   ]
-  const foot: Line[] = keys === '' ? [] : [{ text: keys, style: colors.dim }]
+  const foot = keys === '' ? [] : [drawn({ text: keys, style: colours.dim })]
   let room = rows - head.length - foot.length
-
-  const running = [...state.trials.values()].filter((trial) => trial.state === 'running')
-  const shown = Math.min(running.length, 8, Math.max(1, Math.floor(room / 3)))
-  const middle: Line[] = running.slice(0, shown).map((trial) => ({
-    text: `  ${trial.trial.id.slice(0, 8)} ${describeRunning(trial, watched)}`,
-  }))
-  if (running.length > shown) middle.push({ text: `  and ${running.length - shown} more run`, style: colors.dim })
-  for (const text of failures.slice(-Math.min(3, Math.floor(room / 6))).map((text) => ({ text, style: colors.red })))
-    middle.push(text)
+  const middle = [
+    ...drawRunning(watched, Math.min(8, Math.max(1, Math.floor(room / 3))), columns),
+    ...failures.slice(-Math.min(3, Math.floor(room / 6))).map((text) => drawn({ text, style: colours.red })),
+  ]
   room -= middle.length
-
   const preview = room < 7 ? [] : drawPreview(frame, columns, Math.min(room - 1, 24))
-  const lines = [...head, ...middle, ...(preview.length === 0 ? [] : [{ text: '' }, ...preview]), ...foot]
-  return lines.slice(0, rows).map(({ text, style }) => {
-    const clipped = clip(text.split('\n', 1)[0]!, columns)
-    return style === undefined ? clipped : style(clipped)
-  })
+  return [...head, ...middle, ...(preview.length === 0 ? [] : ['', ...preview.map(drawn)]), ...foot].slice(0, rows)
 }
 
-function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: number, rows: number): Line[] {
+function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: number, rows: number): Styled[] {
   if (axis === undefined) return []
   const trials = [...watched.state.trials.values()].filter(({ trial }) => Object.hasOwn(trial.params, axis))
   const values = [...new Set(trials.map(({ trial }) => lookUp(trial.params, axis)!))]
@@ -88,19 +58,9 @@ function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: numbe
     height: rows,
     xTitle: axis,
     yTitle: metric,
-    ...(categories === undefined ? {} : { categories }),
+    ...(categories === undefined ? { xLogarithmic: isLogarithmic(values as number[]) } : { categories }),
     marked: points.find(({ state }) => best.has(state)),
-  }).map((text) => ({ text, style: colors.cyan }))
-}
-
-function bar(share: number, width: number): string {
-  const filled = Math.round(share * width)
-  return '█'.repeat(filled) + '░'.repeat(width - filled)
-}
-
-function clip(text: string, width: number): string {
-  const letters = [...text]
-  return letters.length <= width ? text : `${letters.slice(0, Math.max(0, width - 1)).join('')}…`
+  }).map((text) => ({ text, style: colours.cyan }))
 }
 
 /** A whole terminal of its own: what was there before comes back when it closes. */

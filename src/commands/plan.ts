@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { engineFlag, nameFlag, profileFlag, schedulerFlag, setFlag, targetArg, workersFlag } from '../cli/flags.js'
 import { formatTable } from '../cli/table.js'
+import { formatSetting } from '../format.js'
 import { lookUp } from '../names.js'
 
 const tableRows = 40
@@ -52,7 +53,7 @@ export default class Plan extends BaseCommand {
       trial.index,
       trial.id,
       trial.stage,
-      ...axes.map((axis) => String(lookUp(trial.params, axis) ?? '')),
+      ...axes.map((axis) => formatSetting(lookUp(trial.params, axis))),
       describeSeeds(trial.seeds),
       standing(trial.id),
     ])

@@ -2,7 +2,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { formatVerdict } from '../cli/summary.js'
 import { formatTable } from '../cli/table.js'
 import { natsFlag, openObjective, sweepArg, tenantFlag } from '../cli/flags.js'
-import { formatDuration } from '../format.js'
+import { formatDuration, formatSetting } from '../format.js'
 import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
 import type { NatsTarget } from '../library/remote.js'
@@ -50,7 +50,7 @@ export default class Status extends BaseCommand {
       standing,
       attempts,
       step ?? '',
-      ...axes.map((axis) => String(lookUp(trial.params, axis) ?? '')),
+      ...axes.map((axis) => formatSetting(lookUp(trial.params, axis))),
       describeSeeds(trial.seeds),
     ])
     this.log(

@@ -1,8 +1,9 @@
 import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { drawScatter } from '../../src/cli/scatter.js'
+import { drawScatter, isLogarithmic } from '../../src/cli/scatter.js'
 import { Best, Pace, type Watched } from '../../src/cli/standing.js'
+import { widthOf } from '../../src/cli/terminal.js'
 import { drawFrame } from '../../src/cli/watch-view.js'
 import { SimulatedClock } from '../../src/clock.js'
 import { describeSeeds, makePlan } from '../../src/sweeps/plan.js'
@@ -39,6 +40,29 @@ describe('a scatter in text', () => {
     // Equal steps in the logarithm: the middle point is in the middle.
     const places = [...lines[1]!].flatMap((letter, i) => (letter > '\u2800' && letter <= '\u28ff' ? [i] : []))
     expect(Math.abs(places[1]! - (places[0]! + places[2]!) / 2)).toBeLessThanOrEqual(1)
+  })
+
+  it.each([
+    ['a logspace', [1e-4, 0.00063095734448, 0.00398107170553, 0.0251188643151, 0.158489319246, 1], true],
+    ['powers of two', [8, 16, 32, 64, 128], true],
+    ['drawn from wide bounds', [0.0007, 0.011, 0.02, 0.9], true],
+    ['two far apart', [0.001, 1], true],
+    ['a linspace over a hundredfold', [1, 26, 51, 76, 101], false],
+    ['a few neighbours', [1, 2, 4], false],
+    ['with a zero', [0, 0.001, 1], false],
+    ['with one below zero', [-1, 1, 100], false],
+    ['one value', [5, 5], false],
+    ['nothing', [], false],
+  ])('takes values for logarithmic where they were spaced so: %s', (_, values, expected) => {
+    expect(isLogarithmic(values)).toBe(expected)
+  })
+
+  it('goes by what its axis was planned to be, not by the few points that are there', () => {
+    const lines = drawScatter(
+      [1, 3].map((x) => ({ x, y: 1 })),
+      { width: 26, height: 4, ...titles, xLogarithmic: true },
+    )
+    expect(lines.at(-1)).toMatch(/rate \(log\)/)
   })
 
   it('gives words a place each, and marks the point it is told to', () => {
@@ -114,7 +138,7 @@ describe('a frame of mlds watch', () => {
           )
           expect(lines.length).toBeLessThanOrEqual(rows)
           for (const line of lines) {
-            expect([...stripVTControlCharacters(line)].length).toBeLessThanOrEqual(columns)
+            expect(widthOf(stripVTControlCharacters(line))).toBeLessThanOrEqual(columns)
             expect(line).not.toContain('\n')
           }
         },
