@@ -3,6 +3,7 @@ import { printable, printableColours } from '../printable.js'
 import { latest } from '../names.js'
 import type { Store } from '../store.js'
 import { explain } from './explain-error.js'
+import { nameStore } from './name-store.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 
@@ -57,6 +58,17 @@ export abstract class BaseCommand extends Command {
     super.log(printableColours(message), ...args)
   }
 
+  /** Prints what advises commands of mlds. */
+  protected advise(message: string): void {
+    this.log(this.inNamedStore(message))
+  }
+
+  /** The text with its commands as they must be typed for the store that this command was told to use. */
+  protected inNamedStore(text: string): string {
+    const at = this.argv.findIndex((word) => /^--store(=|$)/.test(word))
+    return nameStore(text, this.argv[at]?.split('=').slice(1).join('=') || this.argv[at + 1 || this.argv.length])
+  }
+
   /** The full id of a sweep from what a person typed; says on standard error which one `latest`, the default, is. */
   protected async sweepId(store: Store, wanted = latest): Promise<string> {
     const { resolveSweepId } = await import('../sweeps/sweep-folder.js')
@@ -70,7 +82,9 @@ export abstract class BaseCommand extends Command {
 
   /** Prints what the person should do, never a stack trace (unless DEBUG asks for it), and sets the exit code. */
   protected override async catch(error: Error & { exitCode?: number; oclif?: { exit?: number } }): Promise<void> {
-    const { message, hint, code, exitCode } = explain(error)
+    const { code, exitCode, ...told } = explain(error)
+    const message = this.inNamedStore(told.message)
+    const hint = told.hint === undefined ? undefined : this.inNamedStore(told.hint)
     if (this.jsonEnabled()) {
       process.stdout.write(
         `${JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } }, null, 2)}\n`,

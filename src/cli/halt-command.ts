@@ -21,7 +21,7 @@ export abstract class HaltCommand extends BaseCommand {
         ? `${sweep} is paused: what waits is taken back, what runs goes on to its end.`
         : `${sweep} is cancelled: what waits is taken back, what runs is given up.`,
     )
-    this.log(
+    this.advise(
       orchestrator === undefined
         ? `No process runs it now; to go on: mlds resume ${sweep}`
         : `${orchestrator} runs it${wanted === 'pause' ? ` and waits for: mlds resume ${sweep}` : ' and ends it'}.`,

@@ -15,12 +15,14 @@ export async function runInTerminal(
   options: Omit<ExecuteOptions, 'observer' | 'drain' | 'abort'> & {
     /** Standard error when standard output is for a JSON object. */
     readonly output: NodeJS.WriteStream
+    /** Makes the commands in a message what must be typed here. */
+    readonly reword: (text: string) => string
   },
 ): Promise<SweepSummary> {
-  const { sweep, workers, output } = options
+  const { sweep, workers, output, reword } = options
   let view: ProgressView | undefined
   const say = (message: string): void =>
-    view === undefined ? void output.write(`${printableColours(message)}\n`) : view.say(message)
+    view === undefined ? void output.write(`${printableColours(reword(message))}\n`) : view.say(reword(message))
   const interruption = listenForInterruption(say)
   try {
     const summary = await executeSweep({

@@ -72,7 +72,7 @@ export default class Audit extends BaseCommand {
       this.log(`\n${audited.sweep}:`)
       for (const line of describeFindings(audited.findings)) this.log(`  ${line}`)
       const hint = hintFor(audited, url)
-      if (hint !== undefined) this.log(`  ${hint}`)
+      if (hint !== undefined) this.advise(`  ${hint}`)
     }
     const wrong = sweeps.filter(({ findings }) => findings.length > 0).length
     if (wrong > 0 && repairs.length === 0)

@@ -48,7 +48,7 @@ export default class List extends BaseCommand {
       formatTable(
         ['sweep', 'profile', 'planned', 'finished', 'failed', 'diverged', 'missing', 'created (UTC)', ''],
         rows,
-      ) || 'No sweeps yet. Start one with: mlds sweep params',
+      ) || this.inNamedStore('No sweeps yet. Start one with: mlds sweep params'),
     )
     return newestFirst
   }

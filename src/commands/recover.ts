@@ -39,7 +39,7 @@ export default class Recover extends BaseCommand {
       const { ownOf, whereFrom } = await import('../experiments/own.js')
       for (const { source, name } of ownOf(sweep.plan))
         this.log(`What they run was told by the server, so look at it first: ${whereFrom(source, name)}`)
-      this.log(`Run the rest with: mlds resume ${sweep.id}`)
+      this.advise(`Run the rest with: mlds resume ${sweep.id}`)
     }
     return { ...summary, fetched, leftOut, withoutFiles }
   }

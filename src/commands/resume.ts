@@ -82,8 +82,9 @@ export default class Resume extends BaseCommand {
       rerun: new Set(only),
       openBackend: (say) => openBackendFor(store, sweep, experiment, { workers: flags.workers, remote }, say),
       output: this.jsonEnabled() ? process.stderr : process.stdout,
+      reword: (text) => this.inNamedStore(text),
     })
-    this.log(formatSummary(summary))
+    this.advise(formatSummary(summary))
     return summary
   }
 

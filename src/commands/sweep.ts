@@ -122,8 +122,9 @@ export default class Sweep extends BaseCommand {
       openBackend: (say) => openBackendFor(store, sweep, experiment, { workers: flags.workers, remote }, say),
       detach: flags.detach,
       output: this.jsonEnabled() ? process.stderr : process.stdout,
+      reword: (text) => this.inNamedStore(text),
     })
-    this.log(formatSummary(summary))
+    this.advise(formatSummary(summary))
     return summary
   }
   /** The original sizes can take hours: that is said before anything starts. */

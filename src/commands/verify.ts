@@ -60,9 +60,9 @@ export default class Verify extends BaseCommand {
       ...(finished > unique ? [`${finished - unique} results more than trials: two processes wrote this sweep`] : []),
     ]
     for (const line of wrong) this.log(`journal: ${line}`)
-    if (wrong.length > 0) this.log(`To make the journal whole: mlds verify ${sweep.id} --repair`)
+    if (wrong.length > 0) this.advise(`To make the journal whole: mlds verify ${sweep.id} --repair`)
     for (const line of broken) this.log(line)
-    if (repair !== undefined && counts.missing > 0) this.log(`Run what is missing with: mlds resume ${sweep.id}`)
+    if (repair !== undefined && counts.missing > 0) this.advise(`Run what is missing with: mlds resume ${sweep.id}`)
     return {
       ...summarise(sweep, counts),
       complete,

@@ -58,9 +58,9 @@ export default class Watch extends BaseCommand {
     this.log(
       `${sweep.id}: ${counts.finished} of ${counts.planned} finished, ${counts.running} running, ${counts.failed + counts.dead} failed, ${counts.missing} missing`,
     )
-    if (goesOn) this.log('It goes on; mlds watch shows it again.')
+    if (goesOn) this.advise('It goes on; mlds watch shows it again.')
     else if (counts.finished < counts.planned)
-      this.log(`No process runs it now; run the rest with: mlds resume ${sweep.id}`)
+      this.advise(`No process runs it now; run the rest with: mlds resume ${sweep.id}`)
     if (!goesOn && verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
     return { ...summarise(sweep, counts), running: counts.running, goesOn, verdicts }
   }

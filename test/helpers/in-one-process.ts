@@ -2,8 +2,16 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Finished } from './cli.js'
 
+/** A command as the output of the one before advises it: the one that begins so. */
+export interface Advised {
+  readonly advised: string
+}
+
 /** What commands of the built mlds write, run one after another in one process of their own. */
-export async function inOneProcess(commands: readonly (readonly string[])[], cwd: string): Promise<Finished[]> {
+export async function inOneProcess(
+  commands: readonly (readonly string[] | Advised)[],
+  cwd: string,
+): Promise<(Finished & { readonly args: readonly string[] })[]> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MLDS|MLFLOW|NATS)_/.test(name)))
   const child = spawn(process.execPath, [join(import.meta.dirname, 'in-one-process.mjs')], {
     cwd,
@@ -16,5 +24,5 @@ export async function inOneProcess(commands: readonly (readonly string[])[], cwd
   child.stdin.end(JSON.stringify(commands))
   const code = await new Promise((resolve) => child.on('close', resolve))
   if (code !== 0) throw new Error(`the commands' process ended with ${String(code)}: ${stderr.slice(-2_000)}`)
-  return JSON.parse(stdout) as Finished[]
+  return JSON.parse(stdout) as (Finished & { args: string[] })[]
 }
