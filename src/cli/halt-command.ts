@@ -1,4 +1,5 @@
 import { BaseCommand } from './base-command.js'
+import { idleTenant, refuseIdle } from './idle-flags.js'
 import { natsFlag, namedSweepArg, tenantFlag } from './flags.js'
 
 /** What pausing and cancelling share: the sweep may be here or only on the server, and anyone may run it. */
@@ -7,11 +8,12 @@ export abstract class HaltCommand extends BaseCommand {
   static override flags = { nats: natsFlag(), tenant: tenantFlag() }
 
   protected async halt(wanted: 'pause' | 'cancel'): Promise<unknown> {
-    const { args, flags } = await this.parse({
+    const { args, flags, raw } = await this.parse({
       args: HaltCommand.args,
       flags: HaltCommand.flags,
       baseFlags: BaseCommand.baseFlags,
     })
+    refuseIdle(raw, idleTenant(flags))
     const { haltSweep, locate } = await import('../library/remote.js')
     const store = await this.openStore(flags.store)
     const { target, sweep } = await locate(store, args.sweep, flags)

@@ -1,5 +1,6 @@
 import { BaseCommand } from '../cli/base-command.js'
-import { nameFlag, profileFlag, schedulerFlag, setFlag, namedSweepArg, targetArg } from '../cli/flags.js'
+import { profileFlag, setFlag, namedSweepArg, targetArg } from '../cli/flags.js'
+import { idleFor, refuseIdle } from '../cli/idle-flags.js'
 
 export default class Diff extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -9,16 +10,17 @@ export default class Diff extends BaseCommand {
     '<%= config.bin %> diff latest params --set width=8,16',
   ]
   static override args = { sweep: namedSweepArg, target: targetArg }
-  static override flags = { set: setFlag, profile: profileFlag, name: nameFlag, scheduler: schedulerFlag }
+  static override flags = { set: setFlag, profile: profileFlag }
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Diff)
+    const { args, flags, raw } = await this.parse(Diff)
     const store = await this.openStore(flags.store)
     const { SweepFolder, diffPlans } = await import('../sweeps/sweep-folder.js')
     const { planTarget } = await import('../library/plan-target.js')
     const { exitCodes } = await import('../errors.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const { plan } = await planTarget(args.target, flags, store)
+    const { plan, experiment } = await planTarget(args.target, flags, store)
+    refuseIdle(raw, await idleFor(experiment))
     const { added, removed, axes } = diffPlans(sweep.plan.trials, plan.trials)
     const kept = plan.trials.length - added
     const same = added === 0 && removed === 0

@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { sweepArg, trackCheckpointsFlag, trustCodeFlag } from '../cli/flags.js'
 import { MldsError, StoreError } from '../errors.js'
+import { refuseIdle } from '../cli/idle-flags.js'
 import type { Store } from '../store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
@@ -27,7 +28,12 @@ export default class Export extends BaseCommand {
   }
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Export)
+    const { args, flags, raw } = await this.parse(Export)
+    const isRows = flags.format !== 'mlruns'
+    refuseIdle(raw, {
+      'track-checkpoints': isRows && `rows of ${flags.format} hold no weights (--format mlruns does)`,
+      'trust-code': isRows && `rows of ${flags.format} run no code (--format mlruns does)`,
+    })
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')

@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { engineFlag, nameFlag, profileFlag, schedulerFlag, setFlag, targetArg, workersFlag } from '../cli/flags.js'
+import { idleFor, refuseIdle } from '../cli/idle-flags.js'
 import { formatTable } from '../cli/table.js'
 import { formatSetting } from '../format.js'
 import { lookUp } from '../names.js'
@@ -30,11 +31,14 @@ export default class Plan extends BaseCommand {
   }
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Plan)
+    const { args, flags, raw } = await this.parse(Plan)
     const store = await this.openStore(flags.store)
-    const { planTarget } = await import('../library/plan-target.js')
+    const { cautionAbout, planTarget } = await import('../library/plan-target.js')
     const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
+    refuseIdle(raw, await idleFor(experiment))
+    const caution = await cautionAbout(plan)
+    if (caution !== undefined) process.stderr.write(`${caution}\n`)
 
     const id = sweepIdOf(plan)
     const { findEarlierResults } = await import('../sweeps/reuse.js')

@@ -12,6 +12,7 @@ import {
   trustCodeFlag,
   workersFlag,
 } from '../cli/flags.js'
+import { idleFor, idleInRun, refuseIdle } from '../cli/idle-flags.js'
 import { formatSummary } from '../cli/summary.js'
 import { UnknownNameError } from '../errors.js'
 import type { Store } from '../store.js'
@@ -52,13 +53,19 @@ export default class Resume extends BaseCommand {
   }
 
   async run(): Promise<unknown> {
-    const { args, flags, metadata } = await this.parse(Resume)
+    const { args, flags, metadata, raw } = await this.parse(Resume)
+    refuseIdle(raw, {
+      ...(await idleInRun(flags)),
+      experiment:
+        flags.nats === undefined && 'it is for a sweep that comes from a NATS server (name that, with --nats URL)',
+    })
     // What the server keeps may come into a store that is not there yet.
     const store = await this.openStore(flags.store, flags.nats === undefined ? 'changes' : 'makes')
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
     const { limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
     const { openBackendFor } = await import('../library/open-backend.js')
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
+    const { authorsName } = await import('../experiments/own.js')
     const { experimentOf } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
       const state = rerunnable.find((known) => known === word.trim())
@@ -66,10 +73,14 @@ export default class Resume extends BaseCommand {
       return state
     })
     const sweep = await this.#open(store, args.sweep, flags)
+    refuseIdle(raw, {
+      experiment: authorsName(sweep.plan.experiment) === undefined && `${sweep.plan.experiment} is built in`,
+    })
     if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
     const { targetOf } = await import('../library/remote.js')
     const remote = remoteFrom(flags, metadata, targetOf(flags, sweep))
     const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
+    refuseIdle(raw, await idleFor(experiment))
     const summary = await runInTerminal({
       store,
       sweep,

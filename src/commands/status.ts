@@ -2,6 +2,7 @@ import { BaseCommand } from '../cli/base-command.js'
 import { formatVerdict } from '../cli/summary.js'
 import { formatTable } from '../cli/table.js'
 import { natsFlag, openObjective, sweepArg, tenantFlag } from '../cli/flags.js'
+import { idleTenant, refuseIdle } from '../cli/idle-flags.js'
 import { formatDuration, formatSetting } from '../format.js'
 import { lookUp } from '../names.js'
 import type { Store } from '../store.js'
@@ -16,7 +17,8 @@ export default class Status extends BaseCommand {
   static override flags = { nats: natsFlag(), tenant: tenantFlag() }
 
   async run(): Promise<unknown> {
-    const { args, flags } = await this.parse(Status)
+    const { args, flags, raw } = await this.parse(Status)
+    refuseIdle(raw, idleTenant(flags))
     const store = await this.openStore(flags.store)
     const { targetOf, locate } = await import('../library/remote.js')
     // A sweep that is not in this store may still be on the server.

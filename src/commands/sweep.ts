@@ -20,6 +20,7 @@ import {
   trackFlag,
   workersFlag,
 } from '../cli/flags.js'
+import { idleFor, idleInRun, refuseIdle, type Typed } from '../cli/idle-flags.js'
 import { formatSummary } from '../cli/summary.js'
 
 type SweepFlags = Interfaces.InferredFlags<typeof Sweep.flags>
@@ -58,11 +59,12 @@ export default class Sweep extends BaseCommand {
   }
 
   async run(): Promise<unknown> {
-    const { args, flags, metadata } = await this.parse(Sweep)
+    const { args, flags, metadata, raw } = await this.parse(Sweep)
+    refuseIdle(raw, await idleInRun(flags))
     // Only what is going to run makes a store.
     const store = await this.openStore(flags.store, 'peeks')
     const remote = remoteFrom(flags, metadata)
-    if (args.target !== 'all') return this.#sweep(args.target, flags, remote, store)
+    if (args.target !== 'all') return this.#sweep(args.target, flags, raw, remote, store)
     if (flags.name !== undefined)
       throw new MldsError('USAGE', `--name: ${flags.name} can't name several sweeps (leave it out with \`all\`)`)
     const { experimentNames } = await import('../experiments/registry.js')
@@ -71,7 +73,7 @@ export default class Sweep extends BaseCommand {
     let worst: number = exitCodes.ok
     for (const name of experimentNames) {
       this.#say(`\n${name} (${sweeps.length + 1} of ${experimentNames.length})`)
-      sweeps.push(await this.#sweep(name, flags, remote, store))
+      sweeps.push(await this.#sweep(name, flags, raw, remote, store))
       // Each sweep sets the exit code; the first that is not 0 tells the truth about all, an interruption ends them.
       const code = Number(process.exitCode ?? exitCodes.ok)
       if (worst === exitCodes.ok) worst = code
@@ -92,15 +94,22 @@ export default class Sweep extends BaseCommand {
   async #sweep(
     target: string,
     flags: SweepFlags,
+    typed: Typed,
     remote: ReturnType<typeof remoteFrom>,
     store: Store,
   ): Promise<SweepSummary> {
     const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { planTarget } = await import('../library/plan-target.js')
+    const { cautionAbout, planTarget } = await import('../library/plan-target.js')
     const { freezePlan, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
     const { openBackendFor } = await import('../library/open-backend.js')
     const { runInTerminal } = await import('../cli/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
+    refuseIdle(typed, {
+      ...(await idleFor(experiment)),
+      extend: plan.spec.name === undefined && 'only a sweep with a name grows (give it one, with --name NAME)',
+    })
+    const caution = await cautionAbout(plan)
+    if (caution !== undefined) this.#say(caution)
     if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
     const { openStore } = await import('../store.js')
     const { sweep, takeBack } = await freezePlan(openStore(store.folder), plan, experiment, {

@@ -126,10 +126,27 @@ export function commandExperiment(definition: CommandDefinition): Experiment {
   }
 }
 
+const namesIn = (argv: readonly string[]): string[] =>
+  argv.flatMap((word) => [...word.matchAll(placeholder)].map((match) => match[1]!))
+
 /** The axes of a command beside these: those that it has defaults for, and those that its words name. */
 export function axisNames({ argv, defaults }: CommandDefinition, given: readonly string[]): string[] {
-  const written = argv.flatMap((word) => [...word.matchAll(placeholder)].map((match) => match[1]!))
-  return [...new Set([...given, ...Object.keys(defaults), ...written])].filter((name) => name !== 'seed')
+  return [...new Set([...given, ...Object.keys(defaults), ...namesIn(argv)])].filter((name) => name !== 'seed')
+}
+
+/** A sentence where axes vary, or the seed does, and no word of the command names them; they may be a slip of the hand. */
+export function describeUnread(
+  { argv }: CommandDefinition,
+  varying: readonly string[],
+  seedVaries: boolean,
+): string | undefined {
+  const named = namesIn(argv)
+  const axes = varying.filter((axis) => !named.includes(axis))
+  const seed = seedVaries && !named.includes('seed')
+  if (axes.length === 0 && !seed) return undefined
+  const what = [...axes, ...(seed ? ['seed'] : [])].map((name) => `{${name}}`).join(', ')
+  const where = [...(axes.length > 0 ? ['MLDS_PARAMS'] : []), ...(seed ? ['MLDS_SEED'] : [])].join(' and ')
+  return `No word of the command has ${what}, which varies: the program learns of it only if it reads ${where} in its environment.`
 }
 
 /**

@@ -8,7 +8,7 @@ import type { OwnExperiment, OwnSource } from '../experiments/own.js'
 import { canonicalName, findExperiment, isExperimentName, moduleFile } from '../experiments/registry.js'
 import { latest } from '../names.js'
 import type { Store } from '../store.js'
-import { makePlan, type Plan } from '../sweeps/plan.js'
+import { makePlan, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { createScheduler, parseStoppingFlag } from '../sweeps/stopping.js'
 import { applyOverrides, parseSweepFile, type ParseOwn, type SweepSpec } from '../sweeps/spec.js'
 
@@ -77,6 +77,14 @@ async function experimentFor({ own, experiment }: SweepSpec): Promise<Experiment
   if (own === undefined) return await findExperiment(canonicalName(experiment))
   const { openOwn } = await import('../experiments/own.js')
   return await openOwn(own)
+}
+
+/** What a person should know of a plan of a command's before it runs: a sentence, or `undefined`. */
+export async function cautionAbout({ spec, trials }: Plan): Promise<string | undefined> {
+  if (spec.own?.kind !== 'command') return undefined
+  const { describeUnread } = await import('../experiments/command.js')
+  const seeds = new Set(trials.map(({ seeds }) => seeds.init))
+  return describeUnread(spec.own.command, varyingAxes(trials), seeds.size > 1)
 }
 
 /** Every value that the spec gives an axis, wherever it does. */

@@ -1,0 +1,222 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { mlds, temporaryFolder } from '../helpers/cli.js'
+import { inOneProcess } from '../helpers/in-one-process.js'
+
+/** A call in which a flag changes nothing, and the reason that is given. */
+interface Idle {
+  readonly call: string
+  readonly why: string
+}
+/** It has an effect in every call: what that is. */
+type Always = string
+
+const queue = 'it names a queue on a NATS server'
+const toMlflow = 'nothing goes to MLflow'
+const noProfiles = 'this experiment has no profiles'
+const noEngine = 'this experiment trains no net'
+const left = 'with --detach nobody waits for failures'
+const first = '--fail-fast ends the sweep at its first failure'
+const nats = '--nats nats://127.0.0.1:9'
+
+/** Every flag of every command; one that is new has to be placed here. */
+const table: Readonly<Record<string, Readonly<Record<string, Always | readonly Idle[]>>>> = {
+  audit: { repair: 'mends', 'idle-minutes': 'what counts as running' },
+  best: { metric: 'ranks by it', maximize: 'ranks by it', top: 'how many', 'trust-code': 'permits code' },
+  cancel: { nats: 'where', tenant: [{ call: 'cancel q --tenant a', why: queue }] },
+  compare: { metric: 'compares it', 'trust-code': 'permits code' },
+  completion: {},
+  diff: { set: 'the plan', profile: [{ call: 'diff q q.yaml --profile smoke', why: noProfiles }] },
+  doctor: {},
+  experiments: {},
+  export: {
+    format: 'what is written',
+    output: 'where to',
+    'track-checkpoints': [
+      { call: 'export q --track-checkpoints', why: 'rows of csv hold no weights' },
+      { call: 'export q --format jsonl --track-checkpoints', why: 'rows of jsonl hold no weights' },
+    ],
+    'trust-code': [{ call: 'export q --trust-code', why: 'rows of csv run no code' }],
+  },
+  figure: {
+    from: 'where from',
+    sweep: 'which',
+    output: 'where to',
+    'trust-code': 'permits code',
+  },
+  list: {},
+  logs: { attempt: 'which' },
+  pause: { nats: 'where', tenant: [{ call: 'pause q --tenant a', why: queue }] },
+  plan: {
+    set: 'the plan',
+    profile: [{ call: 'plan q.yaml -p full', why: noProfiles }],
+    name: 'the id',
+    scheduler: 'is checked',
+    workers: 'the estimate',
+    engine: [{ call: 'plan q.yaml --engine cpu', why: noEngine }],
+    pilot: 'the estimate',
+    all: 'every trial',
+  },
+  recover: { from: 'where from' },
+  report: { from: 'where from', sweep: 'which', out: 'where to', 'trust-code': 'permits code' },
+  resume: {
+    only: 'which trials',
+    workers: 'how many',
+    nats: 'where',
+    tenant: [{ call: 'resume q --tenant a', why: queue }],
+    experiment: [{ call: 'resume q --experiment q.yaml', why: 'it is for a sweep that comes from a NATS server' }],
+    engine: [{ call: 'resume q --engine cpu', why: noEngine }],
+    track: 'where to',
+    'track-checkpoints': [{ call: 'resume q --track-checkpoints', why: toMlflow }],
+    'fail-fast': 'when it ends',
+    'max-failures': [{ call: 'resume q --fail-fast --max-failures 2', why: first }],
+    'failing-alike': [{ call: 'resume q --failing-alike 2 --fail-fast', why: first }],
+    retries: 'how often',
+    'trust-code': 'permits code',
+  },
+  schema: {},
+  show: { 'all-attempts': 'void results' },
+  status: { nats: 'where', tenant: [{ call: 'status q --tenant a', why: queue }] },
+  sweep: {
+    workers: [{ call: `sweep q.yaml --workers 2 ${nats} --detach`, why: '' }],
+    nats: 'where',
+    tenant: [{ call: 'sweep q.yaml --tenant a', why: queue }],
+    set: 'the plan',
+    profile: [{ call: 'sweep q.yaml --profile smoke', why: noProfiles }],
+    name: [{ call: 'sweep all --name a', why: '' }],
+    scheduler: 'what is stopped',
+    engine: [{ call: 'sweep q.yaml --engine cpu', why: noEngine }],
+    track: 'where to',
+    'track-checkpoints': [{ call: 'sweep q.yaml --track-checkpoints', why: toMlflow }],
+    extend: [{ call: 'sweep q.yaml --extend', why: 'only a sweep with a name grows' }],
+    fresh: 'all again',
+    detach: [{ call: 'sweep q.yaml --detach', why: '' }],
+    'fail-fast': [{ call: `sweep q.yaml ${nats} --detach --fail-fast`, why: left }],
+    'max-failures': [
+      { call: `sweep q.yaml ${nats} --detach --max-failures 1`, why: left },
+      { call: 'sweep q.yaml --fail-fast --max-failures 2', why: first },
+    ],
+    'failing-alike': [
+      { call: `sweep q.yaml ${nats} --detach --failing-alike 1`, why: left },
+      { call: 'sweep q.yaml --fail-fast --failing-alike 2', why: first },
+    ],
+    retries: [{ call: `sweep q.yaml ${nats} --detach --retries 1`, why: left }],
+  },
+  sync: { track: 'where to', 'track-checkpoints': 'what is sent', 'trust-code': 'permits code' },
+  ui: { port: 'where' },
+  verify: { repair: 'mends' },
+  watch: { metric: 'what is shown', axis: 'the preview, where there is a terminal', 'trust-code': 'permits code' },
+  'data:add': {},
+  'data:fetch': { from: 'where from' },
+  'data:list': {},
+  'import:hydra': { program: 'the command' },
+  'import:wandb': {},
+  'nats:init': {
+    tenant: 'whose keys',
+    host: 'the address',
+    port: 'the address',
+    url: 'the address',
+    'tls-cert': 'the scheme',
+    'tls-key': 'the scheme',
+    'tls-ca': 'whom to trust',
+  },
+  'nats:prune': { nats: 'where', tenant: 'whose', 'older-than': 'which', yes: 'removes' },
+  'nats:up': { port: 'the address', config: 'how' },
+  'worker:list': { nats: 'where', tenant: 'whose' },
+  'worker:start': {
+    nats: 'where',
+    tenant: 'whose',
+    slots: 'how many',
+    experiment: [{ call: `worker start ${nats} --experiment params`, why: '' }],
+    grace: 'how long',
+  },
+}
+
+const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'oclif.manifest.json'), 'utf8')) as {
+  commands: Record<string, { flags: Record<string, unknown> }>
+}
+/** Every command takes them, so that a shell may always add them. */
+const everywhere = ['json', 'store']
+
+const program = `experiment: {command: ['sh', '-c', 'echo "{\\"loss\\": $1}"', 'sh', '{x}']}
+axes: {x: [1, 2]}
+`
+
+describe('a flag that has no effect', () => {
+  it('is known for each flag of each command', () => {
+    const known = Object.entries(manifest.commands).map(([id, { flags }]) => [
+      id,
+      Object.keys(flags)
+        .filter((name) => !everywhere.includes(name))
+        .sort(),
+    ])
+    expect(Object.fromEntries(Object.entries(table).map(([id, flags]) => [id, Object.keys(flags).sort()]))).toEqual(
+      Object.fromEntries(known),
+    )
+  })
+
+  it('is refused with the reason, and nothing is started', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'q.yaml'), program)
+    expect((await mlds(['sweep', 'q.yaml', '--name', 'q', '--set', 'x=1'], { cwd })).code).toBe(0)
+    const cases = Object.values(table).flatMap((flags) =>
+      Object.entries(flags).flatMap(([flag, idle]) =>
+        typeof idle === 'string' ? [] : idle.map(({ call, why }) => ({ flag, call, why })),
+      ),
+    )
+    const answers = await inOneProcess(
+      cases.map(({ call }) => call.split(' ')),
+      cwd,
+    )
+    for (const [i, { flag, call, why }] of cases.entries()) {
+      const { code, stderr } = answers[i]!
+      expect(code, `${call}: ${stderr}`).toBe(2)
+      expect(stderr, call).toContain(why === '' ? `Error: ` : `Error: --${flag} has no effect here: ${why}`)
+    }
+    const { stdout } = await mlds(['list', '--json'], { cwd })
+    expect(JSON.parse(stdout)).toMatchObject([{ sweep: 'q', planned: 1 }])
+  })
+
+  it('is no flag that the environment sets: MLflow, NATS and the store may be named there for other commands', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'q.yaml'), program)
+    const env = { MLDS_STORE: 'kept', NATS_URL: 'nats://127.0.0.1:9' }
+    expect((await mlds(['sweep', 'q.yaml'], { cwd, env })).code).toBe(0)
+    for (const command of ['schema', 'experiments', 'status', 'best', 'export'])
+      expect(await mlds([command], { cwd, env: { ...env, MLFLOW_TRACKING_URI: 'http://127.0.0.1:9' } })).toMatchObject({
+        code: 0,
+      })
+  })
+})
+
+describe('an axis or a seed that no word of a command has', () => {
+  it.each([
+    [['--set', 'y=1,2'], '{y}, which varies: the program learns of it only if it reads MLDS_PARAMS in its environment'],
+    [
+      ['--set', 'seed=0..1'],
+      '{seed}, which varies: the program learns of it only if it reads MLDS_SEED in its environment',
+    ],
+    [
+      ['--set', 'y=1,2', '--set', 'seed=0..1'],
+      '{y}, {seed}, which varies: the program learns of it only if it reads MLDS_PARAMS and MLDS_SEED',
+    ],
+    [['--set', 'y=1'], undefined],
+    [['--set', 'x=1,3', '--set', 'seed=4'], undefined],
+  ])('is told of before anything runs, and runs: %j', async (set, told) => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'q.yaml'), program.replace('x: [1, 2]', 'x: [1, 2], y: [0]'))
+    const [plan, sweep] = await inOneProcess(
+      [
+        ['plan', 'q.yaml', ...set],
+        ['sweep', 'q.yaml', ...set],
+      ],
+      cwd,
+    )
+    expect([plan!.code, sweep!.code]).toEqual([0, 0])
+    for (const text of [plan!.stderr, sweep!.stdout]) {
+      if (told === undefined) expect(text).not.toContain('No word')
+      else expect(text).toContain(`No word of the command has ${told}`)
+    }
+  })
+})
