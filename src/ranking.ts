@@ -2,7 +2,16 @@ import { formatNumber } from './format.js'
 import { mean, standardDeviation } from './mean.js'
 import { lookUp } from './names.js'
 import { printableLine } from './printable.js'
-import type { Metrics, Objective, Outcome, Params, Trial, TrialId, TrialRecord } from './trial.js'
+import {
+  isTerminal,
+  type Metrics,
+  type Objective,
+  type Outcome,
+  type Params,
+  type Trial,
+  type TrialId,
+  type TrialRecord,
+} from './trial.js'
 
 /** One point of a sweep with the values its seeds gave. */
 export interface Standing {
@@ -42,6 +51,8 @@ interface Group {
 export class Ranking {
   readonly #groups = new Map<string, Group>()
   readonly #sign: 1 | -1
+  /** What every trial that has ended came to: a state, and `valued` for one that counts. */
+  readonly #ended = new Map<TrialId, 'diverged' | 'valued' | 'without value' | 'without result'>()
   /** The first trial of the plan that has the metric. */
   #first: Trial | undefined
 
@@ -49,13 +60,17 @@ export class Ranking {
     this.#sign = objective.direction === 'minimize' ? 1 : -1
   }
 
-  /** Takes in a trial that has ended; one without the metric is passed over. The same trial again replaces the one before. */
+  /** Takes in a trial that has ended; one without the metric is not ranked. The same trial again replaces the one before. */
   add(ended: Ranked): void {
     const { trial, state, metrics } = ended
     const value = lookUp(metrics, this.objective.metric)
     if (value !== undefined && (this.#first === undefined || trial.index < this.#first.index)) this.#first = trial
-    const counts = state === 'diverged' || ((state === 'finished' || state === 'stopped') && Number.isFinite(value))
-    if (!counts) return
+    if (!isTerminal(state)) return
+    const hasResult = state === 'finished' || state === 'stopped'
+    const valued = Number.isFinite(value) ? 'valued' : 'without value'
+    const came = state === 'diverged' ? state : hasResult ? valued : 'without result'
+    this.#ended.set(trial.id, came)
+    if (came !== 'diverged' && came !== 'valued') return
     const key = JSON.stringify([trial.stage, Object.entries(trial.params)])
     const group = this.#groups.get(key) ?? { stage: trial.stage, members: new Map(), standing: undefined }
     this.#groups.set(key, group)
@@ -78,6 +93,18 @@ export class Ranking {
     if (best.standing.values.length === 0) return undefined
     const tied = ranked.filter((one) => one !== best && this.#compare(one.standing, best.standing) === 0).length
     return { standing: best.standing, tied }
+  }
+
+  /** Why there is no best, such as `all 9 trials diverged`; `undefined` where there is one, or nothing has ended. */
+  whyNone(): string | undefined {
+    if (this.#ended.size === 0 || this.best() !== undefined) return undefined
+    const all = [...this.#ended.values()]
+    const diverged = all.filter((came) => came === 'diverged').length
+    const withResult = all.filter((came) => came !== 'without result').length
+    const trials = (count: number): string => (count === 1 ? 'the only trial' : `all ${count} trials`)
+    if (withResult === 0) return `no trial has a result yet, ${all.length} ended without one`
+    if (diverged < withResult) return `no result has a finite ${printableLine(this.objective.metric)}`
+    return `${trials(diverged)}${withResult === all.length ? '' : ' with a result'} diverged`
   }
 
   #ofStage(): { standing: Standing; index: number }[] {
@@ -124,22 +151,33 @@ function classOf({ values, stopped, diverged }: Standing): 0 | 1 | 2 | 3 {
   return values.length === 0 ? 3 : diverged > 0 ? 2 : stopped > 0 ? 1 : 0
 }
 
+/** A trial's end as it is ranked. */
+export function endOf(trial: Trial, outcome: Outcome): Ranked {
+  return { trial, state: outcome.state, metrics: 'metrics' in outcome ? outcome.metrics : {} }
+}
+
 /** The ranking of trials as a sweep's state has them. */
 export function rankingOf(
   states: Iterable<{ readonly trial: Trial; readonly outcome?: Outcome }>,
   objective: Objective,
 ): Ranking {
   const ranking = new Ranking(objective)
-  for (const { trial, outcome } of states)
-    if (outcome !== undefined && 'metrics' in outcome)
-      ranking.add({ trial, state: outcome.state, metrics: outcome.metrics })
+  for (const { trial, outcome } of states) if (outcome !== undefined) ranking.add(endOf(trial, outcome))
+  return ranking
+}
+
+/** The ranking of trials as a journal's records have them. */
+export function rankRecords(records: readonly TrialRecord[], objective: Objective): Ranking {
+  const ranking = new Ranking(objective)
+  for (const record of records) ranking.add(record)
   return ranking
 }
 
 /** The best point in one line: `best by the mean over 8 seeds: x=1, loss 4.01 ± 0.1`. */
 export function describeBest(ranking: Ranking, { metric }: Objective, axes: readonly string[]): string {
   const best = ranking.best()
-  if (best === undefined) return 'best so far: none yet'
+  if (best === undefined)
+    return `best so far: ${ranking.whyNone() === undefined ? 'none yet' : `none: ${ranking.whyNone()}`}`
   const { standing, tied } = best
   const { values, params, deviation, stopped, diverged } = standing
   const seeds = values.length === 1 ? 'best, of one seed' : `best by the mean over ${values.length} seeds`

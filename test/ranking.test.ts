@@ -76,7 +76,14 @@ describe('the best point', () => {
 
   it('is told with what it rests on: seeds, ties, stops and divergence', () => {
     expect(said()).toBe('best so far: none yet')
-    expect(said(ended(0, 1, NaN, 'diverged'))).toBe('best so far: none yet')
+    const diverged = (index: number): Ranked => ended(index, index, NaN, 'diverged')
+    const failed: Ranked = { ...ended(9, 9, 0, 'failed'), metrics: {} }
+    expect(said(diverged(0))).toBe('best so far: none: the only trial diverged')
+    expect(said(diverged(0), diverged(1))).toBe('best so far: none: all 2 trials diverged')
+    expect(said(diverged(0), diverged(1), failed)).toBe('best so far: none: all 2 trials with a result diverged')
+    expect(said(failed)).toBe('best so far: none: no trial has a result yet, 1 ended without one')
+    expect(said({ ...ended(0, 1, 0), metrics: { other: 1 } })).toBe('best so far: none: no result has a finite loss')
+    expect(said({ ...ended(0, 1, 0), state: 'running' })).toBe('best so far: none yet')
     expect(said(ended(0, 1, 4), ended(1, 2, 5))).toBe('best, of one seed: x=1, loss 4')
     expect(said(ended(0, 1, 4), ended(1, 1, 4.2), ended(2, 2, 0.8), ended(3, 2, 9))).toBe(
       'best by the mean over 2 seeds: x=1, loss 4.1 ± 0.14',

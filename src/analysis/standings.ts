@@ -1,6 +1,6 @@
 import { groupBy } from '../group-by.js'
 import { lookUp } from '../names.js'
-import { Ranking, type Standing } from '../ranking.js'
+import { rankRecords, type Standing } from '../ranking.js'
 import type { Random } from '../seed.js'
 import type { Objective, Params, TrialRecord } from '../trial.js'
 import { bootstrapInterval, mean } from './statistics.js'
@@ -9,9 +9,7 @@ export type { Standing }
 
 /** Points by the mean of a final metric over their seeds, the best first (`Ranking`). */
 export function standings(records: readonly TrialRecord[], objective: Objective): Standing[] {
-  const ranking = new Ranking(objective)
-  for (const record of records) ranking.add(record)
-  return ranking.all()
+  return rankRecords(records, objective).all()
 }
 
 function pointsWith(

@@ -96,7 +96,10 @@ export async function reportFromMlflow(
   const remote = await openRemote(url, sweep, options)
   const { experiment, records, read, tracked, plan } = remote
   const { buildReport } = await import('../report/report.js')
-  const report = await buildReport({ experiment, records, read, facts: factsOf(tracked, plan) })
+  const report = await buildReport({
+    ...{ experiment, objective: plan.spec.objective, records, read },
+    facts: factsOf(tracked, plan),
+  })
   await writeManifest(remote, folder)
   return report
 }

@@ -3,7 +3,7 @@ import { reasonOf } from '../divergence.js'
 import { formatDuration, formatNumber, formatSetting } from '../format.js'
 import { lookUp } from '../names.js'
 import { printable, printableLine } from '../printable.js'
-import { describeBest, rankingOf, type Ranking } from '../ranking.js'
+import { describeBest, endOf, rankingOf, type Ranking } from '../ranking.js'
 import type { SweepInfo } from '../tracking/tracker.js'
 import type { Params, Seeds, TrialEvent } from '../trial.js'
 import { isResult, type SweepState, type TrialState } from '../sweeps/state.js'
@@ -76,8 +76,7 @@ export class Best {
   }
 
   consider(state: TrialState | undefined): void {
-    if (state?.outcome !== undefined && isResult(state.outcome))
-      this.#ranking.add({ trial: state.trial, state: state.outcome.state, metrics: state.outcome.metrics })
+    if (state?.outcome !== undefined) this.#ranking.add(endOf(state.trial, state.outcome))
   }
 
   /** Whether a trial is of the best point. */

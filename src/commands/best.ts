@@ -25,16 +25,18 @@ export default class Best extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
-    const { standings } = await import('../analysis/standings.js')
+    const { describeBest, rankRecords } = await import('../ranking.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const objective = await openObjective(sweep, flags.metric, flags.maximize, {
       trustCode: flags['trust-code'],
       warn: (message) => void this.warn(message),
     })
     const records = readRecords(sweep)
-    const ranked = standings(records, objective)
+    const ranking = rankRecords(records, objective)
+    const ranked = ranking.all()
+    const why = ranking.whyNone()
     const { UnknownNameError } = await import('../errors.js')
-    if (ranked.length === 0)
+    if (ranked.length === 0 && !records.some(({ state }) => state === 'diverged'))
       throw new UnknownNameError('metric, or one that no trial has yet', objective.metric, [
         ...new Set(records.flatMap(({ metrics }) => Object.keys(metrics))),
       ])
@@ -49,7 +51,8 @@ export default class Best extends BaseCommand {
         ...axes.map((axis) => String(lookUp(params, axis) ?? '')),
         [...(stopped === 0 ? [] : ['stopped early']), ...(diverged === 0 ? [] : [`${diverged} diverged`])].join(', '),
       ])
-    this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))
+    if (rows.length > 0) this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))
+    if (why !== undefined) this.log(describeBest(ranking, objective, axes))
     return { sweep: sweep.id, objective, points: ranked.slice(0, flags.top) }
   }
 }

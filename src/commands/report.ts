@@ -53,7 +53,9 @@ export default class Report extends BaseCommand {
       mustBeWritable(sweep.folder, `write it elsewhere with: mlds report ${sweep.id} -o FILE.html`)
     const experiment = await experimentToRead(sweep, { warn, trustCode })
     const facts = planFacts(store, sweep, experiment)
-    const report = await buildReport({ experiment, facts, records: readRecords(sweep), read: artifactReader(store) })
+    const { objective } = sweep.plan.spec
+    const [records, read] = [readRecords(sweep), artifactReader(store)]
+    const report = await buildReport({ experiment, objective, facts, records, read })
     return this.#write(report, flags.out ?? join(sweep.folder, 'report.html'))
   }
 

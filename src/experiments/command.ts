@@ -318,7 +318,7 @@ function boundedLog(log: (line: string) => void): (line: string) => void {
   }
 }
 
-/** Numbers of a line of JSON; Python writes NaN and Infinity, which JSON has not. */
+/** Numbers of a line of JSON; Python writes NaN and Infinity, which JSON has not, and JavaScript null for both. */
 export function parseMetrics(line: string): ({ step?: number } & Record<string, number>) | undefined {
   if (!line.trimStart().startsWith('{')) return undefined
   let value: unknown
@@ -330,9 +330,11 @@ export function parseMetrics(line: string): ({ step?: number } & Record<string, 
   const numbers = Object.entries(value as object).flatMap(([name, number]): [string, number][] =>
     typeof number === 'number'
       ? [[name, number]]
-      : /^(?:-?Infinity|NaN)$/.test(String(number))
-        ? [[name, Number(number)]]
-        : [],
+      : number === null && name !== 'step'
+        ? [[name, NaN]]
+        : /^(?:-?Infinity|NaN)$/.test(String(number))
+          ? [[name, Number(number)]]
+          : [],
   )
   return numbers.length === 0 ? undefined : Object.fromEntries(numbers)
 }

@@ -39,8 +39,9 @@ export function renderMarkdown(report: Report, imageOf: (name: string) => string
 }
 
 /** What a reader wants first: how much ran, and what came of it. */
-export function headline({ outcome, tally }: Report): string {
-  return tally === '' ? `${outcome}.` : `${outcome}; of its claims ${tally}.`
+export function headline({ outcome, tally, best }: Report): string {
+  const ran = tally === '' ? `${outcome}.` : `${outcome}; of its claims ${tally}.`
+  return best === '' ? ran : `${ran} ${best[0]!.toUpperCase()}${best.slice(1)}.`
 }
 
 export const fragileNote =

@@ -3,8 +3,10 @@ import type { Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../names.js'
+import { describeBest, rankRecords } from '../ranking.js'
+import { varyingAxes } from '../sweeps/plan.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
-import type { ParamValue, TrialRecord } from '../trial.js'
+import type { Objective, ParamValue, TrialRecord } from '../trial.js'
 
 /** What a report says of a sweep beyond its records; from the sweep's folder or from a server's tags alike. */
 export interface PlanFacts {
@@ -24,6 +26,8 @@ export interface PlanFacts {
 
 export interface ReportInput {
   readonly experiment: Experiment
+  /** The sweep's. Default: the experiment's. */
+  readonly objective?: Objective | undefined
   readonly facts: PlanFacts
   /** In plan order. */
   readonly records: readonly TrialRecord[]
@@ -56,6 +60,8 @@ export interface Report {
   readonly outcome: string
   /** How many claims came out which way; empty when there are none. */
   readonly tally: string
+  /** The best point in one line, or why there is none; empty while nothing has ended. */
+  readonly best: string
   readonly verdicts: readonly ClaimVerdict[]
   readonly figures: readonly ReportFigure[]
   /** Figures that could not be drawn, and why. */
@@ -65,7 +71,8 @@ export interface Report {
 }
 
 /** Pure: the same records and facts give the same report. A figure that fails is named in `troubles`, not thrown. */
-export async function buildReport({ experiment, facts, records, read }: ReportInput): Promise<Report> {
+export async function buildReport(input: ReportInput): Promise<Report> {
+  const { experiment, facts, records, read } = input
   const figures: ReportFigure[] = []
   const troubles: string[] = []
   for (const definition of experiment.figures) {
@@ -84,6 +91,7 @@ export async function buildReport({ experiment, facts, records, read }: ReportIn
     source: experiment.source,
     outcome: describeOutcome(records),
     tally: tallyOf(verdicts),
+    best: describeBestOf(input),
     verdicts,
     figures,
     troubles,
@@ -101,6 +109,12 @@ function describeOutcome(records: readonly TrialRecord[]): string {
     `${finished} of ${records.length} trials finished`,
     ...[...tally].map(([state, count]) => `${count} ${state}`),
   ].join(', ')
+}
+
+function describeBestOf({ records, experiment, objective = experiment.objective }: ReportInput): string {
+  const ranking = rankRecords(records, objective)
+  if (ranking.best() === undefined && ranking.whyNone() === undefined) return ''
+  return describeBest(ranking, objective, varyingAxes(records.map(({ trial }) => trial)))
 }
 
 /** `4 reproduced, 1 inconclusive`. */

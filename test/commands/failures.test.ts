@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
+import { inOneProcess } from '../helpers/in-one-process.js'
 
 /** A program that fails where `x` is odd, each time with another word. */
 const spec = `experiment:
@@ -151,6 +152,24 @@ describe('a sweep whose first trials diverge', () => {
       series: { loss: { steps: [1] } },
       artifacts: { 'weights.bin': {} },
     })
+  })
+
+  it('says in its last line, in best, status and report that all diverged; null is NaN, and an exit code a failure', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'run.sh'),
+      `case $1 in 0) echo '{"loss":null}';; 1) echo '{"step":1,"loss":null}';; *) echo '{"loss":NaN}'; exit 3;; esac`,
+    )
+    writeFileSync(join(cwd, 'my.yaml'), "experiment: { command: 'sh run.sh {x}' }\naxes: { x: 0..2 }\n")
+    const [run, best, status, reported] = await inOneProcess(
+      [['sweep', 'my.yaml', '--name', 'lr', '--workers', '1'], ['best'], ['status'], ['report', '-o', 'report.html']],
+      cwd,
+    )
+    expect(run!.stdout).toContain('lr: 2 of 3 trials finished, 2 diverged, 1 failed in')
+    for (const { stdout } of [run!, best!, status!])
+      expect(stdout).toContain('best so far: none: all 2 trials with a result diverged')
+    expect([best!.code, reported!.code]).toEqual([0, 0])
+    expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('Best so far: none: all 2 trials with a result')
   })
 
   it('watches the objective too', async () => {

@@ -2,6 +2,7 @@ import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { linesOf, mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
+import { inOneProcess } from '../helpers/in-one-process.js'
 
 /** Writes down each run; waits while there is a file `gate`; its loss is how often it ran so far, times x. */
 const program = `echo "$1" >> ran.log; while [ -e gate ] && [ "$1" -gt 2 ]; do sleep 0.05; done
@@ -41,6 +42,19 @@ describe('--fresh', () => {
         { attempt: 3, ended: 'finished', isVoid: false, metrics: { loss: 3 } },
       ],
     })
+  })
+
+  it('with --extend runs every trial of the larger plan, and nothing of before counts', async () => {
+    const { cwd, ran } = folder()
+    const [, grown, verified, exported] = await inOneProcess(
+      [sweep, [...sweep, '--set', 'x=1..7', '--extend', '--fresh'], ['verify', 'mine'], ['export', 'mine']],
+      cwd,
+    )
+    expect(grown!).toMatchObject({ code: 0 })
+    expect(grown!.stdout).toContain('mine: 7 trials, 0 already finished')
+    expect(ran()).toEqual(each(2, 2, 2, 2, 2, 2, 1))
+    expect(verified!.stdout).toContain('planned 7, finished 7, unique 7: complete')
+    expect(exported!.stdout).toMatch(/,12\r?\n.*,7\r?\n$/)
   })
 
   it('leaves exactly what is missing to a resume after a kill -9 in the middle, and lends nothing that is void', async () => {

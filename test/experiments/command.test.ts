@@ -225,6 +225,10 @@ describe('a line of metrics', () => {
     })
   })
 
+  it('may hold null, as JavaScript writes both, but as its step', () => {
+    expect(parseMetrics('{"step": null, "loss": null}')).toEqual({ loss: NaN })
+  })
+
   it.each(['hello', '[1]', '{"a": "b"}', '{"a": }', ''])('%j is none', (line) => {
     expect(parseMetrics(line)).toBeUndefined()
   })
