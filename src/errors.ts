@@ -4,7 +4,15 @@ import { problemOf } from './system-error.js'
  * Every error a person can meet, in one place. A message says: what, a colon, the value, what would be right.
  * `exitCode` is what the command line ends with; see docs/cli.md.
  */
-export const exitCodes = { ok: 0, incomplete: 1, usage: 2, environment: 3, interrupted: 130, terminated: 143 } as const
+export const exitCodes = {
+  ok: 0,
+  incomplete: 1,
+  usage: 2,
+  environment: 3,
+  hungUp: 129,
+  interrupted: 130,
+  terminated: 143,
+} as const
 
 export interface MldsErrorOptions {
   readonly hint?: string

@@ -1,4 +1,4 @@
-import { formatNumber } from './format.js'
+import { formatNumber, formatSetting } from './format.js'
 import { mean, standardDeviation } from './mean.js'
 import { lookUp } from './names.js'
 import { printableLine } from './printable.js'
@@ -183,7 +183,7 @@ export function describeBest(ranking: Ranking, { metric }: Objective, axes: read
   const seeds = values.length === 1 ? 'best, of one seed' : `best by the mean over ${values.length} seeds`
   const point = axes
     .filter((axis) => Object.hasOwn(params, axis))
-    .map((axis) => `${axis}=${printableLine(String(lookUp(params, axis)))}`)
+    .map((axis) => `${axis}=${printableLine(formatSetting(lookUp(params, axis)))}`)
     .join(' ')
   const spread = values.length === 1 ? '' : ` ± ${formatNumber(Number(deviation.toPrecision(2)))}`
   const notes = [

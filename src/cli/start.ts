@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { isatty } from 'node:tty'
 import { exitCodes } from '../errors.js'
 import { systemReason } from '../system-error.js'
 import { explain } from './explain-error.js'
@@ -10,6 +11,7 @@ import { explain } from './explain-error.js'
  * @param program the URL of the file that was started.
  */
 export async function start(program: string): Promise<void> {
+  endWithTerminal()
   const isOutputError = keepGoingWithoutOutput()
   process.on('uncaughtException', (error) => {
     if (!isOutputError(error)) fail(error)
@@ -48,6 +50,19 @@ function fail(thrown: unknown): void {
   process.stderr.write(`Error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`)
   if (process.env['DEBUG'] !== undefined) process.stderr.write(`${error.stack}\n`)
   process.exit(exitCode)
+}
+
+/**
+ * Where the terminal went, the process ends by SIGHUP, which a shell sees as 129: on its way out Node would set the terminal
+ * back as it was, and abort over that.
+ */
+function endWithTerminal(): void {
+  const terminals = [0, 1, 2].filter((file) => isatty(file))
+  process.on('exit', () => {
+    if (terminals.every((file) => isatty(file))) return
+    process.removeAllListeners('SIGHUP')
+    process.kill(process.pid, 'SIGHUP')
+  })
 }
 
 /**

@@ -41,8 +41,12 @@ export default class Compare extends BaseCommand {
       mean(a),
       mean(b),
       difference,
-      interval === undefined ? '' : `${interval[0].toPrecision(3)} to ${interval[1].toPrecision(3)}`,
-      pairs === 0 ? `${a.length}, ${b.length} unpaired` : `${pairs} pairs`,
+      interval === undefined
+        ? pairs === 0
+          ? 'none: no equal seeds'
+          : 'none: under 3 pairs'
+        : `${interval[0].toPrecision(3)} to ${interval[1].toPrecision(3)}`,
+      pairs === 0 ? `${a.length}, ${b.length} unpaired` : `${pairs} pair${pairs === 1 ? '' : 's'}`,
     ])
     this.log(formatTable([...axes, first.id, second.id, 'difference', '95 % interval', 'seeds'], rows))
     return { metric, first: first.id, second: second.id, points: compared }

@@ -67,6 +67,8 @@ describe('the commands that look', () => {
     const { points } = json<{ points: { difference: number; pairs: number }[] }>('compare', sweep, sweep)
     expect(points).toHaveLength(2)
     for (const point of points) expect(point).toMatchObject({ difference: 0, pairs: 2 })
+    // Why there is no interval stands in its place.
+    expect(mlds('compare', sweep, sweep).stdout).toMatch(/none: under 3 pairs +2 pairs/)
   })
 
   it('diff says what a plan would add and leave out, in its exit code too', () => {

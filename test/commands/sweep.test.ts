@@ -1,6 +1,7 @@
+import { spawn } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { Random } from '../../src/seed.js'
 import { openStore } from '../../src/store.js'
 import { readRecords } from '../../src/sweeps/conclude.js'
@@ -8,6 +9,7 @@ import { exportRows, formatCsv } from '../../src/sweeps/export.js'
 import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { linesOf, mlds, startMlds, temporaryFolder, until, type Finished } from '../helpers/cli.js'
 import { writeGated } from '../helpers/gated.js'
+import { isRunning } from '../helpers/processes.js'
 
 /** Small and quick: three sizes, two seeds, two epochs of the real experiment on synthetic digits. */
 const tiny = [
@@ -194,6 +196,43 @@ describe('mlds sweep', () => {
       finished: 8,
       unique: 8,
     })
+  })
+
+  it('lets what runs finish when its terminal goes, however often that is told, and ends with 129', async () => {
+    const { cwd, open, running } = await halfway('--workers', '2')
+    running.child.kill('SIGHUP')
+    await until(() => running.output().includes('The terminal is gone. Letting the running trials finish'))
+    // The shell and the system both tell.
+    running.child.kill('SIGHUP')
+    open()
+    const result = await running.finished
+    expect(result.code).toBe(129)
+    expect(json(result)).toMatchObject({ finished: 3, missing: 5 })
+    expect((await mlds(['resume', 'latest', '--json'], { cwd })).code).toBe(0)
+  })
+
+  it('lets what runs finish, and keeps its result, when a real terminal closes over it', async () => {
+    const cwd = temporaryFolder()
+    const { file, open } = writeGated(cwd)
+    const mine = `${process.execPath} ${join(import.meta.dirname, '../../bin/run.js')} sweep ${file} --set n=0..7 --workers 2`
+    // As a login shell does, this one tells its job; unlike one, it outlives the terminal, to see how the job ends.
+    writeFileSync(
+      join(cwd, 'run.sh'),
+      `${mine} --name halfway &\ntrap 'kill -HUP $!' HUP\nwait\nwait $!\necho $? > code\n`,
+    )
+    const terminal = spawn('script', ['-qec', 'sh run.sh', '/dev/null'], { cwd, stdio: ['ignore', 'ignore', 'ignore'] })
+    onTestFinished(() => void terminal.kill('SIGKILL'))
+    onTestFinished(open)
+    const journal = join(cwd, '.mlds', 'sweeps', 'halfway', 'journal.jsonl')
+    const ends = (): number => linesOf(journal).filter((line) => line.includes('"ended"')).length
+    await until(() => ends() === 1)
+    terminal.kill('SIGKILL')
+    await until(() => !isRunning(terminal.pid!))
+    open()
+    await until(() => existsSync(join(cwd, 'code')) && readFileSync(join(cwd, 'code'), 'utf8').endsWith('\n'))
+    expect(readFileSync(join(cwd, 'code'), 'utf8')).toBe('129\n')
+    expect(ends()).toBe(3)
+    expect((await mlds(['verify', 'halfway'], { cwd })).stdout).toMatch(/missing 5/)
   })
 
   it("refuses a second process on the same sweep and names the first one's pid", async () => {

@@ -30,6 +30,7 @@ export default class NatsUp extends BaseCommand {
     const stop = (): void => void server.stop()
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
+    process.once('SIGHUP', stop)
     const say = (line: string): void => void process.stderr.write(`${line}\n`)
     say(`NATS listens on ${server.url}${config === undefined ? ', for anyone on this host' : `, as ${config} says`}`)
     if (!canSyncAlways())
