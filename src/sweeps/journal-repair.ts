@@ -74,8 +74,8 @@ export async function repairJournal(file: string, trials: readonly Trial[]): Pro
 const newline = Buffer.from('\n')
 
 /** The kept events, each on a line of its own where it lies, and blanks around them. */
-function lay(bytes: Buffer, kept: readonly { readonly start: number; readonly length: number }[]): Buffer {
-  const parts: Buffer[] = []
+function lay(bytes: Uint8Array, kept: readonly { readonly start: number; readonly length: number }[]): Buffer {
+  const parts: Uint8Array[] = []
   let at = 0
   for (const { start, length } of kept) {
     if (start > at) parts.push(Buffer.alloc(start - at - 1, ' '), newline)

@@ -199,7 +199,8 @@ export interface PlacedEvent {
  * The events of a line: one as a rule, none of a blank line, several where line ends were lost. What an editor leaves
  * around them (a byte order mark, a carriage return) is no damage. `reason` says what is wrong when anything is.
  */
-export function readLine(bytes: Buffer): { events: PlacedEvent[]; reason?: string } {
+export function readLine(line: Uint8Array): { events: PlacedEvent[]; reason?: string } {
+  const bytes = asBuffer(line)
   // One byte for each character, so that places in the text are places in the line.
   const text = bytes.toString('latin1')
   const start = /^(?:\xef\xbb\xbf)?\s*/.exec(text)![0].length
@@ -241,14 +242,14 @@ function salvage(bytes: Buffer, text: string): PlacedEvent[] {
 export async function mendTail(file: string): Promise<number> {
   let last: Line | undefined
   for (const line of readLines(file)) {
-    if (line.bytes.includes('{"type":"opened"'))
+    if (asBuffer(line.bytes).includes('{"type":"opened"'))
       for (const { event } of readLine(line.bytes).events) refuseNewerJournal(file, event)
     if (!line.whole) last = line
   }
   if (last === undefined) return 0
   const { events } = readLine(last.bytes)
   const kept = events.reduce((end, { start, length }) => Math.max(end, start + length), 0)
-  const torn = last.bytes.subarray(kept)
+  const torn = asBuffer(last.bytes).subarray(kept)
   if (torn.length > 0 && torn.toString().trim() !== '')
     await appendFile(`${file}.torn`, Buffer.concat([torn, Buffer.from('\n')]))
   await truncate(file, last.offset + kept)
@@ -258,7 +259,7 @@ export async function mendTail(file: string): Promise<number> {
 
 export interface Line {
   /** Without its end. */
-  readonly bytes: Buffer
+  readonly bytes: Uint8Array
   readonly offset: number
   /** Where the next line begins. */
   readonly end: number
@@ -294,6 +295,11 @@ export function* readLines(file: string, from = 0): Generator<Line> {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** The same memory; a Buffer in a signature would ask every reader of the library's types for Node's. */
+function asBuffer(bytes: Uint8Array): Buffer<ArrayBufferLike> {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function storing<T>(file: string, act: () => T): T {

@@ -24,7 +24,7 @@ const trialsEnd = ']}'
 const blockBytes = 1 << 20
 
 /** The bytes of plan.json, block by block. */
-export function* encodePlan({ trials, ...facts }: StoredPlan): Generator<Buffer> {
+export function* encodePlan({ trials, ...facts }: StoredPlan): Generator<Uint8Array> {
   let block = `${JSON.stringify(facts).slice(0, -1)},${trialsBegin}`
   for (const [i, trial] of trials.entries()) {
     block += `${i === 0 ? '' : ','}\n${JSON.stringify(trial)}`

@@ -6,7 +6,7 @@ export interface MlflowSettings extends NamedExperiment {
   /** Without credentials and without a slash at its end: safe to print and to keep. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
-  readonly tls?: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer; readonly insecure: boolean }
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly insecure: boolean }
   /** Given up after this long without an answer; default 120 000. */
   readonly timeoutMs: number
   /** Further tries after a failure that may pass; default 7. */
@@ -90,11 +90,11 @@ function authorizationFor(url: URL, env: Environment): string | undefined {
 }
 
 function tlsFrom(env: Environment): MlflowSettings['tls'] {
-  const read = (name: string): Buffer | undefined => {
+  const read = (name: string): string | undefined => {
     const file = env[name]
     if (file === undefined || file === '') return undefined
     try {
-      return readFileSync(file)
+      return readFileSync(file, 'utf8')
     } catch (error) {
       throw new MldsError('USAGE', `${name}: ${file} can't be read: ${(error as Error).message}`, { cause: error })
     }
