@@ -21,7 +21,13 @@ export async function start(program: string): Promise<void> {
     const { run } = await import('@oclif/core')
     // Nothing that lies in a home folder takes part, and so it need not be readable.
     const config = { root: fileURLToPath(program), userPlugins: false }
-    await run(withHelpAsFlag(process.argv.slice(2)), config)
+    const typed = withHelpAsFlag(process.argv.slice(2))
+    await run(typed, config).catch(async (error: Error) => {
+      if (!/^Command .* not found\.$/.test(error.message)) throw error
+      // Help about what is no command: answered as the command would be, with the nearest.
+      const words = typed.filter((word) => word !== '--help' && word !== '-h')
+      await run(words, config)
+    })
   } catch (error) {
     fail(error)
   }

@@ -1,5 +1,7 @@
+import { basename } from 'node:path'
 import { BaseCommand } from '../cli/base-command.js'
 import { formatTable } from '../cli/table.js'
+import type { Plan } from '../sweeps/plan.js'
 
 export default class List extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -19,6 +21,7 @@ export default class List extends BaseCommand {
           return [
             {
               ...summarise(sweep, sweep.restore().counts()),
+              ...(await fileOf(sweep.plan)),
               createdAt: new Date(sweep.plan.createdAtMs).toISOString(),
               ...(pid === undefined ? {} : { runningPid: pid }),
             },
@@ -35,7 +38,9 @@ export default class List extends BaseCommand {
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0))
     const rows = newestFirst.map((sweep) => [
       sweep.sweep,
-      sweep.profile,
+      sweep.file ?? sweep.experiment,
+      // A person's own experiment mostly has none: there it is said where it was asked for.
+      sweep.file === undefined || sweep.profile !== 'reduced' ? sweep.profile : '',
       sweep.planned,
       sweep.finished,
       sweep.failed + sweep.dead,
@@ -46,10 +51,18 @@ export default class List extends BaseCommand {
     ])
     this.log(
       formatTable(
-        ['sweep', 'profile', 'planned', 'finished', 'failed', 'diverged', 'missing', 'created (UTC)', ''],
+        ['sweep', 'experiment', 'profile', 'planned', 'finished', 'failed', 'diverged', 'missing', 'created (UTC)', ''],
         rows,
       ) || this.inNamedStore('No sweeps yet. Start one with: mlds sweep params'),
     )
     return newestFirst
   }
+}
+
+/** The file of a person's own experiment, or the one that its command runs. */
+async function fileOf({ spec: { own } }: Pick<Plan, 'spec'>): Promise<{ file?: string }> {
+  if (own?.kind === 'file') return { file: basename(own.file) }
+  if (own?.kind !== 'command') return {}
+  const { programOf } = await import('../experiments/command.js')
+  return { file: programOf(own.command) }
 }

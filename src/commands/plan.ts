@@ -33,6 +33,7 @@ export default class Plan extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags, raw } = await this.parse(Plan)
     const store = await this.openStore(flags.store)
+    const { hasProfiles } = await import('../experiments/experiment.js')
     const { cautionAbout, planTarget } = await import('../library/plan-target.js')
     const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
@@ -69,7 +70,7 @@ export default class Plan extends BaseCommand {
       this.log(`Every trial has ${constant.map(([name, values]) => `${name}=${values.join(',')}`).join(', ')}`)
     const taken = earlier.size === 0 ? '' : `, ${earlier.size} to take over from other sweeps`
     this.log(
-      `\n${id}: ${plan.trials.length} trials of ${plan.experiment} (${plan.profile}), ${done} done${taken}, ${missing.length} to run`,
+      `\n${id}: ${plan.trials.length} trials of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${missing.length} to run`,
     )
     const expected = await estimate({
       store,

@@ -93,6 +93,11 @@ export function hashCommand({ argv, cwd, env }: CommandDefinition): string {
   return hash.digest('hex')
 }
 
+/** The file that is run, as a person calls it: `train.py`, whatever starts it and wherever it is. */
+export function programOf({ argv }: Pick<CommandDefinition, 'argv'>): string {
+  return basename(argv.find((word, i) => i > 0 && /\.\w+$/.test(word)) ?? argv[0]!)
+}
+
 /**
  * An experiment that runs the program once a trial. Its axes are those that the spec or the command names: numbers where
  * every value is one, text elsewhere. A line of JSON on standard output is a report when it has a `step`, else part of the
@@ -100,13 +105,13 @@ export function hashCommand({ argv, cwd, env }: CommandDefinition): string {
  */
 export function commandExperiment(definition: CommandDefinition): Experiment {
   const { axes: space = {}, objective = { metric: 'loss', direction: 'minimize' } } = definition
-  const program = basename(definition.argv.find((word, i) => i > 0 && /\.\w+$/.test(word)) ?? definition.argv[0]!)
+  const program = programOf(definition)
   const profile = { axes: {}, seeds: [0] }
   return {
     name: program.replace(/\.\w+$/, '') || 'command',
     aliases: [],
     version: 1,
-    title: definition.argv.join(' '),
+    title: program,
     question: 'What does the program make of its parameters?',
     source: definition.argv.join(' '),
     objective,

@@ -2,7 +2,7 @@ import { escapeHtml, pageHead, pageScripts, svgSource } from '../figures/page.js
 import { fragileNote, headline, verdictCells, verdictColumns } from './markdown.js'
 import { pageScript } from './page-script.js'
 import { pageStyle } from './page-style.js'
-import { formatCell, type Report } from './report.js'
+import { formatCell, headingOf, type Report } from './report.js'
 
 /** Rows that stand in the page itself; its script turns the leaves. */
 const rowsPerPage = 100
@@ -79,7 +79,7 @@ function verdictTable({ verdicts }: Report): string {
 
 /** The still picture stands until the script has drawn its own: the page also reads where scripts may not run. */
 function figureOf({ name, caption, svg }: Report['figures'][number]): string {
-  return `<figure><h3>${escapeHtml(name)}</h3>
+  return `<figure><h3>${escapeHtml(headingOf(name))}</h3>
 <div class="drawing"><img alt="${escapeHtml(caption)}" src="${svgSource(svg)}"></div>
 <figcaption>${escapeHtml(caption)}</figcaption></figure>`
 }

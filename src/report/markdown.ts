@@ -1,5 +1,5 @@
 import type { ClaimVerdict } from '../sweeps/conclude.js'
-import { formatCell, type Report } from './report.js'
+import { formatCell, headingOf, type Report } from './report.js'
 
 /** Longer tables than this are for the page or `mlds export`. */
 const mostRows = 200
@@ -20,7 +20,7 @@ export function renderMarkdown(report: Report, imageOf: (name: string) => string
     '## Figures',
     ...(report.figures.length === 0 ? ['Nothing to draw yet.'] : []),
     ...report.figures.flatMap(({ name, caption }) => [
-      `### ${escapeMarkdown(name)}`,
+      `### ${escapeMarkdown(headingOf(name))}`,
       `![${escapeMarkdown(caption)}](${encodeURI(imageOf(name))})`,
       escapeMarkdown(caption),
     ]),

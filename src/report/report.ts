@@ -1,5 +1,5 @@
 import { reasonOf } from '../divergence.js'
-import type { Experiment } from '../experiments/experiment.js'
+import { hasProfiles, type Experiment } from '../experiments/experiment.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../names.js'
@@ -68,6 +68,12 @@ export interface Report {
   readonly troubles: readonly string[]
   readonly table: TrialTable
   readonly manifest: readonly (readonly [name: string, value: string])[]
+}
+
+/** A figure's name in words: `result-against-lr` is the name of a file. */
+export function headingOf(name: string): string {
+  const words = name.replaceAll('-', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 /** Pure: the same records and facts give the same report. A figure that fails is named in `troubles`, not thrown. */
@@ -203,7 +209,10 @@ function describeManifest(
   const ends = records.flatMap(({ endedAtMs }) => endedAtMs ?? [])
   return [
     ['sweep', facts.sweep],
-    ['experiment', `${experiment.name}, version ${experiment.version}, profile ${facts.profile}`],
+    [
+      'experiment',
+      `${experiment.name}, version ${experiment.version}${hasProfiles(experiment) ? `, profile ${facts.profile}` : ''}`,
+    ],
     ['spec', JSON.stringify(facts.spec)],
     ['plan', `${records.length} trials, hash ${facts.planHash}`],
     ['code version', facts.codeVersion],
