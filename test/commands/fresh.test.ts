@@ -57,6 +57,35 @@ describe('--fresh', () => {
     expect(exported!.stdout).toMatch(/,12\r?\n.*,7\r?\n$/)
   })
 
+  it('has stopping rules judge from the void on, also when it is killed and resumed: as if nothing had run before', async () => {
+    const { cwd } = folder()
+    // Tiny losses in the first round, by which the rule would stop nearly all of the second.
+    const program = `[ -e again ] && by=1 || by=-9; while [ -e gate ] && [ "$1" = 5 ]; do sleep 0.05; done
+for step in 1 2 3; do echo "{\\"step\\":$step,\\"loss\\":$1.$((4 - step))e$by}"; done`
+    writeFileSync(join(cwd, 'run.sh'), program)
+    const rule = ['--scheduler', 'median:graceSteps=1', '--set', 'x=1..8']
+    await mlds([...sweep, ...rule], { cwd })
+    for (const file of ['again', 'gate']) writeFileSync(join(cwd, file), '')
+    const running = startMlds([...sweep, ...rule, '--fresh'], { cwd })
+    await until(() => running.output().includes('4/8'))
+    running.child.kill('SIGKILL')
+    await running.finished
+    unlinkSync(join(cwd, 'gate'))
+    const undisturbed = ['sweep', 'my.yaml', '--workers', '1', '--name', 'undisturbed', '--store', 'elsewhere', ...rule]
+    const [resumed, , exported, wanted] = await inOneProcess(
+      [
+        ['resume', 'mine', '--workers', '1'],
+        undisturbed,
+        ['export', 'mine'],
+        ['export', 'undisturbed', '--store', 'elsewhere'],
+      ],
+      cwd,
+    )
+    expect(resumed!.code).toBe(0)
+    expect(exported!.stdout).toBe(wanted!.stdout)
+    expect(wanted!.stdout).toMatch(/,finished,[^]*,stopped,/)
+  })
+
   it('leaves exactly what is missing to a resume after a kill -9 in the middle, and lends nothing that is void', async () => {
     const { cwd, ran } = folder()
     await mlds(sweep, { cwd })
