@@ -8,6 +8,7 @@ import { makePlan } from '../src/sweeps/plan.js'
 import { runSweep } from '../src/sweeps/run-sweep.js'
 import { SweepState } from '../src/sweeps/state.js'
 import { SweepFolder } from '../src/sweeps/sweep-folder.js'
+import { LogKeeper } from '../src/sweeps/trial-logs.js'
 import { openStore } from '../src/store.js'
 import { ThreadsBackend } from '../src/worker/threads.js'
 import { round, table } from './measure.js'
@@ -40,11 +41,12 @@ export async function benchOverhead(): Promise<void> {
         workers,
         clock: systemClock,
         storeFolder: folder,
-        logsFolder: join(sweep.folder, 'logs'),
+        logsFolder: sweep.logsFolder,
         datasets: [],
         own: [noopOwn],
       })
       const journal = Journal.open(sweep.journalFile)
+      const logs = new LogKeeper(sweep.logsFolder)
       let firstAtMs = 0
       const info = noopInfo(sweep.id, experiment, plan)
       await runSweep({
@@ -53,12 +55,14 @@ export async function benchOverhead(): Promise<void> {
         engine: 'compiled',
         state: new SweepState(plan.trials),
         journal,
+        keepLog: (trial, attempt, text) => logs.keep(trial, attempt, text),
         scheduler: new GridScheduler(plan.trials),
         backend,
         clock: systemClock,
         onEvent: () => void (firstAtMs ||= performance.now()),
       })
       const runMs = performance.now() - firstAtMs
+      logs.close()
       journal.close()
       const [, resumeMs] = await timed(async () => {
         const reopened = await SweepFolder.open(store, sweep.id)

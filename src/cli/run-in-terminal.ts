@@ -39,7 +39,6 @@ export async function runInTerminal(
             clock: systemClock,
             axes: varyingAxes(sweep.plan.trials),
             describeSeeds,
-            logFile: (trial, attempt) => sweep.logFile(trial, attempt),
             output,
           })
         },

@@ -16,7 +16,6 @@ export interface Watched {
   /** Axes worth showing for a trial. */
   readonly axes: readonly string[]
   readonly describeSeeds: (seeds: Seeds) => string
-  readonly logFile: (trial: string, attempt: number) => string
 }
 
 /** Progress measured in work, not in trials, since the largest come first. */
@@ -110,13 +109,13 @@ export function describeRunning({ trial, step, latest }: TrialState, watched: Wa
   ].join('  ')
 }
 
-/** A sentence with the log's path, for a trial that ended without a result. */
+/** A sentence with how to read the log, for a trial that ended without a result. */
 export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, watched: Watched): string | undefined {
   const { outcome } = event
   // A person who cancelled a sweep knows.
   if (isResult(outcome) || outcome.state === 'cancelled') return undefined
   const { trial } = watched.state.trials.get(event.trial)!
   const reason = reasonOf(outcome)
-  const log = outcome.state === 'skipped' ? '' : `\n    log: ${watched.logFile(event.trial, event.attempt)}`
+  const log = outcome.state === 'skipped' ? '' : `\n    log: mlds logs ${event.trial}`
   return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${printable(reason ?? '')}${log}`
 }

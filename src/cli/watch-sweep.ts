@@ -65,7 +65,6 @@ async function follow(
     clock: systemClock,
     axes: varyingAxes(sweep.plan.trials),
     describeSeeds,
-    logFile: (trial, attempt) => sweep.logFile(trial, attempt),
   }
   let view: WatchView | undefined
   const batches = followJournal(sweep.journalFile, {

@@ -1,6 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../cli/base-command.js'
 import { StoreError } from '../errors.js'
+import { problemOf } from '../system-error.js'
 
 export default class Logs extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -11,18 +12,18 @@ export default class Logs extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Logs)
     const store = await this.openStore(flags.store)
-    const { readFile } = await import('node:fs/promises')
     const { findTrial } = await import('../sweeps/find-trial.js')
     const { sweep, trial } = await findTrial(store, args.trial)
     const attempt = flags.attempt ?? Math.max(1, sweep.restore().trials.get(trial.id)!.attempts)
-    const file = sweep.logFile(trial.id, attempt)
-    const text = await readFile(file, 'utf8').catch((error: Error) => {
-      throw new StoreError(`trial ${trial.id} has no log of attempt ${attempt}: ${file}`, {
-        hint: `it may not have started yet; what is known of it: mlds show ${trial.id}`,
-        cause: error,
-      })
+    const log = await sweep.readLog(trial.id, attempt).catch((error: Error) => {
+      throw new StoreError(`the log of trial ${trial.id} can't be read: ${problemOf(error)}`, { cause: error })
     })
+    if (log === undefined)
+      throw new StoreError(`trial ${trial.id} has no log of attempt ${attempt}`, {
+        hint: `it may not have started, or only just; what is known of it: mlds show ${trial.id}`,
+      })
+    const text = Buffer.from(log.bytes).toString()
     this.log(text.trimEnd())
-    return { sweep: sweep.id, trial: trial.id, attempt, file, text }
+    return { sweep: sweep.id, trial: trial.id, attempt, file: log.file, text }
   }
 }

@@ -17,6 +17,7 @@ import { defaultLimits, runSweep, type SweepEnd, type SweepLimits } from '../swe
 import { createScheduler, judgedBy, replay } from '../sweeps/stopping.js'
 import { isResult, type SweepCounts, type SweepState, type TrialState } from '../sweeps/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
+import { LogKeeper } from '../sweeps/trial-logs.js'
 import { noTracker, type SweepInfo, type Tracked, type Tracker } from '../tracking/tracker.js'
 import {
   isTerminal,
@@ -261,6 +262,7 @@ async function runWhatIsMissing(
   }
 
   const journal = Journal.open(sweep.journalFile, () => lock.assertHeld())
+  const logs = new LogKeeper(sweep.logsFolder, () => lock.assertHeld())
   try {
     journal.append({
       type: 'opened',
@@ -293,6 +295,7 @@ async function runWhatIsMissing(
       wanted: left,
       dataReadBy: (trial) => dataReadBy(options.experiment, trial, (id) => state.trials.get(id)?.trial),
       journal,
+      keepLog: (trial, attempt, text) => logs.keep(trial, attempt, text),
       scheduler,
       backend,
       tracker,
@@ -312,6 +315,7 @@ async function runWhatIsMissing(
     }
     return end
   } finally {
+    logs.close()
     journal.close()
   }
 }

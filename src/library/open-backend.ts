@@ -1,6 +1,4 @@
 import { tmpdir } from 'node:os'
-import { appendFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { systemClock } from '../clock.js'
 import { MldsError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
@@ -49,7 +47,7 @@ export async function openInlineFor(
   const catalog = openData(store)
   let createEngine: (name: EngineName) => Promise<Engine>
   const engines = new Map<EngineName, Promise<Engine>>()
-  makeFolderSync(join(sweep.folder, 'logs'))
+  makeFolderSync(sweep.logsFolder)
   return new InlineBackend(Math.min(workers, sweep.plan.trials.length), {
     findExperiment: async () => experiment,
     async engine(name) {
@@ -61,8 +59,7 @@ export async function openInlineFor(
     data: (name) => catalog.load(name),
     putObject: (bytes) => store.putObject(bytes),
     readObject: (ref) => store.readObject(ref),
-    log: ({ trial, attempt }, line) =>
-      appendFileSync(sweep.logFile(trial.id, attempt), `${new Date(systemClock.now()).toISOString()} ${line}\n`),
+    logsFolder: sweep.logsFolder,
     worker: 'inline',
     clock: systemClock,
   })
@@ -86,7 +83,7 @@ async function openThreadsFor(
     workers: Math.min(workers, trials.length),
     clock: systemClock,
     storeFolder: store.folder,
-    logsFolder: join(sweep.folder, 'logs'),
+    logsFolder: sweep.logsFolder,
     datasets,
     own: ownOf(sweep.plan),
   })

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { makeFolder } from '../make-folder.js'
 import { systemClock } from '../clock.js'
 import { openData } from '../data/catalog.js'
@@ -78,16 +77,6 @@ export async function openRemoteFor(store: Store, sweep: SweepFolder, run: Remot
       engine: run.engine,
       openedAtMs: plan.createdAtMs,
     },
-    // The threads of this process have written theirs already, whole.
-    keepLog: async (trial, attempt, text) => {
-      const file = sweep.logFile(trial, attempt)
-      const write = (): Promise<void> => writeFile(file, text, { flag: 'wx' })
-      await write().catch(async (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error
-        await makeFolder(dirname(file))
-        await write()
-      })
-    },
     ...(worker === undefined ? {} : { afterClose: () => worker.stop() }),
   })
   await rememberTarget(sweep, run)
@@ -124,7 +113,7 @@ class LocalWorker {
       slots: threads,
       store: this.store,
       clock: systemClock,
-      logsFolder: join(this.sweep.folder, 'logs'),
+      logsFolder: this.sweep.logsFolder,
       own: ownOf(this.sweep.plan),
       drain: this.#end.signal,
       abort: this.#end.signal,

@@ -28,7 +28,7 @@ export function sourcesOf({ store, sweep, experiment }: StoredSweep, checkpoints
   const trials = new Map(sweep.plan.trials.map((trial) => [trial.id, trial]))
   const dataOf = dataReader(store, experiment, (id) => trials.get(id))
   return {
-    readLog: (trial, attempt) => readFile(sweep.logFile(trial, attempt)).catch(() => undefined),
+    readLog: async (trial, attempt) => (await sweep.readLog(trial, attempt).catch(() => undefined))?.bytes,
     readArtifact: (artifact) => store.readObject(artifact).catch(() => undefined),
     readPlan: () => readFile(join(sweep.folder, 'plan.json')),
     datasetsOf: (trial) =>

@@ -302,7 +302,7 @@ function asBuffer(bytes: Uint8Array): Buffer<ArrayBufferLike> {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
-function storing<T>(file: string, act: () => T): T {
+export function storing<T>(file: string, act: () => T): T {
   try {
     return act()
   } catch (error) {

@@ -30,6 +30,8 @@ export interface RunSweepOptions {
   /** Names of the data sets that a trial may read. Default: none. */
   readonly dataReadBy?: (trial: Trial) => readonly string[]
   readonly journal: Journal
+  /** Keeps the log that came with an attempt's end: it is no part of the journal. Default: it is dropped. */
+  readonly keepLog?: (trial: TrialId, attempt: number, text: string) => void
   /** Already told of every restored outcome. */
   readonly scheduler: Scheduler
   readonly backend: Backend
@@ -187,13 +189,16 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         return settle(current.trial, event.attempt, { state: 'dead', reason })
       }
       case 'ended': {
-        const { outcome, trial, attempt, atMs } = event
+        const { log, ...ended } = event
+        const { outcome, trial, attempt, atMs } = ended
+        // Before the end is told of, so that whoever hears of it can read the log.
+        if (log !== undefined) options.keepLog?.(trial, attempt, log)
         if (outcome.state === 'failed' && countUp(retries, trial) <= limits.retries) {
           record({ type: 'lost', trial, attempt, atMs, reason: outcome.error.message })
           scheduler.forget(trial)
           return tryAgain(current.trial)
         }
-        record(event)
+        record(ended)
         return conclude(current.trial, outcome)
       }
     }

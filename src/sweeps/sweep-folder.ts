@@ -6,9 +6,10 @@ import { latest, lookUp } from '../names.js'
 import { replaceFile, syncName } from '../replace-file.js'
 import { canonicalJson } from '../seed.js'
 import type { Store } from '../store.js'
-import type { Trial } from '../trial.js'
+import type { Trial, TrialId } from '../trial.js'
 import { readJournal, type JournalDamage, type JournalEntry, type JournalEvent } from './journal.js'
 import { hashTrials, sweepIdOf, varyingAxes, type Plan } from './plan.js'
+import { TrialLogs, type StoredLog } from './trial-logs.js'
 import { problemOf } from '../system-error.js'
 import { SweepState } from './state.js'
 import { describeRules } from './stopping.js'
@@ -16,6 +17,8 @@ import { encodePlan, planFormat, readPlan, readPlanFacts, type PlanFacts, type S
 
 /** One sweep on disk: a frozen plan, a journal, logs and figures. Reading needs no lock. */
 export class SweepFolder {
+  #logs: TrialLogs | undefined
+
   private constructor(
     readonly folder: string,
     readonly plan: StoredPlan,
@@ -138,8 +141,14 @@ export class SweepFolder {
   get verdictsFile(): string {
     return join(this.folder, 'verdicts.json')
   }
-  logFile(trial: string, attempt: number): string {
-    return join(this.folder, 'logs', `${trial}.${attempt}.log`)
+  get logsFolder(): string {
+    return join(this.folder, 'logs')
+  }
+
+  /** The log of an attempt, of however much there is yet; `undefined` where there is none. */
+  readLog(trial: TrialId, attempt: number): Promise<StoredLog | undefined> {
+    this.#logs ??= new TrialLogs(this.logsFolder)
+    return this.#logs.read(trial, attempt)
   }
 
   /** The journal's entries in order; none before the sweep first ran. */

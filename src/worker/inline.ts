@@ -3,9 +3,11 @@ import type { Backend } from './backend.js'
 import { EventQueue } from './event-queue.js'
 import { Gate } from './gate.js'
 import { runTrial, StopRequest, type Surroundings } from './run-trial.js'
+import { TrialLog } from './trial-log.js'
 
 export type InlineSurroundings = Omit<Surroundings, 'emit' | 'signal' | 'mayProceed' | 'log'> & {
-  log(assignment: Assignment, line: string): void
+  /** Where the logs of longer trials go; short ones come with their outcomes. */
+  readonly logsFolder: string
 }
 
 /** Runs trials in this very thread, `capacity` of them interleaved: for tests, and for looking inside with a debugger. */
@@ -25,16 +27,20 @@ export class InlineBackend implements Backend {
     const gate = new Gate(controller.signal)
     const entry = { controller, ended: Promise.resolve(), gate }
     this.#running.set(id, entry)
+    const trialLog = new TrialLog(this.surroundings.logsFolder, assignment, this.surroundings.clock)
     entry.ended = runTrial(assignment, {
       ...this.surroundings,
-      log: (line) => this.surroundings.log(assignment, line),
+      log: (line) => trialLog.line(line),
       emit: (event) => {
         if (event.type === 'ended') this.#running.delete(id)
-        this.#events.push(event)
+        this.#events.push(trialLog.accompany(event))
       },
       signal: controller.signal,
       mayProceed: () => gate.wait(),
-    }).finally(() => this.#running.delete(id))
+    }).finally(() => {
+      trialLog.close()
+      this.#running.delete(id)
+    })
   }
 
   async stop(trial: TrialId, reason: string): Promise<void> {

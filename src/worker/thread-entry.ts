@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { isMainThread, MessageChannel, parentPort, threadId } from 'node:worker_threads'
 import { workerData } from 'piscina'
 import { makeFolderSync } from '../make-folder.js'
@@ -39,7 +38,9 @@ async function experimentOf(name: string): Promise<Experiment> {
 }
 
 /** The trial this thread runs now; a thread runs one at a time. */
-let current: { trial: TrialId; controller: AbortController; gate: Gate } | undefined
+let current: { trial: TrialId; controller: AbortController; gate: Gate; trialLog: TrialLog } | undefined
+// A trial that ends its thread leaves what it wrote.
+process.on('exit', () => current?.trialLog.close())
 // A channel of our own: the one that thread and parent share belongs to the pool.
 const { port1: inbox, port2: outlet } = new MessageChannel()
 inbox.on('message', (message: ToThread) => {
@@ -53,8 +54,6 @@ inbox.on('message', (message: ToThread) => {
 inbox.unref()
 port.postMessage({ type: 'mlds-port', threadId, port: outlet } satisfies PortMessage, [outlet])
 
-/** Logs of shorter trials that are told of elsewhere come with their outcomes alone. */
-const relayedLogMs = 250
 const flushAfterMs = 50
 const flushAtCount = 256
 
@@ -93,11 +92,11 @@ class Outbox {
 /** Runs one attempt; resolves after its last event was posted. */
 export default async function runTask(assignment: ThreadTask): Promise<void> {
   if (Atomics.load(closing, 0) === 1) return
-  const { trial, attempt } = assignment
+  const { trial } = assignment
   const controller = new AbortController()
   const gate = new Gate(controller.signal)
-  current = { trial: trial.id, controller, gate }
-  const trialLog = new TrialLog(join(logsFolder, `${trial.id}.${attempt}.log`), systemClock, relayed ? relayedLogMs : 0)
+  const trialLog = new TrialLog(logsFolder, assignment, systemClock)
+  current = { trial: trial.id, controller, gate, trialLog }
   const outbox = new Outbox(assignment.interactive)
   try {
     await runTrial(assignment, {
@@ -111,10 +110,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       putObject: (bytes) => store.putObject(bytes),
       readObject: (ref) => store.readObject(ref),
       log: (line) => trialLog.line(line),
-      emit: (event) => {
-        const { text } = trialLog
-        outbox.add(event.type === 'ended' && text !== undefined ? { ...event, log: text } : event)
-      },
+      emit: (event) => outbox.add(trialLog.accompany(event)),
       worker: `thread-${threadId}`,
       clock: systemClock,
       signal: controller.signal,

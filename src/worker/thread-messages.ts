@@ -8,11 +8,10 @@ import type { Assignment, TrialEvent, TrialId } from '../trial.js'
 /** Given to each thread when it starts. */
 export interface ThreadData {
   readonly storeFolder: string
-  /** Where log files go: `<logsFolder>/<trial>.<attempt>.log`. */
+  /** Where the logs of longer trials go: `<logsFolder>/<trial>.<attempt>.log`. Short ones come with their outcomes. */
   readonly logsFolder: string
   /**
-   * Whether these trials are told of elsewhere, by who had them sent here: that one begins is no news then, and the log of
-   * a short one comes with its outcome instead of a file. Default: no.
+   * Whether these trials are told of elsewhere, by who had them sent here: that one begins is no news then. Default: no.
    */
   readonly relayed?: boolean
   /** In shared memory. */

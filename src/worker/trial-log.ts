@@ -1,73 +1,86 @@
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Clock } from '../clock.js'
+import { logFileOf, maxShortLogCharacters } from '../sweeps/trial-logs.js'
+import type { Assignment, TrialEvent } from '../trial.js'
 
-/** A longer log takes a file in any case. */
-const inMemoryCharacters = 32_000
+/** A trial of less time has its log in memory alone until it ends. */
+const shortTrialMs = 250
 
 /**
- * What a trial writes for people to read, a line at a time, in a file of its own. A log that may stay in memory takes a
- * file only once the trial has run for a while: making one costs more than all else that a short trial does.
+ * What a trial writes for people to read, a line at a time. It takes a file of its own only once the trial has run for a
+ * while or has written much: making one costs more than all else that a short trial does.
  */
 export class TrialLog {
+  readonly #file: string
   #descriptor: number | undefined
   #gathered = ''
+  #isOver = false
   readonly #sinceMs: number
-  #cancel = (): void => {}
+  readonly #cancel: () => void
 
-  /** @param inMemoryMs how long its lines may be kept from the file; 0 for not at all. */
   constructor(
-    private readonly file: string,
+    logsFolder: string,
+    { trial, attempt }: Pick<Assignment, 'trial' | 'attempt'>,
     private readonly clock: Clock,
-    private readonly inMemoryMs: number,
   ) {
+    this.#file = logFileOf(logsFolder, trial.id, attempt)
     this.#sinceMs = clock.monotonic()
-    if (inMemoryMs === 0) this.#open()
-    else this.#cancel = clock.after(inMemoryMs, () => this.#open())
+    this.#cancel = clock.after(shortTrialMs, () => this.#tryToOpen())
   }
 
+  /** What is written after the trial has ended is no part of it. */
   line(text: string): void {
+    if (this.#isOver) return
     const line = `${new Date(this.clock.now()).toISOString()} ${text}\n`
-    if (this.#descriptor !== undefined) writeSync(this.#descriptor, line)
-    else {
-      this.#gathered += line
-      // The timer waits while a trial computes.
-      const late = this.clock.monotonic() - this.#sinceMs >= this.inMemoryMs
-      if (late || this.#gathered.length > inMemoryCharacters) this.#open()
-    }
+    if (this.#descriptor !== undefined) return void writeSync(this.#descriptor, line)
+    this.#gathered += line
+    if (this.#isLate() || this.#gathered.length > maxShortLogCharacters) this.#open()
   }
 
-  /** The whole log, as long as it has no file. */
-  get text(): string | undefined {
-    return this.#descriptor === undefined ? this.#gathered : undefined
+  /** The trial's event, which takes the whole log along when it is the end and the log has no file. */
+  accompany(event: TrialEvent): TrialEvent {
+    if (this.#descriptor !== undefined) return event
+    // The timer waits while a trial computes.
+    if (event.type === 'report' && this.#isLate()) this.#tryToOpen()
+    if (event.type !== 'ended') return event
+    const log = this.#gathered
+    this.#gathered = ''
+    this.#isOver = true
+    return { ...event, log }
+  }
+
+  #isLate(): boolean {
+    return this.clock.monotonic() - this.#sinceMs >= shortTrialMs
   }
 
   #open(): void {
     this.#cancel()
-    this.#descriptor ??= openSync(this.file, 'a')
-    if (this.#gathered !== '') writeSync(this.#descriptor, this.#gathered)
+    const descriptor = openSync(this.#file, 'a')
+    try {
+      writeSync(descriptor, this.#gathered)
+    } catch (error) {
+      closeSync(descriptor)
+      throw error
+    }
+    this.#descriptor = descriptor
     this.#gathered = ''
   }
 
-  close(): void {
-    this.#cancel()
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+  /** Between the trial's own steps there is nobody to tell of a full disk: its next line will. */
+  #tryToOpen(): void {
+    try {
+      this.#open()
+    } catch {
+      // It stays in memory.
+    }
   }
-}
 
-/** The last bytes of a file as text; empty when it can't be read. */
-export function readEnd(file: string, maxBytes: number): string {
-  let descriptor: number
-  try {
-    descriptor = openSync(file, 'r')
-  } catch {
-    return ''
-  }
-  try {
-    const { size } = fstatSync(descriptor)
-    const bytes = Buffer.alloc(Math.min(size, maxBytes))
-    readSync(descriptor, bytes, 0, bytes.length, size - bytes.length)
-    return bytes.toString('utf8')
-  } finally {
-    closeSync(descriptor)
+  /** Leaves in a file what no event took along. */
+  close(): void {
+    this.#isOver = true
+    this.#cancel()
+    if (this.#gathered !== '') this.#tryToOpen()
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
   }
 }

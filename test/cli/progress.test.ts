@@ -29,7 +29,6 @@ function toySweep(output: NodeJS.WriteStream): ProgressOptions & { readonly cloc
     clock: new SimulatedClock(),
     axes: ['width', 'kind'],
     describeSeeds,
-    logFile: () => 'log',
     workers: 12,
     output,
   }

@@ -121,7 +121,6 @@ describe('a frame of mlds watch', () => {
             clock: new SimulatedClock(),
             axes: ['width', 'kind'],
             describeSeeds,
-            logFile: () => 'log',
           }
           const lines = drawFrame(
             {

@@ -1,7 +1,8 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
+import { trialsWithLogs } from '../helpers/logs.js'
 
 interface Summary {
   sweep: string
@@ -46,8 +47,8 @@ describe('stored nets', () => {
       expect({ code, finished }, stderr).toEqual({ code: 0, finished: planned })
       const folder = join(cwd, '.mlds', 'sweeps', id)
       const { trials } = JSON.parse(readFileSync(join(folder, 'plan.json'), 'utf8')) as { trials: Planned[] }
-      // A log is opened by each attempt that runs, and by nothing else.
-      const ran = new Set(readdirSync(join(folder, 'logs')).map((file) => file.split('.')[0]))
+      // A log is left by each attempt that runs, and by nothing else.
+      const ran = new Set(trialsWithLogs(join(folder, 'logs')))
       return { stages: trials.filter((trial) => ran.has(trial.id)).map((trial) => trial.stage), stderr }
     }
     expect((await sweep(first)).stages).toContain('main')

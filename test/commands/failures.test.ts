@@ -44,7 +44,9 @@ describe('a sweep of a program that fails', () => {
   it('goes on to its end, and tells each failure with its log', async () => {
     const { stderr, ...summary } = await sweep(spec)
     expect(summary).toMatchObject({ code: 1, planned: 10, finished: 5, failed: 5, missing: 0 })
-    expect(stderr).toMatch(/failed: [0-9a-f]{16} x=3 seed=0: .*exit code 3: no luck with 3\n {4}log: .*\.log/)
+    expect(stderr).toMatch(
+      /failed: [0-9a-f]{16} x=3 seed=0: .*exit code 3: no luck with 3\n {4}log: mlds logs [0-9a-f]{16}/,
+    )
   })
 
   it('starts nothing after the first failure with --fail-fast, and after so many with --max-failures', async () => {

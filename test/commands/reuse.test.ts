@@ -1,7 +1,8 @@
-import { readFileSync, readdirSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
+import { trialsWithLogs } from '../helpers/logs.js'
 
 /** Two nets on synthetic digits and the line between them. */
 const line = (...settings: string[]): string[] => [
@@ -21,7 +22,7 @@ interface Summary {
   skipped: number
 }
 const summaryOf = ({ stdout }: { stdout: string }): Summary => JSON.parse(stdout) as Summary
-const logsOf = (cwd: string, sweep: string): string[] => readdirSync(join(cwd, '.mlds', 'sweeps', sweep, 'logs'))
+const logsOf = (cwd: string, sweep: string): string[] => trialsWithLogs(join(cwd, '.mlds', 'sweeps', sweep, 'logs'))
 const netRows = async (cwd: string, sweep: string): Promise<string[]> => {
   const { stdout } = await mlds(['export', sweep, '--format', 'jsonl'], { cwd })
   return stdout.split('\n').filter((row) => row.includes('"stage":"main"') || /"batch":/.test(row))

@@ -6,6 +6,7 @@ import { integer } from '../../src/space.js'
 import type { Trial } from '../../src/trial.js'
 import { Gate } from '../../src/worker/gate.js'
 import { InlineBackend } from '../../src/worker/inline.js'
+import { temporaryFolder } from '../helpers/cli.js'
 import { plainExperiment } from '../helpers/experiments.js'
 
 /** Its only metric is how many listeners its signal had, at most, while it reported. */
@@ -40,7 +41,7 @@ describe('an attempt that waits for the scheduler after each report', () => {
       data: () => Promise.reject(new Error('no data here')),
       putObject: () => Promise.reject(new Error('no store here')),
       readObject: () => Promise.reject(new Error('no store here')),
-      log: () => {},
+      logsFolder: temporaryFolder(),
       worker: 'inline',
       clock: systemClock,
     })

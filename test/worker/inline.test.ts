@@ -29,7 +29,7 @@ backendSuite(
       data: (name) => openData(store).load(name),
       putObject: (bytes) => store.putObject(bytes),
       readObject: (ref) => store.readObject(ref),
-      log: () => {},
+      logsFolder: folder,
       worker: 'inline',
       clock: systemClock,
     }),

@@ -27,39 +27,27 @@ const open = async (workers: number, relayed = false): Promise<ThreadsBackend> =
 backendSuite('threads', open, { survivesCrashes: true })
 
 describe('the threads backend', () => {
-  it('keeps one log file per trial and attempt, with what the trial said and how it failed', async () => {
-    const backend = await open(1)
-    try {
-      const listener = new Listener(backend)
-      const assignment = toyAssignment({ behaviour: 'fail' }, { attempt: 2 })
-      await backend.start(assignment)
-      await listener.untilEnded([assignment.trial.id])
-      const log = readFileSync(join(folder, 'logs', `${assignment.trial.id}.2.log`), 'utf8')
-      expect(log).toContain('behaving: fail')
-      expect(log).toMatch(/failed: Error: it was asked to fail\n\s+at /)
-    } finally {
-      await backend.close()
-    }
-  })
-
-  it('keeps the log of a trial that is told of elsewhere in a file, or hands it over with the outcome', async () => {
-    const backend = await open(1, true)
-    try {
-      const listener = new Listener(backend)
-      const assignment = toyAssignment({ behaviour: 'fail' }, { attempt: 3 })
-      await backend.start(assignment)
-      const ended = await listener.until((event) => event.type === 'ended')
-      const file = join(folder, 'logs', `${assignment.trial.id}.3.log`)
-      const told = ended.type === 'ended' ? ended.log : undefined
-      // Which of the two depends on how long the trial took.
-      expect(existsSync(file)).toBe(told === undefined)
-      const log = told ?? readFileSync(file, 'utf8')
-      expect(log).toContain('behaving: fail')
-      expect(log).toContain('failed: Error: it was asked to fail')
-    } finally {
-      await backend.close()
-    }
-  })
+  it.each([false, true])(
+    'gives the log of a trial with its end, or keeps it in a file (told elsewhere: %s)',
+    async (relayed) => {
+      const backend = await open(1, relayed)
+      try {
+        const listener = new Listener(backend)
+        const assignment = toyAssignment({ behaviour: 'fail' }, { attempt: 2 })
+        await backend.start(assignment)
+        const ended = await listener.until((event) => event.type === 'ended')
+        const file = join(folder, 'logs', `${assignment.trial.id}.2.log`)
+        const told = ended.type === 'ended' ? ended.log : undefined
+        // Which of the two depends on how long the trial took.
+        expect(existsSync(file)).toBe(told === undefined)
+        const log = told ?? readFileSync(file, 'utf8')
+        expect(log).toContain('behaving: fail')
+        expect(log).toMatch(/failed: Error: it was asked to fail\n\s+at /)
+      } finally {
+        await backend.close()
+      }
+    },
+  )
 
   it('leaves no thread behind when it is closed', async () => {
     const ports = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length

@@ -90,8 +90,6 @@ export interface RemoteOptions {
   readonly voids?: number
   /** Closing leaves queue and workers alone. Default false. */
   readonly detach?: boolean
-  /** Given the end of each trial's log with its result. Default: it stays on the worker's disk. */
-  readonly keepLog?: (trial: TrialId, attempt: number, text: string) => Promise<void>
   /** Called once all is closed, for what ends with it. */
   readonly afterClose?: () => Promise<void>
   /** What workers must be compatible with. Default: this package's. */
@@ -470,10 +468,9 @@ export class RemoteBackend implements Backend {
         const attempt = Math.max(result.attempt, flight.lost ? flight.attempt + 1 : flight.attempt)
         this.#tell(flight, { ...result, attempt, from: 0 })
       }
-      const { trial, attempt } = factsOf(flight)
-      if (result.log !== undefined) await this.options.keepLog?.(trial, attempt, result.log).catch(() => {})
       this.#drop(flight)
-      this.#events.push({ ...factsOf(flight), type: 'ended', atMs: result.atMs, outcome: result.outcome })
+      const { atMs, outcome, log } = result
+      this.#events.push({ ...factsOf(flight), type: 'ended', atMs, outcome, ...(log === undefined ? {} : { log }) })
     } catch (error) {
       if (this.#closing !== undefined || this.#flights.get(flight.trial) !== flight) return
       // It counts for whoever can read it.

@@ -11,7 +11,7 @@ import type { Store } from '../../store.js'
 import type { ArtifactRef, Assignment } from '../../trial.js'
 import { codeVersion } from '../../version.js'
 import { ThreadsBackend } from '../threads.js'
-import { readEnd } from '../trial-log.js'
+import { logFileOf, readEnd } from '../../sweeps/trial-logs.js'
 import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from './attempts.js'
 import { Pull, pullMs, type Delivery } from './delivery.js'
 import { Heartbeat } from './heartbeat.js'
@@ -415,7 +415,7 @@ class Worker {
     // Read at once: a few lines cost less than the promises to read them would.
     const text =
       told?.slice(-maxLogCharacters) ??
-      readEnd(join(this.threads.logsFolder, `${trial.id}.${attempt}.log`), maxLogCharacters)
+      readEnd(logFileOf(this.threads.logsFolder, trial.id, attempt), maxLogCharacters).toString()
     return text === '' ? {} : { log: text }
   }
 

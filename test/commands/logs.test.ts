@@ -1,0 +1,145 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Experiment } from '../../src/experiments/experiment.js'
+import { runSweep } from '../../src/index.js'
+import { openStore } from '../../src/store.js'
+import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
+import { startNatsServer } from '../../src/worker/remote/nats-server.js'
+import logging, { hostile } from '../fixtures/logging-experiment.mjs'
+import { linesOf, mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
+import { unpack } from '../compatibility/fixtures.js'
+import { hasNats } from '../helpers/nats.js'
+
+const file = fileURLToPath(new URL('../fixtures/logging-experiment.mjs', import.meta.url))
+
+/** Where trials run: an object of this program, a file on threads, and the threads of a worker on a server. */
+const places = [
+  { where: 'inline', experiment: logging as Experiment, isRemote: false },
+  { where: 'threads', experiment: file, isRemote: false },
+  ...(hasNats ? [{ where: 'remote', experiment: file, isRemote: true }] : []),
+]
+
+describe.each(places)('logs of trials that run $where', ({ experiment, isRemote }) => {
+  const run = async (axes: Record<string, (string | number)[]>, retries = 0) => {
+    const folder = temporaryFolder()
+    const server = isRemote ? await startNatsServer(join(folder, 'nats'), 0) : undefined
+    if (server !== undefined) onTestFinished(() => server.stop('SIGKILL'))
+    const store = join(folder, 'store')
+    const { sweep } = await runSweep(
+      { experiment, axes },
+      { store, workers: 2, limits: { retries }, ...(server === undefined ? {} : { nats: server.url }) },
+    )
+    const stored = await SweepFolder.open(openStore(store), sweep.id)
+    const files = readdirSync(stored.logsFolder).sort()
+    const read = async (what: string | number, attempt = 1): Promise<string | undefined> => {
+      const trial = stored.plan.trials.find(({ params }) => params['what'] === what || params['n'] === what)!
+      const log = await stored.readLog(trial.id, attempt)
+      return log && Buffer.from(log.bytes).toString()
+    }
+    return { stored, files, read }
+  }
+
+  it('are whole, whether short, long or much, failed or hostile, and the journal holds none of them', async () => {
+    const { stored, files, read } = await run({ what: ['little', 'much', 'long', 'hostile', 'fail'] })
+    const parts = /^\S+Z trial [0-9a-f]{16} of logging[^]*it writes \w+, 0\n[^]*/
+    for (const what of ['little', 'much', 'long', 'hostile', 'fail']) expect(await read(what)).toMatch(parts)
+    for (const what of ['little', 'much', 'long'])
+      expect(await read(what)).toMatch(/ the last line\n\S+ finished: .*\n$/)
+    expect((await read('much'))!.match(/line \d+ x{50}/g)).toHaveLength(1_000)
+    expect(await read('hostile')).toContain(Buffer.from(hostile).toString())
+    expect(await read('fail')).toMatch(/failed: Error: it was asked to fail\n\s+at /)
+    for (const line of linesOf(stored.journalFile)) expect(line).not.toContain('it writes')
+    expect(files).toContain('short.jsonl')
+  })
+
+  it('of many short trials are a handful of files', async () => {
+    const { files, read } = await run({ n: Array.from({ length: isRemote ? 100 : 1_000 }, (_, n) => n) })
+    expect(files.length).toBeLessThan(20)
+    for (const n of [0, 1, 50, 99]) expect(await read(n)).toContain(`it writes little, ${n}\n`)
+  })
+
+  it('of each attempt are kept', async () => {
+    const { read } = await run({ what: ['fail'] }, 1)
+    const attempts = [await read('fail', 1), await read('fail', 2), await read('fail', 3)]
+    expect(attempts.map((log) => /attempt \d/.exec(log ?? 'none')?.[0])).toEqual(['attempt 1', 'attempt 2', undefined])
+  })
+})
+
+describe('mlds logs', () => {
+  const waiting = `
+const { existsSync } = require('node:fs')
+console.log('begun')
+const look = () => {
+  if (process.argv[2] === '1' && !existsSync('go')) return setTimeout(look, 20)
+  console.log(JSON.stringify({ loss: 1 }))
+}
+look()
+`
+
+  it('shows the log of a running trial, and a kill takes from it no word', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'wait.cjs'), waiting)
+    writeFileSync(join(cwd, 'my.yaml'), 'name: mine\nexperiment: {command: "node wait.cjs {n}"}\naxes: {n: [0, 1]}\n')
+    const running = startMlds(['sweep', 'my.yaml', '--workers', '1'], { cwd })
+    const journal = join(cwd, '.mlds/sweeps/mine/journal.jsonl')
+    const started = (): string[] =>
+      existsSync(journal)
+        ? [...readFileSync(journal, 'utf8').matchAll(/"started","trial":"(\w+)"/g)].map((m) => m[1]!)
+        : []
+    await until(() => started().length === 2)
+    const [, trial] = started()
+    const show = async (...flags: string[]) => (await mlds(['logs', trial!, ...flags], { cwd })).stdout
+    await expect.poll(() => show(), { timeout: 20_000 }).toMatch(/^\S+ trial .* attempt 1: .*\n\S+ \[.*\n\S+ begun\n$/)
+    running.child.kill('SIGKILL')
+    await running.finished
+    const before = await show()
+    expect(before).toContain('begun')
+    expect((await mlds(['logs', started()[0]!], { cwd })).stdout).toContain('finished: {"loss":1}')
+
+    writeFileSync(join(cwd, 'go'), '')
+    expect((await mlds(['resume', 'mine', '--workers', '1'], { cwd })).code).toBe(0)
+    expect(await show('--attempt', '1')).toBe(before)
+    expect(await show()).toMatch(/attempt 2: .*\n\S+ \[.*\n\S+ begun\n\S+ finished: /)
+    expect((await mlds(['show', trial!], { cwd })).stdout).toContain(`log: mlds logs ${trial}\n`)
+    expect(await mlds(['logs', trial!, '--attempt', '3'], { cwd })).toMatchObject({ code: 3, stdout: '' })
+  })
+
+  it('is what MLflow gets of each trial, byte for byte', async () => {
+    const cwd = temporaryFolder()
+    const axes = ['what=little,much,hostile', 'n=0'].flatMap((axis) => ['--set', axis])
+    expect((await mlds(['sweep', file, ...axes, '--name', 'told'], { cwd })).code).toBe(0)
+    expect((await mlds(['export', 'told', '--format', 'mlruns', '-o', 'runs'], { cwd })).code).toBe(0)
+    const runs = readdirSync(join(cwd, 'runs'), { recursive: true, encoding: 'utf8' })
+    const uploaded = runs
+      .filter((path) => path.endsWith('/log.txt'))
+      .map((path) => readFileSync(join(cwd, 'runs', path)))
+    expect(uploaded).toHaveLength(3)
+    const sweep = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'told')
+    const kept = await Promise.all(sweep.plan.trials.map(({ id }) => sweep.readLog(id, 1)))
+    const sorted = (all: Buffer[]): Buffer[] => all.sort((a, b) => a.compare(b))
+    expect(sorted(uploaded)).toEqual(sorted(kept.map((log) => Buffer.from(log!.bytes))))
+  })
+
+  it('shows what a trial wrote before it ended its thread', async () => {
+    const cwd = temporaryFolder()
+    const toy = fileURLToPath(new URL('../fixtures/toy-experiment.mjs', import.meta.url))
+    const sweep = await mlds(['sweep', toy, '--set', 'behaviour=die', '--name', 'died', '--json'], { cwd })
+    expect(JSON.parse(sweep.stdout)).toMatchObject({ dead: 1 })
+    const { plan } = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'died')
+    const { stdout } = await mlds(['logs', plan.trials[0]!.id], { cwd })
+    expect(stdout).toMatch(/attempt 3: .*\n\S+ behaving: die\n$/)
+  })
+
+  it('finds the logs of a store that has a file for each', async () => {
+    const { folder, complete } = unpack('tracked')
+    const sweep = await SweepFolder.open(openStore(join(folder, '.mlds')), complete[0]!)
+    const [trial] = sweep.plan.trials
+    const { stdout } = await mlds(['logs', trial!.id, '--json'], { cwd: folder })
+    const { file, text } = JSON.parse(stdout) as { file: string; text: string }
+    expect(file).toBe(join(sweep.logsFolder, `${trial!.id}.1.log`))
+    expect(text).toBe(readFileSync(file, 'utf8'))
+    expect(text).toContain('finished: {')
+  })
+})
