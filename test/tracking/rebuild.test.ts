@@ -62,7 +62,13 @@ describe.skipIf(!hasMlflow)('a sweep from MLflow alone', () => {
     const here = await mlds(['report', 'reported', '--out', 'report.html'], { cwd })
     expect(here, here.stderr).toMatchObject({ code: 0 })
     const elsewhere = temporaryFolder()
-    const from = ['--from', server.url, '--sweep', 'reported']
+    const untrusted = await mlds(['report', '--from', server.url, '--sweep', 'reported', '--out', 'general.html'], {
+      cwd: elsewhere,
+    })
+    expect(untrusted.stderr.replaceAll(/[\s›]+/g, ' ')).toContain("another user's and is not run")
+    expect(untrusted.stdout).not.toContain('numbers.png')
+    // A plan from a server counts as another user's: its code is one's own here, and has to be said to be.
+    const from = ['--from', server.url, '--sweep', 'reported', '--trust-code']
     const there = await mlds(['report', ...from], { cwd: elsewhere })
     expect(there, there.stderr).toMatchObject({ code: 0 })
     expect(await mlds(['figure', ...from], { cwd: elsewhere })).toMatchObject({ code: 0 })
