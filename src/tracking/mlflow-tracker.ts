@@ -74,6 +74,8 @@ export class MlflowTracker implements Tracker {
   readonly #options: MlflowTrackerOptions
   readonly #ledger: Ledger
   readonly #pending = new Map<string, Pending>()
+  /** Keys of runs that were brought to their end, whether while it was followed or by `finish`. */
+  readonly #settled = new Set<string>()
   readonly #inFlight = new Set<string>()
   readonly #queue = new PQueue({ concurrency: 2 })
   /** Two requests that bring the same new data set at once would meet in the server's database, and one be refused. */
@@ -164,7 +166,6 @@ export class MlflowTracker implements Tracker {
     await this.#connect()
     if (this.#gaveWay) this.#replay()
     for (const { attempt } of this.#pending.values()) endIfLost(attempt)
-    const sent = this.#pending.size
     let failure: Error | undefined
     const work = [...this.#pending.keys()].map((key) => async () => {
       if (failure === undefined) await this.#push(key).catch((error: Error) => void (failure ??= error))
@@ -173,7 +174,7 @@ export class MlflowTracker implements Tracker {
     if (failure !== undefined) throw failure
     await this.#mendRuns()
     await this.#tell(story)
-    return { ...this.#links(), sent }
+    return { ...this.#links(), sent: this.#settled.size }
   }
 
   #links(): Omit<Tracked, 'sent'> {
@@ -346,6 +347,7 @@ export class MlflowTracker implements Tracker {
       // It may have been declared dead while this was under way: then it is pushed again.
       if (!ended || pending.offset !== offset) return
       this.#pending.delete(key)
+      this.#settled.add(key)
       attempt.reports.length = 0
     } finally {
       this.#inFlight.delete(key)

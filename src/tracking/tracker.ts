@@ -21,7 +21,7 @@ export interface Tracked {
   readonly link: string
   /** The run that stands for the sweep: note, figures, counts. */
   readonly parentLink: string
-  /** Runs brought up to date by `finish`. */
+  /** Runs brought to their end since `open`. */
   readonly sent: number
 }
 
