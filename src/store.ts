@@ -16,7 +16,7 @@ const storeFormat = 1
  * The layout of the `.mlds/` folder:
  *
  *     format            the layout's number; absent while it is 1
- *     sweeps/<id>/      plan.json, journal.jsonl, lock, verdicts.json, logs/, figures/
+ *     sweeps/<id>/      plan.json, journal.jsonl, lock, verdicts.json, conclusion.json, logs/, figures/
  *     objects/<aa>/     what trials saved, by SHA-256
  *     cache/            decoded data sets; may be deleted at any time
  *     data/             data sets a person added

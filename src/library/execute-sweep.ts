@@ -7,6 +7,7 @@ import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../names.js'
 import { rankingOf, type Standing } from '../ranking.js'
 import type { Store } from '../store.js'
+import { basisOf, noteConclusion, recallConclusion } from '../sweeps/conclusion.js'
 import { judge, readRecords, storeVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
 import { DamageTally } from '../sweeps/journal-damage.js'
 import { MetricWatch } from '../sweeps/metric-watch.js'
@@ -140,10 +141,7 @@ export async function executeSweep(options: ExecuteOptions): Promise<SweepSummar
       observer.ended?.()
     }
     lock.assertHeld()
-    const { verdicts, figures } =
-      options.detach === true
-        ? { verdicts: [], figures: [] }
-        : await concludeAndDraw(options, (message) => observer.say(message))
+    const { verdicts, figures } = options.detach === true ? { verdicts: [], figures: [] } : await concludeOnce(options)
     const best = rankingOf(state.trials.values(), info.objective).best()
     const tracked = await finishTracking(tracker, options, { verdicts, figures })
     return {
@@ -453,6 +451,22 @@ export function summarise(sweep: SweepFolder, counts: SweepCounts) {
     skippedForGood,
     cancelled,
   }
+}
+
+/** As `concludeAndDraw`, but what has been concluded from the very same already, and is whole on disk, is taken as it is. */
+async function concludeOnce(options: ExecuteOptions): Promise<Conclusion> {
+  const { sweep, observer } = options
+  const basis = await basisOf(sweep)
+  const known = basis === undefined ? undefined : await recallConclusion(sweep, basis)
+  if (known !== undefined) return known
+  let wasTroubled = false
+  const conclusion = await concludeAndDraw(options, (message) => {
+    wasTroubled = true
+    observer.say(message)
+  })
+  // Trouble is told again by the next run: what caused it may be gone by then.
+  if (basis !== undefined && !wasTroubled) await noteConclusion(sweep, basis, conclusion)
+  return conclusion
 }
 
 /**

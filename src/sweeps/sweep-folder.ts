@@ -141,6 +141,9 @@ export class SweepFolder {
   get verdictsFile(): string {
     return join(this.folder, 'verdicts.json')
   }
+  get conclusionFile(): string {
+    return join(this.folder, 'conclusion.json')
+  }
   get logsFolder(): string {
     return join(this.folder, 'logs')
   }
