@@ -4,6 +4,9 @@ import { latest } from '../names.js'
 import type { Store } from '../store.js'
 import { explain } from './explain-error.js'
 import { nameStore } from './name-store.js'
+  }
+
+import { printJson } from './print-json.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 
@@ -67,6 +70,11 @@ export abstract class BaseCommand extends Command {
   protected inNamedStore(text: string): string {
     const at = this.argv.findIndex((word) => /^--store(=|$)/.test(word))
     return nameStore(text, this.argv[at]?.split('=').slice(1).join('=') || this.argv[at + 1 || this.argv.length])
+  }
+
+  /** Of what `--json` promises, some is longer than the longest string. */
+  override logJson(json: unknown): void {
+    printJson(json, process.stdout)
   }
 
   /** The full id of a sweep from what a person typed; says on standard error which one `latest`, the default, is. */
