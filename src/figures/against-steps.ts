@@ -133,6 +133,7 @@ function view(
     encoding: { x, y: y('value'), color, detail: [{ field: 'metric' }, { field: 'run' }], ...dash },
   }
   const differ = medians.some(({ low, high }) => high > low)
+  const lone = withoutLine(medians)
   return {
     ...size,
     ...(options.panels.length > 1 ? { height: Math.round(size.height * 0.6) } : {}),
@@ -140,6 +141,7 @@ function view(
     layer: [
       ...(differ ? [runs.length > 0 ? thin : band] : []),
       { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('median'), color, ...dash } },
+      ...(lone.length === 0 ? [] : [{ data: { values: lone }, mark: endMark, encoding: { x, y: y('median'), color } }]),
       ...(rules.length === 0
         ? []
         : [
@@ -154,6 +156,14 @@ function view(
           ]),
     ],
   }
+}
+
+const endMark = { type: 'point', filled: true, size: 30, opacity: 1 }
+
+/** Points of lines that have no other: one that ended after a single report. */
+function withoutLine(points: readonly Point[]): Point[] {
+  const lines = groupBy(points, ({ group, metric }) => JSON.stringify([group, metric]))
+  return [...lines.values()].flatMap((line) => (line.length === 1 ? line : []))
 }
 
 /** A step of all groups' medians. */
@@ -229,7 +239,7 @@ function crowdView(
       // One that ended after a single report has no line.
       {
         data: { values: ends },
-        mark: { type: 'point', filled: true, size: 30, opacity: 1 },
+        mark: endMark,
         encoding: { x, y: y('median'), color },
       },
     ],

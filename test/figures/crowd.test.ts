@@ -57,8 +57,8 @@ describe('the default figures of a sweep of many settings', () => {
     expect(looks(await draw('course', search(13))).marks).toEqual(['area', 'area', 'line', 'line', 'point'])
   })
 
-  it('mark a setting that was stopped after one report', async () => {
-    const records = search(13).map((whole, i) => (i === 0 ? record(0, whole.trial.params, [1]) : whole))
+  it.each([12, 13])('mark a setting of %i that was stopped after one report', async (count) => {
+    const records = search(count).map((whole, i) => (i === 0 ? record(0, whole.trial.params, [1]) : whole))
     const { layer } = (await draw('course', records)) as unknown as {
       layer: { mark: { type: string }; data?: { values: { group: string; step: number }[] } }[]
     }

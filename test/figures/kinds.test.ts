@@ -192,6 +192,22 @@ describe('a contour figure', () => {
 })
 
 describe('a surface', () => {
+  it('of a million cells is drawn on fewer, evenly chosen from border to border', async () => {
+    const at = Array.from({ length: 1001 }, (_, i) => i - 500)
+    const loss = at.map((y) => at.map((x) => 1 + x * x + y * y))
+    const trial = finishedTrial({ saved: { 'surface.json': { ...plane, x: at, y: at, loss, path: [] } } })
+    for (const figure of [contourFigure(planeOptions), surfaceFigure(planeOptions)])
+      expect(JSON.stringify(await figure.draw([trial], readSaved)).length).toBeLessThan(10_000_000)
+    const cells = (await layersOf(contourFigure(planeOptions), [trial]))[0]!.data!.values as unknown as {
+      x: number
+      x2: number
+      loss: number
+    }[]
+    expect(cells).toHaveLength(160 * 160)
+    expect(cells[0]).toMatchObject({ x: -500 })
+    expect(cells.at(-1)!.x2).toBeGreaterThanOrEqual(500)
+  })
+
   it('leaves out faces with a corner that is not finite, and draws the farthest first', async () => {
     const layers = await layersOf(surfaceFigure(planeOptions), planeTrial)
     const points = layers[1]!.data!.values as unknown as { face: number; y: number; loss: number }[]
