@@ -4,8 +4,6 @@ import { latest } from '../names.js'
 import type { Store } from '../store.js'
 import { explain } from './explain-error.js'
 import { nameStore } from './name-store.js'
-  }
-
 import { printJson } from './print-json.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
