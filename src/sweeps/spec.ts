@@ -135,14 +135,16 @@ function readSpec(
   const { repeat, ...seeds } = { ...part('seeds', parseSeeds), ...part('repeat', parseRepeat) }
   if (repeat !== undefined && seeds.seeds !== undefined)
     throw new SpecError(at(document.get('repeat', true)), 'repeat and seeds both say which seeds to use (keep one)')
-  const profile = textOf(document.get('profile'), 'profile', file)
-  const name = textOf(document.get('name'), 'name', file)
+  const text = (key: 'profile' | 'name'): Partial<Record<'profile' | 'name', string>> => {
+    const { [key]: value = null } = part(key, (raw) => (raw === null ? null : textOf(raw, key)))
+    return value === null ? {} : { [key]: value }
+  }
   return {
     experiment,
     ...(own === undefined ? {} : { own }),
     axes: Object.fromEntries(axes),
-    ...(profile === undefined ? {} : { profile }),
-    ...(name === undefined ? {} : { name }),
+    ...text('profile'),
+    ...text('name'),
     ...(repeat === undefined ? seeds : { seeds: repeat }),
     ...part('zip', parseZip),
     ...part('when', parseWhen),
@@ -234,10 +236,9 @@ function mapping(where: string, raw: unknown): Readonly<Record<string, unknown>>
   return raw
 }
 
-function textOf(value: unknown, key: string, file: string): string | undefined {
-  if (value === undefined || value === null) return undefined
-  if (typeof value !== 'string') throw new SpecError(file, `${key}: ${JSON.stringify(value)} is not text`)
-  return value
+function textOf(raw: unknown, key: string): string {
+  if (typeof raw !== 'string') throw new SpaceError(`${key}: ${JSON.stringify(raw)} is not text`)
+  return raw
 }
 
 /** Errors met while reading a value get the place they were written. */

@@ -25,6 +25,8 @@ describe('a sweep file', () => {
   it.each([
     ['experiment: params\naxes: {width: [1, 2\n', /^my\.yaml:\d+:\d+: /],
     ['experiment: params\naxis:\n  width: 3\n', /^my\.yaml:2:1: unknown key: axis/],
+    ['experiment: params\nprofile: 3\n', /^my\.yaml:2:10: profile: 3 is not text/],
+    ['experiment: params\nname: [a]\n', /^my\.yaml:2:7: name: \["a"\] is not text/],
     ['experiment: params\naxes:\n  width: []\n', /^my\.yaml:3:10: width: no values/],
     ['experiment: params\naxes:\n  lr: logspace(0, 1, 3)\n', /^my\.yaml:3:7: lr: logspace/],
     ['experiment: params\naxes: 3\n', /^my\.yaml:2:7: axes is a mapping/],
