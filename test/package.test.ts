@@ -84,7 +84,7 @@ describe.skipIf(!hasRegistry)('the package', () => {
       expect(readdirSync(runtime, { recursive: true }).filter((name) => /cuda|tensorrt/.test(String(name)))).toEqual([])
       // Nothing of the development is in it.
       expect(readdirSync(join(folder, 'node_modules', 'mlds')).sort()).toEqual(
-        ['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'oclif.manifest.json', 'package.json'].sort(),
+        ['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'docs', 'oclif.manifest.json', 'package.json'].sort(),
       )
 
       const readme = readFileSync(join(repository, 'README.md'), 'utf8')

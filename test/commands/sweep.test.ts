@@ -136,18 +136,7 @@ describe('mlds sweep', () => {
   it('takes a loss that is not a number for an outcome, and says of which trial and when', async () => {
     const cwd = temporaryFolder()
     const result = await mlds(
-      [
-        'sweep',
-        'params',
-        ...tiny,
-        '--set',
-        'optimizer=sgd',
-        '--set',
-        'learningRate=0.01,1e9',
-        '--set',
-        'width=8,16',
-        '--json',
-      ],
+      ['sweep', 'params', ...tiny, '--set', 'optimizer=sgd', '--set', 'learningRate=0.01,1e9', '--json'],
       { cwd },
     )
     expect(result.code).toBe(0)
@@ -218,7 +207,7 @@ describe('mlds sweep', () => {
     // As a login shell does, this one tells its job; unlike one, it outlives the terminal, to see how the job ends.
     writeFileSync(
       join(cwd, 'run.sh'),
-      `${mine} --name halfway &\ntrap 'kill -HUP $!' HUP\nwait\nwait $!\necho $? > code\n`,
+      `${mine} --name halfway &\ntrap 'kill -HUP $!; echo > told' HUP\nwait\nwait $!\necho $? > code\n`,
     )
     const terminal = spawn('script', ['-qec', 'sh run.sh', '/dev/null'], { cwd, stdio: ['ignore', 'ignore', 'ignore'] })
     onTestFinished(() => void terminal.kill('SIGKILL'))
@@ -228,6 +217,7 @@ describe('mlds sweep', () => {
     await until(() => ends() === 1)
     terminal.kill('SIGKILL')
     await until(() => !isRunning(terminal.pid!))
+    await until(() => existsSync(join(cwd, 'told')))
     open()
     await until(() => existsSync(join(cwd, 'code')) && readFileSync(join(cwd, 'code'), 'utf8').endsWith('\n'))
     expect(readFileSync(join(cwd, 'code'), 'utf8')).toBe('129\n')

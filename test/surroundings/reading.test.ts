@@ -118,13 +118,13 @@ describe.skipIf(!mayRun)('a store of another user', () => {
   })
 
   it.each([
-    ['figure', 'draw elsewhere with: mlds figure first -o DIR'],
-    ['report', 'write it elsewhere with: mlds report first -o FILE.html'],
-  ])('is where %s would write, and it says where else to', (command, hint) => {
+    ['figure', 'draw elsewhere with: mlds figure', 'first -o DIR'],
+    ['report', 'write it elsewhere with: mlds report', 'first -o FILE.html'],
+  ])('is where %s would write, and it says where else to', (command, hint, rest) => {
     const { code, stderr } = runAs(nobody, join(lab, 'out'), [command, 'first', '--store', join(lab, '.mlds')])
     expect(code).toBe(3)
     expect(stderr).toContain(`the folder can't be written: ${join(lab, '.mlds', 'sweeps', 'first')}: no permission`)
-    expect(stderr).toContain(hint)
+    expect(stderr).toContain(`${hint} --store ${join(lab, '.mlds')} ${rest}`)
   })
 
   it.each([
