@@ -52,7 +52,7 @@ describe('mlds plan', () => {
     expect(counts).toMatchObject({ planned: 5, done: 0, takenOver: 2, toRun: 3 })
     expect(estimate).toMatchObject({ points: 30, basis: '2 trials that ran here before' })
     const told = (await mlds(['plan', 'mine.ts', '--set', 'x=1..5'], { cwd })).stdout
-    expect(told).toMatch(/5 trials of mine\.\w+ \(reduced\), 0 done, 2 to take over from other sweeps, 3 to run/)
+    expect(told).toMatch(/5 trials of mine\.\w+, 0 done, 2 to take over from other sweeps, 3 to run/)
     expect(told).toMatch(/in first/)
     expect(told).toMatch(/With --track: 4 runs and about 30 points/)
     expect(await plan(cwd, '--set', 'x=1,2', '--name', 'first')).toMatchObject({ done: 2, toRun: 0 })

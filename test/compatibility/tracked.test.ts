@@ -53,8 +53,8 @@ describe.skipIf(!hasMlflow)('an MLflow database that c44b4e1 wrote', () => {
       const drawn = await run(
         ...ids.flatMap((id) => [
           ['figure', id, '--json'],
-          ['figure', '--from', url, '--sweep', id, '--output', `figures/${id}`],
-          ['report', '--from', url, '--sweep', id],
+          ['figure', '--from', url, '--sweep', id, '--trust-code', '--output', `figures/${id}`],
+          ['report', '--from', url, '--sweep', id, '--trust-code'],
         ]),
       )
       ids.forEach((id, i) => {
