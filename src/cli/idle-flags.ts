@@ -45,7 +45,7 @@ export async function idleInRun(flags: {
 
 /** Flags about what an experiment may lack. */
 export async function idleFor(experiment: Experiment): Promise<IdleFlags> {
-  const { hasProfiles } = await import('../experiments/experiment.js')
+  const { hasProfiles } = await import('../has-profiles.js')
   return {
     profile: !hasProfiles(experiment) && 'this experiment has no profiles (set its axes with --set)',
     engine:

@@ -33,7 +33,7 @@ export default class Plan extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags, raw } = await this.parse(Plan)
     const store = await this.openStore(flags.store)
-    const { hasProfiles } = await import('../experiments/experiment.js')
+    const { hasProfiles } = await import('../has-profiles.js')
     const { cautionAbout, planTarget } = await import('../library/plan-target.js')
     const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)

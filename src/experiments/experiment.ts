@@ -174,11 +174,6 @@ export interface StagedExperiment extends ExperimentFrame {
   readonly stages: readonly ShortStage[]
 }
 
-/** Whether its profiles differ: an experiment that defines none has the same empty one under each name. */
-export function hasProfiles({ profiles }: Pick<Experiment, 'profiles'>): boolean {
-  return new Set(Object.values(profiles)).size > 1
-}
-
 function complete<S extends Space>(frame: ExperimentFrame, stages: Experiment<S>['stages']): Experiment<S> {
   const objective = frame.objective ?? { metric: 'loss', direction: 'minimize' }
   const { name = '', title = name, question = title, profiles } = frame

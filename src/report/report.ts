@@ -1,5 +1,6 @@
 import { reasonOf } from '../divergence.js'
-import { hasProfiles, type Experiment } from '../experiments/experiment.js'
+import type { Experiment } from '../experiments/experiment.js'
+import { hasProfiles } from '../has-profiles.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../names.js'

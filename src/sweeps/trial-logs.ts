@@ -1,18 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { logFileOf, maxShortLogCharacters } from '../log-file.js'
 import { makeFolderSync } from '../make-folder.js'
 import type { TrialId } from '../trial.js'
 import { readLines, storing } from './journal.js'
 
-/** A log of more characters takes a file of its own. */
-export const maxShortLogCharacters = 32_000
 /** JSON takes at most six bytes for a character. */
 const maxRecordBytes = 6 * maxShortLogCharacters + 200
-
-/** The file of a long log. */
-export const logFileOf = (folder: string, trial: TrialId, attempt: number): string =>
-  join(folder, `${trial}.${attempt}.log`)
 
 /** What the short logs share: a line of JSON for each, `{"trial":…,"attempt":…,"text":…}`, in the order of their ends. */
 const shortLogsFile = (folder: string): string => join(folder, 'short.jsonl')

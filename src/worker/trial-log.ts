@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import type { Clock } from '../clock.js'
-import { logFileOf, maxShortLogCharacters } from '../sweeps/trial-logs.js'
+import { logFileOf, maxShortLogCharacters } from '../log-file.js'
 import type { Assignment, TrialEvent } from '../trial.js'
 
 /** A trial of less time has its log in memory alone until it ends. */

@@ -2,14 +2,8 @@ import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, writ
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  LogKeeper,
-  logFileOf,
-  maxShortLogCharacters,
-  readEnd,
-  TrialLogs,
-  type StoredLog,
-} from '../../src/sweeps/trial-logs.js'
+import { logFileOf, maxShortLogCharacters } from '../../src/log-file.js'
+import { LogKeeper, readEnd, TrialLogs, type StoredLog } from '../../src/sweeps/trial-logs.js'
 import { temporaryFolder } from '../helpers/cli.js'
 
 const textOf = (log: StoredLog | undefined): string | undefined => log && Buffer.from(log.bytes).toString()
