@@ -24,6 +24,14 @@ export function expectSameExport(now: Exported, before: Exported, sweep: string)
   } else expect(now, sweep).toEqual({ csv: before.csv, jsonl: before.jsonl })
 }
 
+/** What c44b4e1 called a failure where a loss was not a number has diverged by now. */
+export function withDiverged({ csv, jsonl }: Exported): Exported {
+  return {
+    csv: csv.replace(/,failed,diverge,(.*),(?=,\r?$)/gm, ',diverged,diverge,$1,NaN'),
+    jsonl: jsonl.replace(/"state":"failed",("behaviour":"diverge",.*)\}$/gm, '"state":"diverged",$1,"loss":"NaN"}'),
+  }
+}
+
 function asBefore(row: Row): Row {
   const old: Row = {}
   for (const [name, value] of Object.entries(row)) {
