@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { linesOf, mlds } from '../helpers/cli.js'
 import { inOneProcess } from '../helpers/in-one-process.js'
-import { expectSameExport } from './exports.js'
+import { expectSameExport, withDiverged } from './exports.js'
 import { unpack, type Fixture } from './fixtures.js'
 
 const sweepFile = ({ folder }: Fixture, id: string, file: string): string => join(folder, '.mlds/sweeps', id, file)
@@ -18,10 +18,7 @@ const json = ({ stdout, stderr }: { stdout: string; stderr: string }): Record<st
 
 /** What c44b4e1 called a failure where a loss was not a number: two trials of `moods` diverged. */
 const divergedNow = {
-  exported: ({ csv, jsonl }: { csv: string; jsonl: string }) => ({
-    csv: csv.replace(/,failed,diverge,(.*),(?=,\r?$)/gm, ',diverged,diverge,$1,NaN'),
-    jsonl: jsonl.replace(/"state":"failed",("behaviour":"diverge",.*)\}$/gm, '"state":"diverged",$1,"loss":"NaN"}'),
-  }),
+  exported: withDiverged,
   counts: <T extends object>(counts: T): T => {
     const { finished, unique, failed } = counts as unknown as Record<string, number>
     return { ...counts, finished: finished! + 2, unique: unique! + 2, failed: failed! - 2, diverged: 2 }
