@@ -11,7 +11,11 @@ const repository = join(import.meta.dirname, '..')
 const env = { ...process.env, NO_COLOR: '1' }
 
 async function run(cwd: string, program: string, ...args: string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(program, args, { cwd, env, maxBuffer: 1 << 26 })
+  const ended = promisify(execFile)(program, args, { cwd, env, maxBuffer: 1 << 26 })
+  // The compiler says on its standard output what is wrong.
+  const { stdout } = await ended.catch((error: Error & { stdout?: string }) => {
+    throw new Error(`${error.message}\n${error.stdout ?? ''}`, { cause: error })
+  })
   return stdout
 }
 

@@ -149,22 +149,22 @@ function writeWhole(descriptor: number, text: string): void {
 function endsWith(file: string, text: string): boolean {
   if (statSync(file, { throwIfNoEntry: false }) === undefined) return false
   const end = Buffer.from(text).subarray(-1_000)
-  return readEnd(file, end.length).equals(end)
+  return readEnd(file, end.length) === end.toString()
 }
 
-/** The last bytes of a file; none when it can't be read. */
-export function readEnd(file: string, maxBytes: number): Buffer {
+/** The text of a file's last bytes; empty when it can't be read. */
+export function readEnd(file: string, maxBytes: number): string {
   let descriptor: number
   try {
     descriptor = openSync(file, 'r')
   } catch {
-    return Buffer.alloc(0)
+    return ''
   }
   try {
     const { size } = fstatSync(descriptor)
     const bytes = Buffer.alloc(Math.min(size, maxBytes))
     const count = readSync(descriptor, bytes, 0, bytes.length, size - bytes.length)
-    return bytes.subarray(0, count)
+    return bytes.toString('utf8', 0, count)
   } finally {
     closeSync(descriptor)
   }

@@ -415,8 +415,7 @@ class Worker {
   #logOf({ trial, attempt }: Assignment, told: string | undefined): { log?: string } {
     // Read at once: a few lines cost less than the promises to read them would.
     const text =
-      told?.slice(-maxLogCharacters) ??
-      readEnd(logFileOf(this.threads.logsFolder, trial.id, attempt), maxLogCharacters).toString()
+      told?.slice(-maxLogCharacters) ?? readEnd(logFileOf(this.threads.logsFolder, trial.id, attempt), maxLogCharacters)
     return text === '' ? {} : { log: text }
   }
 
