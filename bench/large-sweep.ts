@@ -12,18 +12,22 @@ import { round, table } from './measure.js'
 const program = fileURLToPath(new URL('../bin/run.js', import.meta.url))
 const reports = [1, 2, 3]
 
-/** What each command takes on a complete sweep of 10,000 command trials with 3 reports each, and a plan of a million. */
-export async function benchLargeSweep(): Promise<void> {
+/**
+ * What each command takes on a complete sweep of side² command trials with 3 reports each, and a plan of a million.
+ * The first resume judges and draws, the second finds all done.
+ */
+export async function benchLargeSweep(side = 100): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-large-'))
   try {
-    const [file, million] = [sweepFile(folder, 'large', [100, 100]), sweepFile(folder, 'million', [1000, 1000])]
+    const [file, million] = [sweepFile(folder, 'large', [side, side]), sweepFile(folder, 'million', [1000, 1000])]
     const sweep = await fabricate(join(folder, '.mlds'), file)
     const commands = [
-      ...['figure', 'report', 'resume', 'list', 'status', 'best', 'verify'].map((name) =>
+      ...['resume', 'resume', 'figure', 'report', 'list', 'status', 'best', 'verify'].map((name) =>
         name === 'list' ? [name] : [name, sweep],
       ),
       ['export', sweep, '-o', 'table.csv'],
       ['plan', million],
+      ['plan', million, '--json'],
     ]
     console.log(
       table(
@@ -80,7 +84,8 @@ function measure(cwd: string, words: readonly string[]): string[] {
   const { status, stderr } = spawnSync(process.execPath, ['-r', './usage.cjs', program, ...words], {
     cwd,
     encoding: 'utf8',
-    maxBuffer: 1 << 28,
+    // A plan of a million as JSON is longer than a buffer may be.
+    stdio: ['ignore', 'ignore', 'pipe'],
   })
   if (status !== 0) throw new Error(`mlds ${words.join(' ')} failed: ${stderr.slice(-2000)}`)
   const seconds = (performance.now() - start) / 1_000

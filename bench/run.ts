@@ -12,7 +12,8 @@ import { benchTracking } from './tracking.js'
 
 /**
  * `npm run bench` measures overhead, scheduling, shell, engine and sweep; `npm run bench engine m1`, `npm run bench shell`,
- * `npm run bench experiments interpolate`, `npm run bench tracking`, `npm run bench remote`, `scale`, `large` a part;
+ * `npm run bench experiments interpolate`, `npm run bench tracking`, `npm run bench remote`, `scale`, `large` a part,
+ * `npm run bench large 316` with 316² trials;
  * `npm run bench tracking rate`, `sweep` or `rebuild` a part of that.
  */
 const [what, ...only] = process.argv.slice(2)
@@ -23,7 +24,7 @@ if (what === undefined || what === 'engine') await benchEngine(only)
 if (what === undefined || what === 'sweep') await benchSweep()
 if (what === 'remote') await benchRemote()
 if (what === 'scale') await benchScale()
-if (what === 'large') await benchLargeSweep()
+if (what === 'large') await benchLargeSweep(...only.map(Number))
 if (what === 'tracking') {
   const parts = { rate: benchTracking, sweep: benchTrackedSweep, rebuild: benchRebuild }
   for (const [name, bench] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await bench()
