@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 
 /**
  * A stream of numbers fixed by its seed: SplitMix-seeded xoshiro128** (Blackman and Vigna 2018), 32 bits a draw.
@@ -93,7 +93,7 @@ export class Random {
 export function canonicalJson(value: unknown): string {
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError(`not a finite number: ${value}`)
-    return JSON.stringify(value === 0 ? 0 : value)
+    return String(value === 0 ? 0 : value)
   }
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
@@ -108,7 +108,11 @@ export function canonicalJson(value: unknown): string {
 
 /** The first `length` hexadecimal characters, an even number, of the SHA-256 of the canonical JSON. */
 export function contentHash(value: unknown, length = 16): string {
-  const digest = createHash('sha256').update(canonicalJson(value)).digest()
+  return textHash(canonicalJson(value), length)
+}
+
+/** The same of a text that is canonical JSON already. */
+export function textHash(canonical: string, length = 16): string {
   // Not cut out of the whole digest's text, which would keep all of it in memory.
-  return digest.toString('hex', 0, length / 2)
+  return hash('sha256', canonical, 'buffer').toString('hex', 0, length / 2)
 }

@@ -1,7 +1,7 @@
 import { SpaceError, UnknownNameError } from '../errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { NameCheck, lookUp } from '../names.js'
-import { contentHash } from '../seed.js'
+import { canonicalJson, contentHash, textHash } from '../seed.js'
 import type { Params, Seeds, Trial, TrialId } from '../trial.js'
 import { maxTrials, pointsOfStages } from './points.js'
 import { isTogether, seedNames, type SeedsSpec, type SweepSpec } from './spec.js'
@@ -45,23 +45,19 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     if (count > maxTrials) throw new SpaceError(`the plan has ${count} trials (at most ${maxTrials})`)
 
     const planned: Trial[] = []
+    const idOf = identifier(experiment, stage)
+    const sources = origins.map(({ parents, seeds }) => {
+      const parentIds = parents.map((parent) => parent.id)
+      return { seeds, parents: parentIds, seedsText: canonicalJson(seeds), parentsText: canonicalJson(parentIds) }
+    })
     for (const params of points) {
       checkTexts(params)
       // Data and cost depend on the point alone: asked once per point, not once per seed or parent.
       const data = stage.data(params).map((name) => [name, resolveData(name)])
       const cost = stage.cost(params)
-      for (const { parents, seeds } of origins) {
-        const parentIds = parents.map((parent) => parent.id)
-        const identity = {
-          experiment: experiment.name,
-          version: experiment.version,
-          stage: stage.name,
-          params,
-          seeds,
-          parents: parentIds,
-          data,
-        }
-        const id = contentHash(identity)
+      const [dataText, paramsText] = [canonicalJson(data), canonicalJson(params)]
+      for (const { parents, seeds, parentsText, seedsText } of sources) {
+        const id = idOf(dataText, paramsText, parentsText, seedsText)
         if (seen.has(id)) continue
         seen.add(id)
         planned.push({
@@ -72,7 +68,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
           stage: stage.name,
           params,
           seeds,
-          parents: parentIds,
+          parents,
           cost,
         })
       }
@@ -114,6 +110,22 @@ interface Origin {
   readonly seeds: Seeds
 }
 
+/**
+ * Makes the ids of a stage's trials of the canonical JSON of their parts: what `contentHash` makes of the whole, where a
+ * part that a million trials share is put into JSON once.
+ */
+function identifier(
+  { name, version }: Experiment,
+  stage: { readonly name: string },
+): (data: string, params: string, parents: string, seeds: string) => TrialId {
+  const experiment = canonicalJson(name)
+  const end = `"stage":${canonicalJson(stage.name)},"version":${canonicalJson(version)}}`
+  return (data, params, parents, seeds) =>
+    textHash(
+      `{"data":${data},"experiment":${experiment},"params":${params},"parents":${parents},"seeds":${seeds},${end}`,
+    )
+}
+
 /** True when a trial's id was made of these data: name and fingerprint of each, in the stage's order. */
 export function isOfData(trial: Trial, data: readonly (readonly [name: string, fingerprint: string])[]): boolean {
   const { id, experiment, version, stage, params, seeds, parents } = trial
@@ -121,7 +133,7 @@ export function isOfData(trial: Trial, data: readonly (readonly [name: string, f
 }
 
 export function hashTrials(trials: readonly Trial[]): string {
-  return contentHash(trials.map((trial) => trial.id).sort())
+  return textHash(JSON.stringify(trials.map((trial) => trial.id).sort()))
 }
 
 /** The sweep's id: the person's name for it, else the experiment's with the plan's hash. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { makePlan, sweepIdOf, varyingAxes } from '../../src/sweeps/plan.js'
+import { isOfData, makePlan, sweepIdOf, varyingAxes } from '../../src/sweeps/plan.js'
 import type { SweepSpec } from '../../src/sweeps/spec.js'
 import { plainExperiment, toyExperiment } from '../helpers/experiments.js'
 
@@ -54,6 +54,35 @@ describe('a plan', () => {
       id(withData, {}, () => 'b'),
     ]
     expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  it('gives each trial the id that the content of all its parts gives, whatever is in them', () => {
+    const wide = {
+      count: { kind: 'number', default: 0 },
+      word: { kind: 'text', default: 'no "quotes"' },
+      deep: { kind: 'boolean', default: false },
+      __proto__x: { kind: 'integer', default: 3 },
+    } as const
+    const experiment = toyExperiment()
+    const stages = experiment.stages.map((stage) => ({
+      ...stage,
+      space: { ...wide, ...stage.space },
+      data: () => ['digits', 'letters "é"'],
+    })) as unknown as typeof experiment.stages
+    const axes = {
+      'main.count': [-0, 1e21, 1e-7, 0.1],
+      'main.word': ['a\\b', '\u2028', ''],
+      'main.deep': [true, false],
+    }
+    const { trials } = plan({ axes }, { ...experiment, stages })
+    expect(trials.length).toBeGreaterThan(4 * 3 * 2)
+    for (const trial of trials)
+      expect(
+        isOfData(trial, [
+          ['digits', 'none'],
+          ['letters "é"', 'none'],
+        ]),
+      ).toBe(true)
   })
 
   it('takes an axis of a later stage by its own name or with the stage before it', () => {
