@@ -13,6 +13,7 @@ import { number, text, type Space } from '../space.js'
 import type { Metrics, Objective, Params } from '../trial.js'
 import type { Experiment, TrialContext } from './experiment.js'
 import { lookUp } from '../names.js'
+import { boundedLog, mostLineBytes } from '../printed-lines.js'
 
 /** Any program as an experiment: what is run for each trial. */
 export interface CommandDefinition {
@@ -182,9 +183,6 @@ export function withAxes(
 
 /** After a polite signal, before the one that can't be ignored. */
 const patienceMs = 3_000
-/** A program may print what it likes; no more of it than this is kept, and no longer line. */
-const mostLogBytes = 8 << 20
-const mostLineBytes = 1 << 20
 /** Files left in the trial's folder are kept with its result up to these. */
 const mostFiles = 32
 const mostFileBytes = 64 << 20
@@ -311,15 +309,6 @@ async function* bounded(stream: Readable): AsyncGenerator<Buffer> {
       yield Buffer.from('\n')
       length = 0
     }
-  }
-}
-
-function boundedLog(log: (line: string) => void): (line: string) => void {
-  let bytes = 0
-  return (line) => {
-    if (bytes > mostLogBytes) return
-    bytes += line.length + 1
-    log(bytes > mostLogBytes ? `(more than ${mostLogBytes >> 20} MiB were printed: the rest is left out)` : line)
   }
 }
 

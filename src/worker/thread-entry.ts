@@ -7,6 +7,7 @@ import type { Experiment } from '../experiments/experiment.js'
 import { experimentOf as experimentNamed } from '../experiments/registry.js'
 import { createEngine } from '../nn/create-engine.js'
 import type { Engine } from '../nn/engine.js'
+import { PrintedLines } from '../printed-lines.js'
 import { openStore } from '../store.js'
 import type { EngineName, TrialEvent, TrialId } from '../trial.js'
 import { Gate } from './gate.js'
@@ -38,9 +39,31 @@ async function experimentOf(name: string): Promise<Experiment> {
 }
 
 /** The trial this thread runs now; a thread runs one at a time. */
-let current: { trial: TrialId; controller: AbortController; gate: Gate; trialLog: TrialLog } | undefined
+let current:
+  { trial: TrialId; controller: AbortController; gate: Gate; trialLog: TrialLog; printed: Printed } | undefined
 // A trial that ends its thread leaves what it wrote.
-process.on('exit', () => current?.trialLog.close())
+process.on('exit', () => {
+  if (current === undefined) return
+  endLines(current.printed)
+  current.trialLog.close()
+})
+
+/** What a trial's code prints, as `console.log` does, goes to its log: on the terminal nobody could tell whose it is. */
+type Printed = Readonly<Record<'stdout' | 'stderr', PrintedLines>>
+const endLines = ({ stdout, stderr }: Printed): void => [stdout, stderr].forEach((lines) => lines.end())
+for (const name of ['stdout', 'stderr'] as const) {
+  const toTerminal = process[name].write.bind(process[name]) as (...words: unknown[]) => boolean
+  process[name].write = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
+    if (current === undefined) return toTerminal(chunk, ...rest)
+    const [encoding] = rest
+    const isCoded = typeof chunk === 'string' && typeof encoding === 'string' && !/^utf-?8$/i.test(encoding)
+    current.printed[name].add(isCoded ? Buffer.from(chunk, encoding as BufferEncoding) : chunk)
+    const written = rest.find((word) => typeof word === 'function')
+    if (written !== undefined) process.nextTick(written)
+    return true
+  }
+}
+
 // A channel of our own: the one that thread and parent share belongs to the pool.
 const { port1: inbox, port2: outlet } = new MessageChannel()
 inbox.on('message', (message: ToThread) => {
@@ -96,7 +119,9 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
   const controller = new AbortController()
   const gate = new Gate(controller.signal)
   const trialLog = new TrialLog(logsFolder, assignment, systemClock)
-  current = { trial: trial.id, controller, gate, trialLog }
+  const line = (text: string): void => trialLog.line(text)
+  const printed: Printed = { stdout: new PrintedLines(line), stderr: new PrintedLines(line) }
+  current = { trial: trial.id, controller, gate, trialLog, printed }
   const outbox = new Outbox(assignment.interactive)
   try {
     await runTrial(assignment, {
@@ -109,7 +134,10 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       },
       putObject: (bytes) => store.putObject(bytes),
       readObject: (ref) => store.readObject(ref),
-      log: (line) => trialLog.line(line),
+      log(text) {
+        endLines(printed)
+        line(text)
+      },
       emit: (event) => outbox.add(trialLog.accompany(event)),
       worker: `thread-${threadId}`,
       clock: systemClock,

@@ -54,6 +54,26 @@ describe.each(places)('logs of trials that run $where', ({ experiment, isRemote 
     expect(files).toContain('short.jsonl')
   })
 
+  it.skipIf(typeof experiment !== 'string')('hold what its code prints, to the last word and up to 8 MiB', async () => {
+    const { read } = await run({ what: ['print', 'little'], n: [7] })
+    const log = (await read('print'))!
+    const lines = log.split('\n').map((line) => line.replace(/^\S+Z /, ''))
+    expect(lines.slice(1, 5)).toEqual([
+      'it writes print, 7',
+      'printed 7',
+      'told of an error',
+      'half a line é and its end',
+    ])
+    expect(lines.slice(-5, -1)).toEqual([
+      '(more than 8 MiB were printed: the rest is left out)',
+      'without an end',
+      'the last line',
+      expect.stringMatching(/^finished: /),
+    ])
+    expect(log.match(/y{1048576}/g)).toHaveLength(7)
+    expect(await read('little')).not.toContain('printed')
+  })
+
   it('of many short trials are a handful of files', async () => {
     const { files, read } = await run({ n: Array.from({ length: isRemote ? 100 : 1_000 }, (_, n) => n) })
     expect(files.length).toBeLessThan(20)
@@ -141,5 +161,33 @@ look()
     expect(file).toBe(join(sweep.logsFolder, `${trial!.id}.1.log`))
     expect(text).toBe(readFileSync(file, 'utf8'))
     expect(text).toContain('finished: {')
+  })
+
+  it('shows what a module prints where the terminal has the sweep alone, also from the thread that it ends', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'mine.ts'),
+      `import { defineExperiment, integer } from 'mlds'
+export default defineExperiment({
+  name: 'printing',
+  space: { n: integer({ default: 0 }) },
+  async run({ n }) {
+    console.log('PRINTED', n)
+    process.stderr.write('CUT')
+    if (n === 1) process.exit(1)
+    return { loss: n }
+  },
+})
+`,
+    )
+    const { code, stdout, stderr } = await mlds(['sweep', 'mine.ts', '--set', 'n=0,1', '--name', 'printing'], { cwd })
+    expect(code).toBe(1)
+    expect(stdout + stderr).not.toMatch(/PRINTED|CUT/)
+    const { plan } = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'printing')
+    for (const { id, params } of plan.trials) {
+      const log = (await mlds(['logs', id], { cwd })).stdout
+      expect(log).toMatch(new RegExp(`^\\S+ PRINTED ${params['n']}$`, 'm'))
+      expect(log).toMatch(/^\S+ CUT$/m)
+    }
   })
 })
