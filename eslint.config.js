@@ -10,7 +10,7 @@ const lookUps = [
 const spreads = [
   {
     selector: "CallExpression[callee.object.name='Math'][callee.property.name=/^(min|max)$/] > SpreadElement",
-    message: 'Many values overflow the stack: use minOf or maxOf of src/extremes.ts.',
+    message: 'Many values overflow the stack: use minOf or maxOf of src/core/extremes.ts.',
   },
   {
     selector:

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freezePlan } from '../src/library/execute-sweep.js'
-import { planTarget } from '../src/library/plan-target.js'
-import { openStore } from '../src/store.js'
-import { Journal, journalFormat } from '../src/sweeps/journal.js'
+import { freezePlan } from '../src/app/execute-sweep.js'
+import { planTarget } from '../src/app/plan-target.js'
+import { openStore } from '../src/system/store.js'
+import { Journal, journalFormat } from '../src/sweeps/journal/journal.js'
 import { round, table } from './measure.js'
 
 const program = fileURLToPath(new URL('../bin/run.js', import.meta.url))

@@ -1,5 +1,5 @@
-import { defineNet, type Activation, type Layer, type Net } from '../src/nn/net.js'
-import type { Loss, OptimizerSpec } from '../src/nn/training.js'
+import { defineNet, type Activation, type Layer, type Net } from '../src/net/net.js'
+import type { Loss, OptimizerSpec } from '../src/net/training-spec.js'
 
 /** The experiments' nets, as the peers' scripts build them too (bench/peers/nets.py). */
 export interface Work {

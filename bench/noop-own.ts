@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { openOwn, type OwnExperiment } from '../src/experiments/own.js'
+import { openOwn, type OwnExperiment } from '../src/experiments/custom/custom.js'
 
 const source = { kind: 'file', file: join(import.meta.dirname, 'noop-experiment.mjs') } as const
 

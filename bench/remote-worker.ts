@@ -1,7 +1,7 @@
-import { systemClock } from '../src/clock.js'
-import { openStore } from '../src/store.js'
-import { connectNats } from '../src/worker/remote/connect.js'
-import { runWorker } from '../src/worker/remote/worker-process.js'
+import { systemClock } from '../src/core/clock.js'
+import { openStore } from '../src/system/store.js'
+import { connectNats } from '../src/worker/remote/wire/connect.js'
+import { runWorker } from '../src/worker/remote/host/worker-process.js'
 import { noopOwn } from './noop-own.js'
 
 /** A worker of the benchmark: `remote-worker.ts URL NAME STORE SLOTS`. SIGTERM drains it. */

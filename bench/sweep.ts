@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parameterCount } from '../src/experiments/params.js'
+import { parameterCount } from '../src/experiments/built-in/params.js'
 import { peersPython, round, secondsOf, show, summarize, table } from './measure.js'
 
 /**

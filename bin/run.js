@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { start } from '../dist/cli/start.js'
+import { start } from '../dist/terminal/start.js'
 
 await start(import.meta.url)

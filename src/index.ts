@@ -2,7 +2,7 @@
  * mlds as a library: running sweeps from a program, and what an experiment of one's own is written with.
  * @module
  */
-export { openSweep, planSweep, runSweep, Sweep } from './library/sweep.js'
+export { openSweep, planSweep, runSweep, Sweep } from './app/library.js'
 export type {
   AxisPattern,
   AxisValues,
@@ -12,14 +12,14 @@ export type {
   StoreOptions,
   SweepDescription,
   SweepRun,
-} from './library/sweep.js'
-export type { Rerun, SweepSummary } from './library/execute-sweep.js'
+} from './app/library.js'
+export type { Rerun, SweepSummary } from './app/execute-sweep.js'
 export type { Standing } from './analysis/standings.js'
 export type { ClaimVerdict } from './sweeps/conclude.js'
 export type { Plan } from './sweeps/plan.js'
 export type { SweepLimits } from './sweeps/run-sweep.js'
-export type { SweepCounts } from './sweeps/state.js'
-export { MldsError } from './errors.js'
+export type { SweepCounts } from './sweeps/journal/state.js'
+export { MldsError } from './core/errors.js'
 export { defineExperiment, defineStage } from './experiments/experiment.js'
 export type {
   Claim,
@@ -32,16 +32,16 @@ export type {
   TrialContext,
   Verdict,
 } from './experiments/experiment.js'
-export { boolean, choice, integer, number, text } from './space.js'
-export type { ParamsOf, Space } from './space.js'
-export { defineNet, initialize } from './nn/net.js'
-export type { Layer, Net } from './nn/net.js'
-export { createEngine } from './nn/create-engine.js'
-export type { Engine, Training } from './nn/engine.js'
-export type { Loss, OptimizerSpec } from './nn/training.js'
-export { encodeCheckpoint, decodeCheckpoint } from './nn/checkpoint.js'
-export { Random } from './seed.js'
-export type { EngineName, Metrics, Objective, Outcome, Params, Seeds, Trial, TrialEvent, TrialRecord } from './trial.js'
+export { boolean, choice, integer, number, text } from './core/space.js'
+export type { ParamsOf, Space } from './core/space.js'
+export { defineNet, initialize } from './net/net.js'
+export type { Layer, Net } from './net/net.js'
+export { createEngine } from './engines/create-engine.js'
+export type { Engine, Training } from './engines/engine.js'
+export type { Loss, OptimizerSpec } from './net/training-spec.js'
+export { encodeCheckpoint, decodeCheckpoint } from './net/checkpoint.js'
+export { Random } from './core/seed.js'
+export type { EngineName, Metrics, Objective, Outcome, Params, Seeds, Trial, TrialEvent, TrialRecord } from './core/trial.js'
 export { principalComponents, projectOnto } from './analysis/pca.js'
 export { symmetricSpectrum } from './analysis/symmetric.js'
 export { addScaled, dot, norm, unit } from './analysis/vectors.js'
@@ -49,4 +49,4 @@ export { lanczos } from './analysis/lanczos.js'
 export { filterNormalised, randomDirection } from './analysis/directions.js'
 export { countEigenvalues, sampledRatio } from './analysis/minimal-ratio.js'
 export { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from './analysis/sharpness.js'
-export { blockFrobeniusNorms, denseHessian } from './nn/curvature.js'
+export { blockFrobeniusNorms, denseHessian } from './engines/curvature.js'

@@ -1,4 +1,4 @@
-import type { Random } from '../seed.js'
+import type { Random } from '../core/seed.js'
 import { norm } from './vectors.js'
 
 /** One weight tensor within the flat vector; its last dimension counts its filters (or units). */

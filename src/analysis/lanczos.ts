@@ -1,5 +1,5 @@
-import { maxOf } from '../extremes.js'
-import type { Random } from '../seed.js'
+import { maxOf } from '../core/extremes.js'
+import type { Random } from '../core/seed.js'
 import { symmetricSpectrum } from './symmetric.js'
 import { addScaled, dot, norm, unit } from './vectors.js'
 

@@ -1,6 +1,6 @@
 import { addScaled } from './vectors.js'
-import { maxOf } from '../extremes.js'
-import type { Random } from '../seed.js'
+import { maxOf } from '../core/extremes.js'
+import type { Random } from '../core/seed.js'
 
 /** How near a point is to a minimum, in the two senses of the course (HW1-2). */
 

@@ -1,4 +1,4 @@
-import type { Random } from '../seed.js'
+import type { Random } from '../core/seed.js'
 import { symmetricSpectrum } from './symmetric.js'
 import { addScaled, dot, norm, unit } from './vectors.js'
 

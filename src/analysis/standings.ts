@@ -1,8 +1,8 @@
-import { groupBy } from '../group-by.js'
-import { lookUp } from '../names.js'
-import { rankRecords, type Standing } from '../ranking.js'
-import type { Random } from '../seed.js'
-import type { Objective, Params, TrialRecord } from '../trial.js'
+import { groupBy } from '../core/group-by.js'
+import { lookUp } from '../core/names.js'
+import { rankRecords, type Standing } from '../core/ranking.js'
+import type { Random } from '../core/seed.js'
+import type { Objective, Params, TrialRecord } from '../core/trial.js'
 import { bootstrapInterval, mean } from './statistics.js'
 
 export type { Standing }

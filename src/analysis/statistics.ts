@@ -1,6 +1,6 @@
-import { groupBy } from '../group-by.js'
-import { mean, standardDeviation } from '../mean.js'
-import type { Random } from '../seed.js'
+import { groupBy } from '../core/group-by.js'
+import { mean, standardDeviation } from '../core/mean.js'
+import type { Random } from '../core/seed.js'
 
 export { mean, standardDeviation }
 

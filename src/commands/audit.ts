@@ -1,8 +1,8 @@
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import type { Audit as AuditResult, AuditedSweep } from '../cli/audit-tracking.js'
-import { systemClock } from '../clock.js'
-import { exitCodes, MldsError } from '../errors.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import type { Audit as AuditResult, AuditedSweep } from '../app/audit-tracking.js'
+import { systemClock } from '../core/clock.js'
+import { exitCodes, MldsError } from '../core/errors.js'
 
 export default class Audit extends BaseCommand {
   static override storeUse = 'peeks' as const
@@ -29,8 +29,8 @@ export default class Audit extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Audit)
-    const { auditTracking } = await import('../cli/audit-tracking.js')
-    const { trackingUrl } = await import('../tracking/mlflow-settings.js')
+    const { auditTracking } = await import('../app/audit-tracking.js')
+    const { trackingUrl } = await import('../tracking/mlflow/settings.js')
     const url = trackingUrl(args.url)
     if (url === undefined)
       throw new MldsError('USAGE', 'no MLflow server was named', {
@@ -51,8 +51,8 @@ export default class Audit extends BaseCommand {
   }
 
   async #print({ url, sweeps, repairs }: AuditResult): Promise<void> {
-    const { formatTable } = await import('../cli/table.js')
-    const { describeFindings } = await import('../cli/audit-tracking.js')
+    const { formatTable } = await import('../terminal/table.js')
+    const { describeFindings } = await import('../app/audit-tracking.js')
     for (const { sweep, run, did } of repairs)
       this.log(`${sweep}: ${run === undefined ? did : `${run.name} ${did} (run ${run.id})`}`)
     if (repairs.length > 0) this.log('')

@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../cli/flags.js'
-import { formatTable } from '../cli/table.js'
-import { lookUp } from '../names.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
+import { formatTable } from '../terminal/table.js'
+import { lookUp } from '../core/names.js'
 
 export default class Best extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -25,7 +25,7 @@ export default class Best extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
-    const { describeBest, rankRecords } = await import('../ranking.js')
+    const { describeBest, rankRecords } = await import('../core/ranking.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const objective = await openObjective(sweep, flags.metric, flags.maximize, {
       trustCode: flags['trust-code'],
@@ -35,7 +35,7 @@ export default class Best extends BaseCommand {
     const ranking = rankRecords(records, objective)
     const ranked = ranking.all()
     const why = ranking.whyNone()
-    const { UnknownNameError } = await import('../errors.js')
+    const { UnknownNameError } = await import('../core/errors.js')
     if (ranked.length === 0 && !records.some(({ state }) => state === 'diverged'))
       throw new UnknownNameError('metric, or one that no trial has yet', objective.metric, [
         ...new Set(records.flatMap(({ metrics }) => Object.keys(metrics))),

@@ -1,4 +1,4 @@
-import { HaltCommand } from '../cli/halt-command.js'
+import { HaltCommand } from '../terminal/halt-command.js'
 
 export default class Cancel extends HaltCommand {
   static override storeUse = 'peeks' as const

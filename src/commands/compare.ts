@@ -1,8 +1,8 @@
 import { Args } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { metricFlag, openObjective, trustCodeFlag } from '../cli/flags.js'
-import { formatTable } from '../cli/table.js'
-import { lookUp } from '../names.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { metricFlag, openObjective, trustCodeFlag } from '../terminal/flags.js'
+import { formatTable } from '../terminal/table.js'
+import { lookUp } from '../core/names.js'
 
 const sweepOf = (which: string) =>
   Args.string({ description: `the ${which} sweep: an id, or the beginning of one`, required: true })
@@ -22,8 +22,8 @@ export default class Compare extends BaseCommand {
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { mean } = await import('../analysis/statistics.js')
     const { compareRecords } = await import('../analysis/standings.js')
-    const { Random } = await import('../seed.js')
-    const { DataError } = await import('../errors.js')
+    const { Random } = await import('../core/seed.js')
+    const { DataError } = await import('../core/errors.js')
     const open = async (id: string) => SweepFolder.open(store, await resolveSweepId(store, id))
     const [first, second] = [await open(args.first), await open(args.second)]
     const { metric } = await openObjective(first, flags.metric, false, { trustCode: flags['trust-code'] })

@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { shells, type ArgumentKind, type Shell } from '../cli/completion.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { shells, type ArgumentKind, type Shell } from '../terminal/completion.js'
 
 export default class Completion extends BaseCommand {
   static override storeUse = 'none' as const
@@ -17,7 +17,7 @@ export default class Completion extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args } = await this.parse(Completion)
-    const { completionScript } = await import('../cli/completion.js')
+    const { completionScript } = await import('../terminal/completion.js')
     const { experimentNames } = await import('../experiments/registry.js')
     const commands = this.config.commands
       .filter(({ hidden }) => !hidden)

@@ -1,6 +1,6 @@
-import { BaseCommand } from '../cli/base-command.js'
-import { profileFlag, setFlag, namedSweepArg, targetArg } from '../cli/flags.js'
-import { idleFor, refuseIdle } from '../cli/idle-flags.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { profileFlag, setFlag, namedSweepArg, targetArg } from '../terminal/flags.js'
+import { idleFor, refuseIdle } from '../terminal/idle-flags.js'
 
 export default class Diff extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -16,8 +16,8 @@ export default class Diff extends BaseCommand {
     const { args, flags, raw } = await this.parse(Diff)
     const store = await this.openStore(flags.store)
     const { SweepFolder, diffPlans } = await import('../sweeps/sweep-folder.js')
-    const { planTarget } = await import('../library/plan-target.js')
-    const { exitCodes } = await import('../errors.js')
+    const { planTarget } = await import('../app/plan-target.js')
+    const { exitCodes } = await import('../core/errors.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan, experiment } = await planTarget(args.target, flags, store)
     refuseIdle(raw, await idleFor(experiment))

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { BaseCommand } from '../cli/base-command.js'
-import { exitCodes, MldsError } from '../errors.js'
-import { engineNames } from '../trial.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { exitCodes, MldsError } from '../core/errors.js'
+import { engineNames } from '../core/trial.js'
 
 interface Finding {
   readonly what: string
@@ -49,8 +49,8 @@ export default class Doctor extends BaseCommand {
 
   /** An engine works when it trains: loading is not enough. */
   async #engines(): Promise<Finding[]> {
-    const { createEngine } = await import('../nn/create-engine.js')
-    const { defineNet, initialize } = await import('../nn/net.js')
+    const { createEngine } = await import('../engines/create-engine.js')
+    const { defineNet, initialize } = await import('../net/net.js')
     const net = defineNet([2], [{ kind: 'dense', units: 2 }])
     const findings: Finding[] = []
     for (const name of engineNames) {
@@ -89,7 +89,7 @@ export default class Doctor extends BaseCommand {
   async #store(named: string | undefined): Promise<Finding> {
     try {
       const { existsSync } = await import('node:fs')
-      const { canWrite } = await import('../make-folder.js')
+      const { canWrite } = await import('../system/make-folder.js')
       const store = await this.openStore(named)
       const sweeps = await store.sweepIds()
       if (!canWrite(existsSync(store.folder) ? join(store.folder, 'sweeps') : store.folder))
@@ -110,7 +110,7 @@ export default class Doctor extends BaseCommand {
 
   async #programs(): Promise<Finding[]> {
     const { spawnSync } = await import('node:child_process')
-    const { mlflowSilence } = await import('../tracking/mlflow-server.js')
+    const { mlflowSilence } = await import('../tracking/mlflow/server.js')
     const env = { ...process.env, ...mlflowSilence }
     const programs = [
       { what: 'mlflow', args: ['--version'], use: 'pip install mlflow gives the tracking server' },

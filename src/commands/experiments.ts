@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { formatTable } from '../cli/table.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { formatTable } from '../terminal/table.js'
 
 export default class Experiments extends BaseCommand {
   static override storeUse = 'none' as const
@@ -11,7 +11,7 @@ export default class Experiments extends BaseCommand {
   async run(): Promise<unknown> {
     const { args } = await this.parse(Experiments)
     const { experimentNames, findExperiment } = await import('../experiments/registry.js')
-    const { describeAxis } = await import('../space.js')
+    const { describeAxis } = await import('../core/space.js')
     if (args.name === undefined) {
       const all = await Promise.all(experimentNames.map(findExperiment))
       this.log(

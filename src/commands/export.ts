@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg, trackCheckpointsFlag, trustCodeFlag } from '../cli/flags.js'
-import { MldsError, StoreError } from '../errors.js'
-import { refuseIdle } from '../cli/idle-flags.js'
-import type { Store } from '../store.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { sweepArg, trackCheckpointsFlag, trustCodeFlag } from '../terminal/flags.js'
+import { MldsError, StoreError } from '../core/errors.js'
+import { refuseIdle } from '../terminal/idle-flags.js'
+import type { Store } from '../system/store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Export extends BaseCommand {
@@ -37,7 +37,7 @@ export default class Export extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
-    const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/export.js')
+    const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/journal/export.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     if (flags.format === 'mlruns')
       return this.#mlruns(store, sweep, flags.output ?? 'mlruns', {
@@ -48,7 +48,7 @@ export default class Export extends BaseCommand {
     const text = flags.format === 'csv' ? formatCsv(rows) : formatJsonLines(rows)
     if (flags.output !== undefined) {
       const { writeFile } = await import('node:fs/promises')
-      const { problemOf } = await import('../system-error.js')
+      const { problemOf } = await import('../core/system-error.js')
       await writeFile(flags.output, text).catch((error: unknown) => {
         throw new StoreError(`the export could not be written: ${flags.output}: ${problemOf(error)}`, { cause: error })
       })
@@ -65,8 +65,8 @@ export default class Export extends BaseCommand {
   ): Promise<unknown> {
     const { existsSync, mkdtempSync, readdirSync, rmSync } = await import('node:fs')
     const { tmpdir } = await import('node:os')
-    const { concludeAndDraw, describeSweep } = await import('../library/execute-sweep.js')
-    const { exportMlruns } = await import('../library/tracking.js')
+    const { concludeAndDraw, describeSweep } = await import('../app/execute-sweep.js')
+    const { exportMlruns } = await import('../app/tracking.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     if (existsSync(folder) && readdirSync(folder).length > 0) {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)

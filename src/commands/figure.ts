@@ -1,8 +1,8 @@
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { fromFlags, sweepNamed, trustCodeFlag } from '../cli/flags.js'
-import { formatVerdict } from '../cli/summary.js'
-import { exitCodes } from '../errors.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { fromFlags, sweepNamed, trustCodeFlag } from '../terminal/flags.js'
+import { formatVerdict } from '../terminal/summary.js'
+import { exitCodes } from '../core/errors.js'
 import type { ClaimVerdict } from '../sweeps/conclude.js'
 
 export default class Figure extends BaseCommand {
@@ -36,15 +36,15 @@ export default class Figure extends BaseCommand {
       process.exitCode = exitCodes.incomplete
     }
     if (flags.from !== undefined) {
-      const { drawFromMlflow } = await import('../cli/remote-sweep.js')
+      const { drawFromMlflow } = await import('../app/tracked-sweep.js')
       const folder = flags.output ?? `figures/${id}`
       return this.#show(id, await drawFromMlflow(flags.from, id, folder, { warn, trustCode }, trouble))
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { experimentToRead } = await import('../experiments/registry.js')
-    const { mustBeWritable } = await import('../store.js')
-    const { concludeAndDraw } = await import('../library/execute-sweep.js')
+    const { mustBeWritable } = await import('../system/store.js')
+    const { concludeAndDraw } = await import('../app/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     if (flags.output === undefined) mustBeWritable(sweep.folder, `draw elsewhere with: mlds figure ${sweep.id} -o DIR`)
     const experiment = await experimentToRead(sweep, { warn, trustCode })

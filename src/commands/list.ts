@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
-import { BaseCommand } from '../cli/base-command.js'
-import { formatTable } from '../cli/table.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { formatTable } from '../terminal/table.js'
 import type { Plan } from '../sweeps/plan.js'
 
 export default class List extends BaseCommand {
@@ -11,8 +11,8 @@ export default class List extends BaseCommand {
     const { flags } = await this.parse(List)
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { summarise } = await import('../library/execute-sweep.js')
-    const { lockHolder } = await import('../sweeps/lock.js')
+    const { summarise } = await import('../app/execute-sweep.js')
+    const { lockHolder } = await import('../system/lock.js')
     const sweeps = await Promise.all(
       (await store.sweepIds()).map(async (id) => {
         try {
@@ -63,6 +63,6 @@ export default class List extends BaseCommand {
 async function fileOf({ spec: { own } }: Pick<Plan, 'spec'>): Promise<{ file?: string }> {
   if (own?.kind === 'file') return { file: basename(own.file) }
   if (own?.kind !== 'command') return {}
-  const { programOf } = await import('../experiments/command.js')
+  const { programOf } = await import('../experiments/custom/command.js')
   return { file: programOf(own.command) }
 }

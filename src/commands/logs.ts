@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { StoreError } from '../errors.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { StoreError } from '../core/errors.js'
 
 export default class Logs extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -15,7 +15,7 @@ export default class Logs extends BaseCommand {
     const { sweep, trial } = await findTrial(store, args.trial)
     const attempt = flags.attempt ?? Math.max(1, sweep.restore().trials.get(trial.id)!.attempts)
     const log = await sweep.readLog(trial.id, attempt).catch(async (error: Error) => {
-      const { problemOf } = await import('../system-error.js')
+      const { problemOf } = await import('../core/system-error.js')
       throw new StoreError(`the log of trial ${trial.id} can't be read: ${problemOf(error)}`, { cause: error })
     })
     if (log === undefined)

@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { engineFlag, nameFlag, profileFlag, schedulerFlag, setFlag, targetArg, workersFlag } from '../cli/flags.js'
-import { idleFor, refuseIdle } from '../cli/idle-flags.js'
-import { formatTable } from '../cli/table.js'
-import { formatSetting } from '../format.js'
-import { lookUp } from '../names.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { engineFlag, nameFlag, profileFlag, schedulerFlag, setFlag, targetArg, workersFlag } from '../terminal/flags.js'
+import { idleFor, refuseIdle } from '../terminal/idle-flags.js'
+import { formatTable } from '../terminal/table.js'
+import { formatSetting } from '../core/format.js'
+import { lookUp } from '../core/names.js'
 
 const tableRows = 40
 
@@ -33,8 +33,8 @@ export default class Plan extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags, raw } = await this.parse(Plan)
     const store = await this.openStore(flags.store)
-    const { hasProfiles } = await import('../has-profiles.js')
-    const { cautionAbout, planTarget } = await import('../library/plan-target.js')
+    const { hasProfiles } = await import('../core/has-profiles.js')
+    const { cautionAbout, planTarget } = await import('../app/plan-target.js')
     const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
     refuseIdle(raw, await idleFor(experiment))
@@ -43,7 +43,7 @@ export default class Plan extends BaseCommand {
 
     const id = sweepIdOf(plan)
     const { findEarlierResults } = await import('../sweeps/reuse.js')
-    const { describeEstimate, estimate, missingTrials } = await import('../library/estimate.js')
+    const { describeEstimate, estimate, missingTrials } = await import('../app/estimate.js')
     const wanted = await missingTrials(store, plan)
     const earlier = await findEarlierResults(store, { id, plan }, new Set(wanted.map((trial) => trial.id)))
     const missing = wanted.filter((trial) => !earlier.has(trial.id))

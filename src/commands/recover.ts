@@ -1,5 +1,5 @@
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { BaseCommand } from '../terminal/base-command.js'
 
 export default class Recover extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -22,8 +22,8 @@ export default class Recover extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Recover)
-    const { recoverFromMlflow } = await import('../cli/recover-sweep.js')
-    const { summarise } = await import('../library/execute-sweep.js')
+    const { recoverFromMlflow } = await import('../app/recover-sweep.js')
+    const { summarise } = await import('../app/execute-sweep.js')
     const store = await this.openStore(flags.store)
     const { sweep, fetched, leftOut, withoutFiles } = await recoverFromMlflow(store, flags.from, args.sweep)
     const summary = summarise(sweep, sweep.restore().counts())
@@ -36,7 +36,7 @@ export default class Recover extends BaseCommand {
         `${withoutFiles.length} are without their checkpoints, which are not in MLflow: nothing that is left to run needs them, but mlds verify will miss them`,
       )
     if (summary.finished < summary.planned) {
-      const { ownOf, whereFrom } = await import('../experiments/own.js')
+      const { ownOf, whereFrom } = await import('../experiments/custom/custom.js')
       for (const { source, name } of ownOf(sweep.plan))
         this.log(`What they run was told by the server, so look at it first: ${whereFrom(source, name)}`)
       this.advise(`Run the rest with: mlds resume ${sweep.id}`)

@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { fromFlags, sweepNamed, trustCodeFlag } from '../cli/flags.js'
-import { MldsError } from '../errors.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { fromFlags, sweepNamed, trustCodeFlag } from '../terminal/flags.js'
+import { MldsError } from '../core/errors.js'
 import type { Report as SweepReport } from '../report/report.js'
 
 export default class Report extends BaseCommand {
@@ -36,7 +36,7 @@ export default class Report extends BaseCommand {
     const trustCode = flags['trust-code']
     const warn = (message: string): void => void this.warn(message)
     if (flags.from !== undefined) {
-      const { reportFromMlflow } = await import('../cli/remote-sweep.js')
+      const { reportFromMlflow } = await import('../app/tracked-sweep.js')
       const file = flags.out ?? join('reports', id, 'report.html')
       return this.#write(await reportFromMlflow(flags.from, id, dirname(file), { warn, trustCode }), file)
     }
@@ -44,9 +44,9 @@ export default class Report extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { experimentToRead } = await import('../experiments/registry.js')
-    const { artifactReader } = await import('../library/execute-sweep.js')
-    const { planFacts } = await import('../library/plan-facts.js')
-    const { mustBeWritable } = await import('../store.js')
+    const { artifactReader } = await import('../app/execute-sweep.js')
+    const { planFacts } = await import('../app/plan-facts.js')
+    const { mustBeWritable } = await import('../system/store.js')
     const { buildReport } = await import('../report/report.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     if (flags.out === undefined)
@@ -60,7 +60,7 @@ export default class Report extends BaseCommand {
   }
 
   async #write(report: SweepReport, file: string): Promise<unknown> {
-    const { writeReport } = await import('../cli/write-report.js')
+    const { writeReport } = await import('../app/write-report.js')
     const files = await writeReport(report, file)
     for (const trouble of report.troubles) this.warn(trouble)
     for (const written of files) this.log(written)

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { BaseCommand } from '../terminal/base-command.js'
 import {
   engineFlag,
   failureFlags,
@@ -11,11 +11,11 @@ import {
   trackFlag,
   trustCodeFlag,
   workersFlag,
-} from '../cli/flags.js'
-import { idleFor, idleInRun, refuseIdle } from '../cli/idle-flags.js'
-import { formatSummary } from '../cli/summary.js'
-import { UnknownNameError } from '../errors.js'
-import type { Store } from '../store.js'
+} from '../terminal/flags.js'
+import { idleFor, idleInRun, refuseIdle } from '../terminal/idle-flags.js'
+import { formatSummary } from '../terminal/summary.js'
+import { UnknownNameError } from '../core/errors.js'
+import type { Store } from '../system/store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 interface RemoteFlags {
@@ -61,11 +61,11 @@ export default class Resume extends BaseCommand {
     })
     // What the server keeps may come into a store that is not there yet.
     const store = await this.openStore(flags.store, flags.nats === undefined ? 'changes' : 'makes')
-    const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
-    const { openBackendFor } = await import('../library/open-backend.js')
-    const { runInTerminal } = await import('../cli/run-in-terminal.js')
-    const { authorsName } = await import('../experiments/own.js')
+    const { trackingUrl } = await import('../tracking/mlflow/settings.js')
+    const { limitsFrom, rerunnable } = await import('../app/execute-sweep.js')
+    const { openBackendFor } = await import('../app/open-backend.js')
+    const { runInTerminal } = await import('../terminal/run-in-terminal.js')
+    const { authorsName } = await import('../experiments/custom/custom.js')
     const { experimentOf } = await import('../experiments/registry.js')
     const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
       const state = rerunnable.find((known) => known === word.trim())
@@ -77,7 +77,7 @@ export default class Resume extends BaseCommand {
       experiment: authorsName(sweep.plan.experiment) === undefined && `${sweep.plan.experiment} is built in`,
     })
     if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
-    const { targetOf } = await import('../library/remote.js')
+    const { targetOf } = await import('../app/remote.js')
     const remote = remoteFrom(flags, metadata, targetOf(flags, sweep))
     const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
     refuseIdle(raw, await idleFor(experiment))
@@ -107,7 +107,7 @@ export default class Resume extends BaseCommand {
     } catch (error) {
       const { nats, tenant, experiment } = flags
       if (nats === undefined || !meansAbsent(error)) throw error
-      const { fetchSweep } = await import('../library/remote.js')
+      const { fetchSweep } = await import('../app/remote.js')
       const sweep = await fetchSweep(store, { nats, tenant }, wanted, experiment)
       process.stderr.write(`${sweep.id} is not in this store: its plan comes from the NATS server\n`)
       return sweep
@@ -116,7 +116,7 @@ export default class Resume extends BaseCommand {
 
   /** A sweep that another process runs and that was paused goes on there. */
   async #setGoing(sweep: SweepFolder, flags: RemoteFlags): Promise<boolean> {
-    const { goOn, targetOf } = await import('../library/remote.js')
+    const { goOn, targetOf } = await import('../app/remote.js')
     const target = targetOf(flags, sweep)
     const orchestrator = target === undefined ? undefined : await goOn(target, sweep.id).catch(() => undefined)
     if (orchestrator === undefined) return false

@@ -1,5 +1,5 @@
 import { Args } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
+import { BaseCommand } from '../terminal/base-command.js'
 
 export default class Schema extends BaseCommand {
   static override storeUse = 'none' as const
@@ -10,7 +10,7 @@ export default class Schema extends BaseCommand {
   async run(): Promise<unknown> {
     const { args } = await this.parse(Schema)
     const { experimentNames, findExperiment } = await import('../experiments/registry.js')
-    const { sweepSchema } = await import('../sweeps/schema.js')
+    const { sweepSchema } = await import('../sweeps/spec/schema.js')
     const names = args.experiment === undefined ? experimentNames : [args.experiment]
     const schema = sweepSchema(await Promise.all(names.map(findExperiment)))
     this.log(JSON.stringify(schema, null, 2))

@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { formatTable } from '../cli/table.js'
-import { lookUp } from '../names.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { formatTable } from '../terminal/table.js'
+import { lookUp } from '../core/names.js'
 
 export default class Show extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -19,7 +19,7 @@ export default class Show extends BaseCommand {
     const { describeSeeds } = await import('../sweeps/plan.js')
     const { sweep, trial } = await findTrial(store, args.trial)
     const record = readRecords(sweep).find((candidate) => candidate.trial.id === trial.id)!
-    const { reasonOf } = await import('../divergence.js')
+    const { reasonOf } = await import('../core/divergence.js')
     const error = record.outcome === undefined ? undefined : reasonOf(record.outcome)
     this.log(
       `${trial.id}  trial ${trial.index} of ${sweep.id}, ${record.state} after ${record.attempts} attempt${record.attempts === 1 ? '' : 's'}`,
@@ -43,7 +43,7 @@ export default class Show extends BaseCommand {
         )}`,
       )
     }
-    const { listAttempts } = await import('../sweeps/list-attempts.js')
+    const { listAttempts } = await import('../sweeps/journal/list-attempts.js')
     const attempts = flags['all-attempts'] ? listAttempts(sweep.events(), trial.id) : undefined
     if (attempts !== undefined) {
       const rows = attempts.map(({ attempt, ended, atMs, isVoid, metrics, reason }) => [

@@ -1,13 +1,13 @@
-import { BaseCommand } from '../cli/base-command.js'
-import { formatVerdict } from '../cli/summary.js'
-import { formatTable } from '../cli/table.js'
-import { natsFlag, openObjective, sweepArg, tenantFlag } from '../cli/flags.js'
-import { idleTenant, refuseIdle } from '../cli/idle-flags.js'
-import { formatDuration, formatSetting } from '../format.js'
-import { lookUp } from '../names.js'
-import type { Store } from '../store.js'
-import type { NatsTarget } from '../library/remote.js'
-import type { RemoteStatus } from '../worker/remote/sweeps.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { formatVerdict } from '../terminal/summary.js'
+import { formatTable } from '../terminal/table.js'
+import { natsFlag, openObjective, sweepArg, tenantFlag } from '../terminal/flags.js'
+import { idleTenant, refuseIdle } from '../terminal/idle-flags.js'
+import { formatDuration, formatSetting } from '../core/format.js'
+import { lookUp } from '../core/names.js'
+import type { Store } from '../system/store.js'
+import type { NatsTarget } from '../app/remote.js'
+import type { RemoteStatus } from '../worker/remote/admin/sweep-registry.js'
 
 export default class Status extends BaseCommand {
   static override storeUse = 'peeks' as const
@@ -20,16 +20,16 @@ export default class Status extends BaseCommand {
     const { args, flags, raw } = await this.parse(Status)
     refuseIdle(raw, idleTenant(flags))
     const store = await this.openStore(flags.store)
-    const { targetOf, locate } = await import('../library/remote.js')
+    const { targetOf, locate } = await import('../app/remote.js')
     // A sweep that is not in this store may still be on the server.
     const located = flags.nats === undefined ? undefined : await locate(store, args.sweep, flags)
     if (located !== undefined && located.folder === undefined)
       return { sweep: located.sweep, remote: await this.#remote(store, located.target, located.sweep) }
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { SweepState } = await import('../sweeps/state.js')
+    const { SweepState } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
-    const { summarise } = await import('../library/execute-sweep.js')
-    const { lockHolder } = await import('../sweeps/lock.js')
+    const { summarise } = await import('../app/execute-sweep.js')
+    const { lockHolder } = await import('../system/lock.js')
     const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const runningPid = lockHolder(sweep.lockFile)
@@ -40,7 +40,7 @@ export default class Status extends BaseCommand {
     const verdicts = await storedVerdicts(sweep)
 
     const axes = varyingAxes(sweep.plan.trials)
-    const { describeBest, rankingOf } = await import('../ranking.js')
+    const { describeBest, rankingOf } = await import('../core/ranking.js')
     // Counts are told, too, of a sweep whose experiment is not there any more.
     const objective = await openObjective(sweep, undefined, false).catch(() => undefined)
     const ranking = objective === undefined ? undefined : rankingOf(state.trials.values(), objective)
@@ -76,9 +76,9 @@ export default class Status extends BaseCommand {
 
   /** What the NATS server knows; a server that does not answer takes nothing from the rest. */
   async #remote(store: Store, target: NatsTarget, sweep: string): Promise<RemoteStatus | undefined> {
-    const { withTenant } = await import('../library/remote.js')
-    const { remoteStatus } = await import('../worker/remote/sweeps.js')
-    const { systemClock } = await import('../clock.js')
+    const { withTenant } = await import('../app/remote.js')
+    const { remoteStatus } = await import('../worker/remote/admin/sweep-registry.js')
+    const { systemClock } = await import('../core/clock.js')
     let status: RemoteStatus
     try {
       status = await withTenant(target, (broker) => remoteStatus(broker, store, sweep))

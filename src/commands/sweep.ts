@@ -1,10 +1,10 @@
 import { Flags, type Interfaces } from '@oclif/core'
-import type { SweepSummary } from '../library/execute-sweep.js'
-import { MldsError } from '../errors.js'
+import type { SweepSummary } from '../app/execute-sweep.js'
+import { MldsError } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import type { Store } from '../store.js'
+import type { Store } from '../system/store.js'
 import type { Plan } from '../sweeps/plan.js'
-import { BaseCommand } from '../cli/base-command.js'
+import { BaseCommand } from '../terminal/base-command.js'
 import {
   engineFlag,
   failureFlags,
@@ -19,9 +19,9 @@ import {
   trackCheckpointsFlag,
   trackFlag,
   workersFlag,
-} from '../cli/flags.js'
-import { idleFor, idleInRun, refuseIdle, type Typed } from '../cli/idle-flags.js'
-import { formatSummary } from '../cli/summary.js'
+} from '../terminal/flags.js'
+import { idleFor, idleInRun, refuseIdle, type Typed } from '../terminal/idle-flags.js'
+import { formatSummary } from '../terminal/summary.js'
 
 type SweepFlags = Interfaces.InferredFlags<typeof Sweep.flags>
 
@@ -68,7 +68,7 @@ export default class Sweep extends BaseCommand {
     if (flags.name !== undefined)
       throw new MldsError('USAGE', `--name: ${flags.name} can't name several sweeps (leave it out with \`all\`)`)
     const { experimentNames } = await import('../experiments/registry.js')
-    const { exitCodes } = await import('../errors.js')
+    const { exitCodes } = await import('../core/errors.js')
     const sweeps: SweepSummary[] = []
     let worst: number = exitCodes.ok
     for (const name of experimentNames) {
@@ -80,7 +80,7 @@ export default class Sweep extends BaseCommand {
       if (code >= exitCodes.interrupted) break
     }
     process.exitCode = worst
-    const { isComplete } = await import('../sweeps/state.js')
+    const { isComplete } = await import('../sweeps/journal/state.js')
     const finished = sweeps.filter(isComplete).length
     this.log(`\n${finished} of ${experimentNames.length} sweeps finished`)
     return { sweeps }
@@ -98,11 +98,11 @@ export default class Sweep extends BaseCommand {
     remote: ReturnType<typeof remoteFrom>,
     store: Store,
   ): Promise<SweepSummary> {
-    const { trackingUrl } = await import('../tracking/mlflow-settings.js')
-    const { cautionAbout, planTarget } = await import('../library/plan-target.js')
-    const { freezePlan, limitsFrom, rerunnable } = await import('../library/execute-sweep.js')
-    const { openBackendFor } = await import('../library/open-backend.js')
-    const { runInTerminal } = await import('../cli/run-in-terminal.js')
+    const { trackingUrl } = await import('../tracking/mlflow/settings.js')
+    const { cautionAbout, planTarget } = await import('../app/plan-target.js')
+    const { freezePlan, limitsFrom, rerunnable } = await import('../app/execute-sweep.js')
+    const { openBackendFor } = await import('../app/open-backend.js')
+    const { runInTerminal } = await import('../terminal/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
     refuseIdle(typed, {
       ...(await idleFor(experiment)),
@@ -111,7 +111,7 @@ export default class Sweep extends BaseCommand {
     const caution = await cautionAbout(plan)
     if (caution !== undefined) this.#say(caution)
     if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
-    const { openStore } = await import('../store.js')
+    const { openStore } = await import('../system/store.js')
     const { sweep, takeBack } = await freezePlan(openStore(store.folder), plan, experiment, {
       extend: flags.extend,
       say: (line) => this.#say(line),
@@ -148,7 +148,7 @@ export default class Sweep extends BaseCommand {
     experiment: Experiment
     flags: SweepFlags
   }): Promise<void> {
-    const { describeEstimate, estimate, missingTrials } = await import('../library/estimate.js')
+    const { describeEstimate, estimate, missingTrials } = await import('../app/estimate.js')
     const trials = flags.fresh ? plan.trials : await missingTrials(store, plan)
     if (trials.length === 0) return
     const pilot = flags.nats === undefined

@@ -1,6 +1,6 @@
-import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg, trackCheckpointsFlag, trackFlag, trustCodeFlag } from '../cli/flags.js'
-import { MldsError } from '../errors.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { sweepArg, trackCheckpointsFlag, trackFlag, trustCodeFlag } from '../terminal/flags.js'
+import { MldsError } from '../core/errors.js'
 
 export default class Sync extends BaseCommand {
   static override storeUse = 'changes' as const
@@ -12,8 +12,8 @@ export default class Sync extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sync)
-    const { syncSweep } = await import('../cli/sync-sweep.js')
-    const { trackingUrl } = await import('../tracking/mlflow-settings.js')
+    const { syncSweep } = await import('../app/sync-sweep.js')
+    const { trackingUrl } = await import('../tracking/mlflow/settings.js')
     const url = trackingUrl(flags.track)
     if (url === undefined) {
       throw new MldsError('USAGE', 'no MLflow server was named', {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { exitCodes, UnavailableError } from '../errors.js'
-import type { Store } from '../store.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { exitCodes, UnavailableError } from '../core/errors.js'
+import type { Store } from '../system/store.js'
 
 export default class Ui extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -19,7 +19,7 @@ export default class Ui extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Ui)
     const store = await this.openStore(flags.store)
-    const { startLocalMlflow } = await import('../tracking/mlflow-server.js')
+    const { startLocalMlflow } = await import('../tracking/mlflow/server.js')
     const sweeps = await this.#sweepsInOrder(store, args.sweep)
     const interruption = new AbortController()
     const interrupt = (): void => interruption.abort()
@@ -59,7 +59,7 @@ export default class Ui extends BaseCommand {
 
   /** One after the other; a sweep that can't be brought is said, and the rest follow. */
   async #bring(store: Store, sweeps: readonly string[], url: string, signal: AbortSignal): Promise<unknown[]> {
-    const { syncSweep } = await import('../cli/sync-sweep.js')
+    const { syncSweep } = await import('../app/sync-sweep.js')
     const warn = (message: string): void => void this.warn(message)
     const brought: unknown[] = []
     for (const id of sweeps) {

@@ -1,7 +1,7 @@
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { sweepArg } from '../cli/flags.js'
-import { exitCodes } from '../errors.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { sweepArg } from '../terminal/flags.js'
+import { exitCodes } from '../core/errors.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Verify extends BaseCommand {
@@ -20,9 +20,9 @@ export default class Verify extends BaseCommand {
     const { args, flags } = await this.parse(Verify)
     const store = await this.openStore(flags.store, flags.repair ? 'changes' : 'reads')
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { DamageTally } = await import('../sweeps/journal-damage.js')
-    const { isComplete, isResult } = await import('../sweeps/state.js')
-    const { summarise } = await import('../library/execute-sweep.js')
+    const { DamageTally } = await import('../sweeps/journal/damage.js')
+    const { isComplete, isResult } = await import('../sweeps/journal/state.js')
+    const { summarise } = await import('../app/execute-sweep.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const repair = flags.repair ? await this.#repair(sweep) : undefined
     const damage = new DamageTally()
@@ -74,8 +74,8 @@ export default class Verify extends BaseCommand {
   }
 
   async #repair(sweep: SweepFolder): Promise<object | undefined> {
-    const { lockSweep } = await import('../sweeps/lock.js')
-    const { repairJournal } = await import('../sweeps/journal-repair.js')
+    const { lockSweep } = await import('../system/lock.js')
+    const { repairJournal } = await import('../sweeps/journal/repair.js')
     const lock = lockSweep(sweep.lockFile, sweep.id)
     try {
       const repair = await repairJournal(sweep.journalFile, sweep.plan.trials)

@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../cli/base-command.js'
-import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../cli/flags.js'
-import { exitCodes, UnknownNameError } from '../errors.js'
-import { lookUp } from '../names.js'
+import { BaseCommand } from '../terminal/base-command.js'
+import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
+import { exitCodes, UnknownNameError } from '../core/errors.js'
+import { lookUp } from '../core/names.js'
 
 export default class Watch extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -28,11 +28,11 @@ export default class Watch extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
-    const { isComplete } = await import('../sweeps/state.js')
+    const { isComplete } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
-    const { formatVerdict } = await import('../cli/summary.js')
-    const { summarise } = await import('../library/execute-sweep.js')
-    const { watchSweep } = await import('../cli/watch-sweep.js')
+    const { formatVerdict } = await import('../terminal/summary.js')
+    const { summarise } = await import('../app/execute-sweep.js')
+    const { watchSweep } = await import('../terminal/watch-sweep.js')
     const opened = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan, id } = opened
     const axes = varyingAxes(plan.trials)

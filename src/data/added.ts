@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DataError, StoreError } from '../errors.js'
-import { replaceFile } from '../replace-file.js'
+import { DataError, StoreError } from '../core/errors.js'
+import { replaceFile } from '../system/replace-file.js'
 import type { Dataset } from './dataset.js'
 import { imageSet, sha256 } from './image-set.js'
-import { problemOf } from '../system-error.js'
+import { problemOf } from '../core/system-error.js'
 import { joinPieces, type ImagePart, type Piece } from './formats.js'
 
 /** Sets a person can add, by the shape of their images. */

@@ -1,5 +1,5 @@
-import { DataError, UnknownNameError } from '../errors.js'
-import { contentHash } from '../seed.js'
+import { DataError, UnknownNameError } from '../core/errors.js'
+import { contentHash } from '../core/seed.js'
 import type { Dataset } from './dataset.js'
 import { addedFacts, isAddable, loadAdded, readAdded, type AddedFacts, type AddedName } from './added.js'
 import { drawGlyphs } from './glyphs.js'

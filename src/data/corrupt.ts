@@ -1,4 +1,4 @@
-import { Random } from '../seed.js'
+import { Random } from '../core/seed.js'
 
 export const corruptions = ['permute', 'resample', 'random-pixels', 'gaussian'] as const
 export type Corruption = (typeof corruptions)[number]

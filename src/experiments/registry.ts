@@ -1,22 +1,22 @@
-import { MldsError, UnknownNameError, exitCodes } from '../errors.js'
-import { isTrustedCode } from '../ownership.js'
+import { MldsError, UnknownNameError, exitCodes } from '../core/errors.js'
+import { isTrustedCode } from '../system/ownership.js'
 import type { Experiment } from './experiment.js'
-import type { OwnSource } from './own.js'
-import type { UnreadPlan } from './unread.js'
+import type { OwnSource } from './custom/custom.js'
+import type { UnreadPlan } from './vocabulary/unread.js'
 
 /** Each experiment is loaded when it is asked for: a list of names costs nothing. */
 const loaders = {
-  'sim-func': async () => (await import('./sim-func.js')).simFunc,
-  cnn: async () => (await import('./cnn.js')).cnn,
-  pca: async () => (await import('./pca.js')).pca,
-  'grad-norm': async () => (await import('./grad-norm.js')).gradNorm,
-  'err-surface': async () => (await import('./err-surface.js')).errSurface,
-  shuffle: async () => (await import('./shuffle.js')).shuffle,
-  'min-ratio': async () => (await import('./min-ratio.js')).minRatio,
-  interpolate: async () => (await import('./interpolate.js')).interpolate,
-  params: async () => (await import('./params.js')).params,
-  sensitivity: async () => (await import('./sensitivity.js')).sensitivity,
-  sharpness: async () => (await import('./sharpness.js')).sharpness,
+  'sim-func': async () => (await import('./built-in/sim-func.js')).simFunc,
+  cnn: async () => (await import('./built-in/cnn.js')).cnn,
+  pca: async () => (await import('./built-in/pca.js')).pca,
+  'grad-norm': async () => (await import('./built-in/grad-norm.js')).gradNorm,
+  'err-surface': async () => (await import('./built-in/err-surface.js')).errSurface,
+  shuffle: async () => (await import('./built-in/shuffle.js')).shuffle,
+  'min-ratio': async () => (await import('./built-in/min-ratio.js')).minRatio,
+  interpolate: async () => (await import('./built-in/interpolate.js')).interpolate,
+  params: async () => (await import('./built-in/params.js')).params,
+  sensitivity: async () => (await import('./built-in/sensitivity.js')).sensitivity,
+  sharpness: async () => (await import('./built-in/sharpness.js')).sharpness,
 } satisfies Record<string, () => Promise<unknown>>
 
 /** Names of files that may export an experiment. */
@@ -74,7 +74,7 @@ export interface CodeTrust {
 export async function experimentOf({ plan, isMine }: PlanToRun, { trustCode }: CodeTrust = {}): Promise<Experiment> {
   const { own } = plan.spec
   if (own === undefined) return await findExperiment(plan.experiment)
-  const { reopenOwn, whereFrom } = await import('./own.js')
+  const { reopenOwn, whereFrom } = await import('./custom/custom.js')
   if (trustCode !== true && !(isMine && isTrusted(own)))
     throw new MldsError('FOREIGN', `the code of this sweep is another user's: ${whereFrom(own, plan.experiment)}`, {
       hint: 'look at it first; --trust-code runs it with your rights',
@@ -97,10 +97,10 @@ export async function experimentToRead(
     warn(
       `the code of this sweep is another user's and is not run: ${own.file} (figures are the general ones, claims are left out; --trust-code runs it)`,
     )
-    const { unreadExperiment } = await import('./unread.js')
+    const { unreadExperiment } = await import('./vocabulary/unread.js')
     return unreadExperiment(plan)
   }
-  const { ownToRead } = await import('./own.js')
+  const { ownToRead } = await import('./custom/custom.js')
   return await ownToRead(own, plan.experiment, warn)
 }
 

@@ -1,4 +1,4 @@
-import type { Trial, TrialId } from '../trial.js'
+import type { Trial, TrialId } from '../core/trial.js'
 import type { Experiment } from './experiment.js'
 
 /** The data sets that a stage names for one of its trials; their fingerprints are part of that trial's id. */

@@ -1,4 +1,4 @@
-import type { TrialRecord } from '../trial.js'
+import type { TrialRecord } from '../core/trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
 import { frame, lossColour, size } from './style.js'

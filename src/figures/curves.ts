@@ -1,5 +1,5 @@
-import { groupBy } from '../group-by.js'
-import type { TrialRecord } from '../trial.js'
+import { groupBy } from '../core/group-by.js'
+import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
 import { coloured, frame, inReadingOrder, size } from './style.js'

@@ -1,9 +1,9 @@
-import { maxOf, minOf } from '../extremes.js'
-import { lookUp } from '../names.js'
-import type { Space } from '../space.js'
+import { maxOf, minOf } from '../core/extremes.js'
+import { lookUp } from '../core/names.js'
+import type { Space } from '../core/space.js'
 import { againstAxis } from './against-axis.js'
 import { againstSteps, type Panel } from './against-steps.js'
-import type { TrialRecord } from '../trial.js'
+import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition } from './figure.js'
 import { varyingAxes, withCourse, withResult } from './select.js'
 

@@ -1,4 +1,4 @@
-import type { TrialRecord } from '../trial.js'
+import type { TrialRecord } from '../core/trial.js'
 
 /** A vega-lite 6 specification: plain JSON, with its data inline. */
 export type VegaLiteSpec = Readonly<Record<string, unknown>>

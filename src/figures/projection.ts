@@ -1,4 +1,4 @@
-import { maxOf, minOf } from '../extremes.js'
+import { maxOf, minOf } from '../core/extremes.js'
 import type { Frame } from './labels.js'
 
 /**

@@ -1,4 +1,4 @@
-import type { TrialRecord } from '../trial.js'
+import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
 import { coloured, frame, inReadingOrder, numberLabels, size, spread } from './style.js'

@@ -1,5 +1,5 @@
-import { lookUp } from '../names.js'
-import type { TrialRecord } from '../trial.js'
+import { lookUp } from '../core/names.js'
+import type { TrialRecord } from '../core/trial.js'
 
 /** Records with final metrics; a trial that diverged has none. */
 export function withResult(records: readonly TrialRecord[]): TrialRecord[] {

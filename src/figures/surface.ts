@@ -1,6 +1,6 @@
 import { contours } from 'd3-contour'
-import { maxOf, minOf } from '../extremes.js'
-import type { TrialRecord } from '../trial.js'
+import { maxOf, minOf } from '../core/extremes.js'
+import type { TrialRecord } from '../core/trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { evenly, withResult } from './select.js'
 import { boxLabels, boxLines, floorOf, pageOf, seen, type OnPage } from './projection.js'

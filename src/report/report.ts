@@ -1,13 +1,13 @@
-import { reasonOf } from '../divergence.js'
+import { reasonOf } from '../core/divergence.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { hasProfiles } from '../has-profiles.js'
+import { hasProfiles } from '../core/has-profiles.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { drawFigure } from '../figures/draw.js'
-import { lookUp } from '../names.js'
-import { describeBest, rankRecords } from '../ranking.js'
+import { lookUp } from '../core/names.js'
+import { describeBest, rankRecords } from '../core/ranking.js'
 import { varyingAxes } from '../sweeps/plan.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
-import type { Objective, ParamValue, TrialRecord } from '../trial.js'
+import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
 
 /** What a report says of a sweep beyond its records; from the sweep's folder or from a server's tags alike. */
 export interface PlanFacts {

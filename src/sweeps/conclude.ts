@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import type { Claim, Verdict } from '../experiments/experiment.js'
-import { refuseNewer } from '../newer-format.js'
-import { replaceFile } from '../replace-file.js'
-import type { TrialRecord } from '../trial.js'
+import { refuseNewer } from '../core/newer-format.js'
+import { replaceFile } from '../system/replace-file.js'
+import type { TrialRecord } from '../core/trial.js'
 import type { SweepFolder } from './sweep-folder.js'
-import { buildRecords } from './state.js'
+import { buildRecords } from './journal/state.js'
 
 export interface ClaimVerdict extends Verdict {
   readonly claim: string

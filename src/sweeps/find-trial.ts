@@ -1,6 +1,6 @@
-import { StoreError, UnknownNameError } from '../errors.js'
-import type { Store } from '../store.js'
-import type { Trial } from '../trial.js'
+import { StoreError, UnknownNameError } from '../core/errors.js'
+import type { Store } from '../system/store.js'
+import type { Trial } from '../core/trial.js'
 import { SweepFolder } from './sweep-folder.js'
 
 /** The trial whose id begins with `prefix`; of the newest sweep when several sweeps hold it. */

@@ -1,10 +1,10 @@
-import { SpaceError, UnknownNameError } from '../errors.js'
+import { SpaceError, UnknownNameError } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { NameCheck, lookUp } from '../names.js'
-import { canonicalJson, contentHash, textHash } from '../seed.js'
-import type { Params, Seeds, Trial, TrialId } from '../trial.js'
-import { maxTrials, pointsOfStages } from './points.js'
-import { isTogether, seedNames, type SeedsSpec, type SweepSpec } from './spec.js'
+import { NameCheck, lookUp } from '../core/names.js'
+import { canonicalJson, contentHash, textHash } from '../core/seed.js'
+import type { Params, Seeds, Trial, TrialId } from '../core/trial.js'
+import { maxTrials, pointsOfStages } from './spec/points.js'
+import { isTogether, seedNames, type SeedsSpec, type SweepSpec } from './spec/spec.js'
 
 /** A spec expanded once and frozen: the same spec gives the same plan, whatever the host or the day. */
 export interface Plan {

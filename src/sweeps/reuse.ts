@@ -1,7 +1,7 @@
-import { StoreError } from '../errors.js'
-import type { Store } from '../store.js'
-import type { Outcome, TrialId } from '../trial.js'
-import type { JournalEvent } from './journal.js'
+import { StoreError } from '../core/errors.js'
+import type { Store } from '../system/store.js'
+import type { Outcome, TrialId } from '../core/trial.js'
+import type { JournalEvent } from './journal/journal.js'
 import { planFactsOf, SweepFolder } from './sweep-folder.js'
 
 /** A trial's accepted attempt, as another sweep of the store wrote it down. */

@@ -1,12 +1,12 @@
-import type { Clock } from '../clock.js'
-import { divergedMetric } from '../divergence.js'
+import type { Clock } from '../core/clock.js'
+import { divergedMetric } from '../core/divergence.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
-import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } from '../trial.js'
+import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } from '../core/trial.js'
 import type { Backend } from '../worker/backend.js'
-import type { Journal, JournalEvent } from './journal.js'
-import { MetricWatch, type Judge } from './metric-watch.js'
-import type { Scheduler } from './scheduler.js'
-import { isComplete, isLoss, isResult, type SweepState } from './state.js'
+import type { Journal, JournalEvent } from './journal/journal.js'
+import { MetricWatch, type Judge } from './scheduling/metric-watch.js'
+import type { Scheduler } from './scheduling/scheduler.js'
+import { isComplete, isLoss, isResult, type SweepState } from './journal/state.js'
 
 export interface SweepLimits {
   /** Attempts per trial when workers vanish; then it is dead. Default 3. */

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
-import { StoreError } from '../errors.js'
-import { refuseNewer } from '../newer-format.js'
-import { isMine } from '../ownership.js'
-import type { Trial } from '../trial.js'
+import { StoreError } from '../core/errors.js'
+import { refuseNewer } from '../core/newer-format.js'
+import { isMine } from '../system/ownership.js'
+import type { Trial } from '../core/trial.js'
 import { hashTrials, type Plan } from './plan.js'
 
 /** Raised when plan.json changes meaning; a plan of a higher number is refused, never guessed at. */

@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { logFileOf, maxShortLogCharacters } from '../log-file.js'
-import { makeFolderSync } from '../make-folder.js'
-import type { TrialId } from '../trial.js'
-import { readLines, storing } from './journal.js'
+import { logFileOf, maxShortLogCharacters } from '../system/log-file.js'
+import { makeFolderSync } from '../system/make-folder.js'
+import type { TrialId } from '../core/trial.js'
+import { readLines, storing } from './journal/journal.js'
 
 /** JSON takes at most six bytes for a character. */
 const maxRecordBytes = 6 * maxShortLogCharacters + 200

@@ -1,5 +1,5 @@
-import type { SweepStory } from './story.js'
-import type { Objective, SweepId, Trial, TrialEvent } from '../trial.js'
+import type { SweepStory } from './mlflow/story.js'
+import type { Objective, SweepId, Trial, TrialEvent } from '../core/trial.js'
 
 /** What a tracker is told of a sweep when it opens; `spec` and `plan` are plain data for the record. */
 export interface SweepInfo {

@@ -1,4 +1,4 @@
-import type { Assignment, TrialEvent, TrialId } from '../trial.js'
+import type { Assignment, TrialEvent, TrialId } from '../core/trial.js'
 
 /**
  * Where trials run: inline, on threads, on remote hosts, or on a simulated clock.

@@ -1,4 +1,4 @@
-import type { Assignment, TrialEvent, TrialId } from '../trial.js'
+import type { Assignment, TrialEvent, TrialId } from '../core/trial.js'
 import type { Backend } from './backend.js'
 import { EventQueue } from './event-queue.js'
 import { Gate } from './gate.js'

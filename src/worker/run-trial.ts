@@ -1,10 +1,10 @@
-import type { Clock } from '../clock.js'
+import type { Clock } from '../core/clock.js'
 import type { Dataset } from '../data/dataset.js'
-import { describeDivergence, divergedMetric } from '../divergence.js'
-import { DataError, DivergedError, MldsError } from '../errors.js'
-import { NameCheck, lookUp } from '../names.js'
+import { describeDivergence, divergedMetric } from '../core/divergence.js'
+import { DataError, DivergedError, MldsError } from '../core/errors.js'
+import { NameCheck, lookUp } from '../core/names.js'
 import type { Experiment, TrialContext } from '../experiments/experiment.js'
-import type { Engine } from '../nn/engine.js'
+import type { Engine } from '../engines/engine.js'
 import {
   serialiseError,
   type ArtifactRef,
@@ -12,7 +12,7 @@ import {
   type Metrics,
   type Outcome,
   type TrialEvent,
-} from '../trial.js'
+} from '../core/trial.js'
 
 /** What a trial needs of the place it runs in. */
 export interface Surroundings {

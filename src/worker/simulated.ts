@@ -1,5 +1,5 @@
-import type { SimulatedClock } from '../clock.js'
-import type { Assignment, Metrics, Outcome, TrialEvent, TrialId } from '../trial.js'
+import type { SimulatedClock } from '../core/clock.js'
+import type { Assignment, Metrics, Outcome, TrialEvent, TrialId } from '../core/trial.js'
 import type { Backend } from './backend.js'
 
 /** How an attempt would go if it were run: made from the assignment alone, so that a simulation can be repeated. */

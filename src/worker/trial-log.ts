@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
-import type { Clock } from '../clock.js'
-import { logFileOf, maxShortLogCharacters } from '../log-file.js'
-import type { Assignment, TrialEvent } from '../trial.js'
+import type { Clock } from '../core/clock.js'
+import { logFileOf, maxShortLogCharacters } from '../system/log-file.js'
+import type { Assignment, TrialEvent } from '../core/trial.js'
 
 /** A trial of less time has its log in memory alone until it ends. */
 const shortTrialMs = 250

@@ -5,9 +5,9 @@ import { countEigenvalues, sampledRatio } from '../../src/analysis/minimal-ratio
 import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from '../../src/analysis/sharpness.js'
 import { symmetricSpectrum } from '../../src/analysis/symmetric.js'
 import { dot, norm } from '../../src/analysis/vectors.js'
-import { CompiledEngine } from '../../src/nn/compiled.js'
-import { defineNet, initialize } from '../../src/nn/net.js'
-import { Random } from '../../src/seed.js'
+import { CompiledEngine } from '../../src/engines/compiled/compiled.js'
+import { defineNet, initialize } from '../../src/net/net.js'
+import { Random } from '../../src/core/seed.js'
 
 /** ½ Σ λᵢ xᵢ² + slope · x₀: a quadratic whose spectrum is written down. */
 const quadratic =

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { principalComponents, projectOnto } from '../../src/analysis/pca.js'
 import { dot, norm } from '../../src/analysis/vectors.js'
-import { Random } from '../../src/seed.js'
+import { Random } from '../../src/core/seed.js'
 
 const cloud = (rows: number, features: number): Float64Array[] => {
   const random = new Random(3, 'cloud')

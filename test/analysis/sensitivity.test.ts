@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../src/analysis/sensitivity.js'
-import { Random } from '../../src/seed.js'
-import { CompiledEngine } from '../../src/nn/compiled.js'
-import { defineNet, initialize } from '../../src/nn/net.js'
+import { Random } from '../../src/core/seed.js'
+import { CompiledEngine } from '../../src/engines/compiled/compiled.js'
+import { defineNet, initialize } from '../../src/net/net.js'
 
 const rows = 12
 const inputs = 5

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { compareRecords, standings } from '../../src/analysis/standings.js'
-import { Random } from '../../src/seed.js'
-import type { TrialRecord } from '../../src/trial.js'
+import { Random } from '../../src/core/seed.js'
+import type { TrialRecord } from '../../src/core/trial.js'
 
 function record(width: number, seed: number, loss: number, state: TrialRecord['state'] = 'finished'): TrialRecord {
   return {

@@ -10,7 +10,7 @@ import {
   spearmanInterval,
   standardDeviation,
 } from '../../src/analysis/statistics.js'
-import { Random } from '../../src/seed.js'
+import { Random } from '../../src/core/seed.js'
 
 describe('statistics', () => {
   it('agree with values worked by hand', () => {

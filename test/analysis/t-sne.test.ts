@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { tSne } from '../../src/analysis/t-sne.js'
-import { Random } from '../../src/seed.js'
+import { Random } from '../../src/core/seed.js'
 
 const random = new Random(0, 'clusters')
 /** Three clusters of ten points in twenty dimensions, a hundred times as far apart as they are wide. */

@@ -1,5 +1,5 @@
-import { connectNats } from '../../src/worker/remote/connect.js'
-import { RemoteBackend } from '../../src/worker/remote/remote-backend.js'
+import { connectNats } from '../../src/worker/remote/wire/connect.js'
+import { RemoteBackend } from '../../src/worker/remote/orchestrator/remote-backend.js'
 import { clock, pingMs, leaseMs, sweepIn, tenant } from './lab.js'
 
 /** The orchestrator process of the chaos test: `orchestrator.ts URL STORE TRIALS MS`. Started again, it goes on. */

@@ -1,6 +1,6 @@
-import { openStore } from '../../src/store.js'
-import { connectNats } from '../../src/worker/remote/connect.js'
-import { runWorker } from '../../src/worker/remote/worker-process.js'
+import { openStore } from '../../src/system/store.js'
+import { connectNats } from '../../src/worker/remote/wire/connect.js'
+import { runWorker } from '../../src/worker/remote/host/worker-process.js'
 import { chaosOwn } from '../helpers/own-modules.js'
 import { clock, pingMs, tenant } from './lab.js'
 

@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { startNatsServer } from '../../src/worker/remote/nats-server.js'
+import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { mlds, startMlds, temporaryFolder, until, type Running } from '../helpers/cli.js'
 import { hasNats } from '../helpers/nats.js'
 

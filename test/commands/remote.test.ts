@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { connectNats } from '../../src/worker/remote/connect.js'
-import { namesOf } from '../../src/worker/remote/protocol.js'
-import { openBroker } from '../../src/worker/remote/streams.js'
-import { startNatsServer } from '../../src/worker/remote/nats-server.js'
+import { connectNats } from '../../src/worker/remote/wire/connect.js'
+import { namesOf } from '../../src/worker/remote/wire/protocol.js'
+import { openBroker } from '../../src/worker/remote/wire/streams.js'
+import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { mlds, startMlds, temporaryFolder, until, type Running } from '../helpers/cli.js'
 import { hasNats } from '../helpers/nats.js'
 

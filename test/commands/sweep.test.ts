@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { Random } from '../../src/seed.js'
-import { openStore } from '../../src/store.js'
+import { Random } from '../../src/core/seed.js'
+import { openStore } from '../../src/system/store.js'
 import { readRecords } from '../../src/sweeps/conclude.js'
-import { exportRows, formatCsv } from '../../src/sweeps/export.js'
+import { exportRows, formatCsv } from '../../src/sweeps/journal/export.js'
 import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { linesOf, mlds, startMlds, temporaryFolder, until, type Finished } from '../helpers/cli.js'
 import { writeGated } from '../helpers/gated.js'
@@ -296,7 +296,7 @@ describe('a damaged journal', () => {
 
   it('of a newer version is refused and left as it is', async () => {
     const { cwd, sweep } = await finishedSweep()
-    const { Journal } = await import('../../src/sweeps/journal.js')
+    const { Journal } = await import('../../src/sweeps/journal/journal.js')
     const journal = Journal.open(journalOf(cwd))
     journal.append({ type: 'opened', format: 99, sweep, planHash: 'x', codeVersion: '9.9.9', atMs: 0 })
     journal.close()

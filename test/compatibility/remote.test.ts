@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { startNatsServer } from '../../src/worker/remote/nats-server.js'
+import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { linesOf, mlds, startMlds, until } from '../helpers/cli.js'
 import { inOneProcess } from '../helpers/in-one-process.js'
 import { hasNats } from '../helpers/nats.js'

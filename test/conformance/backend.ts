@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Assignment, Outcome, ParentResult, Trial, TrialEvent } from '../../src/trial.js'
+import type { Assignment, Outcome, ParentResult, Trial, TrialEvent } from '../../src/core/trial.js'
 import type { Backend } from '../../src/worker/backend.js'
 import { toyOwn } from '../helpers/own-modules.js'
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createEngine } from '../../src/nn/create-engine.js'
-import type { Engine, Rows } from '../../src/nn/engine.js'
-import { defineNet, initialize, type Activation, type Layer, type Net } from '../../src/nn/net.js'
-import { optimizerKinds, type Loss, type OptimizerSpec } from '../../src/nn/training.js'
-import { Random } from '../../src/seed.js'
+import { createEngine } from '../../src/engines/create-engine.js'
+import type { Engine, Rows } from '../../src/engines/engine.js'
+import { defineNet, initialize, type Activation, type Layer, type Net } from '../../src/net/net.js'
+import { optimizerKinds, type Loss, type OptimizerSpec } from '../../src/net/training-spec.js'
+import { Random } from '../../src/core/seed.js'
 
 const steps = 50
 const batch = 12

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { GridScheduler } from '../../src/sweeps/grid.js'
-import type { Scheduler } from '../../src/sweeps/scheduler.js'
-import type { Trial } from '../../src/trial.js'
+import { GridScheduler } from '../../src/sweeps/scheduling/grid.js'
+import type { Scheduler } from '../../src/sweeps/scheduling/scheduler.js'
+import type { Trial } from '../../src/core/trial.js'
 
 export const trialsOf = (count: number): Trial[] =>
   Array.from({ length: count }, (_, index) => ({

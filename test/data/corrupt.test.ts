@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { corruptLabels, corruptPixels, standardizeRows } from '../../src/data/corrupt.js'
 import { drawGlyphs } from '../../src/data/glyphs.js'
-import { Random } from '../../src/seed.js'
+import { Random } from '../../src/core/seed.js'
 
 const labels = Int32Array.from({ length: 10_000 }, (_, i) => i % 10)
 const train = Int32Array.from({ length: 8_000 }, (_, i) => i)

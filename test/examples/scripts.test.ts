@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { signalGroup } from '../../src/process-group.js'
+import { signalGroup } from '../../src/system/process-group.js'
 import { temporaryFolder, type Finished } from '../helpers/cli.js'
 import { hasMlflow, startMlflow } from '../helpers/mlflow.js'
 import { hasNats } from '../helpers/nats.js'

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { cnn } from '../../src/experiments/cnn.js'
+import { cnn } from '../../src/experiments/built-in/cnn.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
-import { pca } from '../../src/experiments/pca.js'
-import { sharpness } from '../../src/experiments/sharpness.js'
-import { shuffle } from '../../src/experiments/shuffle.js'
-import type { Metrics, Params, TrialRecord } from '../../src/trial.js'
+import { pca } from '../../src/experiments/built-in/pca.js'
+import { sharpness } from '../../src/experiments/built-in/sharpness.js'
+import { shuffle } from '../../src/experiments/built-in/shuffle.js'
+import type { Metrics, Params, TrialRecord } from '../../src/core/trial.js'
 import { finishedTrial } from '../helpers/figures.js'
 
 /** A net, or in another stage what was measured of the net `parent`. */

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { defaultFigures } from '../../src/figures/default-figures.js'
 import { renderSvg } from '../../src/figures/render.js'
 import type { VegaLiteSpec } from '../../src/figures/figure.js'
-import { number } from '../../src/space.js'
-import type { Params, TrialRecord } from '../../src/trial.js'
+import { number } from '../../src/core/space.js'
+import type { Params, TrialRecord } from '../../src/core/trial.js'
 
 const space = { lr: number({ default: 0.1 }), width: number({ default: 1 }) }
 const objective = { metric: 'loss' }

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { params, parameterCount } from '../../src/experiments/params.js'
+import { params, parameterCount } from '../../src/experiments/built-in/params.js'
 import { drawFigures } from '../../src/figures/draw.js'
 import { renderPng, renderSvg } from '../../src/figures/render.js'
-import type { TrialRecord } from '../../src/trial.js'
+import type { TrialRecord } from '../../src/core/trial.js'
 import { readable } from '../helpers/figures.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-figures-'))

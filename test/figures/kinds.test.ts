@@ -9,7 +9,7 @@ import { scatter } from '../../src/figures/scatter.js'
 import { inReadingOrder, logarithmic, spread } from '../../src/figures/style.js'
 import { contourFigure, surfaceFigure, type Surface } from '../../src/figures/surface.js'
 import { twinAxes } from '../../src/figures/twin-axes.js'
-import type { TrialRecord } from '../../src/trial.js'
+import type { TrialRecord } from '../../src/core/trial.js'
 import { finishedTrial, readable, readSaved } from '../helpers/figures.js'
 
 const named = { name: 'figure', caption: 'What it shows.' }

@@ -1,5 +1,5 @@
 import { defineExperiment, defineStage, type Experiment } from '../../src/experiments/experiment.js'
-import { choice, integer, number } from '../../src/space.js'
+import { choice, integer, number } from '../../src/core/space.js'
 
 /** Two stages and no nets: enough for plans, schedulers and loops. */
 export function toyExperiment(overrides: Partial<Experiment> = {}): Experiment {

@@ -1,5 +1,5 @@
 import type { ReadArtifact, VegaLiteSpec } from '../../src/figures/figure.js'
-import type { Metrics, Params, Series, TrialRecord } from '../../src/trial.js'
+import type { Metrics, Params, Series, TrialRecord } from '../../src/core/trial.js'
 
 /** A finished trial as a figure reads it; what it saved is given as bytes or as something to write as JSON. */
 export function finishedTrial(given: {

@@ -1,5 +1,5 @@
 import { onTestFinished } from 'vitest'
-import type { SimulatedClock } from '../../src/clock.js'
+import type { SimulatedClock } from '../../src/core/clock.js'
 
 /** Lets a simulated clock jump to its next timer whenever one is set and `moving` holds, until the test ends. */
 export function keepMoving(clock: SimulatedClock, moving: () => boolean = () => true): void {

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
-import { thisProcess } from '../../src/process-identity.js'
+import { thisProcess } from '../../src/system/process-identity.js'
 
 const fixture = join(import.meta.dirname, '..', 'fixtures', 'lock-holder.mjs')
 const built = join(import.meta.dirname, '..', '..', 'dist')

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { startNatsServer, type NatsServer } from '../../src/worker/remote/nats-server.js'
+import { startNatsServer, type NatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { requireService } from './services.js'
 
 /** True when tests can start NATS servers of their own. */

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { Metrics, Trial, TrialEvent } from '../../src/trial.js'
+import type { Metrics, Trial, TrialEvent } from '../../src/core/trial.js'
 import type { ReadRun } from './mlflow.js'
 
 /** A trial of a toy experiment in which `width` varies. */

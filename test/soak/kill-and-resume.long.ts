@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { Random } from '../../src/seed.js'
+import { Random } from '../../src/core/seed.js'
 import { linesOf, mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
 
 /** How often it is killed, and its trials (MLDS_SOAK_KILLS, default 40; MLDS_SOAK_TRIALS, default 300). */

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findExperiment } from '../../src/experiments/registry.js'
 import { makePlan } from '../../src/sweeps/plan.js'
-import { sweepSchema } from '../../src/sweeps/schema.js'
-import { parseSweepFile, specKeys } from '../../src/sweeps/spec.js'
-import { createScheduler } from '../../src/sweeps/stopping.js'
+import { sweepSchema } from '../../src/sweeps/spec/schema.js'
+import { parseSweepFile, specKeys } from '../../src/sweeps/spec/spec.js'
+import { createScheduler } from '../../src/sweeps/scheduling/stopping.js'
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'sweep-language.md'), 'utf8')
 const blocks = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!)

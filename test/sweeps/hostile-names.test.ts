@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineExperiment, number, runSweep } from '../../src/index.js'
-import { exportRows, formatCsv, formatJsonLines } from '../../src/sweeps/export.js'
+import { exportRows, formatCsv, formatJsonLines } from '../../src/sweeps/journal/export.js'
 import { tabulate } from '../../src/report/report.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
 

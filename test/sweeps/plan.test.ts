@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isOfData, makePlan, sweepIdOf, varyingAxes } from '../../src/sweeps/plan.js'
-import type { SweepSpec } from '../../src/sweeps/spec.js'
+import type { SweepSpec } from '../../src/sweeps/spec/spec.js'
 import { plainExperiment, toyExperiment } from '../helpers/experiments.js'
 
 const noData = (): string => 'none'

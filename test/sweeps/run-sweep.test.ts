@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { Random } from '../../src/seed.js'
-import { AshaScheduler } from '../../src/sweeps/asha.js'
-import { EnoughScheduler } from '../../src/sweeps/enough.js'
+import { Random } from '../../src/core/seed.js'
+import { AshaScheduler } from '../../src/sweeps/scheduling/asha.js'
+import { EnoughScheduler } from '../../src/sweeps/scheduling/enough.js'
 import { defaultLimits } from '../../src/sweeps/run-sweep.js'
-import type { Scheduler } from '../../src/sweeps/scheduler.js'
-import { isComplete } from '../../src/sweeps/state.js'
+import type { Scheduler } from '../../src/sweeps/scheduling/scheduler.js'
+import { isComplete } from '../../src/sweeps/journal/state.js'
 import type { Backend } from '../../src/worker/backend.js'
 import { EventQueue } from '../../src/worker/event-queue.js'
-import type { Assignment, TrialEvent } from '../../src/trial.js'
+import type { Assignment, TrialEvent } from '../../src/core/trial.js'
 import { plainExperiment, toyExperiment } from '../helpers/experiments.js'
 import { diverging, failing, finishes, openLab, vanishing } from '../helpers/sweep-lab.js'
 
@@ -278,7 +278,7 @@ describe('a sweep', () => {
 describe('a sweep on a full disk', () => {
   it('ends with a sentence about the disk and leaves nothing running', async () => {
     const lab = openLab(plainExperiment(), { seeds: [0] })
-    const { Journal } = await import('../../src/sweeps/journal.js')
+    const { Journal } = await import('../../src/sweeps/journal/journal.js')
     const full = Journal.open('/dev/full')
     await expect(lab.run({ journal: full })).rejects.toThrow('the disk is full')
     full.close()

@@ -2,7 +2,7 @@ import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, writ
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { logFileOf, maxShortLogCharacters } from '../../src/log-file.js'
+import { logFileOf, maxShortLogCharacters } from '../../src/system/log-file.js'
 import { LogKeeper, readEnd, TrialLogs, type StoredLog } from '../../src/sweeps/trial-logs.js'
 import { temporaryFolder } from '../helpers/cli.js'
 

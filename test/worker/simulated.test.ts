@@ -1,5 +1,5 @@
-import { SimulatedClock } from '../../src/clock.js'
-import type { Assignment, Outcome } from '../../src/trial.js'
+import { SimulatedClock } from '../../src/core/clock.js'
+import type { Assignment, Outcome } from '../../src/core/trial.js'
 import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simulated.js'
 import { backendSuite } from '../conformance/backend.js'
 import { toyOwn } from '../helpers/own-modules.js'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { Args } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.js'
+import { BaseCommand } from '../../terminal/base-command.js'
 
 export default class DataAdd extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -18,7 +18,7 @@ export default class DataAdd extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { readPieces } = await import('../../data/formats.js')
     const { addPieces, describeAdded } = await import('../../data/added.js')
-    const { DataError, fileProblem } = await import('../../errors.js')
+    const { DataError, fileProblem } = await import('../../core/errors.js')
     const pieces = []
     for (const file of argv as string[]) {
       const bytes = await readFile(file).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.js'
+import { BaseCommand } from '../../terminal/base-command.js'
 
 export default class DataFetch extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -20,7 +20,7 @@ export default class DataFetch extends BaseCommand {
     const { addable, addPieces, describeAdded, isAddable } = await import('../../data/added.js')
     const { download, sources } = await import('../../data/download.js')
     const { readPieces } = await import('../../data/formats.js')
-    const { UnknownNameError } = await import('../../errors.js')
+    const { UnknownNameError } = await import('../../core/errors.js')
     if (!isAddable(args.name)) throw new UnknownNameError('data set to fetch', args.name, Object.keys(addable))
     const { base, files } = sources[args.name]
     const pieces = []

@@ -1,5 +1,5 @@
-import { BaseCommand } from '../../cli/base-command.js'
-import { formatTable } from '../../cli/table.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { formatTable } from '../../terminal/table.js'
 
 export default class DataList extends BaseCommand {
   static override storeUse = 'peeks' as const

@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.js'
-import { printImported } from '../../cli/print-imported.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { printImported } from '../../terminal/print-imported.js'
 
 export default class ImportHydra extends BaseCommand {
   static override storeUse = 'none' as const
@@ -13,7 +13,7 @@ export default class ImportHydra extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(ImportHydra)
-    const { importHydra } = await import('../../sweeps/import-hydra.js')
+    const { importHydra } = await import('../../sweeps/spec/import/hydra.js')
     const imported = importHydra(args.overrides, flags.program)
     await printImported(imported, (text) => this.log(text))
     return imported

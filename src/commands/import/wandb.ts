@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Args } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.js'
-import { printImported } from '../../cli/print-imported.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { printImported } from '../../terminal/print-imported.js'
 
 export default class ImportWandb extends BaseCommand {
   static override storeUse = 'none' as const
@@ -11,8 +11,8 @@ export default class ImportWandb extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args } = await this.parse(ImportWandb)
-    const { fileProblem, SpecError } = await import('../../errors.js')
-    const { importWandb } = await import('../../sweeps/import-wandb.js')
+    const { fileProblem, SpecError } = await import('../../core/errors.js')
+    const { importWandb } = await import('../../sweeps/spec/import/wandb.js')
     const text = await readFile(args.file, 'utf8').catch((error: unknown) => {
       throw new SpecError(args.file, fileProblem(error), { cause: error })
     })

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.js'
-import { tenantFlag } from '../../cli/flags.js'
-import { MldsError } from '../../errors.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { tenantFlag } from '../../terminal/flags.js'
+import { MldsError } from '../../core/errors.js'
 
 const loopback = ['127.0.0.1', 'localhost', '::1']
 
@@ -39,7 +39,7 @@ export default class NatsInit extends BaseCommand {
       throw new MldsError('USAGE', '--url: an address without user and password is wanted: keys take their place')
     const local = loopback.includes(host)
     const scheme = cert === undefined ? 'nats' : 'tls'
-    const { writeAccess } = await import('../../worker/remote/access.js')
+    const { writeAccess } = await import('../../worker/remote/admin/access.js')
     const { existsSync } = await import('node:fs')
     for (const file of [cert, key, ca])
       if (file !== undefined && !existsSync(file)) throw new MldsError('USAGE', `there is no such file: ${file}`)

@@ -1,11 +1,11 @@
 import { Args, Flags } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.js'
-import { natsFlag, tenantFlag } from '../../cli/flags.js'
-import { formatTable } from '../../cli/table.js'
-import { systemClock } from '../../clock.js'
-import { MldsError } from '../../errors.js'
-import { formatDuration } from '../../format.js'
-import type { KeptSweep } from '../../worker/remote/prune.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { natsFlag, tenantFlag } from '../../terminal/flags.js'
+import { formatTable } from '../../terminal/table.js'
+import { systemClock } from '../../core/clock.js'
+import { MldsError } from '../../core/errors.js'
+import { formatDuration } from '../../core/format.js'
+import type { KeptSweep } from '../../worker/remote/admin/prune.js'
 
 const unitsMs = { h: 3_600_000, d: 86_400_000 } as const
 
@@ -44,8 +44,8 @@ export default class NatsPrune extends BaseCommand {
     const { args, flags } = await this.parse(NatsPrune)
     const { nats, tenant, yes } = flags
     const store = await this.openStore(flags.store)
-    const { withTenant } = await import('../../library/remote.js')
-    const { prune } = await import('../../worker/remote/prune.js')
+    const { withTenant } = await import('../../app/remote.js')
+    const { prune } = await import('../../worker/remote/admin/prune.js')
     const options = { sweep: args.sweep, olderThanMs: flags['older-than'], remove: yes, clock: systemClock }
     const pruned = await withTenant({ nats, tenant }, (broker) => prune(broker, store, options))
     const { removed, kept, objects } = pruned

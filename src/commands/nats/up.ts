@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
-import { BaseCommand } from '../../cli/base-command.js'
+import { BaseCommand } from '../../terminal/base-command.js'
 
 export default class NatsUp extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -23,7 +23,7 @@ export default class NatsUp extends BaseCommand {
     const { flags } = await this.parse(NatsUp)
     const store = await this.openStore(flags.store)
     const folder = join(store.folder, 'nats')
-    const { canSyncAlways, startNatsServer } = await import('../../worker/remote/nats-server.js')
+    const { canSyncAlways, startNatsServer } = await import('../../worker/remote/admin/nats-server.js')
     const written = join(folder, 'server.conf')
     const config = flags.config ?? (existsSync(written) ? written : undefined)
     const server = await startNatsServer(folder, flags.port, config)

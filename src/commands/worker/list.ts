@@ -1,7 +1,7 @@
-import { natsFlag, tenantFlag } from '../../cli/flags.js'
-import { BaseCommand } from '../../cli/base-command.js'
-import { formatTable } from '../../cli/table.js'
-import { formatDuration } from '../../format.js'
+import { natsFlag, tenantFlag } from '../../terminal/flags.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { formatTable } from '../../terminal/table.js'
+import { formatDuration } from '../../core/format.js'
 
 export default class WorkerList extends BaseCommand {
   static override storeUse = 'none' as const
@@ -11,9 +11,9 @@ export default class WorkerList extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerList)
-    const { withTenant } = await import('../../library/remote.js')
-    const { listWorkers } = await import('../../worker/remote/fleet.js')
-    const { systemClock } = await import('../../clock.js')
+    const { withTenant } = await import('../../app/remote.js')
+    const { listWorkers } = await import('../../worker/remote/orchestrator/fleet.js')
+    const { systemClock } = await import('../../core/clock.js')
     const { nats, tenant } = flags
     const workers = await withTenant({ nats, tenant }, (broker) => listWorkers(broker.workers))
     const now = systemClock.now()

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { Flags } from '@oclif/core'
-import { exitCodes } from '../../errors.js'
-import { BaseCommand } from '../../cli/base-command.js'
-import { natsFlag, tenantFlag } from '../../cli/flags.js'
+import { exitCodes } from '../../core/errors.js'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { natsFlag, tenantFlag } from '../../terminal/flags.js'
 
 export default class WorkerStart extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -43,11 +43,11 @@ export default class WorkerStart extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerStart)
     const store = await this.openStore(flags.store)
-    const { nameOwn } = await import('../../library/plan-target.js')
-    const { connectNats } = await import('../../worker/remote/connect.js')
-    const { runWorker, workerName } = await import('../../worker/remote/worker-process.js')
-    const { systemClock } = await import('../../clock.js')
-    const { listenForInterruption } = await import('../../cli/signals.js')
+    const { nameOwn } = await import('../../app/plan-target.js')
+    const { connectNats } = await import('../../worker/remote/wire/connect.js')
+    const { runWorker, workerName } = await import('../../worker/remote/host/worker-process.js')
+    const { systemClock } = await import('../../core/clock.js')
+    const { listenForInterruption } = await import('../../terminal/signals.js')
     const say = (message: string): void => void process.stderr.write(`${message}\n`)
     const name = workerName()
     const own = await Promise.all(flags.experiment.map((file) => nameOwn(file)))

@@ -1,0 +1,118 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.js'
+import type { Store } from '../system/store.js'
+import { lockHolder } from '../system/lock.js'
+import { SweepFolder } from '../sweeps/sweep-folder.js'
+import { auditServer, repair, type Finding, type Repair, type SweepAudit, type SweepTrace } from '../tracking/mlflow/audit.js'
+import { MlflowClient } from '../tracking/mlflow/client.js'
+import { mlflowSettings } from '../tracking/mlflow/settings.js'
+import { sweepKeyOf } from '../tracking/mlflow/projection.js'
+import { syncSweep } from './sync-sweep.js'
+
+export interface AuditOptions {
+  readonly store: Store
+  readonly url: string
+  /** After this long without a sign of life a sweep whose journal is elsewhere counts as not running. */
+  readonly idleMs: number
+  readonly repair: boolean
+  readonly clock: Clock
+  readonly warn: (message: string) => void
+}
+
+/** An audit of a sweep, and whether its journal is in the store: then a sync mends what only the journal knows. */
+export interface AuditedSweep extends SweepAudit {
+  readonly journalHere: boolean
+}
+
+export interface Audit {
+  /** Without credentials. */
+  readonly url: string
+  /** As it is after the repairs, if there were any. */
+  readonly sweeps: readonly AuditedSweep[]
+  readonly repairs: readonly Repair[]
+}
+
+/**
+ * Audits an MLflow server and, if asked, mends what can be mended: from the journal where it is here, else by ending and
+ * marking runs. @throws MlflowError when the server cannot be reached or refuses.
+ */
+export async function auditTracking({ store, url, idleMs, clock, warn, ...options }: AuditOptions): Promise<Audit> {
+  const client = new MlflowClient(mlflowSettings(url, process.env))
+  const look = async (): Promise<AuditedSweep[]> => {
+    const audits = await auditServer(client, async (trace) => {
+      const sweep = await findJournal(store, trace)
+      return sweep === undefined ? !trace.allEnded && clock.now() - trace.lastSeenMs < idleMs : isBusy(sweep)
+    })
+    return Promise.all(
+      audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(store, audit)) !== undefined })),
+    )
+  }
+  const before = await look()
+  if (!options.repair || before.every(({ findings }) => findings.length === 0))
+    return { url: client.url, sweeps: before, repairs: [] }
+
+  const repairs: Repair[] = []
+  for (const audit of before.filter(({ findings }) => findings.length > 0)) {
+    const { sweep } = audit
+    if (!audit.journalHere || audit.running) for (const did of await repair(client, audit)) repairs.push(did)
+    else {
+      const { sent } = await syncSweep(store, sweep, { url, warn })
+      repairs.push({ sweep, did: `brought up to date from its journal, ${sent} runs` })
+    }
+  }
+  return { url: client.url, sweeps: await look(), repairs }
+}
+
+/** The sweep in the store that a server's runs came from: the same name, planned at the same time. */
+async function findJournal(
+  store: Store,
+  { sweep, sweepKey }: Pick<SweepTrace, 'sweep' | 'sweepKey'>,
+): Promise<SweepFolder | undefined> {
+  if (!(await store.sweepIds()).includes(sweep)) return undefined
+  const folder = await SweepFolder.open(store, sweep).catch(() => undefined)
+  if (folder === undefined) return undefined
+  return sweepKeyOf({ sweep, openedAtMs: folder.plan.createdAtMs }) === sweepKey ? folder : undefined
+}
+
+/** Whether a process runs the sweep or brings it to a server. */
+function isBusy(sweep: SweepFolder): boolean {
+  const tracking = join(sweep.folder, 'tracking')
+  const files = existsSync(tracking) ? readdirSync(tracking) : []
+  const locks = files.filter((file) => file.endsWith('.lock')).map((file) => join(tracking, file))
+  return [sweep.lockFile, ...locks].some((lock) => lockHolder(lock) !== undefined)
+}
+
+const shown = { findings: 10, trials: 3 }
+
+/** Findings as sentences; of many, the first. */
+export function describeFindings(findings: readonly Finding[]): string[] {
+  const missing = findings.flatMap((finding) => (finding.kind === 'missing' ? [finding.trial] : []))
+  const others = findings.flatMap((finding) => (finding.kind === 'missing' ? [] : [describe(finding)]))
+  const more = (count: number): string => (count > 0 ? ` and ${count} more` : '')
+  const hidden = more(others.length - shown.findings)
+  return [
+    ...others.slice(0, shown.findings),
+    ...(hidden === '' ? [] : [`${hidden.trim()} (--json has all)`]),
+    ...(missing.length === 0
+      ? []
+      : [
+          `${missing.length} planned trials have no run: ${missing.slice(0, shown.trials).join(', ')}${more(missing.length - shown.trials)}`,
+        ]),
+  ]
+}
+
+function describe(finding: Exclude<Finding, { kind: 'missing' }>): string {
+  switch (finding.kind) {
+    case 'unended':
+      return `${finding.run.name} is ${finding.run.status} and nobody runs it: run ${finding.run.id}`
+    case 'duplicate':
+      return `${finding.run.name} is there twice: run ${finding.run.id} repeats ${finding.of.id}`
+    case 'stray':
+      return `${finding.run.name} is under no parent: run ${finding.run.id}`
+    case 'no-plan':
+      return 'its plan is not there: what is missing cannot be told'
+    case 'no-parent':
+      return 'its parent run is not there'
+  }
+}

@@ -1,0 +1,303 @@
+import { availableParallelism } from 'node:os'
+import { standings, type Standing } from '../analysis/standings.js'
+import { MldsError, UnavailableError } from '../core/errors.js'
+import type { Experiment } from '../experiments/experiment.js'
+import { inProgram } from '../experiments/custom/custom.js'
+import { experimentOf } from '../experiments/registry.js'
+import { findStore } from '../system/find-store.js'
+import { openStore, readStore, type Store } from '../system/store.js'
+import { readRecords, storedVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
+import type { Plan } from '../sweeps/plan.js'
+import { defaultLimits, type SweepLimits } from '../sweeps/run-sweep.js'
+import { parseSweepObject, type SweepSpec } from '../sweeps/spec/spec.js'
+import type { SweepCounts } from '../sweeps/journal/state.js'
+import { SweepFolder, resolveSweepId } from '../sweeps/sweep-folder.js'
+import type { EngineName, Objective, ParamValue, Trial, TrialEvent, TrialRecord } from '../core/trial.js'
+import {
+  concludeAndDraw,
+  executeSweep,
+  freezePlan,
+  rerunnable,
+  type Rerun,
+  type SweepSummary,
+} from './execute-sweep.js'
+import { openBackendFor } from './open-backend.js'
+import { ownParser, planSpec, readTarget } from './plan-target.js'
+
+/**
+ * Values of one axis: one, a list, the notation of `--set` (`'0..4'`, `'logspace(1e-4,1e-1,4)'`), or a sequence whose
+ * ends are both values but for `range`, which leaves its stop out.
+ */
+export type AxisValues =
+  | ParamValue
+  | readonly ParamValue[]
+  | { readonly range: readonly number[] }
+  | { readonly linspace: readonly [start: number, stop: number, count: number] }
+  | { readonly logspace: readonly [start: number, stop: number, count: number] }
+
+/** Values an axis must have, or the bounds it must keep. */
+export type AxisPattern = AxisValues | { readonly min?: number; readonly max?: number }
+
+/** What to try: the keys of a sweep file (docs/sweep-language.md). */
+export interface SweepDescription {
+  /** A built-in experiment's name, the path of a module that exports one, a program, or an experiment of this program. */
+  readonly experiment: string | Experiment | CommandDescription
+  readonly profile?: string
+  /** The sweep's id; left out, it is the experiment's name with a hash of the plan. */
+  readonly name?: string
+  readonly axes?: Readonly<Record<string, AxisValues>>
+  /** Move all four seeds together, or each apart. */
+  readonly seeds?: AxisValues | Readonly<Partial<Record<'data' | 'init' | 'shuffle' | 'corruption', AxisValues>>>
+  /** Seeds 0 to `repeat` − 1. */
+  readonly repeat?: number
+  /** Axes that advance together. */
+  readonly zip?: Readonly<Record<string, AxisValues>> | readonly Readonly<Record<string, AxisValues>>[]
+  /** Where an axis matters; elsewhere it keeps its default. */
+  readonly when?: Readonly<Record<string, Readonly<Record<string, AxisPattern>>>>
+  /** Points left out. */
+  readonly exclude?: Readonly<Record<string, AxisPattern>> | readonly Readonly<Record<string, AxisPattern>>[]
+  readonly search?: {
+    readonly sampler: 'random' | 'latin-hypercube' | 'sobol'
+    readonly count: number
+    readonly seed?: number
+    readonly axes: Readonly<Record<string, Readonly<Record<string, readonly [number, number]>> | readonly ParamValue[]>>
+  }
+  readonly budget?: { readonly epochs: number } | { readonly updates: number } | { readonly targetLoss: number }
+  readonly objective?: Partial<Objective>
+  /** Rules that stop trials early: `'median'`, `{ asha: { maxSteps: 81 } }`, or a list of such. */
+  readonly scheduler?: Scheduler | readonly Scheduler[]
+}
+
+export type Scheduler = string | Readonly<Record<string, Readonly<Record<string, string | number>>>>
+
+export interface CommandDescription {
+  /** Split as a shell would, or the words themselves; `{axis}` and `{seed}` stand for values. */
+  readonly command: string | readonly string[]
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly timeLimitMs?: number
+  readonly defaults?: Readonly<Record<string, ParamValue>>
+}
+
+export interface StoreOptions {
+  /** The folder that holds sweeps, results and data. Default `.mlds` in the working folder or in one above it. */
+  readonly store?: string
+}
+
+export interface RunOptions {
+  /** Trials at once. Default: the cores; 1 for an experiment of this program, whose trials share its thread. */
+  readonly workers?: number
+  /** What trains the nets. Default `compiled`. */
+  readonly engine?: EngineName
+  /** Run on the workers of this NATS server; `workers` then adds threads here to them. */
+  readonly nats?: string
+  /** Whose queue on that server. Default `mlds`. */
+  readonly tenant?: string
+  /** Show the sweep in MLflow at this address. */
+  readonly track?: string
+  /** What to do about failures; docs/library.md lists the defaults. */
+  readonly limits?: Partial<SweepLimits>
+  /** Run every trial again: earlier results of this sweep are void, and no other sweep's are taken over. Default false. */
+  readonly fresh?: boolean
+  /** Which trials without a result to run. Default: all of them. */
+  readonly only?: readonly Rerun[]
+  /** Gives up what runs; what is done is kept, and running the sweep again runs the rest. */
+  readonly signal?: AbortSignal
+  /** Starts nothing more and lets what runs end. */
+  readonly drain?: AbortSignal
+  /** Told of every event after it was written to the journal. */
+  readonly onEvent?: (event: TrialEvent) => void
+  /** Told what a person should know: warnings, results taken over. Default: nobody is. */
+  readonly onMessage?: (message: string) => void
+}
+
+/** A sweep that was run, and what came of it. */
+export interface SweepRun {
+  readonly sweep: Sweep
+  readonly summary: SweepSummary
+}
+
+/** A sweep in the store: what was planned, and whatever is known of it now. Reading needs no lock and may happen while it runs. */
+export class Sweep {
+  readonly #store: Store
+  readonly #folder: SweepFolder
+  readonly #experiment: Experiment | undefined
+  readonly #trustCode: boolean
+
+  /** @internal */
+  constructor(store: Store, folder: SweepFolder, experiment: Experiment | undefined, trustCode = false) {
+    this.#store = store
+    this.#folder = folder
+    this.#experiment = experiment
+    this.#trustCode = trustCode
+  }
+
+  get id(): string {
+    return this.#folder.id
+  }
+  get experiment(): string {
+    return this.#folder.plan.experiment
+  }
+  /** Every planned trial, in the order of all tables. */
+  get trials(): readonly Trial[] {
+    return this.#folder.plan.trials
+  }
+
+  /** How many trials are planned, finished, failed …, read from the journal now. */
+  counts(): SweepCounts {
+    return this.#folder.restore().counts()
+  }
+
+  /** Every trial with its point, outcome, final metrics and their course, in plan order. */
+  records(): TrialRecord[] {
+    return readRecords(this.#folder)
+  }
+
+  /** What the sweep is judged by. */
+  async objective(): Promise<Objective> {
+    return this.#folder.plan.spec.objective ?? (await this.#open()).objective
+  }
+
+  /** Points by the mean of their final metric over seeds, the best first; `objective` defaults to the sweep's. */
+  async best(objective?: Objective): Promise<Standing[]> {
+    return standings(this.records(), objective ?? (await this.objective()))
+  }
+
+  /** The verdicts on the experiment's claims as last weighed; empty before the sweep was run. */
+  verdicts(): Promise<ClaimVerdict[]> {
+    return storedVerdicts(this.#folder)
+  }
+
+  /**
+   * Draws the figures of what has finished (SVG, PNG, vega-lite) into the sweep's folder. @returns their paths.
+   * @throws MldsError naming those that can't be drawn, when the others are.
+   */
+  async draw(): Promise<string[]> {
+    const stored = { store: this.#store, sweep: this.#folder, experiment: await this.#open() }
+    const troubles: string[] = []
+    const { figures } = await concludeAndDraw(stored, (trouble) => troubles.push(trouble))
+    if (troubles.length > 0) throw new MldsError('FIGURE', troubles.join('\n'))
+    return figures
+  }
+
+  /**
+   * Runs what the sweep still lacks; finished trials are never touched.
+   * @throws StoreError when another process runs it, MldsError when its experiment has changed since.
+   */
+  async resume(options: RunOptions = {}): Promise<SweepRun> {
+    return await this.run(options)
+  }
+
+  /** @internal */
+  async run(options: RunOptions, takeBack?: () => Promise<void>): Promise<SweepRun> {
+    const experiment = await this.#open()
+    const never = new AbortController().signal
+    const inline = this.#folder.plan.spec.own?.kind === 'program'
+    const workers = options.workers ?? (inline ? 1 : availableParallelism())
+    if (!Number.isInteger(workers) || workers < 1)
+      throw new MldsError('USAGE', `workers: ${workers} is not a number of workers (an integer of at least 1)`)
+    const summary = await executeSweep({
+      store: this.#store,
+      sweep: this.#folder,
+      experiment,
+      workers,
+      engine: options.engine ?? 'compiled',
+      limits: { ...defaultLimits, ...options.limits },
+      rerun: new Set(options.only ?? rerunnable),
+      fresh: options.fresh ?? false,
+      trackUrl: options.track,
+      openBackend: (say) =>
+        openBackendFor(this.#store, this.#folder, experiment, { workers, remote: this.#remote(options) }, say),
+      observer: {
+        say: (message) => options.onMessage?.(message),
+        onEvent: (event) => options.onEvent?.(event),
+      },
+      ...(takeBack === undefined ? {} : { takeBack }),
+      drain: options.drain ?? never,
+      abort: options.signal ?? never,
+    })
+    return { sweep: this, summary }
+  }
+
+  /** With a NATS server, threads of this process take trials only where `workers` asks for them. */
+  #remote({ nats, tenant = 'mlds', engine = 'compiled', workers = 0, fresh = false }: RunOptions) {
+    return nats === undefined ? undefined : { nats, tenant, engine, threads: workers, fresh, detach: false }
+  }
+
+  async #open(): Promise<Experiment> {
+    return this.#experiment ?? (await experimentOf(this.#folder, { trustCode: this.#trustCode }))
+  }
+}
+
+/**
+ * Expands a description into its trials; nothing is run or written.
+ * @throws SpecError, SpaceError, UnknownNameError naming what is not right.
+ */
+export async function planSweep(sweep: string | SweepDescription, options: StoreOptions = {}): Promise<Plan> {
+  return (await describe(sweep, readStore(findStore(options.store).folder))).plan
+}
+
+/**
+ * Runs a sweep: every trial of its plan that has no result yet, then its claims and figures. `sweep` is a description, a
+ * built-in experiment's name, or the path of a sweep file or of a module that exports an experiment. The same sweep again
+ * resumes; with `extend`, a sweep of the same `name` grows by what is new.
+ * @throws MldsError before anything runs when something is not right. A trial's failure does not throw: it is counted.
+ */
+export async function runSweep(
+  sweep: string | SweepDescription,
+  { extend = false, store: storeFolder, ...options }: RunOptions & StoreOptions & { readonly extend?: boolean } = {},
+): Promise<SweepRun> {
+  const store = openStore(findStore(storeFolder).folder)
+  const { plan, experiment } = await describe(sweep, store)
+  const say = (message: string): void => options.onMessage?.(message)
+  const { sweep: frozen, takeBack } = await freezePlan(store, plan, experiment, { extend, say })
+  return await new Sweep(store, frozen, experiment).run(options, takeBack)
+}
+
+/**
+ * Opens a sweep of the store by its id, the beginning of one, or `latest`. One whose experiment is an object of a program
+ * is drawn and resumed with that experiment given again.
+ * @throws UnknownNameError, StoreError when there is no such sweep.
+ */
+export async function openSweep(
+  id = 'latest',
+  {
+    store: folder,
+    experiment,
+    trustCode = false,
+  }: StoreOptions & {
+    readonly experiment?: Experiment
+    /** Run the code that the sweep's plan names although it is another user's. Default false. */
+    readonly trustCode?: boolean
+  } = {},
+): Promise<Sweep> {
+  const store = readStore(findStore(folder).folder)
+  const opened = await SweepFolder.open(store, await resolveSweepId(store, id))
+  const own = experiment === undefined ? undefined : inProgram(experiment)
+  if (own !== undefined && own.name !== opened.plan.experiment)
+    throw new UnavailableError(
+      `sweep ${opened.id} is of another experiment: ${opened.plan.experiment} (not ${own.name})`,
+    )
+  return new Sweep(store, opened, own, trustCode)
+}
+
+async function describe(
+  sweep: string | SweepDescription,
+  store: Store,
+): Promise<{ plan: Plan; experiment: Experiment }> {
+  if (typeof sweep === 'string') return planSpec(await readTarget(sweep), { set: [] }, store)
+  const { experiment, ...rest } = sweep
+  if (typeof experiment !== 'object' || 'command' in experiment) {
+    const spec = parseSweepObject(sweep, await ownParser(process.cwd()))
+    return planSpec(spec, { set: [] }, store)
+  }
+  const own = inProgram(experiment)
+  const written = parseSweepObject({ ...rest, experiment: own.name })
+  const spec: SweepSpec = {
+    ...written,
+    own: { kind: 'program' },
+    // So that ranking and comparing do without the program.
+    objective: written.objective ?? own.objective,
+  }
+  return planSpec(spec, { set: [] }, store, own)
+}

@@ -1,0 +1,168 @@
+import { existsSync, statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, extname, resolve } from 'node:path'
+import { openData } from '../data/catalog.js'
+import { fileProblem, SpecError, UnknownNameError } from '../core/errors.js'
+import type { Experiment } from '../experiments/experiment.js'
+import type { OwnExperiment, OwnSource } from '../experiments/custom/custom.js'
+import { canonicalName, findExperiment, isExperimentName, moduleFile } from '../experiments/registry.js'
+import { latest } from '../core/names.js'
+import type { Store } from '../system/store.js'
+import { makePlan, varyingAxes, type Plan } from '../sweeps/plan.js'
+import { createScheduler, parseStoppingFlag } from '../sweeps/scheduling/stopping.js'
+import { applyOverrides, parseSweepFile, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
+
+export interface TargetFlags {
+  readonly set: readonly string[]
+  readonly profile?: string | undefined
+  readonly name?: string | undefined
+  /** Rules that stop trials early, instead of the file's. */
+  readonly scheduler?: readonly string[] | undefined
+}
+
+/**
+ * An experiment's name, a module that exports one, or a sweep file, with flags laid over it, checked and expanded.
+ * Starts nothing.
+ */
+export async function planTarget(
+  target: string,
+  flags: TargetFlags,
+  store: Store,
+): Promise<{ plan: Plan; experiment: Experiment }> {
+  return planSpec(await readTarget(target), flags, store)
+}
+
+/** The same for a spec that was read already; `experiment` is one that lives in this program alone. */
+export async function planSpec(
+  read: SweepSpec,
+  flags: TargetFlags,
+  store: Store,
+  inProgram?: Experiment,
+): Promise<{ plan: Plan; experiment: Experiment }> {
+  const written = await settleOwn(applyOverrides(read, flags.set), read)
+  const experiment = inProgram ?? (await experimentFor(written))
+  const spec: SweepSpec = {
+    ...written,
+    experiment: experiment.name,
+    ...(flags.profile === undefined ? {} : { profile: flags.profile }),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...((flags.scheduler ?? []).length === 0 ? {} : { scheduler: flags.scheduler!.map(parseStoppingFlag) }),
+  }
+  if (spec.name === latest)
+    throw new SpecError(`name: ${latest}`, 'this is what the newest sweep is called everywhere (choose another name)')
+  const data = openData(store)
+  const plan = makePlan(experiment, spec, (name) => data.resolve(name).fingerprint)
+  // A rule that can't work is refused with the plan, not after it was frozen.
+  createScheduler(plan.trials, spec.scheduler ?? [], spec.objective ?? experiment.objective)
+  return { plan, experiment }
+}
+
+/**
+ * The spec with all that a person's own experiment needs to be opened again from it alone.
+ * @throws UnknownNameError for an axis of a command that neither it nor the spec as it was `read` names.
+ */
+export async function settleOwn(spec: SweepSpec, read = spec): Promise<SweepSpec> {
+  if (spec.own?.kind !== 'command') return spec
+  const { axisNames, withAxes } = await import('../experiments/custom/command.js')
+  // What a program's axes are is known from the values they are given; a slip of the hand must not make one.
+  const values = valuesOf(spec)
+  const known = axisNames(spec.own.command, Object.keys(valuesOf(read)))
+  const strange = Object.keys(values).find((name) => !known.includes(name))
+  if (strange !== undefined)
+    throw new UnknownNameError('axis', strange, known, known.length > 0 ? {} : { hint: 'name it in the file: axes' })
+  return { ...spec, own: { ...spec.own, command: withAxes(spec.own.command, values, spec.objective) } }
+}
+
+async function experimentFor({ own, experiment }: SweepSpec): Promise<Experiment> {
+  if (own === undefined) return await findExperiment(canonicalName(experiment))
+  const { openOwn } = await import('../experiments/custom/custom.js')
+  return await openOwn(own)
+}
+
+/** What a person should know of a plan of a command's before it runs: a sentence, or `undefined`. */
+export async function cautionAbout({ spec, trials }: Plan): Promise<string | undefined> {
+  if (spec.own?.kind !== 'command') return undefined
+  const { describeUnread } = await import('../experiments/custom/command.js')
+  const seeds = new Set(trials.map(({ seeds }) => seeds.init))
+  return describeUnread(spec.own.command, varyingAxes(trials), seeds.size > 1)
+}
+
+/** Every value that the spec gives an axis, wherever it does. */
+function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonly unknown[]> {
+  const searched = Object.entries(search?.axes ?? {}).map(([name, axis]): [string, readonly unknown[]] => [
+    name,
+    axis.kind === 'choice' ? axis.values : [axis.low, axis.high],
+  ])
+  const zipped = zip.flatMap((group) => Object.entries(group))
+  return { ...axes, ...Object.fromEntries([...zipped, ...searched]) }
+}
+
+/** What a person typed: an experiment's name, a module's path, or a sweep file's. @throws SpecError. */
+export async function readTarget(target: string): Promise<SweepSpec> {
+  if (moduleFile.test(target)) return { experiment: target, own: { kind: 'file', file: resolve(target) }, axes: {} }
+  if (!/\.ya?ml$|\.json$/i.test(target)) {
+    refuseOtherFiles(target)
+    return { experiment: target, axes: {} }
+  }
+  let text: string
+  try {
+    text = await readFile(target, 'utf8')
+  } catch (error) {
+    throw new SpecError(target, fileProblem(error), { cause: error })
+  }
+  return parseSweepFile(text, target, await ownParser(dirname(resolve(target))))
+}
+
+/** Says what to do with a path that is neither a module nor a sweep file. An experiment's name is never taken for a path. */
+function refuseOtherFiles(target: string): void {
+  if (isExperimentName(target)) return
+  const written = ['.ts', '.mjs', '.js', '.yaml', '.yml'].map((ending) => `${target}${ending}`).find(isFile)
+  if (written !== undefined)
+    throw new SpecError(target, `no experiment is called that, but there is a file ${written}`, {
+      hint: `did you mean ${asPath(written)}?`,
+    })
+  if (!existsSync(target)) {
+    if (/[\\/]/.test(target) || extname(target) !== '') throw new SpecError(target, 'no such file', { hint: takes })
+    return
+  }
+  if (!isFile(target)) throw new SpecError(target, 'this is a folder, and no experiment', { hint: takes })
+  const starter = starters[extname(target)]
+  const command = [...(starter === undefined ? [] : [starter]), asPath(target), '--lr={lr}'].join(' ')
+  throw new SpecError(target, 'a program is run by a sweep file that says how to call it', {
+    hint: `write a file my.yaml:\n    experiment: {command: '${command}'}\n    axes: {lr: [0.01, 0.1]}\n  and run: mlds sweep my.yaml`,
+  })
+}
+
+const takes =
+  "a sweep takes an experiment (mlds experiments), an experiment's module (./mine.ts) or a sweep file (my.yaml)"
+const starters: Readonly<Record<string, string>> = { '.py': 'python3', '.sh': 'sh', '.R': 'Rscript', '.jl': 'julia' }
+
+const asPath = (file: string): string => (/^\.{0,2}[\\/]/.test(file) ? file : `./${file}`)
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}
+
+/** The experiment that a file is or names. @throws SpecError when that is a built-in one, or none. */
+export async function readOwn(file: string): Promise<OwnSource> {
+  const { own, experiment } = await readTarget(file)
+  if (own === undefined)
+    throw new SpecError(file, `no experiment of one's own is here, but a built-in one's name: ${experiment}`)
+  return own
+}
+
+/** The same, under the name that its code gives it. @throws SpecError. */
+export async function nameOwn(file: string): Promise<OwnExperiment> {
+  const { openOwn } = await import('../experiments/custom/custom.js')
+  const source = await readOwn(file)
+  return { name: (await openOwn(source)).name, source }
+}
+
+/** Tells modules and commands from built-in experiments; `folder` is what relative paths start from. */
+export async function ownParser(folder: string): Promise<ParseOwn> {
+  const { parseCommand } = await import('../experiments/custom/command.js')
+  return (raw) => {
+    if (typeof raw !== 'string') return { kind: 'command', command: parseCommand(raw, folder) }
+    return moduleFile.test(raw) ? { kind: 'file', file: resolve(folder, raw) } : undefined
+  }
+}

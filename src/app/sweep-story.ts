@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { basename, join } from 'node:path'
+import type { Experiment } from '../experiments/experiment.js'
+import type { Store } from '../system/store.js'
+import type { ClaimVerdict } from '../sweeps/conclude.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import type { ProjectionSources } from '../tracking/mlflow/projection.js'
+import type { SweepStory } from '../tracking/mlflow/story.js'
+import { dataReader, planFacts } from './plan-facts.js'
+
+/** A sweep in its store, with the experiment that it is of. */
+export interface StoredSweep {
+  readonly store: Store
+  readonly sweep: SweepFolder
+  readonly experiment: Experiment
+}
+
+/** What `concludeAndDraw` has found and drawn. */
+export interface Conclusion {
+  readonly verdicts: readonly ClaimVerdict[]
+  /** Files. */
+  readonly figures: readonly string[]
+}
+
+/** Where a projection of the sweep finds logs, saved files, data sets and the plan. */
+export function sourcesOf({ store, sweep, experiment }: StoredSweep, checkpoints: boolean): ProjectionSources {
+  const trials = new Map(sweep.plan.trials.map((trial) => [trial.id, trial]))
+  const dataOf = dataReader(store, experiment, (id) => trials.get(id))
+  return {
+    readLog: async (trial, attempt) => (await sweep.readLog(trial, attempt).catch(() => undefined))?.bytes,
+    readArtifact: (artifact) => store.readObject(artifact).catch(() => undefined),
+    readPlan: () => readFile(join(sweep.folder, 'plan.json')),
+    datasetsOf: (trial) =>
+      dataOf(trial).flatMap(({ name, fingerprint }) =>
+        fingerprint === undefined
+          ? []
+          : [
+              {
+                name,
+                digest: fingerprint.slice(0, 16),
+                sourceType: 'mlds',
+                source: JSON.stringify({ name, fingerprint }),
+              },
+            ],
+      ),
+    checkpoints,
+    ...userOf(),
+  }
+}
+
+/** A host may have no name for who runs this. */
+function userOf(): { user?: string } {
+  try {
+    return { user: userInfo().username }
+  } catch {
+    return {}
+  }
+}
+
+/** What the sweep has come to, for the run that carries its story. */
+export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclusion): Promise<SweepStory> {
+  const { store, sweep, experiment } = stored
+  const drawn = new Set(figures.map((file) => basename(file)))
+  const files = new Map<string, Uint8Array>([
+    ['sweep/verdicts.json', Buffer.from(`${JSON.stringify(verdicts, null, 1)}\n`)],
+  ])
+  for (const figure of figures) files.set(`figures/${basename(figure)}`, await readFile(figure))
+  return {
+    verdicts,
+    figures: experiment.figures.filter(({ name }) => drawn.has(`${name}.png`)),
+    files,
+    facts: { ...planFacts(store, sweep, experiment), version: experiment.version },
+  }
+}

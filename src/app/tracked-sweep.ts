@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeFolder } from '../system/make-folder.js'
+import { DataError } from '../core/errors.js'
+import type { Experiment } from '../experiments/experiment.js'
+import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
+import type { ReadArtifact } from '../figures/figure.js'
+import { lookUp } from '../core/names.js'
+import type { PlanFacts, Report } from '../report/report.js'
+import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
+import { parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
+import { buildRecords } from '../sweeps/journal/state.js'
+import { MlflowClient } from '../tracking/mlflow/client.js'
+import { mlflowSettings } from '../tracking/mlflow/settings.js'
+import { isCheckpoint, savedPath } from '../tracking/mlflow/projection.js'
+import { readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/read-sweep.js'
+import type { TrialRecord } from '../core/trial.js'
+
+/** A sweep as MLflow remembers it, with all that figures and reports are made of. */
+interface RemoteSweep {
+  readonly tracked: TrackedSweep
+  readonly plan: StoredPlan
+  readonly experiment: Experiment
+  readonly records: readonly TrialRecord[]
+  readonly read: ReadArtifact
+  readonly client: MlflowClient
+}
+
+interface ReadOptions extends CodeTrust {
+  readonly warn: (message: string) => void
+}
+
+async function openRemote(url: string, sweep: string, { warn, trustCode }: ReadOptions): Promise<RemoteSweep> {
+  const client = new MlflowClient(mlflowSettings(url, process.env))
+  const tracked = await readTrackedSweep(client, sweep)
+  const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
+  const experiment = await experimentToRead({ plan, isMine: false }, { warn, trustCode })
+  const records = buildRecords(plan.trials, tracked.events)
+  const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)
+  return { tracked, plan, experiment, records, read, client }
+}
+
+/** What a trial saved, from the run of the attempt that counts. @throws DataError when it is not there or altered. */
+export async function readSaved(
+  client: MlflowClient,
+  { children }: TrackedSweep,
+  record: TrialRecord,
+  name: string,
+): Promise<Uint8Array> {
+  const artifact = lookUp(record.artifacts, name)
+  const run = children.find(
+    ({ tags }) => tags['mlds.trial'] === record.trial.id && Number(tags['mlds.attempt']) === record.attempts,
+  )
+  if (artifact === undefined || run === undefined)
+    throw new DataError(`trial ${record.trial.id} saved nothing called ${name}, as far as MLflow knows`)
+  const bytes = await client.getArtifact(run, savedPath(name)).catch((error: unknown) => {
+    throw new DataError(`${name} of trial ${record.trial.id} is not in MLflow`, {
+      hint: isCheckpoint(name)
+        ? 'where the sweep is, run: mlds sync --track-checkpoints'
+        : 'where the sweep is, run: mlds sync',
+      cause: error,
+    })
+  })
+  if (createHash('sha256').update(bytes).digest('hex') !== artifact.sha256)
+    throw new DataError(`${name} of trial ${record.trial.id} was altered in MLflow: it does not match its hash`)
+  return bytes
+}
+
+/**
+ * Draws a sweep's figures from MLflow alone into `folder`, with a manifest that names the runs they rest on; a figure that
+ * can't be drawn is told to `trouble`.
+ */
+export async function drawFromMlflow(
+  url: string,
+  sweep: string,
+  folder: string,
+  options: ReadOptions,
+  trouble: (message: string) => void,
+): Promise<{ figures: string[]; verdicts: ClaimVerdict[] }> {
+  const remote = await openRemote(url, sweep, options)
+  const { experiment, records, read } = remote
+  const { drawFigures } = await import('../figures/draw.js')
+  const figures = await drawFigures(experiment.figures, records, read, folder, trouble)
+  if (figures.length > 0) await writeManifest(remote, folder)
+  return { figures, verdicts: judge(experiment.claims, records) }
+}
+
+/** The report of a sweep from MLflow alone: the same as from its journal. Writes a manifest into `folder`. */
+export async function reportFromMlflow(
+  url: string,
+  sweep: string,
+  folder: string,
+  options: ReadOptions,
+): Promise<Report> {
+  const remote = await openRemote(url, sweep, options)
+  const { experiment, records, read, tracked, plan } = remote
+  const { buildReport } = await import('../report/report.js')
+  const report = await buildReport({
+    ...{ experiment, objective: plan.spec.objective, records, read },
+    facts: factsOf(tracked, plan),
+  })
+  await writeManifest(remote, folder)
+  return report
+}
+
+/** As its host stated them when it told the sweep's story; before that, what the plan says. */
+function factsOf({ manifest }: TrackedSweep, plan: StoredPlan): PlanFacts {
+  const { sweep, profile, spec, hash: planHash, codeVersion, createdAtMs } = plan
+  const { engines = [], data = {} } = (manifest ?? {}) as Partial<PlanFacts>
+  return { sweep, profile, spec, planHash, codeVersion, engines, data, createdAtMs }
+}
+
+/** What was rebuilt, from which runs of which server. */
+async function writeManifest({ tracked, plan, client }: RemoteSweep, folder: string): Promise<void> {
+  const manifest = {
+    ...{ sweep: plan.sweep, experiment: plan.experiment, planHash: plan.hash, codeVersion: plan.codeVersion },
+    ...tracked.manifest,
+    tracking: client.url,
+    parentRun: tracked.parent.id,
+    runs: tracked.children.map(({ id, tags }) => ({
+      trial: tags['mlds.trial'],
+      attempt: Number(tags['mlds.attempt']),
+      run: id,
+    })),
+  }
+  await makeFolder(folder)
+  await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 1)}\n`)
+}

@@ -1,0 +1,101 @@
+import { join } from 'node:path'
+import { makeFolderSync } from '../system/make-folder.js'
+import { contentHash } from '../core/seed.js'
+import type { JournalEvent } from '../sweeps/journal/journal.js'
+import { lockSweep } from '../system/lock.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import { MlflowClient } from '../tracking/mlflow/client.js'
+import { experimentFrom, mlflowSettings } from '../tracking/mlflow/settings.js'
+import { MlflowTracker, type Patience } from '../tracking/mlflow/tracker.js'
+import { writeMlruns } from '../tracking/mlflow/mlruns.js'
+import type { SweepInfo, Tracked } from '../tracking/tracker.js'
+import type { HistoryEvent } from '../tracking/mlflow/attempts.js'
+import { sourcesOf, storyOf, type Conclusion, type StoredSweep } from './sweep-story.js'
+
+export interface OpenTrackingOptions extends StoredSweep {
+  readonly url: string
+  /** Name of the file that remembers what the server has; default: one per address. */
+  readonly ledger?: string
+  /** Bring trials' checkpoints too. Default false. */
+  readonly checkpoints?: boolean
+  readonly warn: (message: string) => void
+  /** Told once where the sweep is to be seen, as soon as the server has it. */
+  readonly onOpen?: (links: Omit<Tracked, 'sent'>) => void
+  /** How long `finish` may take. Default: as long as it needs. */
+  readonly patience?: Omit<Patience, 'giveUp'>
+  /** Gives up waiting for the server; what is missing then stays for the next sync. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A sweep's connection to one MLflow server, held by one process at a time.
+ * @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there.
+ */
+export function openTracking(options: OpenTrackingOptions): MlflowTracker {
+  const { url, ledger, checkpoints = false, warn, onOpen, patience, signal, ...stored } = options
+  const { sweep } = stored
+  const settings = mlflowSettings(url, process.env)
+  const giveUp = new AbortController()
+  const client = new MlflowClient(settings, AbortSignal.any([giveUp.signal, ...(signal === undefined ? [] : [signal])]))
+  const folder = join(sweep.folder, 'tracking')
+  const file = join(folder, ledger ?? contentHash(settings.url))
+  makeFolderSync(folder)
+  const lock = lockSweep(`${file}.lock`, sweep.id)
+  const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
+  return new MlflowTracker({
+    ...sourcesOf(stored, checkpoints),
+    client,
+    experimentName: settings.experimentName ?? sweep.plan.experiment,
+    acknowledgedFile: `${file}.jsonl`,
+    history: () => trialEntries(sweep),
+    warn: saidOnce(warn),
+    linksTo: ({ experiment, parentRun }) => ({
+      link: page(`${experiment}/runs`),
+      parentLink: page(`${experiment}/runs/${parentRun}`),
+    }),
+    onClosed: () => lock.release(),
+    ...(onOpen === undefined ? {} : { onOpen }),
+    ...(patience === undefined ? {} : { patience: { ...patience, giveUp } }),
+    ...(settings.experimentId === undefined ? {} : { experimentId: settings.experimentId }),
+    ...(settings.inFlight === undefined ? {} : { inFlight: settings.inFlight }),
+  })
+}
+
+/** Writes a sweep as a tree of files that MLflow opens. Returns how many runs. @throws MldsError for an experiment's id that is not a number. */
+export async function exportMlruns(
+  stored: StoredSweep,
+  folder: string,
+  info: SweepInfo,
+  conclusion: Conclusion,
+  checkpoints: boolean,
+): Promise<number> {
+  const { sweep } = stored
+  return writeMlruns({
+    ...sourcesOf(stored, checkpoints),
+    folder,
+    experimentName: sweep.plan.experiment,
+    ...experimentFrom(process.env),
+    info,
+    history: function* () {
+      for (const { event } of trialEntries(sweep)) yield event
+    },
+    story: await storyOf(stored, conclusion),
+  })
+}
+
+const trialEvents = ['started', 'report', 'ended', 'lost', 'voided']
+function isTrialEvent(event: JournalEvent): event is HistoryEvent {
+  return trialEvents.includes(event.type)
+}
+
+function* trialEntries(sweep: SweepFolder): Generator<{ event: HistoryEvent; offset: number }> {
+  for (const { event, offset } of sweep.entries()) if (isTrialEvent(event)) yield { event, offset }
+}
+
+function saidOnce(warn: (message: string) => void): (message: string) => void {
+  const said = new Set<string>()
+  return (message) => {
+    if (!said.has(message)) warn(message)
+    said.add(message)
+  }
+}

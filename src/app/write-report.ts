@@ -1,0 +1,33 @@
+import { writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { makeFolder } from '../system/make-folder.js'
+import { StoreError } from '../core/errors.js'
+import { readBrowserBundle } from '../figures/browser-bundle.js'
+import { renderPng } from '../figures/render.js'
+import { renderHtml } from '../report/html.js'
+import { renderMarkdown } from '../report/markdown.js'
+import { problemOf } from '../core/system-error.js'
+import type { Report } from '../report/report.js'
+
+/** Writes the page to `file`, and beside it the same as Markdown with its figures as PNG; returns the files. */
+export async function writeReport(report: Report, file: string): Promise<string[]> {
+  const stem = join(dirname(file), basename(file).replace(/\.html?$/i, ''))
+  const imagesFolder = `${stem}-figures`
+  const files: string[] = []
+  const write = async (path: string, content: string | Uint8Array): Promise<void> => {
+    await makeFolder(dirname(path))
+    await writeFile(path, content)
+    files.push(path)
+  }
+  try {
+    await write(file, renderHtml(report, await readBrowserBundle()))
+    await write(
+      `${stem}.md`,
+      renderMarkdown(report, (name) => `${basename(imagesFolder)}/${name}.png`),
+    )
+    for (const { name, svg } of report.figures) await write(join(imagesFolder, `${name}.png`), await renderPng(svg))
+  } catch (error) {
+    throw new StoreError(`the report could not be written: ${file}: ${problemOf(error)}`, { cause: error })
+  }
+  return files
+}

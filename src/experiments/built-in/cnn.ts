@@ -1,0 +1,278 @@
+import { median } from '../../analysis/statistics.js'
+import { maxOf, minOf } from '../../core/extremes.js'
+import { againstSteps } from '../../figures/against-steps.js'
+import { seedCount } from '../../figures/select.js'
+import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../../net/net.js'
+import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import {
+  brief,
+  finished,
+  having,
+  inconclusive,
+  intervalOverSeeds,
+  medianUntil,
+  metric,
+  round,
+  stateOf,
+  verdict,
+} from '../vocabulary/claims.js'
+import { loss, named, openMaterial } from '../vocabulary/classify.js'
+import { trainNet } from '../vocabulary/train-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+
+/**
+ * At an equal number of parameters, which is better for digits: thicker or deeper convolutions, more dense layers?
+ *
+ * Four CNNs of about 5330 parameters. The original: cnn.py (HW1-1); convolutions without bias or activation, ReLU in
+ * the dense layers, Adam at 0.001, batch 200, 500 epochs.
+ */
+const structures = {
+  c1: { conv: [[9, 3], 'pool2', [6, 4], [5, 3], [28, 3], 'pool2'], dense: [10, 15] },
+  c2: { conv: [[25, 3], 'pool2', [10, 3], 'pool2'], dense: [10, 16] },
+  c3: { conv: [[25, 3], 'pool2', [10, 3], 'pool2'], dense: [10, 7, 12, 7] },
+  c4: { conv: [[17, 12], 'pool4'], dense: [10] },
+} as const
+type Structure = keyof typeof structures
+const publishedCounts: Readonly<Record<Structure, number>> = { c1: 5330, c2: 5331, c3: 5329, c4: 5288 }
+const classes = 10
+
+const space = {
+  structure: choice({ choices: ['c1', 'c2', 'c3', 'c4'], default: 'c1', doc: 'one of the original four nets' }),
+  convActivation: choice({ choices: ['linear', 'relu'], default: 'linear', doc: 'after each convolution' }),
+  dataset: choice({
+    choices: ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000'],
+    default: 'mnist-10k',
+    doc: 'what is classified',
+  }),
+  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
+  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+  batch: integer({ min: 1, max: 60_000, default: 200, doc: 'rows per update', unit: 'rows' }),
+  epochs: integer({ min: 1, max: 100_000, default: 500, doc: 'passes over the training rows', unit: 'epochs' }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+}
+type P = ParamsOf<typeof space>
+
+export function cnnNet(inputShape: readonly number[], structure: Structure, activation: P['convActivation']): Net {
+  const { conv, dense } = structures[structure]
+  const convolutions = conv.map((part): Layer => {
+    if (typeof part === 'string') return { kind: 'max-pool', size: Number(part.slice(4)) }
+    const [filters, size] = part
+    return { kind: 'conv2d', filters, size, bias: false, activation }
+  })
+  return defineNet(inputShape, [
+    ...convolutions,
+    { kind: 'flatten' },
+    ...dense.map((units): Layer => ({ kind: 'dense', units, activation: 'relu' })),
+    { kind: 'dense', units: classes },
+  ])
+}
+
+/** Epochs between evaluations on held-out rows. */
+const testEvery = 10
+
+async function run(params: P, context: TrialContext): Promise<Metrics> {
+  const { data, split, rows } = await openMaterial(context, params)
+  const net = cnnNet(data.shape, params.structure, params.convActivation)
+  context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
+  const { engine, signal } = context
+  const initial = await engine.evaluate(
+    { net, loss, rows, order: split.train },
+    initialize(net, context.seeds.init),
+    signal,
+  )
+  let metrics: Metrics = { 'initial/loss': initial.loss, parameters: net.parameterCount }
+  const { updates } = await trainNet(context, {
+    net,
+    loss,
+    rows,
+    train: split.train,
+    optimizer: { kind: 'adam', learningRate: params.learningRate },
+    batch: params.batch,
+    enough: (epoch) => epoch >= params.epochs,
+    async onEpoch(epoch, trained, parameters) {
+      const report: Metrics = named('train', trained)
+      metrics = { ...metrics, ...report }
+      if (epoch % testEvery !== 0 && epoch !== params.epochs) return context.report(epoch, report)
+      const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters(), signal)
+      metrics = { ...metrics, ...named('test', held) }
+      await context.report(epoch, { ...report, ...named('test', held) })
+    },
+  })
+  return { ...metrics, updates }
+}
+
+const shapeOf = (dataset: string): readonly number[] => (dataset === 'cifar10' ? [32, 32, 3] : [28, 28, 1])
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: (params) => [params.dataset],
+  cost: (params) =>
+    6 *
+    multiplyAdds(cnnNet(shapeOf(params.dataset), params.structure, params.convActivation)) *
+    params.trainRows *
+    params.epochs,
+  run,
+})
+
+const ofStructure = (records: readonly TrialRecord[], structure: Structure): TrialRecord[] =>
+  having(records, { structure, convActivation: 'linear' })
+/** Single epochs spike, so where a training ends is a median over its last ones. */
+const lateEpochs = 20
+const endOf = (record: TrialRecord): number =>
+  medianUntil(record, 'train/loss', Number(record.trial.params['epochs']), lateEpochs)
+const endsOf = (records: readonly TrialRecord[], structure: Structure): number[] =>
+  ofStructure(records, structure).map(endOf)
+
+/** How many times c4's loss c3 ends at, by medians over seeds, and the interval when seeds are drawn anew. */
+function lagOf(records: readonly TrialRecord[]): { ratio: number; interval: [number, number] } {
+  const ends = new Map(records.map((record) => [record, endOf(record)]))
+  const endingOf = (drawn: readonly TrialRecord[], structure: Structure): number =>
+    median(ofStructure(drawn, structure).map((record) => ends.get(record)!))
+  const ratioOf = (drawn: readonly TrialRecord[]): number => endingOf(drawn, 'c3') / endingOf(drawn, 'c4')
+  return { ratio: ratioOf(records), interval: intervalOverSeeds(records, ratioOf, 'c3-lags') }
+}
+
+/** Updates after which the nets have fitted what they can; the original has 25,000, and 5000 are too few for c4. */
+const enoughUpdates = 20_000
+const longEnough = (records: readonly TrialRecord[]): TrialRecord[] =>
+  finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates)
+
+/** Passes over the rows that the original's nets needed to fit them. */
+const fittingEpochs = 500
+
+const claims: readonly Claim[] = [
+  {
+    id: 'parameter-counts',
+    statement: 'the four nets have 5330, 5331, 5329 and 5288 parameters on 28×28 images',
+    published: '5330, 5331, 5329, 5288 (cnn.py)',
+    check(records) {
+      const nets = finished(records).filter(({ trial }) => trial.params['dataset'] !== 'cifar10')
+      if (nets.length === 0) return inconclusive('no finished trial on 28×28 images')
+      const right = nets.filter(
+        (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['structure'] as Structure],
+      )
+      return verdict(
+        right.length === nets.length,
+        nets,
+        `${right.length} of ${nets.length} trials have exactly that many`,
+      )
+    },
+  },
+  {
+    id: 'initial-loss',
+    statement: 'untrained, every net loses ln 10 = 2.303 (to within 0.3)',
+    published: 'cross-entropy of a uniform guess over ten classes',
+    check(records) {
+      const all = finished(records)
+      if (all.length === 0) return inconclusive('no finished trial')
+      const worst = maxOf(all.map((record) => Math.abs(metric(record, 'initial/loss') - Math.log(classes))))
+      return verdict(worst <= 0.3, all, `at most ${round(worst)} away, over ${all.length} trials`, worst)
+    },
+  },
+  {
+    id: 'fits-training-rows',
+    statement: 'c1, c2 and c4 reach a training accuracy of 1 and a loss below 1e-5 in 500 epochs (medians over seeds)',
+    published: 'they fall to about 1.5e-7, which is the floor of Keras’s clipping, at accuracy 1 (README figure)',
+    check(records) {
+      const all = longEnough(records).filter(({ trial }) => Number(trial.params['epochs']) >= fittingEpochs)
+      const nets = (['c1', 'c2', 'c4'] as const).filter((structure) => ofStructure(all, structure).length > 0)
+      if (nets.length < 3)
+        return inconclusive(
+          `not all of c1, c2, c4 have had ${enoughUpdates} updates and ${fittingEpochs} epochs`,
+          seedCount(all),
+        )
+      // The lowest epoch counts: all of them spike now and then, the original's too.
+      const lowest = (structure: Structure): number =>
+        median(ofStructure(all, structure).map((record) => minOf(record.series['train/loss']?.values ?? [NaN])))
+      const best = (structure: Structure): number =>
+        median(ofStructure(all, structure).map((record) => maxOf(record.series['train/accuracy']?.values ?? [NaN])))
+      const holds = nets.every((structure) => lowest(structure) < 1e-5 && best(structure) === 1)
+      const summary = nets.map(
+        (structure) => `${structure} ${brief(lowest(structure))} (accuracy ${round(best(structure), 4)})`,
+      )
+      return verdict(holds, all, `lowest loss: ${summary.join(', ')}`)
+    },
+  },
+  {
+    id: 'c3-lags',
+    statement:
+      'c3, with four narrow dense layers, ends with at least 100 times the training loss of c4 (medians over the last 20 epochs, then over seeds)',
+    published: 'c3 ends at 5e-3 to 5e-2, c4 at 1.5e-7 (README figure)',
+    check(records) {
+      const all = longEnough(records)
+      if (ofStructure(all, 'c3').length === 0 || ofStructure(all, 'c4').length === 0)
+        return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, seedCount(all))
+      const [c3, c4] = [endsOf(all, 'c3'), endsOf(all, 'c4')]
+      const { ratio, interval } = lagOf(all)
+      const told = (losses: readonly number[]): string =>
+        `${brief(median(losses))} (${brief(minOf(losses))} to ${brief(maxOf(losses))})`
+      const [times, least, most] = [ratio, ...interval].map((value) => Math.round(value))
+      const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${times} times, 95 % interval ${least} to ${most}`
+      return { state: stateOf(ratio, interval, 100, 1), summary, seeds: seedCount(all), effect: ratio, interval }
+    },
+  },
+  {
+    id: 'best-on-test',
+    statement: 'c4 is also the best of the four on held-out rows',
+    published: 'never plotted; "c4 is best" rests on training loss (README)',
+    fragile: true,
+    check(records) {
+      const all = longEnough(records)
+      const accuracy = (structure: Structure): number =>
+        median(ofStructure(all, structure).map((record) => metric(record, 'test/accuracy')))
+      const nets = (Object.keys(structures) as Structure[]).filter((s) => ofStructure(all, s).length > 0)
+      if (nets.length < 4) return inconclusive(`not all four have had ${enoughUpdates} updates`, seedCount(all))
+      const summary = nets.map((structure) => `${structure} ${round(accuracy(structure))}`).join(', ')
+      return verdict(
+        nets.every((structure) => accuracy('c4') >= accuracy(structure)),
+        all,
+        `median test accuracy: ${summary}`,
+      )
+    },
+  },
+]
+
+const figures = (['accuracy', 'loss'] as const).map((what) =>
+  againstSteps({
+    name: `${what}-by-epoch`,
+    caption: `Training ${what} by epoch, logarithmic as in the original.`,
+    title: `Training ${what} of four CNNs of equal size`,
+    group: { title: 'net', of: (record) => String(record.trial.params['structure']) },
+    panels: [
+      {
+        title: what === 'loss' ? 'cross-entropy (nats)' : 'accuracy (share of rows)',
+        scale: 'log',
+        metrics: [{ metric: `train/${what}`, label: 'train' }],
+      },
+    ],
+    settings: ([first]) => {
+      const { dataset, trainRows, batch, learningRate } = first!.trial.params
+      return `${dataset}, ${trainRows} rows, batch ${batch}, Adam ${learningRate}`
+    },
+  }),
+)
+
+export const cnn = defineExperiment({
+  name: 'cnn',
+  aliases: [],
+  version: 1,
+  title: 'Four CNNs of equal size',
+  question: 'At equal parameter count, are thick convolutions or many dense layers better for digits?',
+  source: 'cnn.py of the 2018 course (HW1-1)',
+  objective: { metric: 'train/loss', direction: 'minimize' },
+  stages: [main],
+  profiles: {
+    smoke: {
+      axes: { structure: ['c1', 'c2', 'c3', 'c4'], trainRows: [400], testRows: [400], epochs: [6] },
+      seeds: [0],
+    },
+    // Batches of a fifth of the original's, so that three seeds take minutes and have its 25,000 updates. On fewer rows c3
+    // fits them too, and does not lag.
+    reduced: { axes: { structure: ['c1', 'c2', 'c3', 'c4'], batch: [40], epochs: [125] }, seeds: [0, 1, 2] },
+    full: { axes: { structure: ['c1', 'c2', 'c3', 'c4'] }, seeds: [0] },
+  },
+  figures,
+  claims,
+})

@@ -1,0 +1,245 @@
+import { bootstrapInterval, median, spearman } from '../../analysis/statistics.js'
+import { norm } from '../../analysis/vectors.js'
+import { stratifiedSplit } from '../../data/split.js'
+import { sampleFunction, targetFunctionNames } from '../../data/functions.js'
+import { maxOf } from '../../core/extremes.js'
+import { againstSteps } from '../../figures/against-steps.js'
+import { seedCount } from '../../figures/select.js'
+import { lookUp } from '../../core/names.js'
+import type { Rows } from '../../engines/engine.js'
+import { defineNet, initialize, multiplyAdds, type Activation, type Net } from '../../net/net.js'
+import type { Loss } from '../../net/training-spec.js'
+import { Random } from '../../core/seed.js'
+import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { finished, having, inconclusive, round, verdict } from '../vocabulary/claims.js'
+import { functionNet, hiddenActivations, torchDefault } from '../vocabulary/function-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+
+/**
+ * How does the gradient's norm move while the loss falls?
+ *
+ * 1-4-9-16-9-4-1, leaky ReLU, PyTorch's initial weights, 411 parameters, on 10,000 points of a function. The original:
+ * min_ratio_grad.py (HW1-2); Adam at 0.001, batches of 200 in the same order each epoch, 1000 epochs.
+ */
+const smallWidths = [4, 9, 16, 9, 4] as const
+
+const space = {
+  target: choice({ choices: targetFunctionNames, default: 'sinc', doc: 'the function to fit' }),
+  dataset: choice({
+    choices: ['function', 'mnist-10k', 'mnist', 'glyphs-2000'],
+    default: 'function',
+    doc: 'the function, or digits for a classifier with 64 and 32 hidden units',
+  }),
+  activation: choice({ choices: ['leaky', 'relu', 'tanh'], default: 'leaky', doc: 'after each hidden layer' }),
+  rows: integer({ min: 10, max: 60_000, default: 10_000, doc: 'rows to train on', unit: 'rows' }),
+  batch: integer({
+    min: 1,
+    max: 60_000,
+    default: 200,
+    doc: 'rows per update; as many as rows for the full batch',
+    unit: 'rows',
+  }),
+  epochs: integer({ min: 1, max: 1_000_000, default: 1000, doc: 'passes over the rows', unit: 'epochs' }),
+  optimizer: choice({
+    choices: ['adam', 'adamax', 'sgd', 'momentum'],
+    default: 'adam',
+    doc: 'how weights are updated',
+  }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "the optimiser's step size" }),
+}
+type P = ParamsOf<typeof space>
+
+function digitsNet(activation: Activation): Net {
+  return defineNet(
+    [28, 28, 1],
+    [
+      { kind: 'flatten' },
+      { kind: 'dense', units: 64, activation, ...torchDefault },
+      { kind: 'dense', units: 32, activation, ...torchDefault },
+      { kind: 'dense', units: 10, ...torchDefault },
+    ],
+  )
+}
+
+const netOf = ({ dataset, activation }: Pick<P, 'dataset' | 'activation'>): Net => {
+  const hidden = hiddenActivations[activation]
+  return dataset === 'function' ? functionNet(smallWidths, hidden, torchDefault) : digitsNet(hidden)
+}
+
+async function openRows(params: P, context: TrialContext): Promise<{ rows: Rows; order: Int32Array; loss: Loss }> {
+  if (params.dataset === 'function') {
+    const rows = sampleFunction(params.target, params.rows, context.seeds.data, 'train')
+    return { rows, order: Int32Array.from({ length: params.rows }, (_, i) => i), loss: 'mean-squared-error' }
+  }
+  const data = await context.data(params.dataset)
+  const { train } = stratifiedSplit(data, {
+    train: Math.min(params.rows, data.rows),
+    test: 0,
+    seed: context.seeds.data,
+  })
+  return { rows: { features: data.features, targets: data.labels }, order: train, loss: 'softmax-cross-entropy' }
+}
+
+async function run(params: P, context: TrialContext): Promise<Metrics> {
+  const { engine, seeds, signal } = context
+  const net = netOf(params)
+  const { rows, order, loss } = await openRows(params, context)
+  const training = await engine.train({
+    net,
+    loss,
+    optimizer: { kind: params.optimizer, learningRate: params.learningRate },
+    rows,
+    batch: params.batch,
+    parameters: initialize(net, seeds.init),
+    gradientNorms: true,
+  })
+  let metrics: Metrics = {}
+  try {
+    for (let epoch = 1; epoch <= params.epochs; epoch++) {
+      // Not shuffled: the original's loader keeps the order.
+      const { loss: trainLoss, losses, gradientNorms } = await training.run(order, signal)
+      const full = await engine.gradient({ net, loss, rows, order }, training.parameters(), signal)
+      metrics = {
+        'train/loss': trainLoss,
+        'train/last-batch-loss': losses.at(-1)!,
+        'gradient/last-batch': gradientNorms.at(-1)!,
+        'gradient/epoch-mean': gradientNorms.reduce((sum, norm) => sum + norm, 0) / gradientNorms.length,
+        'gradient/full-batch': norm(full.gradient),
+      }
+      await context.report(epoch, metrics)
+    }
+  } finally {
+    training.dispose()
+  }
+  return { ...metrics, parameters: net.parameterCount, updates: training.updates }
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: ({ dataset }) => (dataset === 'function' ? [] : [dataset]),
+  // Each epoch also takes the gradient over all rows.
+  cost: (params) => 12 * multiplyAdds(netOf(params)) * params.rows * params.epochs,
+  run,
+})
+
+const onFunction = (records: readonly TrialRecord[], target: string): TrialRecord[] =>
+  having(finished(records), { dataset: 'function', target, optimizer: 'adam' })
+const seriesOf = (record: TrialRecord, name: string): readonly number[] => lookUp(record.series, name)?.values ?? []
+const leastEpochs = 200
+
+/** The first epochs bring the outputs to the function's mean, which is no feature of the function. */
+const settling = 5
+
+/** Epochs between the steepest fall of the loss (over five epochs) and the largest full-batch norm, once settled. */
+function peakDistance(record: TrialRecord): number {
+  const losses = seriesOf(record, 'train/loss').slice(settling)
+  const norms = seriesOf(record, 'gradient/full-batch').slice(settling)
+  const falls = losses.slice(0, -5).map((value, i) => value - losses[i + 5]!)
+  return Math.abs(falls.indexOf(maxOf(falls)) + 2.5 - norms.indexOf(maxOf(norms)))
+}
+
+/** The rank correlation of epoch and norm in each trial; its median over them, and that median's interval. */
+function fallVerdict(records: readonly TrialRecord[], name: string): Verdict {
+  const all = onFunction(records, 'sinc').filter(({ trial }) => Number(trial.params['epochs']) >= leastEpochs)
+  if (all.length === 0) return inconclusive(`no finished trial on sinc with ${leastEpochs} epochs`)
+  const rhos = all.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))
+  const rho = median(rhos)
+  const interval = bootstrapInterval(
+    rhos.length,
+    (indexes) => median(Array.from(indexes, (i) => rhos[i]!)),
+    new Random(0, 'claim', 'norm-falls-on-sinc'),
+  )
+  const falling = rhos.filter((value) => value < 0).length
+  const summary = `median Spearman ${round(rho)} over ${all.length} trials, ${falling} of them below 0, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
+  const state = interval[1] < 0 ? 'reproduced' : interval[0] > 0 ? 'not reproduced' : 'inconclusive'
+  return { state, summary, seeds: seedCount(all), effect: rho, interval }
+}
+
+const claims: readonly Claim[] = [
+  {
+    id: 'one-record-an-epoch',
+    statement: 'loss and norm are recorded once an epoch',
+    published: 'the last mini-batch of each epoch (min_ratio_grad.py)',
+    check(records) {
+      const all = finished(records)
+      if (all.length === 0) return inconclusive('no finished trial')
+      const right = all.filter(
+        (record) => seriesOf(record, 'gradient/last-batch').length === Number(record.trial.params['epochs']),
+      )
+      return verdict(right.length === all.length, all, `${right.length} of ${all.length} trials`)
+    },
+  },
+  {
+    id: 'norm-falls-on-sinc',
+    statement: 'on sinc, the gradient norm, averaged over each epoch’s steps, falls over the epochs (Spearman < 0)',
+    published: 'norm 0.36 falling to 0.005, with a bump where the loss leaves its plateau (README figure)',
+    check: (records) => fallVerdict(records, 'gradient/epoch-mean'),
+  },
+  {
+    id: 'last-batch-norm-falls-on-sinc',
+    statement: 'so does the norm of each epoch’s last mini-batch, the one that the original recorded',
+    published: 'the same figure; one batch of fifty is a noisy measure of the epoch',
+    fragile: true,
+    check: (records) => fallVerdict(records, 'gradient/last-batch'),
+  },
+  {
+    id: 'norm-peaks-where-loss-falls',
+    statement: 'on f1, the full-batch norm peaks within 5 epochs of the steepest fall of the loss (median over seeds)',
+    published: 'norm peaks while the loss drops (README figure, sum of sines)',
+    fragile: true,
+    check(records) {
+      const all = onFunction(records, 'f1').filter(({ trial }) => Number(trial.params['epochs']) >= leastEpochs)
+      if (all.length === 0) return inconclusive(`no finished trial on f1 with ${leastEpochs} epochs`)
+      const distance = median(all.map(peakDistance))
+      return verdict(distance <= 5, all, `${round(distance, 1)} epochs apart, over ${all.length} trials`, distance)
+    },
+  },
+]
+
+const figures = [
+  ...targetFunctionNames.map((target) => ({ name: target, params: { dataset: 'function', target } })),
+  { name: 'digits', params: { dataset: 'mnist-10k' } },
+].map(({ name, params }) =>
+  againstSteps({
+    name: `norm-${name}`,
+    caption: `Loss above, gradient norm below, by epoch (${name}).`,
+    title: `Loss and gradient norm: ${name}`,
+    select: (records) => having(records, params),
+    panels: [
+      { title: 'training loss', metrics: [{ metric: 'train/loss', label: 'epoch mean' }], zero: true },
+      {
+        title: 'gradient norm',
+        zero: true,
+        metrics: [
+          { metric: 'gradient/last-batch', label: 'last batch' },
+          { metric: 'gradient/epoch-mean', label: 'mean over the epoch' },
+          { metric: 'gradient/full-batch', label: 'full batch' },
+        ],
+      },
+    ],
+    settings: ([first]) => {
+      const { optimizer, learningRate, batch } = first!.trial.params
+      return `${optimizer} ${learningRate}, batch ${batch}`
+    },
+  }),
+)
+
+export const gradNorm = defineExperiment({
+  name: 'grad-norm',
+  aliases: ['min_ratio_grad'],
+  version: 1,
+  title: 'Gradient norm along training',
+  question: 'How does the norm of the gradient move while the loss falls?',
+  source: 'min_ratio_grad.py of the 2018 course (HW1-2)',
+  objective: { metric: 'train/loss', direction: 'minimize' },
+  stages: [main],
+  profiles: {
+    smoke: { axes: { target: ['sinc', 'f1'], epochs: [30], rows: [2000] }, seeds: [0] },
+    reduced: { axes: { target: ['sinc', 'sines', 'f1'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7] },
+    full: { axes: { target: ['sinc', 'sines'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] },
+  },
+  figures,
+  claims,
+})

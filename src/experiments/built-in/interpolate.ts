@@ -1,0 +1,350 @@
+import { mean, standardDeviation } from '../../analysis/statistics.js'
+import { maxOf, minOf } from '../../core/extremes.js'
+import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
+import { seedCount } from '../../figures/select.js'
+import { lookUp } from '../../core/names.js'
+import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
+import { defineNet, initialize, multiplyAdds, type Initializer, type Net } from '../../net/net.js'
+import { Random } from '../../core/seed.js'
+import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, Trial, TrialRecord } from '../../core/trial.js'
+import { brief, everyOne, finished, having, inconclusive, metric, round, verdict } from '../vocabulary/claims.js'
+import { budgetAxes, epochsOf, isUsedUp, reached } from '../vocabulary/budget.js'
+import { loss, named, openMaterial } from '../vocabulary/classify.js'
+import { trainNet } from '../vocabulary/train-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+
+/**
+ * What lies between two trained nets, and is the valley of the small batch wider?
+ *
+ * 784-256-256-10, leaky ReLU of slope 0.2, N(0, 1) weights and biases, trained with batches of 100 (A) and 1000 (B);
+ * then loss and accuracy at θ(α) = α·A + (1−α)·B. The original: inter_model.py (HW1-3), where α = 1 is the small batch
+ * (Keskar et al. 2017 have it the other way round); Adam at 0.001, 200 epochs.
+ */
+const space = {
+  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "the optimiser's step size" }),
+  optimizer: choice({
+    choices: ['adam', 'adagrad', 'momentum', 'sgd'],
+    default: 'adam',
+    doc: 'how weights are updated',
+  }),
+  init: choice({
+    choices: ['independent', 'shared'],
+    default: 'independent',
+    doc: 'whether the two nets of a pair start from weights of their own or from the same',
+  }),
+  initScale: number({ above: 0, max: 10, default: 1, doc: 'standard deviation of the initial weights and biases' }),
+  dataset: choice({
+    choices: ['mnist-10k', 'mnist', 'glyphs-2000'],
+    default: 'mnist-10k',
+    doc: 'what is classified',
+  }),
+  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
+  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+  ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
+}
+type P = ParamsOf<typeof space>
+
+const width = 256
+/** The original's net: 269,322 parameters; its third hidden layer is computed but never read (experiments' notes, 1.1 h). */
+export function twoLayerNet(initScale: number): Net {
+  const normal: Initializer = { kind: 'normal', stddev: initScale }
+  const drawn = { kernel: normal, bias: normal } as const
+  const hidden = { kind: 'dense', units: width, activation: { leakyRelu: 0.2 }, ...drawn } as const
+  return defineNet([28, 28, 1], [{ kind: 'flatten' }, hidden, hidden, { kind: 'dense', units: 10, ...drawn }])
+}
+
+const checkpointName = 'weights.safetensors'
+
+async function train(params: P, context: TrialContext): Promise<Metrics> {
+  const { split, rows } = await openMaterial(context, params)
+  const net = twoLayerNet(params.initScale)
+  const { engine, seeds, signal } = context
+  // Independent nets of one seed differ by what makes them a pair; shared ones do not.
+  const own = `${params.batch}/${params.learningRate}/${params.optimizer}`
+  const seed = params.init === 'shared' ? seeds.init : hashSeed(seeds.init, own)
+  let metrics: Metrics = {}
+  const { parameters, updates } = await trainNet(context, {
+    net,
+    loss,
+    rows,
+    train: split.train,
+    optimizer: { kind: params.optimizer, learningRate: params.learningRate },
+    batch: params.batch,
+    parameters: initialize(net, seed),
+    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
+    async onEpoch(epoch, trained) {
+      metrics = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
+      await context.report(epoch, named('train', trained))
+    },
+  })
+  const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
+  await context.save(checkpointName, encodeCheckpoint(net, parameters))
+  return { ...metrics, ...named('test', held), parameters: net.parameterCount, updates }
+}
+
+/** A seed for each text: streams of different pairs' nets must not meet. */
+function hashSeed(seed: number, text: string): number {
+  return new Random(seed, 'pair', text).uint32()
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: (params) => [params.dataset],
+  cost: (params) => 6 * multiplyAdds(twoLayerNet(1)) * params.trainRows * epochsOf(params),
+  run: train,
+})
+
+const lineSpace = {
+  path: choice({
+    choices: ['linear', 'curved'],
+    default: 'linear',
+    doc: 'α·A + (1−α)·B, or sin(απ/2)·A + cos(απ/2)·B as Keskar et al. also drew it',
+  }),
+  alphaFrom: number({ min: -10, max: 10, default: -1, doc: 'the first α' }),
+  alphaTo: number({ min: -10, max: 10, default: 2, doc: 'the last α' }),
+  alphaStep: number({ above: 0, max: 10, default: 0.05, doc: 'distance between neighbouring α' }),
+}
+type LineParams = ParamsOf<typeof lineSpace>
+
+/** The grid of α, rounded so that 0 and 1 are exact, and holding both whatever the step when they lie inside. */
+export function alphaGrid({ alphaFrom, alphaTo, alphaStep }: Omit<LineParams, 'path'>): number[] {
+  const count = Math.floor((alphaTo - alphaFrom) / alphaStep + 1e-9) + 1
+  const even = Array.from({ length: Math.max(1, count) }, (_, i) => Number((alphaFrom + i * alphaStep).toFixed(9)))
+  const ends = [0, 1].filter((end) => end >= alphaFrom && end <= alphaTo)
+  return [...new Set([...even, ...ends])].sort((a, b) => a - b)
+}
+
+/** Coefficients of A and B at α; exact at both ends on either path. */
+export function pathCoefficients(path: LineParams['path'], alpha: number): [number, number] {
+  if (path === 'linear' || alpha === 0 || alpha === 1) return [alpha, 1 - alpha]
+  return [Math.sin((alpha * Math.PI) / 2), Math.cos((alpha * Math.PI) / 2)]
+}
+
+async function walk(params: LineParams, context: TrialContext): Promise<Metrics> {
+  const { engine, parents, signal } = context
+  const [a, b] = parents as [(typeof parents)[0], (typeof parents)[0]]
+  const trained = a.trial.params as unknown as P
+  const { split, rows } = await openMaterial(context, trained)
+  const net = twoLayerNet(trained.initScale)
+  const ends = await Promise.all(
+    [a, b].map(async (parent) => decodeCheckpoint(net, await context.load(parent, checkpointName))),
+  )
+  const alphas = alphaGrid(params)
+  const coefficients = alphas.map((alpha) => pathCoefficients(params.path, alpha))
+  const parts = {
+    train: { net, loss, rows, order: split.train },
+    test: { net, loss, rows, order: split.test },
+  } as const
+  const train = await engine.evaluateCombinations(parts.train, ends, coefficients, signal)
+  const test = await engine.evaluateCombinations(parts.test, ends, coefficients, signal)
+  for (const [i, alpha] of alphas.entries()) {
+    await context.report(i, { alpha, ...named('train', train[i]!), ...named('test', test[i]!) })
+  }
+
+  const single = await Promise.all(ends.map((end) => engine.evaluate(parts.train, end, signal)))
+  const losses = train.map((point) => point.loss)
+  const [atA, atB] = [alphas.indexOf(1), alphas.indexOf(0)]
+  const between = losses.filter((_, i) => alphas[i]! >= 0 && alphas[i]! <= 1)
+  return {
+    'a/loss': single[0]!.loss,
+    'b/loss': single[1]!.loss,
+    'a/accuracy': single[0]!.accuracy,
+    'b/accuracy': single[1]!.accuracy,
+    'a/test-accuracy': test[atA]?.accuracy ?? NaN,
+    'b/test-accuracy': test[atB]?.accuracy ?? NaN,
+    // 0 means equal to the last bit.
+    'ends/mismatch':
+      Math.abs((losses[atA] ?? NaN) - single[0]!.loss) + Math.abs((losses[atB] ?? NaN) - single[1]!.loss),
+    'path/barrier': maxOf(between) - Math.max(single[0]!.loss, single[1]!.loss),
+    'a/width': widthAround(alphas, losses, atA),
+    'b/width': widthAround(alphas, losses, atB),
+  }
+}
+
+/** What a loss may add before it counts as having left the valley, in nats. */
+const widthOffset = 0.1
+
+/** The length in α of the stretch around an end where the loss stays below twice the end's plus 0.1 nats. */
+export function widthAround(alphas: readonly number[], losses: readonly number[], end: number): number {
+  if (end < 0) return NaN
+  const limit = 2 * losses[end]! + widthOffset
+  let [low, high] = [end, end]
+  while (low > 0 && losses[low - 1]! < limit) low--
+  while (high < losses.length - 1 && losses[high + 1]! < limit) high++
+  return alphas[high]! - alphas[low]!
+}
+
+const interpolation = defineStage({
+  name: 'interpolate',
+  space: lineSpace,
+  data: () => [],
+  cost: (params) => alphaGrid(params).length * 2 * multiplyAdds(twoLayerNet(1)) * 10_000 * 0.3,
+  derive: { from: 'main', groups: pairs },
+  run: walk,
+})
+
+/** Axes that can make two nets a pair. */
+const pairing = ['batch', 'learningRate', 'optimizer'] as const
+
+/** Every two nets with the same seeds that differ in exactly one of batch, learning rate, optimiser; A has the smaller batch. */
+export function pairs(trials: readonly Trial[]): Trial[][] {
+  const found: Trial[][] = []
+  trials.forEach((a, i) => {
+    for (const b of trials.slice(i + 1)) {
+      const differing = Object.keys(a.params).filter((name) => lookUp(a.params, name) !== lookUp(b.params, name))
+      const alike = JSON.stringify(a.seeds) === JSON.stringify(b.seeds)
+      if (!alike || differing.length !== 1 || !(pairing as readonly string[]).includes(differing[0]!)) continue
+      found.push(Number(a.params['batch']) <= Number(b.params['batch']) ? [a, b] : [b, a])
+    }
+  })
+  return found
+}
+
+const lines = (records: readonly TrialRecord[]): TrialRecord[] =>
+  having(finished(records, 'interpolate'), { path: 'linear' })
+/** Paths between nets of shared or of independent initial weights, found through their parents. */
+function pathsOf(records: readonly TrialRecord[], init: P['init']): TrialRecord[] {
+  const ids = new Set(having(finished(records), { init }).map(({ trial }) => trial.id))
+  return finished(records, 'interpolate').filter(({ trial }) => trial.parents.every((parent) => ids.has(parent)))
+}
+const linesBetween = (records: readonly TrialRecord[], init: P['init']): TrialRecord[] => lines(pathsOf(records, init))
+
+/** Fewer leave N(0, 1) weights half trained. */
+const enoughUpdates = 1500
+
+const claims: readonly Claim[] = [
+  {
+    id: 'exact-ends',
+    statement: 'at α = 0 and α = 1 the path has the stored nets’ losses, bit for bit',
+    published: 'a path must begin and end where its nets are',
+    check(records) {
+      const all = lines(records).filter((record) => !Number.isNaN(metric(record, 'ends/mismatch')))
+      return everyOne(
+        all,
+        'line',
+        (record) => metric(record, 'ends/mismatch') === 0,
+        'no finished line that holds both ends',
+      )
+    },
+  },
+  {
+    id: 'ends-fit',
+    statement: 'both nets have a training accuracy of at least 0.99',
+    published: 'training loss about 2e-10 and 0 at the ends (README figure; divided by 10,000)',
+    check(records) {
+      const nets = finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates)
+      if (nets.length === 0) return inconclusive(`no net has had ${enoughUpdates} updates`)
+      const least = minOf(nets.map((record) => metric(record, 'train/accuracy')))
+      return verdict(least >= 0.99, nets, `at least ${round(least)} over ${nets.length} nets`, least)
+    },
+  },
+  {
+    id: 'barrier',
+    statement: 'between nets that started apart lies a barrier: the loss rises above both ends',
+    published: 'a barrier about α = 0.5 of 2.5e-2 (times 10,000), training accuracy 0.33 (README figure)',
+    check(records) {
+      const all = linesBetween(records, 'independent')
+      if (all.length === 0) return inconclusive('no finished line between nets that started apart')
+      const barriers = all.map((record) => metric(record, 'path/barrier'))
+      return verdict(
+        minOf(barriers) > 0,
+        all,
+        `${barriers.filter((height) => height > 0).length} of ${all.length} lines; lowest ${brief(minOf(barriers))}, mean ${brief(mean(barriers))} nats`,
+        mean(barriers),
+      )
+    },
+  },
+  {
+    id: 'small-batch-wider',
+    statement: "the small batch's valley is wider than the large batch's",
+    published:
+      'the batch-100 valley is visibly wider (README figure); sibling reports saw no difference, or the opposite',
+    fragile: true,
+    check(records) {
+      const all = linesBetween(records, 'independent')
+      if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
+      const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
+      const width = (end: string): string => {
+        const widths = all.map((record) => metric(record, `${end}/width`))
+        return `${round(mean(widths), 2)} ± ${round(standardDeviation(widths), 2)}`
+      }
+      const share = wider.length / all.length
+      return {
+        ...verdict(
+          share > 0.5,
+          all,
+          `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α (mean ± standard deviation)`,
+          share,
+        ),
+        ...(share > 0.2 && share < 0.8 ? { state: 'inconclusive' as const } : {}),
+      }
+    },
+  },
+  {
+    id: 'small-batch-better',
+    statement: 'the small batch generalises better',
+    published: 'test accuracy 0.925 (batch 100) against 0.873 (batch 1000) (README figure)',
+    fragile: true,
+    check(records) {
+      const all = linesBetween(records, 'independent')
+      if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
+      const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
+      return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
+    },
+  },
+]
+
+const figures = (['linear', 'curved'] as const).flatMap((path) =>
+  (['independent', 'shared'] as const).map((init) =>
+    twinAxes({
+      name: `${path}-path-${init}`,
+      caption: `Loss (left, logarithmic) and accuracy (right) on the ${path} path between nets of ${init} initial weights; α = 1 is the small batch.`,
+      title: `Between two nets: ${path} path, ${init} initial weights`,
+      select: (records) => having(pathsOf(records, init), { path }),
+      x: { title: 'α (0: large batch, 1: small batch)', scale: 'linear' },
+      points: (record) => reportsAgainst(record, 'alpha'),
+      left: {
+        title: 'cross-entropy (nats)',
+        scale: 'log',
+        lines: [
+          { label: 'train', metric: 'train/loss' },
+          { label: 'test', metric: 'test/loss' },
+        ],
+      },
+      right: {
+        title: 'accuracy (share of rows)',
+        scale: 'linear',
+        domain: [0, 1],
+        lines: [
+          { label: 'train', metric: 'train/accuracy' },
+          { label: 'test', metric: 'test/accuracy' },
+        ],
+      },
+    }),
+  ),
+)
+
+export const interpolate = defineExperiment({
+  name: 'interpolate',
+  aliases: ['inter_model'],
+  version: 1,
+  title: 'Interpolation between two nets',
+  question: 'What lies between two trained nets, and is the valley of the small batch wider?',
+  source: 'inter_model.py of the 2018 course (HW1-3); Keskar et al. 2017; Goodfellow et al. 2015',
+  objective: { metric: 'test/accuracy', direction: 'maximize' },
+  stages: [main, interpolation],
+  profiles: {
+    smoke: {
+      axes: { batch: [50, 250], epochs: [20], trainRows: [1000], testRows: [500] },
+      seeds: [0],
+      stages: { interpolate: { alphaStep: [0.25] } },
+    },
+    reduced: { axes: { batch: [100, 1000], init: ['independent', 'shared'] }, seeds: [0, 1, 2] },
+    full: { axes: { batch: [100, 1000] }, seeds: [0, 1, 2, 3, 4] },
+  },
+  figures,
+  claims,
+})

@@ -1,0 +1,369 @@
+import { approachCriticalPoint } from '../../analysis/critical-point.js'
+import { countEigenvalues, sampledRatio } from '../../analysis/minimal-ratio.js'
+import { symmetricSpectrum } from '../../analysis/symmetric.js'
+import { norm } from '../../analysis/vectors.js'
+import { sampleFunction, targetFunctionNames } from '../../data/functions.js'
+import { epochOrder } from '../../data/split.js'
+import { againstSteps } from '../../figures/against-steps.js'
+import { scatter } from '../../figures/scatter.js'
+import { seedCount } from '../../figures/select.js'
+import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
+import { denseHessian } from '../../engines/curvature.js'
+import { initialize, type Net } from '../../net/net.js'
+import { Random } from '../../core/seed.js'
+import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
+import { finished, having, inconclusive, metric, parentOf, rankVerdict, verdict } from '../vocabulary/claims.js'
+import { functionNet, torchDefault } from '../vocabulary/function-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+
+/**
+ * Are nearly critical points with a low loss closer to minima than those with a high one?
+ *
+ * A net is trained on its loss, then on the norm of the loss's gradient until that almost vanishes; what share of the
+ * directions around it leads upwards is its minimal ratio. The original: min_ratio.py (HW1-2); 1-4-9-16-9-4-1, Adam at
+ * 0.001 for 200 epochs, then a new Adam at 0.00075 on the squared norm for 200, then 200 neighbours at a std of 10⁻⁴.
+ */
+const space = {
+  net: choice({
+    choices: ['original', 'small'],
+    default: 'original',
+    doc: '1-4-9-16-9-4-1 (411 parameters) or 1-8-8-1 (97)',
+  }),
+  activation: choice({ choices: ['leaky', 'tanh'], default: 'leaky', doc: 'leaky ReLU of slope 0.01, or tanh' }),
+  target: choice({ choices: targetFunctionNames, default: 'sinc', doc: 'the function to fit' }),
+  rows: integer({
+    min: 2,
+    max: 1_000_000,
+    default: 10_000,
+    doc: 'points to train on, and as many to test',
+    unit: 'rows',
+  }),
+  batch: integer({ min: 1, max: 1_000_000, default: 200, doc: 'points per update', unit: 'rows' }),
+  epochs: integer({ min: 0, max: 1_000_000, default: 200, doc: 'epochs on the loss', unit: 'epochs' }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size on the loss" }),
+  finder: choice({
+    choices: ['gradient-norm', 'gauss-newton', 'none'],
+    default: 'gradient-norm',
+    doc: "how a critical point is sought: Adam on mini-batches' squared gradient norm (the original), damped Gauss-Newton on the full gradient, or not at all",
+  }),
+  finderSteps: integer({ min: 0, max: 1_000_000, default: 200, doc: "the finder's epochs or steps", unit: 'steps' }),
+  finderRate: number({ above: 0, max: 1e9, default: 0.00075, doc: "Adam's step size on the norm" }),
+  threshold: number({ above: 0, max: 1e9, default: 1e-3, doc: 'gradient norm at which a point counts as critical' }),
+}
+type P = ParamsOf<typeof space>
+
+const loss = 'mean-squared-error'
+const widths = { original: [4, 9, 16, 9, 4], small: [8, 8] } as const
+
+export function minRatioNet({ net, activation }: Pick<P, 'net' | 'activation'>): Net {
+  return functionNet(widths[net], activation === 'tanh' ? 'tanh' : { leakyRelu: 0.01 }, torchDefault)
+}
+
+async function run(params: P, context: TrialContext): Promise<Metrics> {
+  const { engine, seeds, signal } = context
+  const net = minRatioNet(params)
+  const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
+  const all = Int32Array.from({ length: params.rows }, (_, i) => i)
+  const options = { net, loss, rows, batch: params.batch, gradientNorms: true } as const
+
+  let parameters = initialize(net, seeds.init)
+  const train = async (from: number, epochs: number, objective: 'loss' | 'squared-gradient-norm', rate: number) => {
+    const optimizer = { kind: 'adam', learningRate: rate } as const
+    const training = await engine.train({ ...options, optimizer, objective, parameters })
+    try {
+      for (let epoch = from + 1; epoch <= from + epochs; epoch++) {
+        const { loss: mean, gradientNorms } = await training.run(epochOrder(all, epoch, seeds.shuffle), signal)
+        await context.report(epoch, { 'train/loss': mean, 'train/gradient-norm': gradientNorms.at(-1)! })
+      }
+      return training.parameters()
+    } finally {
+      training.dispose()
+    }
+  }
+  parameters = await train(0, params.epochs, 'loss', params.learningRate)
+  context.log(`after ${params.epochs} epochs on the loss the objective is now: ${params.finder}`)
+  const curvature = (at: Float64Array) => engine.curvature({ net, loss, rows }, at, new Float64Array(at.length), signal)
+  const switched = await curvature(Float64Array.from(parameters))
+  if (params.finder === 'gradient-norm')
+    parameters = await train(params.epochs, params.finderSteps, 'squared-gradient-norm', params.finderRate)
+  if (params.finder === 'gauss-newton') {
+    const { point } = await approachCriticalPoint(
+      curvature,
+      (at) => denseHessian(engine, { net, loss, rows }, at, signal),
+      parameters,
+      {
+        steps: params.finderSteps,
+        threshold: params.threshold / 10,
+        onStep: (step, slope) =>
+          context.report(params.epochs + step, {
+            'train/loss': slope.loss,
+            'train/gradient-norm': norm(slope.gradient),
+          }),
+      },
+    )
+    parameters = Float32Array.from(point)
+  }
+  await context.save('end.safetensors', encodeCheckpoint(net, parameters))
+  const end = await curvature(Float64Array.from(parameters))
+  return {
+    'train/loss': end.loss,
+    'gradient-norm': norm(end.gradient),
+    'switch/loss': switched.loss,
+    'switch/gradient-norm': norm(switched.gradient),
+    converged: norm(end.gradient) <= params.threshold ? 1 : 0,
+    parameters: net.parameterCount,
+  }
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: () => [],
+  cost: (params) => {
+    const weights = minRatioNet(params).parameterCount
+    const pass = 6 * weights * params.rows
+    const finder = params.finder === 'gauss-newton' ? 2 * weights * pass + 30 * weights ** 3 : 2 * pass
+    return pass * params.epochs + (params.finder === 'none' ? 0 : finder * params.finderSteps)
+  },
+  run,
+})
+
+const ratioSpace = {
+  estimator: choice({
+    choices: ['sampled', 'eigenvalues'],
+    default: 'sampled',
+    doc: 'share of random neighbours that lose more (the original), or of eigenvalues of the Hessian above zero',
+  }),
+  std: number({ above: 0, max: 1e6, default: 1e-4, doc: 'standard deviation of the neighbours' }),
+  samples: integer({ min: 1, max: 1_000_000, default: 200, doc: 'neighbours', unit: 'samples' }),
+  split: choice({ choices: ['test', 'train'], default: 'test', doc: 'which points the loss is taken over' }),
+  tolerance: number({
+    min: 0,
+    max: 1,
+    default: 1e-6,
+    doc: 'eigenvalues within this share of the largest count as zero',
+  }),
+}
+
+/** A stored end point's ratio: another std or tolerance trains nothing again. */
+const ratio = defineStage({
+  name: 'ratio',
+  space: ratioSpace,
+  data: () => [],
+  cost: ({ estimator, samples }) => (estimator === 'sampled' ? 2 * 411 * 10_000 * samples : 6 * 411 * 411 * 10_000),
+  derive: { from: 'main', groups: (trials) => trials.map((trial) => [trial]) },
+  async run(params, context): Promise<Metrics> {
+    const parent = context.parents[0]!
+    const trained = parent.trial.params as P & Record<string, ParamValue>
+    const net = minRatioNet(trained)
+    const parameters = decodeCheckpoint(net, await context.load(parent, 'end.safetensors'))
+    const rows = (part: string) => sampleFunction(trained.target, trained.rows, parent.trial.seeds.data, part)
+    const options = { net, loss, rows: rows(params.split) } as const
+    const { engine, signal } = context
+    const slope = await engine.curvature(
+      { ...options, rows: rows('train') },
+      parameters,
+      new Float64Array(parameters.length),
+    )
+    const common = {
+      'train/loss': slope.loss,
+      'test/loss': (await engine.evaluate({ ...options, rows: rows('test') }, parameters, signal)).loss,
+      'gradient-norm': norm(slope.gradient),
+      converged: norm(slope.gradient) <= trained.threshold ? 1 : 0,
+    }
+    if (params.estimator === 'sampled') {
+      const random = new Random(context.seeds.shuffle, 'neighbours')
+      const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
+      return { ...common, ratio: await sampledRatio(lossAt, parameters, { ...params, random }) }
+    }
+    const hessian = await denseHessian(engine, { ...options, rows: rows('train') }, parameters, signal)
+    const { values } = symmetricSpectrum(hessian, parameters.length)
+    await context.save('eigenvalues.f64', new Uint8Array(values.slice().buffer))
+    const counts = countEigenvalues(values, params.tolerance)
+    return {
+      ...common,
+      ratio: counts.ofSigned,
+      'ratio-of-all': counts.ofAll,
+      'eigenvalues/positive': counts.positive,
+      'eigenvalues/zero': counts.zero,
+      'eigenvalues/negative': counts.negative,
+      'eigenvalues/largest': values[0]!,
+      'eigenvalues/least': values.at(-1)!,
+    }
+  },
+})
+
+const ratios = (records: readonly TrialRecord[], estimator: string): TrialRecord[] =>
+  finished(records, 'ratio').filter((record) => record.trial.params['estimator'] === estimator)
+const leastPoints = 12
+
+const claims: readonly Claim[] = [
+  {
+    id: 'lower-loss-nearer-minimum',
+    statement:
+      'with tanh and the Hessian’s signed eigenvalues, a lower loss goes with a higher minimal ratio (Spearman ≤ −0.3)',
+    published: 'Spearman −0.93 over 100 runs by sampling, and the same sign by eigenvalues (course reports of 2018)',
+    check(records) {
+      const smooth = ratios(records, 'eigenvalues').filter(
+        (record) =>
+          parentOf(record, records)?.trial.params['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
+      )
+      if (smooth.length < leastPoints)
+        return inconclusive(
+          `only ${smooth.length} tanh nets with eigenvalues (${leastPoints} needed)`,
+          seedCount(smooth),
+        )
+      const [losses, shares] = ['train/loss', 'ratio'].map((name) => smooth.map((record) => metric(record, name)))
+      const found = rankVerdict(losses!, shares!, -0.3, {
+        claim: 'min-ratio',
+        unit: 'nets',
+        seeds: seedCount(smooth),
+        clusters: smooth.map(({ trial }) => trial.seeds.init),
+      })
+      const critical = smooth.filter((record) => metric(record, 'converged') === 1).length
+      return {
+        ...found,
+        summary: `${found.summary}; ${critical} of ${smooth.length} points are critical to the threshold`,
+      }
+    },
+  },
+  {
+    id: 'coin-toss',
+    statement:
+      'for the original’s leaky net, with neighbours at a std of 10⁻⁴, the sampled ratio is between 0.40 and 0.90 for nine nets in ten',
+    published: '100 ratios between 0.455 and 0.865, most 0.50–0.60 (README figure)',
+    fragile: true,
+    check(records) {
+      const sampled = ratios(records, 'sampled').filter((record) => {
+        const { net, activation } = parentOf(record, records)?.trial.params ?? {}
+        return record.trial.params['std'] === 1e-4 && net === 'original' && activation === 'leaky'
+      })
+      if (sampled.length < 4)
+        return inconclusive(`only ${sampled.length} of the original's leaky nets sampled at 10⁻⁴ (4 needed)`)
+      const within = sampled.filter((record) => metric(record, 'ratio') >= 0.4 && metric(record, 'ratio') <= 0.9).length
+      return verdict(
+        within >= 0.9 * sampled.length,
+        sampled,
+        `${within} of ${sampled.length} nets`,
+        within / sampled.length,
+      )
+    },
+  },
+  {
+    id: 'norm-descent-raises-loss',
+    statement: 'Adam on mini-batches’ squared gradient norm ends with a higher loss than it began with, in most nets',
+    published: 'at the switch both loss and norm jump, and the norm stays high for the sum of sines (README figure)',
+    fragile: true,
+    check(records) {
+      const all = having(finished(records), { finder: 'gradient-norm' })
+      if (all.length < 4) return inconclusive(`only ${all.length} nets of that recipe (4 needed)`, seedCount(all))
+      const raised = (before: string, after: string): number =>
+        all.filter((record) => metric(record, after) > metric(record, before)).length
+      const loss = raised('switch/loss', 'train/loss')
+      const summary = `the loss rose in ${loss} of ${all.length} nets, the full gradient’s norm in ${raised('switch/gradient-norm', 'gradient-norm')}`
+      return verdict(loss > all.length / 2, all, summary, loss / all.length)
+    },
+  },
+]
+
+/** Which net a ratio is of, and whether its gradient did vanish. */
+function kindOf(record: TrialRecord, all: readonly TrialRecord[]): string {
+  const { net, activation } = parentOf(record, all)?.trial.params ?? {}
+  return `${String(net)} ${String(activation)} net, ${metric(record, 'converged') === 1 ? 'critical' : 'not converged'}`
+}
+
+const finders = {
+  'gradient-norm': { words: 'Adam on the squared norm of mini-batches', x: 'epoch', xScale: 'linear' },
+  'gauss-newton': { words: 'Gauss-Newton on the full gradient', x: 'epoch, then step of the finder', xScale: 'log' },
+} as const
+
+const phases = (['gradient-norm', 'gauss-newton'] as const).map((finder) =>
+  againstSteps({
+    name: `loss-and-gradient-norm-${finder}`,
+    caption: `Loss and gradient norm over both phases: on the loss, then on the norm by ${finders[finder].words}.`,
+    title: `Loss and gradient norm, then ${finders[finder].words}`,
+    select: (records) => having(finished(records), { finder }),
+    group: { title: 'epochs on the loss', of: (record) => Number(record.trial.params['epochs']) },
+    x: finders[finder].x,
+    xScale: finders[finder].xScale,
+    rule: { title: 'the norm becomes the objective', of: (record) => Number(record.trial.params['epochs']) },
+    panels: [
+      { title: 'mean squared error', scale: 'log', metrics: [{ metric: 'train/loss', label: 'loss' }] },
+      { title: 'gradient norm', scale: 'log', metrics: [{ metric: 'train/gradient-norm', label: 'gradient norm' }] },
+    ],
+    settings: ([first]) => {
+      const { target, net, activation } = first!.trial.params
+      return `${String(target)}, ${String(net)} ${String(activation)} net`
+    },
+  }),
+)
+
+export const minRatio = defineExperiment({
+  name: 'min-ratio',
+  aliases: ['min_ratio'],
+  version: 1,
+  title: 'Minimal ratio against loss where the gradient nearly vanishes',
+  question: 'Are nearly critical points with a low loss closer to minima than those with a high loss?',
+  source: 'min_ratio.py of the 2018 course (HW1-2)',
+  objective: { metric: 'train/loss', direction: 'minimize' },
+  stages: [main, ratio],
+  profiles: {
+    smoke: {
+      axes: {},
+      points: [...critical([30, 300], 10), { rows: 400, epochs: 10, finderSteps: 5 }],
+      seeds: [0, 1],
+      stages: { ratio: { estimator: ['sampled', 'eigenvalues'], samples: [50] } },
+    },
+    reduced: {
+      axes: {},
+      // Beside them the original's own recipe, for which nothing of the kind is claimed.
+      points: [...critical([30, 100, 300, 1000, 3000], 150), { net: 'original' }],
+      seeds: [0, 1, 2, 3, 4, 5, 6, 7],
+      stages: { ratio: { estimator: ['sampled', 'eigenvalues'] } },
+    },
+    full: {
+      axes: {},
+      seeds: Array.from({ length: 100 }, (_, i) => i),
+      stages: { ratio: { estimator: ['sampled'], std: [1e-4, 1e-3, 1e-2] } },
+    },
+  },
+  figures: [
+    ...phases,
+    scatter({
+      name: 'loss-against-sampled-ratio',
+      caption: 'Loss on test points against the share of random neighbours that lose more, one point a net.',
+      title: (records) =>
+        `Loss against minimal ratio, noise std ${[...new Set(records.map((r) => r.trial.params['std']))].join(', ')}`,
+      select: (records) => ratios(records, 'sampled'),
+      x: { title: 'minimal ratio (share of neighbours with a higher loss)', of: (record) => metric(record, 'ratio') },
+      y: { title: 'mean squared error (test)', of: (record) => metric(record, 'test/loss') },
+      group: kindOf,
+    }),
+    scatter({
+      name: 'loss-against-eigenvalue-ratio',
+      caption: 'Loss against the share of positive among the non-zero eigenvalues of the Hessian, one point a net.',
+      title: () => 'Loss against minimal ratio by eigenvalues',
+      select: (records) => ratios(records, 'eigenvalues'),
+      x: { title: 'minimal ratio (positive / (positive + negative))', of: (record) => metric(record, 'ratio') },
+      y: { title: 'mean squared error (train)', of: (record) => metric(record, 'train/loss') },
+      group: kindOf,
+    }),
+  ],
+  claims,
+})
+
+/** The setting in which points do become critical: smooth, small, and with the whole gradient. */
+function critical(epochs: readonly number[], finderSteps: number): Readonly<Record<string, ParamValue>>[] {
+  return epochs.map((count) => ({
+    net: 'small',
+    activation: 'tanh',
+    target: 'sine',
+    rows: 128,
+    batch: 128,
+    learningRate: 0.005,
+    finder: 'gauss-newton',
+    epochs: count,
+    finderSteps,
+  }))
+}

@@ -1,0 +1,350 @@
+import { betweenGroupShare, principalComponents, type PcaOptions } from '../../analysis/pca.js'
+import { tSne } from '../../analysis/t-sne.js'
+import { norm, addScaled } from '../../analysis/vectors.js'
+import { maxOf, minOf } from '../../core/extremes.js'
+import { paths, type PathPoint } from '../../figures/paths.js'
+import { seedCount } from '../../figures/select.js'
+import { groupBy } from '../../core/group-by.js'
+import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
+import { defineNet, initialize, multiplyAdds, type Net } from '../../net/net.js'
+import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, Seeds, TrialRecord } from '../../core/trial.js'
+import { everyOne, finished, having, inconclusive, metric, parentOf, round, verdict } from '../vocabulary/claims.js'
+import { loss, named, openMaterial } from '../vocabulary/classify.js'
+import { trainNet } from '../vocabulary/train-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+
+/**
+ * Where do independent trainings travel in weight space?
+ *
+ * 784-128-128-64-32-16-10, ReLU, Adam at 0.001; the weights are kept before every third epoch and drawn in two
+ * dimensions. The original: pca.py (HW1-2), 8 runs of 100 epochs on 60,000 images in batches of 600, each run reduced
+ * on its own and without centring, which leaves the sign of its axes to chance. Lorch 2016 introduced the picture;
+ * Antognini and Sohl-Dickstein 2018: even random walks give smooth arcs.
+ */
+const space = {
+  optimizer: choice({ choices: ['adam', 'momentum', 'sgd'], default: 'adam', doc: 'how weights are updated' }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "the optimiser's step size" }),
+  batch: integer({ min: 1, max: 60_000, default: 600, doc: 'rows per update', unit: 'rows' }),
+  epochs: integer({ min: 1, max: 10_000, default: 100, doc: 'passes over the training rows', unit: 'epochs' }),
+  snapshotEvery: integer({ min: 1, max: 1000, default: 3, doc: 'epochs between two snapshots', unit: 'epochs' }),
+  dataset: choice({ choices: ['mnist-10k', 'mnist', 'glyphs-2000'], default: 'mnist-10k', doc: 'what is classified' }),
+  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
+  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+}
+type P = ParamsOf<typeof space>
+
+/** 128,026 parameters, 78 % of them in the first layer. */
+export function pathNet(): Net {
+  const hidden = [128, 128, 64, 32, 16].map((units) => ({ kind: 'dense', units, activation: 'relu' }) as const)
+  return defineNet([28, 28, 1], [{ kind: 'flatten' }, ...hidden, { kind: 'dense', units: 10 }])
+}
+
+interface Snapshot {
+  /** Epochs done before it. */
+  readonly epoch: number
+  /** On the test rows. */
+  readonly accuracy: number
+  readonly artifact: string
+}
+const listName = 'snapshots.json'
+/** Snapshots from the start over which a run's distance from it is watched. */
+const firstSnapshots = 5
+
+async function train(params: P, context: TrialContext): Promise<Metrics> {
+  const { split, rows } = await openMaterial(context, params)
+  const net = pathNet()
+  const { engine, seeds, signal } = context
+  const start = initialize(net, seeds.init)
+  const snapshots: Snapshot[] = []
+  const distances: number[] = []
+  const keep = async (epoch: number, weights: Float32Array): Promise<Metrics> => {
+    const held = await engine.evaluate({ net, loss, rows, order: split.test }, weights, signal)
+    const artifact = `epoch${String(epoch).padStart(4, '0')}.safetensors`
+    await context.save(artifact, encodeCheckpoint(net, weights))
+    snapshots.push({ epoch, accuracy: held.accuracy, artifact })
+    distances.push(norm(addScaled(weights, start, -1)))
+    return { ...named('test', held), 'path/distance': distances.at(-1)! }
+  }
+  await context.report(0, await keep(0, start))
+  let last: Metrics = {}
+  await trainNet(context, {
+    net,
+    loss,
+    rows,
+    train: split.train,
+    optimizer: { kind: params.optimizer, learningRate: params.learningRate },
+    batch: params.batch,
+    parameters: start,
+    enough: (epoch) => epoch >= params.epochs,
+    async onEpoch(epoch, trained, weights) {
+      last = named('train', trained)
+      const isSnapshot = epoch % params.snapshotEvery === 0 && epoch < params.epochs
+      await context.report(epoch, { ...last, ...(isSnapshot ? await keep(epoch, weights()) : {}) })
+    },
+  })
+  await context.save(listName, Buffer.from(JSON.stringify(snapshots)))
+  const early = distances.slice(0, firstSnapshots)
+  return {
+    ...last,
+    'test/accuracy': snapshots.at(-1)!.accuracy,
+    'start/accuracy': snapshots[0]!.accuracy,
+    snapshots: snapshots.length,
+    parameters: net.parameterCount,
+    'path/distance': distances.at(-1)!,
+    'path/first-snapshots-outward': early.every((d, i) => i === 0 || d >= early[i - 1]!) ? 1 : 0,
+  }
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: (params) => [params.dataset],
+  cost: (params) => 6 * multiplyAdds(pathNet()) * params.trainRows * params.epochs,
+  run: train,
+})
+
+const scopes = ['whole', 'layer1', 'layer2', 'layer3', 'layer4', 'layer5', 'layer6'] as const
+const reductions = ['joint', 'per-run', 'relative-to-final', 't-sne'] as const
+const reduceSpace = {
+  scope: choice({ choices: scopes, default: 'whole', doc: 'the whole net, or one layer’s weights and biases' }),
+  reduction: choice({
+    choices: reductions,
+    default: 'joint',
+    doc: 'principal components of all runs together; of each run alone, uncentred (the original); relative to each run’s last snapshot (Li et al. 2018); or t-SNE',
+  }),
+}
+
+export const pointsName = 'points.json'
+
+/** All runs that differ in nothing but their seeds, drawn together; works on stored snapshots. */
+const reduce = defineStage({
+  name: 'reduce',
+  space: reduceSpace,
+  data: () => [],
+  cost: () => 3e9,
+  derive: { from: 'main', groups: (trials) => [...groupBy(trials, ({ params }) => JSON.stringify(params)).values()] },
+  async run({ scope, reduction }, context): Promise<Metrics> {
+    const net = pathNet()
+    const [from, to] = scopeBounds(net, scope)
+    const rows: Float32Array[] = []
+    const labels: Omit<PathPoint, 'x' | 'y' | 'z'>[] = []
+    const names = runNames(context.parents.map(({ trial }) => trial.seeds))
+    for (const [i, parent] of context.parents.entries()) {
+      const list = JSON.parse(Buffer.from(await context.load(parent, listName)).toString()) as Snapshot[]
+      for (const { epoch, accuracy, artifact } of list) {
+        rows.push(decodeCheckpoint(net, await context.load(parent, artifact)).slice(from, to))
+        labels.push({ run: names[i]!, epoch, accuracy })
+      }
+    }
+    const runs = labels.map(({ run }) => run)
+    const { points, explained } = reducePaths(rows, runs, reduction, context.seeds.shuffle)
+    const drawn = labels.map((label, i): PathPoint => {
+      const [x = 0, y = 0, z = 0] = Array.from(points[i]!)
+      return { ...label, x, y, z }
+    })
+    await context.save(pointsName, Buffer.from(JSON.stringify(drawn)))
+    return {
+      rows: rows.length,
+      runs: context.parents.length,
+      'between-runs/share': betweenGroupShare(rows, runs),
+      ...explainedBy(explained),
+    }
+  },
+})
+
+/** What the first, the first two and the first three components explain together; nothing of t-SNE, which explains none. */
+function explainedBy(shares: readonly number[]): Metrics {
+  if (shares.length === 0) return {}
+  let sum = 0
+  return Object.fromEntries([0, 1, 2].map((k) => [`explained/${k + 1}`, (sum += shares[k] ?? 0)]))
+}
+
+/** One name a run, all different: its init seed where that tells them apart, else every seed. */
+export function runNames(seeds: readonly Seeds[]): string[] {
+  const apart = new Set(seeds.map(({ init }) => init)).size === seeds.length
+  return seeds.map(({ data, init, shuffle }) =>
+    apart ? `seed ${init}` : `init ${init}, order ${shuffle}, data ${data}`,
+  )
+}
+
+function scopeBounds(net: Net, scope: (typeof scopes)[number]): [number, number] {
+  if (scope === 'whole') return [0, net.parameterCount]
+  const layers = [...groupBy(net.parameters, ({ layer }) => layer).values()]
+  const own = layers[Number(scope.slice('layer'.length)) - 1]!
+  return [own[0]!.offset, own.at(-1)!.offset + own.at(-1)!.size]
+}
+
+/** t-SNE sees the rows in so many principal components: their distances are all it looks at. */
+const componentsForTSne = 50
+
+/** As many as the figures in space show. */
+const dimensions = 3
+
+/**
+ * Points in space for the rows of all runs, in the plane for t-SNE. `explained` are shares of the joint variance along each axis; for runs
+ * reduced one by one the mean of their shares, for t-SNE none.
+ */
+export function reducePaths(
+  rows: readonly ArrayLike<number>[],
+  runs: readonly string[],
+  reduction: (typeof reductions)[number],
+  seed: number,
+): { points: readonly ArrayLike<number>[]; explained: readonly number[] } {
+  const joint = (of: readonly ArrayLike<number>[], options: PcaOptions) => {
+    const { coordinates, explained } = principalComponents(of, { count: dimensions, ...options })
+    return { points: coordinates, explained }
+  }
+  switch (reduction) {
+    case 'joint':
+      return joint(rows, {})
+    case 'relative-to-final': {
+      const final = new Map(runs.map((run, i) => [run, rows[i]!]))
+      const relative = rows.map((row, i) => addScaled(row, final.get(runs[i]!)!, -1))
+      return joint(relative, { centre: 'none' })
+    }
+    case 'per-run': {
+      const points: ArrayLike<number>[] = []
+      const shares: (readonly number[])[] = []
+      for (const indexes of groupBy(rows.keys(), (i) => runs[i]!).values()) {
+        const own = joint(
+          indexes.map((i) => rows[i]!),
+          { centre: 'none' },
+        )
+        indexes.forEach((i, k) => (points[i] = own.points[k]!))
+        shares.push(own.explained)
+      }
+      return {
+        points,
+        explained: [0, 1, 2].map((k) => shares.reduce((sum, s) => sum + (s[k] ?? 0), 0) / shares.length),
+      }
+    }
+    case 't-sne': {
+      const { points } = joint(rows, { count: componentsForTSne })
+      return { points: tSne(points, { seed }), explained: [] }
+    }
+  }
+}
+
+const joints = (records: readonly TrialRecord[]): TrialRecord[] =>
+  having(finished(records, 'reduce'), { reduction: 'joint', scope: 'whole' })
+
+const claims: readonly Claim[] = [
+  {
+    id: 'every-snapshot',
+    statement:
+      'each run keeps a snapshot every so many epochs from the start on, and a reduction has those of all its runs',
+    published: '34 snapshots in each of 8 runs (pca.py)',
+    check(records) {
+      const snapshotsOf = (record: TrialRecord | undefined): number =>
+        Math.ceil(Number(record?.trial.params['epochs']) / Number(record?.trial.params['snapshotEvery']))
+      return everyOne(
+        finished(records, 'reduce'),
+        'reduction',
+        (record) => metric(record, 'rows') === metric(record, 'runs') * snapshotsOf(parentOf(record, records)),
+      )
+    },
+  },
+  {
+    id: 'runs-part',
+    statement: 'runs that start apart stay apart: more than half of all variance lies between them',
+    published: 'an outward star from a common centre where initial weights differ (sibling reports, joint PCA)',
+    check(records) {
+      // One reduction for each setting: the least of them is what the claim stands on.
+      const all = joints(records).sort((a, b) => metric(a, 'between-runs/share') - metric(b, 'between-runs/share'))
+      const [least] = all
+      if (least === undefined) return inconclusive('no finished joint reduction of the whole net')
+      const runs = minOf(all.map((record) => metric(record, 'runs')))
+      if (runs < 3) return inconclusive(`${runs} runs (3 needed)`, runs)
+      const share = metric(least, 'between-runs/share')
+      const settings = all.length === 1 ? '' : ` at the least of ${all.length} settings`
+      const summary = `${round(share)} of the variance lies between ${runs} runs${settings}; two components explain ${round(metric(least, 'explained/2'))}`
+      return { ...verdict(share > 0.5, all, summary, share), seeds: runs }
+    },
+  },
+  {
+    id: 'outward',
+    statement: `each run moves away from its start over its first ${firstSnapshots} snapshots`,
+    published: 'paths lead outward in every report',
+    check(records) {
+      const all = finished(records).filter((record) => metric(record, 'snapshots') >= firstSnapshots)
+      return everyOne(
+        all,
+        'run',
+        (record) => metric(record, 'path/first-snapshots-outward') === 1,
+        `no finished run with ${firstSnapshots} snapshots`,
+      )
+    },
+  },
+  {
+    id: 'starts-blind',
+    statement: 'before training, accuracy is between 5 and 20 %',
+    published: '9 to 11.5 % at the first snapshot (README figure)',
+    check(records) {
+      const all = finished(records)
+      if (all.length === 0) return inconclusive('no finished run')
+      const starts = all.map((record) => metric(record, 'start/accuracy'))
+      const [least, most] = [minOf(starts), maxOf(starts)]
+      return verdict(least >= 0.05 && most <= 0.2, all, `${round(least)} to ${round(most)} over ${seedCount(all)} runs`)
+    },
+  },
+]
+
+const reductionWords = {
+  joint: 'principal components of all runs',
+  'per-run': 'each run’s own components, uncentred',
+  'relative-to-final': 'relative to each run’s last snapshot',
+  't-sne': 't-SNE',
+} as const
+
+const scopeWords = { layer1: 'layer 1', whole: 'the whole net' } as const
+/** The plane for each reduction, as pca.py; space for two of them, as pca3d.py. */
+const drawings = [
+  ...reductions.map((reduction) => ({ reduction, dimensions: 2 }) as const),
+  ...(['joint', 'per-run'] as const).map((reduction) => ({ reduction, dimensions: 3 }) as const),
+]
+
+const figures = (['layer1', 'whole'] as const).flatMap((scope) =>
+  drawings.map(({ reduction, dimensions }) =>
+    paths({
+      name: `paths-${scope}-${reduction}${dimensions === 3 ? '-3d' : ''}`,
+      caption: `Snapshots of ${scopeWords[scope]} on their way${dimensions === 3 ? ' through space (grey: their shadows)' : ''}, one colour a run, with test accuracy in per cent: ${reductionWords[reduction]}.`,
+      title: `Paths of ${scopeWords[scope]}: ${reductionWords[reduction]}`,
+      select: (records) => having(finished(records, 'reduce'), { scope, reduction }),
+      artifact: pointsName,
+      axis: reduction === 't-sne' ? 't-SNE' : 'component',
+      dimensions,
+    }),
+  ),
+)
+
+export const pca = defineExperiment({
+  name: 'pca',
+  aliases: ['pca3d'],
+  version: 2,
+  title: 'Paths of training in weight space',
+  question: 'Where do independent trainings travel in weight space?',
+  source: 'pca.py of the 2018 course (HW1-2); Lorch 2016; Li et al. 2018; Antognini and Sohl-Dickstein 2018',
+  objective: { metric: 'test/accuracy', direction: 'maximize' },
+  stages: [main, reduce],
+  profiles: {
+    smoke: {
+      axes: { epochs: [12], snapshotEvery: [2], batch: [50], trainRows: [500], testRows: [200] },
+      seeds: [0, 1, 2],
+      stages: { reduce: { scope: ['layer1', 'whole'], reduction: [...reductions] } },
+    },
+    reduced: {
+      // As many updates an epoch as the original has with 60,000 rows in batches of 600, nearly.
+      axes: { batch: [100] },
+      seeds: [0, 1, 2, 3, 4, 5, 6, 7],
+      stages: { reduce: { scope: ['layer1', 'whole'], reduction: [...reductions] } },
+    },
+    full: {
+      axes: { optimizer: ['adam'], dataset: ['mnist'], trainRows: [60_000], testRows: [10_000] },
+      seeds: [0, 1, 2, 3, 4, 5, 6, 7],
+      stages: { reduce: { scope: [...scopes], reduction: [...reductions] } },
+    },
+  },
+  figures,
+  claims,
+})

@@ -1,0 +1,259 @@
+import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../analysis/sensitivity.js'
+import { mean, median } from '../../analysis/statistics.js'
+import { gatherRows } from '../../data/split.js'
+import { scatter } from '../../figures/scatter.js'
+import { seedCount } from '../../figures/select.js'
+import { groupBy } from '../../core/group-by.js'
+import { lookUp } from '../../core/names.js'
+import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
+import { multiplyAdds, sizeOf } from '../../net/net.js'
+import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
+import { brief, finished, having, inconclusive, metric, parentOf, rankVerdict, verdict } from '../vocabulary/claims.js'
+import { besideBatch } from '../vocabulary/beside-batch.js'
+import { budgetAxes, epochsOf, isUsedUp, reached } from '../vocabulary/budget.js'
+import { loss, named, openMaterial } from '../vocabulary/classify.js'
+import { trainNet } from '../vocabulary/train-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import { twoLayerNet } from './interpolate.js'
+
+/**
+ * Are nets trained with large batches more sensitive to their inputs?
+ *
+ * 784-256-256-10, leaky ReLU of slope 0.2, N(0, 1) weights and biases, trained with batches of 50 to 5000; then the
+ * norm of the loss's gradient with respect to the images. The original: sensitivity.py (HW1-3), 200 epochs of Adam at
+ * 0.001 for every batch, so that a batch of 5000 has a hundredth of the updates of one of 50. Novak et al. 2018 take
+ * the outputs' Jacobian instead.
+ */
+const space = {
+  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
+  ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size at a batch of 100" }),
+  rateRule: choice({
+    choices: ['fixed', 'proportional'],
+    default: 'fixed',
+    doc: 'whether the step size stays or grows with the batch (Goyal et al. 2017)',
+  }),
+  initScale: number({ above: 0, max: 10, default: 1, doc: 'standard deviation of the initial weights and biases' }),
+  dataset: choice({ choices: ['mnist-10k', 'mnist', 'glyphs-2000'], default: 'mnist-10k', doc: 'what is classified' }),
+  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
+  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+}
+type P = ParamsOf<typeof space>
+const checkpointName = 'weights.safetensors'
+
+async function train(params: P, context: TrialContext): Promise<Metrics> {
+  const { split, rows } = await openMaterial(context, params)
+  const net = twoLayerNet(params.initScale)
+  const { engine, signal } = context
+  const scale = params.rateRule === 'proportional' ? params.batch / 100 : 1
+  let kept = false
+  const { parameters, updates } = await trainNet(context, {
+    net,
+    loss,
+    rows,
+    train: split.train,
+    optimizer: { kind: 'adam', learningRate: params.learningRate * scale },
+    batch: params.batch,
+    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
+    async onEpoch(epoch, trained) {
+      kept = reached(params, trained)
+      await context.report(epoch, named('train', trained))
+    },
+  })
+  await context.save(checkpointName, encodeCheckpoint(net, parameters))
+  const trained = await engine.evaluate({ net, loss, rows, order: split.train }, parameters, signal)
+  const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
+  // `budget/reached` is 0 when the loss asked for never came.
+  return { ...named('train', trained), ...named('test', held), updates, 'budget/reached': kept ? 1 : 0 }
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: (params) => [params.dataset],
+  cost: (params) => 6 * multiplyAdds(twoLayerNet(1)) * params.trainRows * epochsOf(params),
+  run: train,
+})
+
+const quantities = ['mean-loss', 'rms-loss', 'probabilities', 'logits'] as const
+const measureSpace = {
+  quantity: choice({
+    choices: quantities,
+    default: 'mean-loss',
+    doc: "of the mean loss (the original), of each row's loss, or the Jacobian of the outputs (Novak et al. 2018)",
+  }),
+  part: choice({ choices: ['train', 'test'], default: 'train', doc: 'whose rows' }),
+  rows: integer({ min: 1, max: 60_000, default: 60_000, doc: 'rows it is measured on, at most', unit: 'rows' }),
+}
+
+/** A Jacobian holds ten numbers a pixel: so many rows of them are made at a time. */
+const jacobianRows = 500
+
+/** Sensitivity of a stored net: another quantity or part trains nothing again. */
+const measure = defineStage({
+  name: 'measure',
+  space: measureSpace,
+  data: () => [],
+  cost: ({ quantity, rows }) =>
+    (quantity === 'mean-loss' || quantity === 'rms-loss' ? 4 : 40) * 3e5 * Math.min(rows, 8000),
+  derive: { from: 'main', groups: (trials) => trials.map((trial) => [trial]) },
+  async run({ quantity, part, rows: most }, context): Promise<Metrics> {
+    const { engine, signal } = context
+    const parent = context.parents[0]!
+    const trained = parent.trial.params as P & Record<string, ParamValue>
+    const net = twoLayerNet(trained.initScale)
+    const theta = decodeCheckpoint(net, await context.load(parent, checkpointName))
+    const { rows, split } = await openMaterial({ ...context, seeds: parent.trial.seeds }, trained)
+    const order = split[part].subarray(0, most)
+    const width = sizeOf(net.inputShape)
+
+    const norms: number[] = []
+    if (quantity === 'mean-loss' || quantity === 'rms-loss') {
+      for (const norm of rowNorms(await engine.inputGradients({ net, loss, rows, order }, theta, signal), width))
+        norms.push(norm)
+    } else {
+      for (let first = 0; first < order.length; first += jacobianRows) {
+        const features = gatherRows(rows.features, order.subarray(first, first + jacobianRows), width)
+        const jacobians = await engine.inputJacobians({ net, features, of: quantity }, theta, signal)
+        for (const norm of rowNorms(jacobians, width * sizeOf(net.outputShape))) norms.push(norm)
+      }
+    }
+    const sensitivity =
+      quantity === 'mean-loss'
+        ? meanLossSensitivity(norms)
+        : quantity === 'rms-loss'
+          ? rmsSensitivity(norms)
+          : mean(norms)
+    const copied = ['train/loss', 'train/accuracy', 'test/loss', 'test/accuracy', 'updates', 'budget/reached'] as const
+    return {
+      sensitivity,
+      batch: trained.batch,
+      // Beside every point, so that nobody compares nets that were trained unequally without seeing it.
+      ...Object.fromEntries(copied.map((name) => [name, lookUp(parent.metrics, name) ?? NaN])),
+    }
+  },
+})
+
+/** Measurements of one quantity on the training rows, of nets trained under one budget that they kept to. */
+function measured(
+  records: readonly TrialRecord[],
+  budget: P['budget'],
+  quantity: (typeof quantities)[number] = 'mean-loss',
+): TrialRecord[] {
+  return having(finished(records, 'measure'), { quantity, part: 'train' }).filter(
+    (record) => parentOf(record, records)?.trial.params['budget'] === budget && metric(record, 'budget/reached') === 1,
+  )
+}
+
+const ofMetric = (records: readonly TrialRecord[], name: string): number[] => records.map((r) => metric(r, name))
+const batchesOf = (records: readonly TrialRecord[]): number => new Set(ofMetric(records, 'batch')).size
+const tooFew = (records: readonly TrialRecord[]) =>
+  inconclusive(`only ${batchesOf(records)} batch sizes measured (4 needed)`, seedCount(records))
+
+/** How a metric moves with the batch size over nets; those of one seed are no independent evidence. */
+function withBatch(all: readonly TrialRecord[], name: string, bound: number, claim: string): Verdict {
+  if (batchesOf(all) < 4) return tooFew(all)
+  return rankVerdict(ofMetric(all, 'batch'), ofMetric(all, name), bound, {
+    claim,
+    unit: 'nets',
+    seeds: seedCount(all),
+    clusters: all.map(({ trial }) => JSON.stringify(trial.seeds)),
+  })
+}
+
+const claims: readonly Claim[] = [
+  {
+    id: 'large-batch-generalises-worse',
+    statement: 'with equal epochs, test accuracy falls with the batch size',
+    published: 'test accuracy 0.976 (batch 16), 0.951 (1000), 0.918 (10,000) (README figure)',
+    check: (records) => withBatch(measured(records, 'epochs'), 'test/accuracy', -0.3, 'sensitivity-test-accuracy'),
+  },
+  {
+    id: 'largest-batch-most-sensitive',
+    statement: 'with equal epochs, the largest batch is more than twice as sensitive as the median one',
+    published: '0.2 to 0.8 up to a batch of 2500, 1.5 at 5000, 3.6 at 10,000 (README figure)',
+    check(records) {
+      const all = measured(records, 'epochs')
+      if (batchesOf(all) < 4) return tooFew(all)
+      const medians = [...groupBy(all, (record) => metric(record, 'batch'))]
+        .sort(([a], [b]) => a - b)
+        .map(([, nets]) => median(ofMetric(nets, 'sensitivity')))
+      const ratio = medians.at(-1)! / median(medians)
+      return verdict(
+        ratio > 2,
+        all,
+        `${brief(medians.at(-1)!)}, ${brief(ratio)} times the median over batch sizes`,
+        ratio,
+      )
+    },
+  },
+  {
+    id: 'sensitivity-rises-at-equal-loss',
+    statement: 'trained to the same loss, larger batches are more sensitive',
+    published:
+      'sibling reports disagree on the sign; Novak et al. 2018: full-batch training raises the Jacobian’s norm',
+    fragile: true,
+    check: (records) => withBatch(measured(records, 'loss'), 'sensitivity', 0.3, 'sensitivity-equal-loss'),
+  },
+]
+
+const budgetWords = { epochs: 'equal epochs', updates: 'equal updates', loss: 'equal training loss' } as const
+const ways = Object.keys(budgetWords) as P['budget'][]
+const figures = [
+  ...ways.flatMap((budget) =>
+    besideBatch({
+      measure: 'sensitivity',
+      name: `sensitivity-${budget}`,
+      title: `sensitivity, ${budgetWords[budget]}`,
+      caption: `sensitivity of the mean loss (right) against batch size at ${budgetWords[budget]}.`,
+      axis: 'sensitivity ‖∂L/∂X‖',
+      select: (records) => measured(records, budget),
+    }),
+  ),
+  ...quantities.map((quantity) =>
+    scatter({
+      name: `${quantity}-sensitivity-against-batch`,
+      caption: `Sensitivity (${quantity}) on the training rows against batch size, one point a net.`,
+      title: () => `Sensitivity (${quantity}) against batch size`,
+      select: (records) => ways.flatMap((budget) => measured(records, budget, quantity)),
+      x: { title: 'batch (rows)', scale: 'log', of: (record) => metric(record, 'batch') },
+      y: { title: `sensitivity (${quantity})`, scale: 'log', of: (record) => metric(record, 'sensitivity') },
+      group: (record, all) => budgetWords[parentOf(record, all)?.trial.params['budget'] as P['budget']],
+    }),
+  ),
+]
+
+export const sensitivity = defineExperiment({
+  name: 'sensitivity',
+  aliases: [],
+  version: 1,
+  title: 'Sensitivity to the inputs against batch size',
+  question: 'Are nets trained with large batches more sensitive to their inputs?',
+  source: 'sensitivity.py of the 2018 course (HW1-3); Novak et al. 2018',
+  objective: { metric: 'test/accuracy', direction: 'maximize' },
+  stages: [main, measure],
+  profiles: {
+    smoke: {
+      axes: { batch: [20, 100, 250, 500], epochs: [10], trainRows: [500], testRows: [200] },
+      seeds: [0],
+      stages: { measure: { quantity: [...quantities], rows: [100] } },
+    },
+    reduced: {
+      // Half the original's epochs, so that three seeds under two budgets take minutes.
+      axes: { budget: ['epochs', 'loss'], batch: [50, 100, 250, 500, 1000, 2000, 8000], epochs: [100] },
+      seeds: [0, 1, 2],
+      stages: { measure: { quantity: [...quantities], rows: [2000] } },
+    },
+    full: {
+      axes: {
+        budget: ['epochs', 'updates', 'loss'],
+        batch: [16, 32, 50, 64, 80, 100, 125, 200, 250, 400, 500, 625, 1000, 1250, 2000, 2500, 4000, 8000],
+      },
+      seeds: [0, 1, 2],
+      stages: { measure: { quantity: [...quantities], part: ['train', 'test'] } },
+    },
+  },
+  figures,
+  claims,
+})

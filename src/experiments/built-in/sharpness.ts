@@ -1,0 +1,339 @@
+import { filterNormalised, randomDirection } from '../../analysis/directions.js'
+import { lanczos } from '../../analysis/lanczos.js'
+import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type SlopeAt } from '../../analysis/sharpness.js'
+import { mean } from '../../analysis/statistics.js'
+import { maxOf } from '../../core/extremes.js'
+import { scatter } from '../../figures/scatter.js'
+import { seedCount } from '../../figures/select.js'
+import { groupBy } from '../../core/group-by.js'
+import { lookUp } from '../../core/names.js'
+import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
+import { blockFrobeniusNorms } from '../../engines/curvature.js'
+import type { Engine, MeasurementOptions } from '../../engines/engine.js'
+import { defineNet, multiplyAdds, type Initializer, type Net } from '../../net/net.js'
+import { Random } from '../../core/seed.js'
+import { boolean, choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
+import { besideBatch } from '../vocabulary/beside-batch.js'
+import { budgetAxes, epochsOf, isUsedUp, reached } from '../vocabulary/budget.js'
+import { loss, named, openMaterial } from '../vocabulary/classify.js'
+import { trainNet } from '../vocabulary/train-net.js'
+import { finished, having, inconclusive, metric, parentOf, rankVerdict } from '../vocabulary/claims.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+
+/**
+ * Do larger batches end in sharper minima?
+ *
+ * A small convolutional net on the first MNIST images, over batch sizes; afterwards how steeply the loss rises around
+ * its weights. The original: bonus.py (HW1-3), which took ½‖H‖ε²/(1+L) of the last mini-batch with ‖H‖ the largest
+ * Frobenius norm of a tensor's own Hessian block, dropout on; Adam at 0.001, 500 epochs, batches of 50 to 2000.
+ */
+const space = {
+  dataset: choice({ choices: ['mnist-10k', 'mnist', 'glyphs-2000'], default: 'mnist-10k', doc: 'what is classified' }),
+  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
+  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
+  ...budgetAxes({ epochs: 500, updates: 4000, targetLoss: 0.05 }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+  dropout: boolean({ default: false, doc: 'dropout of one half while training, as in the original' }),
+}
+type P = ParamsOf<typeof space>
+
+export function sharpnessNet({ dropout }: Pick<P, 'dropout'>): Net {
+  const kernel: Initializer = { kind: 'truncated-normal', stddev: 0.1 }
+  const own = { kernel, bias: { kind: 'constant', value: 0.1 }, activation: 'relu' } as const
+  const drop = { kind: 'dropout', rate: dropout ? 0.5 : 0 } as const
+  return defineNet(
+    [28, 28, 1],
+    [
+      { kind: 'conv2d', filters: 22, size: 3, ...own },
+      { kind: 'max-pool', size: 2 },
+      { kind: 'conv2d', filters: 22, size: 2, ...own },
+      { kind: 'max-pool', size: 3 },
+      { kind: 'flatten' },
+      drop,
+      { kind: 'dense', units: 80, ...own },
+      drop,
+      { kind: 'dense', units: 10, kernel, bias: own.bias },
+    ],
+  )
+}
+
+async function run(params: P, context: TrialContext): Promise<Metrics> {
+  const { engine, signal } = context
+  const net = sharpnessNet(params)
+  const { rows, split } = await openMaterial(context, params)
+  let metrics: Metrics = {}
+  const { parameters, updates } = await trainNet(context, {
+    net,
+    loss,
+    rows,
+    train: split.train,
+    optimizer: { kind: 'adam', learningRate: params.learningRate },
+    batch: params.batch,
+    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
+    async onEpoch(epoch, trained) {
+      metrics = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
+      await context.report(epoch, named('train', trained))
+    },
+  })
+  await context.save('end.safetensors', encodeCheckpoint(net, parameters))
+  const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
+  return { ...metrics, ...named('test', held), updates, parameters: net.parameterCount }
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: (params) => [params.dataset],
+  cost: (params) => 6 * multiplyAdds(sharpnessNet(params)) * params.trainRows * epochsOf(params),
+  run,
+})
+
+const metrics = ['spectral', 'block-frobenius', 'keskar-box', 'ball', 'filter-normalised'] as const
+const measureSpace = {
+  metric: choice({ choices: metrics, default: 'spectral', doc: 'how sharpness is measured' }),
+  epsilon: number({ above: 0, max: 10, default: 1e-4, doc: 'size of the neighbourhood' }),
+  rows: integer({
+    min: 1,
+    max: 60_000,
+    default: 60_000,
+    doc: 'training rows it is measured on, at most (the original: the last mini-batch)',
+    unit: 'rows',
+  }),
+  samples: integer({
+    min: 1,
+    max: 100_000,
+    default: 20,
+    doc: 'random neighbours, or probes of a block',
+    unit: 'samples',
+  }),
+  products: integer({ min: 2, max: 1000, default: 40, doc: 'Hessian products for the largest eigenvalue, at most' }),
+  subspace: integer({
+    min: 0,
+    max: 500,
+    default: 0,
+    doc: 'random directions that the Keskar box lies in (Keskar et al. 2017 also take 100), or 0 for all of weight space',
+    unit: 'directions',
+  }),
+  measureWithDropout: boolean({
+    default: false,
+    doc: 'dropout of one half also while measuring, as the original left it; else off',
+  }),
+}
+type MeasureParams = ParamsOf<typeof measureSpace>
+
+/** A stored net and what is asked of the loss around it. */
+interface Valley {
+  readonly net: Net
+  readonly theta: Float32Array
+  /** Loss at the net itself. */
+  readonly centre: number
+  readonly lossAt: (at: Float64Array) => Promise<number>
+  readonly slopeAt: SlopeAt
+  readonly engine: Engine
+  readonly options: MeasurementOptions
+  readonly random: Random
+  readonly signal: AbortSignal
+}
+
+/** How sharp a valley is, by each metric; what else is told belongs to that metric. */
+const measures: Readonly<Record<MeasureParams['metric'], (valley: Valley, params: MeasureParams) => Promise<Metrics>>> =
+  {
+    async spectral({ engine, options, theta, centre, random, signal }, { epsilon, products: maxProducts }) {
+      const product = async (v: Float64Array) => (await engine.curvature(options, theta, v, signal)).product
+      const { values, products } = await lanczos(product, theta.length, random, { tolerance: 1e-3, maxProducts })
+      const largest = values[0]!
+      return { sharpness: curvatureSharpness(largest, epsilon, centre), 'largest-eigenvalue': largest, products }
+    },
+    async 'block-frobenius'({ engine, options, theta, centre, random, signal }, { epsilon, samples: probes }) {
+      const norms = await blockFrobeniusNorms(engine, options, theta, { probes, random, signal })
+      const largest = maxOf(Object.values(norms))
+      return { sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
+    },
+    async 'keskar-box'({ slopeAt, theta, random }, { epsilon, subspace }) {
+      const directions = Array.from({ length: subspace }, () => randomDirection(theta.length, random))
+      return { sharpness: await boxSharpness(slopeAt, theta, { epsilon, ...(subspace > 0 ? { directions } : {}) }) }
+    },
+    async ball({ lossAt, theta, random }, { epsilon, samples }) {
+      return { sharpness: await ballSharpness(lossAt, theta, { epsilon, samples, random }) }
+    },
+    async 'filter-normalised'({ net, lossAt, theta, random }, { epsilon, samples }) {
+      const draw = () => filterNormalised(randomDirection(theta.length, random), theta, net.parameters)
+      return { sharpness: await sampledRise(lossAt, theta, epsilon, samples, draw) }
+    },
+  }
+
+async function openValley(params: MeasureParams, trained: P, context: TrialContext): Promise<Valley> {
+  const { engine, signal, seeds } = context
+  const parent = context.parents[0]!
+  const net = sharpnessNet({ dropout: params.measureWithDropout })
+  const theta = decodeCheckpoint(net, await context.load(parent, 'end.safetensors'))
+  const { rows, split } = await openMaterial({ ...context, seeds: parent.trial.seeds }, trained)
+  const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
+  const options: MeasurementOptions = {
+    net,
+    loss,
+    rows,
+    order: split.train.subarray(0, count),
+    ...(params.measureWithDropout ? { dropoutSeed: seeds.shuffle } : {}),
+  }
+  const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
+  const slopeAt: SlopeAt = async (at) => {
+    const slope = await engine.gradient(options, Float32Array.from(at), signal)
+    return { loss: slope.loss, gradient: Float64Array.from(slope.gradient) }
+  }
+  const centre = await lossAt(Float64Array.from(theta))
+  return {
+    net,
+    theta,
+    centre,
+    lossAt,
+    slopeAt,
+    engine,
+    options,
+    random: new Random(seeds.shuffle, 'sharpness'),
+    signal,
+  }
+}
+
+/** Sharpness of a stored net: another ε or metric trains nothing again. */
+const measure = defineStage({
+  name: 'measure',
+  space: measureSpace,
+  data: () => [],
+  cost: ({ rows, products }) => 20 * 1e6 * Math.min(rows, 8000) * products,
+  derive: { from: 'main', groups: (trials) => trials.map((trial) => [trial]) },
+  async run(params, context): Promise<Metrics> {
+    const parent = context.parents[0]!
+    const trained = parent.trial.params as P & Record<string, ParamValue>
+    const valley = await openValley(params, trained, context)
+    const copied = ['train/loss', 'train/accuracy', 'test/loss', 'test/accuracy', 'updates', 'budget/reached'] as const
+    return {
+      'measured/loss': valley.centre,
+      batch: trained.batch,
+      // Beside every point, as in the original's figures, and lest nets trained unequally be compared unseen.
+      ...Object.fromEntries(copied.map((name) => [name, lookUp(parent.metrics, name) ?? NaN])),
+      ...(await measures[params.metric](valley, params)),
+    }
+  },
+})
+
+/**
+ * Measurements by one metric at its largest ε, of nets that kept to their budget and differ in nothing but batch and
+ * seeds: the largest such set.
+ */
+function comparable(records: readonly TrialRecord[], name: (typeof metrics)[number]): TrialRecord[] {
+  const measured = having(finished(records, 'measure'), { metric: name }).filter(
+    (record) => metric(record, 'budget/reached') === 1,
+  )
+  const epsilon = maxOf(measured.map((record) => Number(record.trial.params['epsilon'])))
+  const settings = groupBy(having(measured, { epsilon }), (record) =>
+    JSON.stringify({ ...record.trial.params, ...parentOf(record, records)?.trial.params, batch: 0 }),
+  )
+  return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
+}
+
+/** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
+function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[number]): Verdict {
+  const measured = comparable(records, name)
+  const byBatch = groupBy(measured, (record) => metric(record, 'batch'))
+  if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedCount(measured))
+  const means = [...byBatch.values()].map((own) => mean(own.map((record) => metric(record, 'sharpness'))))
+  return rankVerdict([...byBatch.keys()], means, 0.3, {
+    claim: `sharpness-${name}`,
+    unit: 'batch sizes',
+    seeds: seedCount(measured),
+  })
+}
+
+const claims: readonly Claim[] = [
+  {
+    id: 'spectral-rises-with-batch',
+    statement: 'the largest eigenvalue’s sharpness rises with the batch size',
+    published: 'Keskar et al. 2017: 1.2 → 205 (F1) by the box measure at equal loss; the original found no trend',
+    fragile: true,
+    check: (records) => withBatch(records, 'spectral'),
+  },
+  {
+    id: 'box-rises-with-batch',
+    statement: "Keskar's box sharpness rises with the batch size",
+    published: 'Keskar et al. 2017: C1 28.6 → 707 at ε = 10⁻³',
+    fragile: true,
+    check: (records) => withBatch(records, 'keskar-box'),
+  },
+  {
+    id: 'original-measure-has-no-trend',
+    statement: 'the original’s measure of the last mini-batch has no trend with the batch size (|Spearman| < 0.5)',
+    published: '2e-8 to 7e-8 over 40 batch sizes, without a trend (README figure)',
+    fragile: true,
+    check(records) {
+      const found = withBatch(records, 'block-frobenius')
+      if (found.interval === undefined) return found
+      const [low, high] = found.interval
+      const state = low > -0.5 && high < 0.5 ? 'reproduced' : low > 0 || high < 0 ? 'not reproduced' : 'inconclusive'
+      return { ...found, state }
+    },
+  },
+]
+
+/** The original's two figures, for each metric. */
+const twins = metrics.flatMap((name) =>
+  besideBatch({
+    measure: 'sharpness',
+    name: `sharpness-${name}`,
+    title: `sharpness (${name})`,
+    caption: `sharpness (${name}, right) against batch size.`,
+    axis: `sharpness (${name})`,
+    select: (records) => comparable(records, name),
+    settings: ([first]) => `ε = ${first!.trial.params['epsilon']}`,
+  }),
+)
+
+const scatters = metrics.map((name) =>
+  scatter({
+    name: `sharpness-${name}-against-batch`,
+    caption: `Sharpness (${name}) of the trained net against its batch size, one point a net.`,
+    title: () => `Sharpness (${name}) against batch size`,
+    select: (records) => records.filter(({ trial }) => trial.stage === 'measure' && trial.params['metric'] === name),
+    x: { title: 'batch (rows)', scale: 'log', of: (record) => metric(record, 'batch') },
+    y: { title: 'sharpness', scale: 'log', of: (record) => metric(record, 'sharpness') },
+    group: (record) => `ε = ${record.trial.params['epsilon']}`,
+  }),
+)
+
+export const sharpness = defineExperiment({
+  name: 'sharpness',
+  aliases: ['bonus'],
+  version: 3,
+  title: 'Sharpness of minima against batch size',
+  question: 'Do larger batches end in sharper minima?',
+  source: 'bonus.py of the 2018 course (HW1-3); Keskar et al. 2017, Dinh et al. 2017, Li et al. 2018',
+  objective: { metric: 'test/accuracy', direction: 'maximize' },
+  stages: [main, measure],
+  profiles: {
+    smoke: {
+      axes: { trainRows: [200], testRows: [200], batch: [20, 200], epochs: [2] },
+      seeds: [0],
+      stages: { measure: { metric: [...metrics], epsilon: [1e-3], rows: [100], samples: [2], products: [4] } },
+    },
+    reduced: {
+      axes: { trainRows: [1000], testRows: [1000], batch: [16, 64, 250, 1000], budget: ['loss'], epochs: [200] },
+      seeds: [0, 1, 2],
+      stages: { measure: { metric: [...metrics], epsilon: [1e-3] } },
+    },
+    full: {
+      axes: { batch: [16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8000] },
+      seeds: [0, 1, 2],
+      stages: { measure: { metric: [...metrics], epsilon: [1e-5, 1e-4, 1e-3, 1e-2] } },
+    },
+    // As bonus.py did it: 40 batch sizes, its own measure of the last mini-batch, dropout on throughout.
+    original: {
+      axes: { dropout: [true], batch: Array.from({ length: 40 }, (_, i) => 50 * (i + 1)) },
+      seeds: [0],
+      stages: { measure: { metric: ['block-frobenius'], measureWithDropout: [true] } },
+    },
+  },
+  figures: [...twins, ...scatters],
+  claims,
+})

@@ -1,0 +1,305 @@
+import { median, variance } from '../../analysis/statistics.js'
+import { gridOf, sampleFunction, targetFunctionNames, targetFunctions, type TargetFunction } from '../../data/functions.js'
+import { maxOf } from '../../core/extremes.js'
+import { againstSteps } from '../../figures/against-steps.js'
+import { curves } from '../../figures/curves.js'
+import { seedCount } from '../../figures/select.js'
+import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { brief, finished, having, inconclusive, medianUntil, metric, round, verdict } from '../vocabulary/claims.js'
+import { functionNet, hiddenActivations } from '../vocabulary/function-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import { trainNet } from '../vocabulary/train-net.js'
+
+/**
+ * At an equal number of parameters, do deeper nets fit a wiggly function better?
+ *
+ * Four nets of about 1250 parameters, 14, 7, 3 and 1 hidden layers, on 10,000 points of x ∈ [0, 1]. The original:
+ * sim_func.py (HW1-1); Keras's Adam at 0.001, batch 300, leaky ReLU of slope 0.1, mean squared error.
+ */
+const originals = {
+  m1: [5, ...Array<number>(11).fill(10), 5, 4],
+  m2: [4, 9, 16, 25, 16, 9, 4],
+  m3: [18, 32, 18],
+  m4: [417],
+} as const satisfies Record<string, readonly number[]>
+const publishedCounts = { m1: 1254, m2: 1252, m3: 1257, m4: 1252 } as const
+
+const space = {
+  target: choice({ choices: targetFunctionNames, default: 'f1', doc: 'the function to fit' }),
+  model: choice({
+    choices: ['m1', 'm2', 'm3', 'm4', 'even'],
+    default: 'm1',
+    doc: 'one of the original four (14, 7, 3 and 1 hidden layers), or even widths of the given depth and budget',
+  }),
+  depth: integer({ min: 1, max: 14, default: 3, doc: 'hidden layers of the model `even`', unit: 'layers' }),
+  budget: integer({ min: 50, max: 1_000_000, default: 1252, doc: 'parameters of the model `even`, to within 1 %' }),
+  activation: choice({ choices: ['leaky', 'relu', 'tanh'], default: 'leaky', doc: 'after each hidden layer' }),
+  rows: integer({
+    min: 10,
+    max: 1_000_000,
+    default: 10_000,
+    doc: 'points to train on, and as many to test',
+    unit: 'rows',
+  }),
+  batch: integer({ min: 1, max: 1_000_000, default: 300, doc: 'points per update', unit: 'rows' }),
+  epochs: integer({ min: 1, max: 1_000_000, default: 1000, doc: 'passes over the points', unit: 'epochs' }),
+  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+}
+type P = ParamsOf<typeof space>
+
+const countOf = (widths: readonly number[]): number =>
+  [...widths, 1].reduce((sum, units, i) => sum + units * ((widths[i - 1] ?? 1) + 1), 0)
+
+/** Widths as even as can be whose net comes nearest to the budget: some layers are one unit wider than the others. */
+export function evenWidths(depth: number, budget: number): number[] {
+  let best: number[] = []
+  let nearest = Infinity
+  for (let width = 1; ; width++) {
+    const even = Array<number>(depth).fill(width)
+    if (countOf(even) - budget > nearest) return best
+    for (let wider = 0; wider < depth; wider++) {
+      const widths = even.map((units, i) => (i < wider ? units + 1 : units))
+      const distance = Math.abs(countOf(widths) - budget)
+      if (distance < nearest) [best, nearest] = [widths, distance]
+    }
+  }
+}
+
+const widthsOf = ({ model, depth, budget }: Pick<P, 'model' | 'depth' | 'budget'>): readonly number[] =>
+  model === 'even' ? evenWidths(depth, budget) : originals[model]
+
+/** Single epochs spike, so what a net has learnt is a median over its last epochs. */
+const lateEpochs = 20
+const curvePoints = 501
+
+async function run(params: P, context: TrialContext): Promise<Metrics> {
+  const { engine, seeds, signal } = context
+  const net = functionNet(widthsOf(params), hiddenActivations[params.activation])
+  const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
+  const test = sampleFunction(params.target, params.rows, seeds.data, 'test')
+  const loss = 'mean-squared-error'
+  context.log(`${net.parameterCount} parameters in ${widthsOf(params).length} hidden layers`)
+
+  const late: { train: number[]; test: number[] } = { train: [], test: [] }
+  const { parameters, updates } = await trainNet(context, {
+    net,
+    loss,
+    rows,
+    train: Int32Array.from({ length: params.rows }, (_, i) => i),
+    optimizer: { kind: 'adam', learningRate: params.learningRate },
+    batch: params.batch,
+    enough: (epoch) => epoch >= params.epochs,
+    async onEpoch(epoch, trained, weights) {
+      if (epoch <= params.epochs - lateEpochs) return context.report(epoch, { 'train/loss': trained.loss })
+      const held = await engine.evaluate({ net, loss, rows: test }, weights(), signal)
+      late.train.push(trained.loss)
+      late.test.push(held.loss)
+      await context.report(epoch, { 'train/loss': trained.loss, 'test/loss': held.loss })
+    },
+  })
+  const { features } = gridOf(params.target, curvePoints)
+  const curve = await engine.outputs(net, features, parameters, signal)
+  await context.save('curve.f32', new Uint8Array(curve.buffer))
+  return {
+    'train/loss': late.train.at(-1)!,
+    'test/loss': late.test.at(-1)!,
+    'train/late-loss': median(late.train),
+    'test/late-loss': median(late.test),
+    parameters: net.parameterCount,
+    updates,
+  }
+}
+
+const main = defineStage({
+  name: 'main',
+  space,
+  data: () => [],
+  cost: (params) => 6 * countOf(widthsOf(params)) * params.rows * params.epochs,
+  run,
+})
+
+/** When the original judged a function. */
+const judgedAt: Partial<Record<TargetFunction, number>> = { f1: 500, f2: 1000 }
+
+/** Median over seeds of the training loss around an epoch, for one of the original nets. */
+function lossOf(records: readonly TrialRecord[], model: string, epoch: number): number {
+  return median(having(records, { model }).map((record) => medianUntil(record, 'train/loss', epoch, lateEpochs)))
+}
+
+/** Trials as the original had them, of one function, that came as far as the epoch it is judged at. */
+function original(records: readonly TrialRecord[], target: TargetFunction): TrialRecord[] {
+  return having(finished(records), { target, activation: 'leaky', batch: 300, learningRate: 0.001 }).filter(
+    ({ trial }) => Number(trial.params['epochs']) >= judgedAt[target]! && trial.params['model'] !== 'even',
+  )
+}
+
+function compare(
+  records: readonly TrialRecord[],
+  target: TargetFunction,
+  needed: readonly (keyof typeof originals)[],
+  judge: (loss: (model: keyof typeof originals) => number) => { holds: boolean; effect?: number },
+): Verdict {
+  const these = original(records, target)
+  const missing = needed.filter((model) => having(these, { model }).length === 0)
+  if (missing.length > 0)
+    return inconclusive(
+      `no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`,
+      seedCount(these),
+    )
+  const loss = (model: keyof typeof originals): number => lossOf(these, model, judgedAt[target]!)
+  const { holds, effect } = judge(loss)
+  const losses = needed.map((model) => `${model} ${brief(loss(model))}`).join(', ')
+  return verdict(holds, these, `median loss at epoch ${judgedAt[target]}: ${losses}`, effect)
+}
+
+const claims: readonly Claim[] = [
+  {
+    id: 'parameter-counts',
+    statement: 'the four nets have 1254, 1252, 1257 and 1252 parameters',
+    published: '1254, 1252, 1257, 1252 (sim_func.py)',
+    check(records) {
+      const nets = finished(records).filter(({ trial }) => trial.params['model'] !== 'even')
+      if (nets.length === 0) return inconclusive('none of the four has finished')
+      const right = nets.filter(
+        (record) =>
+          metric(record, 'parameters') === publishedCounts[record.trial.params['model'] as keyof typeof originals],
+      )
+      return verdict(
+        right.length === nets.length,
+        nets,
+        `${right.length} of ${nets.length} trials have exactly that many`,
+      )
+    },
+  },
+  {
+    id: 'plateau',
+    statement:
+      "on f1, training begins on a plateau: the deepest net's first epochs lose as much as the best constant (to within 5 %)",
+    published: 'the plateau is the target’s variance, 0.250 (calibration runs)',
+    check(records) {
+      const deepest = having(finished(records), { model: 'm1', activation: 'leaky', target: 'f1' })
+      if (deepest.length === 0) return inconclusive('m1 has not finished on f1')
+      const constant = variance(gridOf('f1', 2001).targets)
+      const ratio = median(deepest.map((record) => medianUntil(record, 'train/loss', 3, 3))) / constant
+      return verdict(Math.abs(ratio - 1) <= 0.05, deepest, `${round(ratio)} of the target's variance`, ratio)
+    },
+  },
+  ...(['f1', 'f2'] as const).map((target): Claim => ({
+    id: `deep-beats-shallow-${target}`,
+    statement: `on ${target}, m1 and m2 end at most at a twentieth of m4's loss, with m3 between`,
+    published:
+      target === 'f1'
+        ? 'm1 about 1e-4, m2 3e-4, m3 1.1e-3, m4 0.12 after 500 epochs (README figure)'
+        : 'm1 about 3e-4, m2 2.7e-3, m3 3.7e-3, m4 0.075 after 1000 epochs (README figure)',
+    check: (records) =>
+      compare(records, target, ['m1', 'm2', 'm3', 'm4'], (loss) => ({
+        holds:
+          Math.max(loss('m1'), loss('m2')) <= loss('m4') / 20 &&
+          loss('m3') < loss('m4') &&
+          loss('m3') > Math.min(loss('m1'), loss('m2')),
+        effect: Math.max(loss('m1'), loss('m2')) / loss('m4'),
+      })),
+  })),
+  ...(
+    [
+      ['f1', 1e-2],
+      ['f2', 5e-2],
+    ] as const
+  ).map(([target, bound]): Claim => ({
+    id: `shallow-fails-${target}`,
+    statement: `on ${target}, the one-layer net stays above ${bound}`,
+    published: target === 'f1' ? 'm4 about 0.12; it misses the right half of f1' : 'm4 about 0.075',
+    check: (records) => compare(records, target, ['m4'], (loss) => ({ holds: loss('m4') > bound, effect: loss('m4') })),
+  })),
+  {
+    id: 'deepest-first-f2',
+    statement: 'on f2, the deepest net ends below the second deepest',
+    published: 'm1 about 3e-4, m2 2.7e-3 (README figure); on f1 their order depends on the seed',
+    check: (records) =>
+      compare(records, 'f2', ['m1', 'm2'], (loss) => ({
+        holds: loss('m1') < loss('m2'),
+        effect: loss('m1') / loss('m2'),
+      })),
+  },
+  {
+    id: 'no-overfitting',
+    statement: 'the test loss is at most three times the training loss (medians over the last 20 epochs)',
+    published: 'train and test loss are printed alike (sim_func.py)',
+    check(records) {
+      const all = finished(records)
+      if (all.length === 0) return inconclusive('no finished trial')
+      const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
+      return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
+    },
+  },
+]
+
+const depths: Readonly<Record<string, string>> = {
+  m1: 'm1 (14 hidden layers)',
+  m2: 'm2 (7)',
+  m3: 'm3 (3)',
+  m4: 'm4 (1)',
+}
+const modelOf = ({ trial: { params } }: TrialRecord): string =>
+  depths[String(params['model'])] ?? `depth ${params['depth']}, ${params['budget']} parameters`
+
+const figures = targetFunctionNames.flatMap((target) => {
+  const select = (records: readonly TrialRecord[]): TrialRecord[] => having(records, { target })
+  return [
+    curves({
+      name: `curves-${target}`,
+      caption: `What each net made of ${target}, over the function itself.`,
+      title: `Fitted curves: ${target}`,
+      select,
+      group: modelOf,
+      artifact: 'curve.f32',
+      domain: [0, 1],
+      x: 'x',
+      y: 'y',
+      truth: () => targetFunctions[target],
+      settings: ([first]) => `after ${first!.trial.params['epochs']} epochs`,
+    }),
+    againstSteps({
+      name: `loss-${target}`,
+      caption: `Training loss by epoch on ${target}, logarithmic.`,
+      title: `Training loss: ${target}`,
+      select,
+      group: { title: '', of: modelOf },
+      panels: [{ title: 'mean squared error', scale: 'log', metrics: [{ metric: 'train/loss', label: 'train' }] }],
+      settings: ([first]) => `Adam ${first!.trial.params['learningRate']}, batch ${first!.trial.params['batch']}`,
+    }),
+  ]
+})
+
+export const simFunc = defineExperiment({
+  name: 'sim-func',
+  aliases: ['sim_func'],
+  version: 1,
+  title: 'Function fitting at equal numbers of parameters',
+  question: 'At equal parameter count, do deeper nets fit a wiggly function better?',
+  source: 'sim_func.py of the 2018 course (HW1-1): f1 for 500 epochs, f2 for 1000',
+  objective: { metric: 'train/late-loss', direction: 'minimize' },
+  stages: [main],
+  profiles: {
+    smoke: { axes: { model: ['m1', 'm2', 'm3', 'm4'], target: ['f1'], epochs: [40], rows: [2000] }, seeds: [0] },
+    reduced: { axes: { model: ['m1', 'm2', 'm3', 'm4'], target: ['f1', 'f2'] }, seeds: [0, 1, 2] },
+    full: {
+      axes: { model: ['m1', 'm2', 'm3', 'm4'], target: ['f1', 'f2', 'sinc', 'square', 'damped-sine'] },
+      seeds: [0, 1, 2, 3, 4],
+    },
+    // Depth 1 to 14 at three budgets, instead of four nets that differ in more than depth.
+    depth: {
+      axes: {
+        model: ['even'],
+        depth: [1, 2, 3, 5, 7, 10, 14],
+        budget: [571, 1252, 10_350],
+        target: ['f1'],
+        epochs: [500],
+      },
+      seeds: [0, 1, 2],
+    },
+  },
+  figures,
+  claims,
+})

@@ -1,0 +1,51 @@
+import { epochOrder } from '../../data/split.js'
+import type { EpochResult, Rows } from '../../engines/engine.js'
+import { initialize, type Net } from '../../net/net.js'
+import type { Loss, OptimizerSpec } from '../../net/training-spec.js'
+import type { TrialContext } from '../experiment.js'
+
+export interface TrainNetOptions {
+  readonly net: Net
+  readonly loss: Loss
+  readonly rows: Rows
+  /** Rows to train on. */
+  readonly train: Int32Array
+  readonly optimizer: OptimizerSpec
+  readonly batch: number
+  /** Goes on until this says that it is enough; asked after each epoch, counted from 1. */
+  readonly enough: (epoch: number, trained: EpochResult, updates: number) => boolean
+  readonly gradientNorms?: boolean
+  /** Initial weights; drawn by the init seed when left out. */
+  readonly parameters?: Float32Array
+  /** Told after each epoch, with the weights as they are then. */
+  readonly onEpoch: (epoch: number, trained: EpochResult, parameters: () => Float32Array) => Promise<void>
+}
+
+/** Trains a net with a new order of rows each epoch; returns its final weights. */
+export async function trainNet(
+  context: TrialContext,
+  options: TrainNetOptions,
+): Promise<{ parameters: Float32Array; updates: number }> {
+  const { net, loss, rows, train, optimizer, batch, gradientNorms = false } = options
+  const { engine, seeds, signal } = context
+  const training = await engine.train({
+    net,
+    loss,
+    optimizer,
+    rows,
+    batch,
+    parameters: options.parameters ?? initialize(net, seeds.init),
+    dropoutSeed: seeds.shuffle,
+    gradientNorms,
+  })
+  try {
+    for (let epoch = 1; ; epoch++) {
+      const trained = await training.run(epochOrder(train, epoch, seeds.shuffle), signal)
+      await options.onEpoch(epoch, trained, () => training.parameters())
+      if (options.enough(epoch, trained, training.updates)) break
+    }
+    return { parameters: training.parameters(), updates: training.updates }
+  } finally {
+    training.dispose()
+  }
+}

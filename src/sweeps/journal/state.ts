@@ -1,0 +1,273 @@
+import { isDeepStrictEqual } from 'node:util'
+import {
+  isTerminal,
+  skippedForGood,
+  type Artifacts,
+  type Metrics,
+  type Outcome,
+  type Trial,
+  type TrialId,
+  type TrialRecord,
+} from '../../core/trial.js'
+import { divergedSince, type JournalEvent } from './journal.js'
+
+/** Where one trial stands. */
+export interface TrialState {
+  readonly trial: Trial
+  state: TrialRecord['state']
+  /** Attempts begun so far, whatever became of them. */
+  attempts: number
+  outcome?: Outcome
+  startedAtMs?: number
+  endedAtMs?: number
+  worker?: string
+  /** The last report of the current attempt, for live views. */
+  step?: number
+  latest?: Metrics
+  /** How many reports the current attempt has made. */
+  reports: number
+  /** A rule decided to stop the trial after so many reports, and it has not ended with a result yet. */
+  stopAfter?: number
+  /** How many times a result was accepted: more than once would break the first promise. */
+  accepted: number
+}
+
+/** The numbers that a sweep is judged by. */
+export interface SweepCounts {
+  readonly planned: number
+  /** Accepted results, stopped ones included: a stop is an outcome. */
+  readonly finished: number
+  /** Different trials among them; equal to `finished` or something ran twice. */
+  readonly unique: number
+  readonly stopped: number
+  /** Trials whose loss or objective was no finite number; among the finished, since that is an outcome too. */
+  readonly diverged: number
+  readonly failed: number
+  readonly dead: number
+  readonly skipped: number
+  /** Those of the skipped that no resume can run: what they derive from diverged or was stopped. */
+  readonly skippedForGood: number
+  readonly cancelled: number
+  readonly running: number
+  /** Planned, not running, without an outcome. */
+  readonly missing: number
+}
+
+/** What is not known any more of a trial whose results are void. */
+const voidable = ['outcome', 'startedAtMs', 'endedAtMs', 'worker', 'step', 'latest', 'stopAfter'] as const
+
+/** The journal folded into where every trial stands; feeding it the same events gives the same state. */
+export class SweepState {
+  readonly trials: ReadonlyMap<TrialId, TrialState>
+  /** Ends that stood twice in the journal: nothing ran twice. */
+  repeatedEnds = 0
+  /** Metrics that trials of the first stage have reported at a step: those that rules can judge by. */
+  readonly reported = new Set<string>()
+  /** Of the lines that are being read. */
+  #format = Infinity
+  #voids = 0
+
+  constructor(trials: readonly Trial[]) {
+    this.trials = new Map(
+      trials.map((trial) => [trial.id, { trial, state: 'planned', attempts: 0, reports: 0, accepted: 0 }]),
+    )
+  }
+
+  /** Takes in one event; events of trials outside the plan (of an earlier extent) are passed over. */
+  apply(event: JournalEvent): TrialState | undefined {
+    if (event.type === 'opened') this.#format = event.format
+    if (event.type === 'voided') this.#voidAll()
+    if (!('trial' in event)) return undefined
+    const state = this.trials.get(event.trial)
+    if (state === undefined) return undefined
+    switch (event.type) {
+      case 'started':
+        // A trial that diverged was a failed one then, which a resume ran again: that end was not accepted.
+        if (this.#format < divergedSince && state.outcome?.state === 'diverged') state.accepted--
+        Object.assign(state, {
+          state: 'running',
+          attempts: event.attempt,
+          startedAtMs: event.atMs,
+          worker: event.worker,
+          reports: 0,
+        })
+        delete state.step
+        delete state.latest
+        break
+      case 'report':
+        Object.assign(state, { step: event.step, latest: event.metrics, reports: state.reports + 1 })
+        if (state.trial.parents.length === 0) for (const name in event.metrics) this.reported.add(name)
+        break
+      case 'lost':
+        Object.assign(state, { state: 'planned', attempts: Math.max(state.attempts, event.attempt) })
+        break
+      case 'ended':
+        if (isRepeatedEnd(state, event)) {
+          this.repeatedEnds++
+          break
+        }
+        Object.assign(state, { state: event.outcome.state, outcome: event.outcome, endedAtMs: event.atMs })
+        state.attempts = Math.max(state.attempts, event.attempt)
+        if (!isResult(event.outcome)) break
+        state.accepted++
+        delete state.stopAfter
+        break
+      case 'stopping':
+        state.stopAfter = event.reports
+        break
+      case 'reused':
+        break
+    }
+    return state
+  }
+
+  /** How many times all results before were declared void. */
+  get voids(): number {
+    return this.#voids
+  }
+
+  /** Attempts go on being counted: an attempt's number names its log and its run in MLflow. */
+  #voidAll(): void {
+    this.#voids++
+    this.reported.clear()
+    for (const state of this.trials.values()) {
+      Object.assign(state, { state: 'planned', reports: 0, accepted: 0 })
+      for (const key of voidable) delete state[key]
+    }
+  }
+
+  /** What was running when a process died is running no longer: call once after a replay. */
+  settle(): void {
+    for (const state of this.trials.values()) if (state.state === 'running') state.state = 'planned'
+  }
+
+  /** Trials that were skipped and that no resume can run. */
+  skippedForGood(): Set<TrialId> {
+    const trials = [...this.trials.values()].map(({ trial }) => trial)
+    return skippedForGood(trials, (id) => this.trials.get(id)?.state)
+  }
+
+  counts(): SweepCounts {
+    const tally: Record<TrialRecord['state'], number> = {
+      finished: 0,
+      stopped: 0,
+      diverged: 0,
+      failed: 0,
+      dead: 0,
+      skipped: 0,
+      cancelled: 0,
+      running: 0,
+      planned: 0,
+    }
+    let accepted = 0
+    for (const state of this.trials.values()) {
+      tally[state.state]++
+      accepted += state.accepted
+    }
+    const unique = tally.finished + tally.stopped + tally.diverged
+    return {
+      planned: this.trials.size,
+      finished: Math.max(accepted, unique),
+      unique,
+      stopped: tally.stopped,
+      diverged: tally.diverged,
+      failed: tally.failed,
+      dead: tally.dead,
+      skipped: tally.skipped,
+      skippedForGood: tally.skipped === 0 ? 0 : this.skippedForGood().size,
+      cancelled: tally.cancelled,
+      running: tally.running,
+      missing: tally.planned,
+    }
+  }
+}
+
+/** Whether the very same end was taken in already: the line stands twice, as after a copy that was put together by hand. */
+export function isRepeatedEnd(
+  state: TrialState,
+  { attempt, atMs, outcome }: Extract<JournalEvent, { type: 'ended' }>,
+): boolean {
+  return (
+    state.outcome !== undefined &&
+    state.state === outcome.state &&
+    state.endedAtMs === atMs &&
+    state.attempts === attempt &&
+    isDeepStrictEqual(state.outcome, outcome)
+  )
+}
+
+type Result = Extract<Outcome, { metrics: Metrics }>
+
+/** True for outcomes that carry a result: finished, stopped on purpose, or diverged. */
+export function isResult(outcome: Outcome | undefined): outcome is Result {
+  return outcome?.state === 'finished' || outcome?.state === 'stopped' || outcome?.state === 'diverged'
+}
+
+/** True for outcomes of trials that never came to an end of their own. */
+export function isLoss(outcome: Outcome): boolean {
+  return outcome.state === 'dead' || outcome.state === 'cancelled'
+}
+
+/** True when every trial has ended, none twice, and no resume would have anything to run. */
+export function isComplete({
+  planned,
+  finished,
+  unique,
+  skippedForGood,
+}: Pick<SweepCounts, 'planned' | 'finished' | 'unique' | 'skippedForGood'>): boolean {
+  return finished === unique && unique + skippedForGood === planned
+}
+
+const noArtifacts: Artifacts = {}
+const noMetrics: Metrics = {}
+
+/**
+ * Full records in plan order, with the series of the attempt that counts. Reads the events twice in spirit, once in
+ * fact: an attempt's points are dropped when a later attempt begins.
+ */
+export function buildRecords(trials: readonly Trial[], events: Iterable<JournalEvent>): TrialRecord[] {
+  const state = new SweepState(trials)
+  const series = new Map<TrialId, Map<string, { steps: number[]; values: number[] }>>()
+  for (const event of events) {
+    state.apply(event)
+    // A process that began or ended left nothing running.
+    if (event.type === 'opened' || event.type === 'closed') state.settle()
+    if (event.type === 'voided') series.clear()
+    if (event.type === 'started') series.set(event.trial, new Map())
+    if (event.type === 'report') {
+      const ofTrial = series.get(event.trial)
+      if (ofTrial === undefined) continue
+      for (const [name, value] of Object.entries(event.metrics)) {
+        const points = ofTrial.get(name)
+        if (points === undefined) ofTrial.set(name, { steps: [event.step], values: [value] })
+        else {
+          points.steps.push(event.step)
+          points.values.push(value)
+        }
+      }
+    }
+  }
+  return trials.map((trial) => {
+    const {
+      trial: _trial,
+      attempts,
+      outcome,
+      startedAtMs,
+      endedAtMs,
+      worker,
+      state: standing,
+    } = state.trials.get(trial.id)!
+    return {
+      trial,
+      state: standing,
+      attempts,
+      ...(startedAtMs === undefined ? {} : { startedAtMs }),
+      ...(endedAtMs === undefined || !isTerminal(standing) ? {} : { endedAtMs }),
+      ...(worker === undefined ? {} : { worker }),
+      ...(outcome === undefined ? {} : { outcome }),
+      metrics: isResult(outcome) ? outcome.metrics : noMetrics,
+      artifacts: isResult(outcome) ? outcome.artifacts : noArtifacts,
+      series: Object.fromEntries(series.get(trial.id) ?? []),
+    }
+  })
+}

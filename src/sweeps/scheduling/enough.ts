@@ -1,0 +1,55 @@
+import { lookUp } from '../../core/names.js'
+import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
+import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
+
+export interface EnoughOptions extends Objective {
+  /** Stop once the metric is this good. */
+  readonly target?: number
+  /** Stop when the best value has not improved by `minDelta` for so many reports. */
+  readonly patience?: number
+  /** Default 0. */
+  readonly minDelta?: number
+}
+
+/** Stops a trial that has got where it should (target) or is getting nowhere (plateau); each trial by itself alone. */
+export class EnoughScheduler implements Scheduler {
+  readonly interactive = true
+  readonly #sign: 1 | -1
+  readonly #best = new Map<TrialId, { value: number; since: number }>()
+
+  constructor(
+    private readonly inner: Scheduler,
+    private readonly options: EnoughOptions,
+  ) {
+    this.#sign = options.direction === 'minimize' ? 1 : -1
+  }
+
+  suggest(): Suggestion | undefined {
+    return this.inner.suggest()
+  }
+
+  forget(trial: TrialId): void {
+    this.#best.delete(trial)
+    this.inner.forget(trial)
+  }
+
+  observe(report: ScheduledReport): 'continue' | 'stop' {
+    if (this.inner.observe(report) === 'stop') return 'stop'
+    const raw = lookUp(report.metrics, this.options.metric)
+    if (raw === undefined || Number.isNaN(raw)) return 'continue'
+    const value = this.#sign * raw
+    const { target, patience, minDelta = 0 } = this.options
+    if (target !== undefined && value <= this.#sign * target) return 'stop'
+    if (patience === undefined) return 'continue'
+    const best = this.#best.get(report.trial)
+    const improved = best === undefined || value < best.value - minDelta
+    const now = improved ? { value, since: 0 } : { value: best.value, since: best.since + 1 }
+    this.#best.set(report.trial, now)
+    return now.since >= patience ? 'stop' : 'continue'
+  }
+
+  conclude(trial: Trial, outcome: Outcome): void {
+    this.#best.delete(trial.id)
+    this.inner.conclude(trial, outcome)
+  }
+}

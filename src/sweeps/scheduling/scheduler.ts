@@ -1,0 +1,34 @@
+import type { Metrics, Outcome, Trial, TrialId } from '../../core/trial.js'
+
+/** The next trial to run, or the news that only a running trial's result can tell. */
+export interface Suggestion {
+  readonly trial: Trial
+  /** Why this trial can't run any more (a parent has no result): it is recorded as skipped, not started. */
+  readonly skip?: string
+}
+
+export interface ScheduledReport {
+  readonly trial: TrialId
+  readonly step: number
+  readonly metrics: Metrics
+}
+
+/**
+ * What to try next, and what to give up. Plain synchronous decisions over what it was told, so that replaying the
+ * journal's events gives the same decisions. Contract: test/conformance/scheduler.ts.
+ */
+export interface Scheduler {
+  /** True when reports must wait for `observe`'s answer. */
+  readonly interactive: boolean
+  /** The next trial, or `undefined` when there is none now (more may come after a `conclude`). */
+  suggest(): Suggestion | undefined
+  /**
+   * Called whenever an attempt begins, and when one is lost: whatever the trial reported before counts for nothing from
+   * here on, and the next attempt is judged as if it were the first. A trial that never reported is passed over.
+   */
+  forget(trial: TrialId): void
+  /** Called for each report in order. */
+  observe(report: ScheduledReport): 'continue' | 'stop'
+  /** Called once per trial, also for trials restored from the journal. */
+  conclude(trial: Trial, outcome: Outcome): void
+}

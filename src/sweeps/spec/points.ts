@@ -1,0 +1,211 @@
+import { SpaceError, UnknownNameError } from '../../core/errors.js'
+import type { Experiment, Profile, Stage } from '../../experiments/experiment.js'
+import { lookUp } from '../../core/names.js'
+import { axisOf, completeParams, parseValue, type Space } from '../../core/space.js'
+import type { ParamValue, Params } from '../../core/trial.js'
+import { samplePoints } from './samplers.js'
+import type { Budget, Matcher, Pattern, SweepSpec } from './spec.js'
+
+/** A grid larger than this is taken for a mistake; it would not fit a journal or a person's life. */
+export const maxTrials = 1_000_000
+
+/** Partial points that are crossed with those of other factors: an axis's values, zipped rows, drawn samples. */
+type Factor = readonly Params[]
+
+/**
+ * Everything a person wrote about axes, checked, as a function that gives a stage's points, each complete, in order. Axes
+ * come first and the last varies fastest; then zipped groups; then what is searched. A person's axes replace the profile's.
+ * @throws SpaceError, UnknownNameError.
+ */
+export function pointsOfStages(
+  experiment: Experiment,
+  profile: Profile,
+  spec: SweepSpec,
+): (stage: Stage) => readonly Params[] {
+  const factors = factorsByStage(experiment, profile, spec)
+  const conditions = Object.entries(spec.when ?? {}).map(([written, pattern]) => {
+    const [stage, axis] = addressAxis(experiment, written)
+    return { stage, axis, fits: matcher(stage.space, pattern) }
+  })
+  const excluded = (spec.exclude ?? []).map((pattern) => {
+    const [stage] = addressAxis(experiment, Object.keys(pattern)[0]!)
+    return { stage, fits: matcher(stage.space, bare(experiment, pattern)) }
+  })
+
+  return (stage) => {
+    const own = conditions.filter((condition) => condition.stage.name === stage.name)
+    const left = excluded.filter((exclusion) => exclusion.stage.name === stage.name)
+    const points = cross(completeParams(stage.space, {}), factors.get(stage.name)!)
+    const settled = own.length === 0 ? points : points.map((point) => settle(stage.space, point, own))
+    return left.length === 0 ? settled : settled.filter((params) => !left.some(({ fits }) => fits(params)))
+  }
+}
+
+/** The point with an axis whose condition does not hold at its default: points that differ in it alone become one. */
+function settle(
+  space: Space,
+  point: Params,
+  conditions: readonly { readonly axis: string; readonly fits: (params: Params) => boolean }[],
+): Params {
+  let params = point
+  for (const { axis, fits } of conditions) if (!fits(params)) params = { ...params, [axis]: space[axis]!.default }
+  return params
+}
+
+function factorsByStage(experiment: Experiment, profile: Profile, spec: SweepSpec): Map<string, Factor[]> {
+  const [first] = experiment.stages
+  const axes = new Map(experiment.stages.map((stage) => [stage.name, new Map<string, Factor>()]))
+  const joint = new Map(experiment.stages.map((stage) => [stage.name, [] as Factor[]]))
+  const set = (stage: Stage, name: string, raw: readonly unknown[]): void => {
+    axes.get(stage.name)!.set(name, parseAxis(stage.space, name, raw))
+  }
+  for (const stage of experiment.stages) {
+    const values = stage === first ? profile.axes : (profile.stages?.[stage.name] ?? {})
+    for (const [name, raw] of Object.entries(values)) set(stage, name, raw)
+  }
+  const taken = new Set<string>()
+  const take = (stage: Stage, name: string): void => {
+    const key = `${stage.name}.${name}`
+    if (taken.has(key)) throw new SpaceError(`${name}: given twice (in axes, zip, search or budget)`)
+    taken.add(key)
+  }
+  for (const [name, value] of budgetAxes(first.space, spec.budget)) {
+    take(first, name)
+    set(first, name, [value])
+  }
+  for (const [written, raw] of Object.entries(spec.axes)) {
+    const [stage, name] = addressAxis(experiment, written)
+    take(stage, name)
+    set(stage, name, raw)
+  }
+  const together = (rows: readonly Record<string, unknown>[], what: string): void => {
+    const addressed = Object.keys(rows[0] ?? {}).map(
+      (written) => [written, ...addressAxis(experiment, written)] as const,
+    )
+    if (addressed.length === 0) return
+    const stage = addressed[0]![1]
+    for (const [written, its, name] of addressed) {
+      if (its !== stage) throw new SpaceError(`${what}: ${written} is an axis of stage ${its.name}, not ${stage.name}`)
+      take(stage, name)
+      axes.get(stage.name)!.delete(name)
+    }
+    joint
+      .get(stage.name)!
+      .push(
+        rows.map((row) =>
+          Object.fromEntries(
+            addressed.map(([written, , name]) => [name, parseValue(name, axisOf(stage.space, name), row[written])]),
+          ),
+        ),
+      )
+  }
+  for (const group of spec.zip ?? []) {
+    const names = Object.keys(group)
+    const rows = group[names[0]!]!.map((_, i) => Object.fromEntries(names.map((name) => [name, group[name]![i]])))
+    together(rows, 'zip')
+  }
+  if (spec.search !== undefined && Object.keys(spec.search.axes).length > 0)
+    together(samplePoints(spec.search), 'search')
+  const left = (profile.points ?? []).map((row) => omit(row, (name) => taken.has(`${first.name}.${name}`)))
+  if (left.some((row) => Object.keys(row).length > 0))
+    joint.get(first.name)!.push([...new Map(left.map((row) => [JSON.stringify(row), row])).values()])
+  return new Map(experiment.stages.map(({ name }) => [name, [...axes.get(name)!.values(), ...joint.get(name)!]]))
+}
+
+function omit(row: Params, isLeftOut: (name: string) => boolean): Params {
+  return Object.fromEntries(Object.entries(row).filter(([name]) => !isLeftOut(name)))
+}
+
+/** A budget in the words of the experiment's own axes. @throws SpaceError when it has no such axis. */
+function budgetAxes(space: Space, budget: Budget | undefined): [string, unknown][] {
+  if (budget === undefined) return []
+  const { kind, amount } = budget
+  if (!Object.hasOwn(space, kind))
+    throw new SpaceError(
+      `budget: ${kind}: this experiment has no axis of that name (it has: ${Object.keys(space).join(', ')})`,
+    )
+  const how = { epochs: 'epochs', updates: 'updates', targetLoss: 'loss' }[kind]
+  const axis = space['budget']
+  return [
+    [kind, amount],
+    ...(axis?.kind === 'choice' && axis.choices.includes(how) ? [['budget', how] as [string, unknown]] : []),
+  ]
+}
+
+function parseAxis(space: Space, name: string, raw: readonly unknown[]): Factor {
+  const axis = axisOf(space, name)
+  if (raw.length === 0) throw new SpaceError(`${name}: no values (give at least one)`)
+  return raw.map((value) => ({ [name]: parseValue(name, axis, value) }))
+}
+
+/** `alpha` or `interpolate.alpha` to its stage and axis; an unqualified name means the first stage that has it. */
+function addressAxis(experiment: Experiment, written: string): [Stage, string] {
+  const dot = written.indexOf('.')
+  const qualifier = dot < 0 ? undefined : experiment.stages.find((stage) => stage.name === written.slice(0, dot))
+  if (qualifier !== undefined) {
+    const name = written.slice(dot + 1)
+    axisOf(qualifier.space, name)
+    return [qualifier, name]
+  }
+  const stage = experiment.stages.find((candidate) => Object.hasOwn(candidate.space, written))
+  if (stage === undefined) {
+    throw new UnknownNameError('axis', written, [
+      ...new Set(experiment.stages.flatMap((s) => Object.keys(s.space))),
+      'seed',
+    ])
+  }
+  return [stage, written]
+}
+
+/** A pattern without the stages' names before its axes. */
+function bare(experiment: Experiment, pattern: Pattern): Pattern {
+  return Object.fromEntries(
+    Object.entries(pattern).map(([written, wanted]) => [addressAxis(experiment, written)[1], wanted]),
+  )
+}
+
+function matcher(space: Space, pattern: Pattern): (params: Params) => boolean {
+  const tests = Object.entries(pattern).map(([name, wanted]) => {
+    const fits = valueMatcher(space, name, wanted)
+    return (params: Params) => fits(lookUp(params, name)!)
+  })
+  return (params) => tests.every((test) => test(params))
+}
+
+function valueMatcher(space: Space, name: string, wanted: Matcher): (value: ParamValue) => boolean {
+  const axis = axisOf(space, name)
+  if (isList(wanted)) {
+    const values = new Set(wanted.map((raw) => parseValue(name, axis, raw)))
+    return (value) => values.has(value)
+  }
+  if (axis.kind !== 'integer' && axis.kind !== 'number')
+    throw new SpaceError(`${name}: min and max are for numbers (it is ${axis.kind}; give a list of values)`)
+  const { min = -Infinity, max = Infinity } = wanted
+  return (value) => typeof value === 'number' && value >= min && value <= max
+}
+
+function isList(wanted: Matcher): wanted is readonly unknown[] {
+  return Array.isArray(wanted)
+}
+
+/** The Cartesian product, last factor fastest, laid over the complete point `base`. */
+function cross(base: Params, factors: readonly Factor[]): Params[] {
+  let points: Params[] = [base]
+  for (const factor of factors) {
+    if (points.length * factor.length > maxTrials) {
+      const names = Object.keys(factor[0] ?? {}).join(', ')
+      throw new SpaceError(`the axes cross to more than ${maxTrials} points at ${names} (use fewer values)`)
+    }
+    const rows = factor.map((values) => Object.entries(values))
+    const crossed: Params[] = []
+    for (const point of points)
+      for (const row of rows) {
+        // Each name is there already: to set it is many times faster than to spread one object over another.
+        const copy: Record<string, ParamValue> = { ...point }
+        for (const [name, value] of row) copy[name] = value
+        crossed.push(copy)
+      }
+    points = crossed
+  }
+  return points
+}

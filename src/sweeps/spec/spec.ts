@@ -1,0 +1,334 @@
+import { Document, LineCounter, parseDocument, isMap, isScalar, type Node } from 'yaml'
+import type { OwnSource } from '../../experiments/custom/custom.js'
+import type { Objective } from '../../core/trial.js'
+import { MldsError, SpaceError, SpecError, UnknownNameError, nearest } from '../../core/errors.js'
+import { isMapping } from './mapping.js'
+import { parseSearch, type Search } from './samplers.js'
+import { parseStopping, type StoppingRule } from '../scheduling/stopping.js'
+import { expandValues } from './values.js'
+
+/** What a person asked for, before it is checked against an experiment: plain data, kept with the sweep. */
+export interface SweepSpec {
+  /** A built-in one's name; with `own`, that of a person's own, which carries a hash of its code. */
+  readonly experiment: string
+  readonly own?: OwnSource
+  readonly profile?: string
+  /** A name of the person's own; the sweep's id unless left out. */
+  readonly name?: string
+  /** Values per axis, raw. `stage.axis` addresses an axis of a later stage. */
+  readonly axes: Readonly<Record<string, readonly unknown[]>>
+  readonly seeds?: SeedsSpec
+  /** Axes that advance together, group by group: lists of one length. */
+  readonly zip?: readonly Readonly<Record<string, readonly unknown[]>>[]
+  /** An axis that matters only where others have these values; elsewhere it keeps its default. */
+  readonly when?: Readonly<Record<string, Pattern>>
+  /** Points left out: those that fit any of these. */
+  readonly exclude?: readonly Pattern[]
+  /** Points drawn from ranges, crossed with the other axes. */
+  readonly search?: Search
+  readonly budget?: Budget
+  /** Rules that stop trials early, the first applied first. */
+  readonly scheduler?: readonly StoppingRule[]
+  /** What `best` and the scheduler judge by, instead of the experiment's own. */
+  readonly objective?: Objective
+}
+
+/** What a point must be like, axis by axis. */
+export type Pattern = Readonly<Record<string, Matcher>>
+export type Matcher = readonly unknown[] | { readonly min?: number; readonly max?: number }
+
+/** How long each trial trains. */
+export interface Budget {
+  readonly kind: 'epochs' | 'updates' | 'targetLoss'
+  readonly amount: number
+}
+
+/** One list moves all four seeds together; a mapping sets them apart, crossing those that have several values. */
+export type SeedsSpec = readonly number[] | Readonly<Partial<Record<SeedName, readonly number[]>>>
+export const seedNames = ['data', 'init', 'shuffle', 'corruption'] as const
+export type SeedName = (typeof seedNames)[number]
+
+/** What a sweep file may say. */
+export const specKeys = [
+  'experiment',
+  'profile',
+  'name',
+  'axes',
+  'seeds',
+  'repeat',
+  'zip',
+  'when',
+  'exclude',
+  'search',
+  'budget',
+  'scheduler',
+  'objective',
+] as const
+
+/** Tells a person's own experiment from a built-in one's name, which is `undefined`. */
+export type ParseOwn = (raw: unknown) => OwnSource | undefined
+
+/**
+ * Reads a sweep file. Axes are written under `axes`.
+ * @throws SpecError with file, line and column for anything that is not right.
+ */
+export function parseSweepFile(text: string, file: string, parseOwn: ParseOwn = () => undefined): SweepSpec {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const broken = document.errors[0]
+  if (broken !== undefined) {
+    const { line, col } = lines.linePos(broken.pos[0])
+    throw new SpecError(`${file}:${line}:${col}`, broken.message)
+  }
+  return readSpec(document, file, parseOwn, (offset) => {
+    const { line, col } = lines.linePos(offset)
+    return `${file}:${line}:${col}`
+  })
+}
+
+/** Reads what a sweep file would say from an object with the same keys. @throws SpecError that names the key. */
+export function parseSweepObject(value: object, parseOwn: ParseOwn = () => undefined): SweepSpec {
+  return readSpec(new Document(value, { aliasDuplicateObjects: false }), 'the sweep', parseOwn, () => 'the sweep')
+}
+
+function readSpec(
+  document: Document | Document.Parsed,
+  file: string,
+  parseOwn: ParseOwn,
+  place: (offset: number) => string,
+): SweepSpec {
+  const at = (node: unknown): string => {
+    const offset = (node as Node | null | undefined)?.range?.[0]
+    return offset === undefined ? file : place(offset)
+  }
+  if (!isMap(document.contents)) throw new SpecError(file, 'a sweep file is a mapping (experiment: …, axes: …)')
+
+  for (const { key } of document.contents.items) {
+    const name = isScalar(key) ? String(key.value) : ''
+    if (!(specKeys as readonly string[]).includes(name)) {
+      const near = nearest(name, specKeys)
+      throw new SpecError(at(key), `unknown key: ${name}`, {
+        hint: near === undefined ? `known: ${specKeys.join(', ')}` : `did you mean ${near}?`,
+      })
+    }
+  }
+  const written = document.get('experiment', true) as Node | undefined
+  const raw: unknown = written?.toJS(document)
+  const own = raw === undefined ? undefined : located(at(written), () => parseOwn(raw))
+  const experiment = own === undefined ? raw : own.kind
+  if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
+
+  const axes: [name: string, values: unknown[]][] = []
+  const axesNode = document.get('axes', true)
+  if (axesNode !== undefined && !isMap(axesNode))
+    throw new SpecError(at(axesNode), 'axes is a mapping of names to values')
+  for (const { key, value } of isMap(axesNode) ? axesNode.items : []) {
+    const name = isScalar(key) ? String(key.value) : ''
+    const raw: unknown = (value as Node | null)?.toJS(document)
+    axes.push([name, located(at(value ?? key), () => expandValues(name, raw))])
+  }
+
+  const part = <T>(key: (typeof specKeys)[number], read: (raw: unknown) => T): Record<string, T> => {
+    const node = document.get(key, true) as Node | undefined
+    return node === undefined ? {} : { [key]: located(at(node), () => read(node.toJS(document))) }
+  }
+  const { repeat, ...seeds } = { ...part('seeds', parseSeeds), ...part('repeat', parseRepeat) }
+  if (repeat !== undefined && seeds.seeds !== undefined)
+    throw new SpecError(at(document.get('repeat', true)), 'repeat and seeds both say which seeds to use (keep one)')
+  const text = (key: 'profile' | 'name'): Partial<Record<'profile' | 'name', string>> => {
+    const { [key]: value = null } = part(key, (raw) => (raw === null ? null : textOf(raw, key)))
+    return value === null ? {} : { [key]: value }
+  }
+  return {
+    experiment,
+    ...(own === undefined ? {} : { own }),
+    axes: Object.fromEntries(axes),
+    ...text('profile'),
+    ...text('name'),
+    ...(repeat === undefined ? seeds : { seeds: repeat }),
+    ...part('zip', parseZip),
+    ...part('when', parseWhen),
+    ...part('exclude', parseExclude),
+    ...part('search', parseSearch),
+    ...part('budget', parseBudget),
+    ...part('scheduler', parseStopping),
+    ...part('objective', parseObjective),
+  }
+}
+
+/** `repeat: 5` is seeds 0 to 4: equal points with equal seeds would be one and the same trial. */
+function parseRepeat(raw: unknown): SeedsSpec {
+  if (!Number.isSafeInteger(raw) || (raw as number) < 1 || (raw as number) > 100_000)
+    throw new SpaceError(`repeat: ${JSON.stringify(raw)} is not a number of repeats (an integer from 1 to 100000)`)
+  return Array.from({ length: raw as number }, (_, seed) => seed)
+}
+
+function parseZip(raw: unknown): Record<string, unknown[]>[] {
+  const groups: unknown[] = Array.isArray(raw) ? raw : [raw]
+  return groups.map((group) => {
+    const entries = Object.entries(mapping('zip', group)).map(
+      ([name, values]) => [name, expandValues(name, values)] as const,
+    )
+    const [first, ...others] = entries
+    if (first === undefined || others.length === 0) throw new SpaceError('zip: a group needs at least two axes')
+    for (const [name, values] of others)
+      if (values.length !== first[1].length)
+        throw new SpaceError(
+          `zip: ${first[0]} has ${first[1].length} values and ${name} has ${values.length} (zipped axes have equally many)`,
+        )
+    return Object.fromEntries(entries)
+  })
+}
+
+function parseWhen(raw: unknown): Record<string, Pattern> {
+  return Object.fromEntries(
+    Object.entries(mapping('when', raw)).map(([axis, pattern]) => [axis, parsePattern(`when: ${axis}`, pattern)]),
+  )
+}
+
+function parseExclude(raw: unknown): Pattern[] {
+  const patterns: unknown[] = Array.isArray(raw) ? raw : [raw]
+  return patterns.map((pattern) => parsePattern('exclude', pattern))
+}
+
+function parsePattern(where: string, raw: unknown): Pattern {
+  const entries = Object.entries(mapping(where, raw))
+  if (entries.length === 0) throw new SpaceError(`${where}: names no axis (such as {optimizer: sgd})`)
+  return Object.fromEntries(entries.map(([axis, value]) => [axis, parseMatcher(`${where}: ${axis}`, value)]))
+}
+
+function parseMatcher(where: string, raw: unknown): Matcher {
+  if (!isMapping(raw) || !('min' in raw || 'max' in raw)) return expandValues(where, raw)
+  const { min, max, ...others } = raw
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new UnknownNameError(`bound of ${where}`, unknown, ['min', 'max'])
+  for (const bound of [min, max])
+    if (bound !== undefined && typeof bound !== 'number')
+      throw new SpaceError(`${where}: ${JSON.stringify(bound)} is not a number`)
+  return { ...(min === undefined ? {} : { min: min as number }), ...(max === undefined ? {} : { max: max as number }) }
+}
+
+const budgetKinds = ['epochs', 'updates', 'targetLoss'] as const
+
+function parseBudget(raw: unknown): Budget {
+  const entries = Object.entries(mapping('budget', raw))
+  const [kind, amount] = entries[0] ?? []
+  if (kind === undefined || entries.length > 1)
+    throw new SpaceError('budget: exactly one of epochs, updates, targetLoss (such as {epochs: 50})')
+  if (!(budgetKinds as readonly string[]).includes(kind)) throw new UnknownNameError('budget', kind, budgetKinds)
+  if (typeof amount !== 'number' || !Number.isFinite(amount))
+    throw new SpaceError(`budget: ${kind}: ${JSON.stringify(amount)} is not a number`)
+  return { kind: kind as Budget['kind'], amount }
+}
+
+function parseObjective(raw: unknown): Objective {
+  const { metric, direction = 'minimize', ...others } = mapping('objective', raw)
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw new UnknownNameError('key of objective', unknown, ['metric', 'direction'])
+  if (typeof metric !== 'string') throw new SpaceError('objective: metric: missing (such as metric: test/accuracy)')
+  if (direction !== 'minimize' && direction !== 'maximize')
+    throw new UnknownNameError('direction', String(direction), ['minimize', 'maximize'])
+  return { metric, direction }
+}
+
+function mapping(where: string, raw: unknown): Readonly<Record<string, unknown>> {
+  if (!isMapping(raw)) throw new SpaceError(`${where}: ${JSON.stringify(raw)} is not a mapping of axes to values`)
+  return raw
+}
+
+function textOf(raw: unknown, key: string): string {
+  if (typeof raw !== 'string') throw new SpaceError(`${key}: ${JSON.stringify(raw)} is not text`)
+  return raw
+}
+
+/** Errors met while reading a value get the place they were written. */
+function located<T>(where: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof SpecError || !(error instanceof MldsError)) throw error
+    throw new SpecError(where, error.message, {
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+      cause: error,
+    })
+  }
+}
+
+/** Applies `--set axis=values` in the order given; `seed=0..4` and `seed.init=0..4` set seeds. */
+export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): SweepSpec {
+  refuseTwice(overrides)
+  return overrides.reduce((current, override) => {
+    const equals = override.indexOf('=')
+    if (equals <= 0)
+      throw new SpecError(`--set ${override}`, 'not of the form axis=values (such as --set width=8,32,128)')
+    const name = override.slice(0, equals).trim()
+    const raw = override.slice(equals + 1)
+    return located(`--set ${override}`, () => {
+      if (name === 'seed' || name === 'seeds') return { ...current, seeds: parseSeeds(raw) }
+      if (name.startsWith('seed.')) {
+        const seedName = name.slice('seed.'.length)
+        if (!isSeedName(seedName)) throw new UnknownNameError('seed', seedName, seedNames)
+        const apart = current.seeds === undefined || isTogether(current.seeds) ? {} : current.seeds
+        return { ...current, seeds: { ...apart, [seedName]: parseSeedList(raw) } }
+      }
+      const zipped = current.zip?.find((group) => Object.hasOwn(group, name))
+      if (zipped !== undefined)
+        throw new SpaceError(
+          `${name} is zipped with ${Object.keys(zipped)
+            .filter((other) => other !== name)
+            .join(', ')}: one of them can't be set alone (change the file)`,
+        )
+      // A value given by hand takes an axis out of a search.
+      const { [name]: _, ...searched } = current.search?.axes ?? {}
+      const search = current.search === undefined ? {} : { search: { ...current.search, axes: searched } }
+      return { ...current, ...search, axes: { ...current.axes, [name]: expandValues(name, raw) } }
+    })
+  }, spec)
+}
+
+/** Two sets of values for one axis: neither is what a person can have meant without the other. */
+function refuseTwice(overrides: readonly string[]): void {
+  const first = new Map<string, string>()
+  for (const override of overrides) {
+    const [axis, ...values] = override.split('=')
+    const name = axis!.trim() === 'seeds' ? 'seed' : axis!.trim()
+    const before = first.get(name)
+    if (before !== undefined)
+      throw new SpecError(`--set ${before} --set ${override}`, `both set ${name}`, {
+        hint: `all its values in one: --set ${before},${values.join('=')}`,
+      })
+    first.set(name, override)
+  }
+}
+
+function parseSeeds(raw: unknown): SeedsSpec {
+  if (isMapping(raw)) {
+    if (!['range', 'linspace', 'logspace'].includes(Object.keys(raw)[0] ?? '')) {
+      return Object.fromEntries(
+        Object.entries(raw).map(([name, values]) => {
+          if (!isSeedName(name)) throw new UnknownNameError('seed', name, seedNames)
+          return [name, parseSeedList(values)]
+        }),
+      )
+    }
+  }
+  return parseSeedList(raw)
+}
+
+function parseSeedList(raw: unknown): number[] {
+  return expandValues('seed', raw).map((value) => {
+    const seed = Number(value)
+    if (!Number.isSafeInteger(seed) || seed < 0 || value === '') {
+      throw new SpaceError(`seed: ${JSON.stringify(value)} is not a seed (an integer of at least 0)`)
+    }
+    return seed
+  })
+}
+
+function isSeedName(name: string): name is SeedName {
+  return (seedNames as readonly string[]).includes(name)
+}
+
+export function isTogether(seeds: SeedsSpec): seeds is readonly number[] {
+  return Array.isArray(seeds)
+}

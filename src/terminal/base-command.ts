@@ -1,0 +1,104 @@
+import { Command, Flags, type Interfaces } from '@oclif/core'
+import { printable, printableColours } from '../core/printable.js'
+import { latest } from '../core/names.js'
+import type { Store } from '../system/store.js'
+import { explain } from './explain-error.js'
+import { nameStore } from './name-store.js'
+import { printJson } from './print-json.js'
+
+export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
+
+/**
+ * What a command does with the store. `reads`: nothing is made or changed, and no permission to write is needed; `peeks`:
+ * the same, and it need not be there; `changes`: it must be there and be writable; `makes`: it is made when it is not there.
+ */
+export type StoreUse = 'none' | 'peeks' | 'reads' | 'changes' | 'makes'
+
+/** What every command shares: where the state lies, `--json`, and errors as sentences with honest exit codes. */
+export abstract class BaseCommand extends Command {
+  static override enableJsonFlag = true
+
+  static override baseFlags = {
+    store: Flags.string({
+      description: 'folder that holds sweeps, results and data',
+      env: 'MLDS_STORE',
+      defaultHelp: async () => '.mlds, here or in a folder above',
+      helpGroup: 'GLOBAL',
+    }),
+  }
+
+  /** How the command uses the store; each says it itself. */
+  static storeUse: StoreUse | undefined
+
+  /**
+   * The store that `--store` names or that is found; used as the command declares unless told otherwise.
+   * @throws StoreError when it is not there and must be, or can't be written and must be.
+   */
+  protected async openStore(
+    named: string | undefined,
+    use = (this.ctor as typeof BaseCommand).storeUse,
+  ): Promise<Store> {
+    const { openStore, readStore } = await import('../system/store.js')
+    const { findStore } = await import('../system/find-store.js')
+    const { folder, how } = findStore(named)
+    if (how === 'above' && !this.jsonEnabled()) process.stderr.write(`The store is ${folder}\n`)
+    if (use === 'makes') return openStore(folder)
+    const { existsSync } = await import('node:fs')
+    const isThere = existsSync(folder)
+    if (!isThere && how === 'named' && use !== 'peeks') {
+      const { StoreError } = await import('../core/errors.js')
+      throw new StoreError(`there is no store: ${folder}`, {
+        hint: 'a sweep makes one: mlds sweep EXPERIMENT --store FOLDER',
+      })
+    }
+    return use === 'changes' && isThere ? openStore(folder) : readStore(folder)
+  }
+
+  /** What a value, a program or another host brings along is shown to a terminal, never obeyed by it; colours are. */
+  override log(message = '', ...args: unknown[]): void {
+    super.log(printableColours(message), ...args)
+  }
+
+  /** Prints what advises commands of mlds. */
+  protected advise(message: string): void {
+    this.log(this.inNamedStore(message))
+  }
+
+  /** The text with its commands as they must be typed for the store that this command was told to use. */
+  protected inNamedStore(text: string): string {
+    const at = this.argv.findIndex((word) => /^--store(=|$)/.test(word))
+    return nameStore(text, this.argv[at]?.split('=').slice(1).join('=') || this.argv[at + 1 || this.argv.length])
+  }
+
+  /** Of what `--json` promises, some is longer than the longest string. */
+  override logJson(json: unknown): void {
+    printJson(json, process.stdout)
+  }
+
+  /** The full id of a sweep from what a person typed; says on standard error which one `latest`, the default, is. */
+  protected async sweepId(store: Store, wanted = latest): Promise<string> {
+    const { resolveSweepId } = await import('../sweeps/sweep-folder.js')
+    const id = await resolveSweepId(store, wanted)
+    if (wanted === latest && !this.jsonEnabled()) {
+      const hidden = (await store.sweepIds()).includes(latest) && id !== latest
+      process.stderr.write(`latest: ${id}${hidden ? ' (the sweep that is named latest: sweeps/latest)' : ''}\n`)
+    }
+    return id
+  }
+
+  /** Prints what the person should do, never a stack trace (unless DEBUG asks for it), and sets the exit code. */
+  protected override async catch(error: Error & { exitCode?: number; oclif?: { exit?: number } }): Promise<void> {
+    const { code, exitCode, ...told } = explain(error)
+    const message = this.inNamedStore(told.message)
+    const hint = told.hint === undefined ? undefined : this.inNamedStore(told.hint)
+    if (this.jsonEnabled()) {
+      process.stdout.write(
+        `${JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }) } }, null, 2)}\n`,
+      )
+    } else {
+      process.stderr.write(printable(`Error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`))
+    }
+    if (process.env['DEBUG'] !== undefined && error.stack !== undefined) process.stderr.write(`${error.stack}\n`)
+    process.exitCode = exitCode
+  }
+}

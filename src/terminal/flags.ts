@@ -1,0 +1,190 @@
+import { availableParallelism } from 'node:os'
+import { Args, Flags } from '@oclif/core'
+import { MldsError } from '../core/errors.js'
+import { latest } from '../core/names.js'
+import type { CodeTrust, PlanToOpen } from '../experiments/registry.js'
+import type { NatsTarget, RemoteRun } from '../app/remote.js'
+import { engineNames, type EngineName, type Objective } from '../core/trial.js'
+
+const maxWorkers = 256
+
+export const workersFlag = Flags.custom<number>({
+  char: 'w',
+  description: 'trials to run at once, each on a thread of its own',
+  helpValue: 'N',
+  // Not the cores of the machine that built this.
+  defaultHelp: async () => 'the cores',
+  default: async () => availableParallelism(),
+  parse: async (raw) => {
+    const count = Number(raw)
+    if (!Number.isInteger(count) || count < 1 || count > maxWorkers) {
+      throw new MldsError('USAGE', `--workers: ${raw} is not a number of workers (an integer from 1 to ${maxWorkers})`)
+    }
+    return count
+  },
+})
+
+export const engineFlag = Flags.custom<EngineName>({
+  description: 'what trains the nets (mlds doctor says which work here)',
+  options: [...engineNames],
+  default: 'compiled',
+})
+
+export const setFlag = Flags.string({
+  description: 'values of an axis: width=8,32,128 · lr=logspace(1e-4,1e-1,4) · seed=0..4',
+  helpValue: 'AXIS=VALUES',
+  multiple: true,
+  // So that what follows the values is the next argument, not more of them.
+  multipleNonGreedy: true,
+  default: [],
+  defaultHelp: async () => '',
+})
+
+export const profileFlag = Flags.string({
+  char: 'p',
+  description: 'smoke (under a minute), reduced (minutes, the default) or full (the original sizes)',
+})
+
+export const schedulerFlag = Flags.string({
+  description:
+    'stop hopeless trials early: asha, median, plateau:patience=5, target:value=0.99 (docs/sweep-language.md)',
+  helpValue: 'RULE[:OPTION=N,…]',
+  multiple: true,
+  multipleNonGreedy: true,
+  default: [],
+  defaultHelp: async () => '',
+})
+
+export const nameFlag = Flags.string({ description: 'a name for the sweep, used as its id', helpValue: 'NAME' })
+
+/** What stops a sweep early when trials fail. */
+export const failureFlags = {
+  'fail-fast': Flags.boolean({ description: 'start no more trials after the first failure' }),
+  'max-failures': Flags.integer({
+    description: 'start no more trials after this many failures',
+    min: 1,
+    helpValue: 'N',
+  }),
+  'failing-alike': Flags.integer({
+    description: 'start no more trials when the first N all fail with one message (0: go on whatever they say)',
+    min: 0,
+    default: 3,
+    helpValue: 'N',
+  }),
+  retries: Flags.integer({
+    description: 'further attempts for a trial that fails',
+    min: 0,
+    max: 100,
+    default: 0,
+    helpValue: 'N',
+  }),
+}
+
+export const metricFlag = Flags.string({
+  description: 'a final metric (default: the objective of the sweep)',
+  helpValue: 'NAME',
+})
+
+/** What a sweep is judged by: the metric a person names, else its spec's or its experiment's objective. */
+export async function openObjective(
+  sweep: PlanToOpen,
+  metric: string | undefined,
+  maximize: boolean,
+  trust: CodeTrust & { readonly warn?: (message: string) => void } = {},
+): Promise<Objective> {
+  const { experimentToRead } = await import('../experiments/registry.js')
+  const objective = sweep.plan.spec.objective ?? (await experimentToRead(sweep, { warn: () => {}, ...trust })).objective
+  const known = metric === undefined || metric === objective.metric
+  if (known) return maximize ? { ...objective, direction: 'maximize' } : objective
+  return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
+}
+
+/** Code that a stored plan names is only run unasked when both are the person's own. */
+export const trustCodeFlag = Flags.boolean({
+  description: "run the code that the sweep's plan names although it is another user's",
+})
+
+/** A sweep to look at or to go on with: the newest, unless one is named. */
+export const sweepArg = Args.string({ description: 'a sweep id, or the beginning of one', default: latest })
+/** A sweep that has to be named, since it is changed. */
+export const namedSweepArg = Args.string({
+  description: 'a sweep id, the beginning of one, or "latest"',
+  required: true,
+})
+export const targetArg = Args.string({
+  description: 'an experiment, your own (./mine.ts), a sweep file (.yaml), or all',
+  required: true,
+})
+
+export const trackFlag = Flags.string({
+  description: 'show the sweep in MLflow at this address (default: MLFLOW_TRACKING_URI)',
+  helpValue: 'URL',
+})
+
+export const trackCheckpointsFlag = Flags.boolean({
+  description: 'keep the weights that trials saved in MLflow too (large)',
+})
+
+/** A sweep from MLflow alone instead of the journal. */
+export const fromFlags = {
+  from: Flags.string({ description: 'an MLflow server to read instead of the journal', helpValue: 'URL' }),
+  sweep: Flags.string({
+    description: 'the full id of the sweep in MLflow, or the run id of its parent run',
+    helpValue: 'ID',
+  }),
+}
+
+/** The sweep that an argument, or `--sweep`, names: one from MLflow has to be named. */
+export function sweepNamed(
+  argument: string | undefined,
+  flags: { sweep?: string | undefined; from?: string | undefined },
+): string {
+  if (argument !== undefined && flags.sweep !== undefined)
+    throw new MldsError('USAGE', `--sweep: ${flags.sweep} and ${argument} name two sweeps (leave one out)`)
+  const named = flags.sweep ?? argument
+  if (named !== undefined || flags.from === undefined) return named ?? latest
+  throw new MldsError('USAGE', '--from: no sweep was named', {
+    hint: 'name it in full with --sweep ID; mlds audit lists them',
+  })
+}
+
+export const natsFlag = Flags.custom<string>({
+  description: 'the NATS server whose workers run the trials (else NATS_URL, a context, or this host)',
+  helpValue: 'URL',
+})
+
+/**
+ * What the flags say of remote workers: with --nats, threads of this process take trials only where --workers asks for
+ * it. A sweep that ran on a server goes on there, unless --workers alone asks for threads.
+ */
+export function remoteFrom(
+  flags: {
+    readonly nats?: string | undefined
+    readonly tenant: string
+    readonly workers: number
+    readonly engine: EngineName
+    readonly fresh?: boolean
+    readonly detach?: boolean
+  },
+  metadata: { readonly flags: Record<string, { readonly setFromDefault?: boolean } | undefined> },
+  remembered?: NatsTarget,
+): Omit<RemoteRun, 'say'> | undefined {
+  const { engine, fresh = false, detach = false } = flags
+  const threads = metadata.flags['workers']?.setFromDefault === true ? 0 : flags.workers
+  const target = flags.nats !== undefined ? flags : threads === 0 ? remembered : undefined
+  if (target === undefined) return undefined
+  const { nats, tenant } = target
+  if (detach && threads > 0)
+    throw new MldsError('USAGE', `--detach: --workers ${threads} would end with this process (leave it out)`)
+  return { nats, tenant, engine, threads, fresh, detach }
+}
+
+export const tenantFlag = Flags.custom<string>({
+  description: 'whose queue on the NATS server',
+  default: 'mlds',
+  helpValue: 'NAME',
+  parse: async (raw) => {
+    if (/^[a-z0-9-]{1,40}$/.test(raw)) return raw
+    throw new MldsError('USAGE', `--tenant: ${raw} is not a name (lower-case letters, digits and dashes, at most 40)`)
+  },
+})

@@ -1,0 +1,121 @@
+import type { Clock } from '../core/clock.js'
+import { reasonOf } from '../core/divergence.js'
+import { formatDuration, formatNumber, formatSetting } from '../core/format.js'
+import { lookUp } from '../core/names.js'
+import { printable, printableLine } from '../core/printable.js'
+import { describeBest, endOf, rankingOf, type Ranking } from '../core/ranking.js'
+import type { SweepInfo } from '../tracking/tracker.js'
+import type { Params, Seeds, TrialEvent } from '../core/trial.js'
+import { isResult, type SweepState, type TrialState } from '../sweeps/journal/state.js'
+
+/** What every view of a running sweep knows of it. */
+export interface Watched {
+  readonly info: Pick<SweepInfo, 'sweep' | 'objective'>
+  readonly state: SweepState
+  readonly clock: Clock
+  /** Axes worth showing for a trial. */
+  readonly axes: readonly string[]
+  readonly describeSeeds: (seeds: Seeds) => string
+}
+
+/** Progress measured in work, not in trials, since the largest come first. */
+export class Pace {
+  readonly #costAtStart: number
+  readonly #totalCost: number
+
+  /** Counts from what is done now; `startedAtMs` when that was. */
+  constructor(
+    private readonly watched: Watched,
+    private readonly startedAtMs = watched.clock.now(),
+  ) {
+    this.#totalCost = this.#sum(() => 1)
+    this.#costAtStart = this.#done()
+  }
+
+  elapsedMs(): number {
+    return this.watched.clock.now() - this.startedAtMs
+  }
+
+  /** Infinity until something has been done. */
+  leftMs(): number {
+    const done = this.#done()
+    const since = done - this.#costAtStart
+    return since <= 0 ? Infinity : ((this.#totalCost - done) * this.elapsedMs()) / since
+  }
+
+  /** `4.1 s left`; nothing where that is unknown, or too short to say. */
+  describeLeft(): string | undefined {
+    const leftMs = this.leftMs()
+    return Number.isFinite(leftMs) && leftMs >= 0.5 ? `${formatDuration(leftMs)} left` : undefined
+  }
+
+  #done(): number {
+    return this.#sum((state) => {
+      if (state.state === 'planned') return 0
+      if (state.state !== 'running') return 1
+      const epochs = state.trial.params['epochs']
+      return state.step === undefined || typeof epochs !== 'number' ? 0 : Math.min(1, state.step / epochs)
+    })
+  }
+
+  #sum(share: (state: TrialState) => number): number {
+    let sum = 0
+    // A trial costs something even when its experiment says nothing of its work.
+    for (const state of this.watched.state.trials.values()) sum += Math.max(state.trial.cost, 1) * share(state)
+    return sum
+  }
+}
+
+/** Keeps the best point so far without looking at every trial on every frame. */
+export class Best {
+  readonly #ranking: Ranking
+
+  constructor(private readonly watched: Watched) {
+    this.#ranking = rankingOf(watched.state.trials.values(), watched.info.objective)
+  }
+
+  consider(state: TrialState | undefined): void {
+    if (state?.outcome !== undefined) this.#ranking.add(endOf(state.trial, state.outcome))
+  }
+
+  /** Whether a trial is of the best point. */
+  has({ trial }: TrialState): boolean {
+    return this.#ranking.best()?.standing.trials.includes(trial.id) ?? false
+  }
+
+  toString(): string {
+    return describeBest(this.#ranking, this.watched.info.objective, this.watched.axes)
+  }
+}
+
+export function describePoint(params: Params, seeds: Seeds, { axes, describeSeeds }: Watched): string {
+  return [
+    ...axes
+      .filter((axis) => Object.hasOwn(params, axis))
+      .map((axis) => `${axis}=${printableLine(formatSetting(lookUp(params, axis)))}`),
+    `seed=${describeSeeds(seeds)}`,
+  ].join(' ')
+}
+
+/** How a running trial stands: its point, its step, its first metrics. */
+export function describeRunning({ trial, step, latest }: TrialState, watched: Watched): string {
+  const epochs = trial.params['epochs']
+  const progress = step === undefined ? 'starting' : `${step}${typeof epochs === 'number' ? `/${epochs}` : ''}`
+  const metrics = Object.entries(latest ?? {}).slice(0, 2)
+  return [
+    describePoint(trial.params, trial.seeds, watched),
+    progress,
+    ...metrics.map(([name, value]) => `${name} ${formatNumber(value)}`),
+  ].join('  ')
+}
+
+/** A sentence with how to read the log, for a trial that ended without a result. */
+export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, watched: Watched): string | undefined {
+  const { outcome } = event
+  // A person who cancelled a sweep knows.
+  if (isResult(outcome) || outcome.state === 'cancelled') return undefined
+  const { trial } = watched.state.trials.get(event.trial)!
+  const reason = reasonOf(outcome)
+  const log = outcome.state === 'skipped' ? '' : `\n    log: mlds logs ${event.trial}`
+  return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${printable(reason ?? '')}${log}`
+}

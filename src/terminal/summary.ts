@@ -1,0 +1,52 @@
+import type { ClaimVerdict } from '../sweeps/conclude.js'
+import type { SweepSummary } from '../app/execute-sweep.js'
+import { isComplete } from '../sweeps/journal/state.js'
+import { formatDuration } from '../core/format.js'
+import { colours } from './terminal.js'
+
+/** What a sweep came to, for a person: counts, what it shows, where the figures are. */
+export function formatSummary(summary: SweepSummary): string {
+  const { planned, finished, unique, failed, dead, skipped, cancelled, missing, stopped, diverged } = summary
+  const apart = [
+    [stopped, 'stopped early'],
+    [diverged, 'diverged'],
+    [failed, 'failed'],
+    [dead, 'dead'],
+    [skipped, 'skipped'],
+    [cancelled, 'cancelled'],
+    [missing, 'missing'],
+  ] as const
+  const counts = [
+    `${finished} of ${planned} trials finished`,
+    ...apart.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`),
+  ]
+  return [
+    '',
+    ...(summary.verdicts.length === 0 ? [] : ['What it shows', ...summary.verdicts.map(formatVerdict), '']),
+    ...(summary.figures.length === 0
+      ? []
+      : ['Figures', ...summary.figures.filter((file) => !file.endsWith('.json')).map((file) => `  ${file}`), '']),
+    `${colours.bold(summary.sweep)}: ${counts.join(', ')} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
+    ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
+    ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
+    ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
+    ...(isComplete(summary) ? [] : [whatIsLeft(summary)]),
+  ].join('\n')
+}
+
+function whatIsLeft({ sweep, missing, detached, failedAlike, advice }: SweepSummary): string {
+  if (advice !== undefined) return advice
+  // The same trials would fail alike again, and end a resume as they ended this.
+  if (failedAlike === true && missing > 0)
+    return `Run the rest, whatever fails, with: mlds resume ${sweep} --only missing --failing-alike 0`
+  if (failedAlike === true) return `Run all that failed again with: mlds resume ${sweep} --failing-alike 0`
+  if (detached !== true)
+    return `Run ${missing > 0 ? 'the rest' : 'again what has no result'} with: mlds resume ${sweep}`
+  return `${missing} trials are left to the workers; see them with: mlds status ${sweep}, collect them with: mlds resume ${sweep}`
+}
+
+const marks = { reproduced: colours.green('✓'), 'not reproduced': colours.red('✗'), inconclusive: colours.yellow('?') }
+
+export function formatVerdict(verdict: ClaimVerdict): string {
+  return `  ${marks[verdict.state]} ${verdict.state}: ${verdict.statement}\n      ${verdict.summary}`
+}

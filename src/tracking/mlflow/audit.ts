@@ -1,0 +1,206 @@
+import { groupBy } from '../../core/group-by.js'
+import type { SweepId, TrialId } from '../../core/trial.js'
+import { MlflowError, type MlflowClient, type Run } from './client.js'
+import { duplicateTag, statusOfState, withoutDuplicates } from './projection.js'
+
+/** Something about a sweep on a server that is not as a finished sync leaves it. */
+export type Finding =
+  /** Not in a terminal state, and nobody runs it. */
+  | { readonly kind: 'unended'; readonly run: Run }
+  /** Holds what `of` holds: they have one run key. */
+  | { readonly kind: 'duplicate'; readonly run: Run; readonly of: Run }
+  /** Names another parent than its sweep's. */
+  | { readonly kind: 'stray'; readonly run: Run; readonly parent: Run }
+  /** Planned, and without any run. */
+  | { readonly kind: 'missing'; readonly trial: TrialId }
+  /** The parent run has no readable plan: nobody can say what is missing. */
+  | { readonly kind: 'no-plan' }
+  | { readonly kind: 'no-parent' }
+
+/** What a server holds of one sweep. */
+export interface SweepAudit {
+  readonly sweep: SweepId
+  readonly experimentId: string
+  readonly parent: Run | undefined
+  readonly sweepKey: string
+  readonly running: boolean
+  /** Trials in the plan; undefined when the server has no plan. */
+  readonly planned: number | undefined
+  /** Attempts, each once. */
+  readonly runs: number
+  readonly finished: number
+  readonly findings: readonly Finding[]
+}
+
+/** A sweep as an audit finds it before it is judged. */
+export interface SweepTrace {
+  readonly sweep: SweepId
+  /** `mlds.sweep_key`. */
+  readonly sweepKey: string
+  /** Unix time in ms of the newest point, start or end on the server. */
+  readonly lastSeenMs: number
+  /** Whether every run is in a terminal state. */
+  readonly allEnded: boolean
+}
+
+/**
+ * Looks at every sweep that the server holds, oldest first. `isRunning` knows whether anyone still works on one: what
+ * such a sweep lacks is no finding.
+ * @throws MlflowError when the server cannot be reached or refuses.
+ */
+export async function auditServer(
+  client: MlflowClient,
+  isRunning: (trace: SweepTrace) => boolean | Promise<boolean>,
+): Promise<SweepAudit[]> {
+  const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" LIKE '%'`)
+  const audits: SweepAudit[] = []
+  for (const group of groupRuns(runs)) {
+    const running = await isRunning(traceOf(group))
+    const planned = group.parent === undefined ? undefined : await readPlan(client, group.parent)
+    audits.push(auditSweep(group, planned, running))
+  }
+  return audits
+}
+
+/** The runs of one sweep: a name alone does not tell two people's sweeps apart, but `mlds.sweep_key` does. */
+export interface RunGroup {
+  readonly parent: Run | undefined
+  readonly otherParents: readonly Run[]
+  readonly children: readonly Run[]
+}
+
+export function groupRuns(all: readonly Run[]): RunGroup[] {
+  return [...groupBy(withoutDuplicates(all), sweepKeyIn).values()].map((runs) => {
+    const children = runs.filter((run) => run.tags['mlds.trial'] !== undefined)
+    const named = groupBy(children, (run) => run.tags['mlflow.parentRunId'] ?? '')
+    // The one that most children name, so that the fewest have to move.
+    const [parent, ...otherParents] = runs
+      .filter((run) => run.tags['mlds.trial'] === undefined)
+      .sort((a, b) => (named.get(b.id)?.length ?? 0) - (named.get(a.id)?.length ?? 0) || byWorth(a, b))
+    return { parent, otherParents, children }
+  })
+}
+
+/** Judges one sweep's runs; `planned` are the trials of its plan, undefined when there is none to read. */
+export function auditSweep(group: RunGroup, planned: readonly TrialId[] | undefined, running: boolean): SweepAudit {
+  const { parent, otherParents } = group
+  const twins = [...groupBy(group.children, keyOf).values()].map((same) => [...same].sort(byWorth))
+  const children = twins.map(([kept]) => kept!)
+  const known = new Set(children.map((run) => run.tags['mlds.trial']))
+  const duplicates = [
+    ...otherParents.map((run) => ({ kind: 'duplicate', run, of: parent! }) as const),
+    ...twins.flatMap(([of, ...rest]) => rest.map((run) => ({ kind: 'duplicate', run, of: of! }) as const)),
+  ]
+  const strays = children.filter((run) => run.tags['mlflow.parentRunId'] !== parent?.id)
+  const unended = [...(parent === undefined ? [] : [parent]), ...children].filter((run) => !hasEnded(run))
+  const { sweep, sweepKey } = traceOf(group)
+  return {
+    sweep,
+    sweepKey,
+    experimentId: group.children[0]?.experimentId ?? parent!.experimentId,
+    parent,
+    running,
+    planned: planned?.length,
+    runs: children.length,
+    finished: children.filter((run) => run.status === 'FINISHED').length,
+    findings: [
+      // A request that arrived twice leaves two runs at any time: this is wrong even while the sweep runs.
+      ...duplicates,
+      ...(running
+        ? []
+        : [
+            ...(parent === undefined ? [{ kind: 'no-parent' } as const] : []),
+            ...(parent !== undefined && planned === undefined ? [{ kind: 'no-plan' } as const] : []),
+            ...(parent === undefined ? [] : strays.map((run) => ({ kind: 'stray', run, parent }) as const)),
+            ...unended.map((run) => ({ kind: 'unended', run }) as const),
+            ...(planned ?? []).flatMap((trial) => (known.has(trial) ? [] : [{ kind: 'missing', trial } as const])),
+          ]),
+    ],
+  }
+}
+
+/** What was done about a finding, in words. */
+export interface Repair {
+  readonly sweep: SweepId
+  readonly run?: Run
+  readonly did: string
+}
+
+/**
+ * Ends, marks and re-homes runs; deletes nothing, and touches no point. What needs the journal (a missing run, plan or
+ * parent) stays as it is. A later sync from the journal sets exact times and states.
+ */
+export async function repair(client: MlflowClient, { sweep, findings, parent }: SweepAudit): Promise<Repair[]> {
+  const done: Repair[] = []
+  for (const finding of findings) {
+    if (finding.kind === 'unended') {
+      const status = await end(client, finding.run, finding.run === parent)
+      done.push({ sweep, run: finding.run, did: `ended as ${status}` })
+    } else if (finding.kind === 'duplicate') {
+      const tags = { [duplicateTag]: finding.of.id }
+      await client.log(finding.run.id, { tags })
+      if (!hasEnded(finding.run))
+        await client.updateRun(finding.run.id, { status: 'KILLED', endMs: lastSeenMs(finding.run) })
+      done.push({ sweep, run: finding.run, did: `marked as a duplicate of ${finding.of.id}` })
+    } else if (finding.kind === 'stray') {
+      await client.log(finding.run.id, { tags: { 'mlflow.parentRunId': finding.parent.id } })
+      done.push({ sweep, run: finding.run, did: `put under its parent ${finding.parent.id}` })
+    }
+  }
+  return done
+}
+
+/** A run whose outcome arrived ends by it, another one as lost: as the journal would say of an attempt nobody ended. */
+async function end(client: MlflowClient, run: Run, isParent: boolean): Promise<string> {
+  const known = 'mlds.outcome' in run.tags || 'mlds.outcome_file' in run.tags
+  const state = known ? run.tags['mlds.state']! : 'lost'
+  const reason = 'mlds audit found that nobody ran it any more'
+  const tags = {
+    'mlds.state': state,
+    ...(!known && !isParent && { 'mlds.outcome': JSON.stringify({ state, reason }) }),
+  }
+  await client.log(run.id, { tags })
+  const status = statusOfState(state)
+  await client.updateRun(run.id, { status, endMs: lastSeenMs(run) })
+  return status
+}
+
+const keyOf = (run: Run): string => run.tags['mlds.run_key'] ?? run.id
+/** Runs that something else tagged may have a name alone. */
+const sweepKeyIn = ({ tags }: Run): string => tags['mlds.sweep_key'] ?? tags['mlds.sweep']!
+const hasEnded = (run: Run): boolean => ['FINISHED', 'FAILED', 'KILLED'].includes(run.status)
+const lastSeenMs = (run: Run): number => Math.max(run.startMs, run.endMs ?? 0, run.lastPointMs ?? 0)
+
+function traceOf(group: RunGroup): SweepTrace {
+  const runs = [...(group.parent === undefined ? [] : [group.parent]), ...group.otherParents, ...group.children]
+  return {
+    sweep: runs[0]!.tags['mlds.sweep']!,
+    sweepKey: sweepKeyIn(runs[0]!),
+    lastSeenMs: runs.reduce((latest, run) => Math.max(latest, lastSeenMs(run)), 0),
+    allEnded: runs.every(hasEnded),
+  }
+}
+
+/** Of runs with one key the first is kept: one that knows its outcome, has ended, and has come furthest. */
+function byWorth(a: Run, b: Run): number {
+  const worth = (run: Run): number[] => [
+    Number('mlds.outcome' in run.tags),
+    Number(hasEnded(run)),
+    run.lastPointMs ?? 0,
+    run.metricKeys.length,
+  ]
+  const [ours, theirs] = [worth(a), worth(b)]
+  const differing = ours.findIndex((value, i) => value !== theirs[i])
+  return differing < 0 ? (a.id < b.id ? -1 : 1) : theirs[differing]! - ours[differing]!
+}
+
+async function readPlan(client: MlflowClient, parent: Run): Promise<TrialId[] | undefined> {
+  try {
+    const bytes = await client.getArtifact(parent, 'sweep/plan.json')
+    const { trials } = JSON.parse(Buffer.from(bytes).toString()) as { trials?: readonly { readonly id: TrialId }[] }
+    return trials?.map((trial) => trial.id)
+  } catch (error) {
+    if (error instanceof SyntaxError || (error instanceof MlflowError && error.status === 404)) return undefined
+    throw error
+  }
+}

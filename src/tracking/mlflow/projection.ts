@@ -1,0 +1,365 @@
+import { lookUp } from '../../core/names.js'
+import { contentHash } from '../../core/seed.js'
+import type { ArtifactRef, Objective, Trial, TrialId } from '../../core/trial.js'
+import type { Attempt } from './attempts.js'
+import type { DatasetInput, Point, RunStatus, Tags } from './client.js'
+import { keptReports, mostPoints } from './selection.js'
+import { notePath, shortenNote, writeNote, type SweepCourse, type SweepStory } from './story.js'
+import type { SweepInfo } from '../tracker.js'
+
+/** A run as MLflow is to hold it, whichever way it gets there. */
+export interface ProjectedRun {
+  /** `mlds.run_key`: names the run for ever, so that a replay finds what an earlier one made. */
+  readonly key: string
+  readonly name: string
+  readonly startMs: number
+  /** Undefined while it runs. */
+  readonly endMs: number | undefined
+  readonly status: RunStatus
+  readonly tags: Tags
+  readonly params: Tags
+  readonly points: readonly Point[]
+  readonly datasets: readonly DatasetInput[]
+  readonly files: readonly RunFile[]
+}
+
+export interface RunFile {
+  readonly path: string
+  /** Undefined when there is nothing to keep. */
+  readonly read: () => Promise<Uint8Array | undefined>
+}
+
+/** Where the projection finds what a journal only names. */
+export interface ProjectionSources {
+  /** A trial's log, if there is one. */
+  readonly readLog: (trial: TrialId, attempt: number) => Promise<Uint8Array | undefined>
+  /** What a trial saved, if it is still there. */
+  readonly readArtifact?: (artifact: ArtifactRef) => Promise<Uint8Array | undefined>
+  /** The data sets that a trial reads, as far as their fingerprints are known. */
+  readonly datasetsOf?: (trial: Trial) => readonly DatasetInput[]
+  /** The bytes of plan.json: without them a lost sweep can't be rebuilt. */
+  readonly readPlan?: () => Promise<Uint8Array>
+  /** Keep checkpoints as artifacts too. Default false: they are large; what figures read is kept in any case. */
+  readonly checkpoints?: boolean
+  /** Who is told to have made the runs; left out when nobody says. */
+  readonly user?: string
+}
+
+/** The artifact that holds a series of more than 300 reports whole. */
+const seriesPath = 'series.jsonl'
+export const planPath = 'sweep/plan.json'
+/** The artifact of the parent that names every run, with hashes and versions. */
+export const manifestPath = 'manifest.json'
+/** Raised when the manifest, or what tags and artifacts of a sweep's runs mean, changes; manifests without it are of 1. */
+export const manifestFormat = 1
+
+const checkpointNames = /\.(safetensors|pt|pth|ckpt|h5|onnx|bin)$/i
+/** Weights: large, and needed only by later stages. */
+export const isCheckpoint = (name: string): boolean => checkpointNames.test(name)
+
+/** Where a run keeps what its trial saved; names that not every server takes are told apart by their hash. */
+export function savedPath(name: string): string {
+  const plain = name.replaceAll(/[^\w.+-]/g, '_')
+  const isPlain = plain === name && !/^\.+$/.test(name) && name.length <= 200
+  return `saved/${isPlain ? name : `${contentHash(name, 8)}-${plain.slice(-180)}`}`
+}
+
+/** Translates one sweep into MLflow's words: pure, apart from files that are read when somebody wants them. */
+export class SweepProjection {
+  /** Tells this sweep from another of the same name, planned at another time or by someone else. */
+  readonly sweepKey: string
+  readonly #trials: ReadonlyMap<TrialId, Trial>
+  readonly #varying: ReadonlySet<string>
+  readonly #constant: Tags
+
+  constructor(
+    readonly info: SweepInfo,
+    private readonly sources: ProjectionSources,
+  ) {
+    this.sweepKey = sweepKeyOf(info)
+    this.#trials = new Map(info.trials.map((trial) => [trial.id, trial]))
+    const { varying, constant } = splitAxes(info.trials)
+    this.#varying = varying
+    this.#constant = constant
+  }
+
+  get parentKey(): string {
+    return `${this.sweepKey}:sweep`
+  }
+
+  childKey({ trial, attempt }: Pick<Attempt, 'trial' | 'attempt'>): string {
+    return `${this.sweepKey}:${trial.id}:${attempt}`
+  }
+
+  /** The run that carries the sweep's story; while it goes on, what is known so far. `runId` is for links in its note. */
+  parent(course: SweepCourse, story?: SweepStory, runId = ''): ProjectedRun {
+    const { info } = this
+    const complete = course.isComplete()
+    // Relative to the page that shows it; a picture is the one thing that MLflow's notes take from there.
+    const imageUrl = (path: string): string => `get-artifact?path=${encodeURIComponent(path)}&run_uuid=${runId}`
+    const note = writeNote(info, course, story, { imageUrl })
+    return {
+      key: this.parentKey,
+      name: info.sweep,
+      startMs: info.openedAtMs,
+      endMs: story === undefined ? undefined : course.endedAtMs,
+      status:
+        story === undefined ? 'RUNNING' : complete ? 'FINISHED' : course.counts().missing > 0 ? 'KILLED' : 'FAILED',
+      tags: {
+        ...this.#commonTags(this.parentKey),
+        'mlds.experiment': info.experiment,
+        'mlds.plan_hash': info.planHash,
+        'mlds.spec_hash': contentHash(info.spec),
+        'mlds.code_version': info.codeVersion,
+        'mlds.state': story === undefined ? 'running' : complete ? 'complete' : 'incomplete',
+        ...(course.voidedAtMs !== undefined && { [voidedTag]: String(course.voidedAtMs) }),
+        ...(course.best !== undefined && { 'mlds.best_trial': course.best.trial }),
+        'mlflow.note.content': shortenNote(note),
+      },
+      params: this.#constant,
+      points: [...course.points, ...(story === undefined ? [] : course.lastPoints)],
+      datasets: this.#allDatasets(),
+      files: [
+        { path: planPath, read: async () => this.sources.readPlan?.() },
+        file('sweep/spec.json', Buffer.from(`${JSON.stringify(info.spec, null, 1)}\n`)),
+        file(notePath, Buffer.from(note)),
+        ...[...(story?.files ?? [])].map(([path, bytes]) => file(path, bytes)),
+      ],
+    }
+  }
+
+  /** An attempt's run; `acknowledged` are reports that it holds already. */
+  child(attempt: Attempt, parentRun: string, acknowledged: ReadonlySet<number> = new Set()): ProjectedRun {
+    const { trial, reports, end, worker } = attempt
+    const kept = keptReports(reports.length, end !== undefined)
+    return {
+      key: this.childKey(attempt),
+      name: runName(attempt),
+      startMs: attempt.startedAtMs,
+      endMs: end?.atMs,
+      status: statusOf(attempt),
+      tags: {
+        ...this.#commonTags(this.childKey(attempt)),
+        'mlflow.parentRunId': parentRun,
+        'mlds.trial': trial.id,
+        'mlds.index': String(trial.index),
+        'mlds.attempt': String(attempt.attempt),
+        'mlds.stage': trial.stage,
+        'mlds.group': this.#groupOf(trial),
+        ...(worker !== undefined && { 'mlds.worker': worker }),
+        ...endTags(attempt),
+      },
+      params: this.paramsOf(trial.id),
+      points: [
+        ...pointsOf(
+          attempt,
+          kept.filter((i) => !acknowledged.has(i)),
+        ),
+        ...finalPoints(attempt),
+      ],
+      datasets: this.sources.datasetsOf?.(trial) ?? [],
+      files: end === undefined ? [] : this.#filesOf(attempt, kept.length < reports.length),
+    }
+  }
+
+  /** What tells the trial from others of its sweep: a child's parameters; none for a trial that is not planned. */
+  paramsOf(id: TrialId): Tags {
+    const trial = this.#trials.get(id)
+    return trial === undefined ? {} : { ...this.#varyingOf(trial), ...seedParams(trial) }
+  }
+
+  /** Which run is which trial's, with what the sweep was made of. */
+  manifest(story: SweepStory, runs: Iterable<{ readonly key: string; readonly run: string }>): RunFile {
+    const ids = new Map([...runs].map(({ key, run }) => [key, run]))
+    const prefix = `${this.sweepKey}:`
+    const children = [...ids].flatMap(([key, run]) => {
+      const [trial, attempt] = key.startsWith(prefix) ? key.slice(prefix.length).split(':') : []
+      return attempt === undefined ? [] : [{ trial, attempt: Number(attempt), run }]
+    })
+    const { sweep, experiment, planHash, codeVersion, spec } = this.info
+    const manifest = {
+      format: manifestFormat,
+      ...{ sweep, experiment, planHash, specHash: contentHash(spec), codeVersion },
+      ...story.facts,
+      parentRun: ids.get(this.parentKey),
+      runs: children,
+    }
+    return file(manifestPath, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`))
+  }
+
+  #commonTags(key: string): Tags {
+    return {
+      'mlds.run_key': key,
+      'mlds.sweep': this.info.sweep,
+      'mlds.sweep_key': this.sweepKey,
+      'mlflow.source.name': 'mlds',
+      'mlflow.source.type': 'LOCAL',
+      ...(this.sources.user !== undefined && { 'mlflow.user': this.sources.user }),
+    }
+  }
+
+  #varyingOf({ params }: Trial): Tags {
+    const varying = Object.entries(params).filter(([name]) => this.#varying.has(name))
+    return Object.fromEntries(varying.map(([name, value]) => [name, String(value)]))
+  }
+
+  /** The same for trials that differ in nothing but their seeds: what charts may average over. */
+  #groupOf(trial: Trial): string {
+    return (tagWords(this.#varyingOf(trial)) || 'all').slice(0, 500)
+  }
+
+  #allDatasets(): DatasetInput[] {
+    const { datasetsOf } = this.sources
+    if (datasetsOf === undefined) return []
+    const all = this.info.trials.flatMap((trial) => datasetsOf(trial))
+    return [...new Map(all.map((dataset) => [`${dataset.name} ${dataset.digest}`, dataset])).values()]
+  }
+
+  #filesOf(attempt: Attempt, isLong: boolean): RunFile[] {
+    const { readLog, readArtifact, checkpoints = false } = this.sources
+    const { outcome } = attempt.end!
+    const json = outcomeOf(attempt.end!)
+    const saved = 'artifacts' in outcome && readArtifact !== undefined ? Object.entries(outcome.artifacts) : []
+    return [
+      ...(isLong ? [file(seriesPath, seriesFile(attempt))] : []),
+      ...(json.length > longestTag ? [file(outcomePath, Buffer.from(json))] : []),
+      { path: 'log.txt', read: () => readLog(attempt.trial.id, attempt.attempt) },
+      ...saved
+        .filter(([name]) => checkpoints || !isCheckpoint(name))
+        .map(([name, artifact]) => ({ path: savedPath(name), read: () => readArtifact!(artifact) })),
+    ]
+  }
+}
+
+/** What MLflow's table and charts of an experiment show first. */
+export function primaryMetricTags({ metric, direction }: Objective): Tags {
+  return {
+    'mlflow.experiment.primaryMetric.name': metric,
+    'mlflow.experiment.primaryMetric.greaterIsBetter': direction === 'maximize' ? 'True' : 'False',
+  }
+}
+
+/** The identity of a planned sweep: its name and when it was planned, which a copy of its folder shares. */
+export function sweepKeyOf({ sweep, openedAtMs }: Pick<SweepInfo, 'sweep' | 'openedAtMs'>): string {
+  return `${sweep}:${contentHash({ sweep, openedAtMs }).slice(0, 8)}`
+}
+
+function tagWords(tags: Tags): string {
+  return Object.entries(tags)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
+}
+
+function file(path: string, bytes: Uint8Array): RunFile {
+  return { path, read: async () => bytes }
+}
+
+function runName({ trial, attempt }: Attempt): string {
+  return `trial-${String(trial.index).padStart(4, '0')}${attempt > 1 ? `-attempt-${attempt}` : ''}`
+}
+
+function pointsOf({ reports }: Attempt, indices: readonly number[]): Point[] {
+  return indices.flatMap((i) => {
+    const { atMs, step, metrics } = reports[i]!
+    return Object.entries(metrics).map(([key, value]) => ({ key, value, timestamp: atMs, step }))
+  })
+}
+
+/** Final metrics that the last report does not already say; logged at its step, so that they are MLflow's latest. */
+function finalPoints({ reports, end }: Attempt): Point[] {
+  if (end === undefined || !('metrics' in end.outcome)) return []
+  const last = reports.at(-1)
+  return Object.entries(end.outcome.metrics)
+    .filter(([key, value]) => !Object.is(lookUp(last?.metrics, key), value))
+    .map(([key, value]) => ({ key, value, timestamp: end.atMs, step: last?.step ?? 0 }))
+}
+
+function statusOf(attempt: Attempt): RunStatus {
+  return attempt.end === undefined ? 'RUNNING' : statusOfState(attempt.end.outcome.state)
+}
+
+/** MLflow knows three ways to end; `mlds.state` keeps ours. */
+export function statusOfState(state: string): RunStatus {
+  return state === 'finished' || state === 'diverged'
+    ? 'FINISHED'
+    : state === 'failed' || state === 'dead'
+      ? 'FAILED'
+      : 'KILLED'
+}
+
+/** On a sweep's parent run: runs that ended before this time, in ms, hold results that are void. */
+export const voidedTag = 'mlds.voided_at_ms'
+
+/** Names the run that a superfluous one repeats: mlds audit sets it, readers pass the run over. */
+export const duplicateTag = 'mlds.duplicate_of'
+
+/** Runs that repeat none of the others; one whose original is gone counts again. */
+export function withoutDuplicates<R extends { readonly id: string; readonly tags: Tags }>(runs: readonly R[]): R[] {
+  const ids = new Set(runs.map((run) => run.id))
+  return runs.filter((run) => !ids.has(run.tags[duplicateTag] ?? ''))
+}
+
+/** Longer would be cut short by the server without a word, and no longer be JSON. */
+const longestTag = 7900
+
+const outcomePath = 'outcome.json'
+
+/** How an attempt ended, exactly, as JSON: metrics as the journal has them, artifacts by hash. */
+function outcomeOf({ outcome }: NonNullable<Attempt['end']>): string {
+  const kept = outcome.state === 'failed' ? { ...outcome, error: { ...outcome.error, stack: undefined } } : outcome
+  return JSON.stringify(kept, (_key, value: unknown) =>
+    typeof value === 'string' ? value.slice(0, 2000) : numberWord(value),
+  )
+}
+
+function endTags(attempt: Attempt): Tags {
+  const { end, reports } = attempt
+  if (end === undefined) return { 'mlds.state': 'running' }
+  const json = outcomeOf(end)
+  const final = finalPoints(attempt).map(({ key }) => key)
+  return {
+    'mlds.state': end.outcome.state,
+    ...(json.length <= longestTag ? { 'mlds.outcome': json } : { 'mlds.outcome_file': outcomePath }),
+    // Which points are results and not reports, and where a long series is: what a reader cannot see from the points.
+    ...(final.length > 0 && { 'mlds.final': JSON.stringify(final) }),
+    ...(reports.length > mostPoints && { 'mlds.series': seriesPath }),
+  }
+}
+
+/** One number when all four seeds agree: charts can group by it. */
+function seedParams({ seeds }: Trial): Tags {
+  const entries = Object.entries(seeds) as [string, number][]
+  return entries.every(([, value]) => value === seeds.init)
+    ? { seed: String(seeds.init) }
+    : Object.fromEntries(entries.map(([name, value]) => [`seed.${name}`, String(value)]))
+}
+
+/** Axes that take more than one value, and values that never change (those stand on the parent). */
+function splitAxes(trials: readonly Trial[]): { varying: Set<string>; constant: Tags } {
+  const values = new Map<string, Set<string>>()
+  for (const { params } of trials) {
+    for (const [name, value] of Object.entries(params)) {
+      const seen = values.get(name)
+      if (seen === undefined) values.set(name, new Set([String(value)]))
+      else seen.add(String(value))
+    }
+  }
+  const entries = [...values]
+  return {
+    varying: new Set(entries.flatMap(([name, seen]) => (seen.size > 1 ? [name] : []))),
+    constant: Object.fromEntries(entries.flatMap(([name, seen]) => (seen.size > 1 ? [] : [[name, [...seen][0]!]]))),
+  }
+}
+
+/** Reports as JSON lines; NaN and infinities as words. */
+function seriesFile({ reports }: Attempt): Uint8Array {
+  const lines = reports.map(
+    ({ atMs, step, metrics }) =>
+      `${JSON.stringify({ atMs, step, metrics }, (_key, value: unknown) => numberWord(value))}\n`,
+  )
+  return Buffer.from(lines.join(''))
+}
+
+function numberWord(value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}

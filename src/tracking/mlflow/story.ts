@@ -1,0 +1,216 @@
+import { lookUp } from '../../core/names.js'
+import { describeBest, Ranking } from '../../core/ranking.js'
+import { skippedForGood, type Objective, type OutcomeState, type Trial, type TrialId } from '../../core/trial.js'
+import type { HistoryEvent } from './attempts.js'
+import type { Point } from './client.js'
+import { isKeptLive } from './selection.js'
+import type { SweepInfo } from '../tracker.js'
+
+/** What is said of a sweep that stands still; whatever its events tell, the projection knows by itself. */
+export interface SweepStory {
+  readonly verdicts: readonly { readonly state: string; readonly statement: string; readonly summary: string }[]
+  /** Figures by file name without extension; each is `figures/<name>.svg` and more among the files. */
+  readonly figures: readonly { readonly name: string; readonly caption: string }[]
+  /** Artifacts by path. */
+  readonly files: ReadonlyMap<string, Uint8Array>
+  /** What the manifest states beside the runs: spec, hashes, versions, engines, data. */
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+/** How a sweep has gone so far: counts, the best, and both as points over the number of trials that have ended. */
+export class SweepCourse {
+  readonly #standing: Map<TrialId, OutcomeState | undefined>
+  readonly #points: Point[] = []
+  /** Weighed when somebody wants them: for each of many trials it would take time that grows with them. */
+  #lastPoints: (() => Point[]) | undefined
+  #ended = 0
+  #failed = 0
+  #endedAtMs: number
+  #voidedAtMs: number | undefined
+  #ranking: Ranking
+  readonly #planned: ReadonlyMap<TrialId, Trial>
+
+  constructor(
+    private readonly objective: Objective,
+    private readonly trials: readonly Trial[],
+    openedAtMs: number,
+  ) {
+    this.#standing = new Map(trials.map((trial) => [trial.id, undefined]))
+    this.#endedAtMs = openedAtMs
+    this.#planned = new Map(trials.map((trial) => [trial.id, trial]))
+    this.#ranking = new Ranking(objective)
+  }
+
+  apply(event: HistoryEvent): void {
+    if (event.type === 'voided') {
+      this.#voidedAtMs = event.atMs
+      this.#ranking = new Ranking(this.objective)
+      this.#lastPoints = undefined
+      for (const trial of this.#standing.keys()) this.#standing.set(trial, undefined)
+      return
+    }
+    if (event.type !== 'ended' || !this.#standing.has(event.trial)) return
+    const { outcome, atMs, trial } = event
+    this.#standing.set(trial, outcome.state)
+    this.#endedAtMs = atMs
+    this.#ended++
+    if (outcome.state === 'failed' || outcome.state === 'dead') this.#failed++
+    const planned = this.#planned.get(trial)
+    if (planned !== undefined && 'metrics' in outcome)
+      this.#ranking.add({ trial: planned, state: outcome.state, metrics: outcome.metrics })
+    this.#lastPoints = undefined
+    if (isKeptLive(this.#ended - 1)) for (const point of this.#pointsNow()) this.#points.push(point)
+    else this.#lastPoints = () => this.#pointsNow()
+  }
+
+  #pointsNow(): Point[] {
+    const { best } = this
+    const point = (key: string, value: number): Point => ({
+      key,
+      value,
+      timestamp: this.#endedAtMs,
+      step: this.#ended,
+    })
+    return [
+      point('trials/ended', this.#ended),
+      point('trials/failed', this.#failed),
+      ...(best === undefined ? [] : [point(`best/${this.objective.metric}`, best.value)]),
+    ]
+  }
+
+  /** At most 300 a metric, from the first on; fewer than the trials in a large sweep. */
+  get points(): readonly Point[] {
+    return this.#points
+  }
+
+  /** The newest, where `points` passes over it. */
+  get lastPoints(): readonly Point[] {
+    return this.#lastPoints?.() ?? []
+  }
+
+  /** The best point's mean over its seeds, and the first of its trials. */
+  get best(): { readonly trial: TrialId; readonly value: number } | undefined {
+    const best = this.#ranking.best()
+    return best === undefined ? undefined : { trial: best.standing.trials[0]!, value: best.standing.mean }
+  }
+
+  /** The best point in one line, as every other place says it; undefined while there is none. */
+  describeBest(axes: readonly string[]): string | undefined {
+    return this.#ranking.best() === undefined ? undefined : describeBest(this.#ranking, this.objective, axes)
+  }
+
+  /** When all results before were last declared void. */
+  get voidedAtMs(): number | undefined {
+    return this.#voidedAtMs
+  }
+
+  get endedAtMs(): number {
+    return this.#endedAtMs
+  }
+
+  /** True when every planned trial has a result, or was skipped and can never have one. */
+  isComplete(): boolean {
+    const { planned, finished, stopped, diverged } = this.counts()
+    const forGood = skippedForGood(this.trials, (id) => this.#standing.get(id))
+    return finished + stopped + diverged + forGood.size === planned
+  }
+
+  /** Trials by how they ended; `missing` ones have not. */
+  counts(): Record<OutcomeState | 'planned' | 'missing', number> {
+    const counts = {
+      planned: 0,
+      missing: 0,
+      finished: 0,
+      stopped: 0,
+      diverged: 0,
+      failed: 0,
+      dead: 0,
+      cancelled: 0,
+      skipped: 0,
+    }
+    for (const state of this.#standing.values()) {
+      counts.planned++
+      counts[state ?? 'missing']++
+    }
+    return counts
+  }
+}
+
+/** Longer would be cut short by the server without a word. */
+const longestNote = 7900
+export const notePath = 'sweep/note.md'
+
+/** Words that only who writes the runs knows. */
+interface NoteWords {
+  /** Where a page of MLflow finds an artifact of the run. */
+  readonly imageUrl: (path: string) => string
+}
+
+/** The sweep's story as Markdown for `mlflow.note.content`: question, counts, verdicts, figures, spec. */
+export function writeNote(
+  info: SweepInfo,
+  course: SweepCourse,
+  story: SweepStory | undefined,
+  { imageUrl }: NoteWords,
+): string {
+  const { verdicts = [], figures = [] } = story ?? {}
+  const lines = [
+    `**${info.question}**`,
+    '',
+    story === undefined
+      ? `${info.trials.length} trials are planned; the counts are among the metrics.`
+      : outcome(course),
+    ...tellBest(info, course),
+    '',
+    ...(verdicts.length === 0 ? [] : ['| verdict | claim | seen |', '|---|---|---|']),
+    ...verdicts.map(({ state, statement, summary }) => `| **${state}** | ${cell(statement)} | ${cell(summary)} |`),
+    '',
+    // As SVG: MLflow shows pictures in their own size, and a PNG has twice the width.
+    ...figures.flatMap(({ name, caption }) => [
+      `![${name}](${imageUrl(`figures/${name}.svg`)})`,
+      '',
+      `${name}: ${caption}`,
+      '',
+    ]),
+    ...(figures.length === 0
+      ? []
+      : ['Each figure is among the artifacts, under `figures/`, as PNG, SVG, HTML page and vega-lite JSON.', '']),
+    'Spec:',
+    '',
+    '```json',
+    JSON.stringify(info.spec, null, 1),
+    '```',
+    '',
+    `Plan ${info.planHash}, mlds ${info.codeVersion}.`,
+  ]
+  return lines.join('\n')
+}
+
+/** The note as a tag can hold it: cut at the end of a line, saying where the rest is. */
+export function shortenNote(note: string): string {
+  if (note.length <= longestNote) return note
+  const end = `\n\n… the whole note is the artifact \`${notePath}\`.`
+  const cut = note.lastIndexOf('\n', longestNote - end.length)
+  const kept = note.slice(0, cut > 0 ? cut : longestNote - end.length)
+  // A block of code that lost its end would swallow the sentence.
+  return `${kept}${(kept.match(/^```/gm)?.length ?? 0) % 2 === 1 ? '\n```' : ''}${end}`
+}
+
+function outcome(course: SweepCourse): string {
+  const { planned, finished, ...others } = course.counts()
+  const apart = Object.entries(others).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []))
+  return `${[`${finished} of ${planned} trials finished`, ...apart].join(', ')}.`
+}
+
+function tellBest(info: SweepInfo, course: SweepCourse): string[] {
+  const [first] = info.trials
+  const axes = Object.keys(first?.params ?? {}).filter((axis) =>
+    info.trials.some(({ params }) => lookUp(params, axis) !== lookUp(first!.params, axis)),
+  )
+  const told = course.describeBest(axes)
+  return told === undefined ? [] : [`${told[0]!.toUpperCase()}${told.slice(1)}.`]
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ').trim()
+}

@@ -1,0 +1,348 @@
+import { z } from 'zod'
+import { readOutcome } from '../../../core/divergence.js'
+import { refuseNewer } from '../../../core/newer-format.js'
+import { contentHash } from '../../../core/seed.js'
+import { engineNames, type Metrics, type SweepId, type TrialId } from '../../../core/trial.js'
+
+/** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
+
+/** Raised when a message's meaning changes; a worker leaves messages of a higher number to others. */
+export const protocolVersion = 4
+/** The oldest that is understood. Messages that mean the same since are sent with it, for processes of earlier versions. */
+export const oldestProtocol = 3
+/** From this version on a trial can end as diverged; before, it failed. */
+export const divergedSince = 4
+
+export interface Names {
+  /** Streams: trials to run, results that count, begun attempts, and what the server gave up delivering. */
+  readonly trials: string
+  readonly results: string
+  readonly attempts: string
+  readonly deadLetters: string
+  /** The server's word that a message was delivered too often. */
+  readonly givenUp: string
+  /** The consumer of a pool's trials. */
+  readonly durable: string
+  /** Buckets: artifacts and data sets by SHA-256, workers, sweeps, who runs a sweep, what a person wants of it. */
+  readonly objects: string
+  readonly workers: string
+  readonly sweeps: string
+  readonly leases: string
+  readonly controls: string
+  /** Everything queued for one sweep, one trial of it, one generation; `*` for what is left out. */
+  trial(run?: Partial<RunKey>): string
+  result(run: Partial<RunKey>): string
+  attempt(run: Partial<RunKey>): string
+  /** Live reports of a run, by core publish. */
+  event(run: Partial<RunKey>): string
+  /** Orders to whoever runs it, by core publish. */
+  order(run: Partial<RunKey>): string
+}
+
+/** One request for a trial: `generation` grows when the orchestrator asks again for a trial that had no result. */
+export interface RunKey {
+  /** A hash of the sweep's id, since ids may hold what a subject may not. */
+  readonly sweep: string
+  readonly trial: TrialId
+  readonly generation: number
+}
+
+/** Results of a sweep may be declared void: the generations that follow begin here, so that no late one can count. */
+const generationsPerVoid = 10_000
+export const firstGenerationAfter = (voids: number): number => voids * generationsPerVoid
+export const voidsBefore = (generation: number): number => Math.floor(generation / generationsPerVoid)
+
+export const sweepToken = (sweep: SweepId): string => contentHash(sweep)
+
+/** Subjects and stream names of one tenant (`[a-z0-9-]`, at most 40 characters). */
+export function namesOf(tenant: string, pool = 'default'): Names {
+  const subject =
+    (kind: string) =>
+    ({ sweep = '*', trial = '*', generation }: Partial<RunKey> = {}) =>
+      `mlds.${tenant}.${kind}.${sweep}.${trial}.${generation ?? '*'}`
+  return {
+    trials: `MLDS_${tenant}_TRIALS`,
+    results: `MLDS_${tenant}_RESULTS`,
+    attempts: `MLDS_${tenant}_ATTEMPTS`,
+    deadLetters: `MLDS_${tenant}_DLQ`,
+    givenUp: `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MLDS_${tenant}_TRIALS.w_${pool}`,
+    durable: `w_${pool}`,
+    objects: `mlds_${tenant}_objects`,
+    workers: `mlds_${tenant}_workers`,
+    sweeps: `mlds_${tenant}_sweeps`,
+    leases: `mlds_${tenant}_leases`,
+    controls: `mlds_${tenant}_controls`,
+    trial: subject(`trial.${pool}`),
+    result: subject('result'),
+    attempt: subject('attempt'),
+    event: subject('event'),
+    order: subject('order'),
+  }
+}
+
+const runSubject = /\.([0-9a-f]{16})\.([0-9a-f]{16})\.(\d{1,9})$/
+
+/** The run that a subject is about; `undefined` for a subject that mlds would not have written. */
+export function runOf(subject: string): RunKey | undefined {
+  const [, sweep, trial, generation] = runSubject.exec(subject) ?? []
+  return sweep === undefined ? undefined : { sweep, trial: trial!, generation: Number(generation) }
+}
+
+/** What of a trial's log travels with its result. */
+export const maxLogCharacters = 50_000
+
+const hash16 = z.string().regex(/^[0-9a-f]{16}$/)
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const short = z.string().max(4_000)
+const name = z.string().min(1).max(200)
+const count = z.int().min(0)
+const ordinal = z.int().min(1)
+const version = z.literal([oldestProtocol, protocolVersion])
+
+/** Any name that src/core/names.ts lets pass. */
+const key = z.string().min(1).max(240)
+/** Values by name. zod's own record leaves `__proto__` out, which may be a metric's name like any other. */
+function record<T>(value: z.ZodType<T>): z.ZodType<Readonly<Record<string, T>>> {
+  const pairs = z.array(z.tuple([key, value])).transform((entries) => Object.fromEntries(entries))
+  return z.preprocess(
+    (input) =>
+      typeof input === 'object' && input !== null && Object.hasOwn(input, '__proto__') ? Object.entries(input) : input,
+    z.union([z.record(key, value), pairs]),
+  )
+}
+
+// JSON has no NaN: non-finite numbers travel as words.
+const metric = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
+const metrics: z.ZodType<Metrics> = record(metric)
+const artifact = z.object({ sha256, sizeBytes: count })
+const artifacts = record(artifact)
+const trial = z.object({
+  id: hash16,
+  index: count,
+  experiment: name,
+  version: count,
+  stage: name,
+  params: record(z.union([short, z.number(), z.boolean()])),
+  seeds: z.object({ data: z.number(), init: z.number(), shuffle: z.number(), corruption: z.number() }),
+  parents: z.array(hash16),
+  cost: z.number(),
+})
+const assignment = z.object({
+  sweep: name,
+  trial,
+  attempt: ordinal,
+  parents: z.array(z.object({ trial, metrics, artifacts })),
+  engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
+  interactive: z.boolean(),
+  watch: z.array(name).max(1_000).exactOptional(),
+})
+/** A data set that a trial reads: a worker that has not the very same bytes fetches `object`, if there is one. */
+const dataset = z.object({
+  name,
+  fingerprint: sha256,
+  object: artifact.exactOptional(),
+  /** What the bytes of `object` are: labels, then pixels. */
+  images: z.object({ rows: ordinal, trainRows: ordinal, shape: z.array(ordinal).min(1).max(4) }).exactOptional(),
+})
+export type DatasetMessage = z.infer<typeof dataset>
+const report = z.object({ step: z.number(), atMs: z.number(), metrics })
+
+/** Of a trial's message that is not understood: whether it is of another version. */
+export const envelope = z.object({ v: z.int() })
+
+const trialFacts = { v: version, codeVersion: name, maxAttempts: ordinal, datasets: z.array(dataset).max(1_000) }
+export const trialMessage = z.object({ ...trialFacts, assignment })
+export type TrialMessage = z.infer<typeof trialMessage>
+/** An assignment too large for a message lies in the object store. */
+export const queuedTrial = z.union([trialMessage, z.object({ ...trialFacts, object: artifact })])
+export type QueuedTrial = z.infer<typeof queuedTrial>
+export const storedAssignment = z.object({ assignment })
+
+/**
+ * The latest attempt at a run, stored before it begins: what a trial that takes its worker with it can't take back.
+ * Whoever listens learns from it that the attempt begins, and that it ended without an outcome.
+ */
+export const attemptMessage = z.object({
+  v: version,
+  /** Counted from 1. */
+  attempt: ordinal,
+  /** How many attempts before this one ended without a word of their worker. */
+  vanished: count,
+  worker: name,
+  nonce: name,
+  startedAtMs: z.number(),
+  /** `running` until its worker says otherwise; what was handed back or given up is not held against the trial. */
+  standing: z.enum(['running', 'handed back', 'given up', 'lost']),
+  /** When that was said. */
+  atMs: z.number(),
+  reason: short.exactOptional(),
+})
+export type AttemptMessage = z.infer<typeof attemptMessage>
+
+const outcome = z
+  .discriminatedUnion('state', [
+    z.object({ state: z.literal('finished'), metrics, artifacts }),
+    z.object({ state: z.literal('stopped'), metrics, artifacts, reason: short }),
+    // Since protocol 4: before, such a trial failed.
+    z.object({ state: z.literal('diverged'), metric: name, step: z.number().exactOptional(), metrics, artifacts }),
+    z.object({
+      state: z.literal('failed'),
+      error: z.object({ name: short, message: z.string(), stack: z.string().exactOptional() }),
+    }),
+    z.object({ state: z.literal('dead'), reason: short }),
+  ])
+  .transform((told) => readOutcome(told))
+
+/** The commit of a trial, with all it reported, so that no live event need arrive. */
+export const resultMessage = z.object({
+  v: version,
+  worker: name,
+  /** Tells a writer whether a stored result is its own. */
+  nonce: name,
+  /** Of this run, counted from 1; 0 when none began. */
+  attempt: count,
+  startedAtMs: z.number(),
+  atMs: z.number(),
+  outcome,
+  reports: z.array(report),
+  /** The end of the trial's log. */
+  log: z.string().max(maxLogCharacters).exactOptional(),
+})
+export type ResultMessage = z.infer<typeof resultMessage>
+/** A result too large for a message lies in the object store. */
+export const storedResult = z.union([resultMessage, z.object({ v: version, object: artifact })])
+
+/** Live news beside attempts; may be lost, since the result tells all reports again. */
+export const eventMessage = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('progress'),
+    v: version,
+    worker: name,
+    attempt: ordinal,
+    startedAtMs: z.number(),
+    /** Position of the first report among all of this attempt. */
+    from: count,
+    reports: z.array(report),
+  }),
+  /** This worker can't run it; it is left to others. */
+  z.object({ type: z.literal('refused'), v: version, worker: name, error: z.object({ name: short, message: short }) }),
+])
+export type EventMessage = z.infer<typeof eventMessage>
+export type ProgressMessage = Extract<EventMessage, { type: 'progress' }>
+
+export const orderMessage = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('stop'), reason: short }),
+  /** Answers all reports before position `until`. */
+  z.object({ type: z.literal('proceed'), until: count }),
+  z.object({ type: z.literal('give-up') }),
+])
+export type OrderMessage = z.infer<typeof orderMessage>
+
+/** What a worker says of itself every few seconds. */
+export const workerMessage = z.object({
+  v: version,
+  worker: name,
+  host: name,
+  pid: count,
+  codeVersion: name,
+  slots: count,
+  free: count,
+  running: z.array(z.object({ sweep: name, trial: hash16, attempt: ordinal, sinceMs: z.number() })),
+  draining: z.boolean(),
+  /** Experiments it has that are not built in. */
+  experiments: z.array(name).max(1_000).exactOptional(),
+  /** Trials run to an outcome, messages thrown away as malformed, trials left to other workers, results that came too late. */
+  done: count,
+  malformed: count,
+  refused: count,
+  fenced: count,
+  startedAtMs: z.number(),
+  atMs: z.number(),
+})
+export type WorkerMessage = z.infer<typeof workerMessage>
+
+/** A sweep as the server knows it: enough to resume it where its folder is gone. */
+export const sweepMessage = z.object({
+  v: version,
+  sweep: name,
+  planHash: name,
+  /** The bytes of plan.json, in the object store. */
+  plan: artifact,
+  total: count,
+  codeVersion: name,
+  engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
+  openedAtMs: z.number(),
+  /** The last result, by its place in the stream, that whoever ran the sweep had written down when it ended in order. */
+  collectedUpTo: count.exactOptional(),
+  /** How many times all results before were declared void. */
+  voids: count.exactOptional(),
+})
+export type SweepMessage = z.infer<typeof sweepMessage>
+
+/** What a person wants of a sweep; workers and orchestrator obey. */
+export const controlMessage = z.object({
+  v: version,
+  wanted: z.enum(['run', 'pause', 'cancel']),
+  by: name,
+  atMs: z.number(),
+})
+export type ControlMessage = z.infer<typeof controlMessage>
+
+/** Who runs a sweep now. */
+export const leaseMessage = z.object({
+  v: version,
+  sweep: name,
+  holder: z.object({
+    pid: count,
+    host: name,
+    started: z.string().max(100),
+    boot: z.string().max(100),
+    pidNamespace: z.string().max(100).exactOptional(),
+  }),
+  nonce: name,
+  atMs: z.number(),
+})
+export type LeaseMessage = z.infer<typeof leaseMessage>
+
+/** The server's word that it gave a message up (docs.nats.io, JetStream advisories). */
+export const deadLetter = z.object({ stream: name, consumer: name, stream_seq: ordinal, deliveries: count })
+
+export function encode(message: object): string {
+  const text = JSON.stringify(message)
+  // No message of mlds holds a null: one stands for a number that JSON has not. To look at each value costs twice the time.
+  if (!text.includes('null')) return text
+  return JSON.stringify(message, (_key, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  )
+}
+
+/** The message, or `undefined` when it is not one of this schema: never an exception, whatever came. */
+export function decode<T>(schema: z.ZodType<T>, text: string): T | undefined {
+  try {
+    const parsed = schema.safeParse(JSON.parse(text))
+    return parsed.success ? parsed.data : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * What is kept on the server, as `decode`; but what a newer mlds wrote is not taken for nothing.
+ * @throws StoreError when it is of a higher protocol; `what` names it.
+ */
+export function decodeKept<T>(schema: z.ZodType<T>, text: string, what: string): T | undefined {
+  const message = decode(schema, text)
+  if (message === undefined)
+    refuseNewer(`${what} on the NATS server`, 'protocol', {
+      format: decode(envelope, text)?.v,
+      known: protocolVersion,
+    })
+  return message
+}
+
+/** Whether code of one version may run what another planned: the same major number, and below 1 the same minor. */
+export function isCompatible(a: string, b: string): boolean {
+  const [majorA, minorA] = a.split('.')
+  const [majorB, minorB] = b.split('.')
+  return majorA === majorB && (majorA !== '0' || minorA === minorB)
+}

@@ -1,0 +1,317 @@
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  JetStreamApiError,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type ConsumerConfig,
+  type JetStreamClient,
+  type JetStreamManager,
+  type StreamConfig,
+} from '@nats-io/jetstream'
+import { Objm, type ObjectStore } from '@nats-io/obj'
+import { Kvm, type KV } from '@nats-io/kv'
+import { nanos, PermissionViolationError, TimeoutError, type NatsConnection } from '@nats-io/transport-node'
+import { systemClock } from '../../../core/clock.js'
+import { DataError, UnavailableError } from '../../../core/errors.js'
+import type { Store } from '../../../system/store.js'
+import type { ArtifactRef } from '../../../core/trial.js'
+import { apiPrefixOf } from './connect.js'
+import { runOf, type Names, type RunKey } from './protocol.js'
+import { Publisher } from './publisher.js'
+
+export const defaultLeaseMs = 30_000
+/** How long a worker, or an orchestrator's claim to a sweep, is remembered after its last word. */
+export const presenceMs = 30_000
+/** Larger messages go through the object store. */
+export const maxInlineBytes = 200_000
+const maxMessageBytes = 256 * 1024
+/** Pulls and unacknowledged trials a server allows at once: more than the slots of any fleet on one server. */
+const fleetSlots = 8_192
+/** Copies of every stream on a cluster: the least that goes on when a server is lost. */
+const clusterReplicas = 3
+/** Deliveries after which the server gives up by itself; attempts are counted apart and end long before. */
+const maxDeliveries = 100
+
+/** What a tenant's streams are made with; streams that exist keep theirs. */
+export interface BrokerSettings {
+  /** How long a delivered trial stays with a silent worker. */
+  readonly leaseMs: number
+}
+
+export interface Broker {
+  readonly nc: NatsConnection
+  readonly names: Names
+  readonly js: JetStreamClient
+  readonly publisher: Publisher
+  readonly jsm: JetStreamManager
+  readonly objects: ObjectStore
+  readonly workers: KV
+  readonly controls: KV
+  /** How long a delivered trial stays with a silent worker. */
+  readonly leaseMs: number
+}
+
+/** What only orchestrators and people's commands use. */
+export interface OrchestratorBroker extends Broker {
+  readonly sweeps: KV
+  readonly leases: KV
+}
+
+/**
+ * Opens the streams of a tenant, making what is not there yet; what is there keeps its settings.
+ * @throws UnavailableError when the server has no JetStream or does not allow it.
+ */
+export function openBroker(nc: NatsConnection, names: Names, settings: BrokerSettings): Promise<OrchestratorBroker> {
+  return explained(() => patiently(() => makeBroker(nc, names, settings)))
+}
+
+async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSettings): Promise<OrchestratorBroker> {
+  const apiPrefix = apiPrefixOf(nc)
+  const js = jetstream(nc, { apiPrefix })
+  const jsm = await jetstreamManager(nc, { apiPrefix })
+  // A server of a cluster says so when it is connected to.
+  const replicas = nc.info?.cluster === undefined ? 1 : clusterReplicas
+  for (const config of streamConfigs(names))
+    await orMake(
+      () => jsm.streams.info(config.name),
+      () => jsm.streams.add({ ...config, num_replicas: replicas }),
+    )
+  const consumer = await orMake(
+    () => jsm.consumers.info(names.trials, names.durable),
+    () => jsm.consumers.add(names.trials, consumerConfig(names, settings.leaseMs)),
+  )
+  const shared = { storage: StorageType.File, replicas }
+  const kvm = new Kvm(js)
+  return {
+    nc,
+    names,
+    js,
+    publisher: new Publisher(nc),
+    jsm,
+    objects: await new Objm(js).create(names.objects, shared),
+    workers: await kvm.create(names.workers, { ...shared, ttl: presenceMs }),
+    controls: await kvm.create(names.controls, shared),
+    sweeps: await kvm.create(names.sweeps, shared),
+    leases: await kvm.create(names.leases, { ...shared, ttl: presenceMs }),
+    leaseMs: leaseOf(consumer.config),
+  }
+}
+
+/**
+ * What a worker needs of a tenant whose streams exist; it asks for no more than a worker's permissions allow.
+ * @returns `undefined` while the streams are not there.
+ * @throws UnavailableError when the server has no JetStream or does not allow it.
+ */
+export function joinBroker(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
+  return explained(() => patiently(() => findStreams(nc, names)))
+}
+
+async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
+  const apiPrefix = apiPrefixOf(nc)
+  const js = jetstream(nc, { apiPrefix })
+  const jsm = await jetstreamManager(nc, { apiPrefix, checkAPI: false })
+  const kvm = new Kvm(js)
+  try {
+    const consumer = await jsm.consumers.info(names.trials, names.durable)
+    return {
+      nc,
+      names,
+      js,
+      publisher: new Publisher(nc),
+      jsm,
+      objects: await new Objm(js).open(names.objects),
+      workers: await kvm.open(names.workers, { allow_direct: true }),
+      controls: await kvm.open(names.controls, { allow_direct: true }),
+      leaseMs: leaseOf(consumer.config),
+    }
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+/** What exists of a tenant, for commands that look and make nothing. @returns `undefined` when nothing does. */
+export async function findBroker(nc: NatsConnection, names: Names): Promise<OrchestratorBroker | undefined> {
+  const broker = await joinBroker(nc, names)
+  if (broker === undefined) return undefined
+  const kvm = new Kvm(broker.js)
+  const [sweeps, leases] = await Promise.all([kvm.open(names.sweeps), kvm.open(names.leases)])
+  return { ...broker, sweeps, leases }
+}
+
+function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })[] {
+  // The first that comes is kept; a second of the same subject is refused.
+  const once = {
+    storage: StorageType.File,
+    max_msgs_per_subject: 1,
+    discard: DiscardPolicy.New,
+    discard_new_per_subject: true,
+    max_msg_size: maxMessageBytes,
+  }
+  const pools = names.trial().split('.').slice(0, 3).join('.')
+  const advisories = ['MAX_DELIVERIES', 'MSG_TERMINATED'].map(
+    (kind) => `$JS.EVENT.ADVISORY.CONSUMER.${kind}.${names.trials}.*`,
+  )
+  return [
+    { ...once, name: names.trials, subjects: [`${pools}.>`], retention: RetentionPolicy.Workqueue },
+    { ...once, name: names.results, subjects: [names.result({})], allow_direct: true },
+    // The latest of each run replaces the one before.
+    {
+      name: names.attempts,
+      subjects: [names.attempt({})],
+      storage: StorageType.File,
+      max_msgs_per_subject: 1,
+      max_msg_size: maxMessageBytes,
+      allow_direct: true,
+    },
+    {
+      name: names.deadLetters,
+      subjects: advisories,
+      storage: StorageType.File,
+      max_msgs: 100_000,
+      max_age: nanos(7 * 86_400_000),
+    },
+  ]
+}
+
+export function consumerConfig(names: Names, leaseMs: number): Partial<ConsumerConfig> {
+  return {
+    durable_name: names.durable,
+    filter_subject: names.trial(),
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    ack_wait: nanos(leaseMs),
+    max_deliver: maxDeliveries,
+    max_ack_pending: fleetSlots,
+    max_waiting: fleetSlots,
+  }
+}
+
+const mostTries = 6
+/** nats-server's error codes. */
+const [nameInUse, subjectsOverlap] = [10058, 10065]
+
+/**
+ * Done over where the server was slow, or where others made the same at the same moment, which it does not call by one
+ * name: what they made is found then.
+ */
+async function patiently<T>(act: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await act()
+    } catch (error) {
+      const madeByOthers = error instanceof JetStreamApiError && [nameInUse, subjectsOverlap].includes(error.code)
+      if (tries === mostTries || !(madeByOthers || error instanceof TimeoutError)) throw error
+      await new Promise<void>((resolve) => void systemClock.after(100 * tries, resolve))
+    }
+  }
+}
+
+/** What a person can do about a server that refuses. */
+async function explained<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    const { message } = error as Error
+    if (isDenied(error))
+      throw new UnavailableError(`the NATS server does not allow this: ${message}`, {
+        hint: 'docs/remote.md lists what an orchestrator and a worker use',
+        cause: error,
+      })
+    if (/jetstream.*(not enabled|not available)/i.test(message))
+      throw new UnavailableError('this NATS server has no JetStream, which holds the queue and the results', {
+        hint: 'start it with -js, or use: mlds nats up',
+        cause: error,
+      })
+    if (/no suitable peers|insufficient resources/i.test(message))
+      throw new UnavailableError(
+        `this NATS cluster has no room for ${clusterReplicas} copies of a stream: ${message}`,
+        {
+          hint: 'all of its servers must be there, and have JetStream, when the streams are made',
+          cause: error,
+        },
+      )
+    throw error
+  }
+}
+
+const leaseOf = (config: ConsumerConfig): number => (config.ack_wait ?? nanos(defaultLeaseMs)) / 1e6
+
+async function orMake<T>(find: () => Promise<T>, make: () => Promise<T>): Promise<T> {
+  try {
+    return await find()
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+  try {
+    return await make()
+  } catch (error) {
+    // Someone else was faster.
+    return find().catch(() => {
+      throw error
+    })
+  }
+}
+
+/** Subjects of a stream that match a filter. */
+export async function subjectsOf(jsm: JetStreamManager, stream: string, filter: string): Promise<string[]> {
+  const { state } = await jsm.streams.info(stream, { subjects_filter: filter })
+  return Object.keys(state.subjects ?? {})
+}
+
+/** The runs behind the subjects of a stream; subjects that mlds did not write are passed over. */
+export async function runsOf(jsm: JetStreamManager, stream: string, filter: string): Promise<RunKey[]> {
+  return (await subjectsOf(jsm, stream, filter)).flatMap((subject) => runOf(subject) ?? [])
+}
+
+/** Brings an object from the local store to the broker, unless it is there. @returns whether it was brought now. */
+export async function sendObject(
+  objects: ObjectStore,
+  store: Pick<Store, 'readObject'>,
+  ref: ArtifactRef,
+): Promise<boolean> {
+  if (await hasRemoteObject(objects, ref)) return false
+  await objects.putBlob({ name: ref.sha256 }, await store.readObject(ref))
+  return true
+}
+
+export async function hasRemoteObject(objects: ObjectStore, ref: ArtifactRef): Promise<boolean> {
+  // A deleted object leaves its name behind.
+  return (await objects.info(ref.sha256))?.deleted === false
+}
+
+/** Brings an object from the broker to the local store, unless it is there. @throws DataError when neither has it. */
+export async function fetchObject(objects: ObjectStore, store: Store, ref: ArtifactRef): Promise<void> {
+  // Read, not only looked for: an altered copy is replaced.
+  const here = await store.readObject(ref).then(
+    () => true,
+    () => false,
+  )
+  if (here) return
+  const bytes = await objects.getBlob(ref.sha256)
+  if (bytes === null) throw new DataError(`an artifact is missing from the object store: ${ref.sha256}`)
+  const kept = await store.putObject(bytes)
+  if (kept.sha256 !== ref.sha256)
+    throw new DataError(`an artifact was altered on its way: ${ref.sha256} came as ${kept.sha256}`)
+}
+
+/** Another message was faster: a compare-and-set lost. */
+export function isTaken(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === 10071
+}
+
+/** The same trial is queued already. The code alone would not tell: it is that of any storage error. */
+export function isQueuedAlready(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('maximum messages per subject exceeded')
+}
+
+export const isMissing = (error: unknown): boolean => error instanceof JetStreamApiError && error.status === 404
+
+/** The server does not let this user do it. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof PermissionViolationError || (error instanceof Error && isDenied(error.cause))
+}

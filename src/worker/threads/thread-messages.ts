@@ -1,0 +1,56 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { Dataset } from '../../data/dataset.js'
+import type { OwnExperiment } from '../../experiments/custom/custom.js'
+import type { Assignment, TrialEvent, TrialId } from '../../core/trial.js'
+
+/** Everything that crosses between the main thread and a worker thread. */
+
+/** Given to each thread when it starts. */
+export interface ThreadData {
+  readonly storeFolder: string
+  /** Where the logs of longer trials go: `<logsFolder>/<trial>.<attempt>.log`. Short ones come with their outcomes. */
+  readonly logsFolder: string
+  /**
+   * Whether these trials are told of elsewhere, by who had them sent here: that one begins is no news then. Default: no.
+   */
+  readonly relayed?: boolean
+  /** In shared memory. */
+  readonly datasets: readonly Dataset[]
+  /** Experiments that are not built in. Default: none. */
+  readonly own?: readonly OwnExperiment[]
+}
+
+/** Raised by the main thread before it takes the pool down: a thread that sees it starts nothing more. */
+export interface ClosingFlag {
+  readonly closing: Int32Array
+}
+
+/** What the pool hands to a thread. */
+export interface ThreadTask extends Assignment {
+  /** For this trial alone; in shared memory. */
+  readonly datasets?: readonly Dataset[]
+}
+
+/** To the thread that runs a trial. */
+export type ToThread =
+  | { readonly type: 'stop'; readonly trial: TrialId; readonly reason: string }
+  | { readonly type: 'proceed'; readonly trial: TrialId }
+  /** End without an outcome, whatever runs. */
+  | { readonly type: 'give-up' }
+
+/** From a thread, in order. */
+export interface EventsMessage {
+  readonly type: 'mlds-events'
+  /** The thread that runs the trials of these events. */
+  readonly threadId: number
+  readonly events: readonly TrialEvent[]
+}
+
+/** A thread's first word: where it listens. */
+export interface PortMessage {
+  readonly type: 'mlds-port'
+  readonly threadId: number
+  readonly port: MessagePort
+}
+
+export type FromThread = EventsMessage | PortMessage

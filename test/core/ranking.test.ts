@@ -1,0 +1,108 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { standings } from '../../src/analysis/standings.js'
+import { describeBest, Ranking, type Ranked } from '../../src/core/ranking.js'
+import { SweepCourse } from '../../src/tracking/mlflow/story.js'
+import type { Objective, Trial, TrialRecord } from '../../src/core/trial.js'
+
+const trialOf = (index: number, params: Trial['params'], seed: number, stage = 'main'): Trial => ({
+  ...{ id: String(index), index, experiment: 'toy', version: 1, stage, params, parents: [], cost: 1 },
+  seeds: { data: seed, init: seed, shuffle: seed, corruption: seed },
+})
+const value = fc.oneof(
+  fc.constantFrom(-0, 0, 1, 1, NaN, Infinity, -Infinity, 5e-324),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+)
+const endings = fc.array(
+  fc.record({
+    x: fc.integer({ min: 0, max: 3 }),
+    stage: fc.constantFrom('main', 'main', 'later'),
+    state: fc.constantFrom('finished' as const, 'finished' as const, 'stopped' as const, 'diverged' as const),
+    loss: fc.option(value, { nil: undefined }),
+  }),
+  { minLength: 1, maxLength: 14 },
+)
+const recordsOf = (all: readonly { x: number; stage: string; state: Ranked['state']; loss: number | undefined }[]) =>
+  all.map(({ x, stage, state, loss }, i): Ranked => {
+    return { trial: trialOf(i, { x }, i, stage), state, metrics: loss === undefined ? {} : { loss } }
+  })
+const objective: Objective = { metric: 'loss', direction: 'minimize' }
+const direction = fc.constantFrom('minimize' as const, 'maximize' as const)
+
+describe('the best point', () => {
+  it('is the first of the standings in whatever order trials end, are taken over or end again', () => {
+    fc.assert(
+      fc.property(endings, direction, fc.infiniteStream(fc.nat()), (all, toward, chance) => {
+        const judged = { metric: 'loss', direction: toward }
+        const records = recordsOf(all)
+        const table = standings(records as readonly Ranked[] as readonly TrialRecord[], judged)
+        const ranking = new Ranking(judged)
+        const course = new SweepCourse(
+          judged,
+          records.map(({ trial }) => trial),
+          0,
+        )
+        const shuffled = records
+          .map((record) => ({ record, at: Number(chance.next().value) }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ record }) => record)
+        for (const record of [...shuffled, shuffled[0]!]) {
+          const { trial, state, metrics } = record
+          ranking.add(record)
+          ranking.best()
+          const outcome = { state: state as 'finished', metrics, artifacts: {} }
+          course.apply({ type: 'ended', trial: trial.id, attempt: 1, atMs: 1, outcome })
+        }
+        expect(ranking.all()).toEqual(table)
+        const [first] = table
+        if (first === undefined || first.values.length === 0) expect(ranking.best()).toBeUndefined()
+        else expect(ranking.best()!.standing).toEqual(first)
+        expect(course.best?.trial).toBe(ranking.best()?.standing.trials[0])
+        expect(
+          new Set(table.flatMap(({ trials }) => trials.map((id) => records[Number(id)]!.trial.stage))).size,
+        ).toBeLessThan(2)
+      }),
+    )
+  })
+
+  const ended = (index: number, x: number, loss: number, state: Ranked['state'] = 'finished'): Ranked => ({
+    ...{ trial: trialOf(index, { x, always: 1 }, index), state, metrics: { loss } },
+  })
+  const said = (...all: Ranked[]): string => {
+    const ranking = new Ranking(objective)
+    for (const one of all) ranking.add(one)
+    return describeBest(ranking, objective, ['x'])
+  }
+
+  it('is told with what it rests on: seeds, ties, stops and divergence', () => {
+    expect(said()).toBe('best so far: none yet')
+    const diverged = (index: number): Ranked => ended(index, index, NaN, 'diverged')
+    const failed: Ranked = { ...ended(9, 9, 0, 'failed'), metrics: {} }
+    expect(said(diverged(0))).toBe('best so far: none: the only trial diverged')
+    expect(said(diverged(0), diverged(1))).toBe('best so far: none: all 2 trials diverged')
+    expect(said(diverged(0), diverged(1), failed)).toBe('best so far: none: all 2 trials with a result diverged')
+    expect(said(failed)).toBe('best so far: none: no trial has a result yet, 1 ended without one')
+    expect(said({ ...ended(0, 1, 0), metrics: { other: 1 } })).toBe('best so far: none: no result has a finite loss')
+    expect(said({ ...ended(0, 1, 0), state: 'running' })).toBe('best so far: none yet')
+    expect(said(ended(0, 1, 4), ended(1, 2, 5))).toBe('best, of one seed: x=1, loss 4')
+    expect(said(ended(0, 1, 4), ended(1, 1, 4.2), ended(2, 2, 0.8), ended(3, 2, 9))).toBe(
+      'best by the mean over 2 seeds: x=1, loss 4.1 ± 0.14',
+    )
+    expect(said(ended(0, 1, 0), ended(1, 2, -0), ended(2, 3, 0))).toBe(
+      'best, of one seed: x=1, loss 0 (tied with 2 other points)',
+    )
+    expect(said(ended(0, 1, 1, 'stopped'))).toBe('best, of one seed: x=1, loss 1 (1 stopped early)')
+    expect(said(ended(0, 1, 1, 'stopped'), ended(1, 2, 5))).toBe('best, of one seed: x=2, loss 5')
+    expect(said(ended(0, 1, 1), ended(1, 1, NaN, 'diverged'))).toBe('best, of one seed: x=1, loss 1 (1 more diverged)')
+  })
+
+  it('has diverged points last, without a value', () => {
+    const records = [ended(0, 1, NaN, 'diverged'), ended(1, 2, 9, 'stopped'), ended(2, 3, 99)]
+    const table = standings(records as readonly Ranked[] as readonly TrialRecord[], objective)
+    expect(table.map(({ params, values, diverged }) => [params['x'], values, diverged])).toEqual([
+      [3, [99], 0],
+      [2, [9], 0],
+      [1, [], 1],
+    ])
+  })
+})

@@ -1,0 +1,235 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  commandExperiment,
+  fillWords,
+  hashCommand,
+  parseCommand,
+  parseMetrics,
+  splitWords,
+} from '../../../src/experiments/custom/command.js'
+import type { TrialContext } from '../../../src/experiments/experiment.js'
+import type { Metrics } from '../../../src/core/trial.js'
+import { until } from '../../helpers/cli.js'
+import { isRunning } from '../../helpers/processes.js'
+
+const node = process.execPath
+
+interface Told {
+  readonly reports: [number, Metrics][]
+  readonly lines: string[]
+  readonly saved: Record<string, string>
+}
+
+/** Runs a Node program as a trial would. */
+async function run(
+  source: string,
+  {
+    args = [],
+    signal = new AbortController().signal,
+    timeLimitMs,
+  }: { args?: string[]; signal?: AbortSignal; timeLimitMs?: number } = {},
+  params: Record<string, string | number> = {},
+): Promise<Told & { metrics: Metrics }> {
+  const folder = mkdtempSync(join(tmpdir(), 'mlds-command-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  writeFileSync(join(folder, 'program.cjs'), source)
+  const told: Told = { reports: [], lines: [], saved: {} }
+  const context = {
+    trial: { id: 'abc' },
+    seeds: { init: 7 },
+    signal,
+    report: async (step: number, metrics: Metrics) => {
+      signal.throwIfAborted()
+      told.reports.push([step, metrics])
+    },
+    log: (line: string) => void told.lines.push(line),
+    save: async (name: string, bytes: Uint8Array) => void (told.saved[name] = Buffer.from(bytes).toString()),
+  } as unknown as TrialContext
+  const command = parseCommand(
+    { command: [node, 'program.cjs', ...args], ...(timeLimitMs === undefined ? {} : { timeLimitMs }) },
+    folder,
+  )
+  const metrics = await commandExperiment(command).stages[0].run(params, context)
+  return { ...told, metrics }
+}
+const said = (...values: unknown[]) =>
+  values
+    .map((value) => `console.log(${JSON.stringify(typeof value === 'string' ? value : JSON.stringify(value))})`)
+    .join('\n')
+
+describe('a command', () => {
+  it('reports by lines of JSON with a step; other JSON is its result, the rest its log', async () => {
+    const { reports, metrics, lines } = await run(
+      said('hello', { step: 1, loss: 0.5 }, { step: 2, loss: 0.25 }, { accuracy: 0.9, note: 'x' }),
+    )
+    expect(reports).toEqual([
+      [1, { loss: 0.5 }],
+      [2, { loss: 0.25 }],
+    ])
+    expect(metrics).toEqual({ loss: 0.25, accuracy: 0.9 })
+    expect(lines).toContain('hello')
+  })
+
+  it('passes over garbage, half lines and broken JSON', async () => {
+    const { metrics } = await run(`process.stdout.write('{"loss": \\n{]\\n\\0\\xff\\n{"step":1,"loss":2}\\n{"acc')`)
+    expect(metrics).toEqual({ loss: 2 })
+  })
+
+  it('may print nothing, and is told that it printed no metrics', async () => {
+    const { metrics, lines } = await run('')
+    expect(metrics).toEqual({})
+    expect(lines.at(-1)).toMatch(/printed no metrics/)
+  })
+
+  it('may print 100 MB: the log is bounded and the result is there', async () => {
+    const { metrics, lines } = await run(
+      `const line = 'x'.repeat(999) + '\\n'
+       for (let i = 0; i < 100; i++) require('fs').writeSync(1, line.repeat(1000))
+       require('fs').writeSync(1, 'y'.repeat(3e6))
+       console.log('\\n{"loss": 1}')`,
+    )
+    expect(metrics).toEqual({ loss: 1 })
+    expect(lines.reduce((sum, line) => sum + line.length, 0)).toBeLessThan(10 << 20)
+    expect(lines.at(-1)).toMatch(/more than 8 MiB were printed/)
+  })
+
+  it.each([
+    ['process.stderr.write("no data\\n"); process.exit(3)', /ended with exit code 3: no data/],
+    ['process.kill(process.pid, "SIGKILL")', /ended by SIGKILL/],
+  ])('that ends badly is a failed trial that says why: %s', async (source, message) => {
+    await expect(run(source)).rejects.toThrow(message)
+  })
+
+  it('that is not there is a failed trial', async () => {
+    const command = parseCommand({ command: ['/no/such/program'] }, '/')
+    const context = {
+      trial: { id: 'a' },
+      seeds: { init: 0 },
+      signal: new AbortController().signal,
+      log: () => {},
+      save: async () => {},
+    }
+    await expect(commandExperiment(command).stages[0].run({}, context as unknown as TrialContext)).rejects.toThrow(
+      /the program can't be started: .*ENOENT/,
+    )
+  })
+
+  it('that hangs is ended at its time limit, even when it ignores SIGTERM', async () => {
+    await expect(
+      run('process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)', { timeLimitMs: 300 }),
+    ).rejects.toThrow('the program took longer than its limit: 300 ms')
+  })
+
+  it('takes what it started with it when it dies or is stopped', async () => {
+    const forking = `const { spawn } = require('child_process')
+      const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'inherit' })
+      console.log(JSON.stringify({ pid: child.pid, step: 1 }))`
+    // Dies and leaves a child that holds its output open.
+    const { metrics } = await run(`${forking}\nprocess.exit(0)`)
+    await until(() => !isRunning(metrics['pid']!))
+
+    const stop = new AbortController()
+    const folder = mkdtempSync(join(tmpdir(), 'mlds-pid-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'pid')
+    const running = run(
+      `${forking}\nrequire('fs').writeFileSync(${JSON.stringify(file)}, String(child.pid)); setInterval(() => {}, 1000)`,
+      { signal: stop.signal },
+    )
+    const stopped = expect(running).rejects.toThrow('enough')
+    await until(() => {
+      try {
+        return readFileSync(file, 'utf8') !== ''
+      } catch {
+        return false
+      }
+    })
+    stop.abort(new Error('enough'))
+    await stopped
+    await until(() => !isRunning(Number(readFileSync(file, 'utf8'))))
+  })
+
+  it('gets each value as one argument, whatever is in it', async () => {
+    const values = ['a b', `it's "quoted"`, 'two\nlines', '$(touch x) `y` $HOME', '--leading', '', '{other}', '\\']
+    const params = Object.fromEntries(values.map((value, i) => [`v${i}`, value]))
+    const { saved } = await run(
+      `require('fs').writeFileSync(process.env.MLDS_FOLDER + '/argv.json', JSON.stringify(process.argv.slice(2)))`,
+      {
+        args: values.map((_, i) => `{v${i}}`),
+      },
+      params,
+    )
+    expect(JSON.parse(saved['argv.json']!)).toEqual(values)
+  })
+
+  it('is told its trial, parameters and seed by its environment', async () => {
+    const { saved } = await run(
+      `const { MLDS_TRIAL, MLDS_PARAMS, MLDS_SEED } = process.env
+       require('fs').writeFileSync(process.env.MLDS_FOLDER + '/told', [MLDS_TRIAL, MLDS_PARAMS, MLDS_SEED].join(' '))`,
+      {},
+      { lr: 0.1 },
+    )
+    expect(saved['told']).toBe('abc {"lr":0.1} 7')
+  })
+})
+
+describe('a command line', () => {
+  it.each([
+    ['python train.py --lr {lr}', ['python', 'train.py', '--lr', '{lr}']],
+    [`a 'b c' "d \\"e" f\\ g ''`, ['a', 'b c', 'd "e', 'f g', '']],
+  ])('%s is split as a shell splits it', (line, words) => {
+    expect(splitWords(line)).toEqual(words)
+  })
+
+  it('is refused with a quote left open', () => {
+    expect(() => splitWords(`a 'b`)).toThrow(/a ' is not closed/)
+  })
+
+  it('keeps braces that name no axis', () => {
+    expect(fillWords(['{"a": {b}}', '{c}'], { b: '1' })).toEqual(['{"a": 1}', '{c}'])
+  })
+
+  it('is another when a file it names changes', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mlds-command-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const command = parseCommand({ command: './train.sh --lr {lr}' }, folder)
+    writeFileSync(join(folder, 'train.sh'), 'echo 1')
+    chmodSync(join(folder, 'train.sh'), 0o755)
+    const before = hashCommand(command)
+    expect(hashCommand(command)).toBe(before)
+    writeFileSync(join(folder, 'train.sh'), 'echo 2')
+    expect(hashCommand(command)).not.toBe(before)
+  })
+
+  it.each([
+    [{}, /command: undefined is not a command/],
+    [{ command: 'a', timelimit: 3 }, /unknown key of experiment: timelimit/],
+    [{ command: 'a', timeLimitMs: -1 }, /timeLimitMs: -1 is not a number of milliseconds/],
+    [{ command: [1] }, /is not a command/],
+    [3, /experiment: a name, a file, or/],
+  ])('%j is refused with a sentence', (raw, message) => {
+    expect(() => parseCommand(raw, '/')).toThrow(message)
+  })
+})
+
+describe('a line of metrics', () => {
+  it('may hold NaN and Infinity as Python writes them', () => {
+    expect(parseMetrics('{"step": 3, "loss": NaN, "a": -Infinity, "b": Infinity}')).toEqual({
+      step: 3,
+      loss: NaN,
+      a: -Infinity,
+      b: Infinity,
+    })
+  })
+
+  it('may hold null, as JavaScript writes both, but as its step', () => {
+    expect(parseMetrics('{"step": null, "loss": null}')).toEqual({ loss: NaN })
+  })
+
+  it.each(['hello', '[1]', '{"a": "b"}', '{"a": }', ''])('%j is none', (line) => {
+    expect(parseMetrics(line)).toBeUndefined()
+  })
+})

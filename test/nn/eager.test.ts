@@ -1,9 +1,0 @@
-import { createEngine } from '../../src/nn/create-engine.js'
-import { engineSuite } from '../conformance/engine.js'
-
-// Plain tfjs takes most of a minute for derivatives of large windows, which are no different to it from small ones.
-engineSuite(
-  'cpu',
-  () => createEngine('cpu'),
-  (net) => !net.includes('large window'),
-)

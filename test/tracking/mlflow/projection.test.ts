@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import type { Attempt } from '../../../src/tracking/mlflow/attempts.js'
+import { attemptsOf } from '../../../src/tracking/mlflow/attempts.js'
+import { savedPath, SweepProjection } from '../../../src/tracking/mlflow/projection.js'
+import { keptReports } from '../../../src/tracking/mlflow/selection.js'
+import { shortenNote, SweepCourse } from '../../../src/tracking/mlflow/story.js'
+import type { SweepInfo } from '../../../src/tracking/tracker.js'
+import type { TrialEvent } from '../../../src/core/trial.js'
+import { story } from '../../helpers/open-tracker.js'
+import { eventfulJournal, toyTrial } from '../../helpers/told-by-journal.js'
+
+const info: SweepInfo = {
+  sweep: 'toy-1',
+  name: 'toy',
+  experiment: 'toy',
+  question: 'Does it arrive?',
+  objective: { metric: 'train/loss', direction: 'minimize' },
+  spec: { experiment: 'toy' },
+  planHash: 'abc',
+  codeVersion: '0',
+  openedAtMs: 1_699_999_999_000,
+  trials: eventfulJournal().trials,
+}
+const events = eventfulJournal().entries.map(({ event }) => event)
+const sources = { readLog: async () => undefined }
+
+function courseOf(told: readonly TrialEvent[]): SweepCourse {
+  const course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
+  for (const event of told) course.apply(event)
+  return course
+}
+
+describe('the projection of a sweep', () => {
+  it('ends as the attempts did: diverged ones finished, stopped and lost ones killed, dead ones failed', () => {
+    const projection = new SweepProjection(info, sources)
+    const ends = attemptsOf(info.trials, events).map((attempt) => {
+      const { name, status, tags } = projection.child(attempt, 'p')
+      return [name, status, tags['mlds.state']]
+    })
+    expect(ends).toEqual([
+      ['trial-0000', 'FINISHED', 'finished'],
+      ['trial-0001', 'FINISHED', 'diverged'],
+      ['trial-0002', 'KILLED', 'stopped'],
+      ['trial-0003', 'KILLED', 'lost'],
+      ['trial-0003-attempt-2', 'FINISHED', 'finished'],
+      ['trial-0004', 'FAILED', 'dead'],
+      ['trial-0005', 'KILLED', 'skipped'],
+      ['trial-0006', 'FINISHED', 'finished'],
+    ])
+  })
+
+  it('gives a child only the axes that vary, as plain numerals, and the parent the others', async () => {
+    const [attempt] = attemptsOf(info.trials, events)
+    const projection = new SweepProjection(info, sources)
+    expect(projection.child(attempt!, 'p').params).toEqual({ width: '4', seed: '0' })
+    expect(projection.child(attempt!, 'p').tags['mlds.group']).toBe('width=4')
+    expect(projection.parent(courseOf(events), await story()).params).toEqual({ rate: '0.001' })
+  })
+
+  it("keeps two people's sweeps of one name apart, and a copy of a sweep with its original", () => {
+    const keys = [info, { ...info, openedAtMs: info.openedAtMs + 1 }, { ...info, planHash: 'extended' }].map(
+      (each) => new SweepProjection(each, sources).parentKey,
+    )
+    expect(keys[1]).not.toBe(keys[0])
+    expect(keys[2]).toBe(keys[0])
+  })
+
+  it('keeps what figures read in any case, checkpoints when they are asked for', async () => {
+    const ref = { sha256: 'a'.repeat(64), sizeBytes: 1 }
+    const artifacts = { 'end.safetensors': ref, 'points.json': ref }
+    const attempt: Attempt = {
+      ...{ trial: toyTrial(0), attempt: 1, startedAtMs: 0, worker: 'w', reports: [] },
+      end: { atMs: 1, outcome: { state: 'finished', metrics: {}, artifacts } },
+    }
+    const saved = (checkpoints: boolean): string[] =>
+      new SweepProjection(info, { ...sources, readArtifact: async () => Buffer.from('x'), checkpoints })
+        .child(attempt, 'p')
+        .files.map(({ path }) => path)
+        .filter((path) => path.startsWith('saved/'))
+    expect(saved(false)).toEqual(['saved/points.json'])
+    expect(saved(true)).toEqual(['saved/end.safetensors', 'saved/points.json'])
+  })
+
+  it('puts an outcome that no tag holds into a file', async () => {
+    const metrics = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`metric ${i}`, i / 3]))
+    const attempt: Attempt = {
+      ...{ trial: toyTrial(0), attempt: 1, startedAtMs: 0, worker: 'w', reports: [] },
+      end: { atMs: 1, outcome: { state: 'finished', metrics, artifacts: {} } },
+    }
+    const { tags, files } = new SweepProjection(info, sources).child(attempt, 'p')
+    expect(tags).not.toHaveProperty('mlds.outcome')
+    const file = files.find(({ path }) => path === tags['mlds.outcome_file'])
+    expect(JSON.parse(Buffer.from((await file!.read())!).toString())).toMatchObject({ state: 'finished', metrics })
+  })
+
+  it('names files by what every server takes, different names differently', () => {
+    expect(savedPath('end-1.safetensors')).toBe('saved/end-1.safetensors')
+    const odd = ['a#1.png', 'a?1.png', 'ä.png', '..', 'x/y', 'z'.repeat(300)].map(savedPath)
+    expect(new Set(odd).size).toBe(odd.length)
+    for (const path of odd) expect(path).toMatch(/^saved\/[\w.+-]{1,200}$/)
+  })
+})
+
+describe('the course of a sweep', () => {
+  it('counts the trials that ended and follows the best', () => {
+    const course = courseOf(events)
+    expect(course.counts()).toMatchObject({ planned: 7, finished: 3, stopped: 1, diverged: 1, dead: 1, skipped: 1 })
+    expect(course.isComplete()).toBe(false)
+    const last = (key: string): number => course.points.filter((point) => point.key === key).at(-1)!.value
+    expect([last('trials/ended'), last('trials/failed')]).toEqual([7, 1])
+    expect(course.best).toEqual({ trial: toyTrial(6).id, value: 1 / 3000 })
+    expect(last('best/train/loss')).toBe(1 / 3000)
+  })
+
+  it('takes no number for the best that is none', () => {
+    const ended = (value: number): TrialEvent => ({
+      ...{ type: 'ended', trial: toyTrial(0).id, attempt: 1, atMs: 1 },
+      outcome: { state: 'finished', metrics: { 'train/loss': value }, artifacts: {} },
+    })
+    expect(courseOf([ended(NaN), ended(-Infinity)]).best).toBeUndefined()
+    expect(courseOf([ended(NaN), ended(2), ended(-Infinity)]).best?.value).toBe(2)
+  })
+
+  it.each([1, 200, 300, 301, 10_000, 1_000_000])(
+    'never keeps more than 300 of %i points, and always the last',
+    (count) => {
+      const [live, ended] = [keptReports(count, false), keptReports(count, true)]
+      expect(ended.length).toBeLessThanOrEqual(300)
+      expect(ended.at(-1)).toBe(count - 1)
+      // What was sent while it ran is what stays.
+      expect(new Set([...live, ...ended]).size).toBe(ended.length)
+    },
+  )
+})
+
+describe('the note of a sweep', () => {
+  it('tells the question, the counts, the best, the verdicts and the spec', async () => {
+    const { tags } = new SweepProjection(info, sources).parent(courseOf(events), await story(), 'run')
+    const note = tags['mlflow.note.content']!
+    expect(note).toContain('**Does it arrive?**')
+    expect(note).toContain('3 of 7 trials finished, 1 stopped, 1 diverged, 1 dead, 1 skipped.')
+    expect(note).toContain('Best, of one seed: width=10, train/loss 3.33e-4.')
+    expect(note).toContain('| **reproduced** | It arrives \\| whole | seven of seven |')
+    expect(note).toContain('"experiment": "toy"')
+  })
+
+  it('is cut where no tag could hold it, at the end of a line and outside of code', () => {
+    const long = `question\n\`\`\`json\n${'a line of the spec\n'.repeat(1000)}\`\`\``
+    const short = shortenNote(long)
+    expect(short.length).toBeLessThanOrEqual(8000)
+    expect(short).toMatch(/spec\n```\n\n… the whole note is the artifact `sweep\/note\.md`\.$/)
+    expect(shortenNote('short')).toBe('short')
+  })
+})

@@ -1,0 +1,172 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { createUser } from '@nats-io/nkeys'
+import { PermissionViolationError, type NatsConnection } from '@nats-io/transport-node'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { writeAccess } from '../../../../src/worker/remote/admin/access.js'
+import { connectNats } from '../../../../src/worker/remote/wire/connect.js'
+import { startNatsServer, type NatsServer } from '../../../../src/worker/remote/admin/nats-server.js'
+import { namesOf } from '../../../../src/worker/remote/wire/protocol.js'
+import { toyAssignment } from '../../../conformance/backend.js'
+import { hasNats } from '../../../helpers/nats.js'
+import { withLabOrchestrator, withLabWorker } from '../../../helpers/remote-lab.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'mlds-access-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const access = join(folder, 'access')
+const write = (tenant: string) =>
+  writeAccess({ folder: access, tenant, host: '127.0.0.1', port: 4222, url: 'nats://lab:4222' })
+
+describe('the access that nats init writes', () => {
+  it('can be read by its owner alone', () => {
+    write('modes')
+    const entries = readdirSync(access, { recursive: true, encoding: 'utf8' })
+    expect(entries.length).toBeGreaterThan(5)
+    for (const entry of entries) expect(statSync(join(access, entry)).mode & 0o077).toBe(0)
+  })
+
+  it('keeps keys and a changed server.conf, and makes what is missing', () => {
+    const { config } = write('again')
+    const keyOf = (role: string): string => readFileSync(join(access, 'again', `${role}.nk`), 'utf8')
+    const [orchestrator, worker] = [keyOf('orchestrator'), keyOf('worker')]
+    writeFileSync(config, `${readFileSync(config, 'utf8')}\n# mine\n`)
+    rmSync(join(access, 'again', 'worker.nk'))
+    expect(write('again').kept).toBe(true)
+    expect(keyOf('orchestrator')).toBe(orchestrator)
+    expect(keyOf('worker')).not.toBe(worker)
+    expect(readFileSync(config, 'utf8')).toContain('# mine')
+    // The server learns of users by public keys only.
+    expect(readFileSync(join(access, 'accounts.conf'), 'utf8')).not.toMatch(/\bS[A-Z2-7]{50}/)
+  })
+
+  it('says which file holds no key', () => {
+    write('broken')
+    writeFileSync(join(access, 'broken', 'worker.nk'), 'nothing\n')
+    expect(() => write('broken')).toThrow(/no nkey is in this file: .*broken\/worker\.nk/)
+    rmSync(join(access, 'broken'), { recursive: true })
+  })
+})
+
+describe.skipIf(!hasNats)('a server with the written configuration', () => {
+  let server: NatsServer
+  beforeAll(async () => {
+    write('lab')
+    const { config } = write('other')
+    server = await startNatsServer(join(folder, 'nats'), 0, config)
+  })
+  afterAll(() => server.stop('SIGKILL'))
+  const place = (role: 'orchestrator' | 'worker', tenant = 'lab') => ({
+    url: server.url,
+    tenant,
+    env: { NATS_CONTEXT: join(access, tenant, `${role}.json`) },
+  })
+  const connectAs = async (role: 'orchestrator' | 'worker', tenant = 'lab'): Promise<NatsConnection> => {
+    const { url, env } = place(role, tenant)
+    const connection = await connectNats(url, `test-${role}`, { env })
+    onTestFinished(() => connection.close())
+    return connection
+  }
+
+  it('lets a worker do all that it does: wait, run, save, load, report, stop', async () => {
+    const worker = await withLabWorker(place('worker'))
+    const { backend, listener } = await withLabOrchestrator(place('orchestrator'))
+    const saver = toyAssignment({ behaviour: 'save' })
+    // More than a message holds: the result goes by the object store.
+    const talker = toyAssignment({ steps: 3_000 })
+    const endless = toyAssignment({ behaviour: 'wait' }, { interactive: true })
+    for (const assignment of [saver, talker]) await backend.start(assignment)
+    await listener.untilEnded([saver.trial.id, talker.trial.id])
+    const end = listener.of(saver.trial.id).at(-1)
+    if (end?.type !== 'ended' || end.outcome.state !== 'finished') throw new Error('it did not finish')
+    const parents = [{ trial: saver.trial, metrics: end.outcome.metrics, artifacts: end.outcome.artifacts }]
+    const loader = toyAssignment({ behaviour: 'load' }, { parents })
+    await backend.start(loader)
+    await listener.untilEnded([loader.trial.id])
+    await backend.start(endless)
+    await listener.until((event) => event.type === 'report' && event.trial === endless.trial.id)
+    await backend.stop(endless.trial.id, 'seen enough')
+    await listener.untilEnded([endless.trial.id])
+    const state = (id: string): unknown => listener.of(id).at(-1)
+    expect(state(loader.trial.id)).toMatchObject({ outcome: { state: 'finished', metrics: { sum: 6 } } })
+    expect(state(talker.trial.id)).toMatchObject({ outcome: { state: 'finished' } })
+    expect(listener.of(talker.trial.id).filter((event) => event.type === 'report')).toHaveLength(3_000)
+    expect(state(endless.trial.id)).toMatchObject({ outcome: { state: 'stopped' } })
+    // It came before the streams did, and met no other refusal than that it may not make them.
+    const refusals = worker.said.filter((line) => line.includes('Permissions Violation'))
+    expect(refusals.filter((line) => !line.includes('STREAM.INFO.MLDS_lab_TRIALS'))).toEqual([])
+  })
+
+  it('refuses whoever comes without a key, or with one it does not know', async () => {
+    await expect(connectNats(server.url, 'nobody', { env: {} })).rejects.toThrow('no connection to NATS')
+    const key = join(folder, 'stranger.nk')
+    writeFileSync(key, createUser().getSeed())
+    await expect(connectNats(server.url, 'stranger', { env: { NATS_NKEY: key } })).rejects.toThrow(/authorization/i)
+  })
+
+  const names = namesOf('lab')
+  const run = { sweep: 'a'.repeat(16), trial: 'b'.repeat(16), generation: 0 }
+  const others = namesOf('other')
+  it.each([
+    ['queue a trial', names.trial(run)],
+    ['tell others to stop a trial', names.order(run)],
+    ['cancel or pause a sweep', `$KV.${names.controls}.${run.sweep}`],
+    ['announce a sweep', `$KV.${names.sweeps}.${run.sweep}`],
+    ['take a sweep from its orchestrator', `$KV.${names.leases}.${run.sweep}`],
+    ['empty the queue', `$JS.API.STREAM.PURGE.${names.trials}`],
+    ['throw results away', `$JS.API.STREAM.PURGE.${names.results}`],
+    ['remove a result', `$JS.API.STREAM.MSG.DELETE.${names.results}`],
+    ['delete the queue', `$JS.API.STREAM.DELETE.${names.trials}`],
+    ['change the queue', `$JS.API.STREAM.UPDATE.${names.trials}`],
+    ['make a stream of its own', '$JS.API.STREAM.CREATE.MINE'],
+    ['read the queue without taking from it', `$JS.API.STREAM.MSG.GET.${names.trials}`],
+    ['take trials by another consumer', `$JS.API.CONSUMER.CREATE.${names.trials}`],
+    ['take the consumer away from all', `$JS.API.CONSUMER.DELETE.${names.trials}.${names.durable}`],
+    ['write a result of another tenant', others.result(run)],
+    ['read the results of another tenant', `$JS.API.DIRECT.GET.${others.results}`],
+    ['take a trial of another tenant', `$JS.API.CONSUMER.MSG.NEXT.${others.trials}.${others.durable}`],
+  ])('does not let a worker %s', async (_what, subject) => {
+    const connection = await connectAs('worker')
+    await expect(connection.request(subject, '{}', { timeout: 50_000 })).rejects.toSatisfy(
+      (error: Error) => error instanceof PermissionViolationError || error.cause instanceof PermissionViolationError,
+    )
+  })
+
+  it.each([
+    ['listen to everything', '>'],
+    ['listen to what others publish', names.event({})],
+    ['hear replies to others', '_INBOX.>'],
+    ['hear replies to orchestrators', `${inboxOf('orchestrator')}.>`],
+    ['listen to another tenant', others.order({})],
+  ])('does not let a worker %s', async (_what, subject) => {
+    const connection = await connectAs('worker')
+    const refused = new Promise((resolve) => {
+      connection.subscribe(subject, { callback: (error) => resolve(error) })
+    })
+    expect(await refused).toBeInstanceOf(PermissionViolationError)
+  })
+
+  it('shows an orchestrator nothing of another tenant', async () => {
+    const { backend } = await withLabOrchestrator(place('orchestrator', 'other'))
+    const mine = await connectAs('orchestrator')
+    const heard: string[] = []
+    mine.subscribe('mlds.>', { callback: (_error, message) => void heard.push(message.subject) })
+    await mine.flush()
+    await backend.start(toyAssignment({}))
+    const theirs = await connectAs('orchestrator', 'other')
+    const streams = async (connection: NatsConnection): Promise<string[]> =>
+      (await jetstreamManager(connection)).streams.names().next()
+    expect(await streams(theirs)).toContain(others.trials)
+    expect((await streams(mine)).filter((name) => name.includes('other'))).toEqual([])
+    await mine.flush()
+    expect(heard).toEqual([])
+  })
+})
+
+function inboxOf(role: string): string {
+  write('lab')
+  return (JSON.parse(readFileSync(join(access, 'lab', `${role}.json`), 'utf8')) as { inbox_prefix: string })
+    .inbox_prefix
+}

@@ -1,0 +1,63 @@
+import { NoRespondersError } from '@nats-io/transport-node'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { SimulatedClock, systemClock, type Clock } from '../../../../src/core/clock.js'
+import { Pull } from '../../../../src/worker/remote/host/pull.js'
+import { isTaken, type Broker } from '../../../../src/worker/remote/wire/streams.js'
+import { hasNats } from '../../../helpers/nats.js'
+import { RemoteLab, runKey } from '../../../helpers/remote-lab.js'
+
+describe.skipIf(!hasNats)('with a queue on a real server', () => {
+  const lab = RemoteLab.open()
+  const slot = (broker: Broker, clock: Clock): Pull => {
+    const pull = new Pull(broker, clock)
+    onTestFinished(() => pull.close())
+    return pull
+  }
+  const queue = (broker: Broker, trial: string): Promise<number> =>
+    broker.publisher.publish(broker.names.trial(runKey(trial)), trial)
+
+  it('a slot gets one trial for each time it asks, and what it acknowledges leaves the queue', async () => {
+    const broker = await lab.broker('one')
+    const [a, b, c] = ['000000000000000a', '000000000000000b', '000000000000000c']
+    for (const trial of [a, b, c]) await queue(broker, trial)
+    const pull = slot(broker, systemClock)
+    const first = (await pull.next())!
+    expect([first.text, first.count]).toEqual([a, 1])
+    const info = await broker.jsm.consumers.info(broker.names.trials, broker.names.durable)
+    expect([info.num_ack_pending, info.num_pending]).toEqual([1, 2])
+    first.ack()
+    const second = (await pull.next())!
+    expect(second.subject).toBe(broker.names.trial(runKey(b)))
+    const third = (await pull.next(second))!
+    expect(third.text).toBe(c)
+    const later = await broker.jsm.consumers.info(broker.names.trials, broker.names.durable)
+    expect([later.num_ack_pending, later.num_pending]).toEqual([1, 0])
+    third.term()
+    await expect
+      .poll(async () => (await broker.jsm.streams.info(broker.names.trials)).state.messages, { timeout: 20_000 })
+      .toBe(0)
+  })
+
+  it('a trial that comes when its slot has stopped waiting goes back to the queue', async () => {
+    const broker = await lab.broker('late', 30_000)
+    const clock = new SimulatedClock()
+    const waiting = slot(broker, clock).next()
+    // The server has the request, and keeps it open for longer than this clock takes.
+    await broker.nc.flush()
+    clock.advance(3_000)
+    expect(await waiting).toBeUndefined()
+    await queue(broker, '000000000000000c')
+    const delivery = (await slot(broker, systemClock).next())!
+    expect(delivery.text).toBe('000000000000000c')
+  })
+
+  it('a message that a stream refuses is told from one that no stream takes', async () => {
+    const broker = await lab.broker('publish')
+    const subject = broker.names.result(runKey('000000000000000d'))
+    const sequence = await broker.publisher.publish(subject, 'first', 0)
+    expect(sequence).toBe(1)
+    await expect(broker.publisher.publish(subject, 'second', 0)).rejects.toSatisfy(isTaken)
+    expect((await broker.jsm.streams.getMessage(broker.names.results, { seq: sequence }))!.string()).toBe('first')
+    await expect(broker.publisher.publish('nobody.listens', 'x')).rejects.toBeInstanceOf(NoRespondersError)
+  })
+})
