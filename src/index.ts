@@ -41,7 +41,17 @@ export type { Engine, Training } from './engines/engine.js'
 export type { Loss, OptimizerSpec } from './net/training-spec.js'
 export { encodeCheckpoint, decodeCheckpoint } from './net/checkpoint.js'
 export { Random } from './core/seed.js'
-export type { EngineName, Metrics, Objective, Outcome, Params, Seeds, Trial, TrialEvent, TrialRecord } from './core/trial.js'
+export type {
+  EngineName,
+  Metrics,
+  Objective,
+  Outcome,
+  Params,
+  Seeds,
+  Trial,
+  TrialEvent,
+  TrialRecord,
+} from './core/trial.js'
 export { principalComponents, projectOnto } from './analysis/pca.js'
 export { symmetricSpectrum } from './analysis/symmetric.js'
 export { addScaled, dot, norm, unit } from './analysis/vectors.js'

@@ -32,42 +32,59 @@ const imports: Import[] = files.flatMap((from) => {
 })
 const inside = imports.filter(({ to }) => files.includes(to))
 
-const folderOf = (file: string): string => (file.includes('/') ? file.slice(0, file.indexOf('/')) : 'leaves')
-const leaves = ['leaves']
-
-const below = [...leaves, 'sweeps', 'experiments', 'worker', 'tracking', 'figures', 'report', 'data', 'nn', 'analysis']
+const folderOf = (file: string): string => (file.includes('/') ? file.slice(0, file.indexOf('/')) : 'front door')
+const leaves = ['core', 'system']
+const middle = [
+  'net',
+  'engines',
+  'data',
+  'analysis',
+  'figures',
+  'report',
+  'experiments',
+  'sweeps',
+  'worker',
+  'tracking',
+]
+const below = [...leaves, ...middle]
 
 /** Who may lean on whom: docs/architecture.md. Types alone may also come from an interface file. */
 const allowed: Record<string, readonly string[]> = {
-  leaves,
-  nn: leaves,
+  core: [],
+  system: ['core'],
+  net: ['core'],
+  engines: [...leaves, 'net'],
   data: leaves,
-  analysis: leaves,
+  analysis: ['core'],
   figures: [...leaves, 'analysis'],
   tracking: leaves,
   worker: leaves,
-  experiments: [...leaves, 'nn', 'data', 'analysis', 'figures'],
+  experiments: [...leaves, 'net', 'engines', 'data', 'analysis', 'figures'],
   sweeps: leaves,
   report: [...leaves, 'figures', 'sweeps'],
-  library: below,
-  cli: [...below, 'library'],
-  commands: [...below, 'library', 'cli'],
+  app: below,
+  terminal: [...below, 'app'],
+  commands: [...below, 'app', 'terminal'],
 }
 /** Interfaces are words everyone may use, as long as only types are taken from them. */
 const interfaces = [
   'experiments/experiment.ts',
-  'experiments/own.ts',
+  'experiments/custom/custom.ts',
   'worker/backend.ts',
   'tracking/tracker.ts',
   'sweeps/scheduler.ts',
   'figures/figure.ts',
   'data/dataset.ts',
-  'nn/engine.ts',
-  'nn/net.ts',
-  'nn/training.ts',
+  'engines/engine.ts',
+  'net/net.ts',
+  'net/training-spec.ts',
 ]
 /** The files where a backend meets what it runs. */
-const entryFiles = ['worker/thread-entry.ts', 'worker/remote/worker-process.ts', 'worker/remote/outfit.ts']
+const entryFiles = [
+  'worker/threads/thread-entry.ts',
+  'worker/remote/host/worker-process.ts',
+  'worker/remote/host/requirements.ts',
+]
 
 describe('the architecture', () => {
   it('has imports to judge', () => {
@@ -77,7 +94,7 @@ describe('the architecture', () => {
   it('makes folders in one place: the recursive mkdir of Node never returns where none can be made, as under /proc', () => {
     const making = files.filter((file) => /\bmkdir(?:Sync)?\(/.test(readFileSync(join(source, file), 'utf8')))
     // The lock makes one folder in a folder that is there.
-    expect(making.sort()).toEqual(['make-folder.ts', 'sweeps/lock.ts'])
+    expect(making.sort()).toEqual(['system/lock.ts', 'system/make-folder.ts'])
   })
 
   it('lets each folder lean only on those below it', () => {
@@ -90,9 +107,9 @@ describe('the architecture', () => {
   })
 
   it.each([
-    ['@tensorflow/', 'nn'],
-    ['onnxruntime-node', 'nn'],
-    ['onnx-proto', 'nn'],
+    ['@tensorflow/', 'engines'],
+    ['onnxruntime-node', 'engines'],
+    ['onnx-proto', 'engines'],
     ['vega', 'figures'],
     ['@resvg/', 'figures'],
     ['@nats-io/', 'worker'],
@@ -107,12 +124,12 @@ describe('the architecture', () => {
   it('gives a file that was written aside its name in one place, which forces it to the disk first', () => {
     const renames = files.filter((file) => /\brename(Sync)?\(/.test(readFileSync(join(source, file), 'utf8')))
     // A lock changes hands by a rename: who holds it is its entry's name.
-    expect(renames.sort()).toEqual(['replace-file.ts', 'sweeps/lock.ts'])
+    expect(renames.sort()).toEqual(['system/lock.ts', 'system/replace-file.ts'])
   })
 
   it('loads ONNX Runtime in one file, which turns its telemetry off first', () => {
     const loading = imports.filter(({ to, typeOnly }) => to === 'onnxruntime-node' && !typeOnly)
-    expect(loading.map(({ from }) => from)).toEqual(['nn/onnx-runtime.ts'])
+    expect(loading.map(({ from }) => from)).toEqual(['engines/compiled/onnx-runtime.ts'])
   })
 
   it('has no import cycle, types set aside', () => {
@@ -138,7 +155,7 @@ describe('the architecture', () => {
 
   it('reads the wall clock and rolls dice only where they are arguments', () => {
     const pure = files.filter((file) =>
-      ['sweeps', 'experiments', 'analysis', 'figures', 'report', 'data', 'nn'].includes(folderOf(file)),
+      ['sweeps', 'experiments', 'analysis', 'figures', 'report', 'data', 'net', 'engines'].includes(folderOf(file)),
     )
     const offenders = pure.filter((file) =>
       /Date\.now\(\)|Math\.random\(\)|new Date\(\)/.test(readFileSync(join(source, file), 'utf8')),
@@ -152,7 +169,9 @@ describe('the architecture', () => {
         folderOf(from) === 'commands' &&
         !lazy &&
         !typeOnly &&
-        !/^@oclif\/core$|^node:|^(cli|errors|names|trial|space|version|clock|format)/.test(to),
+        !/^@oclif\/core$|^node:|^(terminal\/|core\/(errors|names|trial|space|version|clock|format|has-profiles))/.test(
+          to,
+        ),
     )
     expect(eager.map(({ from, to }) => `${from} imports ${to}`)).toEqual([])
   })

@@ -4,7 +4,14 @@ import type { Clock } from '../core/clock.js'
 import type { Store } from '../system/store.js'
 import { lockHolder } from '../system/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
-import { auditServer, repair, type Finding, type Repair, type SweepAudit, type SweepTrace } from '../tracking/mlflow/audit.js'
+import {
+  auditServer,
+  repair,
+  type Finding,
+  type Repair,
+  type SweepAudit,
+  type SweepTrace,
+} from '../tracking/mlflow/audit.js'
 import { MlflowClient } from '../tracking/mlflow/client.js'
 import { mlflowSettings } from '../tracking/mlflow/settings.js'
 import { sweepKeyOf } from '../tracking/mlflow/projection.js'

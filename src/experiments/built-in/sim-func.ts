@@ -1,5 +1,11 @@
 import { median, variance } from '../../analysis/statistics.js'
-import { gridOf, sampleFunction, targetFunctionNames, targetFunctions, type TargetFunction } from '../../data/functions.js'
+import {
+  gridOf,
+  sampleFunction,
+  targetFunctionNames,
+  targetFunctions,
+  type TargetFunction,
+} from '../../data/functions.js'
 import { maxOf } from '../../core/extremes.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { curves } from '../../figures/curves.js'

@@ -152,7 +152,7 @@ async function importModule(file: string): Promise<unknown> {
     return ((await import(pathToFileURL(file).href)) as { default?: unknown }).default
   }
   const { createJiti } = await import('jiti')
-  const library = fileURLToPath(new URL(`../index${extname(import.meta.url)}`, import.meta.url))
+  const library = fileURLToPath(new URL(`../../index${extname(import.meta.url)}`, import.meta.url))
   const jiti = createJiti(import.meta.url, { alias: { mlds: library }, fsCache: false })
   return await jiti.import(file, { default: true })
 }

@@ -151,7 +151,9 @@ export class ThreadsBackend implements Backend {
 /** The built thread entry; from sources, that of the last build. */
 function entryFile(): string {
   const own = fileURLToPath(new URL('./thread-entry.js', import.meta.url))
-  const file = existsSync(own) ? own : fileURLToPath(new URL('../../dist/worker/threads/thread-entry.js', import.meta.url))
+  const file = existsSync(own)
+    ? own
+    : fileURLToPath(new URL('../../../dist/worker/threads/thread-entry.js', import.meta.url))
   if (!existsSync(file))
     throw new UnavailableError(`the worker threads' code is not built: ${file}`, {
       hint: 'build it with: npm run build',

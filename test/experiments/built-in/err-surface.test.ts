@@ -2,7 +2,13 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { filterNormalised, randomDirection } from '../../../src/analysis/directions.js'
 import { sampleFunction } from '../../../src/data/functions.js'
-import { errSurface, evenGrid, lossesOver, projected, surfaceNet } from '../../../src/experiments/built-in/err-surface.js'
+import {
+  errSurface,
+  evenGrid,
+  lossesOver,
+  projected,
+  surfaceNet,
+} from '../../../src/experiments/built-in/err-surface.js'
 import { runSweep } from '../../../src/index.js'
 import { CompiledEngine } from '../../../src/engines/compiled/compiled.js'
 import { initialize } from '../../../src/net/net.js'

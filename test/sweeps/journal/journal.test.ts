@@ -2,7 +2,13 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Journal, readJournal, mendTail, type JournalDamage, type JournalEvent } from '../../../src/sweeps/journal/journal.js'
+import {
+  Journal,
+  readJournal,
+  mendTail,
+  type JournalDamage,
+  type JournalEvent,
+} from '../../../src/sweeps/journal/journal.js'
 
 let folder: string
 let file: string

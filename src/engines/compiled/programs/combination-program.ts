@@ -2,7 +2,15 @@ import { afterFirstWeights, firstWeightedLayer, untilFirstWeights } from '../../
 import type { Net } from '../../../net/net.js'
 import { Graph } from '../lowering/onnx-graph.js'
 import { declareRows, gatherBatch, outputRows, splitParameters, type FeatureStorage } from './loss-programs.js'
-import { channelsFirstOf, channelsFirstSymbol, isChannelsFirst, nameOf, symbol, tensorOf, trace } from '../lowering/tracing.js'
+import {
+  channelsFirstOf,
+  channelsFirstSymbol,
+  isChannelsFirst,
+  nameOf,
+  symbol,
+  tensorOf,
+  trace,
+} from '../lowering/tracing.js'
 import type { Loss } from '../../../net/training-spec.js'
 
 /**

@@ -1,5 +1,12 @@
 import type { StoredMsg } from '@nats-io/jetstream'
-import { attemptMessage, decodeKept, encode, oldestProtocol, type AttemptMessage, type RunKey } from '../wire/protocol.js'
+import {
+  attemptMessage,
+  decodeKept,
+  encode,
+  oldestProtocol,
+  type AttemptMessage,
+  type RunKey,
+} from '../wire/protocol.js'
 import { isTaken, type Broker } from '../wire/streams.js'
 
 /** One begun attempt, and where it is stored. */

@@ -3,7 +3,15 @@ import type { KV } from '@nats-io/kv'
 import type { Clock } from '../../../core/clock.js'
 import { exitCodes, StoreError } from '../../../core/errors.js'
 import { describeProcess, mayBeAlive, thisProcess } from '../../../system/process-identity.js'
-import { decode, decodeKept, encode, leaseMessage, oldestProtocol, sweepToken, type LeaseMessage } from '../wire/protocol.js'
+import {
+  decode,
+  decodeKept,
+  encode,
+  leaseMessage,
+  oldestProtocol,
+  sweepToken,
+  type LeaseMessage,
+} from '../wire/protocol.js'
 import { isTaken, presenceMs } from '../wire/streams.js'
 
 export interface LeaseOptions {
