@@ -13,7 +13,7 @@ import { number, text, type Space } from '../../core/space.js'
 import type { Metrics, Objective, Params } from '../../core/trial.js'
 import type { Experiment, TrialContext } from '../experiment.js'
 import { lookUp } from '../../core/names.js'
-import { boundedLog, mostLineBytes } from '../../printed-lines.js'
+import { boundedLog, mostLineBytes } from '../../system/printed-lines.js'
 
 /** Any program as an experiment: what is run for each trial. */
 export interface CommandDefinition {
