@@ -3,6 +3,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
+import type { TrialRecord } from '../core/trial.js'
 
 export default class Best extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -36,10 +37,9 @@ export default class Best extends BaseCommand {
     const ranked = ranking.all()
     const why = ranking.whyNone()
     const { UnknownNameError } = await import('../core/errors.js')
-    if (ranked.length === 0 && !records.some(({ state }) => state === 'diverged'))
-      throw new UnknownNameError('metric, or one that no trial has yet', objective.metric, [
-        ...new Set(records.flatMap(({ metrics }) => Object.keys(metrics))),
-      ])
+    const known = [...new Set(records.flatMap(({ metrics }) => Object.keys(metrics)))]
+    if (ranked.length === 0 && (flags.metric !== undefined || known.length > 0) && !hasDiverged(records))
+      throw new UnknownNameError('metric, or one that no trial has yet', objective.metric, known)
     const axes = varyingAxes(sweep.plan.trials)
     const rows = ranked
       .slice(0, flags.top)
@@ -52,7 +52,9 @@ export default class Best extends BaseCommand {
         [...(stopped === 0 ? [] : ['stopped early']), ...(diverged === 0 ? [] : [`${diverged} diverged`])].join(', '),
       ])
     if (rows.length > 0) this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))
-    if (why !== undefined) this.log(describeBest(ranking, objective, axes))
+    if (why !== undefined || ranked.length === 0) this.log(describeBest(ranking, objective, axes))
     return { sweep: sweep.id, objective, points: ranked.slice(0, flags.top) }
   }
 }
+
+const hasDiverged = (records: readonly TrialRecord[]): boolean => records.some(({ state }) => state === 'diverged')

@@ -26,7 +26,7 @@ export default class Status extends BaseCommand {
     if (located !== undefined && located.folder === undefined)
       return { sweep: located.sweep, remote: await this.#remote(store, located.target, located.sweep) }
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { SweepState } = await import('../sweeps/journal/state.js')
+    const { describeStanding, SweepState } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
     const { summarise } = await import('../app/execute-sweep.js')
     const { lockHolder } = await import('../system/lock.js')
@@ -55,9 +55,7 @@ export default class Status extends BaseCommand {
       ...axes.map((axis) => formatSetting(lookUp(trial.params, axis))),
       describeSeeds(trial.seeds),
     ])
-    this.log(
-      `${sweep.id}: ${counts.finished} of ${counts.planned} finished, ${counts.running} running, ${counts.failed + counts.dead} failed, ${counts.diverged === 0 ? '' : `${counts.diverged} diverged, `}${counts.skipped} skipped, ${counts.missing} missing`,
-    )
+    this.log(`${sweep.id}: ${describeStanding(counts)}`)
     this.log(runningPid === undefined ? 'No process is running it.' : `Process ${runningPid} is running it.`)
     if (ranking !== undefined) this.log(describeBest(ranking, objective!, axes))
     if (rows.length > 0) this.log(`\n${formatTable(['trial', 'state', 'attempts', 'step', ...axes, 'seed'], rows)}`)

@@ -28,7 +28,7 @@ export default class Watch extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
-    const { isComplete } = await import('../sweeps/journal/state.js')
+    const { describeStanding, isComplete } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
     const { formatVerdict } = await import('../terminal/summary.js')
     const { summarise } = await import('../app/execute-sweep.js')
@@ -55,12 +55,9 @@ export default class Watch extends BaseCommand {
     const counts = state.counts()
     const verdicts = await storedVerdicts(sweep)
     if (!goesOn) process.exitCode = isComplete(counts) ? exitCodes.ok : exitCodes.incomplete
-    this.log(
-      `${sweep.id}: ${counts.finished} of ${counts.planned} finished, ${counts.running} running, ${counts.failed + counts.dead} failed, ${counts.missing} missing`,
-    )
+    this.log(`${sweep.id}: ${describeStanding(counts)}`)
     if (goesOn) this.advise('It goes on; mlds watch shows it again.')
-    else if (counts.finished < counts.planned)
-      this.advise(`No process runs it now; run the rest with: mlds resume ${sweep.id}`)
+    else if (!isComplete(counts)) this.advise(`No process runs it now; run the rest with: mlds resume ${sweep.id}`)
     if (!goesOn && verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
     return { ...summarise(sweep, counts), running: counts.running, goesOn, verdicts }
   }

@@ -56,7 +56,12 @@ export class UnknownNameError extends MldsError {
   constructor(kind: string, name: string, known: readonly string[], options: MldsErrorOptions = {}) {
     const near = nearest(name, known)
     super('UNKNOWN', `unknown ${kind}: ${name}`, {
-      hint: near === undefined ? `known: ${known.join(', ')}` : `did you mean ${near}? known: ${known.join(', ')}`,
+      hint:
+        known.length === 0
+          ? 'there is none yet'
+          : near === undefined
+            ? `known: ${known.join(', ')}`
+            : `did you mean ${near}? known: ${known.join(', ')}`,
       ...options,
     })
   }

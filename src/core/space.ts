@@ -75,6 +75,35 @@ const optionsOf: Readonly<Record<Axis['kind'], readonly string[]>> = {
   text: shared,
 }
 
+/**
+ * Every parameter of a space, however it was made. @throws SpaceError for what is none; `where` says which stage it is of.
+ */
+export function checkSpace(space: Readonly<Record<string, unknown>>, where: string): void {
+  for (const [name, axis] of Object.entries(space)) {
+    const kind = typeof axis === 'object' && axis !== null ? (axis as Partial<Axis>).kind : undefined
+    const problem =
+      kind === undefined || !Object.hasOwn(optionsOf, kind) ? `${written(axis)} is none` : problemWith(axis as Axis)
+    if (problem !== undefined)
+      throw new SpaceError(
+        `${where}parameter ${name}: ${problem} (${name}: number({ default: 0.1 }), or integer, choice, boolean, text)`,
+      )
+  }
+}
+
+function problemWith(axis: Axis): string | undefined {
+  try {
+    checked(axis)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** A value as its author would write it: JSON calls numbers that are not finite null. */
+function written(value: unknown): string {
+  return typeof value === 'number' ? String(value) : typeof value === 'function' ? 'a function' : JSON.stringify(value)
+}
+
 /** An axis as it was written by hand, perhaps in JavaScript, where no compiler looked at it. */
 function checked<A extends Axis>(axis: A): A {
   const { kind, ...options } = axis
@@ -90,12 +119,11 @@ function checked<A extends Axis>(axis: A): A {
   for (const name of ['min', 'max', 'above'] as const) {
     const bound = (options as Partial<Record<typeof name, unknown>>)[name]
     if (bound !== undefined && !(kind === 'integer' ? Number.isSafeInteger(bound) : Number.isFinite(bound)))
-      refuse(`${name} is ${JSON.stringify(bound)}, not ${kind === 'integer' ? 'an integer' : 'a number'}`)
+      refuse(`${name} is ${written(bound)}, not ${kind === 'integer' ? 'an integer' : 'a number'}`)
   }
   if (axis.kind === 'choice' && !isTexts(axis.choices))
     refuse(`choices is ${JSON.stringify(axis.choices)}, not a list of texts`)
-  if (typeof axis.default !== typeOf[kind])
-    refuse(`the default ${JSON.stringify(axis.default)} is not ${describeAxis(axis)}`)
+  if (typeof axis.default !== typeOf[kind]) refuse(`the default ${written(axis.default)} is not ${describeAxis(axis)}`)
   parseValue('default', axis, axis.default)
   return axis
 }
@@ -140,7 +168,7 @@ function bounds(min?: number, max?: number): string {
  */
 export function parseValue(name: string, axis: Axis, raw: unknown): ParamValue {
   const refuse = (): never => {
-    throw new SpaceError(`${name}: ${JSON.stringify(raw)} is not ${describeAxis(axis)}`)
+    throw new SpaceError(`${name}: ${written(raw)} is not ${describeAxis(axis)}`)
   }
   switch (axis.kind) {
     case 'integer':

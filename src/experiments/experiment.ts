@@ -3,7 +3,7 @@ import { MldsError } from '../core/errors.js'
 import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
 import type { Engine } from '../engines/engine.js'
-import type { ParamsOf, Space } from '../core/space.js'
+import { checkSpace, type ParamsOf, type Space } from '../core/space.js'
 import type { Metrics, Objective, ParamValue, ParentResult, Seeds, Trial, TrialRecord } from '../core/trial.js'
 
 /** smoke: under a minute; reduced: minutes, claims still testable; full: the original's sizes. */
@@ -217,6 +217,7 @@ function checkStage(experiment: string, { name, space, run }: ShortStage): void 
   const where = name === undefined ? '' : `stage ${name}: `
   if (typeof space !== 'object' || space === null)
     refuse(experiment, `${where}space is missing (the parameters: { lr: number({ default: 0.1 }) })`)
+  checkSpace(space, experiment === '' ? where : `experiment ${experiment}: ${where}`)
   if (typeof run !== 'function') refuse(experiment, `${where}run is missing (what a trial does, a function)`)
 }
 

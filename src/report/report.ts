@@ -6,6 +6,7 @@ import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../core/names.js'
 import { describeBest, rankRecords } from '../core/ranking.js'
 import { varyingAxes } from '../sweeps/plan.js'
+import { describeCounts } from '../sweeps/journal/state.js'
 import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
 import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
 
@@ -108,14 +109,20 @@ export async function buildReport(input: ReportInput): Promise<Report> {
 }
 
 function describeOutcome(records: readonly TrialRecord[]): string {
-  const tally = new Map<string, number>()
-  for (const { state } of records) tally.set(state, (tally.get(state) ?? 0) + 1)
-  const finished = tally.get('finished') ?? 0
-  tally.delete('finished')
-  return [
-    `${finished} of ${records.length} trials finished`,
-    ...[...tally].map(([state, count]) => `${count} ${state}`),
-  ].join(', ')
+  const count = (...states: TrialRecord['state'][]): number =>
+    records.filter(({ state }) => states.includes(state)).length
+  return describeCounts({
+    planned: records.length,
+    finished: count('finished', 'stopped', 'diverged'),
+    stopped: count('stopped'),
+    diverged: count('diverged'),
+    failed: count('failed'),
+    dead: count('dead'),
+    skipped: count('skipped'),
+    cancelled: count('cancelled'),
+    running: count('running'),
+    missing: count('planned'),
+  })
 }
 
 function describeBestOf({ records, experiment, objective = experiment.objective }: ReportInput): string {

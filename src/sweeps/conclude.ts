@@ -4,6 +4,7 @@ import { refuseNewer } from '../core/newer-format.js'
 import { replaceFile } from '../system/replace-file.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { SweepFolder } from './sweep-folder.js'
+import { lockHolder } from '../system/lock.js'
 import { buildRecords } from './journal/state.js'
 
 export interface ClaimVerdict extends Verdict {
@@ -48,8 +49,9 @@ export async function storeVerdicts(sweep: SweepFolder, verdicts: readonly Claim
   await replaceFile(sweep.verdictsFile, `${JSON.stringify(verdicts, null, 2)}\n`)
 }
 
+/** What is known of every trial now: what a process that was killed had begun is not running any more. */
 export function readRecords(sweep: SweepFolder): TrialRecord[] {
-  return buildRecords(sweep.plan.trials, events(sweep))
+  return buildRecords(sweep.plan.trials, events(sweep), { isRun: lockHolder(sweep.lockFile) !== undefined })
 }
 
 function* events(sweep: SweepFolder) {

@@ -312,7 +312,9 @@ class FailureWatch {
     }
     if (!this.#succeeded && this.#alike === this.#failed && this.#alike === this.limits.failingAlike) {
       this.alike = true
-      return `the first ${this.#failed} trials all failed alike: ${message}`
+      return this.#failed === 1
+        ? `the first trial failed (--failing-alike 1): ${message}`
+        : `the first ${this.#failed} trials all failed alike: ${message}`
     }
     return undefined
   }

@@ -72,10 +72,12 @@ class LiveView implements ProgressView {
 
   close(): void {
     if (this.#closed) return
-    this.#draw()
-    this.#closed = true
     this.#cancelFrame?.()
+    this.#log(this.#frame(false))
+    this.#closed = true
     this.#log.done()
+    // What stays is read and copied: a number that was cut short would be another number.
+    this.options.output.write(`${String(this.#best)}\n`)
   }
 
   /** At most ten frames a second, and one more after the last event. */
@@ -87,17 +89,18 @@ class LiveView implements ProgressView {
   }
 
   #draw(): void {
-    if (this.#closed) return
+    if (!this.#closed) this.#log(this.#frame(true))
+  }
+
+  #frame(withBest: boolean): string {
     const { info, state, output } = this.options
     const columns = output.columns || 80
-    this.#log(
-      [
-        colours.bold(fitLine(`${info.sweep}  ${state.counts().planned} trials${onWorkers(this.options)}`, columns)),
-        drawShare(this.options, this.#pace, columns),
-        fitLine(String(this.#best), columns),
-        ...drawRunning(this.options, shownTrials, columns),
-      ].join('\n'),
-    )
+    return [
+      colours.bold(fitLine(`${info.sweep}  ${state.counts().planned} trials${onWorkers(this.options)}`, columns)),
+      drawShare(this.options, this.#pace, columns),
+      ...(withBest ? [fitLine(String(this.#best), columns)] : []),
+      ...drawRunning(this.options, shownTrials, columns),
+    ].join('\n')
   }
 }
 

@@ -1,32 +1,19 @@
 import type { ClaimVerdict } from '../sweeps/conclude.js'
 import type { SweepSummary } from '../app/execute-sweep.js'
-import { isComplete } from '../sweeps/journal/state.js'
+import { describeCounts, isComplete } from '../sweeps/journal/state.js'
 import { formatDuration } from '../core/format.js'
 import { colours } from './terminal.js'
 
 /** What a sweep came to, for a person: counts, what it shows, where the figures are. */
 export function formatSummary(summary: SweepSummary): string {
-  const { planned, finished, unique, failed, dead, skipped, cancelled, missing, stopped, diverged } = summary
-  const apart = [
-    [stopped, 'stopped early'],
-    [diverged, 'diverged'],
-    [failed, 'failed'],
-    [dead, 'dead'],
-    [skipped, 'skipped'],
-    [cancelled, 'cancelled'],
-    [missing, 'missing'],
-  ] as const
-  const counts = [
-    `${finished} of ${planned} trials finished`,
-    ...apart.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`),
-  ]
+  const { finished, unique } = summary
   return [
     '',
     ...(summary.verdicts.length === 0 ? [] : ['What it shows', ...summary.verdicts.map(formatVerdict), '']),
     ...(summary.figures.length === 0
       ? []
       : ['Figures', ...summary.figures.filter((file) => !file.endsWith('.json')).map((file) => `  ${file}`), '']),
-    `${colours.bold(summary.sweep)}: ${counts.join(', ')} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
+    `${colours.bold(summary.sweep)}: ${describeCounts(summary)} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
     ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
     ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
     ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),

@@ -207,5 +207,6 @@ class ScreenView implements WatchView {
       input.pause()
     }
     this.#screen.close()
+    output.write(`${String(this.known.best)}\n`)
   }
 }

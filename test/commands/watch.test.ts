@@ -32,7 +32,7 @@ describe('mlds watch', () => {
     expect(watched.code).toBe(1)
     expect(watched.stdout).toMatch(/failed: [0-9a-f]{16} x=2 seed=0: two is too many\n {4}log: mlds logs [0-9a-f]{16}/)
     expect(watched.stdout).toMatch(/4\/4 /)
-    expect(watched.stdout).toMatch(/seen: 3 of 4 finished, 0 running, 1 failed, 0 missing/)
+    expect(watched.stdout).toMatch(/seen: 3 of 4 finished, 0 running, 1 failed, 0 skipped, 0 missing/)
   })
 
   it('of a sweep that nobody runs says how it stands and ends', async () => {

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { standings } from '../../src/analysis/standings.js'
+import { maxOf, minOf } from '../../src/core/extremes.js'
+import { mean, standardDeviation } from '../../src/core/mean.js'
 import { describeBest, Ranking, type Ranked } from '../../src/core/ranking.js'
 import { SweepCourse } from '../../src/tracking/mlflow/story.js'
 import type { Objective, Trial, TrialRecord } from '../../src/core/trial.js'
@@ -28,6 +30,29 @@ const recordsOf = (all: readonly { x: number; stage: string; state: Ranked['stat
   })
 const objective: Objective = { metric: 'loss', direction: 'minimize' }
 const direction = fc.constantFrom('minimize' as const, 'maximize' as const)
+
+describe('the mean of finite numbers and their deviation', () => {
+  it('are finite and within the numbers, however great these are', () => {
+    const finite = fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 9 })
+    fc.assert(
+      fc.property(finite, (values) => {
+        const centre = mean(values)
+        const least = minOf(values)
+        const greatest = maxOf(values)
+        const slack = 1e-12 * Math.max(Math.abs(least), Math.abs(greatest))
+        expect(centre / 2).toBeGreaterThanOrEqual(least / 2 - slack)
+        expect(centre / 2).toBeLessThanOrEqual(greatest / 2 + slack)
+        expect(standardDeviation(values)).not.toBeNaN()
+      }),
+    )
+    expect(mean([1e308, 1e308])).toBe(1e308)
+    expect(standardDeviation([1e308, 1e308])).toBe(0)
+    expect(standardDeviation([1e200, 3e200])).toBeCloseTo(Math.SQRT2 * 1e200, -190)
+    expect(mean([Infinity, 1])).toBe(Infinity)
+    expect(mean([NaN, 1e308, 1e308])).toBeNaN()
+    expect(mean([])).toBeNaN()
+  })
+})
 
 describe('the best point', () => {
   it('is the first of the standings in whatever order trials end, are taken over or end again', () => {

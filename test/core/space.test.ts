@@ -17,7 +17,9 @@ describe('an axis written by hand', () => {
     ['number', { default: '1' }, 'number: the default "1" is not a number'],
     ['number', {}, 'number: the default is missing'],
     ['number', undefined, 'number: the default is missing'],
-    ['number', { default: NaN }, 'default: null is not a number'],
+    ['number', { default: NaN }, 'default: NaN is not a number'],
+    ['integer', { default: -Infinity }, 'default: -Infinity is not an integer'],
+    ['number', { default: 1, min: NaN }, 'number: min is NaN, not a number'],
     ['number', { default: 0, above: 0 }, 'default: 0 is not a number above 0'],
     ['number', { default: 1, maximum: 3 }, 'number: there is no option maximum'],
     ['integer', { default: 1.5 }, 'default: 1.5 is not an integer'],
@@ -56,6 +58,27 @@ const run = () => ({ loss: 1 })
 const make = defineExperiment as (experiment: unknown) => ReturnType<typeof defineExperiment>
 
 describe('an experiment written by hand', () => {
+  it.each([
+    null,
+    undefined,
+    3,
+    'text',
+    [],
+    {},
+    { kind: 'float' },
+    { kind: 'toString' },
+    { kind: 'number' },
+    number,
+    () => 1,
+  ])('is refused with a parameter that is %j', (parameter) => {
+    const refused = (experiment: unknown) => {
+      expect(() => make(experiment)).toThrow(MldsError)
+      expect(() => make(experiment)).toThrow(/parameter act: .* \(act: number\(\{ default: 0\.1 \}\), or/)
+    }
+    refused({ space: { x: space.x, act: parameter }, run })
+    refused({ stages: [{ space: { act: parameter }, run }] })
+  })
+
   it('may leave out of its stages all that the short form leaves out', () => {
     const derive = { from: 'train', groups: () => [] }
     const { name, objective, stages, claims, profiles } = make({

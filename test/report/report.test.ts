@@ -88,6 +88,39 @@ beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'mlds-report-'))))
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('a report', () => {
+  it('counts as the rest of mlds does: what was stopped or diverged has finished, what has not begun is missing', async () => {
+    const states = [
+      'finished',
+      'stopped',
+      'diverged',
+      'failed',
+      'dead',
+      'skipped',
+      'cancelled',
+      'running',
+      'planned',
+    ] as const
+    const mixed = records(18).map((record, i) => ({ ...record, state: states[i % 9]! }))
+    const { outcome } = await buildReport({
+      experiment: plainExperiment(),
+      facts: {
+        sweep: 's',
+        profile: '',
+        spec: {},
+        planHash: '',
+        codeVersion: '',
+        engines: [],
+        data: {},
+        createdAtMs: 0,
+      },
+      records: mixed,
+      read: () => Promise.reject(new Error('none')),
+    })
+    expect(outcome).toBe(
+      '6 of 18 trials finished, 2 stopped early, 2 diverged, 2 failed, 2 dead, 2 skipped, 2 cancelled, 2 running, 2 missing',
+    )
+  })
+
   it('is the same bytes for the same records', async () => {
     const [one, two] = [await report(20), await report(20)]
     expect(renderHtml(one, ['vega'])).toBe(renderHtml(two, ['vega']))

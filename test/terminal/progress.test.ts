@@ -80,13 +80,29 @@ describe('the live view of mlds sweep', () => {
           const { output, written } = outputOf(columns)
           play(toySweep(output), states, loss)
           const lines = stripVTControlCharacters(written.join('')).split('\n')
-          // A failure's lines stay: those are for reading and copying whole.
-          for (const line of lines.filter((line) => !/^failed: |^diverged: |^ {4}log: /.test(line)))
-            expect(widthOf(line), line).toBeLessThanOrEqual(columns)
+          // A failure's lines stay, and so does the last, the best: those are for reading and copying whole.
+          const last = lines.findLastIndex((line) => line.startsWith('best'))
+          const cut = lines.filter((line, i) => i !== last && !/^failed: |^diverged: |^ {4}log: /.test(line))
+          for (const line of cut) expect(widthOf(line), line).toBeLessThanOrEqual(columns)
         },
       ),
       { numRuns: 60 },
     )
+  })
+
+  it('leaves the best whole on the screen, however narrow that is: a number cut short is another number', () => {
+    for (const columns of [1, 12, 30, 40, 200]) {
+      const { output, written } = outputOf(columns)
+      play(
+        toySweep(output),
+        Array.from({ length: 12 }, () => 'finished'),
+        1.25e-4,
+      )
+      const lines = stripVTControlCharacters(written.join('')).trimEnd().split('\n')
+      expect(lines.at(-1)).toBe(
+        'best by the mean over 2 seeds: width=1 kind=plain, train/loss 1.25e-4 ± 0 (tied with 5 other points)',
+      )
+    }
   })
 
   it('leaves out the bar first, then what matters least, where the terminal is narrow', () => {

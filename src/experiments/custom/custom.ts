@@ -143,7 +143,17 @@ async function load(file: string): Promise<Experiment> {
       'its default export is not an experiment (export default defineExperiment({ space, run }))',
     )
   const fromFile = basename(file).replace(moduleFile, '')
-  return { ...(experiment as Experiment), name: experiment.name === '' ? fromFile : experiment.name! }
+  const whole = experiment as Experiment
+  const name = whole.name === '' ? fromFile : whole.name
+  const title = whole.title === '' ? name : whole.title
+  const { question, source } = whole
+  return {
+    ...whole,
+    name,
+    title,
+    question: question === '' ? title : question,
+    source: source === '' ? basename(file) : source,
+  }
 }
 
 /** TypeScript without a build step; `import … from 'mlds'` means this mlds, wherever the file lies. */

@@ -182,6 +182,30 @@ export class SweepState {
   }
 }
 
+const inWords: readonly (readonly [keyof SweepCounts, string])[] = [
+  ['stopped', 'stopped early'],
+  ['diverged', 'diverged'],
+  ['failed', 'failed'],
+  ['dead', 'dead'],
+  ['skipped', 'skipped'],
+  ['cancelled', 'cancelled'],
+  ['running', 'running'],
+  ['missing', 'missing'],
+]
+
+/** `7 of 9 trials finished, 2 diverged, 2 missing`: what was stopped or diverged is among the finished. */
+export function describeCounts(counts: Partial<SweepCounts> & Pick<SweepCounts, 'planned' | 'finished'>): string {
+  const apart = inWords.flatMap(([key, word]) => ((counts[key] ?? 0) > 0 ? [`${counts[key]} ${word}`] : []))
+  return [`${counts.finished} of ${counts.planned} trials finished`, ...apart].join(', ')
+}
+
+/** `2 of 3 finished, 0 running, 1 failed, 0 missing`: how a sweep stands while it may still run. */
+export function describeStanding(counts: SweepCounts): string {
+  const { planned, finished, running, failed, dead, diverged, skipped, missing } = counts
+  const apart = diverged === 0 ? '' : `${diverged} diverged, `
+  return `${finished} of ${planned} finished, ${running} running, ${failed + dead} failed, ${apart}${skipped} skipped, ${missing} missing`
+}
+
 /** Whether the very same end was taken in already: the line stands twice, as after a copy that was put together by hand. */
 export function isRepeatedEnd(
   state: TrialState,
@@ -223,9 +247,14 @@ const noMetrics: Metrics = {}
 
 /**
  * Full records in plan order, with the series of the attempt that counts. Reads the events twice in spirit, once in
- * fact: an attempt's points are dropped when a later attempt begins.
+ * fact: an attempt's points are dropped when a later attempt begins. `isRun: false` says that no process runs the sweep, so
+ * that nothing is running.
  */
-export function buildRecords(trials: readonly Trial[], events: Iterable<JournalEvent>): TrialRecord[] {
+export function buildRecords(
+  trials: readonly Trial[],
+  events: Iterable<JournalEvent>,
+  { isRun = true }: { readonly isRun?: boolean } = {},
+): TrialRecord[] {
   const state = new SweepState(trials)
   const series = new Map<TrialId, Map<string, { steps: number[]; values: number[] }>>()
   for (const event of events) {
@@ -247,6 +276,7 @@ export function buildRecords(trials: readonly Trial[], events: Iterable<JournalE
       }
     }
   }
+  if (!isRun) state.settle()
   return trials.map((trial) => {
     const {
       trial: _trial,

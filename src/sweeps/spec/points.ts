@@ -37,7 +37,11 @@ export function pointsOfStages(
     const left = excluded.filter((exclusion) => exclusion.stage.name === stage.name)
     const points = cross(completeParams(stage.space, {}), factors.get(stage.name)!)
     const settled = own.length === 0 ? points : points.map((point) => settle(stage.space, point, own))
-    return left.length === 0 ? settled : settled.filter((params) => !left.some(({ fits }) => fits(params)))
+    const kept = left.length === 0 ? settled : settled.filter((params) => !left.some(({ fits }) => fits(params)))
+    // Of a later stage all may be left out: then only the earlier ones run.
+    if (kept.length === 0 && stage === experiment.stages[0])
+      throw new SpaceError(`exclude: nothing is left of ${points.length} points (leave out fewer, or add values)`)
+    return kept
   }
 }
 

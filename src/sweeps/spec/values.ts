@@ -6,7 +6,7 @@ export const maxValuesPerAxis = 100_000
 /**
  * The values a person wrote for one axis, before they are checked against the axis.
  *
- * Text: `8,32,128` · `0..4` (both ends, step 1) · `0..1 step 0.25` · `range(start, stop, step)` (stop left out, as in
+ * Text: `8,32,128` · `"a,b",c` (what stands in quotes is one value, taken as it is) · `0..4` (both ends, step 1) · `0..1 step 0.25` · `range(start, stop, step)` (stop left out, as in
  * Python) · `linspace(start, stop, count)` · `logspace(start, stop, count)` (both ends are values, not exponents).
  * YAML may give a single value, a list of any of these, or a mapping such as `{logspace: [1e-4, 1e-1, 4]}`.
  *
@@ -45,7 +45,9 @@ const call = /^([a-z]+)\s*\(([^)]*)\)$/
 const inclusive = /^(-?[\d.]+(?:e-?\d+)?)\s*\.\.\s*(-?[\d.]+(?:e-?\d+)?)(?:\s+step\s+([\d.]+(?:e-?\d+)?))?$/i
 
 function expandText(name: string, text: string): unknown[] {
-  return splitOutsideParentheses(text).flatMap((part): unknown[] => {
+  return splitValues(text).flatMap((part): unknown[] => {
+    const quoted = quotedValue.exec(part)
+    if (quoted !== null) return [quoted[2]]
     const called = call.exec(part)
     if (called !== null && isSequence(called[1]!)) return sequences[called[1]](name, called[2]!.split(',').map(Number))
     const dotted = inclusive.exec(part)
@@ -54,11 +56,23 @@ function expandText(name: string, text: string): unknown[] {
   })
 }
 
-function splitOutsideParentheses(text: string): string[] {
+/** Quotes hold a value together where they begin and end it; elsewhere they are letters. */
+const quotedValue = /^(["'])(.*)\1$/s
+const quotedAhead = /^\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)/
+
+/** Split at commas outside parentheses and quotes. */
+function splitValues(text: string): string[] {
   const parts: string[] = []
   let depth = 0
   let part = ''
-  for (const character of text) {
+  for (let at = 0; at < text.length; at++) {
+    const quoted = part === '' && depth === 0 ? quotedAhead.exec(text.slice(at))?.[0] : undefined
+    if (quoted !== undefined) {
+      part = quoted
+      at += quoted.length - 1
+      continue
+    }
+    const character = text[at]!
     if (character === '(') depth++
     if (character === ')') depth--
     if (character === ',' && depth === 0) {

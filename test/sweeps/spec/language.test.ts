@@ -102,19 +102,22 @@ describe('the sweep language', () => {
     ['when: {rate: {kind: fnacy}}', /kind: "fnacy" is not one of plain, fancy/],
     ['budget: {epochs: 3}', /budget: epochs: this experiment has no axis of that name/],
     ['exclude: {kind: {min: 2}}', /kind: min and max are for numbers/],
+    ['axes: {width: [1, 2]}\nexclude: [{width: 1}, {width: {min: 2}}]', /exclude: nothing is left of 2 points/],
   ])('%s is refused by the experiment’s axes', (text, message) => {
     expect(() => plan(`${text}\n`)).toThrow(message)
   })
 })
 
 const values = fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 5 })
-const specs = fc.record({
-  width: values,
-  rate: fc.uniqueArray(fc.constantFrom(0.1, 0.2, 0.3, 0.4), { minLength: 1, maxLength: 4 }),
-  kind: fc.constantFrom(['plain'], ['plain', 'fancy'], ['fancy', 'plain']),
-  seeds: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
-  excludedWidth: fc.integer({ min: 1, max: 12 }),
-})
+const specs = fc
+  .record({
+    width: values,
+    rate: fc.uniqueArray(fc.constantFrom(0.1, 0.2, 0.3, 0.4), { minLength: 1, maxLength: 4 }),
+    kind: fc.constantFrom(['plain'], ['plain', 'fancy'], ['fancy', 'plain']),
+    seeds: fc.uniqueArray(fc.nat(4), { minLength: 1, maxLength: 3 }),
+    excludedWidth: fc.integer({ min: 1, max: 12 }),
+  })
+  .filter(({ width, excludedWidth }) => width.some((one) => one !== excludedWidth))
 interface Drawn {
   readonly width: readonly number[]
   readonly rate: readonly number[]

@@ -13,6 +13,19 @@ describe('the values of an axis', () => {
     ['linspace(0, 1, 5)', [0, 0.25, 0.5, 0.75, 1]],
     ['logspace(1e-4, 1e-1, 4)', [1e-4, 1e-3, 1e-2, 1e-1]],
     ['1,5..7', ['1', 5, 6, 7]],
+    ['"c,d"', ['c,d']],
+    [`'c,d', e ,"f"`, ['c,d', 'e', 'f']],
+    ['"0..4","range(3)",0..1', ['0..4', 'range(3)', 0, 1]],
+    ['""', ['']],
+    [`"it's, so"`, ["it's, so"]],
+    // No quotes but letters: nothing closes them where a value ends.
+    ['"c,d', ['"c', 'd']],
+    [`it's,5"`, ["it's", '5"']],
+    ['"a"b,c', ['"a"b', 'c']],
+    [
+      ['"c,d"', 'e'],
+      ['c,d', 'e'],
+    ],
     [
       [8, '16..18', 'adam'],
       [8, 16, 17, 18, 'adam'],
