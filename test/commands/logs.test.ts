@@ -190,4 +190,73 @@ export default defineExperiment({
       expect(log).toMatch(/^\S+ CUT$/m)
     }
   })
+
+  it('goes on with -f until the trial ends, having waited for its beginning', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'wait.cjs'),
+      `const { existsSync, watch } = require('node:fs')
+const file = process.argv[2] === '0' ? 'first' : 'second'
+console.log('waits for ' + file)
+const go = () => existsSync(file) && (console.log('went on'), console.log(JSON.stringify({ loss: 1 })), process.exit())
+watch('.', go)
+go()
+`,
+    )
+    writeFileSync(join(cwd, 'my.yaml'), 'name: mine\nexperiment: {command: "node wait.cjs {n}"}\naxes: {n: [0, 1]}\n')
+    const { trials } = JSON.parse((await mlds(['plan', 'my.yaml', '--json'], { cwd })).stdout) as {
+      trials: { id: string; params: { n: number } }[]
+    }
+    const [first, second] = [0, 1].map((n) => trials.find(({ params }) => params.n === n)!.id)
+    const running = startMlds(['sweep', 'my.yaml', '--workers', '1'], { cwd })
+    await until(() => linesOf(join(cwd, '.mlds/sweeps/mine/journal.jsonl')).some((line) => line.includes('"started"')))
+    const [begun, waiting, interrupted] = [first, second, first].map((id) => startMlds(['logs', id!, '-f'], { cwd }))
+    await until(() => begun!.output().includes('waits for first'))
+    await until(() => waiting!.output().includes(`Trial ${second} has not begun; its log is shown when it does.\n`))
+    await until(() => interrupted!.output().includes('waits for first'))
+    interrupted!.child.kill('SIGINT')
+    expect(await interrupted!.finished).toMatchObject({ code: 0, signal: null, stderr: '' })
+
+    writeFileSync(join(cwd, 'first'), '')
+    const { code, stdout } = await begun!.finished
+    expect({ code, stdout }).toEqual({ code: 0, stdout: (await mlds(['logs', first!], { cwd })).stdout })
+    expect(stdout).toMatch(/went on\n\S+ finished: .*\n$/)
+    await until(() => waiting!.output().includes('waits for second'))
+    writeFileSync(join(cwd, 'second'), '')
+    expect((await waiting!.finished).stdout).toBe((await mlds(['logs', second!], { cwd })).stdout)
+    await running.finished
+    expect(await mlds(['logs', second!, '-f'], { cwd })).toMatchObject({
+      code: 0,
+      stdout: (await waiting!.finished).stdout,
+    })
+  })
+
+  it('says with -f that a trial which nobody runs has no log, and that its process has gone', async () => {
+    const cwd = temporaryFolder()
+    // It ends with the folder: what a killed mlds has started runs on.
+    writeFileSync(
+      join(cwd, 'stay.cjs'),
+      `console.log('stays'); setInterval(() => require('node:fs').existsSync(__filename) || process.exit(), 20)`,
+    )
+    writeFileSync(join(cwd, 'my.yaml'), 'name: mine\nexperiment: {command: "node stay.cjs {n}"}\naxes: {n: [0, 1]}\n')
+    const running = startMlds(['sweep', 'my.yaml', '--workers', '1'], { cwd })
+    const journal = join(cwd, '.mlds/sweeps/mine/journal.jsonl')
+    const started = () => /"started","trial":"(\w+)"/.exec(linesOf(journal).join('\n'))?.[1]
+    await until(() => started() !== undefined)
+    const following = startMlds(['logs', started()!, '-f'], { cwd })
+    await until(() => following.output().includes('stays'))
+    running.child.kill('SIGKILL')
+    const { code, stderr } = await following.finished
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'No process runs the sweep any more; run the rest with: mlds resume mine\n',
+    })
+    const { plan } = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'mine')
+    const other = plan.trials.find(({ id }) => id !== started())!
+    expect(await mlds(['logs', other.id, '-f'], { cwd })).toMatchObject({
+      code: 3,
+      stdout: '',
+      stderr: expect.stringContaining(`trial ${other.id} has no log of attempt 1`) as string,
+    })
+  })
 })
