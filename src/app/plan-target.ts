@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
-import { fileProblem, SpecError, UnknownNameError } from '../core/errors.js'
+import { fileProblem, MldsError, SpaceError, SpecError, UnknownNameError, writtenAt } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { OwnExperiment, OwnSource } from '../experiments/custom/custom.js'
 import { canonicalName, findExperiment, isExperimentName, moduleFile } from '../experiments/registry.js'
@@ -10,7 +10,8 @@ import { latest } from '../core/names.js'
 import type { Store } from '../system/store.js'
 import { makePlan, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { createScheduler, parseStoppingFlag } from '../sweeps/scheduling/stopping.js'
-import { applyOverrides, parseSweepFile, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
+import { hasProfiles } from '../core/has-profiles.js'
+import { applyOverrides, parseSweepFile, placed, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
 
 export interface TargetFlags {
   readonly set: readonly string[]
@@ -32,8 +33,30 @@ export async function planTarget(
   return planSpec(await readTarget(target), flags, store)
 }
 
-/** The same for a spec that was read already; `experiment` is one that lives in this program alone. */
+/**
+ * The same for a spec that was read already; `experiment` is one that lives in this program alone.
+ * @throws SpecError with the place of what is wrong where it was read from a file; what flags say has none.
+ */
 export async function planSpec(
+  read: SweepSpec,
+  flags: TargetFlags,
+  store: Store,
+  inProgram?: Experiment,
+): Promise<{ plan: Plan; experiment: Experiment }> {
+  return await planWritten(read, flags, store, inProgram).catch((error: unknown) => {
+    throw isOfFlags(error, flags) ? error : placed(read, error)
+  })
+}
+
+/** Whether it speaks of what a flag has put in the place of what the file says. */
+function isOfFlags(error: unknown, { profile, scheduler = [], set }: TargetFlags): boolean {
+  const [key, axis] = (error instanceof MldsError && error.path) || []
+  if (key === 'profile') return profile !== undefined
+  if (key === 'scheduler') return scheduler.length > 0
+  return key === 'axes' && set.some((override) => axis === undefined || override.split('=')[0]!.trim() === axis)
+}
+
+async function planWritten(
   read: SweepSpec,
   flags: TargetFlags,
   store: Store,
@@ -41,6 +64,10 @@ export async function planSpec(
 ): Promise<{ plan: Plan; experiment: Experiment }> {
   const written = await settleOwn(applyOverrides(read, flags.set), read)
   const experiment = inProgram ?? (await experimentFor(written))
+  if (read.profile !== undefined && !hasProfiles(experiment))
+    writtenAt(['profile'], () => {
+      throw new SpaceError(`profile: ${read.profile}: this experiment has no profiles (leave it out)`)
+    })
   const spec: SweepSpec = {
     ...written,
     experiment: experiment.name,
@@ -53,7 +80,9 @@ export async function planSpec(
   const data = openData(store)
   const plan = makePlan(experiment, spec, (name) => data.resolve(name).fingerprint)
   // A rule that can't work is refused with the plan, not after it was frozen.
-  createScheduler(plan.trials, spec.scheduler ?? [], spec.objective ?? experiment.objective)
+  writtenAt(['scheduler'], () =>
+    createScheduler(plan.trials, spec.scheduler ?? [], spec.objective ?? experiment.objective),
+  )
   return { plan, experiment }
 }
 
@@ -70,11 +99,15 @@ export async function settleOwn(spec: SweepSpec, read = spec): Promise<SweepSpec
   const strange = Object.keys(values).find((name) => !known.includes(name))
   if (strange !== undefined)
     throw new UnknownNameError('axis', strange, known, known.length > 0 ? {} : { hint: 'name it in the file: axes' })
-  return { ...spec, own: { ...spec.own, command: withAxes(spec.own.command, values, spec.objective) } }
+  const { own } = spec
+  return writtenAt(['experiment'], () => ({
+    ...spec,
+    own: { ...own, command: withAxes(own.command, values, spec.objective) },
+  }))
 }
 
 async function experimentFor({ own, experiment }: SweepSpec): Promise<Experiment> {
-  if (own === undefined) return await findExperiment(canonicalName(experiment))
+  if (own === undefined) return await findExperiment(writtenAt(['experiment'], () => canonicalName(experiment)))
   const { openOwn } = await import('../experiments/custom/custom.js')
   return await openOwn(own)
 }

@@ -38,6 +38,7 @@ export default class Logs extends BaseCommand {
   async #follow(sweep: SweepFolder, trial: TrialId, attempt: number | undefined): Promise<void> {
     const { lockHolder } = await import('../system/lock.js')
     const { followLog } = await import('../terminal/follow-log.js')
+    const { printableColours } = await import('../core/printable.js')
     const output = this.jsonEnabled() ? process.stderr : process.stdout
     const isRun = lockHolder(sweep.lockFile) !== undefined
     const end = await followLog(sweep, trial, {

@@ -20,10 +20,15 @@ export interface MldsErrorOptions {
   readonly exitCode?: number
 }
 
+/** Keys and indices that lead to a value of a sweep file: `['search', 'axes', 'lr']`. */
+export type SpecPath = readonly (string | number)[]
+
 export class MldsError extends Error {
   readonly code: string
   readonly hint: string | undefined
   readonly exitCode: number
+  /** Where in a sweep file it was written, key by key; unset where nobody knew. */
+  path: SpecPath | undefined
 
   constructor(code: string, message: string, options: MldsErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -64,6 +69,16 @@ export class UnknownNameError extends MldsError {
             : `did you mean ${near}? known: ${known.join(', ')}`,
       ...options,
     })
+  }
+}
+
+/** Errors met while what is written at `path` is read are told so; the innermost path stays. */
+export function writtenAt<T>(path: SpecPath, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof MldsError) error.path ??= path
+    throw error
   }
 }
 

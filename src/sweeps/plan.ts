@@ -1,4 +1,4 @@
-import { SpaceError, UnknownNameError } from '../core/errors.js'
+import { SpaceError, UnknownNameError, writtenAt } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { NameCheck, lookUp } from '../core/names.js'
 import { canonicalJson, contentHash, textHash } from '../core/seed.js'
@@ -26,9 +26,11 @@ export type ResolveData = (name: string) => string
  */
 export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: ResolveData): Plan {
   const profileName = spec.profile ?? 'reduced'
-  const profile = Object.hasOwn(experiment.profiles, profileName) ? experiment.profiles[profileName] : undefined
-  if (profile === undefined) throw new UnknownNameError('profile', profileName, Object.keys(experiment.profiles))
-  checkNames(experiment, spec)
+  const profile = writtenAt(['profile'], () => {
+    if (Object.hasOwn(experiment.profiles, profileName)) return experiment.profiles[profileName]!
+    throw new UnknownNameError('profile', profileName, Object.keys(experiment.profiles))
+  })
+  writtenAt(['objective'], () => checkNames(experiment, spec))
   const pointsOf = pointsOfStages(experiment, profile, spec)
 
   const trials: Trial[] = []
@@ -42,7 +44,10 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
           .map((parents) => ({ parents, seeds: parents[0]!.seeds }))
       : crossSeeds(spec.seeds ?? profile.seeds).map((seeds) => ({ parents: [], seeds }))
     const count = trials.length + points.length * origins.length
-    if (count > maxTrials) throw new SpaceError(`the plan has ${count} trials (at most ${maxTrials})`)
+    if (count > maxTrials)
+      writtenAt(['axes'], () => {
+        throw new SpaceError(`the plan has ${count} trials (at most ${maxTrials})`)
+      })
 
     const planned: Trial[] = []
     const idOf = identifier(experiment, stage)
@@ -53,7 +58,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     for (const params of points) {
       checkTexts(params)
       // Data and cost depend on the point alone: asked once per point, not once per seed or parent.
-      const data = stage.data(params).map((name) => [name, resolveData(name)])
+      const data = writtenAt(['axes'], () => stage.data(params).map((name) => [name, resolveData(name)]))
       const cost = stage.cost(params)
       const [dataText, paramsText] = [canonicalJson(data), canonicalJson(params)]
       for (const { parents, seeds, parentsText, seedsText } of sources) {
@@ -99,9 +104,11 @@ const longestText = 6000
 function checkTexts(params: Params): void {
   for (const [name, value] of Object.entries(params)) {
     if (typeof value === 'string' && value.length > longestText)
-      throw new SpaceError(
-        `${name}: a text of ${value.length} characters (at most ${longestText}): ${value.slice(0, 60)}…`,
-      )
+      writtenAt(['axes', name], () => {
+        throw new SpaceError(
+          `${name}: a text of ${value.length} characters (at most ${longestText}): ${value.slice(0, 60)}…`,
+        )
+      })
   }
 }
 

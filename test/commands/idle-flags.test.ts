@@ -46,7 +46,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
     'trust-code': 'permits code',
   },
   list: {},
-  logs: { attempt: 'which' },
+  logs: { attempt: 'which', follow: 'how long' },
   pause: { nats: 'where', tenant: [{ call: 'pause q --tenant a', why: queue }] },
   plan: {
     set: 'the plan',

@@ -1,4 +1,4 @@
-import { SpaceError, UnknownNameError } from '../../core/errors.js'
+import { SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../../core/errors.js'
 import type { Experiment, Profile, Stage } from '../../experiments/experiment.js'
 import { lookUp } from '../../core/names.js'
 import { axisOf, completeParams, parseValue, type Space } from '../../core/space.js'
@@ -24,18 +24,21 @@ export function pointsOfStages(
 ): (stage: Stage) => readonly Params[] {
   const factors = factorsByStage(experiment, profile, spec)
   const conditions = Object.entries(spec.when ?? {}).map(([written, pattern]) => {
-    const [stage, axis] = addressAxis(experiment, written)
-    return { stage, axis, fits: matcher(stage.space, pattern) }
+    const path = ['when', written]
+    const [stage, axis] = writtenAt(path, () => addressAxis(experiment, written))
+    return { stage, axis, fits: matcher(stage.space, pattern, path) }
   })
-  const excluded = (spec.exclude ?? []).map((pattern) => {
-    const [stage] = addressAxis(experiment, Object.keys(pattern)[0]!)
-    return { stage, fits: matcher(stage.space, bare(experiment, pattern)) }
+  const excluded = (spec.exclude ?? []).map((pattern, i) => {
+    const path = ['exclude', i]
+    const [first] = Object.keys(pattern) as [string]
+    const [stage] = writtenAt([...path, first], () => addressAxis(experiment, first))
+    return { stage, fits: matcher(stage.space, bare(experiment, pattern, path), path) }
   })
 
   return (stage) => {
     const own = conditions.filter((condition) => condition.stage.name === stage.name)
     const left = excluded.filter((exclusion) => exclusion.stage.name === stage.name)
-    const points = cross(completeParams(stage.space, {}), factors.get(stage.name)!)
+    const points = writtenAt(['axes'], () => cross(completeParams(stage.space, {}), factors.get(stage.name)!))
     const settled = own.length === 0 ? points : points.map((point) => settle(stage.space, point, own))
     const kept = left.length === 0 ? settled : settled.filter((params) => !left.some(({ fits }) => fits(params)))
     // Of a later stage all may be left out: then only the earlier ones run.
@@ -73,43 +76,55 @@ function factorsByStage(experiment: Experiment, profile: Profile, spec: SweepSpe
     if (taken.has(key)) throw new SpaceError(`${name}: given twice (in axes, zip, search or budget)`)
     taken.add(key)
   }
-  for (const [name, value] of budgetAxes(first.space, spec.budget)) {
-    take(first, name)
-    set(first, name, [value])
-  }
-  for (const [written, raw] of Object.entries(spec.axes)) {
-    const [stage, name] = addressAxis(experiment, written)
-    take(stage, name)
-    set(stage, name, raw)
-  }
-  const together = (rows: readonly Record<string, unknown>[], what: string): void => {
+  writtenAt(['budget'], () => {
+    for (const [name, value] of budgetAxes(first.space, spec.budget)) {
+      take(first, name)
+      set(first, name, [value])
+    }
+  })
+  for (const [written, raw] of Object.entries(spec.axes))
+    writtenAt(['axes', written], () => {
+      const [stage, name] = addressAxis(experiment, written)
+      take(stage, name)
+      set(stage, name, raw)
+    })
+  const together = (rows: readonly Record<string, unknown>[], what: 'zip' | 'search', path: SpecPath): void => {
     const addressed = Object.keys(rows[0] ?? {}).map(
-      (written) => [written, ...addressAxis(experiment, written)] as const,
+      (written) => [written, ...writtenAt([...path, written], () => addressAxis(experiment, written))] as const,
     )
     if (addressed.length === 0) return
     const stage = addressed[0]![1]
-    for (const [written, its, name] of addressed) {
-      if (its !== stage) throw new SpaceError(`${what}: ${written} is an axis of stage ${its.name}, not ${stage.name}`)
-      take(stage, name)
-      axes.get(stage.name)!.delete(name)
-    }
+    for (const [written, its, name] of addressed)
+      writtenAt([...path, written], () => {
+        if (its !== stage)
+          throw new SpaceError(`${what}: ${written} is an axis of stage ${its.name}, not ${stage.name}`)
+        take(stage, name)
+        axes.get(stage.name)!.delete(name)
+      })
     joint
       .get(stage.name)!
       .push(
         rows.map((row) =>
           Object.fromEntries(
-            addressed.map(([written, , name]) => [name, parseValue(name, axisOf(stage.space, name), row[written])]),
+            addressed.map(([written, , name]) => [
+              name,
+              writtenAt([...path, written], () => parseValue(name, axisOf(stage.space, name), row[written])),
+            ]),
           ),
         ),
       )
   }
-  for (const group of spec.zip ?? []) {
+  for (const [i, group] of (spec.zip ?? []).entries()) {
     const names = Object.keys(group)
     const rows = group[names[0]!]!.map((_, i) => Object.fromEntries(names.map((name) => [name, group[name]![i]])))
-    together(rows, 'zip')
+    together(rows, 'zip', ['zip', i])
   }
   if (spec.search !== undefined && Object.keys(spec.search.axes).length > 0)
-    together(samplePoints(spec.search), 'search')
+    together(
+      writtenAt(['search'], () => samplePoints(spec.search!)),
+      'search',
+      ['search', 'axes'],
+    )
   const left = (profile.points ?? []).map((row) => omit(row, (name) => taken.has(`${first.name}.${name}`)))
   if (left.some((row) => Object.keys(row).length > 0))
     joint.get(first.name)!.push([...new Map(left.map((row) => [JSON.stringify(row), row])).values()])
@@ -162,15 +177,18 @@ function addressAxis(experiment: Experiment, written: string): [Stage, string] {
 }
 
 /** A pattern without the stages' names before its axes. */
-function bare(experiment: Experiment, pattern: Pattern): Pattern {
+function bare(experiment: Experiment, pattern: Pattern, path: SpecPath): Pattern {
   return Object.fromEntries(
-    Object.entries(pattern).map(([written, wanted]) => [addressAxis(experiment, written)[1], wanted]),
+    Object.entries(pattern).map(([written, wanted]) => [
+      writtenAt([...path, written], () => addressAxis(experiment, written))[1],
+      wanted,
+    ]),
   )
 }
 
-function matcher(space: Space, pattern: Pattern): (params: Params) => boolean {
+function matcher(space: Space, pattern: Pattern, path: SpecPath): (params: Params) => boolean {
   const tests = Object.entries(pattern).map(([name, wanted]) => {
-    const fits = valueMatcher(space, name, wanted)
+    const fits = writtenAt([...path, name], () => valueMatcher(space, name, wanted))
     return (params: Params) => fits(lookUp(params, name)!)
   })
   return (params) => tests.every((test) => test(params))

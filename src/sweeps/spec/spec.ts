@@ -1,7 +1,7 @@
-import { Document, LineCounter, parseDocument, isMap, isScalar, type Node } from 'yaml'
+import { Document, LineCounter, parseDocument, isMap, isScalar, isSeq, type Node } from 'yaml'
 import type { OwnSource } from '../../experiments/custom/custom.js'
 import type { Objective } from '../../core/trial.js'
-import { MldsError, SpaceError, SpecError, UnknownNameError, nearest } from '../../core/errors.js'
+import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
 import { isMapping } from './mapping.js'
 import { parseSearch, type Search } from './samplers.js'
 import { parseStopping, type StoppingRule } from '../scheduling/stopping.js'
@@ -139,7 +139,7 @@ function readSpec(
     const { [key]: value = null } = part(key, (raw) => (raw === null ? null : textOf(raw, key)))
     return value === null ? {} : { [key]: value }
   }
-  return {
+  const spec: SweepSpec = {
     experiment,
     ...(own === undefined ? {} : { own }),
     axes: Object.fromEntries(axes),
@@ -154,6 +154,39 @@ function readSpec(
     ...part('scheduler', parseStopping),
     ...part('objective', parseObjective),
   }
+  const contents = document.contents
+  places.set(spec, (path, isKey) => {
+    let node: unknown = contents
+    for (const [i, step] of path.entries()) {
+      // One group may be written without the list around it.
+      if (isMap(node) && typeof step === 'number') continue
+      const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && String(key.value) === step) : undefined
+      const next = isSeq(node) ? node.items[step as number] : pair?.value
+      const isLast = i === path.length - 1
+      const found = isLast && isKey ? (pair?.key ?? next) : (next ?? pair?.key)
+      if (found === null || found === undefined) break
+      node = found
+    }
+    return at(node)
+  })
+  return spec
+}
+
+/** By a spec that was read from a file: the place of what a path leads to, or of the last of it that is there. */
+const places = new WeakMap<SweepSpec, (path: SpecPath, isKey: boolean) => string>()
+
+/** The error with the file, line and column of what it speaks of, where `spec` was read from a file that says it. */
+export function placed(spec: SweepSpec, error: unknown): unknown {
+  const placeOf = places.get(spec)
+  if (placeOf === undefined || !(error instanceof MldsError) || error instanceof SpecError || error.path === undefined)
+    return error
+  // An axis that is unknown is a key; a profile that is unknown is a value.
+  const isOfKey = error instanceof UnknownNameError && error.path.length > 1
+  return new SpecError(placeOf(error.path, isOfKey), error.message, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    exitCode: error.exitCode,
+    cause: error,
+  })
 }
 
 /** `repeat: 5` is seeds 0 to 4: equal points with equal seeds would be one and the same trial. */
