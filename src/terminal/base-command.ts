@@ -70,6 +70,13 @@ export abstract class BaseCommand extends Command {
     return nameStore(text, this.argv[at]?.split('=').slice(1).join('=') || this.argv[at + 1 || this.argv.length])
   }
 
+  /** Says it on standard error with `--json` too, where oclif would swallow it: standard output stays pure JSON. */
+  override warn(input: string | Error): string | Error {
+    if (!this.jsonEnabled()) return super.warn(input)
+    process.stderr.write(`Warning: ${printable(input instanceof Error ? input.message : input)}\n`)
+    return input
+  }
+
   /** Of what `--json` promises, some is longer than the longest string. */
   override logJson(json: unknown): void {
     printJson(json, process.stdout)

@@ -52,3 +52,13 @@ describe.skipIf(!hasNats)('mlds nats init', () => {
     expect(files.stderr).toContain('there is no such file: none.pem')
   })
 })
+
+describe('a warning beside --json', () => {
+  it('is told on standard error, and standard output stays JSON', async () => {
+    const { code, stdout, stderr } = await mlds(['nats', 'init', 'deployment', '--host', '0.0.0.0', '--json'], {
+      cwd: temporaryFolder(),
+    })
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Warning: without --tls-cert/) })
+    expect(JSON.parse(stdout)).toBeTypeOf('object')
+  })
+})
