@@ -13,7 +13,7 @@ export type {
   SweepDescription,
   SweepRun,
 } from './app/library.js'
-export type { Rerun, SweepSummary } from './app/execute-sweep.js'
+export type { Rerun, SweepSummary } from './app/run.js'
 export type { Standing } from './analysis/standings.js'
 export type { ClaimVerdict } from './sweeps/conclude.js'
 export type { Plan } from './sweeps/plan.js'

@@ -13,7 +13,7 @@ import { isResult } from '../sweeps/journal/state.js'
 import { planFactsOf, SweepFolder, sweepsByAge } from '../sweeps/sweep-folder.js'
 import type { EngineName, Trial, TrialId } from '../core/trial.js'
 import { codeVersion } from '../core/version.js'
-import { openBackendFor } from './open-backend.js'
+import { openBackendFor } from './backends/open-backend.js'
 
 /** What a trial that ran, or part of one, says about others of its experiment. */
 interface Sample {

@@ -13,16 +13,9 @@ import { parseSweepObject, type SweepSpec } from '../sweeps/spec/spec.js'
 import type { SweepCounts } from '../sweeps/journal/state.js'
 import { SweepFolder, resolveSweepId } from '../sweeps/sweep-folder.js'
 import type { EngineName, Objective, ParamValue, Trial, TrialEvent, TrialRecord } from '../core/trial.js'
-import {
-  concludeAndDraw,
-  executeSweep,
-  freezePlan,
-  rerunnable,
-  type Rerun,
-  type SweepSummary,
-} from './execute-sweep.js'
-import { openBackendFor } from './open-backend.js'
-import { ownParser, planSpec, readTarget } from './plan-target.js'
+import { concludeAndDraw, executeSweep, freezePlan, rerunnable, type Rerun, type SweepSummary } from './run.js'
+import { openBackendFor } from './backends/open-backend.js'
+import { ownParser, planSpec, readTarget } from './plan.js'
 
 /**
  * Values of one axis: one, a list, the notation of `--set` (`'0..4'`, `'logspace(1e-4,1e-1,4)'`), or a sequence whose

@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import type { Audit as AuditResult, AuditedSweep } from '../app/audit-tracking.js'
+import type { Audit as AuditResult, AuditedSweep } from '../app/audit.js'
 import { systemClock } from '../core/clock.js'
 import { exitCodes, MldsError } from '../core/errors.js'
 
@@ -29,7 +29,7 @@ export default class Audit extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Audit)
-    const { auditTracking } = await import('../app/audit-tracking.js')
+    const { auditTracking } = await import('../app/audit.js')
     const { trackingUrl } = await import('../tracking/mlflow/settings.js')
     const url = trackingUrl(args.url)
     if (url === undefined)
@@ -52,7 +52,7 @@ export default class Audit extends BaseCommand {
 
   async #print({ url, sweeps, repairs }: AuditResult): Promise<void> {
     const { formatTable } = await import('../terminal/table.js')
-    const { describeFindings } = await import('../app/audit-tracking.js')
+    const { describeFindings } = await import('../app/audit.js')
     for (const { sweep, run, did } of repairs)
       this.log(`${sweep}: ${run === undefined ? did : `${run.name} ${did} (run ${run.id})`}`)
     if (repairs.length > 0) this.log('')

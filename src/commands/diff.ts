@@ -16,7 +16,7 @@ export default class Diff extends BaseCommand {
     const { args, flags, raw } = await this.parse(Diff)
     const store = await this.openStore(flags.store)
     const { SweepFolder, diffPlans } = await import('../sweeps/sweep-folder.js')
-    const { planTarget } = await import('../app/plan-target.js')
+    const { planTarget } = await import('../app/plan.js')
     const { exitCodes } = await import('../core/errors.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan, experiment } = await planTarget(args.target, flags, store)

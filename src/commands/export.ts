@@ -65,8 +65,8 @@ export default class Export extends BaseCommand {
   ): Promise<unknown> {
     const { existsSync, mkdtempSync, readdirSync, rmSync } = await import('node:fs')
     const { tmpdir } = await import('node:os')
-    const { concludeAndDraw, describeSweep } = await import('../app/execute-sweep.js')
-    const { exportMlruns } = await import('../app/tracking.js')
+    const { concludeAndDraw, describeSweep } = await import('../app/run.js')
+    const { exportMlruns } = await import('../app/mlflow/open-tracking.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     if (existsSync(folder) && readdirSync(folder).length > 0) {
       throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)

@@ -36,7 +36,7 @@ export default class Figure extends BaseCommand {
       process.exitCode = exitCodes.incomplete
     }
     if (flags.from !== undefined) {
-      const { drawFromMlflow } = await import('../app/tracked-sweep.js')
+      const { drawFromMlflow } = await import('../app/from-mlflow.js')
       const folder = flags.output ?? `figures/${id}`
       return this.#show(id, await drawFromMlflow(flags.from, id, folder, { warn, trustCode }, trouble))
     }
@@ -44,7 +44,7 @@ export default class Figure extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     const { mustBeWritable } = await import('../system/store.js')
-    const { concludeAndDraw } = await import('../app/execute-sweep.js')
+    const { concludeAndDraw } = await import('../app/run.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     if (flags.output === undefined) mustBeWritable(sweep.folder, `draw elsewhere with: mlds figure ${sweep.id} -o DIR`)
     const experiment = await experimentToRead(sweep, { warn, trustCode })

@@ -11,7 +11,7 @@ export default class List extends BaseCommand {
     const { flags } = await this.parse(List)
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { summarise } = await import('../app/execute-sweep.js')
+    const { summarise } = await import('../app/run.js')
     const { lockHolder } = await import('../system/lock.js')
     const sweeps = await Promise.all(
       (await store.sweepIds()).map(async (id) => {

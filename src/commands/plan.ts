@@ -34,7 +34,7 @@ export default class Plan extends BaseCommand {
     const { args, flags, raw } = await this.parse(Plan)
     const store = await this.openStore(flags.store)
     const { hasProfiles } = await import('../core/has-profiles.js')
-    const { cautionAbout, planTarget } = await import('../app/plan-target.js')
+    const { cautionAbout, planTarget } = await import('../app/plan.js')
     const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
     refuseIdle(raw, await idleFor(experiment))

@@ -22,8 +22,8 @@ export default class Recover extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Recover)
-    const { recoverFromMlflow } = await import('../app/recover-sweep.js')
-    const { summarise } = await import('../app/execute-sweep.js')
+    const { recoverFromMlflow } = await import('../app/recover.js')
+    const { summarise } = await import('../app/run.js')
     const store = await this.openStore(flags.store)
     const { sweep, fetched, leftOut, withoutFiles } = await recoverFromMlflow(store, flags.from, args.sweep)
     const summary = summarise(sweep, sweep.restore().counts())

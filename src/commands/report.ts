@@ -36,7 +36,7 @@ export default class Report extends BaseCommand {
     const trustCode = flags['trust-code']
     const warn = (message: string): void => void this.warn(message)
     if (flags.from !== undefined) {
-      const { reportFromMlflow } = await import('../app/tracked-sweep.js')
+      const { reportFromMlflow } = await import('../app/from-mlflow.js')
       const file = flags.out ?? join('reports', id, 'report.html')
       return this.#write(await reportFromMlflow(flags.from, id, dirname(file), { warn, trustCode }), file)
     }
@@ -44,7 +44,7 @@ export default class Report extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { experimentToRead } = await import('../experiments/registry.js')
-    const { artifactReader } = await import('../app/execute-sweep.js')
+    const { artifactReader } = await import('../app/run.js')
     const { planFacts } = await import('../app/plan-facts.js')
     const { mustBeWritable } = await import('../system/store.js')
     const { buildReport } = await import('../report/report.js')
@@ -60,7 +60,7 @@ export default class Report extends BaseCommand {
   }
 
   async #write(report: SweepReport, file: string): Promise<unknown> {
-    const { writeReport } = await import('../app/write-report.js')
+    const { writeReport } = await import('../app/report.js')
     const files = await writeReport(report, file)
     for (const trouble of report.troubles) this.warn(trouble)
     for (const written of files) this.log(written)

@@ -62,8 +62,8 @@ export default class Resume extends BaseCommand {
     // What the server keeps may come into a store that is not there yet.
     const store = await this.openStore(flags.store, flags.nats === undefined ? 'changes' : 'makes')
     const { trackingUrl } = await import('../tracking/mlflow/settings.js')
-    const { limitsFrom, rerunnable } = await import('../app/execute-sweep.js')
-    const { openBackendFor } = await import('../app/open-backend.js')
+    const { limitsFrom, rerunnable } = await import('../app/run.js')
+    const { openBackendFor } = await import('../app/backends/open-backend.js')
     const { runInTerminal } = await import('../terminal/run-in-terminal.js')
     const { authorsName } = await import('../experiments/custom/custom.js')
     const { experimentOf } = await import('../experiments/registry.js')
@@ -77,7 +77,7 @@ export default class Resume extends BaseCommand {
       experiment: authorsName(sweep.plan.experiment) === undefined && `${sweep.plan.experiment} is built in`,
     })
     if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
-    const { targetOf } = await import('../app/remote.js')
+    const { targetOf } = await import('../app/halt.js')
     const remote = remoteFrom(flags, metadata, targetOf(flags, sweep))
     const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
     refuseIdle(raw, await idleFor(experiment))
@@ -107,7 +107,7 @@ export default class Resume extends BaseCommand {
     } catch (error) {
       const { nats, tenant, experiment } = flags
       if (nats === undefined || !meansAbsent(error)) throw error
-      const { fetchSweep } = await import('../app/remote.js')
+      const { fetchSweep } = await import('../app/halt.js')
       const sweep = await fetchSweep(store, { nats, tenant }, wanted, experiment)
       process.stderr.write(`${sweep.id} is not in this store: its plan comes from the NATS server\n`)
       return sweep
@@ -116,7 +116,7 @@ export default class Resume extends BaseCommand {
 
   /** A sweep that another process runs and that was paused goes on there. */
   async #setGoing(sweep: SweepFolder, flags: RemoteFlags): Promise<boolean> {
-    const { goOn, targetOf } = await import('../app/remote.js')
+    const { goOn, targetOf } = await import('../app/halt.js')
     const target = targetOf(flags, sweep)
     const orchestrator = target === undefined ? undefined : await goOn(target, sweep.id).catch(() => undefined)
     if (orchestrator === undefined) return false

@@ -6,7 +6,7 @@ import { idleTenant, refuseIdle } from '../terminal/idle-flags.js'
 import { formatDuration, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import type { Store } from '../system/store.js'
-import type { NatsTarget } from '../app/remote.js'
+import type { NatsTarget } from '../app/halt.js'
 import type { RemoteStatus } from '../worker/remote/admin/sweep-registry.js'
 
 export default class Status extends BaseCommand {
@@ -20,7 +20,7 @@ export default class Status extends BaseCommand {
     const { args, flags, raw } = await this.parse(Status)
     refuseIdle(raw, idleTenant(flags))
     const store = await this.openStore(flags.store)
-    const { targetOf, locate } = await import('../app/remote.js')
+    const { targetOf, locate } = await import('../app/halt.js')
     // A sweep that is not in this store may still be on the server.
     const located = flags.nats === undefined ? undefined : await locate(store, args.sweep, flags)
     if (located !== undefined && located.folder === undefined)
@@ -28,7 +28,7 @@ export default class Status extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { describeStanding, SweepState } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
-    const { summarise } = await import('../app/execute-sweep.js')
+    const { summarise } = await import('../app/run.js')
     const { lockHolder } = await import('../system/lock.js')
     const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
@@ -74,7 +74,7 @@ export default class Status extends BaseCommand {
 
   /** What the NATS server knows; a server that does not answer takes nothing from the rest. */
   async #remote(store: Store, target: NatsTarget, sweep: string): Promise<RemoteStatus | undefined> {
-    const { withTenant } = await import('../app/remote.js')
+    const { withTenant } = await import('../app/halt.js')
     const { remoteStatus } = await import('../worker/remote/admin/sweep-registry.js')
     const { systemClock } = await import('../core/clock.js')
     let status: RemoteStatus

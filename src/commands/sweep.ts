@@ -1,5 +1,5 @@
 import { Flags, type Interfaces } from '@oclif/core'
-import type { SweepSummary } from '../app/execute-sweep.js'
+import type { SweepSummary } from '../app/run.js'
 import { MldsError } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { Store } from '../system/store.js'
@@ -99,9 +99,9 @@ export default class Sweep extends BaseCommand {
     store: Store,
   ): Promise<SweepSummary> {
     const { trackingUrl } = await import('../tracking/mlflow/settings.js')
-    const { cautionAbout, planTarget } = await import('../app/plan-target.js')
-    const { freezePlan, limitsFrom, rerunnable } = await import('../app/execute-sweep.js')
-    const { openBackendFor } = await import('../app/open-backend.js')
+    const { cautionAbout, planTarget } = await import('../app/plan.js')
+    const { freezePlan, limitsFrom, rerunnable } = await import('../app/run.js')
+    const { openBackendFor } = await import('../app/backends/open-backend.js')
     const { runInTerminal } = await import('../terminal/run-in-terminal.js')
     const { plan, experiment } = await planTarget(target, flags, store)
     refuseIdle(typed, {

@@ -12,7 +12,7 @@ export default class Sync extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sync)
-    const { syncSweep } = await import('../app/sync-sweep.js')
+    const { syncSweep } = await import('../app/sync.js')
     const { trackingUrl } = await import('../tracking/mlflow/settings.js')
     const url = trackingUrl(flags.track)
     if (url === undefined) {

@@ -59,7 +59,7 @@ export default class Ui extends BaseCommand {
 
   /** One after the other; a sweep that can't be brought is said, and the rest follow. */
   async #bring(store: Store, sweeps: readonly string[], url: string, signal: AbortSignal): Promise<unknown[]> {
-    const { syncSweep } = await import('../app/sync-sweep.js')
+    const { syncSweep } = await import('../app/sync.js')
     const warn = (message: string): void => void this.warn(message)
     const brought: unknown[] = []
     for (const id of sweeps) {

@@ -22,7 +22,7 @@ export default class Verify extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { DamageTally } = await import('../sweeps/journal/damage.js')
     const { isComplete, isResult } = await import('../sweeps/journal/state.js')
-    const { summarise } = await import('../app/execute-sweep.js')
+    const { summarise } = await import('../app/run.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const repair = flags.repair ? await this.#repair(sweep) : undefined
     const damage = new DamageTally()

@@ -31,7 +31,7 @@ export default class Watch extends BaseCommand {
     const { describeStanding, isComplete } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
     const { formatVerdict } = await import('../terminal/summary.js')
-    const { summarise } = await import('../app/execute-sweep.js')
+    const { summarise } = await import('../app/run.js')
     const { watchSweep } = await import('../terminal/watch-sweep.js')
     const opened = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan, id } = opened

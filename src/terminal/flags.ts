@@ -3,7 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../core/errors.js'
 import { latest } from '../core/names.js'
 import type { CodeTrust, PlanToOpen } from '../experiments/registry.js'
-import type { NatsTarget, RemoteRun } from '../app/remote.js'
+import type { NatsTarget, RemoteRun } from '../app/halt.js'
 import { engineNames, type EngineName, type Objective } from '../core/trial.js'
 
 const maxWorkers = 256

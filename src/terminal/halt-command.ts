@@ -14,7 +14,7 @@ export abstract class HaltCommand extends BaseCommand {
       baseFlags: BaseCommand.baseFlags,
     })
     refuseIdle(raw, idleTenant(flags))
-    const { haltSweep, locate } = await import('../app/remote.js')
+    const { haltSweep, locate } = await import('../app/halt.js')
     const store = await this.openStore(flags.store)
     const { target, sweep } = await locate(store, args.sweep, flags)
     const { orchestrator, recalled } = await haltSweep(target, sweep, wanted)

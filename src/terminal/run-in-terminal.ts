@@ -1,6 +1,6 @@
 import { systemClock } from '../core/clock.js'
 import { exitCodes } from '../core/errors.js'
-import { executeSweep, type ExecuteOptions, type SweepSummary } from '../app/execute-sweep.js'
+import { executeSweep, type ExecuteOptions, type SweepSummary } from '../app/run.js'
 import { printableColours } from '../core/printable.js'
 import { describeSeeds, varyingAxes } from '../sweeps/plan.js'
 import { isComplete } from '../sweeps/journal/state.js'

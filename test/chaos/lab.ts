@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/core/clock.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
 import { openOwn } from '../../src/experiments/custom/custom.js'
-import { executeSweep, freezePlan, rerunnable, type SweepSummary } from '../../src/app/execute-sweep.js'
+import { executeSweep, freezePlan, rerunnable, type SweepSummary } from '../../src/app/run.js'
 import { openStore } from '../../src/system/store.js'
 import { makePlan, type Plan } from '../../src/sweeps/plan.js'
 import { defaultLimits } from '../../src/sweeps/run-sweep.js'

@@ -43,7 +43,7 @@ export default class WorkerStart extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerStart)
     const store = await this.openStore(flags.store)
-    const { nameOwn } = await import('../../app/plan-target.js')
+    const { nameOwn } = await import('../../app/plan.js')
     const { connectNats } = await import('../../worker/remote/wire/connect.js')
     const { runWorker, workerName } = await import('../../worker/remote/host/worker-process.js')
     const { systemClock } = await import('../../core/clock.js')

@@ -30,7 +30,7 @@ import {
 } from '../core/trial.js'
 import { codeVersion } from '../core/version.js'
 import type { Backend } from '../worker/backend.js'
-import type { Conclusion } from './sweep-story.js'
+import type { Conclusion } from './mlflow/story.js'
 
 /** Which trials without a result to run: `missing` ones never ended, the others ended without a result. */
 export type Rerun = 'missing' | Exclude<OutcomeState, 'finished' | 'stopped' | 'diverged'>
@@ -175,7 +175,7 @@ async function openTracker({
   observer,
 }: ExecuteOptions): Promise<Tracker> {
   if (trackUrl === undefined) return noTracker
-  const { openTracking } = await import('./tracking.js')
+  const { openTracking } = await import('./mlflow/open-tracking.js')
   const say = (message: string): void => observer.say(message)
   return openTracking({
     ...{ store, sweep, experiment, url: trackUrl, checkpoints: trackCheckpoints, warn: say },
@@ -197,7 +197,7 @@ async function finishTracking(
 ): Promise<Tracked | undefined> {
   const { sweep, trackUrl = '', observer } = options
   try {
-    return await tracker.finish(async () => (await import('./sweep-story.js')).storyOf(options, conclusion))
+    return await tracker.finish(async () => (await import('./mlflow/story.js')).storyOf(options, conclusion))
   } catch (error) {
     const { message, hint } = error as Error & { hint?: string }
     observer.say(

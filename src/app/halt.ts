@@ -19,7 +19,7 @@ import type { Backend } from '../worker/backend.js'
 import type { SweepMessage } from '../worker/remote/wire/protocol.js'
 import type { DatasetOffer } from '../worker/remote/orchestrator/remote-backend.js'
 import type { OrchestratorBroker } from '../worker/remote/wire/streams.js'
-import { readOwn, settleOwn } from './plan-target.js'
+import { readOwn, settleOwn } from './plan.js'
 
 /** Which NATS server, and whose queue on it. */
 export interface NatsTarget {

@@ -3,9 +3,9 @@ import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
 import type { Store } from '../system/store.js'
 import { lockHolder } from '../system/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
-import { concludeAndDraw, describeSweep } from './execute-sweep.js'
-import { storyOf } from './sweep-story.js'
-import { openTracking, type OpenTrackingOptions } from './tracking.js'
+import { concludeAndDraw, describeSweep } from './run.js'
+import { storyOf } from './mlflow/story.js'
+import { openTracking, type OpenTrackingOptions } from './mlflow/open-tracking.js'
 import type { Tracked } from '../tracking/tracker.js'
 
 export interface SyncOptions

@@ -11,7 +11,7 @@ import { mlflowSettings } from '../tracking/mlflow/settings.js'
 import { isCheckpoint } from '../tracking/mlflow/projection.js'
 import { readTrackedSweep } from '../tracking/mlflow/read-sweep.js'
 import type { TrialId, TrialRecord } from '../core/trial.js'
-import { readSaved } from './tracked-sweep.js'
+import { readSaved } from './from-mlflow.js'
 
 export interface Recovered {
   readonly sweep: SweepFolder

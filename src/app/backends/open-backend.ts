@@ -1,16 +1,16 @@
 import { tmpdir } from 'node:os'
-import { systemClock } from '../core/clock.js'
-import { MldsError } from '../core/errors.js'
-import type { Experiment } from '../experiments/experiment.js'
-import { ownOf } from '../experiments/custom/custom.js'
-import { dataReadBy } from '../experiments/trial-data.js'
-import { makeFolderSync } from '../system/make-folder.js'
-import type { Engine } from '../engines/engine.js'
-import { mustBeWritable, type Store } from '../system/store.js'
-import type { SweepFolder } from '../sweeps/sweep-folder.js'
-import type { EngineName } from '../core/trial.js'
-import type { Backend } from '../worker/backend.js'
-import type { RemoteRun } from './remote.js'
+import { systemClock } from '../../core/clock.js'
+import { MldsError } from '../../core/errors.js'
+import type { Experiment } from '../../experiments/experiment.js'
+import { ownOf } from '../../experiments/custom/custom.js'
+import { dataReadBy } from '../../experiments/trial-data.js'
+import { makeFolderSync } from '../../system/make-folder.js'
+import type { Engine } from '../../engines/engine.js'
+import { mustBeWritable, type Store } from '../../system/store.js'
+import type { SweepFolder } from '../../sweeps/sweep-folder.js'
+import type { EngineName } from '../../core/trial.js'
+import type { Backend } from '../../worker/backend.js'
+import type { RemoteRun } from '../halt.js'
 
 /** Where a sweep's trials run: on threads here, or on the workers of a NATS server. */
 export async function openBackendFor(
@@ -31,7 +31,7 @@ export async function openBackendFor(
     throw new MldsError('USAGE', `an object of a program can't be run by workers: ${sweep.plan.experiment}`, {
       hint: 'export it from a file of its own, which workers are given too: mlds worker start --experiment FILE',
     })
-  const { openRemoteFor } = await import('./remote.js')
+  const { openRemoteFor } = await import('../halt.js')
   return openRemoteFor(store, sweep, { ...remote, say })
 }
 
@@ -42,8 +42,8 @@ export async function openInlineFor(
   experiment: Experiment,
   workers: number,
 ): Promise<Backend> {
-  const { InlineBackend } = await import('../worker/inline.js')
-  const { openData } = await import('../data/catalog.js')
+  const { InlineBackend } = await import('../../worker/inline.js')
+  const { openData } = await import('../../data/catalog.js')
   const catalog = openData(store)
   let createEngine: (name: EngineName) => Promise<Engine>
   const engines = new Map<EngineName, Promise<Engine>>()
@@ -51,7 +51,7 @@ export async function openInlineFor(
   return new InlineBackend(Math.min(workers, sweep.plan.trials.length), {
     findExperiment: async () => experiment,
     async engine(name) {
-      createEngine ??= (await import('../engines/create-engine.js')).createEngine
+      createEngine ??= (await import('../../engines/create-engine.js')).createEngine
       const engine = engines.get(name) ?? createEngine(name)
       engines.set(name, engine)
       return engine
@@ -72,8 +72,8 @@ async function openThreadsFor(
   experiment: Experiment,
   workers: number,
 ): Promise<Backend> {
-  const { ThreadsBackend } = await import('../worker/threads/threads.js')
-  const { openData } = await import('../data/catalog.js')
+  const { ThreadsBackend } = await import('../../worker/threads/threads.js')
+  const { openData } = await import('../../data/catalog.js')
   const catalog = openData(store)
   const { trials } = sweep.plan
   // Ancestors are in the plan too.

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { basename, join } from 'node:path'
-import type { Experiment } from '../experiments/experiment.js'
-import type { Store } from '../system/store.js'
-import type { ClaimVerdict } from '../sweeps/conclude.js'
-import type { SweepFolder } from '../sweeps/sweep-folder.js'
-import type { ProjectionSources } from '../tracking/mlflow/projection.js'
-import type { SweepStory } from '../tracking/mlflow/story.js'
-import { dataReader, planFacts } from './plan-facts.js'
+import type { Experiment } from '../../experiments/experiment.js'
+import type { Store } from '../../system/store.js'
+import type { ClaimVerdict } from '../../sweeps/conclude.js'
+import type { SweepFolder } from '../../sweeps/sweep-folder.js'
+import type { ProjectionSources } from '../../tracking/mlflow/projection.js'
+import type { SweepStory } from '../../tracking/mlflow/story.js'
+import { dataReader, planFacts } from '../plan-facts.js'
 
 /** A sweep in its store, with the experiment that it is of. */
 export interface StoredSweep {

@@ -15,7 +15,7 @@ import {
 import { MlflowClient } from '../tracking/mlflow/client.js'
 import { mlflowSettings } from '../tracking/mlflow/settings.js'
 import { sweepKeyOf } from '../tracking/mlflow/projection.js'
-import { syncSweep } from './sync-sweep.js'
+import { syncSweep } from './sync.js'
 
 export interface AuditOptions {
   readonly store: Store
