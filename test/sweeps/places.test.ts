@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { planTarget } from '../../src/app/plan-target.js'
+import { planTarget } from '../../src/app/plan.js'
 import { readStore } from '../../src/system/store.js'
 import { temporaryFolder } from '../helpers/cli.js'
 
