@@ -270,7 +270,7 @@ export async function haltSweep(
     const orchestrator = await leaseHolder(broker.leases, sweep)
     await controlSweep(broker, sweep, { wanted, by: whoAsks(), atMs: systemClock.now() })
     // Nobody else would: what waits must not begin.
-    const recalled = await recallQueued(broker, sweepToken(sweep))
+    const recalled = await recallQueued(broker, { sweep: sweepToken(sweep) })
     return { orchestrator, recalled: recalled.length }
   })
 }

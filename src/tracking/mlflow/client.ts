@@ -1,5 +1,6 @@
 import { MldsError, exitCodes } from '../../core/errors.js'
 import { systemClock, type Clock } from '../../core/clock.js'
+import { retry } from '../../system/retry.js'
 import type { MlflowSettings } from './settings.js'
 
 /** A metric's value at a step; `timestamp` is Unix time in ms. Replaying the same point changes nothing. */
@@ -326,29 +327,18 @@ export class MlflowClient {
   }
 
   /** Tries again while a failure may pass, waiting as long as the server asks or twice as long each time. */
-  async #patiently<T>(act: () => Promise<T>): Promise<T> {
-    for (let tried = 0; ; tried++) {
-      try {
-        return await act()
-      } catch (error) {
-        if (!(error instanceof MlflowError) || !error.passing || tried >= this.settings.retries) throw error
-        if (this.signal.aborted) throw error
-        const backoffMs = this.settings.backoffMs * 2 ** tried * (0.5 + this.random())
-        await this.#pause(Math.min(longestPauseMs, error.retryAfterMs ?? backoffMs))
-        if (this.signal.aborted) throw error
-      }
-    }
-  }
-
-  #pause(durationMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        cancel()
-        this.signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      const cancel = this.clock.after(durationMs, wake)
-      this.signal.addEventListener('abort', wake, { once: true })
+  #patiently<T>(act: () => Promise<T>): Promise<T> {
+    const { retries, backoffMs } = this.settings
+    return retry(act, {
+      clock: this.clock,
+      signal: this.signal,
+      mayPass: (error) => error instanceof MlflowError && error.passing,
+      pauseMs: (failures, error) =>
+        Math.min(
+          longestPauseMs,
+          (error as MlflowError).retryAfterMs ?? backoffMs * 2 ** (failures - 1) * (0.5 + this.random()),
+        ),
+      maxFailures: retries + 1,
     })
   }
 

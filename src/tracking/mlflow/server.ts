@@ -6,6 +6,7 @@ import { makeFolderSync } from '../../system/make-folder.js'
 import { MldsError, UnavailableError } from '../../core/errors.js'
 import { systemClock } from '../../core/clock.js'
 import { signalGroup } from '../../system/process-group.js'
+import { wait } from '../../system/retry.js'
 
 /** An MLflow server on this host, in a process group of its own. */
 export interface LocalMlflow {
@@ -78,7 +79,7 @@ export async function startLocalMlflow({ folder, port, signal, env }: LocalMlflo
   }
   const url = `http://127.0.0.1:${free}`
   while (!(await isHealthy(url))) {
-    await Promise.race([ended, pause(50, signal)])
+    await Promise.race([ended, wait(systemClock, 50, signal)])
     if (failure === undefined && !signal.aborted) continue
     await stop()
     const reason = signal.aborted ? 'it was interrupted' : `${failure}\n${lastLines(logFile)}`
@@ -146,29 +147,15 @@ async function isHealthy(url: string): Promise<boolean> {
 const patienceMs = 5_000
 
 async function endGroup(pid: number | undefined): Promise<void> {
-  const never = new AbortController().signal
   for (const word of ['SIGTERM', 'SIGKILL'] as const) {
     const until = systemClock.now() + patienceMs
     if (!signalGroup(pid, word)) return
     // Signal 0 asks only whether the group still has a process.
     while (systemClock.now() < until) {
       if (!signalGroup(pid, 0)) return
-      await pause(20, never)
+      await wait(systemClock, 20)
     }
   }
-}
-
-function pause(durationMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve()
-    const wake = (): void => {
-      cancel()
-      signal.removeEventListener('abort', wake)
-      resolve()
-    }
-    const cancel = systemClock.after(durationMs, wake)
-    signal.addEventListener('abort', wake, { once: true })
-  })
 }
 
 function lastLines(file: string): string {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock, type Clock } from '../../../src/core/clock.js'
@@ -408,6 +409,26 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'ended 1'])
   })
 
+  it('frees the slot of a trial whose saved file is gone before it was sent, and runs the trial again', async () => {
+    const broker = await lab.broker('gone')
+    const objects = `OBJ_${broker.names.objects}`
+    await broker.jsm.streams.update(objects, { max_bytes: 100 })
+    const store = lab.store('gone-store')
+    const worker = await lab.worker('gone', { slots: 1, store })
+    const { backend, listener } = await lab.backend('gone')
+    const assignment = toyAssignment({ behaviour: 'save' })
+    await backend.start(assignment)
+    await until(() => worker.said.some((line) => line.includes('could not be stored yet')))
+    rmSync(join(store.folder, 'objects'), { recursive: true })
+    await broker.jsm.streams.update(objects, { max_bytes: -1 })
+    while (course(listener, assignment.trial.id).at(-1) !== 'ended 2') await listener.until(() => true)
+    expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'lost 1', 'started 2', 'ended 2'])
+    expect(listener.of(assignment.trial.id).find(({ type }) => type === 'lost')).toMatchObject({
+      reason: expect.stringContaining('an artifact is missing') as string,
+    })
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+  })
+
   it('serves workers on when their consumer is made anew under them', async () => {
     const worker = await lab.worker('anew')
     await until(() => worker.said.some((line) => line.includes('is ready')))
@@ -551,6 +572,42 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(listener.of(waiting.trial.id)).toEqual([])
   })
 
+  it.each(['recalled', 'paused', 'cancelled'] as const)(
+    'does not queue a trial that is %s while its data are on the way to the server',
+    async (how) => {
+      const tenant = `underway-${how}`
+      const read = withResolvers<Uint8Array>()
+      const asked = withResolvers<void>()
+      const bytes = new TextEncoder().encode(how)
+      const sha256 = createHash('sha256').update(bytes).digest('hex')
+      const message = { name: 'slow', fingerprint: sha256, object: { sha256, sizeBytes: bytes.length } }
+      const { backend, said } = await lab.backend(tenant, {
+        datasets: () => [
+          {
+            message,
+            read() {
+              asked.resolve()
+              return read.promise
+            },
+          },
+        ],
+      })
+      const broker = await lab.broker(tenant)
+      const assignment = toyAssignment({})
+      const started = backend.start(assignment)
+      await asked.promise
+      if (how === 'recalled') expect(await backend.recall()).toEqual([assignment.trial.id])
+      else {
+        const wanted = how === 'paused' ? 'pause' : 'cancel'
+        await controlSweep(broker, toySweep, { wanted, by: 'ann@elsewhere', atMs: 1 })
+        await until(() => said.some((line) => line.startsWith(`${how} by ann@elsewhere`)))
+      }
+      read.resolve(bytes)
+      await started
+      expect(await subjectsOf(broker.jsm, broker.names.trials, '>')).toEqual([])
+    },
+  )
+
   it('leaves its queue to the workers when it is detached, and takes the results over later', async () => {
     const { backend } = await lab.backend('detach', { detach: true })
     const assignments = [toyAssignment({}), toyAssignment({ behaviour: 'fail' })]
@@ -605,6 +662,13 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(state.messages).toBe(count)
   })
 })
+
+/** A promise and the means to settle it. */
+function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve!: (value: T) => void
+  const promise = new Promise<T>((take) => (resolve = take))
+  return { promise, resolve }
+}
 
 /** Files of digits with these labels. */
 function digits(part: 'train' | 'test', labels: readonly number[]): Piece[] {

@@ -1,8 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolderSync } from '../../../system/make-folder.js'
+import { systemClock } from '../../../core/clock.js'
 import { UnavailableError } from '../../../core/errors.js'
+import { makeFolderSync } from '../../../system/make-folder.js'
+import { wait } from '../../../system/retry.js'
 
 export interface NatsServer {
   readonly url: string
@@ -52,7 +54,7 @@ export async function startNatsServer(folder: string, port?: number, config?: st
   const portsFile = join(folder, `nats-server_${server.pid}.ports`)
   let url: string | undefined
   while (url === undefined && failure === undefined) {
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await wait(systemClock, 10)
     url = readUrl(portsFile)
   }
   if (url === undefined)

@@ -94,12 +94,12 @@ export async function readControl(broker: Broker, token: string): Promise<Contro
     : undefined
 }
 
-/** Takes back what waits in the queue and was never begun. @returns its runs. */
-export async function recallQueued(broker: Broker, token: string): Promise<RunKey[]> {
+/** Takes back what waits in the queue, of a sweep or a single run, and was never begun. @returns its runs. */
+export async function recallQueued(broker: Broker, which: Partial<RunKey>): Promise<RunKey[]> {
   const { jsm, names } = broker
-  const queued = await runsOf(jsm, names.trials, names.trial({ sweep: token }))
+  const queued = await runsOf(jsm, names.trials, names.trial(which))
   if (queued.length === 0) return []
-  const begun = new Set((await runsOf(jsm, names.attempts, names.attempt({ sweep: token }))).map(nameRun))
+  const begun = new Set((await runsOf(jsm, names.attempts, names.attempt(which))).map(nameRun))
   const waiting = queued.filter((run) => !begun.has(nameRun(run)))
   for (const run of waiting) await jsm.streams.purge(names.trials, { filter: names.trial(run) })
   return waiting

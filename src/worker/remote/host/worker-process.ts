@@ -7,6 +7,7 @@ import type { Dataset } from '../../../data/dataset.js'
 import { asFailure } from '../../../core/divergence.js'
 import { MldsError, UnavailableError } from '../../../core/errors.js'
 import type { OwnExperiment } from '../../../experiments/custom/custom.js'
+import { retry, wait } from '../../../system/retry.js'
 import type { Store } from '../../../system/store.js'
 import type { ArtifactRef, Assignment } from '../../../core/trial.js'
 import { codeVersion } from '../../../core/version.js'
@@ -134,7 +135,7 @@ async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined
       if (!isDenied(error)) throw error
     }
     if (waits === 0) say(`waiting for the first sweep of ${tenant}: this worker may not make its streams`)
-    await new Promise<void>((resolve) => void clock.after(1_000, resolve))
+    await wait(clock, 1_000, drain)
   }
   return undefined
 }
@@ -375,14 +376,24 @@ class Worker {
       const end = await this.#execute(assignment, run, datasets)
       switch (end.how) {
         case 'ended':
-          await this.#conclude(key, {
-            ...facts,
-            outcome: trial.v < divergedSince && end.outcome.state === 'diverged' ? asFailure(end.outcome) : end.outcome,
-            atMs: end.atMs,
-            reports: run.reports,
-            ...this.#logOf(assignment, end.log),
-          })
-          return true
+          try {
+            await this.#conclude(key, {
+              ...facts,
+              outcome:
+                trial.v < divergedSince && end.outcome.state === 'diverged' ? asFailure(end.outcome) : end.outcome,
+              atMs: end.atMs,
+              reports: run.reports,
+              ...this.#logOf(assignment, end.log),
+            })
+            return true
+          } catch (error) {
+            if (!isLasting(error)) throw error
+            const reason = `its result could not be stored: ${(error as Error).message}`
+            this.options.say(`trial ${key.trial} is lost: ${reason}`)
+            await close('lost', reason)
+            message.nak()
+            return false
+          }
         case 'unfit':
           this.#outfit.lack(assignment.engine, end.error)
           await close('handed back', end.error.message)
@@ -523,18 +534,24 @@ class Worker {
   }
 
   /** Repeats until it works: what a trial cost is not thrown away because a server restarts or its disk is full. */
-  async #persist<T>(act: () => Promise<T>): Promise<T> {
+  #persist<T>(act: () => Promise<T>): Promise<T> {
     const { abort, clock, say, connection } = this.options
-    for (let waitMs = 200; ; waitMs = Math.min(5_000, waitMs * 2)) {
-      try {
-        return await act()
-      } catch (error) {
-        if (abort.aborted || connection.isClosed()) throw error
-        say(`a result could not be stored yet: ${(error as Error).message}`)
-        await new Promise<void>((resolve) => void clock.after(waitMs, resolve))
-      }
-    }
+    return retry(act, {
+      clock,
+      signal: abort,
+      mayPass: (error) => !connection.isClosed() && !isLasting(error),
+      pauseMs: (failures) => Math.min(5_000, 100 * 2 ** failures),
+      say: ({ message }) => say(`a result could not be stored yet: ${message}`),
+    })
   }
+}
+
+/** A failure that no waiting mends: the server does not let this worker, or what is to be stored is gone or can't be read. */
+function isLasting(error: unknown): boolean {
+  if (isDenied(error)) return true
+  if (!(error instanceof MldsError)) return false
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException
+  return code === undefined || code === 'ENOENT'
 }
 
 /** One trial on one slot. */

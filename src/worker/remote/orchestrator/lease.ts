@@ -3,6 +3,7 @@ import type { KV } from '@nats-io/kv'
 import type { Clock } from '../../../core/clock.js'
 import { exitCodes, StoreError } from '../../../core/errors.js'
 import { describeProcess, mayBeAlive, thisProcess } from '../../../system/process-identity.js'
+import { wait } from '../../../system/retry.js'
 import {
   decode,
   decodeKept,
@@ -78,7 +79,7 @@ export class SweepLease {
           exitCode: exitCodes.environment,
         })
       }
-      await new Promise<void>((resolve) => void clock.after(500, resolve))
+      await wait(clock, 500)
     }
   }
 

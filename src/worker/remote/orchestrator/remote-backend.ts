@@ -7,6 +7,7 @@ import type { Clock } from '../../../core/clock.js'
 import { describeProcess, thisProcess } from '../../../system/process-identity.js'
 import { UnavailableError } from '../../../core/errors.js'
 import { NewerFormatError } from '../../../core/newer-format.js'
+import { retry } from '../../../system/retry.js'
 import type { Store } from '../../../system/store.js'
 import type { ArtifactRef, Assignment, TrialEvent, TrialId } from '../../../core/trial.js'
 import { codeVersion } from '../../../core/version.js'
@@ -162,6 +163,8 @@ export class RemoteBackend implements Backend {
   #controls: QueuedIterator<KvWatchEntry> | undefined
   #cancelWatch = (): void => {}
   #closing: Promise<void> | undefined
+  /** Aborts once it is being closed. */
+  readonly #ending = new AbortController()
   #paused = false
   /** Why nothing runs any more. */
   #cancelled: string | undefined
@@ -366,7 +369,12 @@ export class RemoteBackend implements Backend {
   async #enqueue(flight: Flight): Promise<void> {
     const { publisher, jsm } = this.#broker
     const subject = this.#names.trial(flight)
+    const { sweep, trial, generation } = flight
     const message = await this.#persist(() => this.#compose(flight))
+    const isWanted = (): boolean =>
+      this.#flights.get(trial) === flight && flight.generation === generation && !this.#paused
+    // Taken back, or paused, while its data were on their way.
+    if (!isWanted()) return
     await this.#persist(async () => {
       try {
         await publisher.publish(subject, message)
@@ -378,6 +386,10 @@ export class RemoteBackend implements Backend {
         await publisher.publish(subject, message)
       }
     })
+    // Or while it was published itself: whoever looked at the queue did not see it there.
+    const hasResult = (this.#results.get(trial)?.generation ?? -1) >= generation
+    if (!isWanted() && !hasResult && this.#closing === undefined)
+      await recallQueued(this.#broker, { sweep, trial, generation })
   }
 
   /** The message of a trial, once everything that it needs is on the server. */
@@ -415,15 +427,14 @@ export class RemoteBackend implements Backend {
   }
 
   /** Repeats through troubles of the connection: a message may be stored and its answer lost, which is harmless here. */
-  async #persist<T>(act: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await act()
-      } catch (error) {
-        if (this.#closing !== undefined || this.options.connection.isClosed() || !isPassing(error)) throw error
-        await new Promise<void>((resolve) => void this.options.clock.after(500, resolve))
-      }
-    }
+  #persist<T>(act: () => Promise<T>): Promise<T> {
+    const { clock, connection } = this.options
+    return retry(act, {
+      clock,
+      signal: this.#ending.signal,
+      mayPass: (error) => isPassing(error) && !connection.isClosed(),
+      pauseMs: () => 500,
+    })
   }
 
   #hearAttempt(flight: Flight, { standing, reason = standing, atMs, ...facts }: AttemptMessage): void {
@@ -624,7 +635,7 @@ export class RemoteBackend implements Backend {
   async #pause(by: string): Promise<void> {
     if (this.#paused || this.#cancelled !== undefined) return
     this.#paused = true
-    const recalled = await recallQueued(this.#broker, this.#token)
+    const recalled = await recallQueued(this.#broker, { sweep: this.#token })
     this.options.warn(
       `paused by ${by}: ${recalled.length} trials wait here, what runs goes on; mlds resume ${this.options.sweep} sets it going again`,
     )
@@ -654,7 +665,7 @@ export class RemoteBackend implements Backend {
 
   /** Takes back what no worker has begun. */
   async recall(): Promise<TrialId[]> {
-    await recallQueued(this.#broker, this.#token)
+    await recallQueued(this.#broker, { sweep: this.#token })
     const { jsm } = this.#broker
     const begun = new Set(
       (await runsOf(jsm, this.#names.attempts, this.#names.attempt({ sweep: this.#token }))).map(nameRun),
@@ -769,6 +780,7 @@ export class RemoteBackend implements Backend {
 
   async #takeDown(): Promise<void> {
     const { connection, detach = false, warn } = this.options
+    this.#ending.abort()
     this.#cancelWatch()
     this.#events.end()
     const flights = [...this.#flights.values()]

@@ -12,6 +12,7 @@ import {
 } from '@nats-io/transport-node'
 import { systemClock } from '../../../core/clock.js'
 import { UnavailableError } from '../../../core/errors.js'
+import { retry } from '../../../system/retry.js'
 import { resolveNatsSettings, type NatsSettings } from './nats-settings.js'
 
 export interface ConnectOptions {
@@ -48,25 +49,27 @@ export async function connectNats(
   const options = connectionOptions(settings)
   const { jetstream_domain: domain, jetstream_api_prefix: prefix } = settings
   const where = (options.servers as string[]).join(', ')
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const connection = await connect({ ...options, pingInterval: pingMs, name: clientName })
-      if (prefix !== undefined) apiPrefixes.set(connection, prefix)
-      else if (domain !== undefined) apiPrefixes.set(connection, `$JS.${domain}.API`)
-      void tellStatus(connection.status(), say)
-      return connection
-    } catch (error) {
-      const refused = refusal(error as Error)
-      if (refused === undefined && waitUntil?.aborted === false) {
-        if (attempt === 1) say(`NATS at ${where} does not answer yet (${(error as Error).message}): waiting for it`)
-        await new Promise<void>((resolve) => void systemClock.after(firstConnectRetryMs, resolve))
-        continue
-      }
-      throw new UnavailableError(`no connection to NATS at ${where}: ${(error as Error).message}`, {
-        hint: refused ?? 'start one with: mlds nats up',
-        cause: error,
-      })
-    }
+  let isWaiting = false
+  try {
+    const connection = await retry(() => connect({ ...options, pingInterval: pingMs, name: clientName }), {
+      clock: systemClock,
+      ...(waitUntil === undefined ? {} : { signal: waitUntil }),
+      mayPass: (error) => waitUntil !== undefined && refusal(error as Error) === undefined,
+      pauseMs: () => firstConnectRetryMs,
+      say({ message }) {
+        if (!isWaiting) say(`NATS at ${where} does not answer yet (${message}): waiting for it`)
+        isWaiting = true
+      },
+    })
+    if (prefix !== undefined) apiPrefixes.set(connection, prefix)
+    else if (domain !== undefined) apiPrefixes.set(connection, `$JS.${domain}.API`)
+    void tellStatus(connection.status(), say)
+    return connection
+  } catch (error) {
+    throw new UnavailableError(`no connection to NATS at ${where}: ${(error as Error).message}`, {
+      hint: refusal(error as Error) ?? 'start one with: mlds nats up',
+      cause: error,
+    })
   }
 }
 

@@ -17,6 +17,7 @@ import { Kvm, type KV } from '@nats-io/kv'
 import { nanos, PermissionViolationError, TimeoutError, type NatsConnection } from '@nats-io/transport-node'
 import { systemClock } from '../../../core/clock.js'
 import { DataError, UnavailableError } from '../../../core/errors.js'
+import { retry } from '../../../system/retry.js'
 import type { Store } from '../../../system/store.js'
 import type { ArtifactRef } from '../../../core/trial.js'
 import { apiPrefixOf } from './connect.js'
@@ -191,24 +192,22 @@ export function consumerConfig(names: Names, leaseMs: number): Partial<ConsumerC
   }
 }
 
-const mostTries = 6
 /** nats-server's error codes. */
 const [nameInUse, subjectsOverlap] = [10058, 10065]
 
 /**
- * Done over where the server was slow, or where others made the same at the same moment, which it does not call by one
- * name: what they made is found then.
+ * Retries timeouts, and the two error codes by which the server says that someone else is creating the same stream: the
+ * next try finds it.
  */
-async function patiently<T>(act: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await act()
-    } catch (error) {
-      const madeByOthers = error instanceof JetStreamApiError && [nameInUse, subjectsOverlap].includes(error.code)
-      if (tries === mostTries || !(madeByOthers || error instanceof TimeoutError)) throw error
-      await new Promise<void>((resolve) => void systemClock.after(100 * tries, resolve))
-    }
-  }
+function patiently<T>(act: () => Promise<T>): Promise<T> {
+  return retry(act, {
+    clock: systemClock,
+    mayPass: (error) =>
+      error instanceof TimeoutError ||
+      (error instanceof JetStreamApiError && [nameInUse, subjectsOverlap].includes(error.code)),
+    pauseMs: (failures) => 100 * failures,
+    maxFailures: 6,
+  })
 }
 
 /** What a person can do about a server that refuses. */
