@@ -16,6 +16,7 @@ import type { EngineName, Objective, ParamValue, Trial, TrialEvent, TrialRecord 
 import { concludeAndDraw, executeSweep, freezePlan, rerunnable, type Rerun, type SweepSummary } from './run.js'
 import { openBackendFor } from './backends/open-backend.js'
 import { ownParser, planSpec, readTarget } from './plan.js'
+import { checkOptions, checkSweep } from './check-options.js'
 
 /**
  * Values of one axis: one, a list, the notation of `--set` (`'0..4'`, `'logspace(1e-4,1e-1,4)'`), or a sequence whose
@@ -178,6 +179,7 @@ export class Sweep {
    * @throws StoreError when another process runs it, MldsError when its experiment has changed since.
    */
   async resume(options: RunOptions = {}): Promise<SweepRun> {
+    checkOptions('resume', options)
     return await this.run(options)
   }
 
@@ -227,6 +229,7 @@ export class Sweep {
  * @throws SpecError, SpaceError, UnknownNameError naming what is not right.
  */
 export async function planSweep(sweep: string | SweepDescription, options: StoreOptions = {}): Promise<Plan> {
+  checkOptions('planSweep', options)
   return (await describe(sweep, readStore(findStore(options.store).folder))).plan
 }
 
@@ -238,8 +241,11 @@ export async function planSweep(sweep: string | SweepDescription, options: Store
  */
 export async function runSweep(
   sweep: string | SweepDescription,
-  { extend = false, store: storeFolder, ...options }: RunOptions & StoreOptions & { readonly extend?: boolean } = {},
+  given: RunOptions & StoreOptions & { readonly extend?: boolean } = {},
 ): Promise<SweepRun> {
+  checkOptions('runSweep', given)
+  const { extend = false, store: storeFolder, ...options } = given
+  checkSweep(sweep)
   const store = openStore(findStore(storeFolder).folder)
   const { plan, experiment } = await describe(sweep, store)
   const say = (message: string): void => options.onMessage?.(message)
@@ -254,16 +260,14 @@ export async function runSweep(
  */
 export async function openSweep(
   id = 'latest',
-  {
-    store: folder,
-    experiment,
-    trustCode = false,
-  }: StoreOptions & {
+  options: StoreOptions & {
     readonly experiment?: Experiment
     /** Run the code that the sweep's plan names although it is another user's. Default false. */
     readonly trustCode?: boolean
   } = {},
 ): Promise<Sweep> {
+  checkOptions('openSweep', options)
+  const { store: folder, experiment, trustCode = false } = options
   const store = readStore(findStore(folder).folder)
   const opened = await SweepFolder.open(store, await resolveSweepId(store, id))
   const own = experiment === undefined ? undefined : inProgram(experiment)
@@ -278,6 +282,7 @@ async function describe(
   sweep: string | SweepDescription,
   store: Store,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
+  checkSweep(sweep)
   if (typeof sweep === 'string') return planSpec(await readTarget(sweep), { set: [] }, store)
   const { experiment, ...rest } = sweep
   if (typeof experiment !== 'object' || 'command' in experiment) {

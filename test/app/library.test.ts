@@ -1,7 +1,15 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { defineExperiment, number, openSweep, planSweep, runSweep, type TrialEvent } from '../../src/index.js'
+import {
+  defineExperiment,
+  MldsError,
+  number,
+  openSweep,
+  planSweep,
+  runSweep,
+  type TrialEvent,
+} from '../../src/index.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
 
 /** The distance to 3 of a start that walks towards it. */
@@ -184,5 +192,36 @@ describe('mlds as a library', () => {
     await expect(opened.resume()).rejects.toThrow(/part of the program that ran it/)
     const again = await openSweep(sweep.id, { store, experiment: walk })
     expect((await again.resume()).summary).toMatchObject({ finished: 1 })
+  })
+
+  it.each<[unknown, unknown, RegExp]>([
+    [undefined, {}, /^the sweep is neither a text nor a description: undefined$/],
+    [null, {}, /neither a text nor a description: null/],
+    [[1], {}, /neither a text nor a description: 1/],
+    ['shuffle', { workrs: 2 }, /^unknown option of runSweep: workrs$/],
+    ['shuffle', { toString: 2 }, /^unknown option of runSweep: toString$/],
+    ['shuffle', { limits: { failingalike: 1 } }, /^unknown limit: failingalike$/],
+    ['shuffle', { limits: { failingAlike: -1 } }, /^limits.failingAlike: -1 is not an integer of at least 0$/],
+    ['shuffle', { limits: { maxFailures: 0 } }, /^limits.maxFailures: 0 is not an integer of at least 1, or Infinity$/],
+    ['shuffle', { limits: 3 }, /^limits: 3 is not an object$/],
+    ['shuffle', { only: ['finished'] }, /^only: \["finished"\] is not a list of missing, failed, dead/],
+    ['shuffle', { only: 'failed' }, /^only: "failed" is not a list/],
+    ['shuffle', { workers: 1.5 }, /^workers: 1.5 is not an integer of at least 1$/],
+    ['shuffle', { engine: 'gpu' }, /^engine: "gpu" is not /],
+    ['shuffle', { fresh: 'yes' }, /^fresh: "yes" is not true or false$/],
+    ['shuffle', { signal: {} }, /^signal: \{\} is not an AbortSignal$/],
+    ['shuffle', { onEvent: 1 }, /^onEvent: 1 is not a function$/],
+    ['shuffle', { store: 7 }, /^store: 7 is not a text$/],
+    ['shuffle', null, /^the options are not an object: null$/],
+  ])('refuses runSweep(%j, %j) in a sentence, and makes nothing', async (sweep, options, sentence) => {
+    const store = join(temporaryFolder(), 'store')
+    const given = options === null || 'store' in (options as object) ? options : { store, ...(options as object) }
+    const refused = await runSweep(sweep as string, given as { store: string }).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect(refused).toBeInstanceOf(MldsError)
+    expect((refused as MldsError).message).toMatch(sentence)
+    expect(existsSync(store)).toBe(false)
   })
 })
