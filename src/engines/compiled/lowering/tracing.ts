@@ -90,6 +90,22 @@ tf.registerBackend(backendName, () => tracer, 0)
 
 export const graph = (): Graph => tracer.graph
 
+type Inputs = Record<string, tf.TensorInfo>
+type Attributes = Record<string, unknown>
+
+/** Says how one of tfjs's kernels is recorded. */
+export function register(kernelName: string, lower: (inputs: Inputs, attributes: Attributes) => tf.TensorInfo): void {
+  tf.registerKernel({
+    kernelName,
+    backendName,
+    kernelFunc: ({ inputs, attrs }) => {
+      const { dataId, shape, dtype } = lower(inputs as Inputs, attrs ?? {})
+      // Never the input's own object: tfjs would take the result for the input itself and count its gradient twice.
+      return { dataId, shape, dtype }
+    },
+  })
+}
+
 /** The value's name in the graph, in tfjs's own layout. */
 export function nameOf(tensor: tf.TensorInfo): string {
   const traced = tracer.of(tensor)
@@ -189,6 +205,13 @@ export function constant(
   dtype: tf.DataType,
 ): tf.TensorInfo {
   return { dataId: tracer.write(values), shape: [...shape], dtype }
+}
+
+/** Numbers along the channels of values of so many axes, as values that lie channels first take them. */
+export function alongChannels(input: tf.TensorInfo, rank: number): string {
+  return sizeOf(input.shape) === 1
+    ? nameOf(input)
+    : graph().op('Reshape', [nameOf(input), graph().integers([-1, ...new Array<number>(rank - 1).fill(1)])])
 }
 
 /** A symbol as the tensor that tfjs operations take. */

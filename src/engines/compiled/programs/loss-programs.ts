@@ -2,8 +2,6 @@ import * as tf from '@tensorflow/tfjs-core'
 // tfjs-core's Node build leaves its gradients out; the layers package brings them.
 import '@tensorflow/tfjs-layers'
 import '../lowering/kernels.js'
-import '../lowering/convolution-kernels.js'
-import '../lowering/pooling-kernels.js'
 import { applyNet, correctPerRow, lossPerRow, type ApplyOptions } from '../../apply.js'
 import { dropoutLayers, type DropoutLayer } from '../../../net/dropout.js'
 import { sizeOf, type Net, type Parameter } from '../../../net/net.js'

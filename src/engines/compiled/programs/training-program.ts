@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { applyNet, meanLoss, squaredGradientNorm } from '../../apply.js'
 import { dropoutLayers } from '../../../net/dropout.js'
-import { asMultiple } from '../lowering/kernels.js'
+import { asMultiple } from '../lowering/known-values.js'
 import type { Net, Parameter } from '../../../net/net.js'
 import { Graph } from '../lowering/onnx-graph.js'
 import { graphArithmetic, optimizerRules } from '../../optimizers.js'

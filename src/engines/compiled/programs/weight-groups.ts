@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core'
-import { turnedNameOf } from '../lowering/kernels.js'
+import { turnedNameOf } from '../lowering/matrix.js'
 import { thinUnits, type Net, type Parameter } from '../../../net/net.js'
 import type { Graph } from '../lowering/onnx-graph.js'
 import { channelsFirstSymbol, nameOf, symbol, tensorOf } from '../lowering/tracing.js'

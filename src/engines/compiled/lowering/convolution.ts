@@ -9,8 +9,7 @@ import {
   type Grid,
   type Window,
 } from './image-windows.js'
-import { register } from './kernels.js'
-import { channelsFirstLater, channelsFirstOf, channelsFirstSymbol, graph, nameOf, symbol } from './tracing.js'
+import { channelsFirstLater, channelsFirstOf, channelsFirstSymbol, graph, nameOf, register, symbol } from './tracing.js'
 
 /**
  * Convolutions of images that lie as [channels, height, width, batch]: slices, one Concat along the first axis and a

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { LoweringError } from '../../../core/errors.js'
 import { haveParts, partsOf, putTogether, type Window } from './image-windows.js'
-import { huge, register } from './kernels.js'
-import { channelsFirstLater, channelsFirstOf, channelsFirstSymbol, graph } from './tracing.js'
+import { huge } from './rectifiers.js'
+import { channelsFirstLater, channelsFirstOf, channelsFirstSymbol, graph, register } from './tracing.js'
 
 /**
  * Pools, as operations on the parts of an image that are its windows' first pixels, second, … (image-windows.ts). Programs
