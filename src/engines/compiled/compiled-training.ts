@@ -7,7 +7,7 @@ import { Pace } from './pace.js'
 import { stateNames } from './programs/training-program.js'
 import type { TrainedNet } from './programs/homogeneous-net.js'
 import type { BatchSupply } from './programs/training-batches.js'
-import { summarizeEpoch, type StepMeasurements } from '../../net/training-spec.js'
+import { summarizeEpoch, type StepMeasurements } from '../epoch.js'
 import { pick, place, weightGroups, type WeightGroup } from './programs/weight-groups.js'
 
 type Measured = { readonly [K in keyof StepMeasurements]: number[] }

@@ -5,7 +5,7 @@ import { callInPlace } from './in-place-call.js'
 import type { Net } from '../../net/net.js'
 import { Tensor } from './onnx-runtime.js'
 import { optimizerRules } from '../optimizers.js'
-import { summarizeEpoch } from '../../net/training-spec.js'
+import { summarizeEpoch } from '../epoch.js'
 import { openUpdate } from './update/update-code.js'
 
 const floatBytes = 4

@@ -3,22 +3,20 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-layers'
 import { UnavailableError } from '../../core/errors.js'
 import type { EngineName } from '../../core/trial.js'
-import { applyNet, correctPerRow, hessianProduct, lossPerRow, meanLoss, squaredGradientNorm } from '../apply.js'
-import { dropoutLayers, rowDropoutMasks, updateDropoutMasks } from '../../net/dropout.js'
+import { applyNet, correctPerRow, hessianProduct, lossPerRow } from '../apply.js'
+import { dropoutLayers, rowDropoutMasks } from '../../net/dropout.js'
 import type {
   Curvature,
   Engine,
-  EpochResult,
   Evaluation,
   EvaluationOptions,
   MeasurementOptions,
-  Rows,
   Training,
   TrainingOptions,
 } from '../engine.js'
 import { sizeOf, type Net } from '../../net/net.js'
-import { optimizerRules } from '../optimizers.js'
-import { summarizeEpoch, type Loss, type StepMeasurements } from '../../net/training-spec.js'
+import { EagerTraining } from './eager-training.js'
+import { allRows, breathe, gather, gatherFeatures, join, rowSize, split, total } from './tensors.js'
 
 const evaluationRows = 250
 
@@ -234,139 +232,4 @@ function masksOf({ net, dropoutSeed }: MeasurementOptions, first: number, rows: 
   return dropoutLayers(net).map((layer) =>
     tf.tensor(rowDropoutMasks(layer, dropoutSeed, first, rows), [rows, ...layer.shape]),
   )
-}
-
-/** Lets other work and an abort in between two steps. */
-async function breathe(signal?: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve))
-  signal?.throwIfAborted()
-}
-
-const rowSize = (net: Net): number => sizeOf(net.inputShape)
-const total = (tensor: tf.Tensor): number => (tensor.dataSync() as Float32Array).reduce((sum, value) => sum + value, 0)
-
-function allRows(net: Net, features: Float32Array): Int32Array {
-  return Int32Array.from({ length: features.length / rowSize(net) }, (_, i) => i)
-}
-
-function gatherFeatures(net: Net, features: Float32Array, order: Int32Array): tf.Tensor {
-  const size = rowSize(net)
-  const gathered = new Float32Array(order.length * size)
-  order.forEach((row, i) => gathered.set(features.subarray(row * size, (row + 1) * size), i * size))
-  return tf.tensor(gathered, [order.length, ...net.inputShape])
-}
-
-function gather(
-  net: Net,
-  loss: Loss,
-  { features, targets }: Rows,
-  order: Int32Array,
-): { batch: tf.Tensor; targets: tf.Tensor } {
-  const batch = gatherFeatures(net, features, order)
-  if (loss === 'softmax-cross-entropy')
-    return {
-      batch,
-      targets: tf.tensor1d(
-        Int32Array.from(order, (row) => targets[row]!),
-        'int32',
-      ),
-    }
-  const width = sizeOf(net.outputShape)
-  const gathered = new Float32Array(order.length * width)
-  order.forEach((row, i) => gathered.set(targets.subarray(row * width, (row + 1) * width), i * width))
-  return { batch, targets: tf.tensor(gathered, [order.length, ...net.outputShape]) }
-}
-
-/** The flat vector as tensors, one a parameter. */
-function split(net: Net, flat: Float32Array): tf.Tensor[] {
-  return net.parameters.map(({ offset, size, shape }) => tf.tensor(flat.slice(offset, offset + size), [...shape]))
-}
-
-function join(net: Net, tensors: readonly tf.Tensor[]): Float32Array {
-  const flat = new Float32Array(net.parameterCount)
-  net.parameters.forEach(({ offset }, i) => flat.set(tensors[i]!.dataSync(), offset))
-  return flat
-}
-
-class EagerTraining implements Training {
-  #parameters: Float32Array
-  readonly #slots: Float32Array[]
-  #updates = 0
-
-  constructor(
-    private readonly options: TrainingOptions,
-    private readonly on: <T>(compute: () => T) => T,
-  ) {
-    const { net, optimizer, parameters } = options
-    const rule = optimizerRules[optimizer.kind]
-    this.#parameters = parameters.slice()
-    this.#slots = Array.from({ length: rule.slots }, () =>
-      new Float32Array(net.parameterCount).fill(rule.initial(optimizer)),
-    )
-  }
-
-  get updates(): number {
-    return this.#updates
-  }
-
-  parameters(): Float32Array {
-    return this.#parameters.slice()
-  }
-
-  async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {
-    const measured: { [K in keyof StepMeasurements]: number[] } = { losses: [], correct: [], norms: [], rows: [] }
-    for (let first = 0; first < order.length; first += this.options.batch) {
-      await breathe(signal)
-      const part = order.subarray(first, first + this.options.batch)
-      const { loss, correct, norm } = this.on(() => this.#step(part))
-      measured.losses.push(loss)
-      measured.correct.push(correct)
-      if (this.options.gradientNorms === true) measured.norms.push(norm)
-      measured.rows.push(part.length)
-    }
-    return summarizeEpoch(measured, this.options.loss)
-  }
-
-  #step(order: Int32Array): { loss: number; correct: number; norm: number } {
-    const { net, loss, rows, optimizer } = this.options
-    const { batch, targets } = gather(net, loss, rows, order)
-    const dropoutMasks = dropoutLayers(net).map((layer) => {
-      const mask = updateDropoutMasks(layer, this.options.dropoutSeed ?? 0, this.#updates, order.length)
-      return tf.tensor(mask, [order.length, ...layer.shape])
-    })
-    let outputs: tf.Tensor | undefined
-    const lossOf = (...current: tf.Tensor[]): tf.Scalar => {
-      outputs = tf.keep(applyNet(net, current, batch, { dropoutMasks }))
-      return meanLoss(loss, outputs, targets)
-    }
-    let measured: Float32Array | undefined
-    const { value, grads } =
-      this.options.objective === 'squared-gradient-norm'
-        ? squaredGradientNorm(lossOf, split(net, this.#parameters), (inner) => (measured = join(net, inner)))
-        : tf.valueAndGrads(lossOf)(split(net, this.#parameters))
-    const correct = loss === 'softmax-cross-entropy' ? total(correctPerRow(outputs!, targets)) : 0
-    outputs!.dispose()
-    const gradient = join(net, grads)
-    const rule = optimizerRules[optimizer.kind]
-    this.#updates++
-    rule.apply(this.#parameters, gradient, this.#slots, this.#updates, rule.hyperparameters(optimizer))
-    const meanOfBatch = value.dataSync()[0]!
-    value.dispose()
-    return { loss: meanOfBatch, correct, norm: Math.hypot(...chunkNorms(measured ?? gradient)) }
-  }
-
-  dispose(): void {
-    this.#parameters = new Float32Array(0)
-  }
-}
-
-/** Norms of blocks, so that the norm of a million numbers is not an argument list of a million. */
-function chunkNorms(values: Float32Array): number[] {
-  const norms: number[] = []
-  for (let first = 0; first < values.length; first += 4096) {
-    let sum = 0
-    for (const value of values.subarray(first, first + 4096)) sum += value * value
-    norms.push(Math.sqrt(sum))
-  }
-  return norms
 }

@@ -1,5 +1,6 @@
+import type * as tf from '@tensorflow/tfjs-core'
 import { afterFirstWeights, firstWeightedLayer, untilFirstWeights } from '../../apply.js'
-import type { Net } from '../../../net/net.js'
+import type { Net, Parameter } from '../../../net/net.js'
 import { Graph } from '../lowering/onnx-graph.js'
 import { declareRows, gatherBatch, outputRows, splitParameters, type FeatureStorage } from './loss-programs.js'
 import {
@@ -35,48 +36,76 @@ export function buildCombinations(
     program.input(`basis${j}`, 'float32', [net.parameterCount]),
   )
   program.input('coefficients', 'float32', ['points', basisCount])
-  const first = firstWeightedLayer(net)
-  const later = net.parameters.filter(({ layer }) => layer > first)
-  const restSize = later.reduce((sum, { size }) => sum + size, 0)
-  const where: { layer?: string } = {}
+  const prepared = prepare(program, net, loss, storage, rows, basis)
+  const body = traceCombination(net, loss, rows, prepared)
+  const [losses, correct] = program.ops('Scan', ['coefficients'], { num_scan_inputs: 1, body: { graph: body } }, 2)
+  program.outputAs('losses', losses!, 'float32', ['points', rows])
+  program.outputAs('correct', correct!, 'float32', ['points', rows])
+  return program.encode()
+}
 
-  const prepared = trace(program, 'float32', where, () => {
+/** What all points share, by its name in the program. */
+interface Prepared {
+  readonly targets: { readonly name: string; readonly shape: readonly number[]; readonly dtype: tf.DataType }
+  /** The first layer's products with the batch, one for each basis vector. */
+  readonly products: readonly string[]
+  readonly shape: readonly number[]
+  /** Whether the products lie channels first. */
+  readonly channelsFirst: boolean
+  /** Each basis vector without the first layer's weights: only these are combined anew for each point. */
+  readonly rests: readonly string[]
+}
+
+const laterParameters = (net: Net): Parameter[] => {
+  const first = firstWeightedLayer(net)
+  return net.parameters.filter(({ layer }) => layer > first)
+}
+
+const totalSize = (parameters: readonly Parameter[]): number => parameters.reduce((sum, { size }) => sum + size, 0)
+
+function prepare(
+  program: Graph,
+  net: Net,
+  loss: Loss,
+  storage: FeatureStorage,
+  rows: number,
+  basis: readonly string[],
+): Prepared {
+  return trace(program, 'float32', {}, () => {
     const { batch, targets } = gatherBatch(program, net, loss, storage, 'indexes', rows)
     const products = basis.map((flat) => untilFirstWeights(net, splitParameters(program, net.parameters, flat), batch))
-    const turned = isChannelsFirst(products[0]!)
+    const channelsFirst = isChannelsFirst(products[0]!)
+    const firstLater = net.parameterCount - totalSize(laterParameters(net))
     return {
-      turned,
+      channelsFirst,
       targets: { name: nameOf(targets), shape: targets.shape, dtype: targets.dtype },
-      products: products.map(turned ? channelsFirstOf : nameOf),
+      products: products.map(channelsFirst ? channelsFirstOf : nameOf),
       shape: products[0]!.shape,
-      // The first layer's weights are used up; only the rest is combined anew for each point.
       rests: basis.map((flat) =>
-        program.op('Slice', [
-          flat,
-          program.integers([net.parameterCount - restSize]),
-          program.integers([net.parameterCount]),
-        ]),
+        program.op('Slice', [flat, program.integers([firstLater]), program.integers([net.parameterCount])]),
       ),
     }
   })
+}
 
+/** The net at one point, whose coefficients are the body's input. */
+function traceCombination(net: Net, loss: Loss, rows: number, prepared: Prepared): Graph {
+  const later = laterParameters(net)
+  const basisCount = prepared.rests.length
   const body = new Graph()
   body.input('point', 'float32', [basisCount])
+  const where: { layer?: string } = {}
   trace(body, 'float32', where, () => {
     const shares = basisCount === 1 ? ['point'] : body.ops('Split', ['point'], { axis: 0 }, basisCount)
     const combine = (parts: readonly string[]): string =>
       parts.map((part, j) => body.op('Mul', [part, shares[j]!])).reduce((sum, term) => body.op('Add', [sum, term]))
-    const parameters = restSize === 0 ? [] : splitParameters(body, later, combine(prepared.rests))
+    const parameters = later.length === 0 ? [] : splitParameters(body, later, combine(prepared.rests))
     const product = combine(prepared.products)
-    const value = tensorOf((prepared.turned ? channelsFirstSymbol : symbol)(product, prepared.shape))
+    const value = tensorOf((prepared.channelsFirst ? channelsFirstSymbol : symbol)(product, prepared.shape))
     const outputs = afterFirstWeights(net, parameters, value, (layer) => (where.layer = layer))
     const targets = tensorOf(symbol(prepared.targets.name, prepared.targets.shape, prepared.targets.dtype))
     outputRows(body, loss, outputs, targets, rows)
   })
   body.prune()
-
-  const [losses, correct] = program.ops('Scan', ['coefficients'], { num_scan_inputs: 1, body: { graph: body } }, 2)
-  program.outputAs('losses', losses!, 'float32', ['points', rows])
-  program.outputAs('correct', correct!, 'float32', ['points', rows])
-  return program.encode()
+  return body
 }

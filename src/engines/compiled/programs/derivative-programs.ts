@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { applyNet, hessianProduct, lossPerRow } from '../../apply.js'
-import { dropoutLayers } from '../../../net/dropout.js'
+import { dropoutLayers, type DropoutLayer } from '../../../net/dropout.js'
 import { sizeOf, type Net } from '../../../net/net.js'
 import { Graph } from '../lowering/onnx-graph.js'
 import {
@@ -63,6 +63,31 @@ export function buildCurvature(
 ): Uint8Array {
   const size = net.parameterCount
   const dropouts = dropout ? dropoutLayers(net) : []
+  const body = traceCurvature({ net, loss, storage, rows, float, dropouts })
+
+  const program = new Graph()
+  declareRows(program, net, loss, storage)
+  program.input('parameters', float, [size])
+  program.input('vector', float, [size])
+  program.input('indexes', 'int32', ['chunks', rows])
+  program.input('weights', float, ['chunks', rows])
+  const zeros = program.op('Expand', [program.scalar(0, float), program.integers([size])])
+  const scanned = ['indexes', 'weights', ...inputMasks(program, dropouts, 'mask', ['chunks', rows], float)]
+  const [gradient, product, losses] = program.ops(
+    'Scan',
+    [zeros, zeros, ...scanned],
+    { num_scan_inputs: scanned.length, body: { graph: body } },
+    3,
+  )
+  program.outputAs('gradient', gradient!, float, [size])
+  program.outputAs('product', product!, float, [size])
+  program.outputAs('losses', losses!, float, ['chunks'])
+  return program.encode()
+}
+
+/** What one chunk of rows adds to the gradient and the product, and its loss. */
+function traceCurvature({ net, loss, storage, rows, float, dropouts }: CurvatureChunk): Graph {
+  const size = net.parameterCount
   const body = new Graph()
   body.input('in_gradient', float, [size])
   body.input('in_product', float, [size])
@@ -94,23 +119,14 @@ export function buildCurvature(
     body.outputAs('chunk_loss', measured.loss, float, [])
   })
   body.prune()
+  return body
+}
 
-  const program = new Graph()
-  declareRows(program, net, loss, storage)
-  program.input('parameters', float, [size])
-  program.input('vector', float, [size])
-  program.input('indexes', 'int32', ['chunks', rows])
-  program.input('weights', float, ['chunks', rows])
-  const zeros = program.op('Expand', [program.scalar(0, float), program.integers([size])])
-  const scanned = ['indexes', 'weights', ...inputMasks(program, dropouts, 'mask', ['chunks', rows], float)]
-  const [gradient, product, losses] = program.ops(
-    'Scan',
-    [zeros, zeros, ...scanned],
-    { num_scan_inputs: scanned.length, body: { graph: body } },
-    3,
-  )
-  program.outputAs('gradient', gradient!, float, [size])
-  program.outputAs('product', product!, float, [size])
-  program.outputAs('losses', losses!, float, ['chunks'])
-  return program.encode()
+interface CurvatureChunk {
+  readonly net: Net
+  readonly loss: Loss
+  readonly storage: FeatureStorage
+  readonly rows: number
+  readonly float: 'float32' | 'float64'
+  readonly dropouts: readonly DropoutLayer[]
 }

@@ -3,7 +3,10 @@ import type { Rows } from '../../engine.js'
 import { sizeOf, thinUnits, type Net } from '../../../net/net.js'
 import { Tensor } from '../onnx-runtime.js'
 import { storeRows } from '../stored-rows.js'
-import type { BatchKind } from './training-program.js'
+import type { FeatureStorage } from './loss-programs.js'
+
+/** A training program's batches: gathered from stored rows by index, or laid out beforehand, channels first. */
+export type BatchKind = FeatureStorage | 'laid out'
 
 /** What gives a training program its batches. */
 export interface BatchSupply {
