@@ -19,9 +19,6 @@ const loaders = {
   sharpness: async () => (await import('./built-in/sharpness.js')).sharpness,
 } satisfies Record<string, () => Promise<unknown>>
 
-/** Names of files that may export an experiment. */
-export const moduleFile = /\.(?:ts|mts|cts|js|mjs|cjs)$/
-
 /** The original scripts' names, and other words for the same thing. */
 const aliases: Readonly<Record<string, keyof typeof loaders>> = {
   sim_func: 'sim-func',

@@ -1,4 +1,4 @@
-import type { OnPage } from './projection.js'
+import type { Frame, OnPage } from './projection.js'
 
 /** Pixels that a label such as `95.3` takes, with a little air. */
 export const labelSize = { font: 10, width: 28, height: 12 }
@@ -13,14 +13,6 @@ const places = [
   [19, 9],
   [-19, 9],
 ] as const
-
-/** The part of the plane that is drawn, and its size in pixels. */
-export interface Frame {
-  readonly x: readonly [number, number]
-  readonly y: readonly [number, number]
-  readonly width: number
-  readonly height: number
-}
 
 /** A point of a run, the runs' points in order one run after another. */
 interface Labelled extends OnPage {

@@ -1,5 +1,4 @@
 import { maxOf, minOf } from '../core/extremes.js'
-import type { Frame } from './labels.js'
 
 /**
  * Bodies on paper: what lies in the cube −1…1 seen from one side and above, without perspective. vega-lite has two
@@ -18,6 +17,14 @@ const heightScale = 0.55
 export interface OnPage {
   readonly x: number
   readonly y: number
+}
+
+/** The part of the plane that is drawn, and its size in pixels. */
+export interface Frame {
+  readonly x: readonly [number, number]
+  readonly y: readonly [number, number]
+  readonly width: number
+  readonly height: number
 }
 
 /** Where a point of the cube is seen, and how far away it is. */

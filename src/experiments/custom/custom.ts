@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { MldsError, SpecError } from '../../core/errors.js'
 import { commandExperiment, hashCommand, type CommandDefinition } from './command.js'
 import type { Experiment } from '../experiment.js'
-import { moduleFile } from '../registry.js'
+import { moduleFile } from './module-file.js'
 
 /** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
 export type OwnSource =
