@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { readRegularFile } from '../system/read-regular-file.js'
 import { makeFolder } from '../system/make-folder.js'
 import { systemClock } from '../core/clock.js'
 import { openData } from '../data/catalog.js'
@@ -168,7 +169,7 @@ export function targetOf(
   try {
     // A server that another user wrote down is not to be given this one's secrets.
     if (!isMine(statSync(targetFile(sweep)))) return undefined
-    const { url, tenant } = JSON.parse(readFileSync(targetFile(sweep), 'utf8')) as { url?: string; tenant: string }
+    const { url, tenant } = JSON.parse(readRegularFile(targetFile(sweep), 'utf8')) as { url?: string; tenant: string }
     return { nats: url, tenant }
   } catch {
     return undefined

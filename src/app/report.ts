@@ -1,6 +1,5 @@
-import { writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { makeFolder } from '../system/make-folder.js'
+import { replaceFile } from '../system/replace-file.js'
 import { StoreError } from '../core/errors.js'
 import { readBrowserBundle } from '../figures/browser-bundle.js'
 import { renderPng } from '../figures/render.js'
@@ -15,8 +14,7 @@ export async function writeReport(report: Report, file: string): Promise<string[
   const imagesFolder = `${stem}-figures`
   const files: string[] = []
   const write = async (path: string, content: string | Uint8Array): Promise<void> => {
-    await makeFolder(dirname(path))
-    await writeFile(path, content)
+    await replaceFile(path, content)
     files.push(path)
   }
   try {

@@ -217,7 +217,7 @@ async function restore(sweep: SweepFolder, warn: (message: string) => void): Pro
   const state = sweep.restore(damage.add)
   if (damage.lines > 0)
     warn(
-      `${damage.toString()} of ${sweep.journalFile}: trials whose results were there run again (mlds verify ${sweep.id} --repair makes it whole)`,
+      `${damage.toString()} of ${sweep.journalFile}${damage.unreadable > 0 ? ': trials whose results were lost with that run again' : ''} (mlds verify ${sweep.id} --repair makes it whole)`,
     )
   return state
 }

@@ -29,7 +29,7 @@ async function openEngine(name: EngineName): Promise<Engine> {
     case 'wasm': {
       await optional(name, '@tensorflow/tfjs-backend-wasm', 'npm install @tensorflow/tfjs-backend-wasm@4.22.0')
       const tf = await import('@tensorflow/tfjs-core')
-      await tf.setBackend('wasm')
+      await withoutItsErrorHandlers(() => tf.setBackend('wasm'))
       const { EagerEngine } = await import('./eager/eager.js')
       return new EagerEngine('wasm', 'wasm')
     }
@@ -41,6 +41,19 @@ async function openEngine(name: EngineName): Promise<Engine> {
       return new EagerEngine('tfjs-node', 'tensorflow')
     }
   }
+}
+
+/**
+ * Loads what Emscripten has built, whose handlers throw any error of the process again: an error that ours would tell as a
+ * sentence would end the process with a stack trace.
+ */
+async function withoutItsErrorHandlers(load: () => Promise<unknown>): Promise<void> {
+  const events = ['uncaughtException', 'unhandledRejection'] as const
+  const before = events.map((event) => new Set<unknown>(process.listeners(event as 'uncaughtException')))
+  await load()
+  for (const [i, event] of events.entries())
+    for (const listener of process.listeners(event as 'uncaughtException'))
+      if (!before[i]!.has(listener)) process.removeListener(event, listener)
 }
 
 async function optional(engine: EngineName, packageName: string, hint: string): Promise<void> {

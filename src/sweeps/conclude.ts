@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readRegularFile } from '../system/read-regular-file.js'
 import type { Claim, Verdict } from '../experiments/experiment.js'
 import { refuseNewer } from '../core/newer-format.js'
 import { replaceFile } from '../system/replace-file.js'
@@ -68,7 +68,7 @@ const verdictsFormat = 1
 export async function storedVerdicts(sweep: SweepFolder): Promise<ClaimVerdict[]> {
   let stored: unknown
   try {
-    stored = JSON.parse(await readFile(sweep.verdictsFile, 'utf8'))
+    stored = JSON.parse(readRegularFile(sweep.verdictsFile, 'utf8'))
   } catch {
     return []
   }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { openRegularFile, readRegularFile } from '../system/read-regular-file.js'
 import { lookUp } from '../core/names.js'
 import { replaceFile } from '../system/replace-file.js'
 import { codeVersion } from '../core/version.js'
@@ -71,7 +71,7 @@ export async function noteConclusion(
 
 async function readConclusion(sweep: SweepFolder): Promise<StoredConclusion | undefined> {
   try {
-    const stored = JSON.parse(await readFile(sweep.conclusionFile, 'utf8')) as Partial<StoredConclusion> | null
+    const stored = JSON.parse(readRegularFile(sweep.conclusionFile, 'utf8')) as Partial<StoredConclusion> | null
     const isKnown = stored?.format === conclusionFormat && typeof stored.figures === 'object' && stored.figures !== null
     return isKnown ? (stored as StoredConclusion) : undefined
   } catch {
@@ -83,7 +83,8 @@ async function readConclusion(sweep: SweepFolder): Promise<StoredConclusion | un
 async function hashFile(file: string): Promise<string | undefined> {
   const hash = createHash('sha256')
   try {
-    for await (const block of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(block as Buffer)
+    for await (const block of createReadStream(file, { fd: openRegularFile(file), highWaterMark: 1 << 20 }))
+      hash.update(block as Buffer)
   } catch {
     return undefined
   }

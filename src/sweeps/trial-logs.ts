@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openRegularFile, readRegularFile } from '../system/read-regular-file.js'
 import { logFileOf, maxShortLogCharacters } from '../system/log-file.js'
 import { makeFolderSync } from '../system/make-folder.js'
 import type { TrialId } from '../core/trial.js'
@@ -32,10 +32,7 @@ export class TrialLogs {
   /** `undefined` where there is none. @throws Error of the file system when there is one that can't be read. */
   async read(trial: TrialId, attempt: number): Promise<StoredLog | undefined> {
     const file = logFileOf(this.folder, trial, attempt)
-    const long = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-      return undefined
-    })
+    const long = readIfThere(file)
     const short = this.#readShort(trial, attempt)
     if (short === undefined) return long && { bytes: long, file }
     // Where a process died early, an attempt may have begun twice.
@@ -46,7 +43,7 @@ export class TrialLogs {
     this.#find()
     const place = this.#places.get(keyOf(trial, attempt))
     if (place === undefined) return undefined
-    const descriptor = openSync(this.#shared, 'r')
+    const descriptor = openRegularFile(this.#shared)
     try {
       const line = Buffer.alloc(place.length)
       readSync(descriptor, line, 0, line.length, place.offset)
@@ -75,6 +72,15 @@ export class TrialLogs {
       const [, trial, attempt] = recordStart.exec(Buffer.from(bytes.subarray(0, 100)).toString('latin1')) ?? []
       if (trial !== undefined) this.#places.set(keyOf(trial, Number(attempt)), { offset, length: bytes.length })
     }
+  }
+}
+
+function readIfThere(file: string): Uint8Array | undefined {
+  try {
+    return readRegularFile(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return undefined
   }
 }
 
@@ -156,7 +162,7 @@ function endsWith(file: string, text: string): boolean {
 export function readEnd(file: string, maxBytes: number): string {
   let descriptor: number
   try {
-    descriptor = openSync(file, 'r')
+    descriptor = openRegularFile(file)
   } catch {
     return ''
   }

@@ -6,7 +6,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -15,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { readRegularFile } from './read-regular-file.js'
 import { systemClock, type Clock } from '../core/clock.js'
 import { exitCodes, StoreError } from '../core/errors.js'
 import { describeProcess, livenessOf, mayBeAlive, thisProcess, type ProcessIdentity } from './process-identity.js'
@@ -277,7 +277,7 @@ function readOld(file: string): ProcessIdentity | undefined {
 
 function read(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8')
+    return readRegularFile(file, 'utf8')
   } catch {
     return undefined
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { accessSync, constants, readFileSync } from 'node:fs'
-import { access, readFile, readdir } from 'node:fs/promises'
+import { accessSync, constants } from 'node:fs'
+import { access, readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { readRegularFile } from './read-regular-file.js'
 import { makeFolderSync } from './make-folder.js'
 import { StoreError } from '../core/errors.js'
 import { refuseNewer } from '../core/newer-format.js'
@@ -73,7 +74,7 @@ const checkFormat = (folder: string): void =>
 /** What the file `format` says; without one the layout is of format 1. */
 function readFormat(folder: string): number {
   try {
-    return Number(readFileSync(join(folder, 'format'), 'utf8'))
+    return Number(readRegularFile(join(folder, 'format'), 'utf8'))
   } catch {
     return 1
   }
@@ -147,7 +148,7 @@ class FolderStore implements Store {
     const file = this.#objectFile(sha256)
     let bytes: Uint8Array
     try {
-      bytes = await readFile(file)
+      bytes = readRegularFile(file)
     } catch (error) {
       throw new StoreError(`an artifact is missing: ${file}`, { hint: 'mlds verify says whose it was', cause: error })
     }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { basename, join } from 'node:path'
+import { readRegularFile } from '../../system/read-regular-file.js'
 import type { Experiment } from '../../experiments/experiment.js'
 import type { Store } from '../../system/store.js'
 import type { ClaimVerdict } from '../../sweeps/conclude.js'
@@ -30,7 +31,7 @@ export function sourcesOf({ store, sweep, experiment }: StoredSweep, checkpoints
   return {
     readLog: async (trial, attempt) => (await sweep.readLog(trial, attempt).catch(() => undefined))?.bytes,
     readArtifact: (artifact) => store.readObject(artifact).catch(() => undefined),
-    readPlan: () => readFile(join(sweep.folder, 'plan.json')),
+    readPlan: () => Promise.resolve(readRegularFile(join(sweep.folder, 'plan.json'))),
     datasetsOf: (trial) =>
       dataOf(trial).flatMap(({ name, fingerprint }) =>
         fingerprint === undefined

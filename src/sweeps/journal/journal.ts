@@ -1,9 +1,11 @@
 import { closeSync, fdatasyncSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
 import { appendFile, truncate } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
+import { openRegularFile } from '../../system/read-regular-file.js'
 import { readOutcome } from '../../core/divergence.js'
 import { StoreError } from '../../core/errors.js'
 import { refuseNewer } from '../../core/newer-format.js'
+import { problemOf } from '../../core/system-error.js'
 import type { EngineName, Metrics, TrialEvent, TrialId } from '../../core/trial.js'
 
 /**
@@ -250,10 +252,16 @@ export async function mendTail(file: string): Promise<number> {
   const { events } = readLine(last.bytes)
   const kept = events.reduce((end, { start, length }) => Math.max(end, start + length), 0)
   const torn = asBuffer(last.bytes).subarray(kept)
-  if (torn.length > 0 && torn.toString().trim() !== '')
-    await appendFile(`${file}.torn`, Buffer.concat([torn, Buffer.from('\n')]))
-  await truncate(file, last.offset + kept)
-  if (kept > 0) await appendFile(file, '\n')
+  const writing = (path: string) => (error: unknown) =>
+    storing(path, () => {
+      throw error
+    })
+  if (torn.length > 0 && torn.toString().trim() !== '') {
+    const aside = `${file}.torn`
+    await appendFile(aside, Buffer.concat([torn, Buffer.from('\n')])).catch(writing(aside))
+  }
+  await truncate(file, last.offset + kept).catch(writing(file))
+  if (kept > 0) await appendFile(file, '\n').catch(writing(file))
   return torn.length
 }
 
@@ -269,7 +277,7 @@ export interface Line {
 
 /** Line by line in blocks: a journal of gigabytes needs no more memory than its longest line. */
 export function* readLines(file: string, from = 0): Generator<Line> {
-  const descriptor = storing(file, () => openSync(file, 'r'))
+  const descriptor = storing(file, () => openRegularFile(file))
   try {
     const block = Buffer.allocUnsafe(1 << 18)
     let parts: Buffer[] = []
@@ -313,6 +321,6 @@ export function storing<T>(file: string, act: () => T): T {
         cause: error,
       })
     }
-    throw new StoreError(`${file}: ${(error as Error).message}`, { cause: error })
+    throw new StoreError(`${file}: ${problemOf(error)}`, { cause: error })
   }
 }

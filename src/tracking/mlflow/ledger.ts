@@ -1,5 +1,6 @@
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { readRegularFile } from '../../system/read-regular-file.js'
 import { problemOf } from '../../core/system-error.js'
 import { makeFolderSync } from '../../system/make-folder.js'
 
@@ -59,7 +60,7 @@ export class Ledger {
 
 /** A line torn by a crash is passed over: what it said is found on the server again. */
 function readLedger(file: string): Map<string, Acknowledgement> {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []
+  const lines = existsSync(file) ? readRegularFile(file, 'utf8').split('\n') : []
   const found = new Map<string, Acknowledgement>()
   for (const line of lines) {
     try {
