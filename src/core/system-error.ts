@@ -39,6 +39,7 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',
   EADDRNOTAVAIL: 'this host has no such address',
   ERR_FS_FILE_TOO_LARGE: 'the file is too large to be read at once',
+  ERR_NOT_A_FILE: 'it is not a file',
   ERR_STRING_TOO_LONG: 'the file is too large to be read at once',
   ERR_WORKER_OUT_OF_MEMORY: 'a thread had not enough memory (NODE_OPTIONS=--max-old-space-size=MEGABYTES gives more)',
 }

@@ -3,14 +3,14 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 /**
  * Opens a file of a store to be read. What stands in its place may be somebody's trap: a pipe would never answer, a
  * device never end. The caller closes the descriptor.
- * @throws as the file system does, and an error of code `EISDIR` or `EINVAL` for what is no file.
+ * @throws as the file system does, and an error of code `EISDIR` or `ERR_NOT_A_FILE` for what is no file.
  */
 export function openRegularFile(file: string): number {
   const descriptor = openSync(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   const found = fstatSync(descriptor)
   if (found.isFile()) return descriptor
   closeSync(descriptor)
-  const [code, what] = found.isDirectory() ? ['EISDIR', 'it is a folder'] : ['EINVAL', 'it is not a file']
+  const [code, what] = found.isDirectory() ? ['EISDIR', 'it is a folder'] : ['ERR_NOT_A_FILE', 'it is not a file']
   throw Object.assign(new Error(what), { code, path: file, syscall: 'open' })
 }
 

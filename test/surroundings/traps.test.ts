@@ -10,7 +10,7 @@ name: first
 axes: {x: [1, 2]}
 objective: {metric: loss, direction: minimize}
 `
-const commands = [['list'], ['status'], ['best'], ['verify'], ['export'], ['watch'], ['logs', 'TRIAL'], ['report']]
+const commands = [['verify'], ['list'], ['status'], ['best'], ['export'], ['watch'], ['logs', 'TRIAL'], ['report']]
 
 function finishedSweep(): { cwd: string; trial: string; files: string[] } {
   const cwd = temporaryFolder()
@@ -42,8 +42,8 @@ describe.skipIf(!mayRun)('a store with a trap in it', () => {
         cpSync(join(cwd, '.mlds'), join(cwd, 'trapped'), { recursive: true })
         rmSync(join(cwd, 'trapped', file))
         expect(spawnSync('sh', ['-c', `${make} "$1"`, 'sh', join(cwd, 'trapped', file)]).status).toBe(0)
-        // Every file meets two of the commands, and each command some of the files; the journal meets all.
-        const met = file.endsWith('journal.jsonl') ? commands : commands.filter((__, j) => (i + j) % 4 === 0)
+        // Every file meets one of the commands.
+        const met = [commands[i % commands.length]!]
         for (const words of met) {
           const args = words.map((word) => word.replace('TRIAL', trial))
           const { code, signal, stderr } = runAs(undefined, cwd, [...args, '--store', join(cwd, 'trapped')])
