@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { openOwn, type OwnExperiment } from '../src/experiments/custom/custom.js'
+import { openOwn } from '../src/experiments/custom/custom.js'
+import type { OwnExperiment } from '../src/experiments/custom/source.js'
 
 const source = { kind: 'file', file: join(import.meta.dirname, 'noop-experiment.mjs') } as const
 

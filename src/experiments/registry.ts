@@ -1,7 +1,7 @@
 import { MldsError, UnknownNameError, exitCodes } from '../core/errors.js'
 import { isTrustedCode } from '../system/ownership.js'
 import type { Experiment } from './experiment.js'
-import type { OwnSource } from './custom/custom.js'
+import type { OwnSource } from './custom/source.js'
 import type { UnreadPlan } from './vocabulary/unread.js'
 
 /** Each experiment is loaded when it is asked for: a list of names costs nothing. */

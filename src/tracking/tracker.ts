@@ -1,4 +1,3 @@
-import type { SweepStory } from './mlflow/story.js'
 import type { Objective, SweepId, Trial, TrialEvent } from '../core/trial.js'
 
 /** What a tracker is told of a sweep when it opens; `spec` and `plan` are plain data for the record. */
@@ -13,6 +12,17 @@ export interface SweepInfo {
   readonly codeVersion: string
   readonly openedAtMs: number
   readonly trials: readonly Trial[]
+}
+
+/** What cannot be derived from events; supplied once the sweep is idle. */
+export interface SweepStory {
+  readonly verdicts: readonly { readonly state: string; readonly statement: string; readonly summary: string }[]
+  /** Figures by file name without extension; each is `figures/<name>.svg` and more among the files. */
+  readonly figures: readonly { readonly name: string; readonly caption: string }[]
+  /** Artifacts by path. */
+  readonly files: ReadonlyMap<string, Uint8Array>
+  /** What the manifest states beside the runs: spec, hashes, versions, engines, data. */
+  readonly facts: Readonly<Record<string, unknown>>
 }
 
 /** Where a sweep is to be seen. */

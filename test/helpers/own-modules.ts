@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { openOwn, type OwnExperiment } from '../../src/experiments/custom/custom.js'
+import { openOwn } from '../../src/experiments/custom/custom.js'
+import type { OwnExperiment } from '../../src/experiments/custom/source.js'
 
 /** An experiment of test/fixtures as a person gives it: a file, under the name that its code has. */
 export async function ownModule(fixture: string): Promise<OwnExperiment> {

@@ -6,7 +6,7 @@ import { optimizerRules } from '../optimizers.js'
 import { Pace } from './pace.js'
 import { stateNames } from './programs/training-program.js'
 import type { TrainedNet } from './programs/homogeneous-net.js'
-import type { BatchSupply } from './programs/training-batches.js'
+import type { BatchSupply } from './training-batches.js'
 import { summarizeEpoch, type StepMeasurements } from '../epoch.js'
 import { pick, place, weightGroups, type WeightGroup } from './programs/weight-groups.js'
 

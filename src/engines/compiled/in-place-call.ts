@@ -1,7 +1,6 @@
 import type * as ort from 'onnxruntime-node'
+import { unfetchedOutput } from './programs/step-program.js'
 
-/** The first output of a program that is called in place: a list, of which only its refusal is wanted. */
-export const withheld = 'withheld'
 const refusal = 'Non tensor type is temporarily not supported.'
 
 /**
@@ -17,7 +16,7 @@ export async function callInPlace(
   fetches: Readonly<Record<string, ort.Tensor>>,
 ): Promise<void> {
   try {
-    await session.run(feeds, { [withheld]: null, ...fetches })
+    await session.run(feeds, { [unfetchedOutput]: null, ...fetches })
   } catch (error) {
     if ((error as Error).message !== refusal) throw error
   }

@@ -12,23 +12,9 @@ import { signalGroup } from '../../system/process-group.js'
 import { number, text, type Space } from '../../core/space.js'
 import type { Metrics, Objective, Params } from '../../core/trial.js'
 import type { Experiment, TrialContext } from '../experiment.js'
+import type { CommandDefinition } from './source.js'
 import { lookUp } from '../../core/names.js'
 import { boundedLog, mostLineBytes } from '../../system/printed-lines.js'
-
-/** Any program as an experiment: what is run for each trial. */
-export interface CommandDefinition {
-  /** The program and its arguments; `{axis}` and `{seed}` stand for values. Never given to a shell. */
-  readonly argv: readonly string[]
-  /** Absolute. */
-  readonly cwd: string
-  readonly env: Readonly<Record<string, string>>
-  readonly timeLimitMs?: number
-  /** Values of axes that the spec gives none. */
-  readonly defaults: Params
-  /** Every axis by name, once the spec is known. */
-  readonly axes?: Space
-  readonly objective?: Objective
-}
 
 /** Reads `experiment: {command: …}`; `folder` is what relative paths start from. @throws SpaceError, UnknownNameError. */
 export function parseCommand(raw: unknown, folder: string): CommandDefinition {

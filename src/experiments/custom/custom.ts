@@ -3,23 +3,10 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createHash } from 'node:crypto'
 import { MldsError, SpecError } from '../../core/errors.js'
-import { commandExperiment, hashCommand, type CommandDefinition } from './command.js'
+import { commandExperiment, hashCommand } from './command.js'
 import type { Experiment } from '../experiment.js'
 import { moduleFile } from './module-file.js'
-
-/** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
-export type OwnSource =
-  /** A module that default-exports one; the path is absolute. */
-  | { readonly kind: 'file'; readonly file: string }
-  | { readonly kind: 'command'; readonly command: CommandDefinition }
-  /** An object of the program that runs the sweep; nothing else can open it. */
-  | { readonly kind: 'program' }
-
-/** An experiment that is not built in, under the name that its code has given it. */
-export interface OwnExperiment {
-  readonly name: string
-  readonly source: OwnSource
-}
+import type { OwnExperiment, OwnSource } from './source.js'
 
 /**
  * A person's own experiment. Its name carries a hash of what it is made of (the file and every file it imports by a

@@ -1,5 +1,5 @@
 import { Document, LineCounter, parseDocument, isMap, isScalar, isSeq, type Node } from 'yaml'
-import type { OwnSource } from '../../experiments/custom/custom.js'
+import type { OwnSource } from '../../experiments/custom/source.js'
 import type { Objective } from '../../core/trial.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
 import { isMapping } from './mapping.js'

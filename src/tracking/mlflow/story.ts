@@ -4,18 +4,9 @@ import { skippedForGood, type Objective, type OutcomeState, type Trial, type Tri
 import type { HistoryEvent } from './attempts.js'
 import type { Point } from './client.js'
 import { isKeptLive } from './selection.js'
-import type { SweepInfo } from '../tracker.js'
+import type { SweepInfo, SweepStory } from '../tracker.js'
 
-/** What is said of a sweep that stands still; whatever its events tell, the projection knows by itself. */
-export interface SweepStory {
-  readonly verdicts: readonly { readonly state: string; readonly statement: string; readonly summary: string }[]
-  /** Figures by file name without extension; each is `figures/<name>.svg` and more among the files. */
-  readonly figures: readonly { readonly name: string; readonly caption: string }[]
-  /** Artifacts by path. */
-  readonly files: ReadonlyMap<string, Uint8Array>
-  /** What the manifest states beside the runs: spec, hashes, versions, engines, data. */
-  readonly facts: Readonly<Record<string, unknown>>
-}
+export type { SweepStory } from '../tracker.js'
 
 /** How a sweep has gone so far: counts, the best, and both as points over the number of trials that have ended. */
 export class SweepCourse {

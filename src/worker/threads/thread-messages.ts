@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Dataset } from '../../data/dataset.js'
-import type { OwnExperiment } from '../../experiments/custom/custom.js'
+import type { OwnExperiment } from '../../experiments/custom/source.js'
 import type { Assignment, TrialEvent, TrialId } from '../../core/trial.js'
 
 /** Everything that crosses between the main thread and a worker thread. */

@@ -1,5 +1,5 @@
 import { defineNet, thinUnits, type Layer, type Net } from '../../../net/net.js'
-import { isLaidOut } from './training-batches.js'
+import { isLaidOut } from './batches.js'
 
 /** A net as a training program computes it: the same function, its parameters perhaps laid out otherwise. */
 export interface TrainedNet {

@@ -13,8 +13,10 @@ import {
   type FeatureStorage,
 } from './loss-programs.js'
 import { nameOf, symbol, tensorOf, trace } from '../lowering/tracing.js'
-import { withheld } from '../in-place-call.js'
 import type { Loss } from '../../../net/training-spec.js'
+
+/** The first output of a program that is called in place: a list, of which only the runtime's refusal is wanted. */
+export const unfetchedOutput = 'withheld'
 
 export interface StepShape {
   readonly net: Net
@@ -46,7 +48,7 @@ export function buildStep({ net, loss, batch, gradientNorms, storage }: StepShap
       outputs = applyNet(net, current, rows.batch, { dropoutMasks, onLayer: (layer) => (where.layer = layer) })
       return meanLoss(loss, outputs, rows.targets)
     })(parameters)
-    program.outputList(withheld, program.scalar(0))
+    program.outputList(unfetchedOutput, program.scalar(0))
     grads.forEach((gradient, i) => {
       program.outputAs(`gradient${i}`, nameOf(gradient), 'float32', net.parameters[i]!.shape)
     })

@@ -4,20 +4,12 @@ import { dropoutLayers } from '../../../net/dropout.js'
 import { asMultiple } from '../lowering/known-values.js'
 import type { Net, Parameter } from '../../../net/net.js'
 import { Graph } from '../lowering/onnx-graph.js'
-import { graphArithmetic, optimizerRules } from '../../optimizers.js'
-import {
-  correctCount,
-  declareRows,
-  gatherBatch,
-  inputMasks,
-  maskTensors,
-  normOf,
-  targetShape,
-  targetType,
-} from './loss-programs.js'
-import { channelsFirstSymbol, nameOf, symbol, tensorOf, trace } from '../lowering/tracing.js'
+import { graphArithmetic } from '../lowering/graph-arithmetic.js'
+import { optimizerRules } from '../../optimizers.js'
+import { declareBatches, type Batch, type BatchKind } from './batches.js'
+import { correctCount, inputMasks, maskTensors, normOf } from './loss-programs.js'
+import { nameOf, trace } from '../lowering/tracing.js'
 import type { TrainedNet } from './homogeneous-net.js'
-import type { BatchKind } from './training-batches.js'
 import type { Loss, Objective, OptimizerSpec } from '../../../net/training-spec.js'
 import { joinGroup, pick, readGroup, weightGroups, type WeightGroup } from './weight-groups.js'
 
@@ -80,7 +72,7 @@ function declareInputs(program: Graph, body: Graph, training: TrainingShape): St
   for (const { name, shape } of state) program.input(name, 'float32', shape)
   for (const { name, shape } of state) body.input(`in_${name}`, 'float32', shape)
   for (const name of hyper) program.input(name, 'float32', [1, 1])
-  const batches = declareBatches(program, body, training)
+  const batches = declareBatches(program, body, { ...training, net })
   for (const name of scheduled) program.input(name, 'float32', ['steps', 1, 1])
   for (const name of scheduled) body.input(`step_${name}`, 'float32', [1, 1])
   const dropouts = dropoutLayers(net)
@@ -184,42 +176,6 @@ function scanSteps(program: Graph, body: Graph, { state, scanned }: StepInputs, 
     const values = factor === 1 ? perStep : program.op('Mul', [perStep, program.scalar(factor)])
     program.outputAs(name, values, 'float32', ['steps'])
   })
-}
-
-interface Batch {
-  readonly batch: tf.Tensor
-  readonly targets: tf.Tensor
-}
-
-/** Declares what the batches come from and how a step has its own; the names of what is scanned over. */
-function declareBatches(
-  program: Graph,
-  body: Graph,
-  { trained: { net }, loss, batch, batches }: TrainingShape,
-): { readonly scanned: readonly string[]; readonly read: () => Batch } {
-  if (batches !== 'laid out') {
-    declareRows(program, net, loss, batches)
-    program.input('indexes', 'int32', ['steps', batch])
-    body.input('batch_indexes', 'int32', [batch])
-    return { scanned: ['indexes'], read: () => gatherBatch(body, net, loss, batches, 'batch_indexes', batch) }
-  }
-  const inputs = [...net.inputShape, batch]
-  const targets = [...targetShape(net, loss), batch]
-  program.input('features', 'float32', ['steps', ...inputs])
-  program.input('targets', targetType(loss), ['steps', ...targets])
-  body.input('batch_features', 'float32', inputs)
-  body.input('batch_targets', targetType(loss), targets)
-  return {
-    scanned: ['features', 'targets'],
-    read: () => ({
-      batch: tensorOf(channelsFirstSymbol('batch_features', [batch, ...net.inputShape])),
-      targets: tensorOf(
-        targets.length === 1
-          ? symbol('batch_targets', targets, 'int32')
-          : channelsFirstSymbol('batch_targets', [batch, ...net.outputShape]),
-      ),
-    }),
-  }
 }
 
 /** The net's parameters in their order, out of the groups' states. */

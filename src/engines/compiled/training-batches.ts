@@ -1,12 +1,9 @@
 import type * as ort from 'onnxruntime-node'
-import type { Rows } from '../../engine.js'
-import { sizeOf, thinUnits, type Net } from '../../../net/net.js'
-import { Tensor } from '../onnx-runtime.js'
-import { storeRows } from '../stored-rows.js'
-import type { FeatureStorage } from './loss-programs.js'
-
-/** A training program's batches: gathered from stored rows by index, or laid out beforehand, channels first. */
-export type BatchKind = FeatureStorage | 'laid out'
+import type { Rows } from '../engine.js'
+import { sizeOf, type Net } from '../../net/net.js'
+import { Tensor } from './onnx-runtime.js'
+import { isLaidOut, type BatchKind } from './programs/batches.js'
+import { storeRows } from './stored-rows.js'
 
 /** What gives a training program its batches. */
 export interface BatchSupply {
@@ -16,17 +13,6 @@ export interface BatchSupply {
   /** The batches of one call: the rows at these indexes, `[steps × batch]`. */
   batches(order: Int32Array, batch: number): Record<string, ort.Tensor>
 }
-
-/**
- * Rows of so many features, for nets of thin layers, are laid out batch by batch before a call: the runtime picks rows one
- * by one, which takes it as long as two layers. Wider ones would be copied for nothing.
- */
-const widestRow = 16
-
-export const isLaidOut = ({ inputShape, shapes }: Net): boolean =>
-  [inputShape, ...shapes].every((shape) => shape.length === 1) &&
-  inputShape[0]! <= widestRow &&
-  shapes.every(([units]) => units! < thinUnits)
 
 /** The rows of this net as batches for the net that is trained for it. */
 export function batchSupply(net: Net, trained: Net, rows: Rows): BatchSupply {

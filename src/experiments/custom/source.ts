@@ -1,0 +1,31 @@
+import type { Space } from '../../core/space.js'
+import type { Objective, Params } from '../../core/trial.js'
+
+/** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
+export type OwnSource =
+  /** A module that default-exports one; the path is absolute. */
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'command'; readonly command: CommandDefinition }
+  /** An object of the program that runs the sweep; nothing else can open it. */
+  | { readonly kind: 'program' }
+
+/** An experiment that is not built in, under the name that its code has given it. */
+export interface OwnExperiment {
+  readonly name: string
+  readonly source: OwnSource
+}
+
+/** Any program as an experiment: what is run for each trial. */
+export interface CommandDefinition {
+  /** The program and its arguments; `{axis}` and `{seed}` stand for values. Never given to a shell. */
+  readonly argv: readonly string[]
+  /** Absolute. */
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly timeLimitMs?: number
+  /** Values of axes that the spec gives none. */
+  readonly defaults: Params
+  /** Every axis by name, once the spec is known. */
+  readonly axes?: Space
+  readonly objective?: Objective
+}
