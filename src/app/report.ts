@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path'
-import { replaceFile } from '../system/replace-file.js'
+import { writeOutput } from '../system/replace-file.js'
 import { StoreError } from '../core/errors.js'
 import { readBrowserBundle } from '../figures/browser-bundle.js'
 import { renderPng } from '../figures/render.js'
@@ -14,7 +14,7 @@ export async function writeReport(report: Report, file: string): Promise<string[
   const imagesFolder = `${stem}-figures`
   const files: string[] = []
   const write = async (path: string, content: string | Uint8Array): Promise<void> => {
-    await replaceFile(path, content)
+    await writeOutput(path, content)
     files.push(path)
   }
   try {

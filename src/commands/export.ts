@@ -47,9 +47,9 @@ export default class Export extends BaseCommand {
     const rows = exportRows(readRecords(sweep))
     const text = flags.format === 'csv' ? formatCsv(rows) : formatJsonLines(rows)
     if (flags.output !== undefined) {
-      const { writeFile } = await import('node:fs/promises')
+      const { writeOutput } = await import('../system/replace-file.js')
       const { problemOf } = await import('../core/system-error.js')
-      await writeFile(flags.output, text).catch((error: unknown) => {
+      await writeOutput(flags.output, text).catch((error: unknown) => {
         throw new StoreError(`the export could not be written: ${flags.output}: ${problemOf(error)}`, { cause: error })
       })
       this.log(`${rows.length} trials written to ${flags.output}`)

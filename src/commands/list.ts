@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { StoreError } from '../core/errors.js'
 import { BaseCommand } from '../terminal/base-command.js'
 import { formatTable } from '../terminal/table.js'
 import type { Plan } from '../sweeps/plan.js'
@@ -13,8 +14,9 @@ export default class List extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { summarise } = await import('../app/run.js')
     const { lockHolder } = await import('../system/lock.js')
+    const ids = await store.sweepIds()
     const sweeps = await Promise.all(
-      (await store.sweepIds()).map(async (id) => {
+      ids.map(async (id) => {
         try {
           const sweep = await SweepFolder.open(store, id)
           const pid = lockHolder(sweep.lockFile)
@@ -33,6 +35,8 @@ export default class List extends BaseCommand {
         }
       }),
     )
+    if (ids.length > 0 && sweeps.flat().length === 0)
+      throw new StoreError(`none of the sweeps of this store can be read: ${ids.length} of ${ids.length} are damaged`)
     const newestFirst = sweeps
       .flat()
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0))

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeFolder } from './make-folder.js'
 
@@ -26,6 +26,17 @@ export async function replaceFile(file: string, content: Content): Promise<void>
     await rm(aside, { force: true })
     throw error
   }
+}
+
+/**
+ * Writes the file that a person named, as `replaceFile` does where it is a file or not there yet; a link stays one. A pipe
+ * or a device (`/dev/stdout`) is written to: nothing may take its place.
+ */
+export async function writeOutput(file: string, content: string | Uint8Array): Promise<void> {
+  const there = await stat(file).catch(() => undefined)
+  if (there === undefined) return replaceFile(file, content)
+  if (there.isFile()) return replaceFile(await realpath(file), content)
+  return writeFile(file, content)
 }
 
 /** Gives a file that was written aside its name, once its bytes are on disk: a power cut leaves the old file or the new one. */

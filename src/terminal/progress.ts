@@ -120,9 +120,7 @@ class PlainView implements ProgressView {
   constructor(private readonly options: ProgressOptions) {
     this.#pace = new Pace(options)
     const counts = options.state.counts()
-    this.say(
-      `${options.info.sweep}: ${counts.planned} trials, ${counts.finished} already finished${onWorkers(options)}`,
-    )
+    this.say(`${options.info.sweep}: ${counts.planned} trials, ${counts.unique} already finished${onWorkers(options)}`)
   }
 
   onEvent(event: TrialEvent): void {
