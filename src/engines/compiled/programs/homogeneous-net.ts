@@ -20,7 +20,7 @@ type Dense = Extract<Layer, { kind: 'dense' }>
  * or made by the first layer's bias; ReLUs, leaky or not, leave it as it is. Nets with other activations, or without
  * biases, stay as they are.
  */
-export function trainedNet(net: Net): TrainedNet {
+export function homogeneousNet(net: Net): TrainedNet {
   if (!takesConstantUnit(net.layers)) return asItIs(net)
   const padded = isLaidOut(net)
   const firstDense = net.layers.findIndex(({ kind }) => kind === 'dense')

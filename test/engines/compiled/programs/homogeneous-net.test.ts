@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createEngine } from '../../../../src/engines/create-engine.js'
 import { defineNet, initialize, sizeOf, type Activation, type Layer, type Net } from '../../../../src/net/net.js'
-import { trainedNet } from '../../../../src/engines/compiled/programs/homogeneous-net.js'
+import { homogeneousNet } from '../../../../src/engines/compiled/programs/homogeneous-net.js'
 import { Random } from '../../../../src/core/seed.js'
 
 const dense = (units: number, activation: Activation = 'linear'): Layer => ({
@@ -28,7 +28,7 @@ const unchanged: Record<string, Net> = {
 describe('the net that a training program computes', () => {
   it.each(Object.entries(widened))('is the same function of the same parameters: %s', async (_, net) => {
     const engine = await createEngine('cpu')
-    const trained = trainedNet(net)
+    const trained = homogeneousNet(net)
     const parameters = initialize(net, 1)
     const random = new Random(2)
     const inputs = sizeOf(net.inputShape)
@@ -43,7 +43,7 @@ describe('the net that a training program computes', () => {
   })
 
   it.each(Object.entries(widened))('gives every parameter back, and trains no other number: %s', (_, net) => {
-    const { widen, narrow, mask } = trainedNet(net)
+    const { widen, narrow, mask } = homogeneousNet(net)
     const numbered = Float32Array.from({ length: net.parameterCount }, (_, i) => i + 2)
     const wide = widen(numbered)
     expect(narrow(wide)).toEqual(numbered)
@@ -51,6 +51,6 @@ describe('the net that a training program computes', () => {
   })
 
   it.each(Object.entries(unchanged))('is the net itself %s', (_, net) => {
-    expect(trainedNet(net).net).toBe(net)
+    expect(homogeneousNet(net).net).toBe(net)
   })
 })
