@@ -23,7 +23,7 @@ import { batchSupply } from './training-batches.js'
 import { buildStep } from './programs/step-program.js'
 import { stateBytes, StepwiseTraining } from './stepwise-training.js'
 import { buildTraining } from './programs/training-program.js'
-import { asItIs, homogeneousNet } from './programs/homogeneous-net.js'
+import { unchanged, homogeneousNet } from './programs/homogeneous-net.js'
 import { largestMemoryBytes, VectorMemories } from './vector-memory.js'
 
 /** Numbers of one layer that a chunk of derivatives may make (4 MB): all layers' are held at once, some several times. */
@@ -59,7 +59,7 @@ export class CompiledEngine implements Engine {
     // What descends on the gradient's norm differentiates it again, which a constant unit would take part in; and where the
     // optimiser forgets at once, nothing keeps the unit's own weights as they are.
     const asGiven = objective !== 'loss' || forgetsAtOnce(optimizer)
-    const trained = asGiven ? asItIs(net) : homogeneousNet(net)
+    const trained = asGiven ? unchanged(net) : homogeneousNet(net)
     const supply = batchSupply(net, trained.net, options.rows)
     const shape = { loss, optimizer: optimizer.kind, gradientNorms, objective, asGiven, batches: supply.kind }
     const { open, close } = this.#programs.byBatch(net, { program: 'training', ...shape }, (batch) =>

@@ -21,7 +21,7 @@ type Dense = Extract<Layer, { kind: 'dense' }>
  * biases, stay as they are.
  */
 export function homogeneousNet(net: Net): TrainedNet {
-  if (!takesConstantUnit(net.layers)) return asItIs(net)
+  if (!takesConstantUnit(net.layers)) return unchanged(net)
   const padded = isLaidOut(net)
   const firstDense = net.layers.findIndex(({ kind }) => kind === 'dense')
   const wide = defineNet(
@@ -49,7 +49,7 @@ export function homogeneousNet(net: Net): TrainedNet {
 }
 
 /** A net trained as it is. */
-export const asItIs = (net: Net): TrainedNet => ({
+export const unchanged = (net: Net): TrainedNet => ({
   net,
   widen: (parameters) => parameters,
   narrow: (widened) => widened,
