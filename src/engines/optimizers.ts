@@ -207,6 +207,6 @@ export const optimizerRules: Readonly<Record<OptimizerSpec['kind'], Rule>> = {
 }
 
 /** True when what the steps are divided by holds nothing of earlier updates. */
-export function forgetsAtOnce(spec: OptimizerSpec): boolean {
+export function hasNoMemory(spec: OptimizerSpec): boolean {
   return ('beta2' in spec && spec.beta2 === 0) || ('decay' in spec && spec.decay === 0)
 }

@@ -15,7 +15,7 @@ import { sizeOf, type Net } from '../../net/net.js'
 import { allRows, chunks, collect, dropoutOf, evaluationRows, type ChunkOptions } from './chunks.js'
 import { CompiledTraining } from './compiled-training.js'
 import { Tensor } from './onnx-runtime.js'
-import { forgetsAtOnce } from '../optimizers.js'
+import { hasNoMemory } from '../optimizers.js'
 import { buildEvaluation, buildGradient, buildOutputs } from './programs/loss-programs.js'
 import { isOfImages, SessionCache } from './session-cache.js'
 import { storeFeatures, storeRows } from './stored-rows.js'
@@ -58,7 +58,7 @@ export class CompiledEngine implements Engine {
     const { net, loss, optimizer, gradientNorms = false, objective = 'loss' } = options
     // What descends on the gradient's norm differentiates it again, which a constant unit would take part in; and where the
     // optimiser forgets at once, nothing keeps the unit's own weights as they are.
-    const asGiven = objective !== 'loss' || forgetsAtOnce(optimizer)
+    const asGiven = objective !== 'loss' || hasNoMemory(optimizer)
     const trained = asGiven ? unchanged(net) : homogeneousNet(net)
     const supply = batchSupply(net, trained.net, options.rows)
     const shape = { loss, optimizer: optimizer.kind, gradientNorms, objective, asGiven, batches: supply.kind }
