@@ -69,7 +69,7 @@ export interface Net {
 }
 
 /** Layers of fewer units are thin: the compiled engine lays their batches out as [channels, batch]. */
-export const thinUnits = 32
+export const thinBelowUnits = 32
 
 const zeros: Initializer = { kind: 'constant', value: 0 }
 /** How many numbers a shape holds. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { sizeOf, thinUnits } from '../../../net/net.js'
+import { sizeOf, thinBelowUnits } from '../../../net/net.js'
 import { asMultiple, raise, raised } from './known-values.js'
 import {
   alongChannels,
@@ -32,7 +32,7 @@ function multiply(a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, trans
   const shape = [...batch, rows, columns]
   // A thin product of a batch lies channels first: rows of a batch's length suit the processor's vectors.
   const channelsFirst =
-    batch.length === 0 && !transposeA && columns < thinUnits && inner < 2 * thinUnits && columns < rows
+    batch.length === 0 && !transposeA && columns < thinBelowUnits && inner < 2 * thinBelowUnits && columns < rows
   const [left, right] = channelsFirst
     ? [operand(b, !transposeB), operand(a, !transposeA)]
     : [turnedIfLarge(operand(a, transposeA), inner * rows), operand(b, transposeB)]

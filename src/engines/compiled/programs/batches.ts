@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core'
-import { thinUnits, type Net } from '../../../net/net.js'
+import { thinBelowUnits, type Net } from '../../../net/net.js'
 import type { Loss } from '../../../net/training-spec.js'
 import type { Graph } from '../lowering/onnx-graph.js'
 import { channelsFirstSymbol, symbol, tensorOf } from '../lowering/tracing.js'
@@ -17,7 +17,7 @@ const widestRow = 16
 export const isLaidOut = ({ inputShape, shapes }: Net): boolean =>
   [inputShape, ...shapes].every((shape) => shape.length === 1) &&
   inputShape[0]! <= widestRow &&
-  shapes.every(([units]) => units! < thinUnits)
+  shapes.every(([units]) => units! < thinBelowUnits)
 
 /** The rows that a step trains on. */
 export interface Batch {

@@ -1,4 +1,4 @@
-import { defineNet, thinUnits, type Layer, type Net } from '../../../net/net.js'
+import { defineNet, thinBelowUnits, type Layer, type Net } from '../../../net/net.js'
 import { isLaidOut } from './batches.js'
 
 /** A net as a training program computes it: the same function, its parameters perhaps laid out otherwise. */
@@ -64,7 +64,7 @@ function takesConstantUnit([first, ...others]: readonly Layer[]): boolean {
     layers.every((layer) => layer.kind === 'dense' && layer.bias !== false) &&
     (hidden as Dense[]).every(({ units, activation = 'linear' }) => {
       const keepsOne = activation === 'linear' || activation === 'relu' || typeof activation === 'object'
-      return keepsOne && units + 1 < thinUnits
+      return keepsOne && units + 1 < thinBelowUnits
     })
   )
 }

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core'
 import { turnedNameOf } from '../lowering/matrix.js'
-import { thinUnits, type Net, type Parameter } from '../../../net/net.js'
+import { thinBelowUnits, type Net, type Parameter } from '../../../net/net.js'
 import type { Graph } from '../lowering/onnx-graph.js'
 import { channelsFirstSymbol, nameOf, symbol, tensorOf } from '../lowering/tracing.js'
 
@@ -54,7 +54,7 @@ const alone = (parameter: Parameter): Shelf => ({
 
 /** Thin matrices that have a dimension in common share a shelf, the commonest dimension first. */
 function shelve(parameters: readonly Parameter[]): Shelf[] {
-  const thin = parameters.filter(({ shape }) => shape.length === 2 && shape.every((units) => units < thinUnits))
+  const thin = parameters.filter(({ shape }) => shape.length === 2 && shape.every((units) => units < thinBelowUnits))
   const having = (rows: number): Parameter[] => thin.filter(({ shape }) => shape.includes(rows))
   const [commonest] = [...new Set(thin.flatMap(({ shape }) => shape))].sort(
     (a, b) => having(b).length - having(a).length,
