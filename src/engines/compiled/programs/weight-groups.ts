@@ -10,57 +10,57 @@ import { channelsFirstSymbol, nameOf, symbol, tensorOf } from '../lowering/traci
  */
 export interface WeightGroup {
   /** They lie in the row one after the other. */
-  readonly shelves: readonly Shelf[]
+  readonly matrices: readonly WeightMatrix[]
   readonly size: number
   /** Where each number of the row lies in the net's flat vector. */
   readonly places: Int32Array
 }
 
 /** Weights side by side in one matrix, `[rows, columns]`, read by one reshaping and one split; or one by itself, `rows` 1. */
-interface Shelf {
+interface WeightMatrix {
   readonly rows: number
   readonly columns: number
-  readonly members: readonly ShelvedParameter[]
+  readonly members: readonly MatrixMember[]
 }
 
-interface ShelvedParameter {
+interface MatrixMember {
   readonly parameter: Parameter
   readonly columns: number
-  /** Its columns lie as the shelf's rows. A product takes a matrix either way round. */
+  /** Its columns lie as the matrix's rows. A product takes a matrix either way round. */
   readonly turned: boolean
 }
 
 /** From so many numbers on, copying a parameter out of a vector and back costs more than operations of its own. */
 const largeParameter = 16_384
-/** With fewer matrices a shelf takes as many operations as it saves. */
-const leastShelved = 3
+/** With fewer parameters a matrix of several takes as many operations as it saves. */
+const minPacked = 3
 
 export function weightGroups(net: Net): WeightGroup[] {
   const small = net.parameters.filter(({ size }) => size < largeParameter)
   const large = net.parameters.filter(({ size }) => size >= largeParameter)
-  return [shelve(small), ...large.map((parameter) => [alone(parameter)])]
-    .filter((shelves) => shelves.length > 0)
-    .map((shelves) => {
-      const places = placesOf(shelves)
-      return { shelves, size: places.length, places }
+  return [pack(small), ...large.map((parameter) => [alone(parameter)])]
+    .filter((matrices) => matrices.length > 0)
+    .map((matrices) => {
+      const places = placesOf(matrices)
+      return { matrices, size: places.length, places }
     })
 }
 
-const alone = (parameter: Parameter): Shelf => ({
+const alone = (parameter: Parameter): WeightMatrix => ({
   rows: 1,
   columns: parameter.size,
   members: [{ parameter, columns: parameter.size, turned: false }],
 })
 
-/** Thin matrices that have a dimension in common share a shelf, the commonest dimension first. */
-function shelve(parameters: readonly Parameter[]): Shelf[] {
+/** Thin matrices that have a dimension in common share one matrix, the commonest dimension first. */
+function pack(parameters: readonly Parameter[]): WeightMatrix[] {
   const thin = parameters.filter(({ shape }) => shape.length === 2 && shape.every((units) => units < thinBelowUnits))
   const having = (rows: number): Parameter[] => thin.filter(({ shape }) => shape.includes(rows))
   const [commonest] = [...new Set(thin.flatMap(({ shape }) => shape))].sort(
     (a, b) => having(b).length - having(a).length,
   )
   const shared = commonest === undefined ? [] : having(commonest)
-  if (shared.length < leastShelved) return parameters.map(alone)
+  if (shared.length < minPacked) return parameters.map(alone)
   const members = shared.map((parameter) => ({
     parameter,
     columns: parameter.size / commonest!,
@@ -69,13 +69,13 @@ function shelve(parameters: readonly Parameter[]): Shelf[] {
   const columns = members.reduce((sum, member) => sum + member.columns, 0)
   return [
     { rows: commonest!, columns, members },
-    ...shelve(parameters.filter((parameter) => !shared.includes(parameter))),
+    ...pack(parameters.filter((parameter) => !shared.includes(parameter))),
   ]
 }
 
-function placesOf(shelves: readonly Shelf[]): Int32Array {
+function placesOf(matrices: readonly WeightMatrix[]): Int32Array {
   const places: number[] = []
-  for (const { rows, members } of shelves)
+  for (const { rows, members } of matrices)
     for (let row = 0; row < rows; row++)
       for (const { parameter, columns, turned } of members)
         for (let column = 0; column < columns; column++)
@@ -93,13 +93,13 @@ export function place({ places }: WeightGroup, values: Float32Array, flat: Float
 }
 
 /** A group's parameters as the net's layers take them, out of its row. */
-export function readGroup(g: Graph, { shelves }: WeightGroup, row: string): Map<Parameter, tf.Tensor> {
-  const sizes = shelves.map(({ rows, columns }) => rows * columns)
-  const pieces = shelves.length === 1 ? [row] : g.ops('Split', [row, g.integers(sizes)], { axis: 1 }, shelves.length)
-  return new Map(shelves.flatMap((shelf, i) => readShelf(g, shelf, pieces[i]!)))
+export function readGroup(g: Graph, { matrices }: WeightGroup, row: string): Map<Parameter, tf.Tensor> {
+  const sizes = matrices.map(({ rows, columns }) => rows * columns)
+  const pieces = matrices.length === 1 ? [row] : g.ops('Split', [row, g.integers(sizes)], { axis: 1 }, matrices.length)
+  return new Map(matrices.flatMap((matrix, i) => readMatrix(g, matrix, pieces[i]!)))
 }
 
-function readShelf(g: Graph, { rows, columns, members }: Shelf, piece: string): [Parameter, tf.Tensor][] {
+function readMatrix(g: Graph, { rows, columns, members }: WeightMatrix, piece: string): [Parameter, tf.Tensor][] {
   const [first] = members
   if (members.length === 1) {
     const { shape } = first!.parameter
@@ -115,8 +115,12 @@ function readShelf(g: Graph, { rows, columns, members }: Shelf, piece: string): 
 }
 
 /** The gradients of a group's parameters as its row. */
-export function joinGroup(g: Graph, { shelves }: WeightGroup, gradientOf: (parameter: Parameter) => tf.Tensor): string {
-  const rows = shelves.map(({ members }) => {
+export function joinGroup(
+  g: Graph,
+  { matrices }: WeightGroup,
+  gradientOf: (parameter: Parameter) => tf.Tensor,
+): string {
+  const rows = matrices.map(({ members }) => {
     const names = members.map(({ parameter, turned }) => (turned ? turnedNameOf : nameOf)(gradientOf(parameter)))
     const matrix = names.length === 1 ? names[0]! : g.op('Concat', names, { axis: 1 })
     return g.op('Reshape', [matrix, g.integers([1, -1])])
