@@ -1,4 +1,4 @@
-import type { Loss, Objective, OptimizerSpec } from '../net/training-spec.js'
+import type { Loss, TrainingObjective, OptimizerSpec } from '../net/training-spec.js'
 import type { Net } from '../net/net.js'
 import type { EngineName } from '../core/trial.js'
 
@@ -26,7 +26,7 @@ export interface TrainingOptions {
   /** Measure the gradient's norm at each step; costs a pass over the parameters. Default false. */
   readonly gradientNorms?: boolean
   /** What is descended on; losses and norms reported are the loss's own either way. Default the loss. */
-  readonly objective?: Objective
+  readonly objective?: TrainingObjective
 }
 
 export interface EpochResult {

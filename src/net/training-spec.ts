@@ -1,5 +1,5 @@
 /** What a training descends on: the loss, or the squared norm of its gradient (min_ratio.py's second phase). */
-export type Objective = 'loss' | 'squared-gradient-norm'
+export type TrainingObjective = 'loss' | 'squared-gradient-norm'
 
 export type Loss = 'mean-squared-error' | 'softmax-cross-entropy'
 

@@ -10,7 +10,7 @@ import { declareBatches, type Batch, type BatchKind } from './batches.js'
 import { correctCount, inputMasks, maskTensors, normOf } from './loss-programs.js'
 import { nameOf, trace } from '../lowering/tracing.js'
 import type { TrainedNet } from './homogeneous-net.js'
-import type { Loss, Objective, OptimizerSpec } from '../../../net/training-spec.js'
+import type { Loss, TrainingObjective, OptimizerSpec } from '../../../net/training-spec.js'
 import { joinGroup, pick, readGroup, weightGroups, type WeightGroup } from './weight-groups.js'
 
 export interface TrainingShape {
@@ -19,7 +19,7 @@ export interface TrainingShape {
   readonly optimizer: OptimizerSpec['kind']
   readonly batch: number
   readonly gradientNorms: boolean
-  readonly objective: Objective
+  readonly objective: TrainingObjective
   readonly batches: BatchKind
 }
 
