@@ -30,7 +30,7 @@ export interface AgainstAxisOptions {
 }
 
 /** More marks would only make the file large. */
-const mostMarks = 1_000
+const maxMarks = 1_000
 
 interface Point {
   readonly x: number
@@ -51,7 +51,7 @@ function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRec
   const results = withResult(records)
   const { points: all, groups, leftOut } = aggregate(options, results)
   if (all.length === 0) return undefined
-  const points = evenly(all, mostMarks)
+  const points = evenly(all, maxMarks)
   const { scattered = false } = options
   const banded = !scattered && points.some((point) => point.high > point.low)
   const rules = rulesOf(options, results)

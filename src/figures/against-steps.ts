@@ -34,12 +34,12 @@ export interface AgainstStepsOptions {
 }
 
 /** Points drawn along a line: more than a screen shows would only make the file large. */
-const mostPoints = 250
+const maxPoints = 250
 /** Up to so many trials of a group each have a line of their own; more are shown as a band. */
-const mostRuns = 10
+const maxRuns = 10
 
 /** More lines of a group each than this are a tangle to a reader: they are shown by quantiles and a few of them. */
-const mostGroups = 12
+const maxGroups = 12
 const shownGroups = 6
 
 interface Line {
@@ -71,8 +71,8 @@ function drawAgainstSteps(options: AgainstStepsOptions, all: readonly TrialRecor
   const records = (options.select ?? ((r) => r))(withCourse(all))
   const byGroup = groupBy(records, (record) => String(options.group?.of(record) ?? ''))
   const groups = inReadingOrder(byGroup.keys())
-  if (groups.length > mostGroups) return drawCrowd(options, byGroup, groups, records)
-  const many = [...byGroup.values()].some((group) => group.length > mostRuns)
+  if (groups.length > maxGroups) return drawCrowd(options, byGroup, groups, records)
+  const many = [...byGroup.values()].some((group) => group.length > maxRuns)
   const panels = options.panels.map((panel) => ({
     panel,
     medians: groups.flatMap((group) => mediansOf(group, byGroup.get(group)!, panel)),
@@ -310,6 +310,6 @@ function runsOf(group: string, records: readonly TrialRecord[], panel: Panel): R
 function thinned(unordered: Iterable<number>): readonly number[] {
   return evenly(
     [...unordered].sort((a, b) => a - b),
-    mostPoints,
+    maxPoints,
   )
 }

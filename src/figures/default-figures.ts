@@ -8,7 +8,7 @@ import type { FigureDefinition } from './figure.js'
 import { varyingAxes, withCourse, withResult } from './select.js'
 
 /** More panels do not fit a page. */
-const mostPanels = 4
+const maxPanels = 4
 
 /** Figures for an experiment that brings none: the course of its metrics, and its results against each number it varies. */
 export function defaultFigures(space: Space, objective: { readonly metric: string }): FigureDefinition[] {
@@ -27,7 +27,7 @@ function course(objective: string): FigureDefinition {
       const metrics = inOrder(
         records.flatMap(({ series }) => Object.keys(series)),
         objective,
-      ).slice(0, mostPanels)
+      ).slice(0, maxPanels)
       if (metrics.length === 0) return undefined
       const axes = varyingAxes(records)
       const panels = metrics.map((metric): Panel => ({ title: metric, metrics: [{ metric, label: metric }] }))
@@ -69,8 +69,8 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
       const others = varyingAxes(records).filter((name) => name !== axis)
       const settings = new Set(records.map((record) => settingOf(record, others)))
       const scattered = isScattered(records, axis, others)
-      const apart = !scattered && settings.size <= mostColours ? others : []
-      const pooled = scattered || settings.size <= mostColours ? [] : others
+      const apart = !scattered && settings.size <= maxColours ? others : []
+      const pooled = scattered || settings.size <= maxColours ? [] : others
       const wide = values.every((value) => value > 0) && maxOf(values) / minOf(values) >= 20
       const figure = againstAxis({
         name,
@@ -89,7 +89,7 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
 }
 
 /** More lines of a colour each are not told apart. */
-const mostColours = 8
+const maxColours = 8
 
 const settingOf = ({ trial }: TrialRecord, axes: readonly string[]): string =>
   JSON.stringify(axes.map((axis) => lookUp(trial.params, axis) ?? null))

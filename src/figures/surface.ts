@@ -49,11 +49,11 @@ function ofSurface(
 }
 
 /** Cells a side that are drawn: more than these are smaller than a pixel, and make a file that nothing opens. */
-const mostCells = 160
+const maxCells = 160
 
 /** The surface on fewer columns and rows, evenly chosen, where it has more than are drawn. */
 function thinned(surface: Surface): Surface {
-  const [columns, rows] = [surface.x, surface.y].map((at) => evenly([...at.keys()], mostCells)) as [number[], number[]]
+  const [columns, rows] = [surface.x, surface.y].map((at) => evenly([...at.keys()], maxCells)) as [number[], number[]]
   return {
     ...surface,
     x: columns.map((i) => surface.x[i]!),

@@ -2,12 +2,12 @@ import type { ClaimVerdict } from '../sweeps/conclude.js'
 import { formatCell, headingOf, type Report } from './report.js'
 
 /** Longer tables than this are for the page or `mlds export`. */
-const mostRows = 200
+const maxRows = 200
 
 /** The report as Markdown; the figures are at `imageOf(name)`, relative to the file. */
 export function renderMarkdown(report: Report, imageOf: (name: string) => string): string {
   const { table } = report
-  const shown = table.rows.slice(0, mostRows)
+  const shown = table.rows.slice(0, maxRows)
   return `${[
     `# ${escapeMarkdown(report.title)}`,
     escapeMarkdown(report.question),

@@ -242,11 +242,11 @@ function describeManifest(
 }
 
 /** More values than this are a range to a reader, not a list. */
-const mostListed = 24
+const maxListed = 24
 
 function listed(values: readonly ParamValue[]): string {
-  if (values.length <= mostListed) return values.join(', ')
-  return `${values.slice(0, mostListed - 1).join(', ')} … ${values.at(-1)} (${values.length} values)`
+  if (values.length <= maxListed) return values.join(', ')
+  return `${values.slice(0, maxListed - 1).join(', ')} … ${values.at(-1)} (${values.length} values)`
 }
 
 function timeOf(ms: number): string {

@@ -99,14 +99,14 @@ function checkNames(experiment: Experiment, spec: SweepSpec): void {
 }
 
 /** Longer values MLflow would cut short without a word. */
-const longestText = 6000
+const maxTextLength = 6000
 
 function checkTexts(params: Params): void {
   for (const [name, value] of Object.entries(params)) {
-    if (typeof value === 'string' && value.length > longestText)
+    if (typeof value === 'string' && value.length > maxTextLength)
       writtenAt(['axes', name], () => {
         throw new SpaceError(
-          `${name}: a text of ${value.length} characters (at most ${longestText}): ${value.slice(0, 60)}…`,
+          `${name}: a text of ${value.length} characters (at most ${maxTextLength}): ${value.slice(0, 60)}…`,
         )
       })
   }

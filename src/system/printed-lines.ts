@@ -1,16 +1,16 @@
 import { StringDecoder } from 'node:string_decoder'
 
 /** A trial may print what it likes; no more of it than this is kept, and no longer line. */
-const mostLogBytes = 8 << 20
-export const mostLineBytes = 1 << 20
+const maxLogBytes = 8 << 20
+export const maxLineBytes = 1 << 20
 
 /** Passes on lines up to 8 MiB in all, then one that says so. */
 export function boundedLog(log: (line: string) => void): (line: string) => void {
   let bytes = 0
   return (line) => {
-    if (bytes > mostLogBytes) return
+    if (bytes > maxLogBytes) return
     bytes += line.length + 1
-    log(bytes > mostLogBytes ? `(more than ${mostLogBytes >> 20} MiB were printed: the rest is left out)` : line)
+    log(bytes > maxLogBytes ? `(more than ${maxLogBytes >> 20} MiB were printed: the rest is left out)` : line)
   }
 }
 
@@ -28,7 +28,7 @@ export class PrintedLines {
     const lines = `${this.#begun}${typeof chunk === 'string' ? chunk : this.#decoder.write(chunk)}`.split('\n')
     this.#begun = lines.pop()!
     for (const line of lines) this.#log(line.endsWith('\r') ? line.slice(0, -1) : line)
-    if (this.#begun.length > mostLineBytes) this.end()
+    if (this.#begun.length > maxLineBytes) this.end()
   }
 
   /** Passes on the last line, whether or not its end was printed. */

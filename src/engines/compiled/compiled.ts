@@ -24,7 +24,7 @@ import { buildStep } from './programs/step-program.js'
 import { stateBytes, StepwiseTraining } from './stepwise-training.js'
 import { buildTraining } from './programs/training-program.js'
 import { unchanged, homogeneousNet } from './programs/homogeneous-net.js'
-import { largestMemoryBytes, VectorMemories } from './vector-memory.js'
+import { maxMemoryBytes, VectorMemories } from './vector-memory.js'
 
 /** Numbers of one layer that a chunk of derivatives may make (4 MB): all layers' are held at once, some several times. */
 const derivativeNumbers = 2 ** 20
@@ -49,7 +49,7 @@ export class CompiledEngine implements Engine {
   async train(options: TrainingOptions): Promise<Training> {
     const { net, objective = 'loss' } = options
     const stepwise =
-      objective === 'loss' && net.parameterCount >= this.stepwiseFrom && stateBytes(options) <= largestMemoryBytes
+      objective === 'loss' && net.parameterCount >= this.stepwiseFrom && stateBytes(options) <= maxMemoryBytes
     return stepwise ? this.#trainStepwise(options) : this.#trainInCalls(options)
   }
 

@@ -1,6 +1,6 @@
 const pageBytes = 65_536
 /** What code can address. */
-export const largestMemoryBytes = 2 ** 32
+export const maxMemoryBytes = 2 ** 32
 
 /**
  * Memory that code and the runtime both work on. What an ended training gives back serves the next one: each takes 10 GB

@@ -14,7 +14,7 @@ import type { Metrics, Objective, Params } from '../../core/trial.js'
 import type { Experiment, TrialContext } from '../experiment.js'
 import type { CommandDefinition } from './source.js'
 import { lookUp } from '../../core/names.js'
-import { boundedLog, mostLineBytes } from '../../system/printed-lines.js'
+import { boundedLog, maxLineBytes } from '../../system/printed-lines.js'
 
 /** Reads `experiment: {command: …}`; `folder` is what relative paths start from. @throws SpaceError, UnknownNameError. */
 export function parseCommand(raw: unknown, folder: string): CommandDefinition {
@@ -291,7 +291,7 @@ async function* bounded(stream: Readable): AsyncGenerator<Buffer> {
     const last = chunk.lastIndexOf(10)
     length = last < 0 ? length + chunk.length : chunk.length - last - 1
     yield chunk
-    if (length > mostLineBytes) {
+    if (length > maxLineBytes) {
       yield Buffer.from('\n')
       length = 0
     }

@@ -1,7 +1,7 @@
 import type { JournalDamage } from './journal.js'
 
 /** More places than this help nobody. */
-const mostPlaces = 10
+const maxPlaces = 10
 
 /** Damage of a whole journal as one sentence, however many lines it concerns. */
 export class DamageTally {
@@ -21,7 +21,7 @@ export class DamageTally {
     }
     const last = this.#places.at(-1)
     if (last !== undefined && line <= last.to + 1) last.to = line
-    else if (this.#places.length <= mostPlaces) this.#places.push({ from: line, to: line })
+    else if (this.#places.length <= maxPlaces) this.#places.push({ from: line, to: line })
   }
 
   get lines(): number {
@@ -31,8 +31,8 @@ export class DamageTally {
   /** Such as `3 lines can't be read (lines 2, 5–6: no checksum)`; empty without damage. */
   toString(): string {
     if (this.lines === 0) return ''
-    const places = this.#places.slice(0, mostPlaces).map(({ from, to }) => (from === to ? `${from}` : `${from}–${to}`))
-    const where = `line${this.lines === 1 ? '' : 's'} ${places.join(', ')}${this.#places.length > mostPlaces ? ' …' : ''}`
+    const places = this.#places.slice(0, maxPlaces).map(({ from, to }) => (from === to ? `${from}` : `${from}–${to}`))
+    const where = `line${this.lines === 1 ? '' : 's'} ${places.join(', ')}${this.#places.length > maxPlaces ? ' …' : ''}`
     const told = [
       ...(this.unreadable > 0 ? [`${count(this.unreadable)} can't be read`] : []),
       ...(this.runTogether > 0

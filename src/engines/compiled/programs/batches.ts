@@ -12,11 +12,11 @@ export type BatchKind = FeatureStorage | 'laid out'
  * Rows of so many features, for nets of thin layers, are laid out batch by batch before a call: the runtime picks rows one
  * by one, which takes it as long as two layers. Wider ones would be copied for nothing.
  */
-const widestRow = 16
+const maxRowFeatures = 16
 
 export const isLaidOut = ({ inputShape, shapes }: Net): boolean =>
   [inputShape, ...shapes].every((shape) => shape.length === 1) &&
-  inputShape[0]! <= widestRow &&
+  inputShape[0]! <= maxRowFeatures &&
   shapes.every(([units]) => units! < thinBelowUnits)
 
 /** The rows that a step trains on. */
