@@ -11,7 +11,7 @@ export interface StepMeasurements {
 }
 
 /** Steps gathered into an epoch: means are weighted by rows, so that a partial batch counts for what it is. */
-export function summarizeEpoch({ losses, correct, norms, rows }: StepMeasurements, loss: Loss): EpochResult {
+export function summariseEpoch({ losses, correct, norms, rows }: StepMeasurements, loss: Loss): EpochResult {
   const all = rows.reduce((sum, count) => sum + count, 0)
   const right = correct.reduce((sum, count) => sum + count, 0)
   const classifies = loss === 'softmax-cross-entropy'

@@ -7,7 +7,7 @@ import { Pace } from './pace.js'
 import { stateNames } from './programs/training-program.js'
 import type { TrainedNet } from './programs/homogeneous-net.js'
 import type { BatchSupply } from './training-batches.js'
-import { summarizeEpoch, type StepMeasurements } from '../epoch.js'
+import { summariseEpoch, type StepMeasurements } from '../epoch.js'
 import { pick, place, weightGroups, type WeightGroup } from './programs/weight-groups.js'
 
 type Measured = { readonly [K in keyof StepMeasurements]: number[] }
@@ -80,7 +80,7 @@ export class CompiledTraining implements Training {
     }
     // A partial last batch has a program of its own: shapes are fixed when a step is traced.
     if (rest > 0) await this.#steps(order.subarray(whole * batch), 1, rest, parts, signal)
-    return summarizeEpoch(parts, this.options.loss)
+    return summariseEpoch(parts, this.options.loss)
   }
 
   async #steps(order: Int32Array, steps: number, batch: number, parts: Measured, signal?: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import { callInPlace } from './in-place-call.js'
 import type { Net } from '../../net/net.js'
 import { Tensor } from './onnx-runtime.js'
 import { optimizerRules } from '../optimizers.js'
-import { summarizeEpoch } from '../epoch.js'
+import { summariseEpoch } from '../epoch.js'
 import { openUpdate } from './update/update-code.js'
 
 const floatBytes = 4
@@ -91,7 +91,7 @@ export class StepwiseTraining implements Training {
       if (norm !== undefined) measured.norms.push(numberOf(norm))
       measured.rows.push(indexes.length)
     }
-    return summarizeEpoch(measured, this.options.loss)
+    return summariseEpoch(measured, this.options.loss)
   }
 
   #masks(rows: number): Record<string, ort.Tensor> {

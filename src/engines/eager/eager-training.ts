@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { dropoutLayers, updateDropoutMasks } from '../../net/dropout.js'
 import { applyNet, correctPerRow, meanLoss, squaredGradientNorm } from '../apply.js'
 import type { EpochResult, Training, TrainingOptions } from '../engine.js'
-import { summarizeEpoch, type StepMeasurements } from '../epoch.js'
+import { summariseEpoch, type StepMeasurements } from '../epoch.js'
 import { optimizerRules } from '../optimizers.js'
 import { breathe, gather, join, split, total } from './tensors.js'
 
@@ -43,7 +43,7 @@ export class EagerTraining implements Training {
       if (this.options.gradientNorms === true) measured.norms.push(norm)
       measured.rows.push(part.length)
     }
-    return summarizeEpoch(measured, this.options.loss)
+    return summariseEpoch(measured, this.options.loss)
   }
 
   #step(order: Int32Array): { loss: number; correct: number; norm: number } {
