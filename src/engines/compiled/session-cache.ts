@@ -76,7 +76,7 @@ async function compile(net: Net, build: () => Uint8Array): Promise<ort.Inference
 }
 
 async function release(opened: Promise<ort.InferenceSession>): Promise<void> {
-  // One that could not be compiled was told of where it was asked for.
+  // A failed compile was already reported to its caller.
   await (await opened.catch(() => undefined))?.release()
 }
 

@@ -23,9 +23,8 @@ export const squared = new WeakMap<object, tf.TensorInfo>()
 export const activated = new WeakMap<object, tf.TensorInfo>()
 
 /**
- * Values of a leaky ReLU as they lie in the graph, 2⁶⁴ times too large, by the tensor. The function commutes with
- * scaling and a Gemm scales for nothing, so layers hand on raised values; what is raised tells its sign to a Clip, and
- * the gradient needs one pass fewer. A power of two changes no digit.
+ * Outputs of leaky ReLUs as the graph holds them, by the tensor: values are stored × 2⁶⁴, so one Clip yields the slope; a
+ * power of two is exact. The function commutes with scaling, and a Gemm scales back at no cost.
  */
 export const raised = new WeakMap<object, tf.TensorInfo>()
 export const raise = 2 ** 64

@@ -16,9 +16,9 @@ type Dense = Extract<Layer, { kind: 'dense' }>
 
 /**
  * Thin dense layers get one more unit, which is 1 always, so that its weights are the next layer's biases: neither adding
- * them nor summing their gradients is an operation of its own (homogeneous coordinates). The first 1 is one more feature,
- * or made by the first layer's bias; ReLUs, leaky or not, leave it as it is. Nets with other activations, or without
- * biases, stay as they are.
+ * them nor summing their gradients is an operation of its own (homogeneous coordinates). The constant
+ * 1 enters as an extra input feature, or comes from the first layer's bias; ReLUs, leaky or not, leave it as it is. Nets
+ * with other activations, or without biases, are returned unchanged.
  */
 export function homogeneousNet(net: Net): TrainedNet {
   if (!takesConstantUnit(net.layers)) return unchanged(net)
