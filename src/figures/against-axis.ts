@@ -1,10 +1,11 @@
 import { mean } from '../analysis/statistics.js'
 import { maxOf, minOf } from '../core/extremes.js'
+import { varyingAxes } from '../core/varying-axes.js'
 import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, evenly, varyingAxes, withResult } from './select.js'
+import { describeSeedCount, evenly, withResult } from './select.js'
 import { coloured, frame, inReadingOrder, logarithmic, numberLabels, size, spread } from './style.js'
 
 export interface AgainstAxisOptions {
@@ -142,7 +143,7 @@ function aggregate(
 ): { points: Point[]; groups: string[]; leftOut: number } {
   let leftOut = 0
   const points: Point[] = []
-  const axes = varyingAxes(records).filter((axis) => apart.includes(axis))
+  const axes = varyingAxes(records.map(({ trial }) => trial)).filter((axis) => apart.includes(axis))
   const nameOf = ({ trial }: TrialRecord): string =>
     axes.map((axis) => `${axis} ${String(lookUp(trial.params, axis))}`).join(', ')
   const byGroup = groupBy(records, nameOf)

@@ -1,11 +1,12 @@
 import { maxOf, minOf } from '../core/extremes.js'
+import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
 import type { Space } from '../core/space.js'
 import { againstAxis } from './against-axis.js'
 import { againstSteps, type Panel } from './against-steps.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition } from './figure.js'
-import { varyingAxes, withCourse, withResult } from './select.js'
+import { withCourse, withResult } from './select.js'
 
 /** More panels do not fit a page. */
 const maxPanels = 4
@@ -29,7 +30,7 @@ function course(objective: string): FigureDefinition {
         objective,
       ).slice(0, maxPanels)
       if (metrics.length === 0) return undefined
-      const axes = varyingAxes(records)
+      const axes = varyingAxes(records.map(({ trial }) => trial))
       const panels = metrics.map((metric): Panel => ({ title: metric, metrics: [{ metric, label: metric }] }))
       const figure = againstSteps({
         name: 'course',
@@ -66,7 +67,7 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
         objective,
       )[0]
       if (metric === undefined) return undefined
-      const others = varyingAxes(records).filter((name) => name !== axis)
+      const others = varyingAxes(records.map(({ trial }) => trial)).filter((name) => name !== axis)
       const settings = new Set(records.map((record) => settingOf(record, others)))
       const scattered = isScattered(records, axis, others)
       const apart = !scattered && settings.size <= maxColours ? others : []

@@ -1,10 +1,11 @@
 import { maxOf, minOf } from '../core/extremes.js'
+import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { labelSize, withRoom } from './labels.js'
 import { boxLabels, boxLines, boxOf, pageOf, seen, type BoxAxis } from './projection.js'
-import { varyingAxes, withResult } from './select.js'
+import { withResult } from './select.js'
 import { coloured, frame, size } from './style.js'
 
 export interface PathsOptions {
@@ -66,7 +67,7 @@ interface Picture {
 /** What tells the trainings of each record from those of the others, such as `optimizer adam`. */
 function settingsOf(records: readonly TrialRecord[], all: readonly TrialRecord[]): string[] {
   const trained = records.map(({ trial }) => all.find((record) => record.trial.id === trial.parents[0]))
-  const axes = varyingAxes(trained.filter((record) => record !== undefined))
+  const axes = varyingAxes(trained.flatMap((record) => record?.trial ?? []))
   return trained.map((record) => axes.map((axis) => `${axis} ${String(lookUp(record?.trial.params, axis))}`).join(', '))
 }
 

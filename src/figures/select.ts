@@ -1,4 +1,3 @@
-import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
 
 /** Records with final metrics; a trial that diverged has none. */
@@ -25,10 +24,4 @@ export function describeSeedCount(records: readonly TrialRecord[]): string {
 export function evenly<T>(items: readonly T[], most: number): readonly T[] {
   if (items.length <= most) return items
   return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))]!)
-}
-
-/** Names of the parameters that are not alike in all records. */
-export function varyingAxes(records: readonly TrialRecord[]): string[] {
-  const names = [...new Set(records.flatMap(({ trial }) => Object.keys(trial.params)))]
-  return names.filter((name) => new Set(records.map(({ trial }) => lookUp(trial.params, name))).size > 1)
 }

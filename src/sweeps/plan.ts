@@ -1,10 +1,12 @@
 import { SpaceError, UnknownNameError, writtenAt } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { NameCheck, lookUp } from '../core/names.js'
+import { NameCheck } from '../core/names.js'
 import { canonicalJson, contentHash, textHash } from '../core/seed.js'
 import type { Params, Seeds, Trial, TrialId } from '../core/trial.js'
 import { maxTrials, pointsOfStages } from './spec/points.js'
 import { isTogether, seedNames, type SeedsSpec, type SweepSpec } from './spec/spec.js'
+
+export { varyingAxes } from '../core/varying-axes.js'
 
 /** A spec expanded once and frozen: the same spec gives the same plan, whatever the host or the day. */
 export interface Plan {
@@ -158,15 +160,6 @@ function crossSeeds(spec: SeedsSpec): Seeds[] {
     seeds = seeds.flatMap((partial) => (spec[name] ?? [0]).map((seed) => ({ ...partial, [name]: seed })))
   }
   return seeds as Seeds[]
-}
-
-/** Axes that take more than one value among these trials: what tables and charts need to show. */
-export function varyingAxes(trials: readonly Trial[]): string[] {
-  const first = trials[0]
-  if (first === undefined) return []
-  const names = new Set<string>()
-  for (const { params } of trials) for (const name of Object.keys(params)) names.add(name)
-  return [...names].filter((name) => trials.some((trial) => lookUp(trial.params, name) !== lookUp(first.params, name)))
 }
 
 /** The seeds as a person reads them: one number when all four agree. */

@@ -1,0 +1,11 @@
+import { lookUp } from './names.js'
+import type { Trial } from './trial.js'
+
+/** Axes that take more than one value among these trials: what tables and charts need to show. */
+export function varyingAxes(trials: readonly Pick<Trial, 'params'>[]): string[] {
+  const first = trials[0]
+  if (first === undefined) return []
+  const names = new Set<string>()
+  for (const { params } of trials) for (const name of Object.keys(params)) names.add(name)
+  return [...names].filter((name) => trials.some((trial) => lookUp(trial.params, name) !== lookUp(first.params, name)))
+}
