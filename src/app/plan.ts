@@ -94,7 +94,7 @@ async function planWritten(
 export async function settleOwn(spec: SweepSpec, read = spec): Promise<SweepSpec> {
   if (spec.own?.kind !== 'command') return spec
   const { axisNames, withAxes } = await import('../experiments/custom/command.js')
-  // What a program's axes are is known from the values they are given; a slip of the hand must not make one.
+  // A command declares no axes; they are inferred. A `--set` name that neither command nor file mentions is an error.
   const values = valuesOf(spec)
   const known = axisNames(spec.own.command, Object.keys(valuesOf(read)))
   const strange = Object.keys(values).find((name) => !known.includes(name))
