@@ -52,11 +52,11 @@ export type {
   TrialEvent,
   TrialRecord,
 } from './core/trial.js'
-export { principalComponents, projectOnto } from './analysis/pca.js'
+export { principalComponents, projectOnto } from './analysis/principal-components.js'
 export { symmetricSpectrum } from './analysis/symmetric.js'
 export { addScaled, dot, norm, unit } from './analysis/vectors.js'
 export { lanczos } from './analysis/lanczos.js'
 export { filterNormalised, randomDirection } from './analysis/directions.js'
 export { countEigenvalues, sampledRatio } from './analysis/minimal-ratio.js'
-export { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from './analysis/sharpness.js'
+export { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from './analysis/loss-sharpness.js'
 export { blockFrobeniusNorms, denseHessian } from './engines/curvature.js'

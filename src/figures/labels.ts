@@ -1,4 +1,4 @@
-import type { Frame, OnPage } from './projection.js'
+import type { Frame, OnPage } from './orthographic.js'
 
 /** Pixels that a label such as `95.3` takes, with a little air. */
 export const labelSize = { font: 10, width: 28, height: 12 }

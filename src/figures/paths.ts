@@ -4,7 +4,7 @@ import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { labelSize, withRoom } from './labels.js'
-import { boxLabels, boxLines, boxOf, pageOf, seen, type BoxAxis } from './projection.js'
+import { boxLabels, boxLines, boxOf, pageOf, seen, type BoxAxis } from './orthographic.js'
 import { withResult } from './select.js'
 import { coloured, frame, size } from './style.js'
 

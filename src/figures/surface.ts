@@ -3,7 +3,7 @@ import { maxOf, minOf } from '../core/extremes.js'
 import type { TrialRecord } from '../core/trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { evenly, withResult } from './select.js'
-import { boxLabels, boxLines, floorOf, pageOf, seen, type OnPage } from './projection.js'
+import { boxLabels, boxLines, floorOf, pageOf, seen, type OnPage } from './orthographic.js'
 import { frame, lossColour, palette, size } from './style.js'
 
 /** A loss over a plane of weight space, as a trial saves it (JSON). */

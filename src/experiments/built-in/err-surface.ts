@@ -1,6 +1,6 @@
 import { filterNormalised, randomDirection } from '../../analysis/directions.js'
 import { lbfgs } from '../../analysis/lbfgs.js'
-import { principalComponents } from '../../analysis/pca.js'
+import { principalComponents } from '../../analysis/principal-components.js'
 import { symmetricSpectrum } from '../../analysis/symmetric.js'
 import { addScaled, dot, norm, unit } from '../../analysis/vectors.js'
 import { sampleFunction, targetFunctionNames } from '../../data/functions.js'

@@ -1,4 +1,4 @@
-import { betweenGroupShare, principalComponents, type PcaOptions } from '../../analysis/pca.js'
+import { betweenGroupShare, principalComponents, type PcaOptions } from '../../analysis/principal-components.js'
 import { tSne } from '../../analysis/t-sne.js'
 import { norm, addScaled } from '../../analysis/vectors.js'
 import { maxOf, minOf } from '../../core/extremes.js'

@@ -1,4 +1,4 @@
-import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../analysis/sensitivity.js'
+import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../analysis/input-sensitivity.js'
 import { mean, median } from '../../analysis/statistics.js'
 import { gatherRows } from '../../data/split.js'
 import { scatter } from '../../figures/scatter.js'

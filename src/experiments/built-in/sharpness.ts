@@ -1,6 +1,12 @@
 import { filterNormalised, randomDirection } from '../../analysis/directions.js'
 import { lanczos } from '../../analysis/lanczos.js'
-import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise, type SlopeAt } from '../../analysis/sharpness.js'
+import {
+  ballSharpness,
+  boxSharpness,
+  curvatureSharpness,
+  sampledRise,
+  type SlopeAt,
+} from '../../analysis/loss-sharpness.js'
 import { mean } from '../../analysis/statistics.js'
 import { maxOf } from '../../core/extremes.js'
 import { scatter } from '../../figures/scatter.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { betweenGroupShare } from '../../../src/analysis/pca.js'
+import { betweenGroupShare } from '../../../src/analysis/principal-components.js'
 import { pathNet, pca, reducePaths, runNames } from '../../../src/experiments/built-in/pca.js'
 import { Random } from '../../../src/core/seed.js'
 import { makePlan } from '../../../src/sweeps/plan.js'

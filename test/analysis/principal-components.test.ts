@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { principalComponents, projectOnto } from '../../src/analysis/pca.js'
+import { principalComponents, projectOnto } from '../../src/analysis/principal-components.js'
 import { dot, norm } from '../../src/analysis/vectors.js'
 import { Random } from '../../src/core/seed.js'
 

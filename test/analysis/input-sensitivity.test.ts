@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../src/analysis/sensitivity.js'
+import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../src/analysis/input-sensitivity.js'
 import { Random } from '../../src/core/seed.js'
 import { CompiledEngine } from '../../src/engines/compiled/compiled.js'
 import { defineNet, initialize } from '../../src/net/net.js'
