@@ -183,7 +183,7 @@ export function targetOf(
 export async function withTenant<T>(target: NatsTarget, act: (broker: OrchestratorBroker) => Promise<T>): Promise<T> {
   const { connectNats } = await import('../worker/remote/wire/connect.js')
   const { findBroker } = await import('../worker/remote/wire/streams.js')
-  const { namesOf } = await import('../worker/remote/wire/protocol.js')
+  const { namesOf } = await import('../worker/remote/wire/names.js')
   const connection = await connectNats(target.nats, 'mlds')
   try {
     const broker = await findBroker(connection, namesOf(target.tenant))
@@ -264,9 +264,9 @@ export async function haltSweep(
   sweep: string,
   wanted: 'pause' | 'cancel',
 ): Promise<{ orchestrator: string | undefined; recalled: number }> {
-  const { controlSweep, recallQueued } = await import('../worker/remote/admin/sweep-registry.js')
+  const { controlSweep, recallQueued } = await import('../worker/remote/admin/sweep-control.js')
   const { leaseHolder } = await import('../worker/remote/orchestrator/lease.js')
-  const { sweepToken } = await import('../worker/remote/wire/protocol.js')
+  const { sweepToken } = await import('../worker/remote/wire/names.js')
   return withTenant(target, async (broker) => {
     const orchestrator = await leaseHolder(broker.leases, sweep)
     await controlSweep(broker, sweep, { wanted, by: whoAsks(), atMs: systemClock.now() })
@@ -278,9 +278,9 @@ export async function haltSweep(
 
 /** Lets a paused sweep go on where it is being run. @returns who runs it; `undefined` when nobody does, or it was not paused. */
 export async function goOn(target: NatsTarget, sweep: string): Promise<string | undefined> {
-  const { controlSweep, readControl } = await import('../worker/remote/admin/sweep-registry.js')
+  const { controlSweep, readControl } = await import('../worker/remote/admin/sweep-control.js')
   const { leaseHolder } = await import('../worker/remote/orchestrator/lease.js')
-  const { sweepToken } = await import('../worker/remote/wire/protocol.js')
+  const { sweepToken } = await import('../worker/remote/wire/names.js')
   return withTenant(target, async (broker) => {
     const orchestrator = await leaseHolder(broker.leases, sweep)
     if (orchestrator === undefined || (await readControl(broker, sweepToken(sweep)))?.wanted !== 'pause')

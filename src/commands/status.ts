@@ -7,7 +7,7 @@ import { formatDuration, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import type { Store } from '../system/store.js'
 import type { NatsTarget } from '../app/halt.js'
-import type { RemoteStatus } from '../worker/remote/admin/sweep-registry.js'
+import type { RemoteStatus } from '../worker/remote/admin/remote-status.js'
 
 export default class Status extends BaseCommand {
   static override storeUse = 'peeks' as const
@@ -75,7 +75,7 @@ export default class Status extends BaseCommand {
   /** What the NATS server knows; a server that does not answer takes nothing from the rest. */
   async #remote(store: Store, target: NatsTarget, sweep: string): Promise<RemoteStatus | undefined> {
     const { withTenant } = await import('../app/halt.js')
-    const { remoteStatus } = await import('../worker/remote/admin/sweep-registry.js')
+    const { remoteStatus } = await import('../worker/remote/admin/remote-status.js')
     const { systemClock } = await import('../core/clock.js')
     let status: RemoteStatus
     try {

@@ -9,7 +9,7 @@ import { readJournal, type JournalEvent } from '../../src/sweeps/journal/journal
 import type { TrialId } from '../../src/core/trial.js'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
 import { startNatsServer, type NatsServer } from '../../src/worker/remote/admin/nats-server.js'
-import { namesOf } from '../../src/worker/remote/wire/protocol.js'
+import { namesOf } from '../../src/worker/remote/wire/names.js'
 import { ThreadsBackend } from '../../src/worker/threads/threads.js'
 import { chaosOwn } from '../helpers/own-modules.js'
 import { clock, planOf, sweepIn, tenant, type Shape } from './lab.js'

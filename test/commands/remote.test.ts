@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
-import { namesOf } from '../../src/worker/remote/wire/protocol.js'
+import { namesOf } from '../../src/worker/remote/wire/names.js'
 import { openBroker } from '../../src/worker/remote/wire/streams.js'
 import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { mlds, startMlds, temporaryFolder, until, type Running } from '../helpers/cli.js'

@@ -6,7 +6,7 @@ import { StoreError } from '../../../core/errors.js'
 import { canSyncAlways, natsServerVersion } from './nats-server.js'
 import { workerPermissions, type Permissions } from './permissions.js'
 import { problemOf } from '../../../core/system-error.js'
-import { namesOf } from '../wire/protocol.js'
+import { namesOf } from '../wire/names.js'
 
 export interface AccessOptions {
   readonly folder: string

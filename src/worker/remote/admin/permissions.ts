@@ -1,4 +1,4 @@
-import type { Names } from '../wire/protocol.js'
+import type { Names } from '../wire/names.js'
 
 /** Subjects that one user of a NATS account may publish and subscribe to. */
 export interface Permissions {

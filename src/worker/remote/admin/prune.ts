@@ -3,8 +3,11 @@ import { exitCodes, StoreError, UnknownNameError } from '../../../core/errors.js
 import { maxOf } from '../../../core/extremes.js'
 import type { Store } from '../../../system/store.js'
 import { SweepLease, leaseHolder } from '../orchestrator/lease.js'
-import { sweepToken, type SweepMessage } from '../wire/protocol.js'
-import { listSweeps, readControl, readResults, type StoredResult } from './sweep-registry.js'
+import { sweepToken } from '../wire/names.js'
+import type { SweepMessage } from '../wire/protocol.js'
+import { listSweeps } from './sweep-registry.js'
+import { readControl } from './sweep-control.js'
+import { readResults, type StoredResult } from './stored-results.js'
 import { subjectsOf, type OrchestratorBroker } from '../wire/streams.js'
 
 /** One sweep as the server keeps it. */

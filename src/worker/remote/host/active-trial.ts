@@ -1,7 +1,8 @@
 import type { Clock } from '../../../core/clock.js'
 import { EngineError, MldsError } from '../../../core/errors.js'
 import type { TrialEvent } from '../../../core/trial.js'
-import type { ProgressMessage, ResultMessage, RunKey } from '../wire/protocol.js'
+import type { ProgressMessage, ResultMessage } from '../wire/protocol.js'
+import type { RunKey } from '../wire/names.js'
 
 /**
  * How a run left this worker: with an outcome; `unfit`, since its engine does not load here; `lost` with its thread; `dropped`, since its sweep gave it up;

@@ -1,13 +1,8 @@
 import type { StoredMsg } from '@nats-io/jetstream'
-import {
-  attemptMessage,
-  decodeKept,
-  encode,
-  oldestProtocol,
-  type AttemptMessage,
-  type RunKey,
-} from '../wire/protocol.js'
-import { isTaken, type Broker } from '../wire/streams.js'
+import { attemptMessage, decodeKept, encode, oldestProtocol, type AttemptMessage } from '../wire/protocol.js'
+import type { RunKey } from '../wire/names.js'
+import { isTaken } from '../wire/nats-errors.js'
+import type { Broker } from '../wire/streams.js'
 
 /** One begun attempt, and where it is stored. */
 export interface BegunAttempt {

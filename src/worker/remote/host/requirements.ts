@@ -12,7 +12,8 @@ import { isOfData } from '../../../sweeps/plan.js'
 import type { EngineName } from '../../../core/trial.js'
 import { codeVersion } from '../../../core/version.js'
 import { isCompatible, type DatasetMessage, type TrialMessage } from '../wire/protocol.js'
-import { fetchObject, type Broker } from '../wire/streams.js'
+import { fetchObject } from '../wire/objects.js'
+import type { Broker } from '../wire/streams.js'
 
 /** What a worker can run: the experiments it has, and data sets by content, fetched once and kept on its disk. */
 export class Outfit {

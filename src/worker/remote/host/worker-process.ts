@@ -3,14 +3,14 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Clock } from '../../../core/clock.js'
-import type { Dataset } from '../../../data/dataset.js'
 import { asFailure } from '../../../core/divergence.js'
 import { MldsError, UnavailableError } from '../../../core/errors.js'
+import type { ArtifactRef, Assignment } from '../../../core/trial.js'
+import { codeVersion } from '../../../core/version.js'
+import type { Dataset } from '../../../data/dataset.js'
 import type { OwnExperiment } from '../../../experiments/custom/source.js'
 import { retry, wait } from '../../../system/retry.js'
 import type { Store } from '../../../system/store.js'
-import type { ArtifactRef, Assignment } from '../../../core/trial.js'
-import { codeVersion } from '../../../core/version.js'
 import { ThreadsBackend } from '../../threads/threads.js'
 import { logFileOf } from '../../../system/log-file.js'
 import { readEnd } from '../../../sweeps/trial-logs.js'
@@ -25,37 +25,27 @@ import {
   encode,
   envelope,
   maxLogCharacters,
-  namesOf,
   oldestProtocol,
   orderMessage,
   protocolVersion,
   queuedTrial,
-  runOf,
   storedAssignment,
   storedResult,
   type EventMessage,
   type OrderMessage,
   type QueuedTrial,
   type ResultMessage,
-  type RunKey,
   type TrialMessage,
   type WorkerMessage,
 } from '../wire/protocol.js'
+import { namesOf, runOf, type RunKey } from '../wire/names.js'
 import { Run, type RunEnd } from './active-trial.js'
 import { Turnstile } from './shared-exclusive-lock.js'
-import { openResult, readControl } from '../admin/sweep-registry.js'
-import {
-  defaultLeaseMs,
-  fetchObject,
-  isDenied,
-  isTaken,
-  joinBroker,
-  maxInlineBytes,
-  openBroker,
-  presenceMs,
-  sendObject,
-  type Broker,
-} from '../wire/streams.js'
+import { openResult } from '../admin/stored-results.js'
+import { readControl } from '../admin/sweep-control.js'
+import { defaultLeaseMs, joinBroker, maxInlineBytes, openBroker, presenceMs, type Broker } from '../wire/streams.js'
+import { isDenied, isTaken, isLasting } from '../wire/nats-errors.js'
+import { fetchObject, sendObject } from '../wire/objects.js'
 
 export interface WorkerOptions {
   /** Owned by the worker: drained at its end. */
@@ -544,14 +534,6 @@ class Worker {
       say: ({ message }) => say(`a result could not be stored yet: ${message}`),
     })
   }
-}
-
-/** A failure that no waiting mends: the server does not let this worker, or what is to be stored is gone or can't be read. */
-function isLasting(error: unknown): boolean {
-  if (isDenied(error)) return true
-  if (!(error instanceof MldsError)) return false
-  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException
-  return code === undefined || code === 'ENOENT'
 }
 
 /** One trial on one slot. */

@@ -4,16 +4,10 @@ import type { Clock } from '../../../core/clock.js'
 import { exitCodes, StoreError } from '../../../core/errors.js'
 import { describeProcess, mayBeAlive, thisProcess } from '../../../system/process-identity.js'
 import { wait } from '../../../system/retry.js'
-import {
-  decode,
-  decodeKept,
-  encode,
-  leaseMessage,
-  oldestProtocol,
-  sweepToken,
-  type LeaseMessage,
-} from '../wire/protocol.js'
-import { isTaken, presenceMs } from '../wire/streams.js'
+import { decode, decodeKept, encode, leaseMessage, oldestProtocol, type LeaseMessage } from '../wire/protocol.js'
+import { sweepToken } from '../wire/names.js'
+import { isTaken } from '../wire/nats-errors.js'
+import { presenceMs } from '../wire/streams.js'
 
 export interface LeaseOptions {
   readonly leases: KV

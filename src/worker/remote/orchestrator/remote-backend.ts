@@ -4,13 +4,13 @@ import type { KvWatchEntry } from '@nats-io/kv'
 import type { Msg, NatsConnection, QueuedIterator, Subscription } from '@nats-io/transport-node'
 import type { ZodType } from 'zod'
 import type { Clock } from '../../../core/clock.js'
-import { describeProcess, thisProcess } from '../../../system/process-identity.js'
 import { UnavailableError } from '../../../core/errors.js'
 import { NewerFormatError } from '../../../core/newer-format.js'
-import { retry } from '../../../system/retry.js'
-import type { Store } from '../../../system/store.js'
 import type { ArtifactRef, Assignment, TrialEvent, TrialId } from '../../../core/trial.js'
 import { codeVersion } from '../../../core/version.js'
+import { describeProcess, thisProcess } from '../../../system/process-identity.js'
+import { retry } from '../../../system/retry.js'
+import type { Store } from '../../../system/store.js'
 import type { Backend } from '../../backend.js'
 import { EventQueue } from '../../event-queue.js'
 import { Fleet } from './fleet.js'
@@ -18,51 +18,44 @@ import { SweepLease } from './lease.js'
 import {
   attemptMessage,
   controlMessage,
-  type ControlMessage,
   deadLetter,
   decode,
   decodeKept,
   encode,
   eventMessage,
-  firstGenerationAfter,
-  namesOf,
   protocolVersion,
-  runOf,
-  sweepToken,
-  voidsBefore,
+  type ControlMessage,
   type AttemptMessage,
   type DatasetMessage,
   type EventMessage,
-  type Names,
   type OrderMessage,
   type ProgressMessage,
   type ResultMessage,
-  type RunKey,
 } from '../wire/protocol.js'
-import { QueueWatch } from './queue-health.js'
 import {
-  announceSweep,
-  controlSweep,
+  firstGenerationAfter,
+  namesOf,
+  runOf,
+  sweepToken,
+  voidsBefore,
   nameRun,
-  noteCollected,
-  openResult,
-  readSweep,
-  recallQueued,
-  type SweepRecord,
-} from '../admin/sweep-registry.js'
+  type Names,
+  type RunKey,
+} from '../wire/names.js'
+import { QueueWatch } from './queue-health.js'
+import { announceSweep, noteCollected, readSweep, type SweepRecord } from '../admin/sweep-registry.js'
+import { controlSweep, recallQueued } from '../admin/sweep-control.js'
+import { openResult } from '../admin/stored-results.js'
 import {
   consumerConfig,
-  fetchObject,
-  isDenied,
-  isQueuedAlready,
-  isTaken,
   maxInlineBytes,
   openBroker,
   runsOf,
-  sendObject,
   subjectsOf,
   type OrchestratorBroker,
 } from '../wire/streams.js'
+import { isDenied, isQueuedAlready, isTaken, isPassing } from '../wire/nats-errors.js'
+import { fetchObject, sendObject } from '../wire/objects.js'
 
 export interface RemoteOptions {
   /** Owned by the backend: closed with it. */
@@ -809,12 +802,4 @@ export class RemoteBackend implements Backend {
 
 function factsOf({ trial, base, attempt }: Flight): { trial: TrialId; attempt: number } {
   return { trial, attempt: base + Math.max(1, attempt) }
-}
-
-/** Troubles of the connection or of a server that restarts, rather than a refusal. */
-function isPassing(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /timeout|no responders|disconnect|closed|unavailable/i.test(`${error.name} ${error.message}`)
-  )
 }

@@ -14,14 +14,13 @@ import {
 } from '@nats-io/jetstream'
 import { Objm, type ObjectStore } from '@nats-io/obj'
 import { Kvm, type KV } from '@nats-io/kv'
-import { nanos, PermissionViolationError, TimeoutError, type NatsConnection } from '@nats-io/transport-node'
+import { nanos, TimeoutError, type NatsConnection } from '@nats-io/transport-node'
 import { systemClock } from '../../../core/clock.js'
-import { DataError, UnavailableError } from '../../../core/errors.js'
+import { UnavailableError } from '../../../core/errors.js'
 import { retry } from '../../../system/retry.js'
-import type { Store } from '../../../system/store.js'
-import type { ArtifactRef } from '../../../core/trial.js'
 import { apiPrefixOf } from './connect.js'
-import { runOf, type Names, type RunKey } from './protocol.js'
+import { runOf, type Names, type RunKey } from './names.js'
+import { isMissing, isDenied } from './nats-errors.js'
 import { Publisher } from './publisher.js'
 
 export const defaultLeaseMs = 30_000
@@ -265,52 +264,4 @@ export async function subjectsOf(jsm: JetStreamManager, stream: string, filter: 
 /** The runs behind the subjects of a stream; subjects that mlds did not write are passed over. */
 export async function runsOf(jsm: JetStreamManager, stream: string, filter: string): Promise<RunKey[]> {
   return (await subjectsOf(jsm, stream, filter)).flatMap((subject) => runOf(subject) ?? [])
-}
-
-/** Brings an object from the local store to the broker, unless it is there. @returns whether it was brought now. */
-export async function sendObject(
-  objects: ObjectStore,
-  store: Pick<Store, 'readObject'>,
-  ref: ArtifactRef,
-): Promise<boolean> {
-  if (await hasRemoteObject(objects, ref)) return false
-  await objects.putBlob({ name: ref.sha256 }, await store.readObject(ref))
-  return true
-}
-
-export async function hasRemoteObject(objects: ObjectStore, ref: ArtifactRef): Promise<boolean> {
-  // A deleted object leaves its name behind.
-  return (await objects.info(ref.sha256))?.deleted === false
-}
-
-/** Brings an object from the broker to the local store, unless it is there. @throws DataError when neither has it. */
-export async function fetchObject(objects: ObjectStore, store: Store, ref: ArtifactRef): Promise<void> {
-  // Read, not only looked for: an altered copy is replaced.
-  const here = await store.readObject(ref).then(
-    () => true,
-    () => false,
-  )
-  if (here) return
-  const bytes = await objects.getBlob(ref.sha256)
-  if (bytes === null) throw new DataError(`an artifact is missing from the object store: ${ref.sha256}`)
-  const kept = await store.putObject(bytes)
-  if (kept.sha256 !== ref.sha256)
-    throw new DataError(`an artifact was altered on its way: ${ref.sha256} came as ${kept.sha256}`)
-}
-
-/** Another message was faster: a compare-and-set lost. */
-export function isTaken(error: unknown): boolean {
-  return error instanceof JetStreamApiError && error.code === 10071
-}
-
-/** The same trial is queued already. The code alone would not tell: it is that of any storage error. */
-export function isQueuedAlready(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('maximum messages per subject exceeded')
-}
-
-export const isMissing = (error: unknown): boolean => error instanceof JetStreamApiError && error.status === 404
-
-/** The server does not let this user do it. */
-export function isDenied(error: unknown): boolean {
-  return error instanceof PermissionViolationError || (error instanceof Error && isDenied(error.cause))
 }

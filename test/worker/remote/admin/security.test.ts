@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { writeAccess } from '../../../../src/worker/remote/admin/access.js'
 import { connectNats } from '../../../../src/worker/remote/wire/connect.js'
 import { startNatsServer, type NatsServer } from '../../../../src/worker/remote/admin/nats-server.js'
-import { namesOf } from '../../../../src/worker/remote/wire/protocol.js'
+import { namesOf } from '../../../../src/worker/remote/wire/names.js'
 import { toyAssignment } from '../../../conformance/backend.js'
 import { hasNats } from '../../../helpers/nats.js'
 import { withLabOrchestrator, withLabWorker } from '../../../helpers/remote-lab.js'

@@ -8,14 +8,13 @@ import {
   decode,
   encode,
   eventMessage,
-  namesOf,
   orderMessage,
   protocolVersion,
   queuedTrial,
   resultMessage,
   storedResult,
-  sweepToken,
 } from '../../../../src/worker/remote/wire/protocol.js'
+import { namesOf, sweepToken } from '../../../../src/worker/remote/wire/names.js'
 import { toyAssignment } from '../../../conformance/backend.js'
 import { hasNats, withNats } from '../../../helpers/nats.js'
 import { withLabOrchestrator, withLabWorker } from '../../../helpers/remote-lab.js'
