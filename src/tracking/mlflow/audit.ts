@@ -1,6 +1,8 @@
 import { groupBy } from '../../core/group-by.js'
 import type { SweepId, TrialId } from '../../core/trial.js'
-import { MlflowError, type MlflowClient, type Run } from './client.js'
+import { MlflowError } from './mlflow-error.js'
+import type { MlflowClient } from './client.js'
+import type { Run } from './wire.js'
 import { duplicateTag, statusOfState, withoutDuplicates } from './projection.js'
 
 /** Something about a sweep on a server that is not as a finished sync leaves it. */

@@ -2,7 +2,7 @@ import { lookUp } from '../../core/names.js'
 import { describeBest, Ranking } from '../../core/ranking.js'
 import { skippedForGood, type Objective, type OutcomeState, type Trial, type TrialId } from '../../core/trial.js'
 import type { HistoryEvent } from './attempts.js'
-import type { Point } from './client.js'
+import type { Point } from './wire.js'
 import { isKeptLive } from './selection.js'
 import type { SweepInfo, SweepStory } from '../tracker.js'
 

@@ -3,7 +3,9 @@ import { systemClock } from '../../core/clock.js'
 import type { TrialEvent } from '../../core/trial.js'
 import { Attempts, endIfLost, type Attempt, type HistoryEvent } from './attempts.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
-import { MlflowError, type MlflowClient, type Run } from './client.js'
+import { MlflowError } from './mlflow-error.js'
+import type { MlflowClient } from './client.js'
+import type { Run } from './wire.js'
 import {
   primaryMetricTags,
   SweepProjection,

@@ -1,0 +1,149 @@
+import { systemClock, type Clock } from '../../core/clock.js'
+import { retry } from '../../system/retry.js'
+import type { MlflowSettings } from './settings.js'
+import { MlflowError, passingStatuses, retryAfterMs } from './mlflow-error.js'
+
+const longestPauseMs = 30_000
+
+/** Node's own fetch, or undici's with an agent that knows the certificates. */
+async function fetchFor({ tls }: MlflowSettings): Promise<typeof fetch> {
+  if (tls === undefined) return fetch
+  const undici = await import('undici')
+  const { insecure, ...certificates } = tls
+  const dispatcher = new undici.Agent({ connect: { ...certificates, rejectUnauthorized: !insecure } })
+  return ((url: string, init: object) => undici.fetch(url, { ...init, dispatcher })) as unknown as typeof fetch
+}
+
+/** JSON lacks NaN and infinities: MLflow takes them as words. `"nan"` in small letters would store a bogus zero. */
+function encodeNumber(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+}
+
+/** Requests to one MLflow server, on `fetch`; what a failure means, and whether it is worth another try. */
+export class MlflowTransport {
+  readonly #fetch: Promise<typeof fetch>
+  #answered = false
+
+  constructor(
+    readonly settings: MlflowSettings,
+    private readonly signal: AbortSignal = new AbortController().signal,
+    private readonly clock: Clock = systemClock,
+    private readonly random: () => number = Math.random,
+  ) {
+    this.#fetch = fetchFor(settings)
+    // A missing undici is told by the first call, not by a crash.
+    this.#fetch.catch(() => {})
+  }
+
+  get url(): string {
+    return this.settings.url
+  }
+
+  /** True when the server has answered anything at all, if only with a refusal. */
+  get hasAnswered(): boolean {
+    return this.#answered
+  }
+
+  /** Bytes, repeated while a failure may pass. */
+  send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Buffer> {
+    return this.patiently(() => this.#answer(method, path, body, type))
+  }
+
+  /** One request in JSON to API 2.0, not repeated. */
+  async once<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const sent = body === undefined ? undefined : Buffer.from(JSON.stringify(body, encodeNumber))
+    const bytes = await this.#answer(method, `/api/2.0/mlflow/${path}`, sent, 'application/json')
+    try {
+      return JSON.parse(bytes.toString()) as T
+    } catch (error) {
+      // A proxy's page with status 200, or an answer cut short.
+      throw new MlflowError(`${this.url} did not answer in JSON to ${path}`, 200, true, undefined, undefined, {
+        cause: error,
+      })
+    }
+  }
+
+  /** Tries again while a failure may pass, waiting as long as the server asks or twice as long each time. */
+  patiently<T>(act: () => Promise<T>): Promise<T> {
+    const { retries, backoffMs } = this.settings
+    return retry(act, {
+      clock: this.clock,
+      signal: this.signal,
+      mayPass: (error) => error instanceof MlflowError && error.passing,
+      pauseMs: (failures, error) =>
+        Math.min(
+          longestPauseMs,
+          (error as MlflowError).retryAfterMs ?? backoffMs * 2 ** (failures - 1) * (0.5 + this.random()),
+        ),
+      maxFailures: retries + 1,
+    })
+  }
+
+  async #answer(method: string, path: string, body: Uint8Array | undefined, type?: string): Promise<Buffer> {
+    const act = await this.#fetch
+    let response: Response
+    let bytes: Buffer
+    try {
+      response = await act(this.url + path, {
+        method,
+        headers: { ...this.settings.headers, ...(body && type && { 'content-type': type }) },
+        signal: AbortSignal.any([this.signal, AbortSignal.timeout(this.settings.timeoutMs)]),
+        ...(body && { body }),
+      })
+      bytes = Buffer.from(await response.arrayBuffer())
+      this.#answered = true
+    } catch (error) {
+      const { message, cause } = error as Error & { cause?: { code?: string; message?: string } }
+      const reason = cause?.code ?? cause?.message ?? message
+      const isDistrusted = /CERT|UNABLE_TO_VERIFY/.test(reason)
+      throw new MlflowError(`no answer from ${this.url}: ${reason}`, undefined, !isDistrusted, undefined, undefined, {
+        hint: isDistrusted
+          ? 'name the certificate of its authority with MLFLOW_TRACKING_SERVER_CERT_PATH'
+          : 'is the MLflow server running there? (mlflow server, or mlds ui)',
+        cause: error,
+      })
+    }
+    if (response.ok) {
+      const isPage = response.headers.get('content-type')?.startsWith('text/html') === true
+      if (!isPage || (method === 'GET' && path.endsWith('.html'))) return bytes
+      // A sign-in page or a proxy's notice: the request has not met MLflow, whatever the status says.
+      throw new MlflowError(`${this.url} answered ${method} with a page, not as MLflow does`, response.status, true)
+    }
+    throw this.#refusal(method, path, response, bytes.toString())
+  }
+
+  #refusal(method: string, path: string, response: Response, text: string): MlflowError {
+    const { status } = response
+    let said: { error_code?: string; message?: string } = {}
+    try {
+      said = JSON.parse(text) as typeof said
+    } catch {
+      // HTML of a proxy or plain text: the status and the beginning say enough.
+    }
+    const detail =
+      said.message ??
+      text
+        .replaceAll(/<[^>]*>/g, ' ')
+        .replaceAll(/\s+/g, ' ')
+        .trim()
+        .slice(0, 200)
+    const hint =
+      status === 401
+        ? this.settings.headers['authorization'] === undefined
+          ? 'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
+          : 'the user name with its password, or the token, that was given is not one of this server’s'
+        : status === 403 && /host header/i.test(text)
+          ? 'start the server with --allowed-hosts and the name you reach it by'
+          : status === 404 && said.error_code === undefined
+            ? 'is this the address of an MLflow server?'
+            : undefined
+    return new MlflowError(
+      `${this.url} refused ${method} ${path.split('?')[0]!.replace('/api/2.0/', '')}: ${status} ${detail}`,
+      status,
+      passingStatuses.has(status),
+      said.error_code,
+      retryAfterMs(response.headers.get('retry-after'), this.clock.now()),
+      hint === undefined ? {} : { hint },
+    )
+  }
+}
