@@ -1,5 +1,5 @@
 /** What the queue looks like at one moment. */
-export interface QueueSight {
+export interface QueueSnapshot {
   /** Of the monotonic clock. */
   readonly atMs: number
   /** Subjects of this sweep that the stream holds, delivered or not. */
@@ -9,7 +9,7 @@ export interface QueueSight {
   readonly outstanding: number
   /** Deliveries since the consumer was made. */
   readonly delivered: number
-  /** Slots that were free by what workers said after {@link QueueWatch.quietSinceMs}. */
+  /** Slots that were free by what workers said after {@link QueueHealth.quietSinceMs}. */
   readonly freeSlots: number
 }
 
@@ -23,34 +23,33 @@ export interface QueueTroubles {
 }
 
 /**
- * Tells real troubles from moments: the sight is put together from several answers, between which a trial may end. What
- * was wrong twice in a row is wrong.
+ * A snapshot joins several replies, and a trial may end in between: only what two snapshots in a row show is reported.
  */
-export class QueueWatch {
+export class QueueHealth {
   /** When a delivery was last seen: what workers said of their free slots before may have changed with it. */
   quietSinceMs = 0
   #gone = new Set<string>()
   #orphaned = new Set<string>()
   #delivered = -1
-  #idleLooks = 0
+  #idleSnapshots = 0
 
   /** Called once a lease; `awaited` are the subjects of trials without a result. */
-  judge(sight: QueueSight, awaited: readonly string[]): QueueTroubles {
-    const gone = new Set(awaited.filter((subject) => !sight.held.has(subject)))
-    const quiet = sight.pending === 0 && sight.outstanding === 0
-    const orphaned = new Set(quiet ? sight.held : [])
-    const idle = sight.pending > 0 && sight.freeSlots > 0 && sight.delivered === this.#delivered
-    if (sight.delivered !== this.#delivered) this.quietSinceMs = sight.atMs
-    this.#idleLooks = idle ? this.#idleLooks + 1 : 0
+  judge(snapshot: QueueSnapshot, awaited: readonly string[]): QueueTroubles {
+    const gone = new Set(awaited.filter((subject) => !snapshot.held.has(subject)))
+    const quiet = snapshot.pending === 0 && snapshot.outstanding === 0
+    const orphaned = new Set(quiet ? snapshot.held : [])
+    const idle = snapshot.pending > 0 && snapshot.freeSlots > 0 && snapshot.delivered === this.#delivered
+    if (snapshot.delivered !== this.#delivered) this.quietSinceMs = snapshot.atMs
+    this.#idleSnapshots = idle ? this.#idleSnapshots + 1 : 0
     const troubles = {
       gone: [...gone].filter((subject) => this.#gone.has(subject)),
       orphaned: [...orphaned].filter((subject) => this.#orphaned.has(subject)),
-      stalled: this.#idleLooks >= 2,
+      stalled: this.#idleSnapshots >= 2,
     }
     this.#gone = gone
     this.#orphaned = orphaned
-    this.#delivered = sight.delivered
-    if (troubles.stalled) this.#idleLooks = 0
+    this.#delivered = snapshot.delivered
+    if (troubles.stalled) this.#idleSnapshots = 0
     return troubles
   }
 }

@@ -6,7 +6,7 @@ export interface Names {
   readonly trials: string
   readonly results: string
   readonly attempts: string
-  readonly deadLetters: string
+  readonly advisories: string
   /** The server's word that a message was delivered too often. */
   readonly givenUp: string
   /** The consumer of a pool's trials. */
@@ -54,7 +54,7 @@ export function namesOf(tenant: string, pool = 'default'): Names {
     trials: `MLDS_${tenant}_TRIALS`,
     results: `MLDS_${tenant}_RESULTS`,
     attempts: `MLDS_${tenant}_ATTEMPTS`,
-    deadLetters: `MLDS_${tenant}_DLQ`,
+    advisories: `MLDS_${tenant}_DLQ`,
     givenUp: `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MLDS_${tenant}_TRIALS.w_${pool}`,
     durable: `w_${pool}`,
     objects: `mlds_${tenant}_objects`,

@@ -229,7 +229,7 @@ export const leaseMessage = z.object({
 export type LeaseMessage = z.infer<typeof leaseMessage>
 
 /** The server's word that it gave a message up (docs.nats.io, JetStream advisories). */
-export const deadLetter = z.object({ stream: name, consumer: name, stream_seq: ordinal, deliveries: count })
+export const deliveryAdvisory = z.object({ stream: name, consumer: name, stream_seq: ordinal, deliveries: count })
 
 export function encode(message: object): string {
   const text = JSON.stringify(message)

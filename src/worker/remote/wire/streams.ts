@@ -153,7 +153,7 @@ function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })
     max_msg_size: maxMessageBytes,
   }
   const pools = names.trial().split('.').slice(0, 3).join('.')
-  const advisories = ['MAX_DELIVERIES', 'MSG_TERMINATED'].map(
+  const givenUp = ['MAX_DELIVERIES', 'MSG_TERMINATED'].map(
     (kind) => `$JS.EVENT.ADVISORY.CONSUMER.${kind}.${names.trials}.*`,
   )
   return [
@@ -169,8 +169,8 @@ function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })
       allow_direct: true,
     },
     {
-      name: names.deadLetters,
-      subjects: advisories,
+      name: names.advisories,
+      subjects: givenUp,
       storage: StorageType.File,
       max_msgs: 100_000,
       max_age: nanos(7 * 86_400_000),

@@ -1,0 +1,97 @@
+import { NewerFormatError } from '../../../core/newer-format.js'
+import type { TrialId } from '../../../core/trial.js'
+import { openResult } from '../admin/stored-results.js'
+import { readSweep } from '../admin/sweep-registry.js'
+import { firstGenerationAfter, runOf, voidsBefore, type RunKey } from '../wire/names.js'
+import { fetchObject } from '../wire/objects.js'
+import type { ResultMessage } from '../wire/protocol.js'
+import type { StreamTails } from './stream-tail.js'
+import type { SweepLink } from './sweep-link.js'
+
+/** Every result of one sweep that the server holds, as it comes. */
+export class Results {
+  /** The latest generation of each trial that has a result, and where it lies. */
+  readonly #latest = new Map<TrialId, { readonly generation: number; readonly sequence: number }>()
+  /** Results of earlier generations are void, also those that are still to come. */
+  #firstGeneration = 0
+
+  constructor(private readonly link: SweepLink) {}
+
+  /** Resolves when those that are there are known; later ones are passed on as well. */
+  follow(tails: StreamTails, onResult: (run: RunKey, text: string) => void): Promise<void> {
+    const { names, token } = this.link
+    return tails.follow(names.results, names.result({ sweep: token }), (message) => {
+      const run = runOf(message.subject)
+      if (run === undefined) return this.link.complain(`a result: ${message.subject}`)
+      const latest = this.#latest.get(run.trial)
+      if (latest === undefined || latest.generation <= run.generation)
+        this.#latest.set(run.trial, { generation: run.generation, sequence: message.seq })
+      onResult(run, message.string())
+    })
+  }
+
+  /**
+   * Declares void what was before a fresh start. How often that was is what the journal and the server know of it, since
+   * the other may have been lost; one more when this sweep begins afresh.
+   */
+  async voidEarlier({ fresh, voids }: { readonly fresh: boolean; readonly voids: number }): Promise<number> {
+    const { broker, sweep } = this.link
+    const generations = [...this.#latest.values()].map(({ generation }) => generation)
+    const announced = (await readSweep(broker, sweep))?.voids ?? 0
+    const known = Math.max(announced, voidsBefore(generations.reduce((a, b) => Math.max(a, b), 0)))
+    const count = Math.max(voids, fresh && (generations.length > 0 || known > 0) ? known + 1 : known)
+    this.#firstGeneration = firstGenerationAfter(count)
+    return count
+  }
+
+  /** The place in the stream of the last that came; 0 before the first. */
+  lastSequence(): number {
+    return [...this.#latest.values()].reduce((last, { sequence }) => Math.max(last, sequence), 0)
+  }
+
+  has({ trial, generation }: RunKey): boolean {
+    return (this.#latest.get(trial)?.generation ?? -1) >= generation
+  }
+
+  /** A generation of which there is no result, and none before `above`. */
+  nextGeneration(trial: TrialId, above: number): number {
+    return Math.max(above, this.#latest.get(trial)?.generation ?? 0) + 1
+  }
+
+  /** The trial's run to begin with: that of its result if there is one that counts, and where that lies. */
+  latestRun(trial: TrialId): { readonly run: RunKey; readonly sequence: number | undefined } {
+    const latest = this.#latest.get(trial)
+    const counts = latest !== undefined && latest.generation >= this.#firstGeneration
+    const generation = counts ? latest.generation : this.#firstGeneration
+    return { run: { sweep: this.link.token, trial, generation }, sequence: counts ? latest.sequence : undefined }
+  }
+
+  async read(sequence: number): Promise<string | undefined> {
+    const { broker, names } = this.link
+    const message = await this.link.persist(() => broker.jsm.streams.getMessage(names.results, { seq: sequence }))
+    return message?.string()
+  }
+
+  /** A result that can't be read, and not for a moment only, holds none. */
+  async holdsMetrics(text: string): Promise<boolean> {
+    try {
+      const result = await this.link.persist(() => openResult(this.link.broker, this.link.store, text))
+      return result !== undefined && 'metrics' in result.outcome
+    } catch (error) {
+      if (error instanceof NewerFormatError) throw error
+      return false
+    }
+  }
+
+  /** The result and all that it saved. @throws Error when it is none, or something is missing. */
+  collect(text: string): Promise<ResultMessage> {
+    const { broker, store } = this.link
+    return this.link.persist(async () => {
+      const result = await openResult(broker, store, text)
+      if (result === undefined) throw new Error('it is malformed')
+      if ('artifacts' in result.outcome)
+        for (const ref of Object.values(result.outcome.artifacts)) await fetchObject(broker.objects, store, ref)
+      return result
+    })
+  }
+}

@@ -1,0 +1,100 @@
+import type { ArtifactRef, Assignment } from '../../../core/trial.js'
+import { recallQueued } from '../admin/sweep-control.js'
+import { isQueuedAlready } from '../wire/nats-errors.js'
+import { sendObject } from '../wire/objects.js'
+import { encode, protocolVersion, type DatasetMessage } from '../wire/protocol.js'
+import { maxInlineBytes } from '../wire/streams.js'
+import type { TrialInFlight } from './flights.js'
+import type { Results } from './results.js'
+import type { SweepLink } from './sweep-link.js'
+
+/** A data set that workers may have, and its bytes for those who have not. */
+export interface DatasetOffer {
+  readonly message: DatasetMessage
+  readonly read?: () => Promise<Uint8Array>
+}
+
+export interface TrialQueueOptions {
+  /** Attempts before a trial whose workers vanish is dead. */
+  readonly maxAttempts: number
+  /** What workers must be compatible with. */
+  readonly codeVersion: string
+  /** The data sets that a trial reads. */
+  readonly datasets: (assignment: Assignment) => readonly DatasetOffer[]
+}
+
+/** Queues trials for workers, once everything that they need is on the server. */
+export class TrialQueue {
+  /** No trial is queued meanwhile. */
+  paused = false
+  /** Objects known to be on the server. */
+  readonly #sent = new Map<string, Promise<unknown>>()
+  /** Subjects of queued runs that the server will deliver no more. */
+  readonly #exhausted = new Set<string>()
+
+  constructor(
+    private readonly link: SweepLink,
+    private readonly results: Results,
+    private readonly options: TrialQueueOptions,
+  ) {}
+
+  /** The server delivers what is queued there no more. */
+  noteExhausted(subject: string): void {
+    this.#exhausted.add(subject)
+  }
+
+  /** Nothing happens while the queue is paused. */
+  async put(flight: TrialInFlight): Promise<void> {
+    if (this.paused) return
+    const { broker, names } = this.link
+    const { run } = flight.state
+    const subject = names.trial(run)
+    const message = await this.link.persist(() => this.#compose(flight))
+    const isWanted = (): boolean =>
+      flight.state.phase !== 'over' && flight.state.run.generation === run.generation && !this.paused
+    // Taken back, or paused, while its data were on their way.
+    if (!isWanted()) return
+    await this.link.persist(async () => {
+      try {
+        await broker.publisher.publish(subject, message)
+      } catch (error) {
+        if (!isQueuedAlready(error)) throw error
+        if (!this.#exhausted.delete(subject)) return
+        // It is there and will never be delivered: a new copy has all its deliveries before it.
+        await broker.jsm.streams.purge(names.trials, { filter: subject })
+        await broker.publisher.publish(subject, message)
+      }
+    })
+    // Or while it was published itself: whoever looked at the queue did not see it there.
+    if (!isWanted() && !this.results.has(run) && !this.link.isEnding) await recallQueued(broker, run)
+  }
+
+  /** The message of a trial. */
+  async #compose({ assignment, state }: TrialInFlight): Promise<string> {
+    const { maxAttempts, codeVersion, datasets: offersOf } = this.options
+    const offers = offersOf(assignment)
+    for (const ref of assignment.parents.flatMap((parent) => Object.values(parent.artifacts))) await this.#provide(ref)
+    for (const { message, read } of offers)
+      if (message.object !== undefined && read !== undefined) await this.#provide(message.object, read)
+    const facts = { v: protocolVersion, codeVersion, maxAttempts, datasets: offers.map(({ message }) => message) }
+    // What it reads is what the message's data sets are called.
+    const { reads: _, ...told } = { ...assignment, attempt: state.base + 1 }
+    const text = encode({ ...facts, assignment: told })
+    if (Buffer.byteLength(text) <= maxInlineBytes) return text
+    const object = await this.link.store.putObject(Buffer.from(encode({ assignment: told })))
+    await this.#provide(object)
+    return encode({ ...facts, object })
+  }
+
+  /** Brings an object to the server once. */
+  #provide(ref: ArtifactRef, read?: () => Promise<Uint8Array>): Promise<unknown> {
+    const { broker, store } = this.link
+    const sent =
+      this.#sent.get(ref.sha256) ?? sendObject(broker.objects, read === undefined ? store : { readObject: read }, ref)
+    this.#sent.set(ref.sha256, sent)
+    return sent.catch((error: unknown) => {
+      this.#sent.delete(ref.sha256)
+      throw error
+    })
+  }
+}
