@@ -2,7 +2,7 @@
  * Lets trials run side by side, or one of them alone. Whoever wants to be alone keeps newcomers out until those inside
  * have left, so that it need not wait for ever.
  */
-export class Turnstile {
+export class SharedExclusiveLock {
   #inside = 0
   /** One is alone inside, or several wait to be. */
   #alone = 0

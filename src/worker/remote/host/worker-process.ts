@@ -40,7 +40,7 @@ import {
 } from '../wire/protocol.js'
 import { namesOf, runOf, type RunKey } from '../wire/names.js'
 import { Run, type RunEnd } from './active-trial.js'
-import { Turnstile } from './shared-exclusive-lock.js'
+import { SharedExclusiveLock } from './shared-exclusive-lock.js'
 import { openResult } from '../admin/stored-results.js'
 import { readControl } from '../admin/sweep-control.js'
 import { defaultLeaseMs, joinBroker, maxInlineBytes, openBroker, presenceMs, type Broker } from '../wire/streams.js'
@@ -133,7 +133,7 @@ async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined
 class Worker {
   readonly #outfit: Outfit
   readonly #running = new Map<string, Running>()
-  readonly #turnstile = new Turnstile()
+  readonly #lock = new SharedExclusiveLock()
   /** Sweeps that a person wants paused or cancelled. */
   readonly #halted = new Map<string, 'pause' | 'cancel'>()
   readonly #tally = { done: 0, malformed: 0, refused: 0, fenced: 0 }
@@ -204,7 +204,7 @@ class Worker {
       pid: process.pid,
       codeVersion: this.options.codeVersion ?? codeVersion,
       slots,
-      free: this.#turnstile.closed ? 0 : slots - this.#running.size,
+      free: this.#lock.closed ? 0 : slots - this.#running.size,
       running: [...this.#running.values()].map(({ sweep, run, attempt, sinceMs }) => ({
         sweep,
         trial: run.key.trial,
@@ -254,8 +254,8 @@ class Worker {
     try {
       while (!drain.aborted && !connection.isClosed()) {
         // A slot that must wait asks for nothing yet.
-        if (this.#turnstile.closed) acknowledge()
-        await this.#turnstile.opened()
+        if (this.#lock.closed) acknowledge()
+        await this.#lock.opened()
         const message = await pull.next(done)
         done = undefined
         if (message === undefined) continue
@@ -303,7 +303,7 @@ class Worker {
       } catch (error) {
         return this.#leave(message, key, error as Error)
       }
-      const leave = await this.#turnstile.enter(await this.#isLastChance(message, key, trial))
+      const leave = await this.#lock.enter(await this.#isLastChance(message, key, trial))
       try {
         return await this.#attempt(message, key, trial, datasets)
       } finally {

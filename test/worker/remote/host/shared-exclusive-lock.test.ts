@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest'
-import { Turnstile } from '../../../../src/worker/remote/host/shared-exclusive-lock.js'
+import { SharedExclusiveLock } from '../../../../src/worker/remote/host/shared-exclusive-lock.js'
 
 const settled = async (): Promise<void> => {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve()
 }
 
-describe('the turnstile', () => {
+describe('the lock that is shared or held alone', () => {
   it('lets many in side by side', async () => {
-    const turnstile = new Turnstile()
-    await Promise.all([turnstile.enter(false), turnstile.enter(false), turnstile.enter(false)])
-    expect(turnstile.closed).toBe(false)
+    const lock = new SharedExclusiveLock()
+    await Promise.all([lock.enter(false), lock.enter(false), lock.enter(false)])
+    expect(lock.closed).toBe(false)
   })
 
   it('lets one be alone when those before it have left, and those after it wait', async () => {
-    const turnstile = new Turnstile()
+    const lock = new SharedExclusiveLock()
     const course: string[] = []
     const enter = async (name: string, alone: boolean): Promise<() => void> => {
-      const leave = await turnstile.enter(alone)
+      const leave = await lock.enter(alone)
       course.push(`${name} enters`)
       return () => {
         course.push(`${name} leaves`)
@@ -27,7 +27,7 @@ describe('the turnstile', () => {
     const alone = [enter('alone', true), enter('alone too', true)]
     const last = enter('last', false)
     await settled()
-    expect(turnstile.closed).toBe(true)
+    expect(lock.closed).toBe(true)
     first()
     ;(await alone[0]!)()
     ;(await alone[1]!)()
@@ -35,7 +35,7 @@ describe('the turnstile', () => {
     expect(course).toEqual(
       ['first', 'alone', 'alone too', 'last'].flatMap((name) => [`${name} enters`, `${name} leaves`]),
     )
-    expect(turnstile.closed).toBe(false)
-    await turnstile.opened()
+    expect(lock.closed).toBe(false)
+    await lock.opened()
   })
 })
