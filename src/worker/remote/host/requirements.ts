@@ -16,7 +16,7 @@ import { fetchObject } from '../wire/objects.js'
 import type { Broker } from '../wire/streams.js'
 
 /** What a worker can run: the experiments it has, and data sets by content, fetched once and kept on its disk. */
-export class Outfit {
+export class Requirements {
   readonly #catalog
   /** Data sets that came from the server, by fingerprint. */
   readonly #fetched = new Map<string, Promise<Dataset>>()

@@ -17,7 +17,7 @@ import { readEnd } from '../../../sweeps/trial-logs.js'
 import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from './attempts.js'
 import { Pull, pullMs, type Delivery } from './pull.js'
 import { Heartbeat } from './heartbeat.js'
-import { Outfit } from './requirements.js'
+import { Requirements } from './requirements.js'
 import {
   controlMessage,
   divergedSince,
@@ -131,7 +131,7 @@ async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined
 }
 
 class Worker {
-  readonly #outfit: Outfit
+  readonly #requirements: Requirements
   readonly #running = new Map<string, Running>()
   readonly #lock = new SharedExclusiveLock()
   /** Sweeps that a person wants paused or cancelled. */
@@ -145,7 +145,7 @@ class Worker {
     private readonly broker: Broker,
     private readonly threads: ThreadsBackend,
   ) {
-    this.#outfit = new Outfit(options.store, options.own ?? [], options.codeVersion)
+    this.#requirements = new Requirements(options.store, options.own ?? [], options.codeVersion)
     this.#startedAtMs = options.clock.now()
   }
 
@@ -299,7 +299,7 @@ class Worker {
       if (trial === undefined || trial.assignment.trial.id !== key.trial) return this.#reject(message)
       let datasets: Dataset[]
       try {
-        datasets = await this.#outfit.prepare(trial, this.broker)
+        datasets = await this.#requirements.prepare(trial, this.broker)
       } catch (error) {
         return this.#leave(message, key, error as Error)
       }
@@ -385,7 +385,7 @@ class Worker {
             return false
           }
         case 'unfit':
-          this.#outfit.lack(assignment.engine, end.error)
+          this.#requirements.lack(assignment.engine, end.error)
           await close('handed back', end.error.message)
           return this.#leave(message, key, end.error)
         case 'dropped':
