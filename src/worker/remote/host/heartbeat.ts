@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.js'
-import type { Delivery } from './pull.js'
+import type { PulledTrial } from './pull.js'
 
 /** Beats at which a worker that stood still looks for another: one that got the trial begins it a little later. */
 const looksAfterStandstill = 3
@@ -13,7 +13,7 @@ export class Heartbeat {
 
   /** @param onDoubt the trial may be another worker's now. */
   constructor(
-    private readonly message: Pick<Delivery, 'working'>,
+    private readonly message: Pick<PulledTrial, 'working'>,
     private readonly leaseMs: number,
     private readonly clock: Clock,
     private readonly onDoubt: () => void,

@@ -4,7 +4,7 @@ import { newInbox } from '../wire/publisher.js'
 import type { Broker } from '../wire/streams.js'
 
 /** A queued trial that the server gave to this worker, and the answers to it (docs.nats.io, JetStream consumers). */
-export class Delivery {
+export class PulledTrial {
   constructor(private readonly message: Msg) {}
 
   get subject(): string {
@@ -64,7 +64,7 @@ export class Pull {
   readonly #subject: string
   readonly #subscription: Subscription
   #count = 0
-  #end: ((delivery?: Delivery) => void) | undefined
+  #end: ((pulled?: PulledTrial) => void) | undefined
 
   constructor(
     private readonly broker: Broker,
@@ -80,14 +80,14 @@ export class Pull {
   }
 
   /** The next trial, or `undefined` when none came for a while; `done` is acknowledged by the way. */
-  next(done?: Delivery): Promise<Delivery | undefined> {
+  next(done?: PulledTrial): Promise<PulledTrial | undefined> {
     return new Promise((resolve) => {
       // A server that was away has forgotten the request.
       const cancel = this.clock.after(pullMs + 1_000, () => this.#end?.())
-      this.#end = (delivery) => {
+      this.#end = (pulled) => {
         this.#end = undefined
         cancel()
-        resolve(delivery)
+        resolve(pulled)
       }
       const reply = `${this.#inbox}.${++this.#count}`
       if (done === undefined) this.broker.nc.publish(this.#subject, request, { reply })
@@ -98,9 +98,9 @@ export class Pull {
   #hear(message: Msg): void {
     // A trial comes under its own subject, the server's word about a request under the request's.
     if (!message.subject.startsWith(this.#inbox)) {
-      const delivery = new Delivery(message)
-      if (this.#end === undefined) delivery.nak()
-      else this.#end(delivery)
+      const pulled = new PulledTrial(message)
+      if (this.#end === undefined) pulled.nak()
+      else this.#end(pulled)
     } else if (message.subject === `${this.#inbox}.${this.#count}`) {
       const end = this.#end
       const isExpiry = message.headers?.code === 408

@@ -15,7 +15,7 @@ import { ThreadsBackend } from '../../threads/threads.js'
 import { logFileOf } from '../../../system/log-file.js'
 import { readEnd } from '../../../sweeps/trial-logs.js'
 import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from './attempts.js'
-import { Pull, pullMs, type Delivery } from './pull.js'
+import { Pull, pullMs, type PulledTrial } from './pull.js'
 import { Heartbeat } from './heartbeat.js'
 import { Requirements } from './requirements.js'
 import {
@@ -246,7 +246,7 @@ class Worker {
   async #serve(): Promise<void> {
     const { drain, connection, clock } = this.options
     const pull = new Pull(this.broker, clock)
-    let done: Delivery | undefined
+    let done: PulledTrial | undefined
     const acknowledge = (): void => {
       done?.ack()
       done = undefined
@@ -277,7 +277,7 @@ class Worker {
    * Reasons not to run a trial come first, each with its own answer to the server; then it runs.
    * @returns whether it is done, of which the server has yet to be told.
    */
-  async #handle(message: Delivery): Promise<boolean> {
+  async #handle(message: PulledTrial): Promise<boolean> {
     const { leaseMs } = this.broker
     const key = runOf(message.subject)
     const queued = decode(queuedTrial, message.text)
@@ -327,7 +327,7 @@ class Worker {
    * A trial that takes its process along takes the others of that process too, several times if they are redelivered
    * together. Its last attempt therefore has the worker to itself: what is dead is dead by its own doing.
    */
-  async #isLastChance(message: Delivery, key: RunKey, { maxAttempts }: TrialMessage): Promise<boolean> {
+  async #isLastChance(message: PulledTrial, key: RunKey, { maxAttempts }: TrialMessage): Promise<boolean> {
     if (message.count === 1) return false
     const last = await readAttempt(this.broker, key)
     const vanished = last === undefined ? 0 : vanishedBefore(last.message)
@@ -335,7 +335,12 @@ class Worker {
   }
 
   /** @returns whether the trial is done here. */
-  async #attempt(message: Delivery, key: RunKey, trial: TrialMessage, datasets: readonly Dataset[]): Promise<boolean> {
+  async #attempt(
+    message: PulledTrial,
+    key: RunKey,
+    trial: TrialMessage,
+    datasets: readonly Dataset[],
+  ): Promise<boolean> {
     const { clock, name } = this.options
     const own = { worker: name, nonce: randomUUID(), startedAtMs: clock.now() }
     const mayBeFirst = message.count === 1
@@ -447,7 +452,7 @@ class Worker {
   }
 
   /** Not a message of mlds: out of the queue, and counted. */
-  #reject(message: Delivery): false {
+  #reject(message: PulledTrial): false {
     this.#throwAway(message.subject)
     message.term()
     return false
@@ -458,7 +463,7 @@ class Worker {
   }
 
   /** Left to other workers, ever later, so that one that can't run a trial does not spin on it. */
-  #leave(message: Delivery, key: RunKey, error: Error): false {
+  #leave(message: PulledTrial, key: RunKey, error: Error): false {
     this.#tally.refused++
     const words = { name: error.name.slice(0, 200), message: error.message.slice(0, 2_000) }
     if (!this.#said.has(words.message)) this.options.say(`trials are left to other workers: ${words.message}`)

@@ -48,8 +48,8 @@ describe.skipIf(!hasNats)('with a queue on a real server', () => {
     clock.advance(3_000)
     expect(await waiting).toBeUndefined()
     await queue(broker, '000000000000000c')
-    const delivery = (await slot(broker, systemClock).next())!
-    expect(delivery.text).toBe('000000000000000c')
+    const pulled = (await slot(broker, systemClock).next())!
+    expect(pulled.text).toBe('000000000000000c')
   })
 
   it('a message that a stream refuses is told from one that no stream takes', async () => {
