@@ -8,7 +8,7 @@ import type { RunKey } from '../wire/names.js'
  * How a run left this worker: with an outcome; `unfit`, since its engine does not load here; `lost` with its thread; `dropped`, since its sweep gave it up;
  * `superseded` by another worker that has it now; or `handed back` for another worker to begin again.
  */
-export type RunEnd =
+export type AttemptEnd =
   | {
       readonly how: 'ended'
       readonly outcome: ResultMessage['outcome']
@@ -25,10 +25,10 @@ const repeatReportMs = 1_000
 const batchSize = 100
 
 /** One attempt at one trial on this worker: gathers its reports and passes them on. */
-export class Run {
+export class ActiveTrial {
   readonly reports: ResultMessage['reports'] = []
-  readonly ended: Promise<RunEnd>
-  #end!: (end: RunEnd) => void
+  readonly ended: Promise<AttemptEnd>
+  #end!: (end: AttemptEnd) => void
   #sent = 0
   #flush: NodeJS.Immediate | undefined
   #proceeded = 0
@@ -88,7 +88,7 @@ export class Run {
   }
 
   /** Ends it without an outcome; what comes from its thread afterwards is passed over. */
-  giveUp(end: Exclude<RunEnd, { how: 'ended' }>): void {
+  giveUp(end: Exclude<AttemptEnd, { how: 'ended' }>): void {
     this.#end(end)
   }
 
@@ -99,7 +99,7 @@ export class Run {
 }
 
 /** An engine that does not load is no failure of the trial: another worker may have it. */
-function endOf(event: Extract<TrialEvent, { type: 'ended' }>): RunEnd {
+function endOf(event: Extract<TrialEvent, { type: 'ended' }>): AttemptEnd {
   const { atMs, log } = event
   const outcome = event.outcome as ResultMessage['outcome']
   if (outcome.state !== 'failed' || outcome.error.name !== EngineError.name) return { how: 'ended', outcome, atMs, log }

@@ -39,7 +39,7 @@ import {
   type WorkerMessage,
 } from '../wire/protocol.js'
 import { namesOf, runOf, type RunKey } from '../wire/names.js'
-import { Run, type RunEnd } from './active-trial.js'
+import { ActiveTrial, type AttemptEnd } from './active-trial.js'
 import { SharedExclusiveLock } from './shared-exclusive-lock.js'
 import { openResult } from '../admin/stored-results.js'
 import { readControl } from '../admin/sweep-control.js'
@@ -361,7 +361,7 @@ class Worker {
     const assignment = { ...trial.assignment, reads, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
     const close = (standing: Parameters<typeof closeAttempt>[3], why: string): Promise<void> =>
       closeAttempt(this.broker, key, begun, standing, why, clock.now()).catch(() => {})
-    const run = new Run(key, assignment.interactive, clock, {
+    const run = new ActiveTrial(key, assignment.interactive, clock, {
       publish: (reports) => this.#publish(key, { type: 'progress', ...progressFacts(facts), ...reports }),
       proceed: () => this.threads.proceed(key.trial),
     })
@@ -425,7 +425,7 @@ class Worker {
     return text === '' ? {} : { log: text }
   }
 
-  async #execute(assignment: Assignment, run: Run, datasets: readonly Dataset[]): Promise<RunEnd> {
+  async #execute(assignment: Assignment, run: ActiveTrial, datasets: readonly Dataset[]): Promise<AttemptEnd> {
     await this.threads.start(assignment, datasets)
     const end = await run.ended
     // The thread is made free before the slot takes another trial.
@@ -544,7 +544,7 @@ class Worker {
 /** One trial on one slot. */
 interface Running {
   readonly sweep: string
-  readonly run: Run
+  readonly run: ActiveTrial
   readonly attempt: number
   readonly sinceMs: number
 }
