@@ -104,7 +104,7 @@ const rooms: Record<string, Record<string, readonly string[]>> = {
 /** The files where a backend meets what it runs. */
 const entryFiles = [
   'worker/threads/thread-entry.ts',
-  'worker/remote/host/worker-process.ts',
+  'worker/remote/host/attempt.ts',
   'worker/remote/host/requirements.ts',
 ]
 

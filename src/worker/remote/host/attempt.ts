@@ -1,0 +1,184 @@
+import { randomUUID } from 'node:crypto'
+import { asFailure } from '../../../core/divergence.js'
+import type { Assignment } from '../../../core/trial.js'
+import type { Dataset } from '../../../data/dataset.js'
+import { readEnd } from '../../../sweeps/trial-logs.js'
+import { logFileOf } from '../../../system/log-file.js'
+import type { RunKey } from '../wire/names.js'
+import { isLasting } from '../wire/nats-errors.js'
+import {
+  divergedSince,
+  maxLogCharacters,
+  oldestProtocol,
+  type ResultMessage,
+  type TrialMessage,
+} from '../wire/protocol.js'
+import { ActiveTrial, type AttemptEnd } from './active-trial.js'
+import { beginAttempt, closeAttempt, readAttempt, vanishedBefore, type BegunAttempt } from './attempts.js'
+import type { Commits } from './commit.js'
+import { pullMs, type PulledTrial } from './pull.js'
+import type { Requirements } from './requirements.js'
+import type { WorkerContext } from './worker-context.js'
+
+/** A trial that this worker can run, as it was pulled. */
+export interface ReadyTrial {
+  readonly key: RunKey
+  readonly pulled: PulledTrial
+  readonly trial: TrialMessage
+  readonly datasets: readonly Dataset[]
+}
+
+type AttemptFacts = Pick<ResultMessage, 'v' | 'worker' | 'nonce' | 'attempt' | 'startedAtMs'>
+
+/** Runs one attempt at a trial, from its beginning, which is stored first, to its result or its end without one. */
+export class AttemptRunner {
+  constructor(
+    private readonly context: WorkerContext,
+    private readonly requirements: Requirements,
+    private readonly commits: Commits,
+  ) {}
+
+  /** @returns whether the trial is done here. */
+  async run(ready: ReadyTrial): Promise<boolean> {
+    const { key, pulled, trial, datasets } = ready
+    const { options, broker, running } = this.context
+    const own = { worker: options.name, nonce: randomUUID(), startedAtMs: options.clock.now() }
+    const mayBeFirst = pulled.count === 1
+    const begun = await beginAttempt(broker, key, own, { mayBeFirst, maxAttempts: trial.maxAttempts })
+    if ('exhausted' in begun) {
+      await this.#commitDead(key, { v: trial.v, ...own, attempt: begun.exhausted.attempt }, begun.exhausted)
+      return true
+    }
+    const { attempt } = begun.message
+    // Nobody can have committed what nobody had begun.
+    if (attempt > 1 && (await this.#hasResult(key))) return true
+    const reads = datasets.map((dataset) => dataset.name)
+    const assignment = { ...trial.assignment, reads, attempt: trial.assignment.attempt + attempt - 1 } as Assignment
+    const progress = {
+      type: 'progress',
+      v: oldestProtocol,
+      worker: own.worker,
+      attempt,
+      startedAtMs: own.startedAtMs,
+    } as const
+    const active = new ActiveTrial(key, assignment.interactive, options.clock, {
+      publish: (reports) => this.context.publish(key, { ...progress, ...reports }),
+      proceed: () => this.context.threads.proceed(key.trial),
+    })
+    running.set(key.trial, { sweep: assignment.sweep, active, attempt, sinceMs: own.startedAtMs })
+    try {
+      const end = await this.#execute(assignment, active, datasets)
+      return await this.#conclude(ready, begun, { end, active, assignment, facts: { v: trial.v, ...own, attempt } })
+    } finally {
+      running.delete(key.trial)
+      active.close()
+    }
+  }
+
+  /** So many attempts vanished that no other may begin. */
+  async #commitDead(key: RunKey, facts: AttemptFacts, last: BegunAttempt['message']): Promise<void> {
+    const why = last.reason === undefined ? '' : `; the last: ${last.reason}`
+    const reason = `${vanishedBefore(last)} attempts vanished with their workers${why}`
+    const atMs = this.context.options.clock.now()
+    await this.commits.commit(key, { ...facts, atMs, reports: [], outcome: { state: 'dead', reason } })
+  }
+
+  async #hasResult(key: RunKey): Promise<boolean> {
+    const { jsm, names } = this.context.broker
+    return (await jsm.direct.getMessage(names.results, { last_by_subj: names.result(key) })) !== null
+  }
+
+  async #execute(assignment: Assignment, active: ActiveTrial, datasets: readonly Dataset[]): Promise<AttemptEnd> {
+    const { threads } = this.context
+    await threads.start(assignment, datasets)
+    const end = await active.ended
+    // The thread is made free before the slot takes another trial.
+    if (end.how !== 'ended' && end.how !== 'lost') await threads.stop(assignment.trial.id, 'given up')
+    return end
+  }
+
+  /** Tells the server how the attempt ended: each way has its own answer. @returns whether the trial is done here. */
+  async #conclude(
+    { key, pulled }: ReadyTrial,
+    begun: BegunAttempt,
+    { end, active, assignment, facts }: Concluded,
+  ): Promise<boolean> {
+    const { options, broker } = this.context
+    const close = (standing: Parameters<typeof closeAttempt>[3], why: string): Promise<void> =>
+      closeAttempt(broker, key, begun, standing, why, options.clock.now()).catch(() => {})
+    switch (end.how) {
+      case 'ended':
+        try {
+          await this.#commitOutcome(key, { end, active, assignment, facts })
+          return true
+        } catch (error) {
+          if (!isLasting(error)) throw error
+          const reason = `its result could not be stored: ${(error as Error).message}`
+          options.say(`trial ${key.trial} is lost: ${reason}`)
+          await close('lost', reason)
+          pulled.nak()
+          return false
+        }
+      case 'unfit':
+        this.requirements.lack(assignment.engine, end.error)
+        await close('handed back', end.error.message)
+        this.context.leaveToOthers(pulled, key, end.error)
+        return false
+      case 'dropped':
+        await close('given up', 'its sweep gave it up')
+        return true
+      case 'superseded':
+        // An acknowledgement, late as it is, would take the message from the worker that has it now.
+        return false
+      case 'lost':
+      case 'handed back':
+        await close(end.how, end.reason)
+        // Later than this worker's own open pulls last, which would catch it again.
+        pulled.nak(end.how === 'lost' ? 0 : pullMs)
+        return false
+    }
+  }
+
+  async #commitOutcome(
+    key: RunKey,
+    { end, active, assignment, facts }: Concluded<Extract<AttemptEnd, { how: 'ended' }>>,
+  ): Promise<void> {
+    const { outcome, atMs, log } = end
+    const counts = await this.commits.commitOutcome(key, {
+      ...facts,
+      outcome: facts.v < divergedSince && outcome.state === 'diverged' ? asFailure(outcome) : outcome,
+      atMs,
+      reports: active.reports,
+      ...this.#logOf(assignment, log),
+    })
+    if (counts) this.context.tally.done++
+    else this.context.tally.fenced++
+  }
+
+  /** The end of what the trial wrote to its log; the beginning of a long one is on this worker's disk. */
+  #logOf({ trial, attempt }: Assignment, told: string | undefined): { log?: string } {
+    const { logsFolder } = this.context.threads
+    // Read at once: a few lines cost less than the promises to read them would.
+    const text = told?.slice(-maxLogCharacters) ?? readEnd(logFileOf(logsFolder, trial.id, attempt), maxLogCharacters)
+    return text === '' ? {} : { log: text }
+  }
+
+  /** After this process stood still for longer than a lease, another worker may have the trial. */
+  async lookAgain(key: RunKey): Promise<void> {
+    const running = this.context.find(key)
+    if (running === undefined) return
+    const latest = await readAttempt(this.context.broker, key).catch(() => undefined)
+    if (latest === undefined || latest.message.attempt <= running.attempt) return
+    this.context.options.say(`trial ${key.trial}: this worker fell silent and another has it now; given up here`)
+    this.context.tally.fenced++
+    running.active.giveUp({ how: 'superseded' })
+  }
+}
+
+/** An attempt that has ended, and what is told of it. */
+interface Concluded<End = AttemptEnd> {
+  readonly end: End
+  readonly active: ActiveTrial
+  readonly assignment: Assignment
+  readonly facts: AttemptFacts
+}
