@@ -10,7 +10,6 @@ import { openData } from '../../../src/data/catalog.js'
 import { until } from '../../helpers/cli.js'
 import { connectNats } from '../../../src/worker/remote/wire/connect.js'
 import { startNatsServer } from '../../../src/worker/remote/admin/nats-server.js'
-import { beginAttempt, closeAttempt } from '../../../src/worker/remote/host/attempts.js'
 import { decode, encode, protocolVersion, workerMessage } from '../../../src/worker/remote/wire/protocol.js'
 import { controlSweep } from '../../../src/worker/remote/admin/sweep-control.js'
 import { remoteStatus } from '../../../src/worker/remote/admin/remote-status.js'
@@ -42,33 +41,6 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await lab.worker('void')
     await listener.untilEnded([assignment.trial.id])
     expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'ended 1'])
-  })
-
-  it('numbers attempts without a gap and holds only those against a trial that ended without a word', async () => {
-    const broker = await lab.broker('attempts')
-    const key = runKey('0000000000000001')
-    const begin = async (nonce: string, mayBeFirst = false, maxAttempts = 9) => {
-      const begun = await beginAttempt(broker, key, { worker: 'w', nonce, startedAtMs: 1 }, { mayBeFirst, maxAttempts })
-      if ('exhausted' in begun) throw new Error(`exhausted after attempt ${begun.exhausted.attempt}`)
-      return begun
-    }
-    const first = await begin('a', true)
-    // The answer was lost and it is asked again: the same attempt.
-    expect(await begin('a', true)).toEqual(first)
-    await closeAttempt(broker, key, first, 'handed back', 'told to go', 2)
-    const second = await begin('b', true)
-    expect(second.message).toMatchObject({ attempt: 2, vanished: 0 })
-    const third = await begin('c')
-    expect(third.message).toMatchObject({ attempt: 3, vanished: 1 })
-    // A late word of an attempt that was succeeded changes nothing.
-    await closeAttempt(broker, key, second, 'handed back', 'too late', 2)
-    expect((await begin('d')).message).toMatchObject({ attempt: 4, vanished: 2 })
-    // Two at once never get the same number.
-    const both = await Promise.all([begin('e'), begin('f')])
-    expect(both.map(({ message }) => message.attempt).sort()).toEqual([5, 6])
-    // Attempts 2 to 6 vanished: where five are too many, a seventh is not even stored.
-    await expect(begin('g', true, 5)).rejects.toThrow('exhausted after attempt 6')
-    expect((await begin('h')).message).toMatchObject({ attempt: 7, vanished: 5 })
   })
 
   it('leaves a trial that a worker of another version may not run to one that may', async () => {

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest'
+import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from '../../../../src/worker/remote/host/attempts.js'
+import {
+  encode,
+  oldestProtocol,
+  protocolVersion,
+  type AttemptMessage,
+} from '../../../../src/worker/remote/wire/protocol.js'
+import { hasNats } from '../../../helpers/nats.js'
+import { RemoteLab, runKey } from '../../../helpers/remote-lab.js'
+
+const last = (standing: AttemptMessage['standing'], vanished: number): AttemptMessage => ({
+  v: oldestProtocol,
+  attempt: 5,
+  vanished,
+  worker: 'w',
+  nonce: 'n',
+  startedAtMs: 1,
+  standing,
+  atMs: 2,
+})
+
+describe('the attempts that are held against a trial', () => {
+  it.each([
+    ['running', 2, 3],
+    ['lost', 2, 3],
+    ['handed back', 2, 2],
+    ['given up', 2, 2],
+  ] as const)('after one that is %s, with %i before it, are %i', (standing, vanished, expected) => {
+    expect(vanishedBefore(last(standing, vanished))).toBe(expected)
+  })
+})
+
+describe.skipIf(!hasNats)('the attempts at a run', () => {
+  const lab = RemoteLab.open()
+
+  it('numbers attempts without a gap and holds only those against a trial that ended without a word', async () => {
+    const broker = await lab.broker('attempts')
+    const key = runKey('0000000000000001')
+    const begin = async (nonce: string, mayBeFirst = false, maxAttempts = 9) => {
+      const begun = await beginAttempt(broker, key, { worker: 'w', nonce, startedAtMs: 1 }, { mayBeFirst, maxAttempts })
+      if ('exhausted' in begun) throw new Error(`exhausted after attempt ${begun.exhausted.attempt}`)
+      return begun
+    }
+    const first = await begin('a', true)
+    // The answer was lost and it is asked again: the same attempt.
+    expect(await begin('a', true)).toEqual(first)
+    await closeAttempt(broker, key, first, 'handed back', 'told to go', 2)
+    const second = await begin('b', true)
+    expect(second.message).toMatchObject({ attempt: 2, vanished: 0 })
+    const third = await begin('c')
+    expect(third.message).toMatchObject({ attempt: 3, vanished: 1 })
+    // A late word of an attempt that was succeeded changes nothing.
+    await closeAttempt(broker, key, second, 'handed back', 'too late', 2)
+    expect((await begin('d')).message).toMatchObject({ attempt: 4, vanished: 2 })
+    // Two at once never get the same number.
+    const both = await Promise.all([begin('e'), begin('f')])
+    expect(both.map(({ message }) => message.attempt).sort()).toEqual([5, 6])
+    // Attempts 2 to 6 vanished: where five are too many, a seventh is not even stored.
+    await expect(begin('g', true, 5)).rejects.toThrow('exhausted after attempt 6')
+    expect((await begin('h')).message).toMatchObject({ attempt: 7, vanished: 5 })
+  })
+
+  it('keep the place of a stored message that can not be read, and leave that of a newer mlds alone', async () => {
+    const broker = await lab.broker('unreadable')
+    const begin = (trial: string) =>
+      beginAttempt(
+        broker,
+        runKey(trial),
+        { worker: 'w', nonce: 'n', startedAtMs: 1 },
+        { mayBeFirst: true, maxAttempts: 3 },
+      )
+    const [junk, newer] = ['0000000000000002', '0000000000000003']
+    await broker.js.publish(broker.names.attempt(runKey(junk)), 'junk')
+    expect(await begin(junk)).toMatchObject({ message: { attempt: 2, vanished: 0 } })
+    await broker.js.publish(broker.names.attempt(runKey(newer)), encode({ v: protocolVersion + 1 }))
+    await expect(begin(newer)).rejects.toThrow('was written by a newer mlds')
+    expect(await readAttempt(broker, runKey('0000000000000004'))).toBeUndefined()
+  })
+})
