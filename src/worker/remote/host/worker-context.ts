@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Clock } from '../../../core/clock.js'
 import type { TrialId } from '../../../core/trial.js'
-import type { OwnExperiment } from '../../../experiments/custom/custom.js'
+import type { OwnExperiment } from '../../../experiments/custom/source.js'
 import type { Store } from '../../../system/store.js'
 import type { ThreadsBackend } from '../../threads/threads.js'
 import type { RunKey } from '../wire/names.js'
