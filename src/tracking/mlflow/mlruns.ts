@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, posix } from 'node:path'
 import { makeFolder } from '../../system/make-folder.js'
 import { MldsError } from '../../core/errors.js'
-
 import { attemptsOf, type HistoryEvent } from './attempts.js'
 import type { DatasetInput } from './client.js'
 import type { RunStatus, Tags } from './wire.js'
@@ -28,7 +27,8 @@ const statusCodes: Record<RunStatus, number> = { RUNNING: 1, FINISHED: 3, FAILED
 
 /**
  * Writes a sweep as MLflow's file store lays it out: the same projection that tracking sends. Run ids are hashes of the
- * run keys. Returns how many runs were written. @throws MldsError when `experimentId` is not a whole number.
+ * run keys. Returns how many runs were written. @throws MldsError when `experimentId` is not a whole number, or a metric's
+ * name would leave its run's folder.
  */
 export async function writeMlruns(options: MlrunsOptions): Promise<number> {
   const { info, story } = options
@@ -130,9 +130,16 @@ async function writeRun(experiment: ExperimentFolder, run: ProjectedRun): Promis
     const bytes = await read()
     if (bytes !== undefined && bytes.length > 0) texts.push([`artifacts/${path}`, bytes])
   }
+  for (const [path] of texts) mustStayInside(path)
   const folders = new Set(texts.map(([path]) => dirname(join(folder, path))))
   for (const each of [...folders, join(folder, 'artifacts')]) await makeFolder(each)
   await Promise.all(texts.map(([path, content]) => writeFile(join(folder, path), content)))
+}
+
+/** Names come from the journal, and so perhaps from another host. @throws MldsError for a path that leaves its folder. */
+function mustStayInside(path: string): void {
+  if (path.includes('\0') || posix.normalize(path) !== path || path.startsWith('..'))
+    throw new MldsError('NAME', `a name that is no path in its run's folder: ${JSON.stringify(path)}`)
 }
 
 /** A run's data sets, each described once in the experiment; ids as the file store makes them. */
