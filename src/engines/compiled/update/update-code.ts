@@ -40,7 +40,7 @@ const vector = {
 } as const
 
 /** A module whose one function, `update`, is a loop over four numbers at a time. */
-function encodeUpdate(kind: OptimizerSpec['kind']): Uint8Array {
+export function encodeUpdate(kind: OptimizerSpec['kind']): Uint8Array {
   const rule = optimizerRules[kind]
   const rates = rule.hyperparameters({ kind, learningRate: 1 })
   const numbers = [...rates, ...rule.schedule(rates, 1)]
