@@ -66,7 +66,7 @@ describe('training', () => {
       node('program.mjs'),
       node('thread-host.mjs'),
     ])
-    expect(swept.stdout).toContain('1 of 1 trials finished')
+    expect(swept.stdout).toContain('1 of 1 trial finished')
     expect(examined.stdout).toMatch(/✓ engine compiled +trains/)
     expect(run.map(({ stdout }) => stdout)).toEqual(['trained true\n', 'trained true\n'])
     expect(readdirSync(home, { recursive: true })).toEqual([])
@@ -98,7 +98,7 @@ describe('training', () => {
         { cwd, env: { ...bare(home), RELEASE: release } },
       )
       const { stdout: said, ...asked } = JSON.parse(stdout) as { stdout: string }
-      expect(said).toContain('1 of 1 trials finished')
+      expect(said).toContain('1 of 1 trial finished')
       expect(said.match(/trained true/g)).toHaveLength(2)
       expect(asked).toEqual({ code: 0, queries: [], connects: 0, datagrams: 0 })
     })

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
@@ -65,7 +66,7 @@ export async function auditTracking({ store, url, idleMs, clock, warn, ...option
     if (!audit.journalHere || audit.running) for (const did of await repair(client, audit)) repairs.push(did)
     else {
       const { sent } = await syncSweep(store, sweep, { url, warn })
-      repairs.push({ sweep, did: `brought up to date from its journal, ${sent} runs` })
+      repairs.push({ sweep, did: `brought up to date from its journal, ${formatCount(sent, 'run')}` })
     }
   }
   return { url: client.url, sweeps: await look(), repairs }
@@ -104,7 +105,7 @@ export function describeFindings(findings: readonly Finding[]): string[] {
     ...(missing.length === 0
       ? []
       : [
-          `${missing.length} planned trials have no run: ${missing.slice(0, shown.trials).join(', ')}${more(missing.length - shown.trials)}`,
+          `${missing.length === 1 ? '1 planned trial has' : `${missing.length} planned trials have`} no run: ${missing.slice(0, shown.trials).join(', ')}${more(missing.length - shown.trials)}`,
         ]),
   ]
 }

@@ -5,7 +5,7 @@ import { systemClock, type Clock } from '../core/clock.js'
 import { StoreError } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { dataReadBy } from '../experiments/trial-data.js'
-import { formatDuration } from '../core/format.js'
+import { formatCount, formatDuration } from '../core/format.js'
 import { openStore, type Store } from '../system/store.js'
 import type { JournalEvent } from '../sweeps/journal/journal.js'
 import { hashTrials, sweepIdOf, type Plan } from '../sweeps/plan.js'
@@ -60,7 +60,7 @@ export async function estimate(
   const basis =
     samples === tried
       ? `${share < 1 ? `the first ${formatDuration(durationMs)} of ` : ''}one trial that was run as a pilot`
-      : `${samples.length} ${alike ? '' : 'much smaller '}trial${samples.length === 1 ? '' : 's'} that ran here before`
+      : `${formatCount(samples.length, alike ? 'trial' : 'much smaller trial')} that ran here before`
   // Trials that compute get no faster by sharing a core; programs may well be waiting for something else.
   const atOnce = plan.spec.own?.kind === 'command' ? workers : Math.min(workers, availableParallelism())
   return { ...extrapolate(samples, trials, atOnce), workers, basis }
@@ -226,5 +226,5 @@ const largest = (values: readonly number[]): number => values.reduce((a, b) => M
 
 /** `about 12 min on 2 workers, by 87 trials that ran here before`. */
 export function describeEstimate({ durationMs, workers, basis }: Estimate): string {
-  return `about ${formatDuration(durationMs)} on ${workers} worker${workers === 1 ? '' : 's'}, by ${basis}`
+  return `about ${formatDuration(durationMs)} on ${formatCount(workers, 'worker')}, by ${basis}`
 }

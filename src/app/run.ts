@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { existsSync } from 'node:fs'
 import { systemClock } from '../core/clock.js'
 import { StoreError } from '../core/errors.js'
@@ -350,7 +351,9 @@ async function takeOver(
   }
   const sources = [...new Set([...earlier.values()].map(({ from }) => from))]
   if (earlier.size > 0)
-    observer.say(`${earlier.size} of ${wanted.size} trials have results already, in ${sources.join(', ')}: taken over`)
+    observer.say(
+      `${earlier.size} of ${formatCount(wanted.size, 'trial')} ${earlier.size === 1 ? 'has its result' : 'have results'} already, in ${sources.join(', ')}: taken over`,
+    )
 }
 
 export interface FrozenPlan {
@@ -368,7 +371,11 @@ export async function freezePlan(
   store: Store,
   plan: Plan,
   experiment: Pick<Experiment, 'objective'>,
-  { extend = false, say = () => {} }: { extend?: boolean; say?: (message: string) => void } = {},
+  {
+    extend = false,
+    fresh = false,
+    say = () => {},
+  }: { extend?: boolean; fresh?: boolean; say?: (message: string) => void } = {},
 ): Promise<FrozenPlan> {
   const facts = { codeVersion, createdAtMs: systemClock.now() }
   const id = sweepIdOf(plan)
@@ -376,7 +383,7 @@ export async function freezePlan(
     const sweep = await SweepFolder.create(store, plan, facts)
     return { sweep, takeBack: () => sweep.takeBack(undefined) }
   }
-  const existing = extend ? await SweepFolder.open(store, id) : await SweepFolder.create(store, plan, facts)
+  const existing = extend ? await SweepFolder.open(store, id) : await SweepFolder.create(store, plan, facts, { fresh })
   const [before, after] = [existing.plan, plan].map(({ spec }) => spec.objective ?? experiment.objective)
   const isNew = describeObjective(before!) !== describeObjective(after!)
   if (!extend && !isNew) return { sweep: existing, takeBack: async () => {} }

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import type { Audit as AuditResult, AuditedSweep } from '../app/audit.js'
@@ -76,7 +77,9 @@ export default class Audit extends BaseCommand {
     }
     const wrong = sweeps.filter(({ findings }) => findings.length > 0).length
     if (wrong > 0 && repairs.length === 0)
-      this.log(`\n${wrong} of ${sweeps.length} sweeps are wanting; --repair mends what it can`)
+      this.log(
+        `\n${wrong} of ${formatCount(sweeps.length, 'sweep')} ${wrong === 1 ? 'is' : 'are'} wanting; --repair mends what it can`,
+      )
   }
 }
 

@@ -16,7 +16,8 @@ export default class Best extends BaseCommand {
   static override flags = {
     metric: metricFlag,
     'trust-code': trustCodeFlag,
-    maximize: Flags.boolean({ description: 'take larger for better' }),
+    maximize: Flags.boolean({ description: 'take larger for better', exclusive: ['minimize'] }),
+    minimize: Flags.boolean({ description: 'take smaller for better', exclusive: ['maximize'] }),
     top: Flags.integer({ description: 'how many points', default: 10, min: 1, helpValue: 'N' }),
   }
 
@@ -28,10 +29,15 @@ export default class Best extends BaseCommand {
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { describeBest, rankRecords } = await import('../core/ranking.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const objective = await openObjective(sweep, flags.metric, flags.maximize, {
-      trustCode: flags['trust-code'],
-      warn: (message) => void this.warn(message),
-    })
+    const objective = await openObjective(
+      sweep,
+      flags.metric,
+      flags.maximize ? 'maximize' : flags.minimize ? 'minimize' : undefined,
+      {
+        trustCode: flags['trust-code'],
+        warn: (message) => void this.warn(message),
+      },
+    )
     const records = readRecords(sweep)
     const ranking = rankRecords(records, objective)
     const ranked = ranking.all()

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, openObjective, trustCodeFlag } from '../terminal/flags.js'
@@ -26,7 +27,7 @@ export default class Compare extends BaseCommand {
     const { DataError } = await import('../core/errors.js')
     const open = async (id: string) => SweepFolder.open(store, await resolveSweepId(store, id))
     const [first, second] = [await open(args.first), await open(args.second)]
-    const { metric } = await openObjective(first, flags.metric, false, { trustCode: flags['trust-code'] })
+    const { metric } = await openObjective(first, flags.metric, undefined, { trustCode: flags['trust-code'] })
     const axes = [...new Set([first, second].flatMap(({ plan }) => varyingAxes(plan.trials)))]
     const compared = compareRecords(readRecords(first), readRecords(second), metric, axes, new Random(0, 'compare'))
     if (compared.length === 0)
@@ -46,7 +47,7 @@ export default class Compare extends BaseCommand {
           ? 'none: no equal seeds'
           : 'none: under 3 pairs'
         : `${interval[0].toPrecision(3)} to ${interval[1].toPrecision(3)}`,
-      pairs === 0 ? `${a.length}, ${b.length} unpaired` : `${pairs} pair${pairs === 1 ? '' : 's'}`,
+      pairs === 0 ? `${a.length}, ${b.length} unpaired` : formatCount(pairs, 'pair'),
     ])
     this.log(formatTable([...axes, first.id, second.id, 'difference', '95 % interval', 'seeds'], rows))
     return { metric, first: first.id, second: second.id, points: compared }

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { BaseCommand } from '../terminal/base-command.js'
 import { profileFlag, setFlag, namedSweepArg, targetArg } from '../terminal/flags.js'
 import { idleFor, refuseIdle } from '../terminal/idle-flags.js'
@@ -27,8 +28,8 @@ export default class Diff extends BaseCommand {
     if (!same) process.exitCode = exitCodes.incomplete
     this.log(
       same
-        ? `${sweep.id} asks for the very same ${kept} trials`
-        : `${kept} trials in common, ${added} new, ${removed} gone`,
+        ? `${sweep.id} asks for the very same ${formatCount(kept, 'trial')}`
+        : `${formatCount(kept, 'trial')} in common, ${added} new, ${removed} gone`,
     )
     if (axes !== '') this.log(axes.replaceAll('; ', '\n'))
     return { sweep: sweep.id, same, kept, added, removed, axes }

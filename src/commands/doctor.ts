@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { join } from 'node:path'
 import { BaseCommand } from '../terminal/base-command.js'
 import { exitCodes, MldsError } from '../core/errors.js'
@@ -101,7 +102,7 @@ export default class Doctor extends BaseCommand {
         what: 'store',
         state: 'works',
         required: true,
-        detail: `${store.folder}, ${sweeps.length} sweep${sweeps.length === 1 ? '' : 's'}`,
+        detail: `${store.folder}, ${formatCount(sweeps.length, 'sweep')}`,
       }
     } catch (error) {
       return { what: 'store', state: 'broken', required: true, detail: (error as Error).message }

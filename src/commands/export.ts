@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
@@ -52,7 +53,7 @@ export default class Export extends BaseCommand {
       await writeOutput(flags.output, text).catch((error: unknown) => {
         throw new StoreError(`the export could not be written: ${flags.output}: ${problemOf(error)}`, { cause: error })
       })
-      this.log(`${rows.length} trials written to ${flags.output}`)
+      this.log(`${formatCount(rows.length, 'trial')} written to ${flags.output}`)
     } else if (!this.jsonEnabled()) process.stdout.write(text)
     return { sweep: sweep.id, rows }
   }
@@ -79,7 +80,7 @@ export default class Export extends BaseCommand {
     const runs = await concludeAndDraw(stored, warn, drawn)
       .then((told) => exportMlruns(stored, folder, describeSweep(sweep, experiment), told, checkpoints))
       .finally(() => rmSync(drawn, { recursive: true, force: true }))
-    this.log(`${runs} runs written to ${folder}. To look at them:
+    this.log(`${formatCount(runs, 'run')} written to ${folder}. To look at them:
   MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}
 or to take them into a database:
   mlflow migrate-filestore --source ${folder} --target sqlite:///mlflow.db`)

@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { StoreError } from '../core/errors.js'
+import { exitCodes, StoreError } from '../core/errors.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { TrialId } from '../core/trial.js'
 
@@ -34,7 +34,7 @@ export default class Logs extends BaseCommand {
     return { sweep: sweep.id, trial: trial.id, attempt, file: log.file, text }
   }
 
-  /** Shows the log as it grows; with `--json` on standard error. */
+  /** Shows the log as it grows; with `--json` on standard error. The exit code is not 0 when the trial did not end. */
   async #follow(sweep: SweepFolder, trial: TrialId, attempt: number | undefined): Promise<void> {
     const { lockHolder } = await import('../system/lock.js')
     const { followLog } = await import('../terminal/follow-log.js')
@@ -46,9 +46,12 @@ export default class Logs extends BaseCommand {
       write: (lines) => output.write(printableColours(lines)),
       say: (sentence) => process.stderr.write(`${sentence}\n`),
     })
-    if (end === 'left' && isRun)
-      process.stderr.write(
-        this.inNamedStore(`No process runs the sweep any more; run the rest with: mlds resume ${sweep.id}\n`),
-      )
+    if (end !== 'left') return
+    // Whoever waits for the trial to end waits in vain.
+    process.exitCode = exitCodes.incomplete
+    const since = isRun ? ' any more' : ''
+    process.stderr.write(
+      this.inNamedStore(`No process runs the sweep${since}; run the rest with: mlds resume ${sweep.id}\n`),
+    )
   }
 }

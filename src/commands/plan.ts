@@ -3,7 +3,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { engineFlag, nameFlag, profileFlag, schedulerFlag, setFlag, targetArg, workersFlag } from '../terminal/flags.js'
 import { idleFor, refuseIdle } from '../terminal/idle-flags.js'
 import { formatTable } from '../terminal/table.js'
-import { formatSetting } from '../core/format.js'
+import { formatCount, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 
 const tableRows = 40
@@ -70,7 +70,7 @@ export default class Plan extends BaseCommand {
       this.log(`Every trial has ${constant.map(([name, values]) => `${name}=${values.join(',')}`).join(', ')}`)
     const taken = earlier.size === 0 ? '' : `, ${earlier.size} to take over from other sweeps`
     this.log(
-      `\n${id}: ${plan.trials.length} trials of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${missing.length} to run`,
+      `\n${id}: ${formatCount(plan.trials.length, 'trial')} of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${missing.length} to run`,
     )
     const expected = await estimate({
       store,
@@ -83,7 +83,9 @@ export default class Plan extends BaseCommand {
     })
     if (expected !== undefined) {
       this.log(`Time: ${describeEstimate(expected)}`)
-      this.log(`With --track: ${missing.length + 1} runs and about ${expected.points} points written to MLflow`)
+      this.log(
+        `With --track: ${formatCount(missing.length + 1, 'run')} and about ${formatCount(expected.points, 'point')} written to MLflow`,
+      )
     } else if (missing.length > 0) {
       this.log(
         flags.pilot

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 
@@ -27,8 +28,9 @@ export default class Recover extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { sweep, fetched, leftOut, withoutFiles } = await recoverFromMlflow(store, flags.from, args.sweep)
     const summary = summarise(sweep, sweep.restore().counts())
-    this.log(`${sweep.id}: ${summary.finished} of ${summary.planned} trials recovered`)
-    if (fetched > 0) this.log(`${fetched} files that they had saved are in the store again`)
+    this.log(`${sweep.id}: ${summary.finished} of ${formatCount(summary.planned, 'trial')} recovered`)
+    if (fetched > 0)
+      this.log(`${formatCount(fetched, 'file')} that they had saved ${fetched === 1 ? 'is' : 'are'} in the store again`)
     if (leftOut.length > 0)
       this.log(`${leftOut.length} left out, for what they saved is needed and nowhere: they run again`)
     if (withoutFiles.length > 0)

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { formatTable } from '../terminal/table.js'
@@ -22,7 +23,7 @@ export default class Show extends BaseCommand {
     const { reasonOf } = await import('../core/divergence.js')
     const error = record.outcome === undefined ? undefined : reasonOf(record.outcome)
     this.log(
-      `${trial.id}  trial ${trial.index} of ${sweep.id}, ${record.state} after ${record.attempts} attempt${record.attempts === 1 ? '' : 's'}`,
+      `${trial.id}  trial ${trial.index} of ${sweep.id}, ${record.state} after ${formatCount(record.attempts, 'attempt')}`,
     )
     if (error !== undefined) this.log(error)
     this.log(

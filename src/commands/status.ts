@@ -5,6 +5,7 @@ import { natsFlag, openObjective, sweepArg, tenantFlag } from '../terminal/flags
 import { idleTenant, refuseIdle } from '../terminal/idle-flags.js'
 import { formatDuration, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
+import { NewerFormatError } from '../core/newer-format.js'
 import type { Store } from '../system/store.js'
 import type { NatsTarget } from '../app/halt.js'
 import type { RemoteStatus } from '../worker/remote/admin/remote-status.js'
@@ -42,7 +43,7 @@ export default class Status extends BaseCommand {
     const axes = varyingAxes(sweep.plan.trials)
     const { describeBest, rankingOf } = await import('../core/ranking.js')
     // Counts are told, too, of a sweep whose experiment is not there any more.
-    const objective = await openObjective(sweep, undefined, false).catch(() => undefined)
+    const objective = await openObjective(sweep, undefined, undefined).catch(() => undefined)
     const ranking = objective === undefined ? undefined : rankingOf(state.trials.values(), objective)
     const notable = [...state.trials.values()].filter(
       ({ state: standing }) => !['planned', 'finished', 'stopped'].includes(standing),
@@ -72,7 +73,10 @@ export default class Status extends BaseCommand {
     }
   }
 
-  /** What the NATS server knows; a server that does not answer takes nothing from the rest. */
+  /**
+   * What the NATS server knows; a server that does not answer takes nothing from the rest.
+   * @throws NewerFormatError when a newer mlds wrote what it keeps of the sweep.
+   */
   async #remote(store: Store, target: NatsTarget, sweep: string): Promise<RemoteStatus | undefined> {
     const { withTenant } = await import('../app/halt.js')
     const { remoteStatus } = await import('../worker/remote/admin/remote-status.js')
@@ -81,6 +85,7 @@ export default class Status extends BaseCommand {
     try {
       status = await withTenant(target, (broker) => remoteStatus(broker, store, sweep))
     } catch (error) {
+      if (error instanceof NewerFormatError) throw error
       process.stderr.write(`On NATS: ${(error as Error).message}\n`)
       return undefined
     }

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { Flags, type Interfaces } from '@oclif/core'
 import type { SweepSummary } from '../app/run.js'
 import { MldsError } from '../core/errors.js'
@@ -82,7 +83,7 @@ export default class Sweep extends BaseCommand {
     process.exitCode = worst
     const { isComplete } = await import('../sweeps/journal/state.js')
     const finished = sweeps.filter(isComplete).length
-    this.log(`\n${finished} of ${experimentNames.length} sweeps finished`)
+    this.log(`\n${finished} of ${formatCount(experimentNames.length, 'sweep')} finished`)
     return { sweeps }
   }
 
@@ -114,6 +115,7 @@ export default class Sweep extends BaseCommand {
     const { openStore } = await import('../system/store.js')
     const { sweep, takeBack } = await freezePlan(openStore(store.folder), plan, experiment, {
       extend: flags.extend,
+      fresh: flags.fresh,
       say: (line) => this.#say(line),
     })
     const summary = await runInTerminal({
@@ -162,7 +164,7 @@ export default class Sweep extends BaseCommand {
       pilot,
     })
     this.#say(
-      `${trials.length} trials to run: ${expected === undefined ? 'how long that takes is unknown' : describeEstimate(expected)}. Ctrl-C whenever you like: nothing is lost.`,
+      `${formatCount(trials.length, 'trial')} to run: ${expected === undefined ? 'how long that takes is unknown' : describeEstimate(expected)}. Ctrl-C whenever you like: nothing is lost.`,
     )
   }
 }

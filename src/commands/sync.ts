@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { BaseCommand } from '../terminal/base-command.js'
 import { sweepArg, trackCheckpointsFlag, trackFlag, trustCodeFlag } from '../terminal/flags.js'
 import { MldsError } from '../core/errors.js'
@@ -28,7 +29,7 @@ export default class Sync extends BaseCommand {
       trustCode: flags['trust-code'],
       warn: (message) => this.warn(message),
     })
-    this.log(`${told.sent} runs brought up to date: ${told.link}\nits story: ${told.parentLink}`)
+    this.log(`${formatCount(told.sent, 'run')} brought up to date: ${told.link}\nits story: ${told.parentLink}`)
     return { sweep, ...told }
   }
 }

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
@@ -67,7 +68,7 @@ export default class Ui extends BaseCommand {
       try {
         // Named by the store, not by the address: at another port it is still the same server.
         const told = await syncSweep(store, id, { url, ledger: 'ui', signal, warn, onlyWhatIsNew: true })
-        this.log(`${id} (${told.sent === 0 ? 'nothing new' : `${told.sent} runs brought`})`)
+        this.log(`${id} (${told.sent === 0 ? 'nothing new' : `${formatCount(told.sent, 'run')} brought`})`)
         this.log(`  its runs:  ${told.link}\n  its story: ${told.parentLink}`)
         brought.push({ sweep: id, ...told })
       } catch (error) {

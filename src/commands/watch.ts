@@ -3,6 +3,8 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
 import { exitCodes, UnknownNameError } from '../core/errors.js'
 import { lookUp } from '../core/names.js'
+import { isResult } from '../sweeps/journal/state.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Watch extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -40,11 +42,14 @@ export default class Watch extends BaseCommand {
       throw new UnknownNameError('axis of this sweep', flags.axis, axes.length === 0 ? ['none varies'] : axes)
     const valuesOf = (axis: string): number => new Set(plan.trials.map(({ params }) => lookUp(params, axis))).size
     // A person's own experiment may have been changed while its sweep runs: that is no reason not to look on.
-    const objective = await openObjective(opened, undefined, false, { trustCode: flags['trust-code'] }).catch(() => ({
-      metric: 'loss',
-      direction: 'minimize' as const,
-    }))
+    const objective = await openObjective(opened, undefined, undefined, { trustCode: flags['trust-code'] }).catch(
+      () => ({
+        metric: 'loss',
+        direction: 'minimize' as const,
+      }),
+    )
 
+    requireMetric(opened, flags.metric)
     const { sweep, state, goesOn } = await watchSweep(store, id, {
       objective,
       metric: flags.metric ?? objective.metric,
@@ -52,6 +57,7 @@ export default class Watch extends BaseCommand {
       output: this.jsonEnabled() ? process.stderr : process.stdout,
       input: process.stdin,
     })
+    if (!goesOn) requireMetric(sweep, flags.metric)
     const counts = state.counts()
     const verdicts = await storedVerdicts(sweep)
     if (!goesOn) process.exitCode = isComplete(counts) ? exitCodes.ok : exitCodes.incomplete
@@ -61,4 +67,18 @@ export default class Watch extends BaseCommand {
     if (!goesOn && verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
     return { ...summarise(sweep, counts), running: counts.running, goesOn, verdicts }
   }
+}
+
+/** @throws UnknownNameError when trials have ended with results, none of which has the metric, and none has reported it. */
+function requireMetric(sweep: SweepFolder, metric: string | undefined): void {
+  if (metric === undefined) return
+  const known = new Set<string>()
+  let hasResult = false
+  for (const event of sweep.events()) {
+    if (event.type === 'report') for (const name of Object.keys(event.metrics)) known.add(name)
+    if (event.type !== 'ended' || !isResult(event.outcome)) continue
+    for (const name of Object.keys(event.outcome.metrics)) known.add(name)
+    hasResult = true
+  }
+  if (hasResult && !known.has(metric)) throw new UnknownNameError('metric of this sweep', metric, [...known])
 }

@@ -8,6 +8,9 @@ export function formatNumber(value: number): string {
   return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)))
 }
 
+/** `1 trial`, `2 trials`: a count with its noun, whose plural has an `s` at its end. */
+export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
 /** A setting as a person wrote it, but for numbers of more digits than anyone writes: `0.0251188643151` is `0.0251`. */
 export function formatSetting(value: ParamValue | undefined): string {
   const text = String(value ?? '')

@@ -1,4 +1,4 @@
-import { formatNumber, formatSetting } from './format.js'
+import { formatCount, formatNumber, formatSetting } from './format.js'
 import { mean, standardDeviation } from './mean.js'
 import { lookUp } from './names.js'
 import { printableLine } from './printable.js'
@@ -187,7 +187,7 @@ export function describeBest(ranking: Ranking, { metric }: Objective, axes: read
     .join(' ')
   const spread = values.length === 1 ? '' : ` ± ${formatNumber(Number(deviation.toPrecision(2)))}`
   const notes = [
-    ...(tied === 0 ? [] : [`tied with ${tied} other point${tied === 1 ? '' : 's'}`]),
+    ...(tied === 0 ? [] : [`tied with ${formatCount(tied, 'other point')}`]),
     ...(stopped === 0 ? [] : [`${stopped} stopped early`]),
     ...(diverged === 0 ? [] : [`${diverged} more diverged`]),
   ]

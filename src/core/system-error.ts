@@ -44,6 +44,13 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_WORKER_OUT_OF_MEMORY: 'a thread had not enough memory (NODE_OPTIONS=--max-old-space-size=MEGABYTES gives more)',
 }
 
+/** What the codes mean where a stream is written or read: a terminal, a pipe, a connection. */
+const streamReasons: Readonly<Record<string, string>> = {
+  EIO: 'the terminal is gone',
+  EAGAIN: 'the other side takes no more now',
+  EPIPE: 'nobody reads it any more',
+}
+
 interface SystemError extends NodeJS.ErrnoException {
   readonly dest?: string
   readonly address?: string
@@ -56,11 +63,27 @@ function unwrap(error: unknown): SystemError {
   return code === 'ERR_SYSTEM_ERROR' && info !== undefined ? info : (error as SystemError)
 }
 
+/**
+ * Whether a terminal, a pipe or a connection failed. Both they and files fail in a `write` without a path; what Node calls
+ * the error tells them apart: `write EIO` of a stream, `EIO: i/o error, write` of a file.
+ */
+function isOfStream({ message, code, syscall, path }: SystemError): boolean {
+  return (
+    path === undefined &&
+    syscall !== undefined &&
+    Object.hasOwn(streams, syscall) &&
+    message.startsWith(`${syscall} ${code}`)
+  )
+}
+
 /** The reason in words, or `undefined` for an error that does not come from the system. */
 export function systemReason(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
-  const { code } = unwrap(error)
-  return code !== undefined && Object.hasOwn(reasons, code) ? reasons[code] : undefined
+  const failure = unwrap(error)
+  const { code } = failure
+  if (code === undefined) return undefined
+  if (isOfStream(failure) && Object.hasOwn(streamReasons, code)) return streamReasons[code]
+  return Object.hasOwn(reasons, code) ? reasons[code] : undefined
 }
 
 /** Why something can't be read or written, as a person says it. */
@@ -81,15 +104,24 @@ const calls: Readonly<Record<string, string>> = {
   uv_os_get_passwd: 'this user has no name on this host',
 }
 
+/** Calls to a stream, in words. */
+const streams: Readonly<Record<string, string>> = {
+  write: 'what was printed is lost',
+  writev: 'what was printed is lost',
+  read: 'the input could not be read',
+}
+
 /** The whole sentence about an error of the system that came up where nobody had words for it; `undefined` for others. */
 export function describeSystemError(error: unknown): string | undefined {
   const reason = systemReason(error)
   if (reason === undefined) return undefined
-  const { path, dest, syscall, address, port } = unwrap(error)
+  const failure = unwrap(error)
+  const { path, dest, syscall, address, port } = failure
+  const words = isOfStream(failure) ? streams : calls
   const what =
     dest ??
     path ??
     (address === undefined ? undefined : port === undefined ? address : `${address}:${port}`) ??
-    (syscall === undefined ? undefined : (calls[syscall] ?? syscall))
+    (syscall === undefined ? undefined : (words[syscall] ?? syscall))
   return what === undefined ? reason : `${what}: ${reason}`
 }

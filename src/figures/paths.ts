@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { maxOf, minOf } from '../core/extremes.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
@@ -77,7 +78,7 @@ function picture(options: PathsOptions, record: TrialRecord, points: readonly Pa
   const share = lookUp(record.metrics, `explained/${dimensions}`)
   const subtitle = [
     ...(setting === '' ? [] : [setting]),
-    `${runs.length} run${runs.length === 1 ? '' : 's'}, ${points.length} snapshots`,
+    `${formatCount(runs.length, 'run')}, ${formatCount(points.length, 'snapshot')}`,
     ...(share === undefined ? [] : [`the axes explain ${(share * 100).toFixed(0)} % of the variance`]),
     'labels: test accuracy (%)',
   ]

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
@@ -66,7 +67,7 @@ export function scatter(options: ScatterOptions): FigureDefinition {
         color: { ...coloured('group', null, groups), legend: groups.length > 1 ? {} : null },
       }
       return {
-        ...frame(options.title(chosen), [`${points.length} points · ${describeSeedCount(chosen)}`]),
+        ...frame(options.title(chosen), [`${formatCount(points.length, 'point')} · ${describeSeedCount(chosen)}`]),
         ...size,
         data: { values: points },
         mark: { type: 'point', filled: true, size: 46, opacity: 0.75 },

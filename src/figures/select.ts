@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import type { TrialRecord } from '../core/trial.js'
 
 /** Records with final metrics; a trial that diverged has none. */
@@ -17,7 +18,7 @@ export function seedCount(records: readonly TrialRecord[]): number {
 /** `3 seeds`, `1 seed`. */
 export function describeSeedCount(records: readonly TrialRecord[]): string {
   const count = seedCount(records)
-  return `${count} seed${count === 1 ? '' : 's'}`
+  return formatCount(count, 'seed')
 }
 
 /** At most `most` of the items, evenly chosen, the first and the last among them. */

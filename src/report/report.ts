@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { reasonOf } from '../core/divergence.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { hasProfiles } from '../core/has-profiles.js'
@@ -197,7 +198,7 @@ function secondsOf({ startedAtMs, endedAtMs }: TrialRecord): number | undefined 
 
 function noteOf({ outcome, attempts }: TrialRecord): string {
   const reason = (outcome === undefined ? undefined : reasonOf(outcome)) ?? ''
-  return [reason, attempts > 1 ? `${attempts} attempts` : ''].filter((part) => part !== '').join('; ')
+  return [reason, attempts > 1 ? formatCount(attempts, 'attempt') : ''].filter((part) => part !== '').join('; ')
 }
 
 function describeManifest(
@@ -222,7 +223,7 @@ function describeManifest(
       `${experiment.name}, version ${experiment.version}${hasProfiles(experiment) ? `, profile ${facts.profile}` : ''}`,
     ],
     ['spec', JSON.stringify(facts.spec)],
-    ['plan', `${records.length} trials, hash ${facts.planHash}`],
+    ['plan', `${formatCount(records.length, 'trial')}, hash ${facts.planHash}`],
     ['code version', facts.codeVersion],
     ['engine', facts.engines.length === 0 ? 'not recorded' : facts.engines.join(', ')],
     [

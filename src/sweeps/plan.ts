@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { SpaceError, UnknownNameError, writtenAt } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { NameCheck } from '../core/names.js'
@@ -48,7 +49,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     const count = trials.length + points.length * origins.length
     if (count > maxTrials)
       writtenAt(['axes'], () => {
-        throw new SpaceError(`the plan has ${count} trials (at most ${maxTrials})`)
+        throw new SpaceError(`the plan has ${formatCount(count, 'trial')} (at most ${maxTrials})`)
       })
 
     const planned: Trial[] = []

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import type { Clock } from '../core/clock.js'
 import { divergedMetric } from '../core/divergence.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
@@ -185,7 +186,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         if (backend.retries) return
         const vanished = countUp(vanishings, event.trial)
         if (vanished < limits.maxAttempts) return tryAgain(current.trial)
-        const reason = `${vanished} attempts vanished; the last: ${event.reason}`
+        const reason = `${formatCount(vanished, 'attempt')} vanished; the last: ${event.reason}`
         return settle(current.trial, event.attempt, { state: 'dead', reason })
       }
       case 'ended': {
@@ -308,7 +309,7 @@ class FailureWatch {
     this.#alike = message === this.#message || this.#message === undefined ? this.#alike + 1 : 0
     this.#message = message
     if (this.#failed >= this.limits.maxFailures) {
-      return `${this.#failed} trial${this.#failed === 1 ? '' : 's'} failed, the most allowed (--max-failures ${this.limits.maxFailures})`
+      return `${formatCount(this.#failed, 'trial')} failed, the most allowed (--max-failures ${this.limits.maxFailures})`
     }
     if (!this.#succeeded && this.#alike === this.#failed && this.#alike === this.limits.failingAlike) {
       this.alike = true

@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { StoreError } from '../core/errors.js'
 import { refuseNewer } from '../core/newer-format.js'
@@ -69,7 +70,7 @@ function decodePlan(blocks: Iterable<Uint8Array>, where: string): StoredPlan {
     if (line === trialsEnd) break
     trials.push(parseJson(line.endsWith(',') ? line.slice(0, -1) : line, where))
   }
-  if (!isWhole && line !== trialsEnd) throw unreadable(where, `it ends after ${trials.length} trials`)
+  if (!isWhole && line !== trialsEnd) throw unreadable(where, `it ends after ${formatCount(trials.length, 'trial')}`)
   if (!trials.every(isTrial)) throw unreadable(where, 'a trial is none')
   const { sweep, hash, experiment } = facts
   if (hashTrials(trials) !== hash)

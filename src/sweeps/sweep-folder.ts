@@ -1,3 +1,4 @@
+import { formatCount } from '../core/format.js'
 import { existsSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -43,17 +44,18 @@ export class SweepFolder {
     }
   }
 
-  /** Freezes a plan under its id; an existing sweep of that id must ask for the very same trials. */
+  /** Freezes a plan under its id; an existing sweep of that id must ask for the very same trials. `fresh`: its results are to be void. */
   static async create(
     store: Store,
     plan: Plan,
     facts: { codeVersion: string; createdAtMs: number },
+    options: { readonly fresh?: boolean } = {},
   ): Promise<SweepFolder> {
     const id = sweepIdOf(plan)
     const folder = store.sweepFolder(id)
     if (existsSync(join(folder, 'plan.json'))) {
       const existing = await SweepFolder.open(store, id)
-      if (existing.plan.hash !== plan.hash) throw new PlanDiffersError(id, existing.plan.trials, plan.trials)
+      if (existing.plan.hash !== plan.hash) throw new PlanDiffersError(id, existing.plan.trials, plan.trials, options)
       existing.#requireSameRules(plan)
       // What runs is what was asked for now, wherever the stored plan says that its code lies.
       const { own: _, ...spec } = existing.plan.spec
@@ -175,13 +177,21 @@ export class SweepFolder {
 
 /** The same name, another plan: nothing is run until the person says what they mean. */
 export class PlanDiffersError extends MldsError {
-  constructor(id: string, before: readonly Trial[], after: readonly Trial[]) {
+  constructor(
+    id: string,
+    before: readonly Trial[],
+    after: readonly Trial[],
+    options: { readonly fresh?: boolean } = {},
+  ) {
     const { added, removed, axes } = diffPlans(before, after)
     super(
       'PLAN_DIFFERS',
-      `sweep ${id} exists with another plan: ${added} trials would be new, ${removed} would be gone${axes === '' ? '' : ` (${axes})`}`,
+      `sweep ${id} exists with another plan: ${formatCount(added, 'trial')} would be new, ${removed} would be gone${axes === '' ? '' : ` (${axes})`}`,
       {
-        hint: 'add --extend to run only what is new (what is done stays), or give this one another --name',
+        hint:
+          options.fresh === true
+            ? 'add --extend to run every trial of both plans again (with --fresh nothing of before counts), or give this one another --name'
+            : 'add --extend to run only what is new (what is done stays), or give this one another --name',
       },
     )
   }

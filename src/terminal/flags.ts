@@ -85,18 +85,18 @@ export const metricFlag = Flags.string({
   helpValue: 'NAME',
 })
 
-/** What a sweep is judged by: the metric a person names, else its spec's or its experiment's objective. */
+/** What a sweep is judged by: the metric and direction a person names, else its spec's or its experiment's objective. */
 export async function openObjective(
   sweep: PlanToOpen,
   metric: string | undefined,
-  maximize: boolean,
+  direction: Objective['direction'] | undefined,
   trust: CodeTrust & { readonly warn?: (message: string) => void } = {},
 ): Promise<Objective> {
   const { experimentToRead } = await import('../experiments/registry.js')
   const objective = sweep.plan.spec.objective ?? (await experimentToRead(sweep, { warn: () => {}, ...trust })).objective
   const known = metric === undefined || metric === objective.metric
-  if (known) return maximize ? { ...objective, direction: 'maximize' } : objective
-  return { metric, direction: maximize || metric.endsWith('accuracy') ? 'maximize' : 'minimize' }
+  if (known) return direction === undefined ? objective : { ...objective, direction }
+  return { metric, direction: direction ?? (metric.endsWith('accuracy') ? 'maximize' : 'minimize') }
 }
 
 /** Code that a stored plan names is only run unasked when both are the person's own. */

@@ -40,8 +40,15 @@ export async function followLog(
     for await (const events of batches) {
       let hasEnded = false
       for (const event of events) {
+        if (event.type === 'voided' && wanted === undefined) {
+          // Every trial runs again: what has ended counts no more.
+          hasEnded = false
+          growing = undefined
+        }
         if (!('trial' in event) || event.trial !== trial) continue
         if (event.type === 'reused') hasEnded = true
+        // Who resumes begins another attempt; an attempt that nobody lived to end is over then.
+        if (event.type === 'started' && wanted !== undefined && event.attempt > wanted) hasEnded = true
         if (!('attempt' in event) || (wanted !== undefined && event.attempt !== wanted)) continue
         if (event.type === 'started' && growing?.attempt !== event.attempt) {
           // What lies behind is the newest attempt's alone.

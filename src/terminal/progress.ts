@@ -1,6 +1,6 @@
 import { createLogUpdate } from 'log-update'
 import { describeDivergence } from '../core/divergence.js'
-import { formatNumber } from '../core/format.js'
+import { formatCount, formatNumber } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import { printableColours } from '../core/printable.js'
 import { isResult } from '../sweeps/journal/state.js'
@@ -34,7 +34,7 @@ export function openPlainProgress(options: ProgressOptions): ProgressView {
 }
 
 const onWorkers = ({ workers }: ProgressOptions): string =>
-  workers === undefined ? '' : `, ${workers} worker${workers === 1 ? '' : 's'}`
+  workers === undefined ? '' : `, ${formatCount(workers, 'worker')}`
 
 const frameMs = 100
 const shownTrials = 8
@@ -96,7 +96,9 @@ class LiveView implements ProgressView {
     const { info, state, output } = this.options
     const columns = output.columns || 80
     return [
-      colours.bold(fitLine(`${info.sweep}  ${state.counts().planned} trials${onWorkers(this.options)}`, columns)),
+      colours.bold(
+        fitLine(`${info.sweep}  ${formatCount(state.counts().planned, 'trial')}${onWorkers(this.options)}`, columns),
+      ),
       drawShare(this.options, this.#pace, columns),
       ...(withBest ? [fitLine(String(this.#best), columns)] : []),
       ...drawRunning(this.options, shownTrials, columns),
@@ -120,7 +122,9 @@ class PlainView implements ProgressView {
   constructor(private readonly options: ProgressOptions) {
     this.#pace = new Pace(options)
     const counts = options.state.counts()
-    this.say(`${options.info.sweep}: ${counts.planned} trials, ${counts.unique} already finished${onWorkers(options)}`)
+    this.say(
+      `${options.info.sweep}: ${formatCount(counts.planned, 'trial')}, ${counts.unique} already finished${onWorkers(options)}`,
+    )
   }
 
   onEvent(event: TrialEvent): void {

@@ -29,7 +29,7 @@ function whatIsLeft({ sweep, missing, detached, failedAlike, advice }: SweepSumm
   if (failedAlike === true) return `Run all that failed again with: mlds resume ${sweep} --failing-alike 0`
   if (detached !== true)
     return `Run ${missing > 0 ? 'the rest' : 'again what has no result'} with: mlds resume ${sweep}`
-  return `${missing} trials are left to the workers; see them with: mlds status ${sweep}, collect them with: mlds resume ${sweep}`
+  return `${missing === 1 ? '1 trial is' : `${missing} trials are`} left to the workers; see them with: mlds status ${sweep}, collect them with: mlds resume ${sweep}`
 }
 
 const marks = { reproduced: colours.green('✓'), 'not reproduced': colours.red('✗'), inconclusive: colours.yellow('?') }

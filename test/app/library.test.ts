@@ -93,7 +93,7 @@ describe('mlds as a library', () => {
     expect(cut.summary).toMatchObject({ finished: 1, missing: 3, cutShort: 'interrupted' })
     expect((await runSweep(described, { store, onEvent })).summary).toMatchObject({ finished: 4 })
     const grown = { ...described, axes: { rate: [0.1, 0.5] } }
-    await expect(runSweep(grown, { store })).rejects.toThrow(/exists with another plan: 1 trials would be new/)
+    await expect(runSweep(grown, { store })).rejects.toThrow(/exists with another plan: 1 trial would be new/)
     expect((await runSweep(grown, { store, extend: true, onEvent })).summary).toMatchObject({ planned: 5, finished: 5 })
     expect(new Set(events).size).toBe(5)
     expect(events).toHaveLength(5)

@@ -36,4 +36,15 @@ describe('the best of a sweep', () => {
     const { stdout } = await mlds(['best', 'one', '--maximize', '--json'], { cwd })
     expect(JSON.parse(stdout)).toMatchObject({ points: [{ params: { x: 2 }, mean: 5 }, { params: { x: 1 } }] })
   })
+
+  it('may be the least, with --minimize, of an objective that is maximized; not both', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'my.yaml'), `${noisy}objective: { metric: loss, direction: maximize }\n`)
+    await mlds(['sweep', 'my.yaml', '--name', 'one'], { cwd })
+    const { stdout } = await mlds(['best', 'one', '--minimize', '--json'], { cwd })
+    expect(JSON.parse(stdout)).toMatchObject({ points: [{ params: { x: 1 }, mean: 4 }, { params: { x: 2 } }] })
+    const both = await mlds(['best', 'one', '--minimize', '--maximize'], { cwd })
+    expect(both).toMatchObject({ code: 2, stdout: '' })
+    expect(both.stderr).toMatch(/--minimize.*--maximize|--maximize.*--minimize/)
+  })
 })

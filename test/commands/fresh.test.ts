@@ -44,6 +44,23 @@ describe('--fresh', () => {
     })
   })
 
+  it('is told, where the plan is another, what --extend would do with it', async () => {
+    const { cwd, ran } = folder()
+    const grown = [...sweep, '--set', 'x=1..7']
+    const [, refused, fresh, done] = await inOneProcess(
+      [sweep, grown, [...grown, '--fresh'], [...grown, '--fresh', '--extend']],
+      cwd,
+    )
+    expect(refused).toMatchObject({ code: 2 })
+    expect(refused!.stderr).toContain('exists with another plan: 1 trial would be new, 0 would be gone (x: +7)\n')
+    expect(refused!.stderr).toContain('add --extend to run only what is new (what is done stays), or')
+    expect(fresh).toMatchObject({ code: 2 })
+    expect(fresh!.stderr).toContain('add --extend to run every trial of both plans again (with --fresh nothing of')
+    expect(fresh!.stderr).not.toContain('stays')
+    expect(done!.stdout).toContain('mine: 7 trials, 0 already finished')
+    expect(ran()).toEqual(each(2, 2, 2, 2, 2, 2, 1))
+  })
+
   it('with --extend runs every trial of the larger plan, and nothing of before counts', async () => {
     const { cwd, ran } = folder()
     const [, grown, verified, exported] = await inOneProcess(

@@ -231,6 +231,40 @@ go()
     })
   })
 
+  it('follows with -f through a retry to the attempt that succeeds, and one that is named to its own end', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'twice.cjs'),
+      `const { existsSync, writeFileSync, watch } = require('node:fs')
+const turn = existsSync('failed') ? 'second' : 'first'
+console.log('waits for ' + turn)
+const go = () => {
+  if (!existsSync(turn)) return
+  if (turn === 'first') { writeFileSync('failed', ''); console.log('gives up'); process.exit(1) }
+  console.log(JSON.stringify({ loss: 1 }))
+  process.exit()
+}
+watch('.', go)
+go()
+`,
+    )
+    writeFileSync(join(cwd, 'my.yaml'), 'name: mine\nexperiment: {command: "node twice.cjs {n}"}\naxes: {n: [0]}\n')
+    const running = startMlds(['sweep', 'my.yaml', '--retries', '1'], { cwd })
+    const journal = join(cwd, '.mlds/sweeps/mine/journal.jsonl')
+    await until(() => linesOf(journal).some((line) => line.includes('"started"')))
+    const trial = /"started","trial":"(\w+)"/.exec(linesOf(journal).join('\n'))![1]!
+    const [all, first] = [[], ['--attempt', '1']].map((flags) => startMlds(['logs', trial, '-f', ...flags], { cwd }))
+    await until(() => all!.output().includes('waits for first') && first!.output().includes('waits for first'))
+    writeFileSync(join(cwd, 'first'), '')
+    const log = async (attempt: string) => (await mlds(['logs', trial, '--attempt', attempt], { cwd })).stdout
+    expect(await first!.finished).toMatchObject({ code: 0, stdout: await log('1') })
+    await until(() => all!.output().includes('waits for second'))
+    writeFileSync(join(cwd, 'second'), '')
+    expect((await running.finished).code).toBe(0)
+    expect(await all!.finished).toMatchObject({ code: 0, stdout: (await log('1')) + (await log('2')) })
+    expect(await log('1')).toContain('gives up')
+  })
+
   it('says with -f that a trial which nobody runs has no log, and that its process has gone', async () => {
     const cwd = temporaryFolder()
     // It ends with the folder: what a killed mlds has started runs on.
@@ -248,8 +282,13 @@ go()
     running.child.kill('SIGKILL')
     const { code, stderr } = await following.finished
     expect({ code, stderr }).toEqual({
-      code: 0,
+      code: 1,
       stderr: 'No process runs the sweep any more; run the rest with: mlds resume mine\n',
+    })
+    expect(await mlds(['logs', started()!, '-f'], { cwd })).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('stays') as string,
+      stderr: 'No process runs the sweep; run the rest with: mlds resume mine\n',
     })
     const { plan } = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'mine')
     const other = plan.trials.find(({ id }) => id !== started())!

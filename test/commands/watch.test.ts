@@ -45,5 +45,26 @@ describe('mlds watch', () => {
     const wrong = await mlds(['watch', 'over', '--axis', 'y'], { cwd })
     expect(wrong.code).toBe(2)
     expect(wrong.stderr).toMatch(/unknown axis of this sweep: y/)
+    expect(await mlds(['watch', 'over', '--metric', 'los'], { cwd })).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: 'Error: unknown metric of this sweep: los\n  did you mean loss? known: loss\n',
+    })
+  })
+
+  it('refuses a metric that no trial turns out to have, although none had a result when it began', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'mine.ts'), module)
+    const sweep = startMlds(['sweep', 'mine.ts', '--set', 'x=1', '--name', 'late'], { cwd })
+    await until(() => sweep.output().includes('late: 1 trial, 0 already finished'))
+    const watch = startMlds(['watch', 'late', '--metric', 'nope'], { cwd })
+    await until(() => watch.output().includes('late: 1 trial, 0 already finished'))
+    writeFileSync(join(cwd, 'go'), '')
+    expect((await sweep.finished).code).toBe(0)
+    const { code, stderr } = await watch.finished
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining('unknown metric of this sweep: nope\n  known: loss\n') as string,
+    })
   })
 })

@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Journal, journalFormat } from '../../src/sweeps/journal/journal.js'
 import { planFormat } from '../../src/sweeps/stored-plan.js'
+import { MlflowClient } from '../../src/tracking/mlflow/client.js'
+import { manifestFormat, manifestPath } from '../../src/tracking/mlflow/projection.js'
+import { readTrackedSweep } from '../../src/tracking/mlflow/read-sweep.js'
+import { mlflowSettings } from '../../src/tracking/mlflow/settings.js'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
 import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { namesOf, sweepToken } from '../../src/worker/remote/wire/names.js'
@@ -11,6 +15,7 @@ import { protocolVersion } from '../../src/worker/remote/wire/protocol.js'
 import { openBroker, runsOf, type OrchestratorBroker } from '../../src/worker/remote/wire/streams.js'
 import { temporaryFolder, type Finished } from '../helpers/cli.js'
 import { inOneProcess } from '../helpers/in-one-process.js'
+import { hasMlflow, startMlflow } from '../helpers/mlflow.js'
 import { hasNats } from '../helpers/nats.js'
 import { unpack } from './fixtures.js'
 
@@ -157,15 +162,32 @@ describe.skipIf(!hasNats)('what a newer mlds keeps on a NATS server', () => {
 
     // A result: it is neither taken for none nor run again.
     const [run] = await runsOf(broker.jsm, names.results, names.result({ sweep: sweepToken('waiting') }))
-    const stored = await broker.jsm.direct.getMessage(names.results, { last_by_subj: names.result(run!) })
-    const text = newer(stored!.string())
+    const lastOf = async (stream: string, subject: string) =>
+      (await broker.jsm.direct.getMessage(stream, { last_by_subj: subject }))!
+    const text = newer((await lastOf(names.results, names.result(run!))).string())
     await broker.jsm.streams.purge(names.results, { filter: names.result(run!) })
     await broker.publisher.publish(names.result(run!), text)
     await refuse(['resume', 'waiting', '--store', 'a'], ['nats', 'prune', '--yes'])
 
     const controlIsKept = await rewrite('controls', 'paused')
-    await refuse(['pause', 'paused', '--store', 'a'], ['resume', 'paused', '--store', 'a'])
+    await refuse(
+      ['pause', 'paused', '--store', 'a'],
+      ['resume', 'paused', '--store', 'a'],
+      ['status', 'paused', '--store', 'a'],
+    )
     await controlIsKept()
+
+    // An attempt that runs, as far as the server knows.
+    const half = { sweep: sweepToken('half') }
+    const ended = (await runsOf(broker.jsm, names.results, names.result(half))).map(({ trial }) => trial)
+    const attempt = (await runsOf(broker.jsm, names.attempts, names.attempt(half))).find(
+      ({ trial }) => !ended.includes(trial),
+    )
+    const begun = await lastOf(names.attempts, names.attempt(attempt!))
+    await broker.publisher.publish(names.attempt(attempt!), newer(begun.string()))
+    const { seq } = await lastOf(names.attempts, names.attempt(attempt!))
+    await refuse(['status', 'half', '--store', 'a'])
+    expect((await lastOf(names.attempts, names.attempt(attempt!))).seq).toBe(seq)
 
     const sweepIsKept = await rewrite('sweeps', 'half')
     await refuse(
@@ -181,5 +203,33 @@ describe.skipIf(!hasNats)('what a newer mlds keeps on a NATS server', () => {
     const revision = await broker.leases.put(sweepToken('cancelled'), JSON.stringify(claim))
     await refuse(['resume', 'cancelled', '--store', 'a'])
     expect((await broker.leases.get(sweepToken('cancelled')))!.revision).toBe(revision)
+  })
+})
+
+describe.skipIf(!hasMlflow)('what a newer mlds brought to MLflow', () => {
+  it('is refused in a sentence by every command that reads it, and stays as it is', { timeout: 120_000 }, async () => {
+    const { folder, complete } = unpack('tracked')
+    const server = await startMlflow({ folder })
+    onTestFinished(() => server.kill())
+    const client = new MlflowClient(mlflowSettings(server.url, {}))
+    const id = complete[0]!
+    const { parent } = await readTrackedSweep(client, id)
+    const manifest = JSON.parse(Buffer.from(await client.getArtifact(parent, manifestPath)).toString()) as object
+    const newer = Buffer.from(JSON.stringify({ ...manifest, format: manifestFormat + 1, codeVersion: '9.9.9' }))
+    await client.putArtifact(parent, manifestPath, newer)
+    const from = ['--from', server.url, '--sweep', id]
+    const commands = [
+      ['figure', ...from, '--output', 'figures'],
+      ['report', ...from],
+      ['recover', id, '--from', server.url, '--store', 'elsewhere'],
+    ]
+    const sentence = new RegExp(
+      `sweep ${id} in MLflow was written by a newer mlds: manifest format ${manifestFormat + 1} \\(this one reads up to ${manifestFormat}\\)\n  update mlds to at least 9\\.9\\.9`,
+    )
+    const answers = await inOneProcess(commands, folder)
+    answers.forEach((answer, i) => expectRefused(answer, sentence, commands[i]!.join(' ')))
+    expect(Buffer.from(await client.getArtifact(parent, manifestPath))).toEqual(newer)
+    expect(existsSync(join(folder, 'figures'))).toBe(false)
+    expect(readdirSync(join(folder, 'elsewhere/sweeps'))).toEqual([])
   })
 })

@@ -1,3 +1,4 @@
+import { formatCount } from '../../core/format.js'
 import type { JournalDamage } from './journal.js'
 
 /** More places than this help nobody. */
@@ -44,4 +45,4 @@ export class DamageTally {
   }
 }
 
-const count = (lines: number): string => `${lines} line${lines === 1 ? '' : 's'}`
+const count = (lines: number): string => formatCount(lines, 'line')

@@ -1,3 +1,4 @@
+import { formatCount } from '../../core/format.js'
 import { isDeepStrictEqual } from 'node:util'
 import {
   isTerminal,
@@ -196,7 +197,7 @@ const inWords: readonly (readonly [keyof SweepCounts, string])[] = [
 /** `7 of 9 trials finished, 2 diverged, 2 missing`: what was stopped or diverged is among the finished. */
 export function describeCounts(counts: Partial<SweepCounts> & Pick<SweepCounts, 'planned' | 'finished'>): string {
   const apart = inWords.flatMap(([key, word]) => ((counts[key] ?? 0) > 0 ? [`${counts[key]} ${word}`] : []))
-  return [`${counts.finished} of ${counts.planned} trials finished`, ...apart].join(', ')
+  return [`${counts.finished} of ${formatCount(counts.planned, 'trial')} finished`, ...apart].join(', ')
 }
 
 /** `2 of 3 finished, 0 running, 1 failed, 0 missing`: how a sweep stands while it may still run. */

@@ -1,3 +1,4 @@
+import { formatCount } from '../../core/format.js'
 import { lookUp } from '../../core/names.js'
 import { describeBest, Ranking } from '../../core/ranking.js'
 import { skippedForGood, type Objective, type OutcomeState, type Trial, type TrialId } from '../../core/trial.js'
@@ -190,7 +191,7 @@ export function shortenNote(note: string): string {
 function outcome(course: SweepCourse): string {
   const { planned, finished, ...others } = course.counts()
   const apart = Object.entries(others).flatMap(([state, count]) => (count > 0 ? [`${count} ${state}`] : []))
-  return `${[`${finished} of ${planned} trials finished`, ...apart].join(', ')}.`
+  return `${[`${finished} of ${formatCount(planned, 'trial')} finished`, ...apart].join(', ')}.`
 }
 
 function tellBest(info: SweepInfo, course: SweepCourse): string[] {
