@@ -53,74 +53,101 @@ function drawAgainstAxis(options: AgainstAxisOptions, records: readonly TrialRec
   const { points: all, groups, leftOut } = aggregate(options, results)
   if (all.length === 0) return undefined
   const points = evenly(all, maxMarks)
-  const { scattered = false } = options
-  const banded = !scattered && points.some((point) => point.high > point.low)
+  const banded = options.scattered !== true && points.some((point) => point.high > point.low)
   const rules = rulesOf(options, results)
   const subtitle = [
-    [
-      describeSeedCount(results),
-      scattered ? 'a mark for each point' : banded ? 'line: mean, band: least to greatest' : undefined,
-      ...(points.length < all.length ? [`${points.length} of ${all.length}, evenly chosen`] : []),
-      ...(rules.length === 0 ? [] : [`vertical: ${options.rule!.title}`]),
-      options.settings?.(results),
-    ]
-      .filter((part) => part !== undefined)
-      .join(' · '),
+    subtitleOf(options, results, { banded, drawn: points.length, all: all.length, ruled: rules.length > 0 }),
     ...(leftOut === 0 ? [] : [`${leftOut} values that are not finite, or not above 0 on a log axis, are left out`]),
   ]
+  return {
+    ...frame(options.title, subtitle),
+    ...size,
+    data: { values: points },
+    layer: layersOf(options, { points, groups, banded, rules, results }),
+  }
+}
+
+function subtitleOf(
+  options: AgainstAxisOptions,
+  results: readonly TrialRecord[],
+  { banded, drawn, all, ruled }: { banded: boolean; drawn: number; all: number; ruled: boolean },
+): string {
+  return [
+    describeSeedCount(results),
+    options.scattered === true ? 'a mark for each point' : banded ? 'line: mean, band: least to greatest' : undefined,
+    ...(drawn < all ? [`${drawn} of ${all}, evenly chosen`] : []),
+    ...(ruled ? [`vertical: ${options.rule!.title}`] : []),
+    options.settings?.(results),
+  ]
+    .filter((part) => part !== undefined)
+    .join(' · ')
+}
+
+interface Drawn {
+  readonly points: readonly Point[]
+  readonly groups: readonly string[]
+  /** Whether the points' least and greatest values are drawn. */
+  readonly banded: boolean
+  readonly rules: readonly { readonly at: number }[]
+  readonly results: readonly TrialRecord[]
+}
+
+/** The band, the rules, the lines and the marks, from the back to the front. */
+function layersOf(options: AgainstAxisOptions, { points, groups, banded, rules, results }: Drawn): object[] {
   const labels = options.series.map((s) => s.label)
   const color = groups.length > 1 ? coloured('group', null, groups) : coloured('series', null, labels)
   const strokeDash =
     groups.length > 1 && labels.length > 1
       ? { strokeDash: { field: 'series', type: 'nominal', title: null, scale: { domain: labels } } }
       : {}
-  const x = {
+  // Points of one line lie together: colour alone does not tell series of one group apart.
+  const detail = groups.length > 1 ? { detail: { field: 'series' } } : {}
+  const x = xOf(options, points)
+  const y = yOf(options, points, results)
+  const band = {
+    mark: { type: 'area', opacity: 0.18 },
+    encoding: { x, y: y('low'), y2: { field: 'high' }, color, ...detail },
+  }
+  const verticals = {
+    data: { values: rules },
+    mark: { type: 'rule', strokeDash: [3, 3], color: '#666' },
+    encoding: { x: { ...x, field: 'at' } },
+  }
+  const line = { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color, ...strokeDash } }
+  const marks = {
+    mark: { type: 'point', filled: true, size: 42, opacity: 1 },
+    encoding: { x, y: y('mean'), color, tooltip: tooltips(options, groups) },
+  }
+  return [
+    ...(banded ? [band] : []),
+    ...(rules.length > 0 ? [verticals] : []),
+    ...(options.scattered === true ? [] : [line]),
+    marks,
+  ]
+}
+
+function xOf({ x }: AgainstAxisOptions, points: readonly Point[]): object {
+  return {
     field: 'x',
     type: 'quantitative',
-    title: options.x.title,
-    ...(options.x.scale === 'log'
+    title: x.title,
+    ...(x.scale === 'log'
       ? spread(points.map((point) => point.x))
       : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels, tickCount: 8 } }),
   }
-  const yScale =
-    options.y.scale === 'log'
+}
+
+function yOf(
+  { y }: AgainstAxisOptions,
+  points: readonly Point[],
+  results: readonly TrialRecord[],
+): (field: string) => object {
+  const scale =
+    y.scale === 'log'
       ? logarithmic(points.flatMap(({ low, high }) => [low, high]))
-      : { scale: { zero: options.y.zero ?? false, nice: true } }
-  const yTitle = typeof options.y.title === 'string' ? options.y.title : options.y.title(results)
-  const y = (field: string) => ({ field, type: 'quantitative', title: yTitle, ...yScale })
-  // Points of one line lie together: colour alone does not tell series of one group apart.
-  const detail = groups.length > 1 ? { detail: { field: 'series' } } : {}
-  return {
-    ...frame(options.title, subtitle),
-    ...size,
-    data: { values: points },
-    layer: [
-      ...(banded
-        ? [
-            {
-              mark: { type: 'area', opacity: 0.18 },
-              encoding: { x, y: y('low'), y2: { field: 'high' }, color, ...detail },
-            },
-          ]
-        : []),
-      ...(rules.length === 0
-        ? []
-        : [
-            {
-              data: { values: rules },
-              mark: { type: 'rule', strokeDash: [3, 3], color: '#666' },
-              encoding: { x: { ...x, field: 'at' } },
-            },
-          ]),
-      ...(scattered
-        ? []
-        : [{ mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color, ...strokeDash } }]),
-      {
-        mark: { type: 'point', filled: true, size: 42, opacity: 1 },
-        encoding: { x, y: y('mean'), color, tooltip: tooltips(options, groups) },
-      },
-    ],
-  }
+      : { scale: { zero: y.zero ?? false, nice: true } }
+  const title = typeof y.title === 'string' ? y.title : y.title(results)
+  return (field) => ({ field, type: 'quantitative', title, ...scale })
 }
 
 function rulesOf({ rule }: AgainstAxisOptions, records: readonly TrialRecord[]): { at: number }[] {

@@ -49,50 +49,55 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
       : { scale: { nice: false, zero: false }, axis: { tickCount: 8 } }),
   }
   const labels = [...new Set(sides.flatMap((side) => side.lines.map(({ label }) => label)))]
-  const drawn = labels.filter((label) => points.flat().some(({ line }) => line === label))
-  const view = ({ title, scale, domain }: Side, i: number): object => {
-    const color = palette[i]!
-    const values = points[i]!.map((point) => point.y)
-    const fitted =
-      scale === 'log'
-        ? logarithmic(values)
-        : { scale: domain === undefined ? { zero: false, nice: true } : { domain: [...domain] }, axis: linear(values) }
-    const y = {
-      field: 'y',
-      type: 'quantitative',
-      title,
-      scale: fitted.scale,
-      axis: {
-        ...fitted.axis,
-        orient: i === 0 ? 'left' : 'right',
-        // Each axis in the colour of its lines, when there are two.
-        ...(sides.length > 1 ? { titleColor: color, labelColor: color } : {}),
-        grid: i === 0,
-      },
-    }
-    const line = {
-      mark: { type: 'line', strokeWidth: 1.8, color },
-      encoding: {
-        x,
-        y,
-        strokeDash: {
-          field: 'line',
-          type: 'nominal',
-          title: null,
-          scale: { domain: drawn, range: drawn.map((label) => dashes[labels.indexOf(label)]) },
-          legend: drawn.length > 1 ? { symbolType: 'stroke', symbolStrokeColor: '#333', symbolSize: 400 } : null,
-        },
-      },
-    }
-    // Few values along a logarithmic axis are points; a mark of their own, or the legend would show them for lines.
-    const dots = { mark: { type: 'point', filled: true, opacity: 1, color }, encoding: { x, y } }
-    return { data: { values: points[i] }, layer: options.x.scale === 'log' ? [line, dots] : [line] }
-  }
+  const strokeDash = dashesOf(labels, new Set(points.flat().map(({ line }) => line)))
+  // Few values along a logarithmic axis are points; a mark of their own, or the legend would show them for lines.
+  const dotted = options.x.scale === 'log'
   return {
     ...frame(options.title, [subtitle.filter((part) => part !== undefined).join(' · ')]),
     ...size,
-    layer: sides.map(view),
+    layer: sides.map((side, i) => {
+      const values = points[i]!
+      const y = yOf(side, i, values, sides.length > 1)
+      const color = palette[i]!
+      const line = { mark: { type: 'line', strokeWidth: 1.8, color }, encoding: { x, y, strokeDash } }
+      const dots = { mark: { type: 'point', filled: true, opacity: 1, color }, encoding: { x, y } }
+      return { data: { values }, layer: dotted ? [line, dots] : [line] }
+    }),
     resolve: { scale: { y: 'independent' } },
+  }
+}
+
+/** The axis of the side of this number, in the colour of its lines where there are two. */
+function yOf({ title, scale, domain }: Side, side: number, points: readonly Point[], isOneOfTwo: boolean): object {
+  const color = palette[side]!
+  const values = points.map((point) => point.y)
+  const fitted =
+    scale === 'log'
+      ? logarithmic(values)
+      : { scale: domain === undefined ? { zero: false, nice: true } : { domain: [...domain] }, axis: linear(values) }
+  return {
+    field: 'y',
+    type: 'quantitative',
+    title,
+    scale: fitted.scale,
+    axis: {
+      ...fitted.axis,
+      orient: side === 0 ? 'left' : 'right',
+      ...(isOneOfTwo ? { titleColor: color, labelColor: color } : {}),
+      grid: side === 0,
+    },
+  }
+}
+
+/** How the lines that are drawn are told apart: a label keeps its dashes where others are missing. */
+function dashesOf(labels: readonly string[], lines: ReadonlySet<string>): object {
+  const drawn = labels.filter((label) => lines.has(label))
+  return {
+    field: 'line',
+    type: 'nominal',
+    title: null,
+    scale: { domain: drawn, range: drawn.map((label) => dashes[labels.indexOf(label)]) },
+    legend: drawn.length > 1 ? { symbolType: 'stroke', symbolStrokeColor: '#333', symbolSize: 400 } : null,
   }
 }
 
