@@ -59,76 +59,100 @@ function settle(
   return params
 }
 
+/** The factors of each stage by its name: a person's axes replace the profile's, what varies together comes last. */
 function factorsByStage(experiment: Experiment, profile: Profile, spec: SweepSpec): Map<string, Factor[]> {
   const [first] = experiment.stages
-  const axes = new Map(experiment.stages.map((stage) => [stage.name, new Map<string, Factor>()]))
-  const joint = new Map(experiment.stages.map((stage) => [stage.name, [] as Factor[]]))
-  const set = (stage: Stage, name: string, raw: readonly unknown[]): void => {
-    axes.get(stage.name)!.set(name, parseAxis(stage.space, name, raw))
-  }
+  const factors = new Factors(experiment)
   for (const stage of experiment.stages) {
     const values = stage === first ? profile.axes : (profile.stages?.[stage.name] ?? {})
-    for (const [name, raw] of Object.entries(values)) set(stage, name, raw)
-  }
-  const taken = new Set<string>()
-  const take = (stage: Stage, name: string): void => {
-    const key = `${stage.name}.${name}`
-    if (taken.has(key)) throw new SpaceError(`${name}: given twice (in axes, zip, search or budget)`)
-    taken.add(key)
+    for (const [name, raw] of Object.entries(values)) factors.set(stage, name, raw)
   }
   writtenAt(['budget'], () => {
     for (const [name, value] of budgetAxes(first.space, spec.budget)) {
-      take(first, name)
-      set(first, name, [value])
+      factors.take(first, name)
+      factors.set(first, name, [value])
     }
   })
   for (const [written, raw] of Object.entries(spec.axes))
     writtenAt(['axes', written], () => {
       const [stage, name] = addressAxis(experiment, written)
-      take(stage, name)
-      set(stage, name, raw)
+      factors.take(stage, name)
+      factors.set(stage, name, raw)
     })
-  const together = (rows: readonly Record<string, unknown>[], what: 'zip' | 'search', path: SpecPath): void => {
-    const addressed = Object.keys(rows[0] ?? {}).map(
-      (written) => [written, ...writtenAt([...path, written], () => addressAxis(experiment, written))] as const,
-    )
-    if (addressed.length === 0) return
-    const stage = addressed[0]![1]
-    for (const [written, its, name] of addressed)
-      writtenAt([...path, written], () => {
-        if (its !== stage)
-          throw new SpaceError(`${what}: ${written} is an axis of stage ${its.name}, not ${stage.name}`)
-        take(stage, name)
-        axes.get(stage.name)!.delete(name)
-      })
-    joint
-      .get(stage.name)!
-      .push(
-        rows.map((row) =>
-          Object.fromEntries(
-            addressed.map(([written, , name]) => [
-              name,
-              writtenAt([...path, written], () => parseValue(name, axisOf(stage.space, name), row[written])),
-            ]),
-          ),
-        ),
-      )
-  }
   for (const [i, group] of (spec.zip ?? []).entries()) {
     const names = Object.keys(group)
     const rows = group[names[0]!]!.map((_, i) => Object.fromEntries(names.map((name) => [name, group[name]![i]])))
-    together(rows, 'zip', ['zip', i])
+    factors.takeTogether(rows, 'zip', ['zip', i])
   }
-  if (spec.search !== undefined && Object.keys(spec.search.axes).length > 0)
-    together(
-      writtenAt(['search'], () => samplePoints(spec.search!)),
-      'search',
-      ['search', 'axes'],
+  if (spec.search !== undefined && Object.keys(spec.search.axes).length > 0) {
+    const { search } = spec
+    const rows = writtenAt(['search'], () => samplePoints(search))
+    factors.takeTogether(rows, 'search', ['search', 'axes'])
+  }
+  factors.addLeft(first, profile.points ?? [])
+  return factors.byStage()
+}
+
+/** The factors of an experiment's stages while they are being gathered. */
+class Factors {
+  readonly #axes: ReadonlyMap<string, Map<string, Factor>>
+  readonly #joint: ReadonlyMap<string, Factor[]>
+  readonly #taken = new Set<string>()
+
+  constructor(private readonly experiment: Experiment) {
+    this.#axes = new Map(experiment.stages.map(({ name }) => [name, new Map<string, Factor>()]))
+    this.#joint = new Map(experiment.stages.map(({ name }) => [name, []]))
+  }
+
+  set(stage: Stage, name: string, raw: readonly unknown[]): void {
+    this.#axes.get(stage.name)!.set(name, parseAxis(stage.space, name, raw))
+  }
+
+  /** Notes that a person gave the axis values. @throws SpaceError when they did so before. */
+  take(stage: Stage, name: string): void {
+    const key = `${stage.name}.${name}`
+    if (this.#taken.has(key)) throw new SpaceError(`${name}: given twice (in axes, zip, search or budget)`)
+    this.#taken.add(key)
+  }
+
+  /** Axes of one stage that vary together: each row is a value of each. */
+  takeTogether(rows: readonly Record<string, unknown>[], what: 'zip' | 'search', path: SpecPath): void {
+    const addressed = Object.keys(rows[0] ?? {}).map((written) => {
+      const [stage, name] = writtenAt([...path, written], () => addressAxis(this.experiment, written))
+      return { written, stage, name }
+    })
+    if (addressed.length === 0) return
+    const { stage } = addressed[0]!
+    for (const { written, stage: its, name } of addressed)
+      writtenAt([...path, written], () => {
+        if (its !== stage)
+          throw new SpaceError(`${what}: ${written} is an axis of stage ${its.name}, not ${stage.name}`)
+        this.take(stage, name)
+        this.#axes.get(stage.name)!.delete(name)
+      })
+    const valueOf = (row: Record<string, unknown>, written: string, name: string): ParamValue =>
+      writtenAt([...path, written], () => parseValue(name, axisOf(stage.space, name), row[written]))
+    this.#joint
+      .get(stage.name)!
+      .push(
+        rows.map((row) =>
+          Object.fromEntries(addressed.map(({ written, name }) => [name, valueOf(row, written, name)])),
+        ),
+      )
+  }
+
+  /** A profile's points without the axes that a person gave values. */
+  addLeft(stage: Stage, points: readonly Params[]): void {
+    const left = points.map((row) => omit(row, (name) => this.#taken.has(`${stage.name}.${name}`)))
+    if (left.some((row) => Object.keys(row).length > 0))
+      this.#joint.get(stage.name)!.push([...new Map(left.map((row) => [JSON.stringify(row), row])).values()])
+  }
+
+  byStage(): Map<string, Factor[]> {
+    return new Map(
+      this.experiment.stages.map(({ name }) => [name, [...this.#axes.get(name)!.values(), ...this.#joint.get(name)!]]),
     )
-  const left = (profile.points ?? []).map((row) => omit(row, (name) => taken.has(`${first.name}.${name}`)))
-  if (left.some((row) => Object.keys(row).length > 0))
-    joint.get(first.name)!.push([...new Map(left.map((row) => [JSON.stringify(row), row])).values()])
-  return new Map(experiment.stages.map(({ name }) => [name, [...axes.get(name)!.values(), ...joint.get(name)!]]))
+  }
 }
 
 function omit(row: Params, isLeftOut: (name: string) => boolean): Params {

@@ -103,31 +103,14 @@ function readSpec(
   }
   if (!isMap(document.contents)) throw new SpecError(file, 'a sweep file is a mapping (experiment: …, axes: …)')
 
-  for (const { key } of document.contents.items) {
-    const name = isScalar(key) ? String(key.value) : ''
-    if (!(specKeys as readonly string[]).includes(name)) {
-      const near = nearest(name, specKeys)
-      throw new SpecError(at(key), `unknown key: ${name}`, {
-        hint: near === undefined ? `known: ${specKeys.join(', ')}` : `did you mean ${near}?`,
-      })
-    }
-  }
+  for (const { key } of document.contents.items) requireKnown(key, at)
   const written = document.get('experiment', true) as Node | undefined
   const raw: unknown = written?.toJS(document)
   const own = raw === undefined ? undefined : located(at(written), () => parseOwn(raw))
   const experiment = own === undefined ? raw : own.kind
   if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
 
-  const axes: [name: string, values: unknown[]][] = []
-  const axesNode = document.get('axes', true)
-  if (axesNode !== undefined && !isMap(axesNode))
-    throw new SpecError(at(axesNode), 'axes is a mapping of names to values')
-  for (const { key, value } of isMap(axesNode) ? axesNode.items : []) {
-    const name = isScalar(key) ? String(key.value) : ''
-    const raw: unknown = (value as Node | null)?.toJS(document)
-    axes.push([name, located(at(value ?? key), () => expandValues(name, raw))])
-  }
-
+  const axes = readAxes(document, at)
   const part = <T>(key: (typeof specKeys)[number], read: (raw: unknown) => T): Record<string, T> => {
     const node = document.get(key, true) as Node | undefined
     return node === undefined ? {} : { [key]: located(at(node), () => read(node.toJS(document))) }
@@ -142,7 +125,7 @@ function readSpec(
   const spec: SweepSpec = {
     experiment,
     ...(own === undefined ? {} : { own }),
-    axes: Object.fromEntries(axes),
+    axes,
     ...text('profile'),
     ...text('name'),
     ...(repeat === undefined ? seeds : { seeds: repeat }),
@@ -154,22 +137,48 @@ function readSpec(
     ...part('scheduler', parseStopping),
     ...part('objective', parseObjective),
   }
-  const contents = document.contents
-  places.set(spec, (path, isKey) => {
-    let node: unknown = contents
-    for (const [i, step] of path.entries()) {
-      // One group may be written without the list around it.
-      if (isMap(node) && typeof step === 'number') continue
-      const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && String(key.value) === step) : undefined
-      const next = isSeq(node) ? node.items[step as number] : pair?.value
-      const isLast = i === path.length - 1
-      const found = isLast && isKey ? (pair?.key ?? next) : (next ?? pair?.key)
-      if (found === null || found === undefined) break
-      node = found
-    }
-    return at(node)
-  })
+  const { contents } = document
+  places.set(spec, (path, isKey) => at(nodeAt(contents, path, isKey)))
   return spec
+}
+
+/** Where a node of the document stands: file, line and column, or the file alone. */
+type PlaceOf = (node: unknown) => string
+
+function requireKnown(key: unknown, at: PlaceOf): void {
+  const name = isScalar(key) ? String(key.value) : ''
+  if ((specKeys as readonly string[]).includes(name)) return
+  const near = nearest(name, specKeys)
+  throw new SpecError(at(key), `unknown key: ${name}`, {
+    hint: near === undefined ? `known: ${specKeys.join(', ')}` : `did you mean ${near}?`,
+  })
+}
+
+function readAxes(document: Document | Document.Parsed, at: PlaceOf): SweepSpec['axes'] {
+  const node = document.get('axes', true)
+  if (node !== undefined && !isMap(node)) throw new SpecError(at(node), 'axes is a mapping of names to values')
+  const axes = (node?.items ?? []).map(({ key, value }): [name: string, values: unknown[]] => {
+    const name = isScalar(key) ? String(key.value) : ''
+    const raw: unknown = (value as Node | null)?.toJS(document)
+    return [name, located(at(value ?? key), () => expandValues(name, raw))]
+  })
+  return Object.fromEntries(axes)
+}
+
+/** What a path leads to in the document, or the last of it that is there; its key where that is asked for. */
+function nodeAt(contents: unknown, path: SpecPath, isKey: boolean): unknown {
+  let node = contents
+  for (const [i, step] of path.entries()) {
+    // One group may be written without the list around it.
+    if (isMap(node) && typeof step === 'number') continue
+    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && String(key.value) === step) : undefined
+    const next = isSeq(node) ? node.items[step as number] : pair?.value
+    const isLast = i === path.length - 1
+    const found = isLast && isKey ? (pair?.key ?? next) : (next ?? pair?.key)
+    if (found === null || found === undefined) break
+    node = found
+  }
+  return node
 }
 
 /** By a spec that was read from a file: the place of what a path leads to, or of the last of it that is there. */
