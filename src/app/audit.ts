@@ -26,6 +26,8 @@ export interface AuditOptions {
   readonly repair: boolean
   readonly clock: Clock
   readonly warn: (message: string) => void
+  /** Told what is waited for while the server has not answered. */
+  readonly say: (sentence: string) => void
 }
 
 /** An audit of a sweep, and whether its journal is in the store: then a sync mends what only the journal knows. */
@@ -46,7 +48,7 @@ export interface Audit {
  * marking runs. @throws MlflowError when the server cannot be reached or refuses.
  */
 export async function auditTracking({ store, url, idleMs, clock, warn, ...options }: AuditOptions): Promise<Audit> {
-  const client = new MlflowClient(mlflowSettings(url, process.env))
+  const client = new MlflowClient(mlflowSettings(url, process.env), undefined, clock, Math.random, { say: options.say })
   const look = async (): Promise<AuditedSweep[]> => {
     const audits = await auditServer(client, async (trace) => {
       const sweep = await findJournal(store, trace)

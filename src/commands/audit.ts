@@ -44,6 +44,7 @@ export default class Audit extends BaseCommand {
       repair: flags.repair,
       clock: systemClock,
       warn: (message) => void this.warn(message),
+      say: (sentence) => void process.stderr.write(`${sentence}\n`),
     })
     await this.#print(audit)
     const sound = audit.sweeps.every(({ findings }) => findings.length === 0)

@@ -28,6 +28,7 @@ export default class Sync extends BaseCommand {
       checkpoints: flags['track-checkpoints'],
       trustCode: flags['trust-code'],
       warn: (message) => this.warn(message),
+      firstAnswer: { say: (sentence) => void process.stderr.write(`${sentence}\n`) },
     })
     this.log(`${formatCount(told.sent, 'run')} brought up to date: ${told.link}\nits story: ${told.parentLink}`)
     return { sweep, ...told }

@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { makeFolderSync } from '../../system/make-folder.js'
+import { systemClock } from '../../core/clock.js'
 import { contentHash } from '../../core/seed.js'
 import type { JournalEvent } from '../../sweeps/journal/journal.js'
 import { lockSweep } from '../../system/lock.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { MlflowClient } from '../../tracking/mlflow/client.js'
+import type { FirstAnswer } from '../../tracking/mlflow/transport.js'
 import { experimentFrom, mlflowSettings } from '../../tracking/mlflow/settings.js'
 import { MlflowTracker, type Patience } from '../../tracking/mlflow/tracker.js'
 import { writeMlruns } from '../../tracking/mlflow/mlruns.js'
@@ -23,6 +25,8 @@ export interface OpenTrackingOptions extends StoredSweep {
   readonly onOpen?: (links: Omit<Tracked, 'sent'>) => void
   /** How long `finish` may take. Default: as long as it needs. */
   readonly patience?: Omit<Patience, 'giveUp'>
+  /** Gives a server that has not answered yet so long and no longer. Default: as long as every call may take. */
+  readonly firstAnswer?: FirstAnswer
   /** Gives up waiting for the server; what is missing then stays for the next sync. */
   readonly signal?: AbortSignal
 }
@@ -32,11 +36,12 @@ export interface OpenTrackingOptions extends StoredSweep {
  * @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there.
  */
 export function openTracking(options: OpenTrackingOptions): MlflowTracker {
-  const { url, ledger, checkpoints = false, warn, onOpen, patience, signal, ...stored } = options
+  const { url, ledger, checkpoints = false, warn, onOpen, patience, signal, firstAnswer, ...stored } = options
   const { sweep } = stored
   const settings = mlflowSettings(url, process.env)
   const giveUp = new AbortController()
-  const client = new MlflowClient(settings, AbortSignal.any([giveUp.signal, ...(signal === undefined ? [] : [signal])]))
+  const ends = AbortSignal.any([giveUp.signal, ...(signal === undefined ? [] : [signal])])
+  const client = new MlflowClient(settings, ends, systemClock, Math.random, firstAnswer)
   const folder = join(sweep.folder, 'tracking')
   const file = join(folder, ledger ?? contentHash(settings.url))
   makeFolderSync(folder)

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.js'
 import type { MlflowSettings } from './settings.js'
 import { batches, cautiousBatches, type Batch } from './batches.js'
 import { MlflowError, isUniqueViolation } from './mlflow-error.js'
-import { MlflowTransport } from './transport.js'
+import { MlflowTransport, type FirstAnswer } from './transport.js'
 import {
   decodePoint,
   decodeRun,
@@ -52,8 +52,9 @@ export class MlflowClient {
     signal?: AbortSignal,
     clock?: Clock,
     random?: () => number,
+    firstAnswer?: FirstAnswer,
   ) {
-    this.#transport = new MlflowTransport(settings, signal, clock, random)
+    this.#transport = new MlflowTransport(settings, signal, clock, random, firstAnswer)
   }
 
   get url(): string {

@@ -5,6 +5,17 @@ import { MlflowError, passingStatuses, retryAfterMs } from './mlflow-error.js'
 
 const longestPauseMs = 30_000
 
+/** How long a person who waits for it gives a server that has not answered yet. */
+export interface FirstAnswer {
+  /** Told once what is waited for, after 2 s. */
+  readonly say: (sentence: string) => void
+  /** Milliseconds after which a call gives up. Default 12 000. */
+  readonly withinMs?: number
+}
+
+const quietMs = 2_000
+const firstAnswerMs = 12_000
+
 /** Node's own fetch, or undici's with an agent that knows the certificates. */
 async function fetchFor({ tls }: MlflowSettings): Promise<typeof fetch> {
   if (tls === undefined) return fetch
@@ -23,13 +34,18 @@ function encodeNumber(_key: string, value: unknown): unknown {
 export class MlflowTransport {
   readonly #fetch: Promise<typeof fetch>
   #answered = false
+  #saidWhatWaits = false
+  readonly #tooLate = new AbortController()
+  readonly #ends: AbortSignal
 
   constructor(
     readonly settings: MlflowSettings,
-    private readonly signal: AbortSignal = new AbortController().signal,
+    signal: AbortSignal = new AbortController().signal,
     private readonly clock: Clock = systemClock,
     private readonly random: () => number = Math.random,
+    private readonly firstAnswer?: FirstAnswer,
   ) {
+    this.#ends = AbortSignal.any([signal, this.#tooLate.signal])
     this.#fetch = fetchFor(settings)
     // A missing undici is told by the first call, not by a crash.
     this.#fetch.catch(() => {})
@@ -64,11 +80,36 @@ export class MlflowTransport {
   }
 
   /** Tries again while a failure may pass, waiting as long as the server asks or twice as long each time. */
-  patiently<T>(act: () => Promise<T>): Promise<T> {
+  async patiently<T>(act: () => Promise<T>): Promise<T> {
+    if (this.firstAnswer === undefined || this.#answered) return this.#retry(act)
+    const { say, withinMs = firstAnswerMs } = this.firstAnswer
+    const cancels = [
+      this.clock.after(quietMs, () => {
+        if (this.#answered || this.#saidWhatWaits) return
+        this.#saidWhatWaits = true
+        say(`No answer from ${this.url} yet; it is given up after ${withinMs / 1000} s.`)
+      }),
+      this.clock.after(withinMs, () => {
+        if (!this.#answered) this.#tooLate.abort()
+      }),
+    ]
+    try {
+      return await this.#retry(act)
+    } catch (cause) {
+      if (!this.#tooLate.signal.aborted) throw cause
+      const hint = 'is the MLflow server running there? (mlflow server, or mlds ui)'
+      const message = `no answer from ${this.url} within ${withinMs / 1000} s`
+      throw new MlflowError(message, undefined, false, undefined, undefined, { hint, cause })
+    } finally {
+      cancels.forEach((cancel) => cancel())
+    }
+  }
+
+  #retry<T>(act: () => Promise<T>): Promise<T> {
     const { retries, backoffMs } = this.settings
     return retry(act, {
       clock: this.clock,
-      signal: this.signal,
+      signal: this.#ends,
       mayPass: (error) => error instanceof MlflowError && error.passing,
       pauseMs: (failures, error) =>
         Math.min(
@@ -87,7 +128,7 @@ export class MlflowTransport {
       response = await act(this.url + path, {
         method,
         headers: { ...this.settings.headers, ...(body && type && { 'content-type': type }) },
-        signal: AbortSignal.any([this.signal, AbortSignal.timeout(this.settings.timeoutMs)]),
+        signal: AbortSignal.any([this.#ends, AbortSignal.timeout(this.settings.timeoutMs)]),
         ...(body && { body }),
       })
       bytes = Buffer.from(await response.arrayBuffer())

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
+import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
@@ -257,5 +258,51 @@ describe('the MLflow client', () => {
     await expect(find({ MLFLOW_TRACKING_SERVER_CERT_PATH: '/no/such.pem' })).rejects.toThrow(
       "MLFLOW_TRACKING_SERVER_CERT_PATH: /no/such.pem can't be read",
     )
+  })
+
+  it.each(['refused', 'silent'])(
+    'says after 2 s what it waits for and gives up after 12 s: a server that is %s',
+    async (kind) => {
+      let connected = (): void => {}
+      const isAsked = new Promise<void>((resolve) => (connected = resolve))
+      const listener = createTcpServer(() => connected())
+      await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+      const url = `http://127.0.0.1:${(listener.address() as { port: number }).port}`
+      if (kind === 'refused') await new Promise((resolve) => listener.close(resolve))
+      else onTestFinished(() => void listener.close())
+      const clock = new SimulatedClock()
+      const said: [number, string][] = []
+      const client = new MlflowClient(mlflowSettings(url, {}), undefined, clock, () => 0.5, {
+        say: (sentence) => said.push([clock.now(), sentence]),
+      })
+      const failure = client.experimentIds().then(
+        () => expect.fail('it was answered'),
+        (error: unknown) => [clock.now(), error],
+      )
+      // A clock that jumps: over the pauses between tries, and where nobody answers at all, once the server was asked.
+      if (kind === 'silent') await isAsked
+      keepMoving(clock)
+      expect(await failure).toEqual([
+        12_000,
+        expect.objectContaining({
+          message: `no answer from ${url} within 12 s`,
+          exitCode: 3,
+          hint: 'is the MLflow server running there? (mlflow server, or mlds ui)',
+        }) as unknown,
+      ])
+      expect(said).toEqual([[2_000, `No answer from ${url} yet; it is given up after 12 s.`]])
+    },
+  )
+
+  it('is as patient as ever with a server that has answered once', async () => {
+    const failing = { status: 503, body: 'busy' }
+    const { url } = await openScript([{}, ...Array.from({ length: 6 }, () => failing)])
+    const clock = new SimulatedClock()
+    const say = (sentence: string): void => expect.fail(sentence)
+    const client = new MlflowClient(mlflowSettings(url, {}), undefined, clock, () => 0.5, { say })
+    await client.experimentIds()
+    keepMoving(clock)
+    await client.experimentIds()
+    expect(clock.now()).toBeGreaterThan(12_000)
   })
 })
