@@ -23,7 +23,8 @@ const youngHeapMb = 16
 /** Many times what an engine takes to notice an abort. */
 const patienceMs = 5_000
 
-interface Flight {
+/** A trial that the pool has, waiting for a thread or on one. */
+interface PooledTrial {
   readonly attempt: number
   threadId: number | undefined
 }
@@ -36,7 +37,7 @@ export class ThreadsBackend implements Backend {
   readonly #pool: Piscina<ThreadTask, void>
   readonly #clock: Clock
   readonly #events = new EventQueue<TrialEvent>()
-  readonly #flights = new Map<TrialId, Flight>()
+  readonly #trials = new Map<TrialId, PooledTrial>()
   /** Where each thread listens; a thread's port comes before its first event. */
   readonly #ports = new Map<number, MessagePort>()
   readonly #tasks = new Set<Promise<void>>()
@@ -71,14 +72,14 @@ export class ThreadsBackend implements Backend {
   /** `datasets`, in shared memory, are for this trial alone, beside those that every thread was given. */
   async start(assignment: Assignment, datasets: readonly Dataset[] = []): Promise<void> {
     const { trial, attempt } = assignment
-    const flight: Flight = { attempt, threadId: undefined }
-    this.#flights.set(trial.id, flight)
+    const pooled: PooledTrial = { attempt, threadId: undefined }
+    this.#trials.set(trial.id, pooled)
     const task = this.#pool.run(datasets.length === 0 ? assignment : { ...assignment, datasets }).then(
       () => {},
       (error: Error) => {
         // The trial itself never rejects: whatever comes here happened to its thread.
-        if (this.#flights.get(trial.id) !== flight) return
-        this.#flights.delete(trial.id)
+        if (this.#trials.get(trial.id) !== pooled) return
+        this.#trials.delete(trial.id)
         this.#events.push({
           type: 'lost',
           trial: trial.id,
@@ -100,10 +101,10 @@ export class ThreadsBackend implements Backend {
 
   #receive({ threadId, events }: EventsMessage): void {
     for (const event of events) {
-      const flight = this.#flights.get(event.trial)
-      if (flight === undefined || flight.attempt !== event.attempt) continue
-      flight.threadId = threadId
-      if (event.type === 'ended') this.#flights.delete(event.trial)
+      const pooled = this.#trials.get(event.trial)
+      if (pooled === undefined || pooled.attempt !== event.attempt) continue
+      pooled.threadId = threadId
+      if (event.type === 'ended') this.#trials.delete(event.trial)
       this.#events.push(event)
     }
   }
@@ -117,7 +118,7 @@ export class ThreadsBackend implements Backend {
   }
 
   #post(trial: TrialId, message: ToThread): void {
-    const { threadId } = this.#flights.get(trial) ?? {}
+    const { threadId } = this.#trials.get(trial) ?? {}
     if (threadId !== undefined) this.#ports.get(threadId)?.postMessage(message)
   }
 
@@ -135,7 +136,7 @@ export class ThreadsBackend implements Backend {
    * One that does not answer, being busy with a trial's own code, is ended after a while all the same.
    */
   async #takeDown(): Promise<void> {
-    this.#flights.clear()
+    this.#trials.clear()
     this.#events.end()
     Atomics.store(this.#closingFlag, 0, 1)
     for (const port of this.#ports.values()) port.postMessage({ type: 'give-up' } satisfies ToThread)
