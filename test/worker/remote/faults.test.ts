@@ -186,11 +186,11 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
   })
 
   it('runs a trial anew whose stored result is malformed or lacks what it saved', async () => {
-    const worker = await lab.worker('spoilt')
-    const broker = await lab.broker('spoilt')
+    const worker = await lab.worker('unreadable')
+    const broker = await lab.broker('unreadable')
     const [junk, robbed] = [toyAssignment({}), toyAssignment({ behaviour: 'save', steps: 5 })]
     await broker.js.publish(broker.names.result(runKey(junk.trial.id)), '{"v":1}')
-    const first = await lab.backend('spoilt')
+    const first = await lab.backend('unreadable')
     for (const assignment of [junk, robbed]) await first.backend.start(assignment)
     await first.listener.untilEnded([junk.trial.id, robbed.trial.id])
     expect(first.listener.of(junk.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
@@ -198,9 +198,9 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     await worker.end()
     const { sha256 } = await lab.store('elsewhere').putObject(new Uint8Array([1, 2, 5]))
     await broker.objects.delete(sha256)
-    const second = await lab.backend('spoilt', { store: lab.store('new-host') })
+    const second = await lab.backend('unreadable', { store: lab.store('new-host') })
     await second.backend.start(robbed)
-    await lab.worker('spoilt')
+    await lab.worker('unreadable')
     await second.listener.untilEnded([robbed.trial.id])
     expect(second.said.join()).toContain(`trial ${robbed.trial.id} runs anew`)
     expect(second.listener.of(robbed.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })

@@ -65,7 +65,7 @@ const odd = fc.oneof(
 )
 
 /** A valid message with one to three of its parts replaced, left out, or joined by strangers. */
-function spoilt(message: Json): fc.Arbitrary<string> {
+function mangled(message: Json): fc.Arbitrary<string> {
   const step = fc.record({
     at: fc.nat(),
     how: fc.constantFrom('replace', 'remove', 'add'),
@@ -96,7 +96,7 @@ function malformed(kind: keyof typeof whole, isValid: (text: string) => boolean)
     .oneof(
       { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 300 }) },
       { weight: 1, arbitrary: fc.json() },
-      { weight: 4, arbitrary: spoilt(whole[kind]) },
+      { weight: 4, arbitrary: mangled(whole[kind]) },
     )
     .filter((text) => !isValid(text))
 }
