@@ -302,7 +302,7 @@ export class MlflowTracker implements Tracker {
     return this.#ledger.set({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
   }
 
-  /** While the sweep runs: that it does, and how far it is. */
+  /** Updates the parent run while the sweep runs. */
   async #pushParent(): Promise<void> {
     const { client } = this.#options
     const parent = this.#parent!

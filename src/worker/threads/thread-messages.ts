@@ -11,7 +11,8 @@ export interface ThreadData {
   /** Where the logs of longer trials go: `<logsFolder>/<trial>.<attempt>.log`. Short ones come with their outcomes. */
   readonly logsFolder: string
   /**
-   * Whether these trials are told of elsewhere, by who had them sent here: that one begins is no news then. Default: no.
+   * Set for a remote worker: it publishes starts itself, so they are sent lazily, and a short trial's log travels with its
+   * `ended` event. Default false.
    */
   readonly relayed?: boolean
   /** In shared memory. */

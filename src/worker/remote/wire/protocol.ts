@@ -71,7 +71,7 @@ const dataset = z.object({
 export type DatasetMessage = z.infer<typeof dataset>
 const report = z.object({ step: z.number(), atMs: z.number(), metrics })
 
-/** Of a trial's message that is not understood: whether it is of another version. */
+/** Only the version, read when the full schema fails. */
 export const envelope = z.object({ v: z.int() })
 
 const trialFacts = { v: version, codeVersion: name, maxAttempts: ordinal, datasets: z.array(dataset).max(1_000) }
