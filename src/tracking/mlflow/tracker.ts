@@ -3,16 +3,11 @@ import { systemClock } from '../../core/clock.js'
 import type { TrialEvent } from '../../core/trial.js'
 import { Attempts, endIfLost, type Attempt, type HistoryEvent } from './attempts.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
-import { MlflowError } from './mlflow-error.js'
 import type { MlflowClient } from './client.js'
 import type { Run } from './wire.js'
-import {
-  primaryMetricTags,
-  SweepProjection,
-  type ProjectedRun,
-  type ProjectionSources,
-  type RunFile,
-} from './projection.js'
+import { primaryMetricTags, SweepProjection, type ProjectionSources } from './projection.js'
+import { withPatience, type Patience } from './patience.js'
+import { RunWriter } from './run-writer.js'
 import { keptReports } from './selection.js'
 import { SweepCourse, type SweepStory } from './story.js'
 import type { SweepInfo, Tracked, Tracker } from '../tracker.js'
@@ -43,15 +38,6 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   readonly mostWaiting?: number
 }
 
-export interface Patience {
-  /** For a server that has answered. */
-  readonly answeredMs: number
-  /** For one that has not answered anything. */
-  readonly silentMs: number
-  /** Ends the client's requests. */
-  readonly giveUp: AbortController
-}
-
 /** Where a sweep's runs are. */
 export interface TrackedRuns {
   readonly parentRun: string
@@ -75,13 +61,12 @@ interface Pending {
 export class MlflowTracker implements Tracker {
   readonly #options: MlflowTrackerOptions
   readonly #ledger: Ledger
+  readonly #writer: RunWriter
   readonly #pending = new Map<string, Pending>()
   /** Keys of runs that were brought to their end, whether while it was followed or by `finish`. */
   readonly #settled = new Set<string>()
   readonly #inFlight = new Set<string>()
   readonly #queue = new PQueue({ concurrency: 2 })
-  /** Two requests that bring the same new data set at once would meet in the server's database, and one be refused. */
-  readonly #datasetQueue = new PQueue({ concurrency: 1 })
   #projection: SweepProjection | undefined
   #attempts = new Attempts([])
   #course: SweepCourse | undefined
@@ -99,6 +84,7 @@ export class MlflowTracker implements Tracker {
   constructor(options: MlflowTrackerOptions) {
     this.#options = options
     this.#ledger = new Ledger(options.acknowledgedFile, options.warn)
+    this.#writer = new RunWriter(options.client, this.#ledger)
   }
 
   /** Takes in the history and begins to connect; a server that does not answer is met again at the next flush. */
@@ -146,21 +132,8 @@ export class MlflowTracker implements Tracker {
    */
   async finish(story: () => Promise<SweepStory>): Promise<Tracked> {
     const { client, patience } = this.#options
-    if (patience === undefined) return this.#bringAll(await story())
-    const { answeredMs, silentMs, giveUp } = patience
-    const limitMs = (): number => (client.hasAnswered ? answeredMs : silentMs)
-    const cancels = [silentMs, answeredMs].map((afterMs) =>
-      systemClock.after(afterMs, () => {
-        if (afterMs >= limitMs()) giveUp.abort()
-      }),
-    )
-    try {
-      return await this.#bringAll(await story())
-    } catch (error) {
-      throw giveUp.signal.aborted ? new MlflowError(`not within ${limitMs() / 1000} s`, undefined, true) : error
-    } finally {
-      cancels.forEach((cancel) => cancel())
-    }
+    const bring = async (): Promise<Tracked> => this.#bringAll(await story())
+    return patience === undefined ? bring() : withPatience(client, patience, bring)
   }
 
   async #bringAll(story: SweepStory): Promise<Tracked> {
@@ -174,7 +147,7 @@ export class MlflowTracker implements Tracker {
     })
     await this.#queue.addAll(work)
     if (failure !== undefined) throw failure
-    await this.#mendRuns()
+    await this.#writer.mend(await this.#runsOfSweep(), this.#projection!)
     await this.#tell(story)
     return { ...this.#links(), sent: this.#settled.size }
   }
@@ -285,9 +258,9 @@ export class MlflowTracker implements Tracker {
     const projected = this.#projection!.parent(this.#course!)
     this.#parent = this.#ledger.get(parentKey)
     if (this.#parent !== undefined) return
-    this.#parent = await this.#create(projected)
+    this.#parent = await this.#writer.create(this.#experimentId, projected)
     await client.log(this.#parent.run, { params: projected.params })
-    await this.#putDatasets(this.#parent, projected)
+    await this.#writer.putDatasets(this.#parent, projected)
   }
 
   #runsOfSweep(): Promise<Run[]> {
@@ -295,11 +268,6 @@ export class MlflowTracker implements Tracker {
       [this.#experimentId],
       `tags."mlds.sweep_key" = '${this.#projection!.sweepKey}'`,
     )
-  }
-
-  async #create({ key, name, startMs, tags }: ProjectedRun): Promise<Acknowledgement> {
-    const run = await this.#options.client.createRun(this.#experimentId, { name, startMs, tags }, 'mlds.run_key')
-    return this.#ledger.set({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
   }
 
   /** Updates the parent run while the sweep runs. */
@@ -310,7 +278,7 @@ export class MlflowTracker implements Tracker {
     if (!this.#parentIsOpen) {
       await client.updateRun(parent.run, { status })
       // At once: should this host be lost, the sweep can be rebuilt from here.
-      await this.#putFiles(parent, files)
+      await this.#writer.putFiles(parent, files)
       this.#options.onOpen?.(this.#links())
     }
     const fresh = points.slice(this.#parentPoints)
@@ -331,7 +299,7 @@ export class MlflowTracker implements Tracker {
       const ended = projected.endMs !== undefined
       const kept = keptReports(attempt.reports.length, ended)
       const fresh = pending.run === undefined
-      pending.run ??= await this.#create(projected)
+      pending.run ??= await this.#writer.create(this.#experimentId, projected)
       if (!fresh && !ended && projected.points.length === 0) return
       const first = sent.size === 0
       await client.log(pending.run.run, {
@@ -339,10 +307,10 @@ export class MlflowTracker implements Tracker {
         ...(!fresh && ended && { tags: projected.tags }),
         points: projected.points,
       })
-      if (first) await this.#putDatasets(pending.run, projected)
+      if (first) await this.#writer.putDatasets(pending.run, projected)
       kept.forEach((i) => sent.add(i))
       if (ended) {
-        await this.#putFiles(pending.run, projected.files)
+        await this.#writer.putFiles(pending.run, projected.files)
         await client.updateRun(pending.run.run, { status: projected.status, endMs: projected.endMs })
       }
       this.#ledger.set({ ...pending.run, offset, done: ended, ...(ended && checkpoints && { checkpoints }) })
@@ -356,44 +324,14 @@ export class MlflowTracker implements Tracker {
     }
   }
 
-  async #putDatasets({ run }: Acknowledgement, { datasets }: ProjectedRun): Promise<void> {
-    if (datasets.length > 0) await this.#datasetQueue.add(() => this.#options.client.logInputs(run, datasets))
-  }
-
-  async #putFiles(run: Acknowledgement, files: readonly RunFile[]): Promise<void> {
-    for (const { path, read } of files) {
-      const bytes = await read()
-      if (bytes !== undefined && bytes.length > 0) await this.#options.client.putArtifact(run, path, bytes)
-    }
-  }
-
-  /**
-   * Keeps the run that is written down, where a request that arrived twice has made another; gives runs made before the
-   * sweep was extended the parameters that did not vary then.
-   */
-  async #mendRuns(): Promise<void> {
-    const { client } = this.#options
-    for (const run of await this.#runsOfSweep()) {
-      const known = this.#ledger.get(run.tags['mlds.run_key'] ?? '')
-      if (known === undefined) continue
-      if (known.run !== run.id) {
-        await client.deleteRun(run.id)
-        continue
-      }
-      const params = Object.entries(this.#projection!.paramsOf(run.tags['mlds.trial'] ?? ''))
-      const missing = params.filter(([name]) => !Object.hasOwn(run.params, name))
-      if (missing.length > 0) await client.log(run.id, { params: Object.fromEntries(missing) })
-    }
-  }
-
   async #tell(story: SweepStory): Promise<void> {
     const { client, checkpoints = false } = this.#options
     const { objective } = this.#projection!.info
     const parent = this.#parent!
     const projected = this.#projection!.parent(this.#course!, story, parent.run)
     await client.log(parent.run, projected)
-    await this.#putDatasets(parent, projected)
-    await this.#putFiles(parent, [...projected.files, this.#projection!.manifest(story, this.#ledger.entries())])
+    await this.#writer.putDatasets(parent, projected)
+    await this.#writer.putFiles(parent, [...projected.files, this.#projection!.manifest(story, this.#ledger.entries())])
     await client.updateRun(parent.run, { status: projected.status, endMs: projected.endMs! })
     for (const [key, value] of Object.entries(primaryMetricTags(objective)))
       await client.setExperimentTag(this.#experimentId, key, value)
