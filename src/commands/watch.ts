@@ -3,7 +3,6 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
 import { exitCodes, UnknownNameError } from '../core/errors.js'
 import { lookUp } from '../core/names.js'
-import { isResult } from '../sweeps/journal/state.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Watch extends BaseCommand {
@@ -49,7 +48,7 @@ export default class Watch extends BaseCommand {
       }),
     )
 
-    requireMetric(opened, flags.metric)
+    await requireMetric(opened, flags.metric)
     const { sweep, state, goesOn } = await watchSweep(store, id, {
       objective,
       metric: flags.metric ?? objective.metric,
@@ -57,7 +56,7 @@ export default class Watch extends BaseCommand {
       output: this.jsonEnabled() ? process.stderr : process.stdout,
       input: process.stdin,
     })
-    if (!goesOn) requireMetric(sweep, flags.metric)
+    if (!goesOn) await requireMetric(sweep, flags.metric)
     const counts = state.counts()
     const verdicts = await storedVerdicts(sweep)
     if (!goesOn) process.exitCode = isComplete(counts) ? exitCodes.ok : exitCodes.incomplete
@@ -70,8 +69,9 @@ export default class Watch extends BaseCommand {
 }
 
 /** @throws UnknownNameError when trials have ended with results, none of which has the metric, and none has reported it. */
-function requireMetric(sweep: SweepFolder, metric: string | undefined): void {
+async function requireMetric(sweep: SweepFolder, metric: string | undefined): Promise<void> {
   if (metric === undefined) return
+  const { isResult } = await import('../sweeps/journal/state.js')
   const known = new Set<string>()
   let hasResult = false
   for (const event of sweep.events()) {
