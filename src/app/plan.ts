@@ -12,7 +12,8 @@ import type { Store } from '../system/store.js'
 import { makePlan, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { createScheduler, parseStoppingFlag } from '../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../core/has-profiles.js'
-import { applyOverrides, parseSweepFile, placed, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
+import { applyOverrides } from '../sweeps/spec/overrides.js'
+import { parseSweepFile, placed, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
 
 export interface TargetFlags {
   readonly set: readonly string[]

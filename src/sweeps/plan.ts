@@ -1,11 +1,12 @@
 import { formatCount } from '../core/format.js'
 import { SpaceError, UnknownNameError, writtenAt } from '../core/errors.js'
-import type { Experiment } from '../experiments/experiment.js'
+import type { Experiment, Stage } from '../experiments/experiment.js'
 import { NameCheck } from '../core/names.js'
 import { canonicalJson, contentHash, textHash } from '../core/seed.js'
 import type { Params, Seeds, Trial, TrialId } from '../core/trial.js'
 import { maxTrials, pointsOfStages } from './spec/points.js'
-import { isTogether, seedNames, type SeedsSpec, type SweepSpec } from './spec/spec.js'
+import { isTogether, seedNames, type SeedsSpec } from './spec/seeds.js'
+import type { SweepSpec } from './spec/spec.js'
 
 export { varyingAxes } from '../core/varying-axes.js'
 
@@ -37,7 +38,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
   const pointsOf = pointsOfStages(experiment, profile, spec)
 
   const trials: Trial[] = []
-  const byStage = new Map<string, Trial[]>()
+  const byStage = new Map<string, readonly Trial[]>()
   const seen = new Set<TrialId>()
   for (const stage of experiment.stages) {
     const points = pointsOf(stage)
@@ -51,36 +52,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
       writtenAt(['axes'], () => {
         throw new SpaceError(`the plan has ${formatCount(count, 'trial')} (at most ${maxTrials})`)
       })
-
-    const planned: Trial[] = []
-    const idOf = identifier(experiment, stage)
-    const sources = origins.map(({ parents, seeds }) => {
-      const parentIds = parents.map((parent) => parent.id)
-      return { seeds, parents: parentIds, seedsText: canonicalJson(seeds), parentsText: canonicalJson(parentIds) }
-    })
-    for (const params of points) {
-      checkTexts(params)
-      // Data and cost depend on the point alone: asked once per point, not once per seed or parent.
-      const data = writtenAt(['axes'], () => stage.data(params).map((name) => [name, resolveData(name)]))
-      const cost = stage.cost(params)
-      const [dataText, paramsText] = [canonicalJson(data), canonicalJson(params)]
-      for (const { parents, seeds, parentsText, seedsText } of sources) {
-        const id = idOf(dataText, paramsText, parentsText, seedsText)
-        if (seen.has(id)) continue
-        seen.add(id)
-        planned.push({
-          id,
-          index: trials.length + planned.length,
-          experiment: experiment.name,
-          version: experiment.version,
-          stage: stage.name,
-          params,
-          seeds,
-          parents,
-          cost,
-        })
-      }
-    }
+    const planned = planStage(experiment, stage, { points, origins, firstIndex: trials.length, seen, resolveData })
     byStage.set(stage.name, planned)
     for (const trial of planned) trials.push(trial)
   }
@@ -92,6 +64,51 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     trials,
     hash: hashTrials(trials),
   }
+}
+
+/** The trials of one stage: every point from every origin, but none whose id is among the `seen` ones, which grow. */
+function planStage(
+  experiment: Experiment,
+  stage: Stage,
+  from: {
+    readonly points: readonly Params[]
+    readonly origins: readonly Origin[]
+    readonly firstIndex: number
+    readonly seen: Set<TrialId>
+    readonly resolveData: ResolveData
+  },
+): Trial[] {
+  const { seen } = from
+  const planned: Trial[] = []
+  const idOf = identifier(experiment, stage)
+  const sources = from.origins.map(({ parents, seeds }) => {
+    const parentIds = parents.map((parent) => parent.id)
+    return { seeds, parents: parentIds, seedsText: canonicalJson(seeds), parentsText: canonicalJson(parentIds) }
+  })
+  for (const params of from.points) {
+    checkTexts(params)
+    // Data and cost depend on the point alone: asked once per point, not once per seed or parent.
+    const data = writtenAt(['axes'], () => stage.data(params).map((name) => [name, from.resolveData(name)]))
+    const cost = stage.cost(params)
+    const [dataText, paramsText] = [canonicalJson(data), canonicalJson(params)]
+    for (const { parents, seeds, parentsText, seedsText } of sources) {
+      const id = idOf(dataText, paramsText, parentsText, seedsText)
+      if (seen.has(id)) continue
+      seen.add(id)
+      planned.push({
+        id,
+        index: from.firstIndex + planned.length,
+        experiment: experiment.name,
+        version: experiment.version,
+        stage: stage.name,
+        params,
+        seeds,
+        parents,
+        cost,
+      })
+    }
+  }
+  return planned
 }
 
 /** @throws MldsError when an axis or the objective has a name that a tracker would refuse. */

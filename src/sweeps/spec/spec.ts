@@ -4,6 +4,7 @@ import type { Objective } from '../../core/trial.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
 import { isMapping } from './mapping.js'
 import { parseSearch, type Search } from './samplers.js'
+import { parseRepeat, parseSeeds, type SeedsSpec } from './seeds.js'
 import { parseStopping, type StoppingRule } from '../scheduling/stopping.js'
 import { expandValues } from './values.js'
 
@@ -42,11 +43,6 @@ export interface Budget {
   readonly kind: 'epochs' | 'updates' | 'targetLoss'
   readonly amount: number
 }
-
-/** One list moves all four seeds together; a mapping sets them apart, crossing those that have several values. */
-export type SeedsSpec = readonly number[] | Readonly<Partial<Record<SeedName, readonly number[]>>>
-export const seedNames = ['data', 'init', 'shuffle', 'corruption'] as const
-export type SeedName = (typeof seedNames)[number]
 
 /** What a sweep file may say. */
 export const specKeys = [
@@ -198,13 +194,6 @@ export function placed(spec: SweepSpec, error: unknown): unknown {
   })
 }
 
-/** `repeat: 5` is seeds 0 to 4: equal points with equal seeds would be one and the same trial. */
-function parseRepeat(raw: unknown): SeedsSpec {
-  if (!Number.isSafeInteger(raw) || (raw as number) < 1 || (raw as number) > 100_000)
-    throw new SpaceError(`repeat: ${JSON.stringify(raw)} is not a number of repeats (an integer from 1 to 100000)`)
-  return Array.from({ length: raw as number }, (_, seed) => seed)
-}
-
 function parseZip(raw: unknown): Record<string, unknown[]>[] {
   const groups: unknown[] = Array.isArray(raw) ? raw : [raw]
   return groups.map((group) => {
@@ -284,7 +273,7 @@ function textOf(raw: unknown, key: string): string {
 }
 
 /** Errors met while reading a value get the place they were written. */
-function located<T>(where: string, read: () => T): T {
+export function located<T>(where: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
@@ -294,83 +283,4 @@ function located<T>(where: string, read: () => T): T {
       cause: error,
     })
   }
-}
-
-/** Applies `--set axis=values` in the order given; `seed=0..4` and `seed.init=0..4` set seeds. */
-export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): SweepSpec {
-  refuseTwice(overrides)
-  return overrides.reduce((current, override) => {
-    const equals = override.indexOf('=')
-    if (equals <= 0)
-      throw new SpecError(`--set ${override}`, 'not of the form axis=values (such as --set width=8,32,128)')
-    const name = override.slice(0, equals).trim()
-    const raw = override.slice(equals + 1)
-    return located(`--set ${override}`, () => {
-      if (name === 'seed' || name === 'seeds') return { ...current, seeds: parseSeeds(raw) }
-      if (name.startsWith('seed.')) {
-        const seedName = name.slice('seed.'.length)
-        if (!isSeedName(seedName)) throw new UnknownNameError('seed', seedName, seedNames)
-        const apart = current.seeds === undefined || isTogether(current.seeds) ? {} : current.seeds
-        return { ...current, seeds: { ...apart, [seedName]: parseSeedList(raw) } }
-      }
-      const zipped = current.zip?.find((group) => Object.hasOwn(group, name))
-      if (zipped !== undefined)
-        throw new SpaceError(
-          `${name} is zipped with ${Object.keys(zipped)
-            .filter((other) => other !== name)
-            .join(', ')}: one of them can't be set alone (change the file)`,
-        )
-      // A value given by hand takes an axis out of a search.
-      const { [name]: _, ...searched } = current.search?.axes ?? {}
-      const search = current.search === undefined ? {} : { search: { ...current.search, axes: searched } }
-      return { ...current, ...search, axes: { ...current.axes, [name]: expandValues(name, raw) } }
-    })
-  }, spec)
-}
-
-/** Two sets of values for one axis: neither is what a person can have meant without the other. */
-function refuseTwice(overrides: readonly string[]): void {
-  const first = new Map<string, string>()
-  for (const override of overrides) {
-    const [axis, ...values] = override.split('=')
-    const name = axis!.trim() === 'seeds' ? 'seed' : axis!.trim()
-    const before = first.get(name)
-    if (before !== undefined)
-      throw new SpecError(`--set ${before} --set ${override}`, `both set ${name}`, {
-        hint: `all its values in one: --set ${before},${values.join('=')}`,
-      })
-    first.set(name, override)
-  }
-}
-
-function parseSeeds(raw: unknown): SeedsSpec {
-  if (isMapping(raw)) {
-    if (!['range', 'linspace', 'logspace'].includes(Object.keys(raw)[0] ?? '')) {
-      return Object.fromEntries(
-        Object.entries(raw).map(([name, values]) => {
-          if (!isSeedName(name)) throw new UnknownNameError('seed', name, seedNames)
-          return [name, parseSeedList(values)]
-        }),
-      )
-    }
-  }
-  return parseSeedList(raw)
-}
-
-function parseSeedList(raw: unknown): number[] {
-  return expandValues('seed', raw).map((value) => {
-    const seed = Number(value)
-    if (!Number.isSafeInteger(seed) || seed < 0 || value === '') {
-      throw new SpaceError(`seed: ${JSON.stringify(value)} is not a seed (an integer of at least 0)`)
-    }
-    return seed
-  })
-}
-
-function isSeedName(name: string): name is SeedName {
-  return (seedNames as readonly string[]).includes(name)
-}
-
-export function isTogether(seeds: SeedsSpec): seeds is readonly number[] {
-  return Array.isArray(seeds)
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { makePlan, sweepIdOf } from '../../../src/sweeps/plan.js'
-import { applyOverrides, parseSweepFile, type SweepSpec } from '../../../src/sweeps/spec/spec.js'
+import { applyOverrides } from '../../../src/sweeps/spec/overrides.js'
+import { parseSweepFile, type SweepSpec } from '../../../src/sweeps/spec/spec.js'
 import { plainExperiment, toyExperiment } from '../../helpers/experiments.js'
 
 const experiment = plainExperiment()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { applyOverrides, parseSweepFile } from '../../../src/sweeps/spec/spec.js'
+import { applyOverrides } from '../../../src/sweeps/spec/overrides.js'
+import { parseSweepFile } from '../../../src/sweeps/spec/spec.js'
 
 describe('a sweep file', () => {
   it('names an experiment, axes and seeds', () => {

@@ -1,0 +1,51 @@
+import { SpaceError, SpecError, UnknownNameError } from '../../core/errors.js'
+import { isSeedName, isTogether, parseSeedList, parseSeeds, seedNames } from './seeds.js'
+import { located, type SweepSpec } from './spec.js'
+import { expandValues } from './values.js'
+
+/** Applies `--set axis=values` in the order given; `seed=0..4` and `seed.init=0..4` set seeds. */
+export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): SweepSpec {
+  refuseTwice(overrides)
+  return overrides.reduce((current, override) => {
+    const equals = override.indexOf('=')
+    if (equals <= 0)
+      throw new SpecError(`--set ${override}`, 'not of the form axis=values (such as --set width=8,32,128)')
+    const name = override.slice(0, equals).trim()
+    const raw = override.slice(equals + 1)
+    return located(`--set ${override}`, () => {
+      if (name === 'seed' || name === 'seeds') return { ...current, seeds: parseSeeds(raw) }
+      if (name.startsWith('seed.')) {
+        const seedName = name.slice('seed.'.length)
+        if (!isSeedName(seedName)) throw new UnknownNameError('seed', seedName, seedNames)
+        const apart = current.seeds === undefined || isTogether(current.seeds) ? {} : current.seeds
+        return { ...current, seeds: { ...apart, [seedName]: parseSeedList(raw) } }
+      }
+      const zipped = current.zip?.find((group) => Object.hasOwn(group, name))
+      if (zipped !== undefined)
+        throw new SpaceError(
+          `${name} is zipped with ${Object.keys(zipped)
+            .filter((other) => other !== name)
+            .join(', ')}: one of them can't be set alone (change the file)`,
+        )
+      // A value given by hand takes an axis out of a search.
+      const { [name]: _, ...searched } = current.search?.axes ?? {}
+      const search = current.search === undefined ? {} : { search: { ...current.search, axes: searched } }
+      return { ...current, ...search, axes: { ...current.axes, [name]: expandValues(name, raw) } }
+    })
+  }, spec)
+}
+
+/** Two sets of values for one axis: neither is what a person can have meant without the other. */
+function refuseTwice(overrides: readonly string[]): void {
+  const first = new Map<string, string>()
+  for (const override of overrides) {
+    const [axis, ...values] = override.split('=')
+    const name = axis!.trim() === 'seeds' ? 'seed' : axis!.trim()
+    const before = first.get(name)
+    if (before !== undefined)
+      throw new SpecError(`--set ${before} --set ${override}`, `both set ${name}`, {
+        hint: `all its values in one: --set ${before},${values.join('=')}`,
+      })
+    first.set(name, override)
+  }
+}
