@@ -11,14 +11,16 @@ export interface CloudPoint {
   readonly kind: 'step' | 'neighbour'
 }
 
-/** Points coloured by their loss; steps of the path are open crosses below their neighbours. */
-export function cloud(options: {
+interface CloudOptions {
   readonly name: string
   readonly caption: string
   readonly title: string
   readonly select: (records: readonly TrialRecord[]) => readonly TrialRecord[]
   readonly artifact: string
-}): FigureDefinition {
+}
+
+/** Points coloured by their loss; steps of the path are open crosses below their neighbours. */
+export function cloud(options: CloudOptions): FigureDefinition {
   return {
     name: options.name,
     caption: options.caption,
@@ -30,43 +32,33 @@ export function cloud(options: {
       const all = await readJson<CloudPoint[]>(read, record, options.artifact)
       const points = all.filter(({ loss }) => Number.isFinite(loss) && loss > 0)
       if (points.length === 0) return undefined
-      const at = (field: string, number: number) => ({
-        field,
-        type: 'quantitative',
-        title: `component ${number}`,
-        scale: { zero: false, padding: 12 },
-        axis: { format: '~g', tickCount: 7 },
-      })
-      const encoding = {
-        x: at('x', 1),
-        y: at('y', 2),
-        color: lossColour('.3~e'),
-      }
       return {
         ...frame(options.title, [`seed ${record.trial.seeds.init} · ${points.length} weight vectors · crosses: steps`]),
         ...size,
         height: 460,
-        layer: [
-          {
-            data: { values: points.filter(({ kind }) => kind === 'step') },
-            mark: {
-              type: 'point',
-              shape: 'cross',
-              filled: false,
-              size: 130,
-              strokeWidth: 1,
-              color: '#333',
-              opacity: 1,
-            },
-            encoding: { x: encoding.x, y: encoding.y },
-          },
-          {
-            data: { values: points.filter(({ kind }) => kind === 'neighbour') },
-            mark: { type: 'point', filled: true, size: 10, opacity: 0.6 },
-            encoding,
-          },
-        ],
+        layer: layersOf(points),
       }
     },
   }
+}
+
+/** The path's steps, and their neighbours above them. */
+function layersOf(points: readonly CloudPoint[]): object[] {
+  const axisOf = (field: string, number: number) => ({
+    field,
+    type: 'quantitative',
+    title: `component ${number}`,
+    scale: { zero: false, padding: 12 },
+    axis: { format: '~g', tickCount: 7 },
+  })
+  const [x, y] = [axisOf('x', 1), axisOf('y', 2)]
+  const cross = { type: 'point', shape: 'cross', filled: false, size: 130, strokeWidth: 1, color: '#333', opacity: 1 }
+  return [
+    { data: { values: points.filter(({ kind }) => kind === 'step') }, mark: cross, encoding: { x, y } },
+    {
+      data: { values: points.filter(({ kind }) => kind === 'neighbour') },
+      mark: { type: 'point', filled: true, size: 10, opacity: 0.6 },
+      encoding: { x, y, color: lossColour('.3~e') },
+    },
+  ]
 }
