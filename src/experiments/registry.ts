@@ -4,50 +4,52 @@ import type { Experiment } from './experiment.js'
 import type { OwnSource } from './custom/source.js'
 import type { UnreadPlan } from './vocabulary/unread.js'
 
-/** Each experiment is loaded when it is asked for: a list of names costs nothing. */
-const loaders = {
-  'sim-func': async () => (await import('./built-in/sim-func.js')).simFunc,
-  cnn: async () => (await import('./built-in/cnn.js')).cnn,
-  pca: async () => (await import('./built-in/pca.js')).pca,
-  'grad-norm': async () => (await import('./built-in/grad-norm.js')).gradNorm,
-  'err-surface': async () => (await import('./built-in/err-surface.js')).errSurface,
-  shuffle: async () => (await import('./built-in/shuffle.js')).shuffle,
-  'min-ratio': async () => (await import('./built-in/min-ratio.js')).minRatio,
-  interpolate: async () => (await import('./built-in/interpolate.js')).interpolate,
-  params: async () => (await import('./built-in/params.js')).params,
-  sensitivity: async () => (await import('./built-in/sensitivity.js')).sensitivity,
-  sharpness: async () => (await import('./built-in/sharpness.js')).sharpness,
-} satisfies Record<string, () => Promise<unknown>>
-
-/** The original scripts' names, and other words for the same thing. */
-const aliases: Readonly<Record<string, keyof typeof loaders>> = {
-  sim_func: 'sim-func',
-  pca3d: 'pca',
-  min_ratio_grad: 'grad-norm',
-  shuffled_label: 'shuffle',
-  shuffled_label_keras: 'shuffle',
-  min_ratio: 'min-ratio',
-  bonus: 'sharpness',
-  err_surface: 'err-surface',
-  inter_model: 'interpolate',
-  number_of_params: 'params',
-  number_of_param: 'params',
+interface BuiltIn {
+  /** The original scripts' names, and other words for the same thing. */
+  readonly aliases: readonly string[]
+  /** Each experiment is loaded when it is asked for: a list of names costs nothing. */
+  load(): Promise<Experiment>
 }
 
-export const experimentNames: readonly string[] = Object.keys(loaders)
+// Each experiment knows its own parameters' types; behind the registry they are checked by the space instead.
+const known = (load: () => Promise<unknown>, ...aliases: string[]): BuiltIn => ({
+  aliases,
+  load: async () => ({ ...((await load()) as Experiment), aliases }),
+})
+
+/** The experiments that come with mlds. A new one is one more row. */
+const builtIn: Readonly<Record<string, BuiltIn>> = {
+  'sim-func': known(async () => (await import('./built-in/sim-func.js')).simFunc, 'sim_func'),
+  cnn: known(async () => (await import('./built-in/cnn.js')).cnn),
+  pca: known(async () => (await import('./built-in/pca.js')).pca, 'pca3d'),
+  'grad-norm': known(async () => (await import('./built-in/grad-norm.js')).gradNorm, 'min_ratio_grad'),
+  'err-surface': known(async () => (await import('./built-in/err-surface.js')).errSurface, 'err_surface'),
+  shuffle: known(
+    async () => (await import('./built-in/shuffle.js')).shuffle,
+    ...['shuffled_label', 'shuffled_label_keras'],
+  ),
+  'min-ratio': known(async () => (await import('./built-in/min-ratio.js')).minRatio, 'min_ratio'),
+  interpolate: known(async () => (await import('./built-in/interpolate.js')).interpolate, 'inter_model'),
+  params: known(async () => (await import('./built-in/params.js')).params, 'number_of_params', 'number_of_param'),
+  sensitivity: known(async () => (await import('./built-in/sensitivity.js')).sensitivity),
+  sharpness: known(async () => (await import('./built-in/sharpness.js')).sharpness, 'bonus'),
+}
+
+export const experimentNames: readonly string[] = Object.keys(builtIn)
+
+function nameOf(name: string): string | undefined {
+  const bare = name.replace(/\.py$/, '')
+  return experimentNames.find((known) => known === bare || builtIn[known]!.aliases.includes(bare))
+}
 
 /** Whether a name, or an original script's, is that of a built-in experiment. */
-export function isExperimentName(name: string): boolean {
-  const bare = name.replace(/\.py$/, '')
-  return Object.hasOwn(loaders, bare) || Object.hasOwn(aliases, bare)
-}
+export const isExperimentName = (name: string): boolean => nameOf(name) !== undefined
 
 /** The experiment's own name for a name or alias. @throws UnknownNameError with the nearest known name. */
 export function canonicalName(name: string): string {
-  const bare = name.replace(/\.py$/, '')
-  if (Object.hasOwn(loaders, bare)) return bare
-  if (Object.hasOwn(aliases, bare)) return aliases[bare]!
-  throw new UnknownNameError('experiment', name, experimentNames)
+  const found = nameOf(name)
+  if (found === undefined) throw new UnknownNameError('experiment', name, experimentNames)
+  return found
 }
 
 /** A stored plan, and whether whoever runs this process wrote it: only then is the code that it names theirs to run. */
@@ -106,6 +108,5 @@ const isTrusted = (own: OwnSource): boolean => own.kind !== 'file' || isTrustedC
 
 /** @throws UnknownNameError with the nearest known name. */
 export async function findExperiment(name: string): Promise<Experiment> {
-  // Each experiment knows its own parameters' types; behind the registry they are checked by the space instead.
-  return await loaders[canonicalName(name) as keyof typeof loaders]()
+  return await builtIn[canonicalName(name)]!.load()
 }

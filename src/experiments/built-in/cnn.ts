@@ -2,12 +2,16 @@ import { median } from '../../analysis/statistics.js'
 import { maxOf, minOf } from '../../core/extremes.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { seedCount } from '../../figures/select.js'
-import { defineNet, initialize, multiplyAdds, type Layer, type Net } from '../../net/net.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import { defineNet, initialize, type Layer, type Net } from '../../net/net.js'
+import { choice, type ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
+import * as axes from '../vocabulary/axes.js'
 import {
+  axisOf,
   brief,
+  everyOne,
   finished,
+  given,
   having,
   inconclusive,
   intervalOverSeeds,
@@ -15,10 +19,12 @@ import {
   metric,
   round,
   stateOf,
+  valuesOf,
   verdict,
 } from '../vocabulary/claims.js'
-import { loss, named, openMaterial } from '../vocabulary/classify.js'
-import { trainNet } from '../vocabulary/train-net.js'
+import { byClass, crossEntropy, named, namedSet, openSplit, trainingCost } from '../vocabulary/classify.js'
+import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
+import { recipe, trainNet } from '../vocabulary/train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 
 /**
@@ -40,16 +46,10 @@ const classes = 10
 const space = {
   structure: choice({ choices: ['c1', 'c2', 'c3', 'c4'], default: 'c1', doc: 'one of the original four nets' }),
   convActivation: choice({ choices: ['linear', 'relu'], default: 'linear', doc: 'after each convolution' }),
-  dataset: choice({
-    choices: ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000'],
-    default: 'mnist-10k',
-    doc: 'what is classified',
-  }),
-  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
-  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
-  batch: integer({ min: 1, max: 60_000, default: 200, doc: 'rows per update', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 100_000, default: 500, doc: 'passes over the training rows', unit: 'epochs' }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+  ...axes.imageRows({ train: 8_000, test: 2_000 }),
+  batch: axes.batch(200),
+  epochs: axes.epochs(500),
+  learningRate: axes.learningRate(0.001),
 }
 type P = ParamsOf<typeof space>
 
@@ -72,47 +72,32 @@ export function cnnNet(inputShape: readonly number[], structure: Structure, acti
 const testEvery = 10
 
 async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { data, split, rows } = await openMaterial(context, params)
+  const { data, split, rows } = await openSplit(context, params)
   const net = cnnNet(data.shape, params.structure, params.convActivation)
   context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
-  const { engine, signal } = context
-  const initial = await engine.evaluate(
-    { net, loss, rows, order: split.train },
-    initialize(net, context.seeds.init),
-    signal,
-  )
+  const evaluate = byClass(net, rows, context)
+  const initial = await evaluate(split.train, initialize(net, context.seeds.init))
   let metrics: Metrics = { 'initial/loss': initial.loss, parameters: net.parameterCount }
   const { updates } = await trainNet(context, {
-    net,
-    loss,
-    rows,
-    train: split.train,
-    optimizer: { kind: 'adam', learningRate: params.learningRate },
-    batch: params.batch,
-    enough: (epoch) => epoch >= params.epochs,
-    async onEpoch(epoch, trained, parameters) {
-      const report: Metrics = named('train', trained)
+    ...{ net, rows, loss: crossEntropy, train: split.train },
+    ...recipe(params),
+    async onEpoch(epoch, trained, weights) {
+      const isTested = epoch % testEvery === 0 || epoch === params.epochs
+      const held = isTested ? named('test', await evaluate(split.test, weights())) : {}
+      const report = { ...named('train', trained), ...held }
       metrics = { ...metrics, ...report }
-      if (epoch % testEvery !== 0 && epoch !== params.epochs) return context.report(epoch, report)
-      const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters(), signal)
-      metrics = { ...metrics, ...named('test', held) }
-      await context.report(epoch, { ...report, ...named('test', held) })
+      await context.report(epoch, report)
     },
   })
   return { ...metrics, updates }
 }
 
-const shapeOf = (dataset: string): readonly number[] => (dataset === 'cifar10' ? [32, 32, 3] : [28, 28, 1])
-
 const main = defineStage({
   name: 'main',
   space,
-  data: (params) => [params.dataset],
-  cost: (params) =>
-    6 *
-    multiplyAdds(cnnNet(shapeOf(params.dataset), params.structure, params.convActivation)) *
-    params.trainRows *
-    params.epochs,
+  data: namedSet,
+  cost: ({ dataset, structure, convActivation, trainRows, epochs }) =>
+    trainingCost(cnnNet(axes.shapeOf(dataset), structure, convActivation), trainRows, epochs),
   run,
 })
 
@@ -120,8 +105,7 @@ const ofStructure = (records: readonly TrialRecord[], structure: Structure): Tri
   having(records, { structure, convActivation: 'linear' })
 /** Single epochs spike, so where a training ends is a median over its last ones. */
 const lateEpochs = 20
-const endOf = (record: TrialRecord): number =>
-  medianUntil(record, 'train/loss', Number(record.trial.params['epochs']), lateEpochs)
+const endOf = (record: TrialRecord): number => medianUntil(record, 'train/loss', axisOf('epochs')(record), lateEpochs)
 const endsOf = (records: readonly TrialRecord[], structure: Structure): number[] =>
   ofStructure(records, structure).map(endOf)
 
@@ -147,36 +131,30 @@ const claims: readonly Claim[] = [
     id: 'parameter-counts',
     statement: 'the four nets have 5330, 5331, 5329 and 5288 parameters on 28×28 images',
     published: '5330, 5331, 5329, 5288 (cnn.py)',
-    check(records) {
-      const nets = finished(records).filter(({ trial }) => trial.params['dataset'] !== 'cifar10')
-      if (nets.length === 0) return inconclusive('no finished trial on 28×28 images')
-      const right = nets.filter(
+    check: (records) =>
+      everyOne(
+        finished(records).filter(({ trial }) => axes.isOfDigits(trial.params)),
+        'trial',
         (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['structure'] as Structure],
-      )
-      return verdict(
-        right.length === nets.length,
-        nets,
-        `${right.length} of ${nets.length} trials have exactly that many`,
-      )
-    },
+        { none: 'no finished trial on 28×28 images', told: ' have exactly that many' },
+      ),
   },
   {
     id: 'initial-loss',
     statement: 'untrained, every net loses ln 10 = 2.303 (to within 0.3)',
     published: 'cross-entropy of a uniform guess over ten classes',
-    check(records) {
-      const all = finished(records)
-      if (all.length === 0) return inconclusive('no finished trial')
-      const worst = maxOf(all.map((record) => Math.abs(metric(record, 'initial/loss') - Math.log(classes))))
-      return verdict(worst <= 0.3, all, `at most ${round(worst)} away, over ${all.length} trials`, worst)
-    },
+    check: (records) =>
+      given(finished(records), 'no finished trial', (all) => {
+        const worst = maxOf(valuesOf(all, 'initial/loss').map((loss) => Math.abs(loss - Math.log(classes))))
+        return verdict(worst <= 0.3, all, `at most ${round(worst)} away, over ${all.length} trials`, worst)
+      }),
   },
   {
     id: 'fits-training-rows',
     statement: 'c1, c2 and c4 reach a training accuracy of 1 and a loss below 1e-5 in 500 epochs (medians over seeds)',
     published: 'they fall to about 1.5e-7, which is the floor of Keras’s clipping, at accuracy 1 (README figure)',
     check(records) {
-      const all = longEnough(records).filter(({ trial }) => Number(trial.params['epochs']) >= fittingEpochs)
+      const all = longEnough(records).filter((record) => axisOf('epochs')(record) >= fittingEpochs)
       const nets = (['c1', 'c2', 'c4'] as const).filter((structure) => ofStructure(all, structure).length > 0)
       if (nets.length < 3)
         return inconclusive(
@@ -220,8 +198,7 @@ const claims: readonly Claim[] = [
     fragile: true,
     check(records) {
       const all = longEnough(records)
-      const accuracy = (structure: Structure): number =>
-        median(ofStructure(all, structure).map((record) => metric(record, 'test/accuracy')))
+      const accuracy = (structure: Structure): number => median(valuesOf(ofStructure(all, structure), 'test/accuracy'))
       const nets = (Object.keys(structures) as Structure[]).filter((s) => ofStructure(all, s).length > 0)
       if (nets.length < 4) return inconclusive(`not all four have had ${enoughUpdates} updates`, seedCount(all))
       const summary = nets.map((structure) => `${structure} ${round(accuracy(structure))}`).join(', ')
@@ -234,29 +211,19 @@ const claims: readonly Claim[] = [
   },
 ]
 
-const figures = (['accuracy', 'loss'] as const).map((what) =>
+const figures = [...lossAndAccuracy].reverse().map(({ what, title }) =>
   againstSteps({
     name: `${what}-by-epoch`,
     caption: `Training ${what} by epoch, logarithmic as in the original.`,
     title: `Training ${what} of four CNNs of equal size`,
     group: { title: 'net', of: (record) => String(record.trial.params['structure']) },
-    panels: [
-      {
-        title: what === 'loss' ? 'cross-entropy (nats)' : 'accuracy (share of rows)',
-        scale: 'log',
-        metrics: [{ metric: `train/${what}`, label: 'train' }],
-      },
-    ],
-    settings: ([first]) => {
-      const { dataset, trainRows, batch, learningRate } = first!.trial.params
-      return `${dataset}, ${trainRows} rows, batch ${batch}, Adam ${learningRate}`
-    },
+    panels: [{ title, scale: 'log', metrics: [{ metric: `train/${what}`, label: 'train' }] }],
+    settings: settings('{dataset}, {trainRows} rows, batch {batch}, Adam {learningRate}'),
   }),
 )
 
 export const cnn = defineExperiment({
   name: 'cnn',
-  aliases: [],
   version: 1,
   title: 'Four CNNs of equal size',
   question: 'At equal parameter count, are thick convolutions or many dense layers better for digits?',

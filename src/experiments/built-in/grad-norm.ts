@@ -10,10 +10,14 @@ import type { Rows } from '../../engines/engine.js'
 import { defineNet, initialize, multiplyAdds, type Activation, type Net } from '../../net/net.js'
 import type { Loss } from '../../net/training-spec.js'
 import { Random } from '../../core/seed.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import { choice, type ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
-import { finished, having, inconclusive, round, verdict } from '../vocabulary/claims.js'
+import * as axes from '../vocabulary/axes.js'
+import { axisOf, everyOne, finished, given, having, round, verdict } from '../vocabulary/claims.js'
+import { crossEntropy } from '../vocabulary/classify.js'
+import { settings } from '../vocabulary/figures.js'
 import { functionNet, hiddenActivations, torchDefault } from '../vocabulary/function-net.js'
+import { firstRows } from '../vocabulary/train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
 
 /**
@@ -25,28 +29,18 @@ import { defineExperiment, defineStage, type Claim, type TrialContext, type Verd
 const smallWidths = [4, 9, 16, 9, 4] as const
 
 const space = {
-  target: choice({ choices: targetFunctionNames, default: 'sinc', doc: 'the function to fit' }),
+  target: axes.target('sinc'),
   dataset: choice({
-    choices: ['function', 'mnist-10k', 'mnist', 'glyphs-2000'],
+    choices: ['function', ...axes.setNames('digits')],
     default: 'function',
     doc: 'the function, or digits for a classifier with 64 and 32 hidden units',
   }),
   activation: choice({ choices: ['leaky', 'relu', 'tanh'], default: 'leaky', doc: 'after each hidden layer' }),
-  rows: integer({ min: 10, max: 60_000, default: 10_000, doc: 'rows to train on', unit: 'rows' }),
-  batch: integer({
-    min: 1,
-    max: 60_000,
-    default: 200,
-    doc: 'rows per update; as many as rows for the full batch',
-    unit: 'rows',
-  }),
-  epochs: integer({ min: 1, max: 1_000_000, default: 1000, doc: 'passes over the rows', unit: 'epochs' }),
-  optimizer: choice({
-    choices: ['adam', 'adamax', 'sgd', 'momentum'],
-    default: 'adam',
-    doc: 'how weights are updated',
-  }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "the optimiser's step size" }),
+  rows: axes.heldOutRows(10_000, 'rows to train on'),
+  batch: axes.batch(200, 'rows per update; as many as rows for the full batch'),
+  epochs: axes.epochs(1000, { max: 1_000_000, doc: 'passes over the rows' }),
+  optimizer: axes.optimizer('adam', 'adamax', 'sgd', 'momentum'),
+  learningRate: axes.learningRate(0.001, "the optimiser's step size"),
 }
 type P = ParamsOf<typeof space>
 
@@ -70,7 +64,7 @@ const netOf = ({ dataset, activation }: Pick<P, 'dataset' | 'activation'>): Net 
 async function openRows(params: P, context: TrialContext): Promise<{ rows: Rows; order: Int32Array; loss: Loss }> {
   if (params.dataset === 'function') {
     const rows = sampleFunction(params.target, params.rows, context.seeds.data, 'train')
-    return { rows, order: Int32Array.from({ length: params.rows }, (_, i) => i), loss: 'mean-squared-error' }
+    return { rows, order: firstRows(params.rows), loss: 'mean-squared-error' }
   }
   const data = await context.data(params.dataset)
   const { train } = stratifiedSplit(data, {
@@ -78,7 +72,7 @@ async function openRows(params: P, context: TrialContext): Promise<{ rows: Rows;
     test: 0,
     seed: context.seeds.data,
   })
-  return { rows: { features: data.features, targets: data.labels }, order: train, loss: 'softmax-cross-entropy' }
+  return { rows: { features: data.features, targets: data.labels }, order: train, loss: crossEntropy }
 }
 
 async function run(params: P, context: TrialContext): Promise<Metrics> {
@@ -128,6 +122,16 @@ const onFunction = (records: readonly TrialRecord[], target: string): TrialRecor
   having(finished(records), { dataset: 'function', target, optimizer: 'adam' })
 const seriesOf = (record: TrialRecord, name: string): readonly number[] => lookUp(record.series, name)?.values ?? []
 const leastEpochs = 200
+const overEnoughEpochs = (
+  records: readonly TrialRecord[],
+  target: string,
+  judge: (all: readonly TrialRecord[]) => Verdict,
+): Verdict =>
+  given(
+    onFunction(records, target).filter((record) => axisOf('epochs')(record) >= leastEpochs),
+    `no finished trial on ${target} with ${leastEpochs} epochs`,
+    judge,
+  )
 
 /** The first epochs bring the outputs to the function's mean, which is no feature of the function. */
 const settling = 5
@@ -142,19 +146,19 @@ function peakDistance(record: TrialRecord): number {
 
 /** The rank correlation of epoch and norm in each trial; its median over them, and that median's interval. */
 function fallVerdict(records: readonly TrialRecord[], name: string): Verdict {
-  const all = onFunction(records, 'sinc').filter(({ trial }) => Number(trial.params['epochs']) >= leastEpochs)
-  if (all.length === 0) return inconclusive(`no finished trial on sinc with ${leastEpochs} epochs`)
-  const rhos = all.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))
-  const rho = median(rhos)
-  const interval = bootstrapInterval(
-    rhos.length,
-    (indexes) => median(Array.from(indexes, (i) => rhos[i]!)),
-    new Random(0, 'claim', 'norm-falls-on-sinc'),
-  )
-  const falling = rhos.filter((value) => value < 0).length
-  const summary = `median Spearman ${round(rho)} over ${all.length} trials, ${falling} of them below 0, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
-  const state = interval[1] < 0 ? 'reproduced' : interval[0] > 0 ? 'not reproduced' : 'inconclusive'
-  return { state, summary, seeds: seedCount(all), effect: rho, interval }
+  return overEnoughEpochs(records, 'sinc', (all) => {
+    const rhos = all.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))
+    const rho = median(rhos)
+    const interval = bootstrapInterval(
+      rhos.length,
+      (indexes) => median(Array.from(indexes, (i) => rhos[i]!)),
+      new Random(0, 'claim', 'norm-falls-on-sinc'),
+    )
+    const falling = rhos.filter((value) => value < 0).length
+    const summary = `median Spearman ${round(rho)} over ${all.length} trials, ${falling} of them below 0, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
+    const state = interval[1] < 0 ? 'reproduced' : interval[0] > 0 ? 'not reproduced' : 'inconclusive'
+    return { state, summary, seeds: seedCount(all), effect: rho, interval }
+  })
 }
 
 const claims: readonly Claim[] = [
@@ -162,14 +166,12 @@ const claims: readonly Claim[] = [
     id: 'one-record-an-epoch',
     statement: 'loss and norm are recorded once an epoch',
     published: 'the last mini-batch of each epoch (min_ratio_grad.py)',
-    check(records) {
-      const all = finished(records)
-      if (all.length === 0) return inconclusive('no finished trial')
-      const right = all.filter(
-        (record) => seriesOf(record, 'gradient/last-batch').length === Number(record.trial.params['epochs']),
-      )
-      return verdict(right.length === all.length, all, `${right.length} of ${all.length} trials`)
-    },
+    check: (records) =>
+      everyOne(
+        finished(records),
+        'trial',
+        (record) => seriesOf(record, 'gradient/last-batch').length === axisOf('epochs')(record),
+      ),
   },
   {
     id: 'norm-falls-on-sinc',
@@ -189,12 +191,11 @@ const claims: readonly Claim[] = [
     statement: 'on f1, the full-batch norm peaks within 5 epochs of the steepest fall of the loss (median over seeds)',
     published: 'norm peaks while the loss drops (README figure, sum of sines)',
     fragile: true,
-    check(records) {
-      const all = onFunction(records, 'f1').filter(({ trial }) => Number(trial.params['epochs']) >= leastEpochs)
-      if (all.length === 0) return inconclusive(`no finished trial on f1 with ${leastEpochs} epochs`)
-      const distance = median(all.map(peakDistance))
-      return verdict(distance <= 5, all, `${round(distance, 1)} epochs apart, over ${all.length} trials`, distance)
-    },
+    check: (records) =>
+      overEnoughEpochs(records, 'f1', (all) => {
+        const distance = median(all.map(peakDistance))
+        return verdict(distance <= 5, all, `${round(distance, 1)} epochs apart, over ${all.length} trials`, distance)
+      }),
   },
 ]
 
@@ -219,16 +220,12 @@ const figures = [
         ],
       },
     ],
-    settings: ([first]) => {
-      const { optimizer, learningRate, batch } = first!.trial.params
-      return `${optimizer} ${learningRate}, batch ${batch}`
-    },
+    settings: settings('{optimizer} {learningRate}, batch {batch}'),
   }),
 )
 
 export const gradNorm = defineExperiment({
   name: 'grad-norm',
-  aliases: ['min_ratio_grad'],
   version: 1,
   title: 'Gradient norm along training',
   question: 'How does the norm of the gradient move while the loss falls?',

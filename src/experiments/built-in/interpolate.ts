@@ -1,18 +1,32 @@
 import { mean, standardDeviation } from '../../analysis/statistics.js'
 import { maxOf, minOf } from '../../core/extremes.js'
 import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
+import type { Evaluation } from '../../engines/engine.js'
 import { seedCount } from '../../figures/select.js'
 import { lookUp } from '../../core/names.js'
-import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
 import { defineNet, initialize, multiplyAdds, type Initializer, type Net } from '../../net/net.js'
 import { Random } from '../../core/seed.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import { choice, number, type ParamsOf } from '../../core/space.js'
 import type { Metrics, Trial, TrialRecord } from '../../core/trial.js'
-import { brief, everyOne, finished, having, inconclusive, metric, round, verdict } from '../vocabulary/claims.js'
-import { budgetAxes, epochsOf, isUsedUp, reached } from '../vocabulary/budget.js'
-import { loss, named, openMaterial } from '../vocabulary/classify.js'
-import { trainNet } from '../vocabulary/train-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+import * as axes from '../vocabulary/axes.js'
+import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
+import {
+  brief,
+  everyOne,
+  finished,
+  given,
+  having,
+  inconclusive,
+  leastOf,
+  metric,
+  round,
+  valuesOf,
+  verdict,
+} from '../vocabulary/claims.js'
+import { crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { lossAndAccuracy, trainAndTest } from '../vocabulary/figures.js'
+import { openNet } from '../vocabulary/stored-net.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
 
 /**
  * What lies between two trained nets, and is the valley of the small batch wider?
@@ -22,26 +36,16 @@ import { defineExperiment, defineStage, type Claim, type TrialContext } from '..
  * (Keskar et al. 2017 have it the other way round); Adam at 0.001, 200 epochs.
  */
 const space = {
-  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "the optimiser's step size" }),
-  optimizer: choice({
-    choices: ['adam', 'adagrad', 'momentum', 'sgd'],
-    default: 'adam',
-    doc: 'how weights are updated',
-  }),
+  batch: axes.batch(100),
+  learningRate: axes.learningRate(0.001, "the optimiser's step size"),
+  optimizer: axes.optimizer('adam', 'adagrad', 'momentum', 'sgd'),
   init: choice({
     choices: ['independent', 'shared'],
     default: 'independent',
     doc: 'whether the two nets of a pair start from weights of their own or from the same',
   }),
   initScale: number({ above: 0, max: 10, default: 1, doc: 'standard deviation of the initial weights and biases' }),
-  dataset: choice({
-    choices: ['mnist-10k', 'mnist', 'glyphs-2000'],
-    default: 'mnist-10k',
-    doc: 'what is classified',
-  }),
-  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
-  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+  ...axes.digitRows({ train: 8_000, test: 2_000 }),
   ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
 }
 type P = ParamsOf<typeof space>
@@ -58,30 +62,17 @@ export function twoLayerNet(initScale: number): Net {
 const checkpointName = 'weights.safetensors'
 
 async function train(params: P, context: TrialContext): Promise<Metrics> {
-  const { split, rows } = await openMaterial(context, params)
   const net = twoLayerNet(params.initScale)
-  const { engine, seeds, signal } = context
   // Independent nets of one seed differ by what makes them a pair; shared ones do not.
-  const own = `${params.batch}/${params.learningRate}/${params.optimizer}`
-  const seed = params.init === 'shared' ? seeds.init : hashSeed(seeds.init, own)
-  let metrics: Metrics = {}
-  const { parameters, updates } = await trainNet(context, {
+  const apart = `${params.batch}/${params.learningRate}/${params.optimizer}`
+  const { init } = context.seeds
+  const { last, held, updates } = await trainToBudget(context, params, {
     net,
-    loss,
-    rows,
-    train: split.train,
     optimizer: { kind: params.optimizer, learningRate: params.learningRate },
-    batch: params.batch,
-    parameters: initialize(net, seed),
-    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
-    async onEpoch(epoch, trained) {
-      metrics = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
-      await context.report(epoch, named('train', trained))
-    },
+    parameters: initialize(net, params.init === 'shared' ? init : hashSeed(init, apart)),
+    saveAs: checkpointName,
   })
-  const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
-  await context.save(checkpointName, encodeCheckpoint(net, parameters))
-  return { ...metrics, ...named('test', held), parameters: net.parameterCount, updates }
+  return { ...last, ...held, parameters: net.parameterCount, updates }
 }
 
 /** A seed for each text: streams of different pairs' nets must not meet. */
@@ -92,8 +83,8 @@ function hashSeed(seed: number, text: string): number {
 const main = defineStage({
   name: 'main',
   space,
-  data: (params) => [params.dataset],
-  cost: (params) => 6 * multiplyAdds(twoLayerNet(1)) * params.trainRows * epochsOf(params),
+  data: namedSet,
+  cost: (params) => budgetCost(twoLayerNet(1), params),
   run: train,
 })
 
@@ -125,40 +116,39 @@ export function pathCoefficients(path: LineParams['path'], alpha: number): [numb
 
 async function walk(params: LineParams, context: TrialContext): Promise<Metrics> {
   const { engine, parents, signal } = context
-  const [a, b] = parents as [(typeof parents)[0], (typeof parents)[0]]
-  const trained = a.trial.params as unknown as P
-  const { split, rows } = await openMaterial(context, trained)
-  const net = twoLayerNet(trained.initScale)
-  const ends = await Promise.all(
-    [a, b].map(async (parent) => decodeCheckpoint(net, await context.load(parent, checkpointName))),
+  const nets = await Promise.all(
+    parents.map((parent) => openNet(context, (trained: P) => twoLayerNet(trained.initScale), checkpointName, parent)),
   )
+  const [{ net, trained, origin }] = nets as [(typeof nets)[0]]
+  const { split, rows } = await openSplit(origin, trained)
+  const ends = nets.map(({ theta }) => theta)
   const alphas = alphaGrid(params)
   const coefficients = alphas.map((alpha) => pathCoefficients(params.path, alpha))
-  const parts = {
-    train: { net, loss, rows, order: split.train },
-    test: { net, loss, rows, order: split.test },
-  } as const
+  const measured = { net, loss: crossEntropy, rows } as const
+  const parts = { train: { ...measured, order: split.train }, test: { ...measured, order: split.test } }
   const train = await engine.evaluateCombinations(parts.train, ends, coefficients, signal)
   const test = await engine.evaluateCombinations(parts.test, ends, coefficients, signal)
   for (const [i, alpha] of alphas.entries()) {
     await context.report(i, { alpha, ...named('train', train[i]!), ...named('test', test[i]!) })
   }
 
-  const single = await Promise.all(ends.map((end) => engine.evaluate(parts.train, end, signal)))
+  const [a, b] = (await Promise.all(ends.map((end) => engine.evaluate(parts.train, end, signal)))) as [
+    Evaluation,
+    Evaluation,
+  ]
   const losses = train.map((point) => point.loss)
   const [atA, atB] = [alphas.indexOf(1), alphas.indexOf(0)]
   const between = losses.filter((_, i) => alphas[i]! >= 0 && alphas[i]! <= 1)
   return {
-    'a/loss': single[0]!.loss,
-    'b/loss': single[1]!.loss,
-    'a/accuracy': single[0]!.accuracy,
-    'b/accuracy': single[1]!.accuracy,
+    'a/loss': a.loss,
+    'b/loss': b.loss,
+    'a/accuracy': a.accuracy,
+    'b/accuracy': b.accuracy,
     'a/test-accuracy': test[atA]?.accuracy ?? NaN,
     'b/test-accuracy': test[atB]?.accuracy ?? NaN,
     // 0 means equal to the last bit.
-    'ends/mismatch':
-      Math.abs((losses[atA] ?? NaN) - single[0]!.loss) + Math.abs((losses[atB] ?? NaN) - single[1]!.loss),
-    'path/barrier': maxOf(between) - Math.max(single[0]!.loss, single[1]!.loss),
+    'ends/mismatch': Math.abs((losses[atA] ?? NaN) - a.loss) + Math.abs((losses[atB] ?? NaN) - b.loss),
+    'path/barrier': maxOf(between) - Math.max(a.loss, b.loss),
     'a/width': widthAround(alphas, losses, atA),
     'b/width': widthAround(alphas, losses, atB),
   }
@@ -180,7 +170,6 @@ export function widthAround(alphas: readonly number[], losses: readonly number[]
 const interpolation = defineStage({
   name: 'interpolate',
   space: lineSpace,
-  data: () => [],
   cost: (params) => alphaGrid(params).length * 2 * multiplyAdds(twoLayerNet(1)) * 10_000 * 0.3,
   derive: { from: 'main', groups: pairs },
   run: walk,
@@ -215,6 +204,9 @@ const linesBetween = (records: readonly TrialRecord[], init: P['init']): TrialRe
 /** Fewer leave N(0, 1) weights half trained. */
 const enoughUpdates = 1500
 
+const overSeeds = (lines: readonly TrialRecord[], judge: (lines: readonly TrialRecord[]) => Verdict): Verdict =>
+  seedCount(lines) < 3 ? inconclusive(`lines of ${seedCount(lines)} seeds (3 needed)`, seedCount(lines)) : judge(lines)
+
 const claims: readonly Claim[] = [
   {
     id: 'exact-ends',
@@ -222,40 +214,36 @@ const claims: readonly Claim[] = [
     published: 'a path must begin and end where its nets are',
     check(records) {
       const all = lines(records).filter((record) => !Number.isNaN(metric(record, 'ends/mismatch')))
-      return everyOne(
-        all,
-        'line',
-        (record) => metric(record, 'ends/mismatch') === 0,
-        'no finished line that holds both ends',
-      )
+      return everyOne(all, 'line', (record) => metric(record, 'ends/mismatch') === 0, {
+        none: 'no finished line that holds both ends',
+      })
     },
   },
   {
     id: 'ends-fit',
     statement: 'both nets have a training accuracy of at least 0.99',
     published: 'training loss about 2e-10 and 0 at the ends (README figure; divided by 10,000)',
-    check(records) {
-      const nets = finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates)
-      if (nets.length === 0) return inconclusive(`no net has had ${enoughUpdates} updates`)
-      const least = minOf(nets.map((record) => metric(record, 'train/accuracy')))
-      return verdict(least >= 0.99, nets, `at least ${round(least)} over ${nets.length} nets`, least)
-    },
+    check: (records) =>
+      given(
+        finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates),
+        `no net has had ${enoughUpdates} updates`,
+        (nets) => {
+          const least = leastOf(nets, 'train/accuracy')
+          return verdict(least >= 0.99, nets, `at least ${round(least)} over ${nets.length} nets`, least)
+        },
+      ),
   },
   {
     id: 'barrier',
     statement: 'between nets that started apart lies a barrier: the loss rises above both ends',
     published: 'a barrier about α = 0.5 of 2.5e-2 (times 10,000), training accuracy 0.33 (README figure)',
-    check(records) {
-      const all = linesBetween(records, 'independent')
-      if (all.length === 0) return inconclusive('no finished line between nets that started apart')
-      const barriers = all.map((record) => metric(record, 'path/barrier'))
-      return verdict(
-        minOf(barriers) > 0,
-        all,
-        `${barriers.filter((height) => height > 0).length} of ${all.length} lines; lowest ${brief(minOf(barriers))}, mean ${brief(mean(barriers))} nats`,
-        mean(barriers),
-      )
-    },
+    check: (records) =>
+      given(linesBetween(records, 'independent'), 'no finished line between nets that started apart', (all) => {
+        const barriers = valuesOf(all, 'path/barrier')
+        const [lowest, rising] = [minOf(barriers), barriers.filter((height) => height > 0).length]
+        const summary = `${rising} of ${all.length} lines; lowest ${brief(lowest)}, mean ${brief(mean(barriers))} nats`
+        return verdict(lowest > 0, all, summary, mean(barriers))
+      }),
   },
   {
     id: 'small-batch-wider',
@@ -263,40 +251,33 @@ const claims: readonly Claim[] = [
     published:
       'the batch-100 valley is visibly wider (README figure); sibling reports saw no difference, or the opposite',
     fragile: true,
-    check(records) {
-      const all = linesBetween(records, 'independent')
-      if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
-      const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
-      const width = (end: string): string => {
-        const widths = all.map((record) => metric(record, `${end}/width`))
-        return `${round(mean(widths), 2)} ± ${round(standardDeviation(widths), 2)}`
-      }
-      const share = wider.length / all.length
-      return {
-        ...verdict(
-          share > 0.5,
-          all,
-          `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α (mean ± standard deviation)`,
-          share,
-        ),
-        ...(share > 0.2 && share < 0.8 ? { state: 'inconclusive' as const } : {}),
-      }
-    },
+    check: (records) =>
+      overSeeds(linesBetween(records, 'independent'), (all) => {
+        const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
+        const width = (end: string): string => {
+          const widths = valuesOf(all, `${end}/width`)
+          return `${round(mean(widths), 2)} ± ${round(standardDeviation(widths), 2)}`
+        }
+        const share = wider.length / all.length
+        const summary = `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α (mean ± standard deviation)`
+        const found = verdict(share > 0.5, all, summary, share)
+        return share > 0.2 && share < 0.8 ? { ...found, state: 'inconclusive' } : found
+      }),
   },
   {
     id: 'small-batch-better',
     statement: 'the small batch generalises better',
     published: 'test accuracy 0.925 (batch 100) against 0.873 (batch 1000) (README figure)',
     fragile: true,
-    check(records) {
-      const all = linesBetween(records, 'independent')
-      if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
-      const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
-      return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
-    },
+    check: (records) =>
+      overSeeds(linesBetween(records, 'independent'), (all) => {
+        const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
+        return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
+      }),
   },
 ]
 
+const [loss, accuracy] = lossAndAccuracy
 const figures = (['linear', 'curved'] as const).flatMap((path) =>
   (['independent', 'shared'] as const).map((init) =>
     twinAxes({
@@ -306,30 +287,14 @@ const figures = (['linear', 'curved'] as const).flatMap((path) =>
       select: (records) => having(pathsOf(records, init), { path }),
       x: { title: 'α (0: large batch, 1: small batch)', scale: 'linear' },
       points: (record) => reportsAgainst(record, 'alpha'),
-      left: {
-        title: 'cross-entropy (nats)',
-        scale: 'log',
-        lines: [
-          { label: 'train', metric: 'train/loss' },
-          { label: 'test', metric: 'test/loss' },
-        ],
-      },
-      right: {
-        title: 'accuracy (share of rows)',
-        scale: 'linear',
-        domain: [0, 1],
-        lines: [
-          { label: 'train', metric: 'train/accuracy' },
-          { label: 'test', metric: 'test/accuracy' },
-        ],
-      },
+      left: { title: loss.title, scale: loss.scale, lines: trainAndTest('loss') },
+      right: { title: accuracy.title, scale: accuracy.scale, domain: [0, 1], lines: trainAndTest('accuracy') },
     }),
   ),
 )
 
 export const interpolate = defineExperiment({
   name: 'interpolate',
-  aliases: ['inter_model'],
   version: 1,
   title: 'Interpolation between two nets',
   question: 'What lies between two trained nets, and is the valley of the small batch wider?',

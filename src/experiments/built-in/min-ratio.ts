@@ -2,19 +2,34 @@ import { approachCriticalPoint } from '../../analysis/critical-point.js'
 import { countEigenvalues, sampledRatio } from '../../analysis/minimal-ratio.js'
 import { symmetricSpectrum } from '../../analysis/symmetric.js'
 import { norm } from '../../analysis/vectors.js'
-import { sampleFunction, targetFunctionNames } from '../../data/functions.js'
+import { sampleFunction } from '../../data/functions.js'
 import { epochOrder } from '../../data/split.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
-import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
+import { encodeCheckpoint } from '../../net/checkpoint.js'
 import { denseHessian } from '../../engines/curvature.js'
 import { initialize, type Net } from '../../net/net.js'
 import { Random } from '../../core/seed.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import { choice, number, type ParamsOf } from '../../core/space.js'
 import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
-import { finished, having, inconclusive, metric, parentOf, rankVerdict, verdict } from '../vocabulary/claims.js'
+import * as axes from '../vocabulary/axes.js'
+import {
+  axisOf,
+  finished,
+  having,
+  inconclusive,
+  metric,
+  parentOf,
+  rankVerdict,
+  valuesOf,
+  verdict,
+  withEnough,
+} from '../vocabulary/claims.js'
+import { settings } from '../vocabulary/figures.js'
 import { functionNet, torchDefault } from '../vocabulary/function-net.js'
+import { ofEachNet, openNet } from '../vocabulary/stored-net.js'
+import { firstRows } from '../vocabulary/train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 
 /**
@@ -31,24 +46,18 @@ const space = {
     doc: '1-4-9-16-9-4-1 (411 parameters) or 1-8-8-1 (97)',
   }),
   activation: choice({ choices: ['leaky', 'tanh'], default: 'leaky', doc: 'leaky ReLU of slope 0.01, or tanh' }),
-  target: choice({ choices: targetFunctionNames, default: 'sinc', doc: 'the function to fit' }),
-  rows: integer({
-    min: 2,
-    max: 1_000_000,
-    default: 10_000,
-    doc: 'points to train on, and as many to test',
-    unit: 'rows',
-  }),
-  batch: integer({ min: 1, max: 1_000_000, default: 200, doc: 'points per update', unit: 'rows' }),
-  epochs: integer({ min: 0, max: 1_000_000, default: 200, doc: 'epochs on the loss', unit: 'epochs' }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size on the loss" }),
+  target: axes.target('sinc'),
+  rows: axes.points(10_000, 2),
+  batch: axes.batchOfPoints(200),
+  epochs: axes.count(1_000_000, 200, 'epochs on the loss', { min: 0, unit: 'epochs' }),
+  learningRate: axes.learningRate(0.001, "Adam's step size on the loss"),
   finder: choice({
     choices: ['gradient-norm', 'gauss-newton', 'none'],
     default: 'gradient-norm',
     doc: "how a critical point is sought: Adam on mini-batches' squared gradient norm (the original), damped Gauss-Newton on the full gradient, or not at all",
   }),
-  finderSteps: integer({ min: 0, max: 1_000_000, default: 200, doc: "the finder's epochs or steps", unit: 'steps' }),
-  finderRate: number({ above: 0, max: 1e9, default: 0.00075, doc: "Adam's step size on the norm" }),
+  finderSteps: axes.count(1_000_000, 200, "the finder's epochs or steps", { min: 0, unit: 'steps' }),
+  finderRate: axes.learningRate(0.00075, "Adam's step size on the norm"),
   threshold: number({ above: 0, max: 1e9, default: 1e-3, doc: 'gradient norm at which a point counts as critical' }),
 }
 type P = ParamsOf<typeof space>
@@ -60,11 +69,15 @@ export function minRatioNet({ net, activation }: Pick<P, 'net' | 'activation'>):
   return functionNet(widths[net], activation === 'tanh' ? 'tanh' : { leakyRelu: 0.01 }, torchDefault)
 }
 
+const endName = 'end.safetensors'
+
+const minRatioNetOf = (trained: P): Net => minRatioNet(trained)
+
 async function run(params: P, context: TrialContext): Promise<Metrics> {
   const { engine, seeds, signal } = context
   const net = minRatioNet(params)
   const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
-  const all = Int32Array.from({ length: params.rows }, (_, i) => i)
+  const all = firstRows(params.rows)
   const options = { net, loss, rows, batch: params.batch, gradientNorms: true } as const
 
   let parameters = initialize(net, seeds.init)
@@ -104,7 +117,7 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     )
     parameters = Float32Array.from(point)
   }
-  await context.save('end.safetensors', encodeCheckpoint(net, parameters))
+  await context.save(endName, encodeCheckpoint(net, parameters))
   const end = await curvature(Float64Array.from(parameters))
   return {
     'train/loss': end.loss,
@@ -119,7 +132,6 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
 const main = defineStage({
   name: 'main',
   space,
-  data: () => [],
   cost: (params) => {
     const weights = minRatioNet(params).parameterCount
     const pass = 6 * weights * params.rows
@@ -136,7 +148,7 @@ const ratioSpace = {
     doc: 'share of random neighbours that lose more (the original), or of eigenvalues of the Hessian above zero',
   }),
   std: number({ above: 0, max: 1e6, default: 1e-4, doc: 'standard deviation of the neighbours' }),
-  samples: integer({ min: 1, max: 1_000_000, default: 200, doc: 'neighbours', unit: 'samples' }),
+  samples: axes.count(1_000_000, 200, 'neighbours'),
   split: choice({ choices: ['test', 'train'], default: 'test', doc: 'which points the loss is taken over' }),
   tolerance: number({
     min: 0,
@@ -150,15 +162,11 @@ const ratioSpace = {
 const ratio = defineStage({
   name: 'ratio',
   space: ratioSpace,
-  data: () => [],
   cost: ({ estimator, samples }) => (estimator === 'sampled' ? 2 * 411 * 10_000 * samples : 6 * 411 * 411 * 10_000),
-  derive: { from: 'main', groups: (trials) => trials.map((trial) => [trial]) },
+  derive: ofEachNet,
   async run(params, context): Promise<Metrics> {
-    const parent = context.parents[0]!
-    const trained = parent.trial.params as P & Record<string, ParamValue>
-    const net = minRatioNet(trained)
-    const parameters = decodeCheckpoint(net, await context.load(parent, 'end.safetensors'))
-    const rows = (part: string) => sampleFunction(trained.target, trained.rows, parent.trial.seeds.data, part)
+    const { trained, net, theta: parameters, origin } = await openNet(context, minRatioNetOf, endName)
+    const rows = (part: string) => sampleFunction(trained.target, trained.rows, origin.seeds.data, part)
     const options = { net, loss, rows: rows(params.split) } as const
     const { engine, signal } = context
     const slope = await engine.curvature(
@@ -209,23 +217,17 @@ const claims: readonly Claim[] = [
         (record) =>
           parentOf(record, records)?.trial.params['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
       )
-      if (smooth.length < leastPoints)
-        return inconclusive(
-          `only ${smooth.length} tanh nets with eigenvalues (${leastPoints} needed)`,
-          seedCount(smooth),
-        )
-      const [losses, shares] = ['train/loss', 'ratio'].map((name) => smooth.map((record) => metric(record, name)))
-      const found = rankVerdict(losses!, shares!, -0.3, {
-        claim: 'min-ratio',
-        unit: 'nets',
-        seeds: seedCount(smooth),
-        clusters: smooth.map(({ trial }) => trial.seeds.init),
+      return withEnough(smooth, { count: smooth.length, needed: leastPoints, of: 'tanh nets with eigenvalues' }, () => {
+        const found = rankVerdict(valuesOf(smooth, 'train/loss'), valuesOf(smooth, 'ratio'), -0.3, {
+          claim: 'min-ratio',
+          unit: 'nets',
+          seeds: seedCount(smooth),
+          clusters: smooth.map(({ trial }) => trial.seeds.init),
+        })
+        const critical = smooth.filter((record) => metric(record, 'converged') === 1).length
+        const summary = `${found.summary}; ${critical} of ${smooth.length} points are critical to the threshold`
+        return { ...found, summary }
       })
-      const critical = smooth.filter((record) => metric(record, 'converged') === 1).length
-      return {
-        ...found,
-        summary: `${found.summary}; ${critical} of ${smooth.length} points are critical to the threshold`,
-      }
     },
   },
   {
@@ -257,12 +259,13 @@ const claims: readonly Claim[] = [
     fragile: true,
     check(records) {
       const all = having(finished(records), { finder: 'gradient-norm' })
-      if (all.length < 4) return inconclusive(`only ${all.length} nets of that recipe (4 needed)`, seedCount(all))
-      const raised = (before: string, after: string): number =>
-        all.filter((record) => metric(record, after) > metric(record, before)).length
-      const loss = raised('switch/loss', 'train/loss')
-      const summary = `the loss rose in ${loss} of ${all.length} nets, the full gradient’s norm in ${raised('switch/gradient-norm', 'gradient-norm')}`
-      return verdict(loss > all.length / 2, all, summary, loss / all.length)
+      return withEnough(all, { count: all.length, needed: 4, of: 'nets of that recipe' }, () => {
+        const raised = (before: string, after: string): number =>
+          all.filter((record) => metric(record, after) > metric(record, before)).length
+        const loss = raised('switch/loss', 'train/loss')
+        const summary = `the loss rose in ${loss} of ${all.length} nets, the full gradient’s norm in ${raised('switch/gradient-norm', 'gradient-norm')}`
+        return verdict(loss > all.length / 2, all, summary, loss / all.length)
+      })
     },
   },
 ]
@@ -284,24 +287,20 @@ const phases = (['gradient-norm', 'gauss-newton'] as const).map((finder) =>
     caption: `Loss and gradient norm over both phases: on the loss, then on the norm by ${finders[finder].words}.`,
     title: `Loss and gradient norm, then ${finders[finder].words}`,
     select: (records) => having(finished(records), { finder }),
-    group: { title: 'epochs on the loss', of: (record) => Number(record.trial.params['epochs']) },
+    group: { title: 'epochs on the loss', of: axisOf('epochs') },
     x: finders[finder].x,
     xScale: finders[finder].xScale,
-    rule: { title: 'the norm becomes the objective', of: (record) => Number(record.trial.params['epochs']) },
+    rule: { title: 'the norm becomes the objective', of: axisOf('epochs') },
     panels: [
       { title: 'mean squared error', scale: 'log', metrics: [{ metric: 'train/loss', label: 'loss' }] },
       { title: 'gradient norm', scale: 'log', metrics: [{ metric: 'train/gradient-norm', label: 'gradient norm' }] },
     ],
-    settings: ([first]) => {
-      const { target, net, activation } = first!.trial.params
-      return `${String(target)}, ${String(net)} ${String(activation)} net`
-    },
+    settings: settings('{target}, {net} {activation} net'),
   }),
 )
 
 export const minRatio = defineExperiment({
   name: 'min-ratio',
-  aliases: ['min_ratio'],
   version: 1,
   title: 'Minimal ratio against loss where the gradient nearly vanishes',
   question: 'Are nearly critical points with a low loss closer to minima than those with a high loss?',

@@ -4,13 +4,39 @@ import { maxOf, minOf } from '../../core/extremes.js'
 import { againstAxis } from '../../figures/against-axis.js'
 import { seedCount } from '../../figures/select.js'
 import type { EpochResult } from '../../engines/engine.js'
-import { defineNet, multiplyAdds, type Layer, type Net } from '../../net/net.js'
+import { defineNet, type Layer, type Net } from '../../net/net.js'
 import type { OptimizerSpec } from '../../net/training-spec.js'
 import { choice, integer, number, type ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
-import { brief, finished, inconclusive, intervalOverSeeds, metric, rankVerdict, round } from '../vocabulary/claims.js'
+import * as axes from '../vocabulary/axes.js'
+import {
+  axisOf,
+  brief,
+  everyOne,
+  finished,
+  given,
+  inconclusive,
+  intervalOverSeeds,
+  largestComparable,
+  meanOf,
+  metric,
+  rankVerdict,
+  round,
+  verdict,
+  withEnough,
+} from '../vocabulary/claims.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
-import { byClass, byOneHot, loss, named, openMaterial } from '../vocabulary/classify.js'
+import {
+  byClass,
+  byOneHot,
+  crossEntropy,
+  named,
+  namedSet,
+  oneHot,
+  openSplit,
+  trainingCost,
+} from '../vocabulary/classify.js'
+import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
 import { trainNet } from '../vocabulary/train-net.js'
 import { groupBy } from '../../core/group-by.js'
 
@@ -36,13 +62,9 @@ const space = {
     doc: 'units of the first hidden layer, before those; 0 for none, as in Belkin et al. 2019',
     unit: 'units',
   }),
-  dataset: choice({
-    choices: ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000'],
-    default: 'mnist-10k',
-    doc: 'what is classified',
-  }),
-  trainRows: integer({ min: 10, max: 60_000, default: 7_500, doc: 'rows trained on', unit: 'rows' }),
-  validationRows: integer({ min: 10, max: 60_000, default: 2_500, doc: 'rows held out', unit: 'rows' }),
+  dataset: axes.dataset(),
+  trainRows: axes.trainRows(7_500),
+  validationRows: axes.heldOutRows(2_500),
   labelNoise: number({
     min: 0,
     max: 1,
@@ -50,24 +72,20 @@ const space = {
     doc: 'share of the training rows whose label is drawn anew, uniformly; held-out labels stay right',
   }),
   loss: choice({
-    choices: [loss, 'mean-squared-error'],
-    default: loss,
+    choices: [crossEntropy, 'mean-squared-error'],
+    default: crossEntropy,
     doc: 'what is descended on; the squared error is of one output a class against 0 or 1',
   }),
-  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 100_000, default: 20, doc: 'passes over the training rows, at most', unit: 'epochs' }),
+  batch: axes.batch(100),
+  epochs: axes.epochs(20, { doc: 'passes over the training rows, at most' }),
   targetLoss: number({
     min: 0,
     max: 100,
     default: 0,
     doc: 'training stops once the epoch’s loss is at most this; 0 for never',
   }),
-  optimizer: choice({
-    choices: ['adagrad', 'adam', 'sgd', 'momentum'],
-    default: 'adagrad',
-    doc: 'how weights are updated',
-  }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.01, doc: "the optimiser's step size" }),
+  optimizer: axes.optimizer('adagrad', 'adam', 'sgd', 'momentum'),
+  learningRate: axes.learningRate(0.01, "the optimiser's step size"),
   accumulator: number({
     min: 0,
     max: 10,
@@ -118,7 +136,7 @@ function optimizerOf({ optimizer, learningRate, accumulator }: P): OptimizerSpec
 const reports = 100
 
 async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { data, split } = await openMaterial(context, { ...params, testRows: params.validationRows })
+  const { data, split } = await openSplit(context, { ...params, testRows: params.validationRows })
   const net = paramsNet(data.shape, params)
   context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
   const labels = corruptLabels(data.labels, split.train, {
@@ -127,8 +145,9 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     classes,
     seed: context.seeds.corruption,
   })
-  const task = { net, features: data.features, labels, loss: params.loss }
-  const { rows, evaluate } = params.loss === loss ? byClass(task, context) : byOneHot(task, context)
+  const isByClass = params.loss === crossEntropy
+  const rows = { features: data.features, targets: isByClass ? labels : oneHot(labels, classes) }
+  const evaluate = isByClass ? byClass(net, rows, context) : byOneHot(net, rows, labels, context)
 
   const every = Math.ceil(params.epochs / reports)
   let metrics: Metrics = {}
@@ -136,18 +155,14 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     epoch >= params.epochs || trained.loss <= params.targetLoss
   // Layers draw from streams of their own, so the first layer starts the same at every width, as in the original.
   const { updates } = await trainNet(context, {
-    net,
-    loss: params.loss,
-    rows,
-    train: split.train,
+    ...{ net, rows, loss: params.loss, train: split.train, batch: params.batch },
     optimizer: optimizerOf(params),
-    batch: params.batch,
     enough,
     async onEpoch(epoch, trained, weights) {
       if (epoch % every !== 0 && !enough(epoch, trained)) return
-      const own = Number.isNaN(trained.accuracy) ? await evaluate(split.train, weights()) : trained
+      const known = Number.isNaN(trained.accuracy) ? await evaluate(split.train, weights()) : trained
       metrics = {
-        ...named('train', { ...own, loss: trained.loss }),
+        ...named('train', { ...known, loss: trained.loss }),
         ...named('validation', await evaluate(split.test, weights())),
       }
       await context.report(epoch, metrics)
@@ -159,33 +174,31 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
 const main = defineStage({
   name: 'main',
   space,
-  data: (params) => [params.dataset],
-  // Forward and backward are six operations per weight and row.
-  cost: (params) =>
-    6 *
-    multiplyAdds(paramsNet(params.dataset === 'cifar10' ? [32, 32, 3] : [28, 28, 1], params)) *
-    params.trainRows *
-    params.epochs,
+  data: namedSet,
+  cost: (params) => trainingCost(paramsNet(axes.shapeOf(params.dataset), params), params.trainRows, params.epochs),
   run,
 })
 
 /** The number of targets a net would have to fit one by one: rows × classes (Belkin et al. 2019). */
-const interpolationThreshold = (record: TrialRecord): number => Number(record.trial.params['trainRows']) * classes
+const interpolationThreshold = (record: TrialRecord): number => axisOf('trainRows')(record) * classes
 
 const noiseOf = ({ trial }: TrialRecord): number => Number(trial.params['labelNoise'] ?? 0)
-const trainedOn = ({ trial }: TrialRecord): unknown => trial.params['loss'] ?? loss
+const trainedOn = ({ trial }: TrialRecord): unknown => trial.params['loss'] ?? crossEntropy
 /** Nets trained on right labels and by cross-entropy, as the original's. */
 const clean = (records: readonly TrialRecord[]): TrialRecord[] =>
-  finished(records).filter((record) => noiseOf(record) === 0 && trainedOn(record) === loss)
+  finished(records).filter((record) => noiseOf(record) === 0 && trainedOn(record) === crossEntropy)
 
 /** Final metrics against parameters, seeds averaged first: the seeds of one size are no independent evidence about size. */
 function meansBySize(records: readonly TrialRecord[], name: string): { parameters: number[]; means: number[] } {
   const sizes = [...groupBy(records, (record) => metric(record, 'parameters'))].sort(([a], [b]) => a - b)
   return {
     parameters: sizes.map(([size]) => size),
-    means: sizes.map(([, own]) => mean(own.map((record) => metric(record, name)))),
+    means: sizes.map(([, nets]) => meanOf(nets, name)),
   }
 }
+
+const aboveThreshold = (records: readonly TrialRecord[]): TrialRecord[] =>
+  clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
 
 const leastSizes = 6
 /** The original's number; earlier, a training loss averaged over an epoch of fast learning lies above the held-out one. */
@@ -196,22 +209,19 @@ const claims: readonly Claim[] = [
     id: 'parameter-formula',
     statement: 'the parameter count is P(u) = 7860 + 23u + 2u²',
     published: '7,914 parameters for u = 2 (number_of_param.py)',
-    check(records) {
-      const original = finished(records).filter(
-        ({ trial: { params } }) =>
-          params['depth'] === 3 && (params['bottleneck'] ?? 10) === 10 && params['dataset'] !== 'cifar10',
-      )
-      if (original.length === 0)
-        return inconclusive('no finished trial with three layers behind ten units on 28×28 images')
-      const wrong = original.filter(
-        (record) => metric(record, 'parameters') !== parameterCount(Number(record.trial.params['width'])),
-      )
-      return {
-        state: wrong.length === 0 ? 'reproduced' : 'not reproduced',
-        summary: `${original.length - wrong.length} of ${original.length} nets have exactly that many`,
-        seeds: seedCount(original),
-      }
-    },
+    check: (records) =>
+      everyOne(
+        finished(records).filter(
+          ({ trial: { params } }) =>
+            params['depth'] === 3 && (params['bottleneck'] ?? 10) === 10 && axes.isOfDigits(params),
+        ),
+        'net',
+        (record) => metric(record, 'parameters') === parameterCount(axisOf('width')(record)),
+        {
+          none: 'no finished trial with three layers behind ten units on 28×28 images',
+          told: ' have exactly that many',
+        },
+      ),
   },
   {
     id: 'loss-falls-with-size',
@@ -221,12 +231,10 @@ const claims: readonly Claim[] = [
     check(records) {
       const below = clean(records).filter((record) => metric(record, 'parameters') <= interpolationThreshold(record))
       const { parameters, means } = meansBySize(below, 'train/loss')
-      if (parameters.length < leastSizes)
-        return inconclusive(
-          `only ${parameters.length} sizes below the threshold (${leastSizes} needed)`,
-          seedCount(below),
-        )
-      return rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedCount(below) })
+      const sizes = { count: parameters.length, needed: leastSizes, of: 'sizes below the threshold' }
+      return withEnough(below, sizes, () =>
+        rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedCount(below) }),
+      )
     },
   },
   {
@@ -237,15 +245,12 @@ const claims: readonly Claim[] = [
       const all = clean(records)
       const { parameters, means } = meansBySize(all, 'validation/accuracy')
       const large = means.filter((_, i) => parameters[i]! >= 2e4)
-      if (large.length < 3)
-        return inconclusive(`only ${large.length} sizes of 2·10⁴ parameters or more (3 needed)`, seedCount(all))
-      const gap = maxOf(means) - minOf(large)
-      return {
-        state: gap <= 0.06 ? 'reproduced' : 'not reproduced',
-        summary: `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(maxOf(means))})`,
-        seeds: seedCount(all),
-        effect: gap,
-      }
+      const sizes = { count: large.length, needed: 3, of: 'sizes of 2·10⁴ parameters or more' }
+      return withEnough(all, sizes, () => {
+        const gap = maxOf(means) - minOf(large)
+        const summary = `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(maxOf(means))})`
+        return verdict(gap <= 0.06, all, summary, gap)
+      })
     },
   },
   {
@@ -253,44 +258,34 @@ const claims: readonly Claim[] = [
     statement: 'nets with more parameters than rows × classes lose more on held-out rows than on training rows',
     published:
       'validation loss 0.30 rising to 0.38–0.48 at 10⁶ parameters while training loss stays at 0.08–0.17 (README figure)',
-    check(records) {
-      const large = clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
-      if (large.length === 0) return inconclusive('no net above the threshold has finished')
-      const epochs = minOf(large.map((record) => Number(record.trial.params['epochs'])))
-      if (epochs < leastEpochs)
-        return inconclusive(
-          `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
-          seedCount(large),
-        )
-      const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
-      const least = minOf(gaps)
-      return {
-        state: least >= 0 ? 'reproduced' : 'not reproduced',
-        summary: `${gaps.filter((gap) => gap >= 0).length} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`,
-        seeds: seedCount(large),
-        effect: mean(gaps),
-      }
-    },
+    check: (records) =>
+      given(aboveThreshold(records), 'no net above the threshold has finished', (large) => {
+        const epochs = minOf(large.map(axisOf('epochs')))
+        if (epochs < leastEpochs)
+          return inconclusive(
+            `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
+            seedCount(large),
+          )
+        const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
+        const [least, count] = [minOf(gaps), gaps.filter((gap) => gap >= 0).length]
+        const summary = `${count} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`
+        return verdict(least >= 0, large, summary, mean(gaps))
+      }),
   },
   {
     id: 'training-fits-above',
     statement:
       'above rows × classes parameters the training accuracy approaches 1 (at least 0.95 on average after 20 epochs)',
     published: 'training accuracy 0.95–0.98 after 20 epochs of Adagrad (README figure)',
-    check(records) {
-      const large = clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
-      if (large.length === 0) return inconclusive('no net above the threshold has finished')
-      const accuracy = mean(large.map((record) => metric(record, 'train/accuracy')))
-      const epochs = minOf(large.map((record) => Number(record.trial.params['epochs'])))
-      if (epochs < leastEpochs && accuracy < 0.95)
-        return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedCount(large))
-      return {
-        state: accuracy >= 0.95 ? 'reproduced' : 'not reproduced',
-        summary: `mean training accuracy ${round(accuracy)} over ${large.length} nets`,
-        seeds: seedCount(large),
-        effect: accuracy,
-      }
-    },
+    check: (records) =>
+      given(aboveThreshold(records), 'no net above the threshold has finished', (large) => {
+        const accuracy = meanOf(large, 'train/accuracy')
+        const epochs = minOf(large.map(axisOf('epochs')))
+        if (epochs < leastEpochs && accuracy < 0.95)
+          return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedCount(large))
+        const summary = `mean training accuracy ${round(accuracy)} over ${large.length} nets`
+        return verdict(accuracy >= 0.95, large, summary, accuracy)
+      }),
   },
   {
     id: 'double-descent',
@@ -305,10 +300,8 @@ const claims: readonly Claim[] = [
 ]
 
 /** Of several settings, the one with the most sizes: a peak is sought over sizes that differ in nothing else. */
-function largestSetting(records: readonly TrialRecord[]): TrialRecord[] {
-  const settings = groupBy(records, ({ trial }) => JSON.stringify({ ...trial.params, width: undefined }))
-  return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
-}
+const largestSetting = (records: readonly TrialRecord[]): readonly TrialRecord[] =>
+  largestComparable(records, ({ trial }) => ({ ...trial.params, width: undefined }))
 
 const leastSizesOfPeak = 8
 /** One seed's curve has the peaks of that seed, and no interval. */
@@ -352,30 +345,20 @@ function peakVerdict(all: readonly TrialRecord[]): Verdict {
   return { state, summary, seeds, effect, interval }
 }
 
-const settings = (records: readonly TrialRecord[]): string => {
-  const { dataset, trainRows, batch, epochs, optimizer, learningRate } = records[0]!.trial.params
-  return `${dataset}, ${trainRows} rows, ${epochs} epochs, batch ${batch}, ${optimizer} ${learningRate}`
-}
-
-const sides = {
-  loss: { titled: 'Loss', unit: (records: readonly TrialRecord[]) => lossUnit(records) },
-  accuracy: { titled: 'Accuracy', unit: () => 'accuracy (share of rows)' },
-} as const
-
 const lossUnit = (records: readonly TrialRecord[]): string => {
   const losses = new Set(records.map(trainedOn))
-  return losses.size > 1 ? 'loss' : losses.has(loss) ? 'cross-entropy (nats)' : 'mean squared error'
+  return losses.size > 1 ? 'loss' : losses.has(crossEntropy) ? 'cross-entropy (nats)' : 'mean squared error'
 }
 
 const figures = (['log', 'linear'] as const).flatMap((scale) =>
-  (['loss', 'accuracy'] as const).map((what) =>
+  lossAndAccuracy.map(({ what, word, title }) =>
     againstAxis({
       name: `${what}-against-parameters-${scale}`,
       caption: `Final ${what} in training and held out against the number of parameters (${scale} axis).`,
-      title: `${sides[what].titled} against number of parameters`,
+      title: `${word} against number of parameters`,
       apart: ['labelNoise', 'trainRows', 'depth', 'bottleneck', 'loss'],
       x: { title: 'parameters', scale, of: (record) => metric(record, 'parameters') },
-      y: { title: sides[what].unit },
+      y: { title: what === 'loss' ? lossUnit : title },
       series: [
         { metric: `train/${what}`, label: 'train' },
         { metric: `validation/${what}`, label: 'validation' },
@@ -385,14 +368,13 @@ const figures = (['log', 'linear'] as const).flatMap((scale) =>
         title: 'rows × classes',
         of: (record) => (noiseOf(record) > 0 ? interpolationThreshold(record) : NaN),
       },
-      settings,
+      settings: settings('{dataset}, {trainRows} rows, {epochs} epochs, batch {batch}, {optimizer} {learningRate}'),
     }),
   ),
 )
 
 export const params = defineExperiment({
   name: 'params',
-  aliases: ['number_of_params', 'number_of_param'],
   version: 1,
   title: 'Number of parameters against generalisation',
   question: 'How do loss and accuracy, in training and held out, change with the number of parameters?',

@@ -6,12 +6,26 @@ import { paths, type PathPoint } from '../../figures/paths.js'
 import { seedCount } from '../../figures/select.js'
 import { groupBy } from '../../core/group-by.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
-import { defineNet, initialize, multiplyAdds, type Net } from '../../net/net.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import { defineNet, initialize, type Net } from '../../net/net.js'
+import { choice, type ParamsOf } from '../../core/space.js'
 import type { Metrics, Seeds, TrialRecord } from '../../core/trial.js'
-import { everyOne, finished, having, inconclusive, metric, parentOf, round, verdict } from '../vocabulary/claims.js'
-import { loss, named, openMaterial } from '../vocabulary/classify.js'
-import { trainNet } from '../vocabulary/train-net.js'
+import * as axes from '../vocabulary/axes.js'
+import {
+  axisOf,
+  everyOne,
+  finished,
+  given,
+  having,
+  inconclusive,
+  leastOf,
+  metric,
+  parentOf,
+  round,
+  valuesOf,
+  verdict,
+} from '../vocabulary/claims.js'
+import { byClass, crossEntropy, named, namedSet, openSplit, trainingCost } from '../vocabulary/classify.js'
+import { recipe, trainNet } from '../vocabulary/train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 
 /**
@@ -23,14 +37,12 @@ import { defineExperiment, defineStage, type Claim, type TrialContext } from '..
  * Antognini and Sohl-Dickstein 2018: even random walks give smooth arcs.
  */
 const space = {
-  optimizer: choice({ choices: ['adam', 'momentum', 'sgd'], default: 'adam', doc: 'how weights are updated' }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "the optimiser's step size" }),
-  batch: integer({ min: 1, max: 60_000, default: 600, doc: 'rows per update', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 10_000, default: 100, doc: 'passes over the training rows', unit: 'epochs' }),
-  snapshotEvery: integer({ min: 1, max: 1000, default: 3, doc: 'epochs between two snapshots', unit: 'epochs' }),
-  dataset: choice({ choices: ['mnist-10k', 'mnist', 'glyphs-2000'], default: 'mnist-10k', doc: 'what is classified' }),
-  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
-  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+  optimizer: axes.optimizer('adam', 'momentum', 'sgd'),
+  learningRate: axes.learningRate(0.001, "the optimiser's step size"),
+  batch: axes.batch(600),
+  epochs: axes.epochs(100, { max: 10_000 }),
+  snapshotEvery: axes.epochs(3, { max: 1000, doc: 'epochs between two snapshots' }),
+  ...axes.digitRows({ train: 8_000, test: 2_000 }),
 }
 type P = ParamsOf<typeof space>
 
@@ -52,14 +64,14 @@ const listName = 'snapshots.json'
 const firstSnapshots = 5
 
 async function train(params: P, context: TrialContext): Promise<Metrics> {
-  const { split, rows } = await openMaterial(context, params)
+  const { split, rows } = await openSplit(context, params)
   const net = pathNet()
-  const { engine, seeds, signal } = context
-  const start = initialize(net, seeds.init)
+  const start = initialize(net, context.seeds.init)
+  const evaluate = byClass(net, rows, context)
   const snapshots: Snapshot[] = []
   const distances: number[] = []
   const keep = async (epoch: number, weights: Float32Array): Promise<Metrics> => {
-    const held = await engine.evaluate({ net, loss, rows, order: split.test }, weights, signal)
+    const held = await evaluate(split.test, weights)
     const artifact = `epoch${String(epoch).padStart(4, '0')}.safetensors`
     await context.save(artifact, encodeCheckpoint(net, weights))
     snapshots.push({ epoch, accuracy: held.accuracy, artifact })
@@ -69,14 +81,8 @@ async function train(params: P, context: TrialContext): Promise<Metrics> {
   await context.report(0, await keep(0, start))
   let last: Metrics = {}
   await trainNet(context, {
-    net,
-    loss,
-    rows,
-    train: split.train,
-    optimizer: { kind: params.optimizer, learningRate: params.learningRate },
-    batch: params.batch,
-    parameters: start,
-    enough: (epoch) => epoch >= params.epochs,
+    ...{ net, rows, loss: crossEntropy, train: split.train, parameters: start },
+    ...recipe(params, params.optimizer),
     async onEpoch(epoch, trained, weights) {
       last = named('train', trained)
       const isSnapshot = epoch % params.snapshotEvery === 0 && epoch < params.epochs
@@ -99,8 +105,8 @@ async function train(params: P, context: TrialContext): Promise<Metrics> {
 const main = defineStage({
   name: 'main',
   space,
-  data: (params) => [params.dataset],
-  cost: (params) => 6 * multiplyAdds(pathNet()) * params.trainRows * params.epochs,
+  data: namedSet,
+  cost: (params) => trainingCost(pathNet(), params.trainRows, params.epochs),
   run: train,
 })
 
@@ -121,7 +127,6 @@ export const pointsName = 'points.json'
 const reduce = defineStage({
   name: 'reduce',
   space: reduceSpace,
-  data: () => [],
   cost: () => 3e9,
   derive: { from: 'main', groups: (trials) => [...groupBy(trials, ({ params }) => JSON.stringify(params)).values()] },
   async run({ scope, reduction }, context): Promise<Metrics> {
@@ -171,8 +176,8 @@ export function runNames(seeds: readonly Seeds[]): string[] {
 function scopeBounds(net: Net, scope: (typeof scopes)[number]): [number, number] {
   if (scope === 'whole') return [0, net.parameterCount]
   const layers = [...groupBy(net.parameters, ({ layer }) => layer).values()]
-  const own = layers[Number(scope.slice('layer'.length)) - 1]!
-  return [own[0]!.offset, own.at(-1)!.offset + own.at(-1)!.size]
+  const parts = layers[Number(scope.slice('layer'.length)) - 1]!
+  return [parts[0]!.offset, parts.at(-1)!.offset + parts.at(-1)!.size]
 }
 
 /** t-SNE sees the rows in so many principal components: their distances are all it looks at. */
@@ -237,7 +242,7 @@ const claims: readonly Claim[] = [
     published: '34 snapshots in each of 8 runs (pca.py)',
     check(records) {
       const snapshotsOf = (record: TrialRecord | undefined): number =>
-        Math.ceil(Number(record?.trial.params['epochs']) / Number(record?.trial.params['snapshotEvery']))
+        record === undefined ? NaN : Math.ceil(axisOf('epochs')(record) / axisOf('snapshotEvery')(record))
       return everyOne(
         finished(records, 'reduce'),
         'reduction',
@@ -254,7 +259,7 @@ const claims: readonly Claim[] = [
       const all = joints(records).sort((a, b) => metric(a, 'between-runs/share') - metric(b, 'between-runs/share'))
       const [least] = all
       if (least === undefined) return inconclusive('no finished joint reduction of the whole net')
-      const runs = minOf(all.map((record) => metric(record, 'runs')))
+      const runs = leastOf(all, 'runs')
       if (runs < 3) return inconclusive(`${runs} runs (3 needed)`, runs)
       const share = metric(least, 'between-runs/share')
       const settings = all.length === 1 ? '' : ` at the least of ${all.length} settings`
@@ -266,27 +271,25 @@ const claims: readonly Claim[] = [
     id: 'outward',
     statement: `each run moves away from its start over its first ${firstSnapshots} snapshots`,
     published: 'paths lead outward in every report',
-    check(records) {
-      const all = finished(records).filter((record) => metric(record, 'snapshots') >= firstSnapshots)
-      return everyOne(
-        all,
+    check: (records) =>
+      everyOne(
+        finished(records).filter((record) => metric(record, 'snapshots') >= firstSnapshots),
         'run',
         (record) => metric(record, 'path/first-snapshots-outward') === 1,
-        `no finished run with ${firstSnapshots} snapshots`,
-      )
-    },
+        { none: `no finished run with ${firstSnapshots} snapshots` },
+      ),
   },
   {
     id: 'starts-blind',
     statement: 'before training, accuracy is between 5 and 20 %',
     published: '9 to 11.5 % at the first snapshot (README figure)',
-    check(records) {
-      const all = finished(records)
-      if (all.length === 0) return inconclusive('no finished run')
-      const starts = all.map((record) => metric(record, 'start/accuracy'))
-      const [least, most] = [minOf(starts), maxOf(starts)]
-      return verdict(least >= 0.05 && most <= 0.2, all, `${round(least)} to ${round(most)} over ${seedCount(all)} runs`)
-    },
+    check: (records) =>
+      given(finished(records), 'no finished run', (all) => {
+        const starts = valuesOf(all, 'start/accuracy')
+        const [least, most] = [minOf(starts), maxOf(starts)]
+        const summary = `${round(least)} to ${round(most)} over ${seedCount(all)} runs`
+        return verdict(least >= 0.05 && most <= 0.2, all, summary)
+      }),
   },
 ]
 
@@ -320,7 +323,6 @@ const figures = (['layer1', 'whole'] as const).flatMap((scope) =>
 
 export const pca = defineExperiment({
   name: 'pca',
-  aliases: ['pca3d'],
   version: 2,
   title: 'Paths of training in weight space',
   question: 'Where do independent trainings travel in weight space?',

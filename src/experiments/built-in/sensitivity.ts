@@ -4,16 +4,25 @@ import { gatherRows } from '../../data/split.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
 import { groupBy } from '../../core/group-by.js'
-import { lookUp } from '../../core/names.js'
-import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
-import { multiplyAdds, sizeOf } from '../../net/net.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
-import { brief, finished, having, inconclusive, metric, parentOf, rankVerdict, verdict } from '../vocabulary/claims.js'
-import { besideBatch } from '../vocabulary/beside-batch.js'
-import { budgetAxes, epochsOf, isUsedUp, reached } from '../vocabulary/budget.js'
-import { loss, named, openMaterial } from '../vocabulary/classify.js'
-import { trainNet } from '../vocabulary/train-net.js'
+import { sizeOf } from '../../net/net.js'
+import { choice, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import * as axes from '../vocabulary/axes.js'
+import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
+import {
+  brief,
+  finished,
+  having,
+  metric,
+  parentOf,
+  rankVerdict,
+  valuesOf,
+  verdict,
+  withEnough,
+} from '../vocabulary/claims.js'
+import { crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { besideBatch } from '../vocabulary/figures.js'
+import { besideMeasurement, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
 import { twoLayerNet } from './interpolate.js'
 
@@ -26,53 +35,36 @@ import { twoLayerNet } from './interpolate.js'
  * the outputs' Jacobian instead.
  */
 const space = {
-  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
+  batch: axes.batch(100),
   ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size at a batch of 100" }),
+  learningRate: axes.learningRate(0.001, "Adam's step size at a batch of 100"),
   rateRule: choice({
     choices: ['fixed', 'proportional'],
     default: 'fixed',
     doc: 'whether the step size stays or grows with the batch (Goyal et al. 2017)',
   }),
   initScale: number({ above: 0, max: 10, default: 1, doc: 'standard deviation of the initial weights and biases' }),
-  dataset: choice({ choices: ['mnist-10k', 'mnist', 'glyphs-2000'], default: 'mnist-10k', doc: 'what is classified' }),
-  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
-  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
+  ...axes.digitRows({ train: 8_000, test: 2_000 }),
 }
 type P = ParamsOf<typeof space>
 const checkpointName = 'weights.safetensors'
 
 async function train(params: P, context: TrialContext): Promise<Metrics> {
-  const { split, rows } = await openMaterial(context, params)
-  const net = twoLayerNet(params.initScale)
-  const { engine, signal } = context
   const scale = params.rateRule === 'proportional' ? params.batch / 100 : 1
-  let kept = false
-  const { parameters, updates } = await trainNet(context, {
-    net,
-    loss,
-    rows,
-    train: split.train,
+  const { split, parameters, evaluate, last, held, updates } = await trainToBudget(context, params, {
+    net: twoLayerNet(params.initScale),
     optimizer: { kind: 'adam', learningRate: params.learningRate * scale },
-    batch: params.batch,
-    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
-    async onEpoch(epoch, trained) {
-      kept = reached(params, trained)
-      await context.report(epoch, named('train', trained))
-    },
+    saveAs: checkpointName,
   })
-  await context.save(checkpointName, encodeCheckpoint(net, parameters))
-  const trained = await engine.evaluate({ net, loss, rows, order: split.train }, parameters, signal)
-  const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
-  // `budget/reached` is 0 when the loss asked for never came.
-  return { ...named('train', trained), ...named('test', held), updates, 'budget/reached': kept ? 1 : 0 }
+  // The loss of the trained net, not the mean over its last epoch.
+  return { ...last, ...named('train', await evaluate(split.train, parameters)), ...held, updates }
 }
 
 const main = defineStage({
   name: 'main',
   space,
-  data: (params) => [params.dataset],
-  cost: (params) => 6 * multiplyAdds(twoLayerNet(1)) * params.trainRows * epochsOf(params),
+  data: namedSet,
+  cost: (params) => budgetCost(twoLayerNet(1), params),
   run: train,
 })
 
@@ -84,7 +76,7 @@ const measureSpace = {
     doc: "of the mean loss (the original), of each row's loss, or the Jacobian of the outputs (Novak et al. 2018)",
   }),
   part: choice({ choices: ['train', 'test'], default: 'train', doc: 'whose rows' }),
-  rows: integer({ min: 1, max: 60_000, default: 60_000, doc: 'rows it is measured on, at most', unit: 'rows' }),
+  rows: axes.batch(60_000, 'rows it is measured on, at most'),
 }
 
 /** A Jacobian holds ten numbers a pixel: so many rows of them are made at a time. */
@@ -94,24 +86,21 @@ const jacobianRows = 500
 const measure = defineStage({
   name: 'measure',
   space: measureSpace,
-  data: () => [],
   cost: ({ quantity, rows }) =>
     (quantity === 'mean-loss' || quantity === 'rms-loss' ? 4 : 40) * 3e5 * Math.min(rows, 8000),
-  derive: { from: 'main', groups: (trials) => trials.map((trial) => [trial]) },
+  derive: ofEachNet,
   async run({ quantity, part, rows: most }, context): Promise<Metrics> {
     const { engine, signal } = context
-    const parent = context.parents[0]!
-    const trained = parent.trial.params as P & Record<string, ParamValue>
-    const net = twoLayerNet(trained.initScale)
-    const theta = decodeCheckpoint(net, await context.load(parent, checkpointName))
-    const { rows, split } = await openMaterial({ ...context, seeds: parent.trial.seeds }, trained)
+    const stored = await openNet(context, (trained: P) => twoLayerNet(trained.initScale), checkpointName)
+    const { net, theta, trained, origin } = stored
+    const { rows, split } = await openSplit(origin, trained)
     const order = split[part].subarray(0, most)
     const width = sizeOf(net.inputShape)
 
+    const measured = { net, loss: crossEntropy, rows, order } as const
     const norms: number[] = []
     if (quantity === 'mean-loss' || quantity === 'rms-loss') {
-      for (const norm of rowNorms(await engine.inputGradients({ net, loss, rows, order }, theta, signal), width))
-        norms.push(norm)
+      for (const norm of rowNorms(await engine.inputGradients(measured, theta, signal), width)) norms.push(norm)
     } else {
       for (let first = 0; first < order.length; first += jacobianRows) {
         const features = gatherRows(rows.features, order.subarray(first, first + jacobianRows), width)
@@ -125,13 +114,7 @@ const measure = defineStage({
         : quantity === 'rms-loss'
           ? rmsSensitivity(norms)
           : mean(norms)
-    const copied = ['train/loss', 'train/accuracy', 'test/loss', 'test/accuracy', 'updates', 'budget/reached'] as const
-    return {
-      sensitivity,
-      batch: trained.batch,
-      // Beside every point, so that nobody compares nets that were trained unequally without seeing it.
-      ...Object.fromEntries(copied.map((name) => [name, lookUp(parent.metrics, name) ?? NaN])),
-    }
+    return { sensitivity, ...besideMeasurement(stored) }
   },
 })
 
@@ -146,21 +129,20 @@ function measured(
   )
 }
 
-const ofMetric = (records: readonly TrialRecord[], name: string): number[] => records.map((r) => metric(r, name))
-const batchesOf = (records: readonly TrialRecord[]): number => new Set(ofMetric(records, 'batch')).size
-const tooFew = (records: readonly TrialRecord[]) =>
-  inconclusive(`only ${batchesOf(records)} batch sizes measured (4 needed)`, seedCount(records))
+const batchesOf = (records: readonly TrialRecord[]): number => new Set(valuesOf(records, 'batch')).size
+const overBatches = (all: readonly TrialRecord[], judge: () => Verdict): Verdict =>
+  withEnough(all, { count: batchesOf(all), needed: 4, of: 'batch sizes measured' }, judge)
 
 /** How a metric moves with the batch size over nets; those of one seed are no independent evidence. */
-function withBatch(all: readonly TrialRecord[], name: string, bound: number, claim: string): Verdict {
-  if (batchesOf(all) < 4) return tooFew(all)
-  return rankVerdict(ofMetric(all, 'batch'), ofMetric(all, name), bound, {
-    claim,
-    unit: 'nets',
-    seeds: seedCount(all),
-    clusters: all.map(({ trial }) => JSON.stringify(trial.seeds)),
-  })
-}
+const withBatch = (all: readonly TrialRecord[], name: string, bound: number, claim: string): Verdict =>
+  overBatches(all, () =>
+    rankVerdict(valuesOf(all, 'batch'), valuesOf(all, name), bound, {
+      claim,
+      unit: 'nets',
+      seeds: seedCount(all),
+      clusters: all.map(({ trial }) => JSON.stringify(trial.seeds)),
+    }),
+  )
 
 const claims: readonly Claim[] = [
   {
@@ -175,17 +157,13 @@ const claims: readonly Claim[] = [
     published: '0.2 to 0.8 up to a batch of 2500, 1.5 at 5000, 3.6 at 10,000 (README figure)',
     check(records) {
       const all = measured(records, 'epochs')
-      if (batchesOf(all) < 4) return tooFew(all)
-      const medians = [...groupBy(all, (record) => metric(record, 'batch'))]
-        .sort(([a], [b]) => a - b)
-        .map(([, nets]) => median(ofMetric(nets, 'sensitivity')))
-      const ratio = medians.at(-1)! / median(medians)
-      return verdict(
-        ratio > 2,
-        all,
-        `${brief(medians.at(-1)!)}, ${brief(ratio)} times the median over batch sizes`,
-        ratio,
-      )
+      return overBatches(all, () => {
+        const medians = [...groupBy(all, (record) => metric(record, 'batch'))]
+          .sort(([a], [b]) => a - b)
+          .map(([, nets]) => median(valuesOf(nets, 'sensitivity')))
+        const [largest, ratio] = [medians.at(-1)!, medians.at(-1)! / median(medians)]
+        return verdict(ratio > 2, all, `${brief(largest)}, ${brief(ratio)} times the median over batch sizes`, ratio)
+      })
     },
   },
   {
@@ -226,7 +204,6 @@ const figures = [
 
 export const sensitivity = defineExperiment({
   name: 'sensitivity',
-  aliases: [],
   version: 1,
   title: 'Sensitivity to the inputs against batch size',
   question: 'Are nets trained with large batches more sensitive to their inputs?',

@@ -7,24 +7,32 @@ import {
   sampledRise,
   type SlopeAt,
 } from '../../analysis/loss-sharpness.js'
-import { mean } from '../../analysis/statistics.js'
 import { maxOf } from '../../core/extremes.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
 import { groupBy } from '../../core/group-by.js'
-import { lookUp } from '../../core/names.js'
-import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
 import { blockFrobeniusNorms } from '../../engines/curvature.js'
 import type { Engine, MeasurementOptions } from '../../engines/engine.js'
-import { defineNet, multiplyAdds, type Initializer, type Net } from '../../net/net.js'
+import { defineNet, type Initializer, type Net } from '../../net/net.js'
 import { Random } from '../../core/seed.js'
 import { boolean, choice, integer, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
-import { besideBatch } from '../vocabulary/beside-batch.js'
-import { budgetAxes, epochsOf, isUsedUp, reached } from '../vocabulary/budget.js'
-import { loss, named, openMaterial } from '../vocabulary/classify.js'
-import { trainNet } from '../vocabulary/train-net.js'
-import { finished, having, inconclusive, metric, parentOf, rankVerdict } from '../vocabulary/claims.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import * as axes from '../vocabulary/axes.js'
+import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
+import { crossEntropy, namedSet, openSplit } from '../vocabulary/classify.js'
+import {
+  axisOf,
+  finished,
+  having,
+  largestComparable,
+  meanOf,
+  metric,
+  parentOf,
+  rankVerdict,
+  withEnough,
+} from '../vocabulary/claims.js'
+import { besideBatch, settings } from '../vocabulary/figures.js'
+import { besideMeasurement, ofEachNet, openNet, type StoredNet } from '../vocabulary/stored-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
 
 /**
@@ -35,64 +43,48 @@ import { defineExperiment, defineStage, type Claim, type TrialContext, type Verd
  * Frobenius norm of a tensor's own Hessian block, dropout on; Adam at 0.001, 500 epochs, batches of 50 to 2000.
  */
 const space = {
-  dataset: choice({ choices: ['mnist-10k', 'mnist', 'glyphs-2000'], default: 'mnist-10k', doc: 'what is classified' }),
-  trainRows: integer({ min: 10, max: 60_000, default: 8_000, doc: 'rows trained on', unit: 'rows' }),
-  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out', unit: 'rows' }),
-  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
+  ...axes.digitRows({ train: 8_000, test: 2_000 }),
+  batch: axes.batch(100),
   ...budgetAxes({ epochs: 500, updates: 4000, targetLoss: 0.05 }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+  learningRate: axes.learningRate(0.001),
   dropout: boolean({ default: false, doc: 'dropout of one half while training, as in the original' }),
 }
 type P = ParamsOf<typeof space>
 
 export function sharpnessNet({ dropout }: Pick<P, 'dropout'>): Net {
   const kernel: Initializer = { kind: 'truncated-normal', stddev: 0.1 }
-  const own = { kernel, bias: { kind: 'constant', value: 0.1 }, activation: 'relu' } as const
+  const drawn = { kernel, bias: { kind: 'constant', value: 0.1 }, activation: 'relu' } as const
   const drop = { kind: 'dropout', rate: dropout ? 0.5 : 0 } as const
   return defineNet(
     [28, 28, 1],
     [
-      { kind: 'conv2d', filters: 22, size: 3, ...own },
+      { kind: 'conv2d', filters: 22, size: 3, ...drawn },
       { kind: 'max-pool', size: 2 },
-      { kind: 'conv2d', filters: 22, size: 2, ...own },
+      { kind: 'conv2d', filters: 22, size: 2, ...drawn },
       { kind: 'max-pool', size: 3 },
       { kind: 'flatten' },
       drop,
-      { kind: 'dense', units: 80, ...own },
+      { kind: 'dense', units: 80, ...drawn },
       drop,
-      { kind: 'dense', units: 10, kernel, bias: own.bias },
+      { kind: 'dense', units: 10, kernel, bias: drawn.bias },
     ],
   )
 }
 
+const checkpointName = 'end.safetensors'
+
 async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { engine, signal } = context
   const net = sharpnessNet(params)
-  const { rows, split } = await openMaterial(context, params)
-  let metrics: Metrics = {}
-  const { parameters, updates } = await trainNet(context, {
-    net,
-    loss,
-    rows,
-    train: split.train,
-    optimizer: { kind: 'adam', learningRate: params.learningRate },
-    batch: params.batch,
-    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
-    async onEpoch(epoch, trained) {
-      metrics = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
-      await context.report(epoch, named('train', trained))
-    },
-  })
-  await context.save('end.safetensors', encodeCheckpoint(net, parameters))
-  const held = await engine.evaluate({ net, loss, rows, order: split.test }, parameters, signal)
-  return { ...metrics, ...named('test', held), updates, parameters: net.parameterCount }
+  const optimizer = { kind: 'adam', learningRate: params.learningRate } as const
+  const { last, held, updates } = await trainToBudget(context, params, { net, optimizer, saveAs: checkpointName })
+  return { ...last, ...held, updates, parameters: net.parameterCount }
 }
 
 const main = defineStage({
   name: 'main',
   space,
-  data: (params) => [params.dataset],
-  cost: (params) => 6 * multiplyAdds(sharpnessNet(params)) * params.trainRows * epochsOf(params),
+  data: namedSet,
+  cost: (params) => budgetCost(sharpnessNet(params), params),
   run,
 })
 
@@ -100,28 +92,15 @@ const metrics = ['spectral', 'block-frobenius', 'keskar-box', 'ball', 'filter-no
 const measureSpace = {
   metric: choice({ choices: metrics, default: 'spectral', doc: 'how sharpness is measured' }),
   epsilon: number({ above: 0, max: 10, default: 1e-4, doc: 'size of the neighbourhood' }),
-  rows: integer({
-    min: 1,
-    max: 60_000,
-    default: 60_000,
-    doc: 'training rows it is measured on, at most (the original: the last mini-batch)',
-    unit: 'rows',
-  }),
-  samples: integer({
-    min: 1,
-    max: 100_000,
-    default: 20,
-    doc: 'random neighbours, or probes of a block',
-    unit: 'samples',
-  }),
+  rows: axes.batch(60_000, 'training rows it is measured on, at most (the original: the last mini-batch)'),
+  samples: axes.count(100_000, 20, 'random neighbours, or probes of a block'),
   products: integer({ min: 2, max: 1000, default: 40, doc: 'Hessian products for the largest eigenvalue, at most' }),
-  subspace: integer({
-    min: 0,
-    max: 500,
-    default: 0,
-    doc: 'random directions that the Keskar box lies in (Keskar et al. 2017 also take 100), or 0 for all of weight space',
-    unit: 'directions',
-  }),
+  subspace: axes.count(
+    500,
+    0,
+    'random directions that the Keskar box lies in (Keskar et al. 2017 also take 100), or 0 for all of weight space',
+    { min: 0, unit: 'directions' },
+  ),
   measureWithDropout: boolean({
     default: false,
     doc: 'dropout of one half also while measuring, as the original left it; else off',
@@ -170,16 +149,16 @@ const measures: Readonly<Record<MeasureParams['metric'], (valley: Valley, params
     },
   }
 
-async function openValley(params: MeasureParams, trained: P, context: TrialContext): Promise<Valley> {
-  const { engine, signal, seeds } = context
-  const parent = context.parents[0]!
-  const net = sharpnessNet({ dropout: params.measureWithDropout })
-  const theta = decodeCheckpoint(net, await context.load(parent, 'end.safetensors'))
-  const { rows, split } = await openMaterial({ ...context, seeds: parent.trial.seeds }, trained)
+async function openValley(
+  params: MeasureParams,
+  { net, theta, trained, origin }: StoredNet<P>,
+  { engine, signal, seeds }: TrialContext,
+): Promise<Valley> {
+  const { rows, split } = await openSplit(origin, trained)
   const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
   const options: MeasurementOptions = {
     net,
-    loss,
+    loss: crossEntropy,
     rows,
     order: split.train.subarray(0, count),
     ...(params.measureWithDropout ? { dropoutSeed: seeds.shuffle } : {}),
@@ -190,36 +169,23 @@ async function openValley(params: MeasureParams, trained: P, context: TrialConte
     return { loss: slope.loss, gradient: Float64Array.from(slope.gradient) }
   }
   const centre = await lossAt(Float64Array.from(theta))
-  return {
-    net,
-    theta,
-    centre,
-    lossAt,
-    slopeAt,
-    engine,
-    options,
-    random: new Random(seeds.shuffle, 'sharpness'),
-    signal,
-  }
+  const random = new Random(seeds.shuffle, 'sharpness')
+  return { ...{ net, theta, centre, lossAt, slopeAt }, ...{ engine, options, random, signal } }
 }
 
 /** Sharpness of a stored net: another ε or metric trains nothing again. */
 const measure = defineStage({
   name: 'measure',
   space: measureSpace,
-  data: () => [],
   cost: ({ rows, products }) => 20 * 1e6 * Math.min(rows, 8000) * products,
-  derive: { from: 'main', groups: (trials) => trials.map((trial) => [trial]) },
+  derive: ofEachNet,
   async run(params, context): Promise<Metrics> {
-    const parent = context.parents[0]!
-    const trained = parent.trial.params as P & Record<string, ParamValue>
-    const valley = await openValley(params, trained, context)
-    const copied = ['train/loss', 'train/accuracy', 'test/loss', 'test/accuracy', 'updates', 'budget/reached'] as const
+    const netOf = (): Net => sharpnessNet({ dropout: params.measureWithDropout })
+    const stored = await openNet<P>(context, netOf, checkpointName)
+    const valley = await openValley(params, stored, context)
     return {
       'measured/loss': valley.centre,
-      batch: trained.batch,
-      // Beside every point, as in the original's figures, and lest nets trained unequally be compared unseen.
-      ...Object.fromEntries(copied.map((name) => [name, lookUp(parent.metrics, name) ?? NaN])),
+      ...besideMeasurement(stored),
       ...(await measures[params.metric](valley, params)),
     }
   },
@@ -229,27 +195,25 @@ const measure = defineStage({
  * Measurements by one metric at its largest ε, of nets that kept to their budget and differ in nothing but batch and
  * seeds: the largest such set.
  */
-function comparable(records: readonly TrialRecord[], name: (typeof metrics)[number]): TrialRecord[] {
+function comparable(records: readonly TrialRecord[], name: (typeof metrics)[number]): readonly TrialRecord[] {
   const measured = having(finished(records, 'measure'), { metric: name }).filter(
     (record) => metric(record, 'budget/reached') === 1,
   )
-  const epsilon = maxOf(measured.map((record) => Number(record.trial.params['epsilon'])))
-  const settings = groupBy(having(measured, { epsilon }), (record) =>
-    JSON.stringify({ ...record.trial.params, ...parentOf(record, records)?.trial.params, batch: 0 }),
-  )
-  return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
+  const epsilon = maxOf(measured.map(axisOf('epsilon')))
+  return largestComparable(having(measured, { epsilon }), (record) => ({
+    ...{ ...record.trial.params, ...parentOf(record, records)?.trial.params },
+    batch: 0,
+  }))
 }
 
 /** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
 function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[number]): Verdict {
   const measured = comparable(records, name)
   const byBatch = groupBy(measured, (record) => metric(record, 'batch'))
-  if (byBatch.size < 4) return inconclusive(`only ${byBatch.size} batch sizes measured (4 needed)`, seedCount(measured))
-  const means = [...byBatch.values()].map((own) => mean(own.map((record) => metric(record, 'sharpness'))))
-  return rankVerdict([...byBatch.keys()], means, 0.3, {
-    claim: `sharpness-${name}`,
-    unit: 'batch sizes',
-    seeds: seedCount(measured),
+  return withEnough(measured, { count: byBatch.size, needed: 4, of: 'batch sizes measured' }, () => {
+    const means = [...byBatch.values()].map((nets) => meanOf(nets, 'sharpness'))
+    const what = { claim: `sharpness-${name}`, unit: 'batch sizes', seeds: seedCount(measured) }
+    return rankVerdict([...byBatch.keys()], means, 0.3, what)
   })
 }
 
@@ -292,7 +256,7 @@ const twins = metrics.flatMap((name) =>
     caption: `sharpness (${name}, right) against batch size.`,
     axis: `sharpness (${name})`,
     select: (records) => comparable(records, name),
-    settings: ([first]) => `ε = ${first!.trial.params['epsilon']}`,
+    settings: settings('ε = {epsilon}'),
   }),
 )
 
@@ -310,7 +274,6 @@ const scatters = metrics.map((name) =>
 
 export const sharpness = defineExperiment({
   name: 'sharpness',
-  aliases: ['bonus'],
   version: 3,
   title: 'Sharpness of minima against batch size',
   question: 'Do larger batches end in sharper minima?',

@@ -1,15 +1,29 @@
 import { mean, standardDeviation } from '../../analysis/statistics.js'
 import { corruptLabels, corruptPixels, corruptions, standardizeRows } from '../../data/corrupt.js'
-import { minOf } from '../../core/extremes.js'
 import { againstAxis } from '../../figures/against-axis.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { seedCount } from '../../figures/select.js'
 import { defineNet, multiplyAdds, type Initializer, type Layer, type Net } from '../../net/net.js'
 import { choice, integer, number, type ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
-import { finished, having, inconclusive, metric, round, verdict } from '../vocabulary/claims.js'
-import { loss, named, openMaterial } from '../vocabulary/classify.js'
-import { trainNet } from '../vocabulary/train-net.js'
+import * as axes from '../vocabulary/axes.js'
+import {
+  axisOf,
+  finished,
+  given,
+  having,
+  inconclusive,
+  leastOf,
+  meanOf,
+  metric,
+  round,
+  valuesOf,
+  verdict,
+  withEnough,
+} from '../vocabulary/claims.js'
+import { byClass, crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
+import { recipe, trainNet } from '../vocabulary/train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 
 /**
@@ -24,23 +38,13 @@ const space = {
   width: integer({ min: 1, max: 8192, default: 256, doc: 'units in each hidden layer', unit: 'units' }),
   depth: integer({ min: 1, max: 16, default: 1, doc: 'hidden layers', unit: 'layers' }),
   dropout: number({ min: 0, max: 0.9, default: 0, doc: 'share of hidden units dropped while training, a regulariser' }),
-  dataset: choice({
-    choices: ['mnist-10k', 'mnist', 'cifar10', 'glyphs-2000'],
-    default: 'mnist-10k',
-    doc: 'what is classified',
-  }),
-  trainRows: integer({ min: 10, max: 60_000, default: 6_400, doc: 'rows trained on', unit: 'rows' }),
-  validationRows: integer({
-    min: 10,
-    max: 60_000,
-    default: 1_600,
-    doc: 'rows held out and corrupted like the training rows, as the original did',
-    unit: 'rows',
-  }),
-  testRows: integer({ min: 10, max: 60_000, default: 2_000, doc: 'rows held out and left clean', unit: 'rows' }),
-  batch: integer({ min: 1, max: 60_000, default: 100, doc: 'rows per update', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 100_000, default: 100, doc: 'passes over the training rows', unit: 'epochs' }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+  dataset: axes.dataset(),
+  trainRows: axes.trainRows(6_400),
+  validationRows: axes.heldOutRows(1_600, 'rows held out and corrupted like the training rows, as the original did'),
+  testRows: axes.heldOutRows(2_000, 'rows held out and left clean'),
+  batch: axes.batch(100),
+  epochs: axes.epochs(100),
+  learningRate: axes.learningRate(0.001),
 }
 type P = ParamsOf<typeof space>
 
@@ -64,7 +68,7 @@ function shuffleNet(
 
 async function run(params: P, context: TrialContext): Promise<Metrics> {
   const heldOut = params.validationRows + params.testRows
-  const { data, split } = await openMaterial(context, { ...params, testRows: heldOut })
+  const { data, split } = await openSplit(context, { ...params, testRows: heldOut })
   const [validation, test] = [split.test.subarray(params.testRows), split.test.subarray(0, params.testRows)]
   const { labels, features } = corrupt(params, context, data, Int32Array.from([...split.train, ...validation]))
   const rows = { features: standardizeRows(features, features.length / data.rows), targets: labels }
@@ -72,21 +76,15 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
   const changed = split.train.filter((row) => labels[row] !== data.labels[row]).length / split.train.length
   context.log(`${net.parameterCount} parameters; ${round(100 * changed, 1)} % of the training labels are wrong`)
 
-  const { engine, signal } = context
+  const evaluate = byClass(net, rows, context)
   let metrics: Metrics = { parameters: net.parameterCount, 'train/changed-labels': changed }
   let epochsToFit = NaN
   const { updates } = await trainNet(context, {
-    net,
-    loss,
-    rows,
-    train: split.train,
-    optimizer: { kind: 'adam', learningRate: params.learningRate },
-    batch: params.batch,
-    enough: (epoch) => epoch >= params.epochs,
+    ...{ net, rows, loss: crossEntropy, train: split.train },
+    ...recipe(params),
     async onEpoch(epoch, trained, parameters) {
       const weights = parameters()
-      const shuffled = await engine.evaluate({ net, loss, rows, order: validation }, weights, signal)
-      const clean = await engine.evaluate({ net, loss, rows, order: test }, weights, signal)
+      const [shuffled, clean] = [await evaluate(validation, weights), await evaluate(test, weights)]
       const report = { ...named('train', trained), ...named('validation', shuffled), ...named('test', clean) }
       if (Number.isNaN(epochsToFit) && trained.accuracy >= 0.99) epochsToFit = epoch
       metrics = { ...metrics, ...report }
@@ -111,9 +109,9 @@ function corrupt(
 const main = defineStage({
   name: 'main',
   space,
-  data: (params) => [params.dataset],
+  data: namedSet,
   cost: (params) =>
-    multiplyAdds(shuffleNet([params.dataset === 'cifar10' ? 3072 : 784], params)) *
+    multiplyAdds(shuffleNet(axes.shapeOf(params.dataset), params)) *
     (6 * params.trainRows + 2 * (params.validationRows + params.testRows)) *
     params.epochs,
   run,
@@ -124,80 +122,74 @@ const shuffled = (records: readonly TrialRecord[]): TrialRecord[] =>
   having(finished(records), { corruption: 'permute' }).filter(({ trial }) => (trial.params['dropout'] ?? 0) === 0)
 /** With enough weights to hold them: six a row, says the check; Zhang's construction needs 2n + d. */
 const withLabels = (records: readonly TrialRecord[], share: number): TrialRecord[] =>
-  having(shuffled(records), { share }).filter(
-    (record) => metric(record, 'parameters') >= 6 * Number(record.trial.params['trainRows']),
-  )
+  having(shuffled(records), { share }).filter((record) => metric(record, 'parameters') >= 6 * rowsOf(record))
+const rowsOf = axisOf('trainRows')
 /** Fewer rows make an epoch of a few updates, and a poor classifier even of true labels. */
 const enoughRows = 2000
 /** The original's. */
 const manyRows = 48_000
 const withEnoughRows = (records: readonly TrialRecord[]): TrialRecord[] =>
-  records.filter(({ trial }) => Number(trial.params['trainRows']) >= enoughRows)
-const average = (records: readonly TrialRecord[], name: string): number =>
-  mean(records.map((record) => metric(record, name)))
+  records.filter((record) => rowsOf(record) >= enoughRows)
 const sharesOf = (records: readonly TrialRecord[]): number[] =>
-  [...new Set(records.map(({ trial }) => Number(trial.params['share'])))].sort((a, b) => a - b)
+  [...new Set(records.map(axisOf('share')))].sort((a, b) => a - b)
 
 const claims: readonly Claim[] = [
   {
     id: 'starts-ignorant',
     statement: 'with all labels shuffled, the first epoch’s training loss is near ln 10 = 2.303 (2.2 to 2.5)',
     published: 'both curves start at 2.30 (README figure)',
-    check(records) {
-      const all = withEnoughRows(having(shuffled(records), { share: 1 }))
-      if (all.length === 0) return inconclusive(`no finished trial with all of ${enoughRows} labels shuffled`)
-      const first = mean(all.map((record) => record.series['train/loss']?.values[0] ?? NaN))
-      return verdict(first >= 2.2 && first <= 2.5, all, `training loss of the first epoch ${round(first)}`, first)
-    },
+    check: (records) =>
+      given(
+        withEnoughRows(having(shuffled(records), { share: 1 })),
+        `no finished trial with all of ${enoughRows} labels shuffled`,
+        (all) => {
+          const first = mean(all.map((record) => record.series['train/loss']?.values[0] ?? NaN))
+          return verdict(first >= 2.2 && first <= 2.5, all, `training loss of the first epoch ${round(first)}`, first)
+        },
+      ),
   },
   {
     id: 'memorises',
     statement: 'with all labels shuffled, training accuracy still reaches 0.99',
     published: 'training accuracy about 1.0 after 500 epochs (sibling reports); 100 % (Zhang et al. 2017)',
-    check(records) {
-      const all = withLabels(records, 1)
-      if (all.length === 0) return inconclusive('no finished trial with all labels shuffled and six weights a row')
-      const least = minOf(all.map((record) => metric(record, 'train/accuracy')))
-      return verdict(least >= 0.99, all, `training accuracy at least ${round(least)} over ${all.length} trials`, least)
-    },
+    check: (records) =>
+      given(withLabels(records, 1), 'no finished trial with all labels shuffled and six weights a row', (all) => {
+        const least = leastOf(all, 'train/accuracy')
+        const summary = `training accuracy at least ${round(least)} over ${all.length} trials`
+        return verdict(least >= 0.99, all, summary, least)
+      }),
   },
   {
     id: 'learns-nothing',
     statement: 'and clean test accuracy stays that of a guess (0.08 to 0.12), with a test loss above ln 10 that rises',
     published: 'test accuracy about 0.10; loss 8 at 250 epochs, 11.1 at 3000 (README figure)',
-    check(records) {
-      const all = withLabels(records, 1)
-      if (all.length === 0) return inconclusive('no finished trial with all labels shuffled')
-      const accuracy = average(all, 'test/accuracy')
-      const last = average(all, 'test/loss')
-      const rising = all.every((record) => {
-        const { values = [] } = record.series['test/loss'] ?? {}
-        return values.at(-1)! > values[values.length >> 1]! && values[values.length >> 1]! > values[0]!
-      })
-      return verdict(
-        accuracy >= 0.08 && accuracy <= 0.12 && last > Math.log(classes) && rising,
-        all,
-        `test accuracy ${round(accuracy)}, test loss ${round(last)}${rising ? ', rising' : ', not rising'}`,
-        accuracy,
-      )
-    },
+    check: (records) =>
+      given(withLabels(records, 1), 'no finished trial with all labels shuffled', (all) => {
+        const [accuracy, last] = [meanOf(all, 'test/accuracy'), meanOf(all, 'test/loss')]
+        const rising = all.every((record) => {
+          const { values = [] } = record.series['test/loss'] ?? {}
+          return values.at(-1)! > values[values.length >> 1]! && values[values.length >> 1]! > values[0]!
+        })
+        const holds = accuracy >= 0.08 && accuracy <= 0.12 && last > Math.log(classes) && rising
+        const summary = `test accuracy ${round(accuracy)}, test loss ${round(last)}${rising ? ', rising' : ', not rising'}`
+        return verdict(holds, all, summary, accuracy)
+      }),
   },
   {
     id: 'learns-true-labels',
     statement: 'with true labels, the same net generalises: test accuracy of 0.90 or more, of 0.97 from 48,000 rows on',
     published: '85.75 % against 9.78 % for Inception on CIFAR-10 (Zhang et al. 2017)',
-    check(records) {
-      const all = withEnoughRows(having(shuffled(records), { share: 0 }))
-      if (all.length === 0) return inconclusive(`no finished trial with ${enoughRows} true labels`)
-      const accuracy = average(all, 'test/accuracy')
-      const hasMany = all.every(({ trial }) => Number(trial.params['trainRows']) >= manyRows)
-      return verdict(
-        accuracy >= (hasMany ? 0.97 : 0.9),
-        all,
-        `test accuracy ${round(accuracy)} over ${all.length} trials`,
-        accuracy,
-      )
-    },
+    check: (records) =>
+      given(
+        withEnoughRows(having(shuffled(records), { share: 0 })),
+        `no finished trial with ${enoughRows} true labels`,
+        (all) => {
+          const accuracy = meanOf(all, 'test/accuracy')
+          const bound = all.every((record) => rowsOf(record) >= manyRows) ? 0.97 : 0.9
+          const summary = `test accuracy ${round(accuracy)} over ${all.length} trials`
+          return verdict(accuracy >= bound, all, summary, accuracy)
+        },
+      ),
   },
   {
     id: 'interpolates',
@@ -207,23 +199,21 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = shuffled(records)
       const shares = sharesOf(all)
-      if (shares.length < 3) return inconclusive(`only ${shares.length} shares (3 needed)`, seedCount(all))
-      const accuracies = shares.map((share) => average(withLabels(records, share), 'test/accuracy'))
-      const epochs = shares.map((share) => average(withLabels(records, share), 'train/epochs-to-99'))
-      const spreads = shares.map((share) =>
-        standardDeviation(withLabels(records, share).map((record) => metric(record, 'train/epochs-to-99'))),
-      )
-      if (epochs.some(Number.isNaN))
-        return inconclusive('not every trial came to 99 % training accuracy', seedCount(all))
-      const accuracyFalls = accuracies.every((accuracy, i) => i === 0 || accuracy < accuracies[i - 1]!)
-      const epochsGrow = epochs.every(
-        (count, i) => i === 0 || count >= epochs[i - 1]! - Math.max(spreads[i]!, spreads[i - 1]!),
-      )
-      return verdict(
-        accuracyFalls && epochsGrow,
-        all,
-        shares.map((s, i) => `${s}: ${round(accuracies[i]!)} after ${round(epochs[i]!, 0)} epochs`).join(', '),
-      )
+      return withEnough(all, { count: shares.length, needed: 3, of: 'shares' }, () => {
+        const accuracies = shares.map((share) => meanOf(withLabels(records, share), 'test/accuracy'))
+        const epochs = shares.map((share) => meanOf(withLabels(records, share), 'train/epochs-to-99'))
+        const spreads = shares.map((share) =>
+          standardDeviation(valuesOf(withLabels(records, share), 'train/epochs-to-99')),
+        )
+        if (epochs.some(Number.isNaN))
+          return inconclusive('not every trial came to 99 % training accuracy', seedCount(all))
+        const accuracyFalls = accuracies.every((accuracy, i) => i === 0 || accuracy < accuracies[i - 1]!)
+        const epochsGrow = epochs.every(
+          (count, i) => i === 0 || count >= epochs[i - 1]! - Math.max(spreads[i]!, spreads[i - 1]!),
+        )
+        const told = shares.map((s, i) => `${s}: ${round(accuracies[i]!)} after ${round(epochs[i]!, 0)} epochs`)
+        return verdict(accuracyFalls && epochsGrow, all, told.join(', '))
+      })
     },
   },
 ]
@@ -233,50 +223,42 @@ const curves = [
   { metric: 'validation/', label: 'validation, corrupted alike' },
   { metric: 'test/', label: 'test, clean' },
 ]
-const settings = ([first]: readonly TrialRecord[]): string => {
-  const { dataset, trainRows, width, batch } = first!.trial.params
-  return `${dataset}, ${trainRows} rows, width ${width}, batch ${batch}`
-}
-const whats = [
-  ['loss', 'cross-entropy (nats)'],
-  ['accuracy', 'accuracy (share of rows)'],
-] as const
+const shared = settings('{dataset}, {trainRows} rows, width {width}, batch {batch}')
 
 const figures = [
-  ...whats.map(([what, title]) =>
+  ...lossAndAccuracy.map(({ what, title }) =>
     againstSteps({
       name: `${what}-shuffled`,
       caption: `Training, corrupted validation and clean test ${what} by epoch with all labels shuffled.`,
       title: `Shuffled labels: ${what}`,
       select: (records) => withLabels(records, 1),
       panels: [{ title, zero: true, metrics: curves.map(({ metric, label }) => ({ metric: metric + what, label })) }],
-      settings,
+      settings: shared,
     }),
   ),
-  ...whats.map(([what, title]) =>
+  ...lossAndAccuracy.map(({ what, word, title }) =>
     againstAxis({
       name: `${what}-against-share`,
       caption: `Final ${what} against the share of corrupted rows.`,
-      title: `${what === 'loss' ? 'Loss' : 'Accuracy'} against the share of shuffled labels`,
-      x: { title: 'share of rows corrupted', scale: 'linear', of: ({ trial }) => Number(trial.params['share']) },
+      title: `${word} against the share of shuffled labels`,
+      x: { title: 'share of rows corrupted', scale: 'linear', of: axisOf('share') },
       y: { title },
       series: curves.map(({ metric, label }) => ({ metric: metric + what, label })),
-      settings,
+      settings: shared,
     }),
   ),
   againstSteps({
     name: 'train-loss-by-share',
     caption: 'Training loss by epoch for each share of corrupted rows: fitting noise takes longer.',
     title: 'Training loss by share of shuffled labels',
-    group: { title: 'share', of: ({ trial }) => Number(trial.params['share']) },
+    group: { title: 'share', of: axisOf('share') },
     panels: [{ title: 'cross-entropy (nats)', zero: true, metrics: [{ metric: 'train/loss', label: 'train' }] }],
-    settings,
+    settings: shared,
   }),
 ]
 
 export const shuffle = defineExperiment({
   name: 'shuffle',
-  aliases: ['shuffled_label', 'shuffled_label_keras'],
   version: 1,
   title: 'Shuffled labels',
   question: 'Can a net memorise labels that carry no information?',

@@ -10,12 +10,15 @@ import { maxOf } from '../../core/extremes.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { curves } from '../../figures/curves.js'
 import { seedCount } from '../../figures/select.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
+import { choice, integer, type ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
-import { brief, finished, having, inconclusive, medianUntil, metric, round, verdict } from '../vocabulary/claims.js'
+import * as axes from '../vocabulary/axes.js'
+import * as claim from '../vocabulary/claims.js'
+import { axisOf, brief, finished, having, metric, round, verdict } from '../vocabulary/claims.js'
+import { settings } from '../vocabulary/figures.js'
 import { functionNet, hiddenActivations } from '../vocabulary/function-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
-import { trainNet } from '../vocabulary/train-net.js'
+import { recipe, trainNet } from '../vocabulary/train-net.js'
 
 /**
  * At an equal number of parameters, do deeper nets fit a wiggly function better?
@@ -29,10 +32,11 @@ const originals = {
   m3: [18, 32, 18],
   m4: [417],
 } as const satisfies Record<string, readonly number[]>
+type Original = keyof typeof originals
 const publishedCounts = { m1: 1254, m2: 1252, m3: 1257, m4: 1252 } as const
 
 const space = {
-  target: choice({ choices: targetFunctionNames, default: 'f1', doc: 'the function to fit' }),
+  target: axes.target('f1'),
   model: choice({
     choices: ['m1', 'm2', 'm3', 'm4', 'even'],
     default: 'm1',
@@ -41,16 +45,10 @@ const space = {
   depth: integer({ min: 1, max: 14, default: 3, doc: 'hidden layers of the model `even`', unit: 'layers' }),
   budget: integer({ min: 50, max: 1_000_000, default: 1252, doc: 'parameters of the model `even`, to within 1 %' }),
   activation: choice({ choices: ['leaky', 'relu', 'tanh'], default: 'leaky', doc: 'after each hidden layer' }),
-  rows: integer({
-    min: 10,
-    max: 1_000_000,
-    default: 10_000,
-    doc: 'points to train on, and as many to test',
-    unit: 'rows',
-  }),
-  batch: integer({ min: 1, max: 1_000_000, default: 300, doc: 'points per update', unit: 'rows' }),
-  epochs: integer({ min: 1, max: 1_000_000, default: 1000, doc: 'passes over the points', unit: 'epochs' }),
-  learningRate: number({ above: 0, max: 1e9, default: 0.001, doc: "Adam's step size" }),
+  rows: axes.points(10_000, 10),
+  batch: axes.batchOfPoints(300),
+  epochs: axes.epochs(1000, { max: 1_000_000, doc: 'passes over the points' }),
+  learningRate: axes.learningRate(0.001),
 }
 type P = ParamsOf<typeof space>
 
@@ -92,10 +90,7 @@ async function run(params: P, context: TrialContext): Promise<Metrics> {
     net,
     loss,
     rows,
-    train: Int32Array.from({ length: params.rows }, (_, i) => i),
-    optimizer: { kind: 'adam', learningRate: params.learningRate },
-    batch: params.batch,
-    enough: (epoch) => epoch >= params.epochs,
+    ...recipe(params),
     async onEpoch(epoch, trained, weights) {
       if (epoch <= params.epochs - lateEpochs) return context.report(epoch, { 'train/loss': trained.loss })
       const held = await engine.evaluate({ net, loss, rows: test }, weights(), signal)
@@ -130,30 +125,30 @@ const judgedAt: Partial<Record<TargetFunction, number>> = { f1: 500, f2: 1000 }
 
 /** Median over seeds of the training loss around an epoch, for one of the original nets. */
 function lossOf(records: readonly TrialRecord[], model: string, epoch: number): number {
-  return median(having(records, { model }).map((record) => medianUntil(record, 'train/loss', epoch, lateEpochs)))
+  return median(having(records, { model }).map((record) => claim.medianUntil(record, 'train/loss', epoch, lateEpochs)))
 }
 
 /** Trials as the original had them, of one function, that came as far as the epoch it is judged at. */
 function original(records: readonly TrialRecord[], target: TargetFunction): TrialRecord[] {
   return having(finished(records), { target, activation: 'leaky', batch: 300, learningRate: 0.001 }).filter(
-    ({ trial }) => Number(trial.params['epochs']) >= judgedAt[target]! && trial.params['model'] !== 'even',
+    (record) => axisOf('epochs')(record) >= judgedAt[target]! && record.trial.params['model'] !== 'even',
   )
 }
 
 function compare(
   records: readonly TrialRecord[],
   target: TargetFunction,
-  needed: readonly (keyof typeof originals)[],
-  judge: (loss: (model: keyof typeof originals) => number) => { holds: boolean; effect?: number },
+  needed: readonly Original[],
+  judge: (loss: (model: Original) => number) => { holds: boolean; effect?: number },
 ): Verdict {
   const these = original(records, target)
   const missing = needed.filter((model) => having(these, { model }).length === 0)
   if (missing.length > 0)
-    return inconclusive(
+    return claim.inconclusive(
       `no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`,
       seedCount(these),
     )
-  const loss = (model: keyof typeof originals): number => lossOf(these, model, judgedAt[target]!)
+  const loss = (model: Original): number => lossOf(these, model, judgedAt[target]!)
   const { holds, effect } = judge(loss)
   const losses = needed.map((model) => `${model} ${brief(loss(model))}`).join(', ')
   return verdict(holds, these, `median loss at epoch ${judgedAt[target]}: ${losses}`, effect)
@@ -164,32 +159,30 @@ const claims: readonly Claim[] = [
     id: 'parameter-counts',
     statement: 'the four nets have 1254, 1252, 1257 and 1252 parameters',
     published: '1254, 1252, 1257, 1252 (sim_func.py)',
-    check(records) {
-      const nets = finished(records).filter(({ trial }) => trial.params['model'] !== 'even')
-      if (nets.length === 0) return inconclusive('none of the four has finished')
-      const right = nets.filter(
-        (record) =>
-          metric(record, 'parameters') === publishedCounts[record.trial.params['model'] as keyof typeof originals],
-      )
-      return verdict(
-        right.length === nets.length,
-        nets,
-        `${right.length} of ${nets.length} trials have exactly that many`,
-      )
-    },
+    check: (records) =>
+      claim.everyOne(
+        finished(records).filter(({ trial }) => trial.params['model'] !== 'even'),
+        'trial',
+        (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['model'] as Original],
+        { none: 'none of the four has finished', told: ' have exactly that many' },
+      ),
   },
   {
     id: 'plateau',
     statement:
       "on f1, training begins on a plateau: the deepest net's first epochs lose as much as the best constant (to within 5 %)",
     published: 'the plateau is the target’s variance, 0.250 (calibration runs)',
-    check(records) {
-      const deepest = having(finished(records), { model: 'm1', activation: 'leaky', target: 'f1' })
-      if (deepest.length === 0) return inconclusive('m1 has not finished on f1')
-      const constant = variance(gridOf('f1', 2001).targets)
-      const ratio = median(deepest.map((record) => medianUntil(record, 'train/loss', 3, 3))) / constant
-      return verdict(Math.abs(ratio - 1) <= 0.05, deepest, `${round(ratio)} of the target's variance`, ratio)
-    },
+    check: (records) =>
+      claim.given(
+        having(finished(records), { model: 'm1', activation: 'leaky', target: 'f1' }),
+        'm1 has not finished on f1',
+        (deepest) => {
+          const constant = variance(gridOf('f1', 2001).targets)
+          const first = median(deepest.map((record) => claim.medianUntil(record, 'train/loss', 3, 3)))
+          const ratio = first / constant
+          return verdict(Math.abs(ratio - 1) <= 0.05, deepest, `${round(ratio)} of the target's variance`, ratio)
+        },
+      ),
   },
   ...(['f1', 'f2'] as const).map((target): Claim => ({
     id: `deep-beats-shallow-${target}`,
@@ -232,12 +225,11 @@ const claims: readonly Claim[] = [
     id: 'no-overfitting',
     statement: 'the test loss is at most three times the training loss (medians over the last 20 epochs)',
     published: 'train and test loss are printed alike (sim_func.py)',
-    check(records) {
-      const all = finished(records)
-      if (all.length === 0) return inconclusive('no finished trial')
-      const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
-      return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
-    },
+    check: (records) =>
+      claim.given(finished(records), 'no finished trial', (all) => {
+        const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
+        return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
+      }),
   },
 ]
 
@@ -264,7 +256,7 @@ const figures = targetFunctionNames.flatMap((target) => {
       x: 'x',
       y: 'y',
       truth: () => targetFunctions[target],
-      settings: ([first]) => `after ${first!.trial.params['epochs']} epochs`,
+      settings: settings('after {epochs} epochs'),
     }),
     againstSteps({
       name: `loss-${target}`,
@@ -273,14 +265,13 @@ const figures = targetFunctionNames.flatMap((target) => {
       select,
       group: { title: '', of: modelOf },
       panels: [{ title: 'mean squared error', scale: 'log', metrics: [{ metric: 'train/loss', label: 'train' }] }],
-      settings: ([first]) => `Adam ${first!.trial.params['learningRate']}, batch ${first!.trial.params['batch']}`,
+      settings: settings('Adam {learningRate}, batch {batch}'),
     }),
   ]
 })
 
 export const simFunc = defineExperiment({
   name: 'sim-func',
-  aliases: ['sim_func'],
   version: 1,
   title: 'Function fitting at equal numbers of parameters',
   question: 'At equal parameter count, do deeper nets fit a wiggly function better?',

@@ -1,5 +1,20 @@
 import type { EpochResult } from '../../engines/engine.js'
 import { choice, integer, number } from '../../core/space.js'
+import type { Metrics } from '../../core/trial.js'
+import { encodeCheckpoint } from '../../net/checkpoint.js'
+import type { Net } from '../../net/net.js'
+import type { OptimizerSpec } from '../../net/training-spec.js'
+import type { TrialContext } from '../experiment.js'
+import {
+  byClass,
+  crossEntropy,
+  named,
+  openSplit,
+  trainingCost,
+  type Evaluator,
+  type LabelledSplit,
+} from './classify.js'
+import { trainNet } from './train-net.js'
 
 /**
  * What nets of different batch sizes have alike when their training ends. At equal epochs a batch of 5000 has a
@@ -55,3 +70,48 @@ export const reached = ({ budget, targetLoss }: Budgeted, trained: EpochResult):
 /** Whether training ends with this epoch. */
 export const isUsedUp = (params: Budgeted, epoch: number, trained: EpochResult): boolean =>
   epoch >= epochsOf(params) || (params.budget === 'loss' && reached(params, trained))
+
+export const budgetCost = (net: Net, params: Budgeted): number => trainingCost(net, params.trainRows, epochsOf(params))
+
+interface Classifier {
+  readonly net: Net
+  readonly optimizer: OptimizerSpec
+  /** Initial weights; drawn by the init seed when left out. */
+  readonly parameters?: Float32Array
+  /** What its weights are saved as. */
+  readonly saveAs: string
+}
+
+export interface TrainedClassifier extends LabelledSplit {
+  readonly parameters: Float32Array
+  readonly evaluate: Evaluator
+  /** Loss and accuracy of the last epoch; `budget/reached` is 0 when the loss asked for never came. */
+  readonly last: Metrics
+  /** Loss and accuracy on the held-out rows. */
+  readonly held: Metrics
+  readonly updates: number
+}
+
+/** Trains a classifier until its budget is used up, saves its weights, and evaluates it on the held-out rows. */
+export async function trainToBudget(
+  context: TrialContext,
+  params: Budgeted & { readonly dataset: string; readonly testRows: number },
+  { net, optimizer, parameters: start, saveAs }: Classifier,
+): Promise<TrainedClassifier> {
+  const opened = await openSplit(context, params)
+  const { rows, split } = opened
+  let last: Metrics = {}
+  const { parameters, updates } = await trainNet(context, {
+    ...{ net, rows, optimizer, loss: crossEntropy, train: split.train, batch: params.batch },
+    ...(start === undefined ? {} : { parameters: start }),
+    enough: (epoch, trained) => isUsedUp(params, epoch, trained),
+    async onEpoch(epoch, trained) {
+      last = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
+      await context.report(epoch, named('train', trained))
+    },
+  })
+  await context.save(saveAs, encodeCheckpoint(net, parameters))
+  const evaluate = byClass(net, rows, context)
+  const held = named('test', await evaluate(split.test, parameters))
+  return { ...opened, parameters, evaluate, last, held, updates }
+}

@@ -1,5 +1,6 @@
-import { bootstrapInterval, median, spearmanInterval } from '../../analysis/statistics.js'
+import { bootstrapInterval, mean, median, spearmanInterval } from '../../analysis/statistics.js'
 import { seedCount } from '../../figures/select.js'
+import { minOf } from '../../core/extremes.js'
 import { groupBy } from '../../core/group-by.js'
 import { lookUp } from '../../core/names.js'
 import { Random } from '../../core/seed.js'
@@ -24,11 +25,47 @@ export function having(
 /** A final metric; NaN when the trial has none of that name. */
 export const metric = (record: TrialRecord, name: string): number => lookUp(record.metrics, name) ?? NaN
 
+/** A final metric of each. */
+export const valuesOf = (records: readonly TrialRecord[], name: string): number[] =>
+  records.map((record) => metric(record, name))
+export const meanOf = (records: readonly TrialRecord[], name: string): number => mean(valuesOf(records, name))
+export const leastOf = (records: readonly TrialRecord[], name: string): number => minOf(valuesOf(records, name))
+
+/** The value of an axis, as a number. */
+export const axisOf =
+  (name: string) =>
+  ({ trial }: TrialRecord): number =>
+    Number(lookUp(trial.params, name))
+
+/** The largest set of trials that are alike in what `setting` tells: what it leaves out may then be compared. */
+export function largestComparable(
+  records: readonly TrialRecord[],
+  setting: (record: TrialRecord) => Readonly<Record<string, unknown>>,
+): readonly TrialRecord[] {
+  const settings = groupBy(records, (record) => JSON.stringify(setting(record)))
+  return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
+}
+
 /** The first trial a derived one rests on, among these records. */
 export const parentOf = (record: TrialRecord, all: readonly TrialRecord[]): TrialRecord | undefined =>
   all.find(({ trial }) => trial.id === record.trial.parents[0])
 
 export const inconclusive = (summary: string, seeds = 0): Verdict => ({ state: 'inconclusive', summary, seeds })
+
+/** What is judged of some trials, if there are any; `none` says that there are not. */
+export const given = (
+  records: readonly TrialRecord[],
+  none: string,
+  judge: (all: readonly TrialRecord[]) => Verdict,
+): Verdict => (records.length === 0 ? inconclusive(none) : judge(records))
+
+/** What is judged of some trials, if they hold enough of something: at least `needed` of the `count` that `what` names. */
+export const withEnough = (
+  records: readonly TrialRecord[],
+  { count, needed, of: what }: { readonly count: number; readonly needed: number; readonly of: string },
+  judge: (all: readonly TrialRecord[]) => Verdict,
+): Verdict =>
+  count < needed ? inconclusive(`only ${count} ${what} (${needed} needed)`, seedCount(records)) : judge(records)
 
 export const round = (value: number, digits = 3): string => value.toFixed(digits)
 /** Two significant digits, for numbers of any size. */
@@ -51,17 +88,20 @@ export function verdict(holds: boolean, records: readonly TrialRecord[], summary
   }
 }
 
-/** Whether something holds of every one of these trials; `what` names one of them, `none` says that there are none. */
-export function everyOne(
+/**
+ * Whether something holds of every one of these trials; `what` names one of them. `none` says that there are none, `told`
+ * ends the sentence of how many.
+ */
+export const everyOne = (
   records: readonly TrialRecord[],
   what: string,
   holds: (record: TrialRecord) => boolean,
-  none = `no finished ${what}`,
-): Verdict {
-  if (records.length === 0) return inconclusive(none)
-  const held = records.filter(holds).length
-  return verdict(held === records.length, records, `${held} of ${records.length} ${what}s`)
-}
+  { none = `no finished ${what}`, told = '' } = {},
+): Verdict =>
+  given(records, none, (all) => {
+    const held = all.filter(holds).length
+    return verdict(held === all.length, all, `${held} of ${all.length} ${what}s${told}`)
+  })
 
 /**
  * An effect with its interval, held against a bound on one side of `nothing`: reproduced when it reaches the bound and the

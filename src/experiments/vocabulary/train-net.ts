@@ -8,8 +8,8 @@ export interface TrainNetOptions {
   readonly net: Net
   readonly loss: Loss
   readonly rows: Rows
-  /** Rows to train on. */
-  readonly train: Int32Array
+  /** Rows to train on; all of them when left out. */
+  readonly train?: Int32Array
   readonly optimizer: OptimizerSpec
   readonly batch: number
   /** Goes on until this says that it is enough; asked after each epoch, counted from 1. */
@@ -21,13 +21,25 @@ export interface TrainNetOptions {
   readonly onEpoch: (epoch: number, trained: EpochResult, parameters: () => Float32Array) => Promise<void>
 }
 
+/** Row numbers from 0. */
+export const firstRows = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i)
+
+/** Adam, or another of the plain optimisers, in batches, for so many epochs. */
+export function recipe(
+  { learningRate, batch, epochs }: { learningRate: number; batch: number; epochs: number },
+  kind: 'adam' | 'adagrad' | 'adamax' | 'sgd' | 'momentum' = 'adam',
+): Pick<TrainNetOptions, 'optimizer' | 'batch' | 'enough'> {
+  return { optimizer: { kind, learningRate }, batch, enough: (epoch) => epoch >= epochs }
+}
+
 /** Trains a net with a new order of rows each epoch; returns its final weights. */
 export async function trainNet(
   context: TrialContext,
   options: TrainNetOptions,
 ): Promise<{ parameters: Float32Array; updates: number }> {
-  const { net, loss, rows, train, optimizer, batch, gradientNorms = false } = options
+  const { net, loss, rows, optimizer, batch, gradientNorms = false } = options
   const { engine, seeds, signal } = context
+  const train = options.train ?? firstRows(rows.targets.length)
   const training = await engine.train({
     net,
     loss,

@@ -2,13 +2,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { filterNormalised, randomDirection } from '../../../src/analysis/directions.js'
 import { sampleFunction } from '../../../src/data/functions.js'
-import {
-  errSurface,
-  evenGrid,
-  lossesOver,
-  projected,
-  surfaceNet,
-} from '../../../src/experiments/built-in/err-surface.js'
+import { evenGrid, projected } from '../../../src/analysis/plane-grid.js'
+import { errSurface, surfaceNet } from '../../../src/experiments/built-in/err-surface.js'
+import { lossesOver } from '../../../src/experiments/built-in/err-surface/plane.js'
 import { runSweep } from '../../../src/index.js'
 import { CompiledEngine } from '../../../src/engines/compiled/compiled.js'
 import { initialize } from '../../../src/net/net.js'

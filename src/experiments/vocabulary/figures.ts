@@ -1,12 +1,26 @@
+import { lookUp } from '../../core/names.js'
 import type { FigureDefinition } from '../../figures/figure.js'
 import { twinAxes } from '../../figures/twin-axes.js'
 import type { TrialRecord } from '../../core/trial.js'
 import { metric } from './claims.js'
 
-const sides = {
-  loss: { title: 'cross-entropy (nats)', scale: 'log' },
-  accuracy: { title: 'accuracy (share of rows)', scale: 'linear' },
-} as const
+/** Two figures that differ in what they show: the loss, or the accuracy. */
+export const lossAndAccuracy = [
+  { what: 'loss', word: 'Loss', title: 'cross-entropy (nats)', scale: 'log' },
+  { what: 'accuracy', word: 'Accuracy', title: 'accuracy (share of rows)', scale: 'linear' },
+] as const
+
+/** Lines of a figure: a metric of the training rows, and of those held out. */
+export const trainAndTest = (what: string) => [
+  { label: 'train', metric: `train/${what}` },
+  { label: 'test', metric: `test/${what}` },
+]
+
+/** What the trials of a figure have in common, with the first one's values in place of `{axis}`. */
+export const settings =
+  (template: string) =>
+  ([first]: readonly TrialRecord[]): string =>
+    template.replace(/\{(\w+)\}/g, (_, axis: string) => String(lookUp(first!.trial.params, axis)))
 
 /** What is measured of nets of several batch sizes, beside their loss and beside their accuracy. */
 export interface BesideBatch {
@@ -23,33 +37,17 @@ export interface BesideBatch {
 }
 
 /** Two figures as sensitivity.py and bonus.py have them: twin axes over the batch size, the measure on the right. */
-export function besideBatch({
-  measure,
-  name,
-  title,
-  caption,
-  axis,
-  select,
-  settings,
-}: BesideBatch): FigureDefinition[] {
-  return (['loss', 'accuracy'] as const).map((kind) => {
-    const word = kind === 'loss' ? 'Loss' : 'Accuracy'
-    return twinAxes({
-      name: `${kind}-and-${name}`,
+export function besideBatch({ measure, name, title, caption, axis, ...rest }: BesideBatch): FigureDefinition[] {
+  return lossAndAccuracy.map(({ what, word, ...side }) =>
+    twinAxes({
+      name: `${what}-and-${name}`,
       caption: `${word} (left; train solid, test dashed) and ${caption}`,
       title: `${word} and ${title}`,
-      select,
       x: { title: 'batch (rows)', scale: 'log' },
       points: (record) => [{ x: metric(record, 'batch'), values: record.metrics }],
-      left: {
-        ...sides[kind],
-        lines: [
-          { label: 'train', metric: `train/${kind}` },
-          { label: 'test', metric: `test/${kind}` },
-        ],
-      },
+      left: { ...side, lines: trainAndTest(what) },
       right: { title: axis, scale: 'linear', lines: [{ label: measure, metric: measure }] },
-      ...(settings === undefined ? {} : { settings }),
-    })
-  })
+      ...rest,
+    }),
+  )
 }
