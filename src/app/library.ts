@@ -1,3 +1,4 @@
+import type { SamplerName } from '../sweeps/spec/samplers.js'
 import { availableParallelism } from 'node:os'
 import { standings, type Standing } from '../analysis/standings.js'
 import { MldsError, UnavailableError } from '../core/errors.js'
@@ -51,7 +52,7 @@ export interface SweepDescription {
   /** Points left out. */
   readonly exclude?: Readonly<Record<string, AxisPattern>> | readonly Readonly<Record<string, AxisPattern>>[]
   readonly search?: {
-    readonly sampler: 'random' | 'latin-hypercube' | 'sobol'
+    readonly sampler: SamplerName
     readonly count: number
     readonly seed?: number
     readonly axes: Readonly<Record<string, Readonly<Record<string, readonly [number, number]>> | readonly ParamValue[]>>

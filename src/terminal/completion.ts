@@ -1,3 +1,5 @@
+import { ruleNames } from '../sweeps/scheduling/rules.js'
+
 /** What a shell must know of a command to complete it. */
 export interface CompletableCommand {
   /** As typed: `worker start`. */
@@ -21,7 +23,7 @@ export type ArgumentKind = 'sweep' | 'target' | 'sweep-and-target' | 'file' | re
 /** Values worth offering for flags that take others too. */
 const usual: Readonly<Record<string, readonly string[]>> = {
   profile: ['smoke', 'reduced', 'full'],
-  scheduler: ['asha', 'median', 'plateau', 'target'],
+  scheduler: ruleNames,
   only: ['missing', 'failed', 'dead', 'cancelled', 'skipped'],
 }
 /** Flags that name a file or a folder. */

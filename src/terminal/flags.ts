@@ -1,3 +1,4 @@
+import { ruleExamples } from '../sweeps/scheduling/rules.js'
 import { availableParallelism } from 'node:os'
 import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../core/errors.js'
@@ -46,8 +47,7 @@ export const profileFlag = Flags.string({
 })
 
 export const schedulerFlag = Flags.string({
-  description:
-    'stop hopeless trials early: asha, median, plateau:patience=5, target:value=0.99 (docs/sweep-language.md)',
+  description: `stop hopeless trials early: ${ruleExamples.join(', ')} (docs/sweep-language.md)`,
   helpValue: 'RULE[:OPTION=N,…]',
   multiple: true,
   multipleNonGreedy: true,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Random } from '../../src/core/seed.js'
 import { AshaScheduler } from '../../src/sweeps/scheduling/asha.js'
-import { EnoughScheduler } from '../../src/sweeps/scheduling/enough.js'
+import { TargetScheduler } from '../../src/sweeps/scheduling/target.js'
 import { defaultLimits } from '../../src/sweeps/run-sweep.js'
 import type { Scheduler } from '../../src/sweeps/scheduling/scheduler.js'
 import { isComplete } from '../../src/sweeps/journal/state.js'
@@ -148,7 +148,7 @@ describe('a sweep', () => {
     const lab = openLab(
       plainExperiment(),
       { axes: { width: [1] } },
-      (inner) => new EnoughScheduler(inner, { metric: 'train/loss', direction: 'minimize', target: Infinity }),
+      (inner) => new TargetScheduler(inner, { metric: 'train/loss', direction: 'minimize', value: Infinity }),
     )
     const reports = [{ afterMs: 1, step: 1, metrics: { 'train/loss': Infinity } }]
     await lab.run({ model: () => ({ ...diverging, reports }) })

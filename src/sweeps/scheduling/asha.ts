@@ -1,6 +1,7 @@
 import { SpaceError } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
+import type { Rule } from './rule.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 import { SortedNumbers } from './sorted-numbers.js'
 
@@ -83,4 +84,22 @@ export class AshaScheduler implements Scheduler {
     const places = Math.floor(seen.size / this.#reduction)
     return places === 0 || better < places
   }
+}
+
+export const asha: Rule = {
+  stops: 'that reaches a rung outside the best 1/`reduction` of all that have reached it so far',
+  numbers: { minSteps: { default: '1' }, maxSteps: { default: '(the largest `epochs`)' }, reduction: { default: '3' } },
+  wrap(inner, judged, { maxSteps, ...others }, trials) {
+    return new AshaScheduler(inner, { ...judged, maxSteps: maxSteps ?? longest(trials), ...others })
+  },
+}
+
+/** How many steps a trial takes at most, where its parameters tell. */
+function longest(trials: readonly Trial[]): number {
+  const epochs = trials.flatMap(({ params }) => (typeof params['epochs'] === 'number' ? [params['epochs']] : []))
+  if (epochs.length === 0)
+    throw new SpaceError(
+      'scheduler: asha needs maxSteps here, since no axis is called epochs (such as {asha: {maxSteps: 81}})',
+    )
+  return epochs.reduce((a, b) => Math.max(a, b))
 }

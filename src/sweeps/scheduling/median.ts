@@ -1,5 +1,6 @@
 import { lookUp } from '../../core/names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
+import type { Rule } from './rule.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 import { SortedNumbers } from './sorted-numbers.js'
 
@@ -80,4 +81,10 @@ export class MedianScheduler implements Scheduler {
   conclude(trial: Trial, outcome: Outcome): void {
     this.inner.conclude(trial, outcome)
   }
+}
+
+export const median: Rule = {
+  stops: "whose best is worse than the median of the others' running averages (Golovin et al. 2017)",
+  numbers: { graceSteps: { default: '1' }, minTrials: { default: '5' } },
+  wrap: (inner, judged, given) => new MedianScheduler(inner, { ...judged, ...given }),
 }

@@ -1,16 +1,17 @@
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
+import { lookUp } from '../../core/names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
-import { AshaScheduler } from './asha.js'
-import { EnoughScheduler } from './enough.js'
 import { GridScheduler } from './grid.js'
 import type { JournalEvent } from '../journal/journal.js'
-import { MedianScheduler } from './median.js'
+import type { Rules } from './rule.js'
+import { stoppingRules } from './rules.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 import { isLoss } from '../journal/state.js'
 
 /** Which rules may stop trials early, as a spec names them. */
 export interface StoppingRule {
-  readonly rule: 'asha' | 'median' | 'plateau' | 'target'
+  /** A row of the table of rules. */
+  readonly rule: string
   /** The metric reports are judged by; the sweep's objective when left out. */
   readonly metric?: string
   readonly direction?: 'minimize' | 'maximize'
@@ -18,56 +19,47 @@ export interface StoppingRule {
   readonly options: Readonly<Record<string, number>>
 }
 
-/** The numbers each rule takes; those with `true` must be given. */
-const known: Readonly<Record<StoppingRule['rule'], Readonly<Record<string, boolean>>>> = {
-  asha: { minSteps: false, maxSteps: false, reduction: false },
-  median: { graceSteps: false, minTrials: false },
-  plateau: { patience: true, minDelta: false },
-  target: { value: true },
-}
-const ruleNames = Object.keys(known) as StoppingRule['rule'][]
-
 /**
  * Reads `scheduler:` of a spec: a rule's name, `{rule: {options}}`, or a list of such.
  * @throws SpaceError, UnknownNameError with the nearest known name.
  */
-export function parseStopping(raw: unknown): StoppingRule[] {
-  if (Array.isArray(raw)) return (raw as unknown[]).flatMap(parseStopping)
-  if (typeof raw === 'string') return [parseRule(raw, {})]
+export function parseStopping(raw: unknown, rules: Rules = stoppingRules): StoppingRule[] {
+  if (Array.isArray(raw)) return (raw as unknown[]).flatMap((one) => parseStopping(one, rules))
+  if (typeof raw === 'string') return [parseRule(raw, {}, rules)]
   if (raw === null || typeof raw !== 'object')
     throw new SpaceError(`scheduler: ${JSON.stringify(raw)} is not a rule (such as asha, or {asha: {maxSteps: 81}})`)
-  return Object.entries(raw).map(([rule, options]) => parseRule(rule, options))
+  return Object.entries(raw).map(([rule, options]) => parseRule(rule, options, rules))
 }
 
 /** `asha:maxSteps=81,reduction=3` as a flag has it. */
-export function parseStoppingFlag(text: string): StoppingRule {
+export function parseStoppingFlag(text: string, rules: Rules = stoppingRules): StoppingRule {
   const [rule, rest] = [text.split(':', 1)[0]!, text.slice(text.indexOf(':') + 1)]
   const pairs = rest === text ? [] : rest.split(',').map((pair) => pair.split('=') as [string, string | undefined])
-  return parseRule(rule, Object.fromEntries(pairs))
+  return parseRule(rule, Object.fromEntries(pairs), rules)
 }
 
-function parseRule(rule: string, raw: unknown): StoppingRule {
-  if (!(ruleNames as string[]).includes(rule)) throw new UnknownNameError('scheduler', rule, ruleNames)
+function parseRule(rule: string, raw: unknown, rules: Rules): StoppingRule {
+  const known = lookUp(rules, rule)?.numbers
+  if (known === undefined) throw new UnknownNameError('scheduler', rule, Object.keys(rules))
   const { metric, direction, ...numbers } = (raw ?? {}) as Record<string, unknown>
-  const own = known[rule as StoppingRule['rule']]
   if (metric !== undefined && typeof metric !== 'string')
     throw new SpaceError(`scheduler: ${rule}: metric: ${JSON.stringify(metric)} is not a name`)
   if (direction !== undefined && direction !== 'minimize' && direction !== 'maximize')
     throw new UnknownNameError('direction', JSON.stringify(direction), ['minimize', 'maximize'])
   const options: Record<string, number> = {}
   for (const [name, value] of Object.entries(numbers)) {
-    if (!Object.hasOwn(own, name))
-      throw new UnknownNameError(`option of ${rule}`, name, [...Object.keys(own), 'metric', 'direction'])
+    if (!Object.hasOwn(known, name))
+      throw new UnknownNameError(`option of ${rule}`, name, [...Object.keys(known), 'metric', 'direction'])
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
     if (typeof number !== 'number' || !Number.isFinite(number))
       throw new SpaceError(`scheduler: ${rule}: ${name}: ${JSON.stringify(value)} is not a number`)
     options[name] = number
   }
-  for (const [name, needed] of Object.entries(own))
-    if (needed && options[name] === undefined)
+  for (const [name, number] of Object.entries(known))
+    if (number === 'needed' && options[name] === undefined)
       throw new SpaceError(`scheduler: ${rule} needs ${name} (such as {${rule}: {${name}: 5}})`)
   return {
-    rule: rule as StoppingRule['rule'],
+    rule,
     ...(metric === undefined ? {} : { metric }),
     ...(direction === undefined ? {} : { direction }),
     options,
@@ -83,10 +75,14 @@ export function createScheduler(
   trials: readonly Trial[],
   rules: readonly StoppingRule[],
   objective: Objective,
+  table: Rules = stoppingRules,
 ): Scheduler {
   const grid = new GridScheduler(trials)
   if (rules.length === 0) return grid
-  const stopping = rules.reduce<Scheduler>((inner, rule) => wrap(inner, rule, trials, objective), grid)
+  const stopping = rules.reduce<Scheduler>(
+    (inner, { rule, options, ...judge }) => table[rule]!.wrap(inner, judgedBy(judge, objective), options, trials),
+    grid,
+  )
   return new FirstStageOnly(stopping, new Set(trials.filter(({ parents }) => parents.length > 0).map(({ id }) => id)))
 }
 
@@ -100,42 +96,11 @@ export function judgedBy(rule: Pick<StoppingRule, 'metric' | 'direction'>, objec
 
 /** Rules as `--scheduler` takes them. */
 export function describeRules(rules: readonly StoppingRule[]): string {
-  const texts = rules.map(({ rule, options, ...own }) => {
-    const pairs = Object.entries({ ...options, ...own }).map(([name, value]) => `${name}=${value}`)
+  const texts = rules.map(({ rule, options, ...judge }) => {
+    const pairs = Object.entries({ ...options, ...judge }).map(([name, value]) => `${name}=${value}`)
     return pairs.length === 0 ? rule : `${rule}:${pairs.join(',')}`
   })
   return texts.join(' and ') || 'none'
-}
-
-function wrap(
-  inner: Scheduler,
-  { rule, options, ...own }: StoppingRule,
-  trials: readonly Trial[],
-  objective: Objective,
-): Scheduler {
-  const { metric, direction } = judgedBy(own, objective)
-  switch (rule) {
-    case 'asha': {
-      const { maxSteps = longest(trials), ...others } = options
-      return new AshaScheduler(inner, { metric, direction, maxSteps, ...others })
-    }
-    case 'median':
-      return new MedianScheduler(inner, { metric, direction, ...options })
-    case 'plateau':
-      return new EnoughScheduler(inner, { metric, direction, ...options })
-    case 'target':
-      return new EnoughScheduler(inner, { metric, direction, target: options['value']! })
-  }
-}
-
-/** How many steps a trial takes at most, where its parameters tell. */
-function longest(trials: readonly Trial[]): number {
-  const epochs = trials.flatMap(({ params }) => (typeof params['epochs'] === 'number' ? [params['epochs']] : []))
-  if (epochs.length === 0)
-    throw new SpaceError(
-      'scheduler: asha needs maxSteps here, since no axis is called epochs (such as {asha: {maxSteps: 81}})',
-    )
-  return epochs.reduce((a, b) => Math.max(a, b))
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Experiment } from '../../experiments/experiment.js'
 import { describeAxis, type Axis } from '../../core/space.js'
 import { sweepIdPattern } from '../../system/store.js'
+import { ruleNames } from '../scheduling/rules.js'
 import { samplerNames } from './samplers.js'
 import type { specKeys } from './spec.js'
 
@@ -93,7 +94,7 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
     additionalProperties: false,
     properties: { epochs: { type: 'integer' }, updates: { type: 'integer' }, targetLoss: { type: 'number' } },
   },
-  scheduler: { description: 'what may stop a trial early: asha, median, plateau, target, or a list' },
+  scheduler: { description: `what may stop a trial early: ${ruleNames.join(', ')}, or a list` },
   objective: {
     type: 'object',
     required: ['metric'],

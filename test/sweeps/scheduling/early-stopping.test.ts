@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AshaScheduler } from '../../../src/sweeps/scheduling/asha.js'
-import { EnoughScheduler } from '../../../src/sweeps/scheduling/enough.js'
+import { PlateauScheduler } from '../../../src/sweeps/scheduling/plateau.js'
+import { TargetScheduler } from '../../../src/sweeps/scheduling/target.js'
 import { GridScheduler } from '../../../src/sweeps/scheduling/grid.js'
 import { MedianScheduler } from '../../../src/sweeps/scheduling/median.js'
 import type { Scheduler } from '../../../src/sweeps/scheduling/scheduler.js'
@@ -15,10 +16,13 @@ const at = (scheduler: Scheduler, trial: string, step: number, value: number) =>
 schedulerSuite('grid', (inner) => inner)
 schedulerSuite('asha', (inner) => new AshaScheduler(inner, { ...loss, maxSteps: 9 }))
 schedulerSuite('median', (inner) => new MedianScheduler(inner, loss))
-schedulerSuite('plateau', (inner) => new EnoughScheduler(inner, { ...loss, patience: 2, minDelta: 1 }))
-schedulerSuite('target', (inner) => new EnoughScheduler(inner, { ...loss, target: 1 }))
+schedulerSuite('plateau', (inner) => new PlateauScheduler(inner, { ...loss, patience: 2, minDelta: 1 }))
+schedulerSuite('target', (inner) => new TargetScheduler(inner, { ...loss, value: 1 }))
 schedulerSuite('plateau in median in asha', (inner) => {
-  const median = new MedianScheduler(new EnoughScheduler(inner, { ...loss, target: 0, patience: 3 }), loss)
+  const median = new MedianScheduler(
+    new TargetScheduler(new PlateauScheduler(inner, { ...loss, patience: 3 }), { ...loss, value: 0 }),
+    loss,
+  )
   return new AshaScheduler(median, { ...loss, maxSteps: 9 })
 })
 
@@ -172,7 +176,10 @@ describe('median stop', () => {
 
 describe('enough', () => {
   it('stops at the target, and after so many reports without progress', () => {
-    const enough = new EnoughScheduler(grid(), { ...loss, target: 0.1, patience: 2, minDelta: 0.01 })
+    const enough = new TargetScheduler(new PlateauScheduler(grid(), { ...loss, patience: 2, minDelta: 0.01 }), {
+      ...loss,
+      value: 0.1,
+    })
     expect([0.5, 0.3, 0.1].map((value, i) => at(enough, 't0', i, value))).toEqual(['continue', 'continue', 'stop'])
     expect([0.5, 0.495, 0.48].map((value, i) => at(enough, 't1', i, value))).toEqual([
       'continue',

@@ -1,21 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseSearch, samplePoints, samplerNames, unitPoints } from '../../../src/sweeps/spec/samplers.js'
+import { parseSearch, samplePoints, samplerNames, samplers } from '../../../src/sweeps/spec/samplers.js'
 
 describe('points of the unit cube', () => {
   it.each(samplerNames)(
     '%s gives the same points for the same seed, others for another, all within the cube',
     (name) => {
-      const points = unitPoints(name, 50, 6, 3)
-      expect(unitPoints(name, 50, 6, 3)).toEqual(points)
-      expect(unitPoints(name, 50, 6, 4)).not.toEqual(points)
+      const points = samplers[name](50, 6, 3)
+      expect(samplers[name](50, 6, 3)).toEqual(points)
+      expect(samplers[name](50, 6, 4)).not.toEqual(points)
       for (const u of points.flat()) expect(u >= 0 && u < 1).toBe(true)
     },
   )
 
   it('begin as Sobol’s do in Joe and Kuo’s numbering', () => {
     // The first five points of dimensions 1 to 4, as published generators give them.
-    expect(unitPoints('sobol', 5, 4, 0)).toEqual([
+    expect(samplers.sobol(5, 4, 0)).toEqual([
       [0, 0, 0, 0],
       [0.5, 0.5, 0.5, 0.5],
       [0.75, 0.25, 0.25, 0.25],
@@ -26,20 +26,20 @@ describe('points of the unit cube', () => {
 
   it('fill every dyadic interval of every axis once, in all 20 dimensions', () => {
     for (const size of [16, 256]) {
-      const points = unitPoints('sobol', size, 20, 0)
+      const points = samplers.sobol(size, 20, 0)
       for (let k = 0; k < 20; k++)
         expect(new Set(points.map((point) => Math.floor(point[k]! * size))).size, `dimension ${k + 1}`).toBe(size)
     }
   })
 
   it('are refused by Sobol beyond 20 dimensions', () => {
-    expect(() => unitPoints('sobol', 2, 21, 0)).toThrow('sobol: 21 axes (at most 20; use latin-hypercube)')
+    expect(() => samplers.sobol(2, 21, 0)).toThrow('sobol: 21 axes (at most 20; use latin-hypercube)')
   })
 
   it('of a Latin hypercube lie one in each interval of each axis', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 5 }), fc.nat(1000), (n, d, seed) => {
-        const points = unitPoints('latin-hypercube', n, d, seed)
+        const points = samplers['latin-hypercube'](n, d, seed)
         for (let k = 0; k < d; k++) expect(new Set(points.map((p) => Math.floor(p[k]! * n))).size).toBe(n)
       }),
     )

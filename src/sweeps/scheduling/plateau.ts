@@ -1,25 +1,24 @@
 import { lookUp } from '../../core/names.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
+import type { Rule } from './rule.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
-export interface EnoughOptions extends Objective {
-  /** Stop once the metric is this good. */
-  readonly target?: number
+export interface PlateauOptions extends Objective {
   /** Stop when the best value has not improved by `minDelta` for so many reports. */
-  readonly patience?: number
+  readonly patience: number
   /** Default 0. */
   readonly minDelta?: number
 }
 
-/** Stops a trial that has got where it should (target) or is getting nowhere (plateau); each trial by itself alone. */
-export class EnoughScheduler implements Scheduler {
+/** Stops a trial that is getting nowhere; each trial by itself alone. */
+export class PlateauScheduler implements Scheduler {
   readonly interactive = true
   readonly #sign: 1 | -1
   readonly #best = new Map<TrialId, { value: number; since: number }>()
 
   constructor(
     private readonly inner: Scheduler,
-    private readonly options: EnoughOptions,
+    private readonly options: PlateauOptions,
   ) {
     this.#sign = options.direction === 'minimize' ? 1 : -1
   }
@@ -38,9 +37,7 @@ export class EnoughScheduler implements Scheduler {
     const raw = lookUp(report.metrics, this.options.metric)
     if (raw === undefined || Number.isNaN(raw)) return 'continue'
     const value = this.#sign * raw
-    const { target, patience, minDelta = 0 } = this.options
-    if (target !== undefined && value <= this.#sign * target) return 'stop'
-    if (patience === undefined) return 'continue'
+    const { patience, minDelta = 0 } = this.options
     const best = this.#best.get(report.trial)
     const improved = best === undefined || value < best.value - minDelta
     const now = improved ? { value, since: 0 } : { value: best.value, since: best.since + 1 }
@@ -52,4 +49,12 @@ export class EnoughScheduler implements Scheduler {
     this.#best.delete(trial.id)
     this.inner.conclude(trial, outcome)
   }
+}
+
+export const plateau: Rule = {
+  stops: 'that has not improved by `minDelta` for `patience` reports',
+  numbers: { patience: 'needed', minDelta: { default: '0' } },
+  example: 'patience=5',
+  wrap: (inner, judged, { patience, ...others }) =>
+    new PlateauScheduler(inner, { ...judged, patience: patience!, ...others }),
 }
