@@ -91,8 +91,9 @@ const rooms: Record<string, Record<string, readonly string[]>> = {
     '.': ['journal', 'scheduling', 'spec'],
     journal: [],
     scheduling: ['journal'],
-    spec: ['scheduling'],
+    spec: ['scheduling', 'spec/samplers'],
     'spec/import': ['spec'],
+    'spec/samplers': [],
   },
   'worker/remote': {
     wire: [],
