@@ -75,7 +75,9 @@ async function planWritten(
     experiment: experiment.name,
     ...(flags.profile === undefined ? {} : { profile: flags.profile }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
-    ...((flags.scheduler ?? []).length === 0 ? {} : { scheduler: flags.scheduler!.map((text) => parseStoppingFlag(text)) }),
+    ...((flags.scheduler ?? []).length === 0
+      ? {}
+      : { scheduler: flags.scheduler!.map((text) => parseStoppingFlag(text)) }),
   }
   if (spec.name === latest)
     throw new SpecError(`name: ${latest}`, 'this is what the newest sweep is called everywhere (choose another name)')
