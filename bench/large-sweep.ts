@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freezePlan } from '../src/app/run.js'
+import { freezePlan } from '../src/app/freeze-plan.js'
 import { planTarget } from '../src/app/plan.js'
 import { openStore } from '../src/system/store.js'
 import { Journal, journalFormat } from '../src/sweeps/journal/journal.js'

@@ -13,7 +13,8 @@ export type {
   SweepDescription,
   SweepRun,
 } from './app/library.js'
-export type { Rerun, SweepSummary } from './app/run.js'
+export type { Rerun } from './app/running/left-to-run.js'
+export type { SweepSummary } from './app/summary.js'
 export type { Standing } from './analysis/standings.js'
 export type { ClaimVerdict } from './sweeps/conclude.js'
 export type { Plan } from './sweeps/plan.js'

@@ -1,7 +1,7 @@
 import { MldsError, UnknownNameError } from '../core/errors.js'
 import { lookUp } from '../core/names.js'
 import { engineNames } from '../core/trial.js'
-import { rerunnable } from './run.js'
+import { rerunnable } from './running/left-to-run.js'
 
 /** What a value must be, as the end of a sentence, and whether it is. */
 interface Rule {

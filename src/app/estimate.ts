@@ -13,7 +13,7 @@ import { isResult } from '../sweeps/journal/state.js'
 import { planFactsOf, SweepFolder, sweepsByAge } from '../sweeps/sweep-folder.js'
 import type { EngineName, Trial, TrialId } from '../core/trial.js'
 import { codeVersion } from '../core/version.js'
-import { openBackendFor } from './backends/open-backend.js'
+import { openBackend } from './backends/open-backend.js'
 
 /** What a trial that ran, or part of one, says about others of its experiment. */
 interface Sample {
@@ -118,7 +118,8 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
     }
     const alone = { ...plan, spec: { ...plan.spec, name: 'pilot' }, trials: [pilot], hash: hashTrials([pilot]) }
     const sweep = await SweepFolder.create(own, alone, { codeVersion, createdAtMs: clock.now() })
-    const backend = await openBackendFor(own, sweep, experiment, { workers: 1 })
+    const run = { where: { threads: 1 }, engine, fresh: false, detach: false }
+    const backend = await openBackend({ store: own, sweep, experiment }, run, () => {})
     const close = (): void => void backend.close()
     const cancel = clock.after(limitMs, close)
     signal?.addEventListener('abort', close, { once: true })

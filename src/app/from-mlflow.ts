@@ -8,7 +8,8 @@ import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../core/names.js'
 import type { PlanFacts, Report } from '../report/report.js'
-import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
+import { judge } from '../sweeps/conclude.js'
+import type { Conclusion } from '../sweeps/conclusion.js'
 import { parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
 import { buildRecords } from '../sweeps/journal/state.js'
 import { MlflowClient } from '../tracking/mlflow/client.js'
@@ -77,7 +78,7 @@ export async function drawFromMlflow(
   folder: string,
   options: ReadOptions,
   trouble: (message: string) => void,
-): Promise<{ figures: string[]; verdicts: ClaimVerdict[] }> {
+): Promise<Conclusion> {
   const remote = await openRemote(url, sweep, options)
   const { experiment, records, read } = remote
   const { drawFigures } = await import('../figures/draw.js')

@@ -9,15 +9,20 @@ import { findStore } from '../system/find-store.js'
 import { openStore, readStore, type Store } from '../system/store.js'
 import { readRecords, storedVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
 import type { Plan } from '../sweeps/plan.js'
-import { defaultLimits, type SweepLimits } from '../sweeps/run-sweep.js'
+import type { SweepLimits } from '../sweeps/run-sweep.js'
 import { parseSweepObject, type SweepSpec } from '../sweeps/spec/spec.js'
 import type { SweepCounts } from '../sweeps/journal/state.js'
 import { SweepFolder, resolveSweepId } from '../sweeps/sweep-folder.js'
 import type { EngineName, Objective, ParamValue, Trial, TrialEvent, TrialRecord } from '../core/trial.js'
-import { concludeAndDraw, executeSweep, freezePlan, rerunnable, type Rerun, type SweepSummary } from './run.js'
-import { openBackendFor } from './backends/open-backend.js'
-import { ownParser, planSpec, readTarget } from './plan.js'
+import type { Where } from './backends/open-backend.js'
 import { checkOptions, checkSweep } from './check-options.js'
+import { concludeAndDraw } from './conclude.js'
+import { freezePlan } from './freeze-plan.js'
+import { ownParser, planSpec, readTarget } from './plan.js'
+import { run } from './run.js'
+import type { RunChoices, RunObserver } from './running/choices.js'
+import type { Rerun } from './running/left-to-run.js'
+import type { SweepSummary } from './summary.js'
 
 /**
  * Values of one axis: one, a list, the notation of `--set` (`'0..4'`, `'logspace(1e-4,1e-1,4)'`), or a sequence whose
@@ -172,7 +177,7 @@ export class Sweep {
     const troubles: string[] = []
     const { figures } = await concludeAndDraw(stored, (trouble) => troubles.push(trouble))
     if (troubles.length > 0) throw new MldsError('FIGURE', troubles.join('\n'))
-    return figures
+    return [...figures]
   }
 
   /**
@@ -181,43 +186,9 @@ export class Sweep {
    */
   async resume(options: RunOptions = {}): Promise<SweepRun> {
     checkOptions('resume', options)
-    return await this.run(options)
-  }
-
-  /** @internal */
-  async run(options: RunOptions, takeBack?: () => Promise<void>): Promise<SweepRun> {
-    const experiment = await this.#open()
-    const never = new AbortController().signal
-    const inline = this.#folder.plan.spec.own?.kind === 'program'
-    const workers = options.workers ?? (inline ? 1 : availableParallelism())
-    if (!Number.isInteger(workers) || workers < 1)
-      throw new MldsError('USAGE', `workers: ${workers} is not a number of workers (an integer of at least 1)`)
-    const summary = await executeSweep({
-      store: this.#store,
-      sweep: this.#folder,
-      experiment,
-      workers,
-      engine: options.engine ?? 'compiled',
-      limits: { ...defaultLimits, ...options.limits },
-      rerun: new Set(options.only ?? rerunnable),
-      fresh: options.fresh ?? false,
-      trackUrl: options.track,
-      openBackend: (say) =>
-        openBackendFor(this.#store, this.#folder, experiment, { workers, remote: this.#remote(options) }, say),
-      observer: {
-        say: (message) => options.onMessage?.(message),
-        onEvent: (event) => options.onEvent?.(event),
-      },
-      ...(takeBack === undefined ? {} : { takeBack }),
-      drain: options.drain ?? never,
-      abort: options.signal ?? never,
-    })
+    const stored = { store: this.#store, sweep: this.#folder, experiment: await this.#open() }
+    const summary = await run(stored, choicesOf(options, this.#folder.plan), observerOf(options))
     return { sweep: this, summary }
-  }
-
-  /** With a NATS server, threads of this process take trials only where `workers` asks for them. */
-  #remote({ nats, tenant = 'mlds', engine = 'compiled', workers = 0, fresh = false }: RunOptions) {
-    return nats === undefined ? undefined : { nats, tenant, engine, threads: workers, fresh, detach: false }
   }
 
   async #open(): Promise<Experiment> {
@@ -249,9 +220,36 @@ export async function runSweep(
   checkSweep(sweep)
   const store = openStore(findStore(storeFolder).folder)
   const { plan, experiment } = await describe(sweep, store)
-  const say = (message: string): void => options.onMessage?.(message)
-  const { sweep: frozen, takeBack } = await freezePlan(store, plan, experiment, { extend, say })
-  return await new Sweep(store, frozen, experiment).run(options, takeBack)
+  const [choices, observer] = [choicesOf(options, plan), observerOf(options)]
+  const frozen = await freezePlan(store, plan, experiment, { extend, say: (message) => observer.say(message) })
+  const summary = await run({ store, experiment, ...frozen }, choices, observer)
+  return { sweep: new Sweep(store, frozen.sweep, experiment), summary }
+}
+
+function choicesOf(options: RunOptions, { spec }: Pick<Plan, 'spec'>): RunChoices {
+  const { engine, limits, only, fresh, track } = options
+  return {
+    where: whereOf(options, spec.own?.kind === 'program'),
+    ...(engine === undefined ? {} : { engine }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(only === undefined ? {} : { only }),
+    ...(fresh === undefined ? {} : { fresh }),
+    ...(track === undefined ? {} : { track: { url: track } }),
+  }
+}
+
+function whereOf({ workers, nats, tenant = 'mlds' }: RunOptions, inProgram: boolean): Where {
+  if (nats !== undefined) return { nats, tenant, threads: workers ?? 0 }
+  return inProgram ? { inline: workers ?? 1 } : { threads: workers ?? availableParallelism() }
+}
+
+function observerOf({ onMessage, onEvent, drain, signal }: RunOptions): RunObserver {
+  return {
+    say: (message) => onMessage?.(message),
+    onEvent: (event) => onEvent?.(event),
+    ...(drain === undefined ? {} : { drain }),
+    ...(signal === undefined ? {} : { abort: signal }),
+  }
 }
 
 /**

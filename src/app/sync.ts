@@ -3,8 +3,9 @@ import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
 import type { Store } from '../system/store.js'
 import { lockHolder } from '../system/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
-import { concludeAndDraw, describeSweep } from './run.js'
+import { concludeAndDraw } from './conclude.js'
 import { storyOf } from './mlflow/story.js'
+import { describeSweep } from './stored-sweep.js'
 import { openTracking, type OpenTrackingOptions } from './mlflow/open-tracking.js'
 import type { Tracked } from '../tracking/tracker.js'
 
@@ -27,7 +28,7 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   const stored = { store, sweep, experiment }
   const { onlyWhatIsNew = false, trustCode: _, ...tracked } = options
   const tracker = openTracking({ ...stored, ...tracked })
-  const info = describeSweep(sweep, experiment)
+  const info = describeSweep(stored)
   try {
     const held = onlyWhatIsNew ? await tracker.alreadyHeld(info) : undefined
     if (held !== undefined) return held

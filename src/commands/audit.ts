@@ -48,8 +48,9 @@ export default class Audit extends BaseCommand {
     })
     await this.#print(audit)
     const sound = audit.sweeps.every(({ findings }) => findings.length === 0)
-    if (!sound) process.exitCode = exitCodes.incomplete
-    return { url: audit.url, sound, repairs: audit.repairs.map(plainRepair), sweeps: audit.sweeps.map(plain) }
+    const { url: address, repairs, sweeps } = audit
+    const result = { url: address, sound, repairs: repairs.map(plainRepair), sweeps: sweeps.map(plain) }
+    return this.endWith(sound ? exitCodes.ok : exitCodes.incomplete, result)
   }
 
   async #print({ url, sweeps, repairs }: AuditResult): Promise<void> {

@@ -25,13 +25,19 @@ export default class Diff extends BaseCommand {
     const { added, removed, axes } = diffPlans(sweep.plan.trials, plan.trials)
     const kept = plan.trials.length - added
     const same = added === 0 && removed === 0
-    if (!same) process.exitCode = exitCodes.incomplete
     this.log(
       same
         ? `${sweep.id} asks for the very same ${formatCount(kept, 'trial')}`
         : `${formatCount(kept, 'trial')} in common, ${added} new, ${removed} gone`,
     )
     if (axes !== '') this.log(axes.replaceAll('; ', '\n'))
-    return { sweep: sweep.id, same, kept, added, removed, axes }
+    return this.endWith(same ? exitCodes.ok : exitCodes.incomplete, {
+      sweep: sweep.id,
+      same,
+      kept,
+      added,
+      removed,
+      axes,
+    })
   }
 }

@@ -33,8 +33,8 @@ export default class Doctor extends BaseCommand {
         ? '\nEverything that sweeps need is here.'
         : `\nTo be mended first: ${wrong.map(({ what }) => what).join(', ')}.`,
     )
-    if (wrong.length > 0) process.exitCode = exitCodes.environment
-    return { healthy: wrong.length === 0, findings }
+    const healthy = wrong.length === 0
+    return this.endWith(healthy ? exitCodes.ok : exitCodes.environment, { healthy, findings })
   }
 
   #node(): Finding {

@@ -66,7 +66,8 @@ export default class Export extends BaseCommand {
   ): Promise<unknown> {
     const { existsSync, mkdtempSync, readdirSync, rmSync } = await import('node:fs')
     const { tmpdir } = await import('node:os')
-    const { concludeAndDraw, describeSweep } = await import('../app/run.js')
+    const { concludeAndDraw } = await import('../app/conclude.js')
+    const { describeSweep } = await import('../app/stored-sweep.js')
     const { exportMlruns } = await import('../app/mlflow/open-tracking.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     if (existsSync(folder) && readdirSync(folder).length > 0) {
@@ -78,7 +79,7 @@ export default class Export extends BaseCommand {
     // Figures go into the runs; the sweep's own stay as they are.
     const drawn = mkdtempSync(join(tmpdir(), 'mlds-figures-'))
     const runs = await concludeAndDraw(stored, warn, drawn)
-      .then((told) => exportMlruns(stored, folder, describeSweep(sweep, experiment), told, checkpoints))
+      .then((told) => exportMlruns(stored, folder, describeSweep(stored), told, checkpoints))
       .finally(() => rmSync(drawn, { recursive: true, force: true }))
     this.log(`${formatCount(runs, 'run')} written to ${folder}. To look at them:
   MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}

@@ -3,7 +3,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { fromFlags, sweepNamed, trustCodeFlag } from '../terminal/flags.js'
 import { formatVerdict } from '../terminal/summary.js'
 import { exitCodes } from '../core/errors.js'
-import type { ClaimVerdict } from '../sweeps/conclude.js'
+import type { Conclusion } from '../sweeps/conclusion.js'
 
 export default class Figure extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -31,32 +31,32 @@ export default class Figure extends BaseCommand {
     const id = sweepNamed(args.sweep, flags)
     const trustCode = flags['trust-code']
     const warn = (message: string): void => void this.warn(message)
+    const troubles: string[] = []
     const trouble = (message: string): void => {
       warn(message)
-      process.exitCode = exitCodes.incomplete
+      troubles.push(message)
     }
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../app/from-mlflow.js')
       const folder = flags.output ?? `figures/${id}`
-      return this.#show(id, await drawFromMlflow(flags.from, id, folder, { warn, trustCode }, trouble))
+      return this.#show(id, await drawFromMlflow(flags.from, id, folder, { warn, trustCode }, trouble), troubles)
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     const { mustBeWritable } = await import('../system/store.js')
-    const { concludeAndDraw } = await import('../app/run.js')
+    const { concludeAndDraw } = await import('../app/conclude.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     if (flags.output === undefined) mustBeWritable(sweep.folder, `draw elsewhere with: mlds figure ${sweep.id} -o DIR`)
     const experiment = await experimentToRead(sweep, { warn, trustCode })
-    return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }, trouble, flags.output))
+    return this.#show(sweep.id, await concludeAndDraw({ store, sweep, experiment }, trouble, flags.output), troubles)
   }
 
-  #show(sweep: string, told: { figures: string[]; verdicts: ClaimVerdict[] }): unknown {
-    const { figures, verdicts } = told
+  #show(sweep: string, { figures, verdicts }: Conclusion, troubles: readonly string[]): unknown {
     for (const file of figures) this.log(file)
-    if (figures.length === 0 && process.exitCode === undefined)
+    if (figures.length === 0 && troubles.length === 0)
       this.log('Nothing has finished yet, so there is nothing to draw.')
     if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
-    return { sweep, figures, verdicts }
+    return this.endWith(troubles.length > 0 ? exitCodes.incomplete : exitCodes.ok, { sweep, figures, verdicts })
   }
 }

@@ -12,7 +12,7 @@ export default class List extends BaseCommand {
     const { flags } = await this.parse(List)
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { summarise } = await import('../app/run.js')
+    const { summarise } = await import('../app/summary.js')
     const { lockHolder } = await import('../system/lock.js')
     const ids = await store.sweepIds()
     const sweeps = await Promise.all(

@@ -24,7 +24,7 @@ export default class Recover extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Recover)
     const { recoverFromMlflow } = await import('../app/recover.js')
-    const { summarise } = await import('../app/run.js')
+    const { summarise } = await import('../app/summary.js')
     const store = await this.openStore(flags.store)
     const { sweep, fetched, leftOut, withoutFiles } = await recoverFromMlflow(store, flags.from, args.sweep)
     const summary = summarise(sweep, sweep.restore().counts())

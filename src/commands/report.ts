@@ -44,7 +44,7 @@ export default class Report extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/conclude.js')
     const { experimentToRead } = await import('../experiments/registry.js')
-    const { artifactReader } = await import('../app/run.js')
+    const { artifactReader } = await import('../app/conclude.js')
     const { planFacts } = await import('../app/plan-facts.js')
     const { mustBeWritable } = await import('../system/store.js')
     const { buildReport } = await import('../report/report.js')

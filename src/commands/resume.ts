@@ -4,7 +4,6 @@ import {
   engineFlag,
   failureFlags,
   natsFlag,
-  remoteFrom,
   sweepArg,
   tenantFlag,
   trackCheckpointsFlag,
@@ -13,8 +12,10 @@ import {
   workersFlag,
 } from '../terminal/flags.js'
 import { idleFor, idleInRun, refuseIdle } from '../terminal/idle-flags.js'
+import { choicesFrom } from '../terminal/run-flags.js'
 import { formatSummary } from '../terminal/summary.js'
 import { UnknownNameError } from '../core/errors.js'
+import type { Rerun } from '../app/running/left-to-run.js'
 import type { Store } from '../system/store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
@@ -61,42 +62,21 @@ export default class Resume extends BaseCommand {
     })
     // What the server keeps may come into a store that is not there yet.
     const store = await this.openStore(flags.store, flags.nats === undefined ? 'changes' : 'makes')
-    const { trackingUrl } = await import('../tracking/mlflow/settings.js')
-    const { limitsFrom, rerunnable } = await import('../app/run.js')
-    const { openBackendFor } = await import('../app/backends/open-backend.js')
-    const { runInTerminal } = await import('../terminal/run-in-terminal.js')
     const { authorsName } = await import('../experiments/custom/custom.js')
     const { experimentOf } = await import('../experiments/registry.js')
-    const only = (flags.only?.split(',') ?? rerunnable).map((word) => {
-      const state = rerunnable.find((known) => known === word.trim())
-      if (state === undefined) throw new UnknownNameError('state', word, rerunnable)
-      return state
-    })
+    const only = await statesIn(flags.only)
     const sweep = await this.#open(store, args.sweep, flags)
     refuseIdle(raw, {
       experiment: authorsName(sweep.plan.experiment) === undefined && `${sweep.plan.experiment} is built in`,
     })
     if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
-    const { targetOf } = await import('../app/halt.js')
-    const remote = remoteFrom(flags, metadata, targetOf(flags, sweep))
+    const { targetOf } = await import('../app/backends/nats-target.js')
+    const choices = await choicesFrom(flags, metadata, targetOf(flags, sweep))
     const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
     refuseIdle(raw, await idleFor(experiment))
-    const summary = await runInTerminal({
-      store,
-      sweep,
-      experiment,
-      workers: remote === undefined ? flags.workers : undefined,
-      engine: flags.engine,
-      trackUrl: trackingUrl(flags.track),
-      trackCheckpoints: flags['track-checkpoints'],
-      limits: limitsFrom(flags),
-      rerun: new Set(only),
-      openBackend: (say) => openBackendFor(store, sweep, experiment, { workers: flags.workers, remote }, say),
-      output: this.jsonEnabled() ? process.stderr : process.stdout,
-      reword: (text) => this.inNamedStore(text),
-    })
+    const { summary, exitCode } = await this.runInTerminal({ store, sweep, experiment }, { ...choices, only })
     this.advise(formatSummary(summary))
-    return summary
+    return this.endWith(exitCode, summary)
   }
 
   /** The sweep's folder; one that is not here is made from what the NATS server keeps. */
@@ -107,7 +87,7 @@ export default class Resume extends BaseCommand {
     } catch (error) {
       const { nats, tenant, experiment } = flags
       if (nats === undefined || !meansAbsent(error)) throw error
-      const { fetchSweep } = await import('../app/halt.js')
+      const { fetchSweep } = await import('../app/resume.js')
       const sweep = await fetchSweep(store, { nats, tenant }, wanted, experiment)
       process.stderr.write(`${sweep.id} is not in this store: its plan comes from the NATS server\n`)
       return sweep
@@ -116,11 +96,22 @@ export default class Resume extends BaseCommand {
 
   /** A sweep that another process runs and that was paused goes on there. */
   async #setGoing(sweep: SweepFolder, flags: RemoteFlags): Promise<boolean> {
-    const { goOn, targetOf } = await import('../app/halt.js')
+    const { targetOf } = await import('../app/backends/nats-target.js')
+    const { goOn } = await import('../app/halt.js')
     const target = targetOf(flags, sweep)
     const orchestrator = target === undefined ? undefined : await goOn(target, sweep.id).catch(() => undefined)
     if (orchestrator === undefined) return false
     this.log(`${sweep.id} goes on: ${orchestrator} runs it.`)
     return true
   }
+}
+
+/** The states that `--only` lists; all without it. @throws UnknownNameError */
+async function statesIn(only: string | undefined): Promise<readonly Rerun[]> {
+  const { rerunnable } = await import('../app/running/left-to-run.js')
+  return (only?.split(',') ?? rerunnable).map((word) => {
+    const state = rerunnable.find((known) => known === word.trim())
+    if (state === undefined) throw new UnknownNameError('state', word, rerunnable)
+    return state
+  })
 }

@@ -7,7 +7,7 @@ import { formatDuration, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import { NewerFormatError } from '../core/newer-format.js'
 import type { Store } from '../system/store.js'
-import type { NatsTarget } from '../app/halt.js'
+import type { NatsTarget } from '../app/backends/nats-target.js'
 import type { RemoteStatus } from '../worker/remote/admin/remote-status.js'
 
 export default class Status extends BaseCommand {
@@ -21,7 +21,8 @@ export default class Status extends BaseCommand {
     const { args, flags, raw } = await this.parse(Status)
     refuseIdle(raw, idleTenant(flags))
     const store = await this.openStore(flags.store)
-    const { targetOf, locate } = await import('../app/halt.js')
+    const { targetOf } = await import('../app/backends/nats-target.js')
+    const { locate } = await import('../app/halt.js')
     // A sweep that is not in this store may still be on the server.
     const located = flags.nats === undefined ? undefined : await locate(store, args.sweep, flags)
     if (located !== undefined && located.folder === undefined)
@@ -29,7 +30,7 @@ export default class Status extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { describeStanding, SweepState } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
-    const { summarise } = await import('../app/run.js')
+    const { summarise } = await import('../app/summary.js')
     const { lockHolder } = await import('../system/lock.js')
     const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
@@ -78,7 +79,7 @@ export default class Status extends BaseCommand {
    * @throws NewerFormatError when a newer mlds wrote what it keeps of the sweep.
    */
   async #remote(store: Store, target: NatsTarget, sweep: string): Promise<RemoteStatus | undefined> {
-    const { withTenant } = await import('../app/halt.js')
+    const { withTenant } = await import('../app/backends/tenant.js')
     const { remoteStatus } = await import('../worker/remote/admin/remote-status.js')
     const { systemClock } = await import('../core/clock.js')
     let status: RemoteStatus

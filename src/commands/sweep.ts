@@ -1,7 +1,7 @@
-import { formatCount } from '../core/format.js'
 import { Flags, type Interfaces } from '@oclif/core'
-import type { SweepSummary } from '../app/run.js'
-import { MldsError } from '../core/errors.js'
+import { formatCount } from '../core/format.js'
+import type { RunChoices } from '../app/running/choices.js'
+import { exitCodes, MldsError } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { Store } from '../system/store.js'
 import type { Plan } from '../sweeps/plan.js'
@@ -11,7 +11,6 @@ import {
   failureFlags,
   nameFlag,
   natsFlag,
-  remoteFrom,
   profileFlag,
   schedulerFlag,
   setFlag,
@@ -21,10 +20,20 @@ import {
   trackFlag,
   workersFlag,
 } from '../terminal/flags.js'
+import { choicesFrom } from '../terminal/run-flags.js'
 import { idleFor, idleInRun, refuseIdle, type Typed } from '../terminal/idle-flags.js'
+import type { RanInTerminal } from '../terminal/run-in-terminal.js'
 import { formatSummary } from '../terminal/summary.js'
 
 type SweepFlags = Interfaces.InferredFlags<typeof Sweep.flags>
+
+/** What is asked of each sweep. */
+interface Request {
+  readonly flags: SweepFlags
+  readonly typed: Typed
+  readonly choices: RunChoices
+  readonly store: Store
+}
 
 export default class Sweep extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -64,27 +73,30 @@ export default class Sweep extends BaseCommand {
     refuseIdle(raw, await idleInRun(flags))
     // Only what is going to run makes a store.
     const store = await this.openStore(flags.store, 'peeks')
-    const remote = remoteFrom(flags, metadata)
-    if (args.target !== 'all') return this.#sweep(args.target, flags, raw, remote, store)
-    if (flags.name !== undefined)
-      throw new MldsError('USAGE', `--name: ${flags.name} can't name several sweeps (leave it out with \`all\`)`)
+    const choices = await choicesFrom(flags, metadata)
+    const request: Request = { flags, typed: raw, choices, store }
+    if (args.target === 'all') return this.#sweepAll(request)
+    const { summary, exitCode } = await this.#sweep(args.target, request)
+    return this.endWith(exitCode, summary)
+  }
+
+  /** Every experiment in turn; ends with the first exit code that is not 0, and at an interruption. */
+  async #sweepAll(request: Request): Promise<unknown> {
+    const { name } = request.flags
+    if (name !== undefined)
+      throw new MldsError('USAGE', `--name: ${name} can't name several sweeps (leave it out with \`all\`)`)
     const { experimentNames } = await import('../experiments/registry.js')
-    const { exitCodes } = await import('../core/errors.js')
-    const sweeps: SweepSummary[] = []
-    let worst: number = exitCodes.ok
-    for (const name of experimentNames) {
-      this.#say(`\n${name} (${sweeps.length + 1} of ${experimentNames.length})`)
-      sweeps.push(await this.#sweep(name, flags, raw, remote, store))
-      // Each sweep sets the exit code; the first that is not 0 tells the truth about all, an interruption ends them.
-      const code = Number(process.exitCode ?? exitCodes.ok)
-      if (worst === exitCodes.ok) worst = code
-      if (code >= exitCodes.interrupted) break
-    }
-    process.exitCode = worst
     const { isComplete } = await import('../sweeps/journal/state.js')
-    const finished = sweeps.filter(isComplete).length
-    this.log(`\n${finished} of ${formatCount(experimentNames.length, 'sweep')} finished`)
-    return { sweeps }
+    const ran: RanInTerminal[] = []
+    for (const experiment of experimentNames) {
+      this.#say(`\n${experiment} (${ran.length + 1} of ${experimentNames.length})`)
+      const one = await this.#sweep(experiment, request)
+      ran.push(one)
+      if (one.exitCode >= exitCodes.interrupted) break
+    }
+    const sweeps = ran.map(({ summary }) => summary)
+    this.log(`\n${sweeps.filter(isComplete).length} of ${formatCount(experimentNames.length, 'sweep')} finished`)
+    return this.endWith(ran.find(({ exitCode }) => exitCode !== exitCodes.ok)?.exitCode ?? exitCodes.ok, { sweeps })
   }
 
   #say(line: string): void {
@@ -92,18 +104,10 @@ export default class Sweep extends BaseCommand {
     output.write(`${line}\n`)
   }
 
-  async #sweep(
-    target: string,
-    flags: SweepFlags,
-    typed: Typed,
-    remote: ReturnType<typeof remoteFrom>,
-    store: Store,
-  ): Promise<SweepSummary> {
-    const { trackingUrl } = await import('../tracking/mlflow/settings.js')
+  async #sweep(target: string, { flags, typed, choices, store }: Request): Promise<RanInTerminal> {
     const { cautionAbout, planTarget } = await import('../app/plan.js')
-    const { freezePlan, limitsFrom, rerunnable } = await import('../app/run.js')
-    const { openBackendFor } = await import('../app/backends/open-backend.js')
-    const { runInTerminal } = await import('../terminal/run-in-terminal.js')
+    const { freezePlan } = await import('../app/freeze-plan.js')
+    const { openStore } = await import('../system/store.js')
     const { plan, experiment } = await planTarget(target, flags, store)
     refuseIdle(typed, {
       ...(await idleFor(experiment)),
@@ -112,32 +116,16 @@ export default class Sweep extends BaseCommand {
     const caution = await cautionAbout(plan)
     if (caution !== undefined) this.#say(caution)
     if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
-    const { openStore } = await import('../system/store.js')
-    const { sweep, takeBack } = await freezePlan(openStore(store.folder), plan, experiment, {
+    const frozen = await freezePlan(openStore(store.folder), plan, experiment, {
       extend: flags.extend,
       fresh: flags.fresh,
       say: (line) => this.#say(line),
     })
-    const summary = await runInTerminal({
-      store,
-      sweep,
-      takeBack,
-      experiment,
-      workers: remote === undefined ? flags.workers : undefined,
-      engine: flags.engine,
-      trackUrl: trackingUrl(flags.track),
-      trackCheckpoints: flags['track-checkpoints'],
-      limits: limitsFrom(flags),
-      rerun: new Set(rerunnable),
-      fresh: flags.fresh,
-      openBackend: (say) => openBackendFor(store, sweep, experiment, { workers: flags.workers, remote }, say),
-      detach: flags.detach,
-      output: this.jsonEnabled() ? process.stderr : process.stdout,
-      reword: (text) => this.inNamedStore(text),
-    })
-    this.advise(formatSummary(summary))
-    return summary
+    const ran = await this.runInTerminal({ store, experiment, ...frozen }, choices)
+    this.advise(formatSummary(ran.summary))
+    return ran
   }
+
   /** The original sizes can take hours: that is said before anything starts. */
   async #sayHowLong({
     store,

@@ -1,5 +1,5 @@
-import { formatCount } from '../core/format.js'
 import { join } from 'node:path'
+import { formatCount } from '../core/format.js'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { exitCodes, UnavailableError } from '../core/errors.js'
@@ -37,11 +37,11 @@ export default class Ui extends BaseCommand {
       })
       try {
         this.log(`MLflow listens on ${server.url}; Ctrl-C ends it`)
-        const brought = await this.#bring(store, sweeps, server.url, signal)
+        const { brought, failed } = await this.#bring(store, sweeps, server.url, signal)
         await Promise.race([server.ended, new Promise<void>((resolve) => onAbort(signal, resolve))])
         if (!signal.aborted)
           throw new UnavailableError('the MLflow server has ended by itself', { hint: `its log: ${server.logFile}` })
-        return { url: server.url, sweeps: brought }
+        return this.endWith(failed ? exitCodes.incomplete : exitCodes.ok, { url: server.url, sweeps: brought })
       } finally {
         await server.stop()
       }
@@ -59,10 +59,16 @@ export default class Ui extends BaseCommand {
   }
 
   /** One after the other; a sweep that can't be brought is said, and the rest follow. */
-  async #bring(store: Store, sweeps: readonly string[], url: string, signal: AbortSignal): Promise<unknown[]> {
+  async #bring(
+    store: Store,
+    sweeps: readonly string[],
+    url: string,
+    signal: AbortSignal,
+  ): Promise<{ brought: unknown[]; failed: boolean }> {
     const { syncSweep } = await import('../app/sync.js')
     const warn = (message: string): void => void this.warn(message)
     const brought: unknown[] = []
+    let failed = false
     for (const id of sweeps) {
       if (signal.aborted) break
       try {
@@ -74,10 +80,10 @@ export default class Ui extends BaseCommand {
       } catch (error) {
         if (signal.aborted) break
         this.warn(`${id} could not be brought: ${(error as Error).message}`)
-        process.exitCode = exitCodes.incomplete
+        failed = true
       }
     }
-    return brought
+    return { brought, failed }
   }
 }
 

@@ -22,7 +22,7 @@ export default class Verify extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { DamageTally } = await import('../sweeps/journal/damage.js')
     const { isComplete, isResult } = await import('../sweeps/journal/state.js')
-    const { summarise } = await import('../app/run.js')
+    const { summarise } = await import('../app/summary.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const repair = flags.repair ? await this.#repair(sweep) : undefined
     const damage = new DamageTally()
@@ -44,7 +44,6 @@ export default class Verify extends BaseCommand {
     }
     const counts = state.counts()
     const complete = isComplete(counts) && broken.length === 0
-    if (!complete) process.exitCode = exitCodes.incomplete
     const { planned, finished, unique } = counts
     this.log(`planned ${planned}, finished ${finished}, unique ${unique}: ${complete ? 'complete' : 'not complete'}`)
     this.log(
@@ -63,14 +62,14 @@ export default class Verify extends BaseCommand {
     if (wrong.length > 0) this.advise(`To make the journal whole: mlds verify ${sweep.id} --repair`)
     for (const line of broken) this.log(line)
     if (repair !== undefined && counts.missing > 0) this.advise(`Run what is missing with: mlds resume ${sweep.id}`)
-    return {
+    return this.endWith(complete ? exitCodes.ok : exitCodes.incomplete, {
       ...summarise(sweep, counts),
       complete,
       damagedLines,
       damaged: { lines: damage.lines, unreadable: damage.unreadable, repeatedEnds: state.repeatedEnds },
       ...(repair === undefined ? {} : { repair }),
       brokenArtifacts: broken,
-    }
+    })
   }
 
   async #repair(sweep: SweepFolder): Promise<object | undefined> {

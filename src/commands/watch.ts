@@ -32,7 +32,7 @@ export default class Watch extends BaseCommand {
     const { describeStanding, isComplete } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/conclude.js')
     const { formatVerdict } = await import('../terminal/summary.js')
-    const { summarise } = await import('../app/run.js')
+    const { summarise } = await import('../app/summary.js')
     const { watchSweep } = await import('../terminal/watch-sweep.js')
     const opened = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan, id } = opened
@@ -59,12 +59,12 @@ export default class Watch extends BaseCommand {
     if (!goesOn) await requireMetric(sweep, flags.metric)
     const counts = state.counts()
     const verdicts = await storedVerdicts(sweep)
-    if (!goesOn) process.exitCode = isComplete(counts) ? exitCodes.ok : exitCodes.incomplete
     this.log(`${sweep.id}: ${describeStanding(counts)}`)
     if (goesOn) this.advise('It goes on; mlds watch shows it again.')
     else if (!isComplete(counts)) this.advise(`No process runs it now; run the rest with: mlds resume ${sweep.id}`)
     if (!goesOn && verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
-    return { ...summarise(sweep, counts), running: counts.running, goesOn, verdicts }
+    const exitCode = goesOn || isComplete(counts) ? exitCodes.ok : exitCodes.incomplete
+    return this.endWith(exitCode, { ...summarise(sweep, counts), running: counts.running, goesOn, verdicts })
   }
 }
 

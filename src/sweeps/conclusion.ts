@@ -13,9 +13,9 @@ import type { SweepFolder } from './sweep-folder.js'
 const conclusionFormat = 1
 
 export interface Conclusion {
-  readonly verdicts: ClaimVerdict[]
+  readonly verdicts: readonly ClaimVerdict[]
   /** Files. */
-  readonly figures: string[]
+  readonly figures: readonly string[]
 }
 
 /** What conclusion.json says: of what the verdicts and figures were made, and what they were. */

@@ -2,9 +2,13 @@ import { Command, Flags, type Interfaces } from '@oclif/core'
 import { printable, printableColours } from '../core/printable.js'
 import { latest } from '../core/names.js'
 import type { Store } from '../system/store.js'
+import { exitCodes } from '../core/errors.js'
+import type { RunChoices } from '../app/running/choices.js'
+import type { SweepToRun } from '../app/running/parts.js'
 import { explain } from './explain-error.js'
 import { nameStore } from './name-store.js'
 import { printJson } from './print-json.js'
+import type { RanInTerminal } from './run-in-terminal.js'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 
@@ -26,6 +30,8 @@ export abstract class BaseCommand extends Command {
       helpGroup: 'GLOBAL',
     }),
   }
+
+  #exitCode: number = exitCodes.ok
 
   /** How the command uses the store; each says it itself. */
   static storeUse: StoreUse | undefined
@@ -93,7 +99,25 @@ export abstract class BaseCommand extends Command {
     return id
   }
 
-  /** Prints what the person should do, never a stack trace (unless DEBUG asks for it), and sets the exit code. */
+  /** Runs what a sweep lacks before a person's eyes, beside the JSON object that standard output may be for. */
+  protected async runInTerminal(sweep: SweepToRun, choices: RunChoices): Promise<RanInTerminal> {
+    const { runInTerminal } = await import('./run-in-terminal.js')
+    const output = this.jsonEnabled() ? process.stderr : process.stdout
+    return runInTerminal(sweep, choices, { output, reword: (text) => this.inNamedStore(text) })
+  }
+
+  /** The command's result, and what its process exits with: 0 unless a command says otherwise. */
+  protected endWith<T>(exitCode: number, result: T): T {
+    this.#exitCode = exitCode
+    return result
+  }
+
+  /** Here alone a command's exit code is set. */
+  protected override async finally(): Promise<void> {
+    process.exitCode = this.#exitCode
+  }
+
+  /** Prints what the person should do, never a stack trace (unless DEBUG asks for it). */
   protected override async catch(error: Error & { exitCode?: number; oclif?: { exit?: number } }): Promise<void> {
     const { code, exitCode, ...told } = explain(error)
     const message = this.inNamedStore(told.message)
@@ -106,6 +130,6 @@ export abstract class BaseCommand extends Command {
       process.stderr.write(printable(`Error: ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`))
     }
     if (process.env['DEBUG'] !== undefined && error.stack !== undefined) process.stderr.write(`${error.stack}\n`)
-    process.exitCode = exitCode
+    this.#exitCode = exitCode
   }
 }

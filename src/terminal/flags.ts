@@ -4,7 +4,6 @@ import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../core/errors.js'
 import { latest } from '../core/names.js'
 import type { CodeTrust, PlanToOpen } from '../experiments/registry.js'
-import type { NatsTarget, RemoteRun } from '../app/halt.js'
 import { engineNames, type EngineName, type Objective } from '../core/trial.js'
 
 const maxWorkers = 256
@@ -152,32 +151,6 @@ export const natsFlag = Flags.custom<string>({
   description: 'the NATS server whose workers run the trials (else NATS_URL, a context, or this host)',
   helpValue: 'URL',
 })
-
-/**
- * What the flags say of remote workers: with --nats, threads of this process take trials only where --workers asks for
- * it. A sweep that ran on a server goes on there, unless --workers alone asks for threads.
- */
-export function remoteFrom(
-  flags: {
-    readonly nats?: string | undefined
-    readonly tenant: string
-    readonly workers: number
-    readonly engine: EngineName
-    readonly fresh?: boolean
-    readonly detach?: boolean
-  },
-  metadata: { readonly flags: Record<string, { readonly setFromDefault?: boolean } | undefined> },
-  remembered?: NatsTarget,
-): Omit<RemoteRun, 'say'> | undefined {
-  const { engine, fresh = false, detach = false } = flags
-  const threads = metadata.flags['workers']?.setFromDefault === true ? 0 : flags.workers
-  const target = flags.nats !== undefined ? flags : threads === 0 ? remembered : undefined
-  if (target === undefined) return undefined
-  const { nats, tenant } = target
-  if (detach && threads > 0)
-    throw new MldsError('USAGE', `--detach: --workers ${threads} would end with this process (leave it out)`)
-  return { nats, tenant, engine, threads, fresh, detach }
-}
 
 export const tenantFlag = Flags.custom<string>({
   description: 'whose queue on the NATS server',

@@ -1,61 +1,68 @@
 import { systemClock } from '../core/clock.js'
 import { exitCodes } from '../core/errors.js'
-import { executeSweep, type ExecuteOptions, type SweepSummary } from '../app/run.js'
 import { printableColours } from '../core/printable.js'
+import { run } from '../app/run.js'
+import type { RunChoices } from '../app/running/choices.js'
+import type { SweepToRun } from '../app/running/parts.js'
+import type { SweepSummary } from '../app/summary.js'
 import { describeSeeds, varyingAxes } from '../sweeps/plan.js'
 import { isComplete } from '../sweeps/journal/state.js'
 import { openProgress, type ProgressView } from './progress.js'
 import { listenForInterruption } from './signals.js'
 
-/**
- * Runs what a sweep lacks before a person's eyes: progress goes to `output`, Ctrl-C drains, twice aborts. Sets the
- * process's exit code.
- */
+/** A sweep that ran, and what its command exits with. */
+export interface RanInTerminal {
+  readonly summary: SweepSummary
+  readonly exitCode: number
+}
+
+/** Runs what a sweep lacks before a person's eyes: progress goes to `output`, Ctrl-C drains, twice aborts. */
 export async function runInTerminal(
-  options: Omit<ExecuteOptions, 'observer' | 'drain' | 'abort'> & {
+  sweep: SweepToRun,
+  choices: RunChoices,
+  {
+    output,
+    reword,
+  }: {
     /** Standard error when standard output is for a JSON object. */
     readonly output: NodeJS.WriteStream
     /** Makes the commands in a message what must be typed here. */
     readonly reword: (text: string) => string
   },
-): Promise<SweepSummary> {
-  const { sweep, workers, output, reword } = options
+): Promise<RanInTerminal> {
+  const { where } = choices
   let view: ProgressView | undefined
   const say = (message: string): void =>
     view === undefined ? void output.write(`${printableColours(reword(message))}\n`) : view.say(reword(message))
+  const closeView = (): void => {
+    view?.close()
+    view = undefined
+  }
   const interruption = listenForInterruption(say)
   try {
-    const summary = await executeSweep({
-      ...options,
+    const summary = await run(sweep, choices, {
+      say,
+      opened: (info, state) => {
+        view = openProgress({
+          ...{ info, state, output, describeSeeds },
+          workers: 'threads' in where && !('nats' in where) ? where.threads : undefined,
+          clock: systemClock,
+          axes: varyingAxes(info.trials),
+        })
+      },
+      onEvent: (event) => view?.onEvent(event),
+      ended: () => {
+        // Drawing is not worth a drain: from here on Ctrl-C ends the process as it does any other.
+        interruption.release()
+        closeView()
+      },
       drain: interruption.drain,
       abort: interruption.abort,
-      observer: {
-        say,
-        opened: (info, state) => {
-          view = openProgress({
-            info,
-            state,
-            workers,
-            clock: systemClock,
-            axes: varyingAxes(sweep.plan.trials),
-            describeSeeds,
-            output,
-          })
-        },
-        onEvent: (event) => view?.onEvent(event),
-        ended: () => {
-          // Drawing is not worth a drain: from here on Ctrl-C ends the process as it does any other.
-          interruption.release()
-          view?.close()
-          view = undefined
-        },
-      },
     })
-    process.exitCode =
-      interruption.exitCode() ??
-      (isComplete(summary) || summary.detached === true ? exitCodes.ok : exitCodes.incomplete)
-    return summary
+    const isDone = isComplete(summary) || summary.detached === true
+    return { summary, exitCode: interruption.exitCode() ?? (isDone ? exitCodes.ok : exitCodes.incomplete) }
   } finally {
     interruption.release()
+    closeView()
   }
 }

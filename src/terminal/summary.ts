@@ -1,5 +1,5 @@
 import type { ClaimVerdict } from '../sweeps/conclude.js'
-import type { SweepSummary } from '../app/run.js'
+import type { SweepSummary } from '../app/summary.js'
 import { describeCounts, isComplete } from '../sweeps/journal/state.js'
 import { formatDuration } from '../core/format.js'
 import { colours } from './terminal.js'

@@ -1,10 +1,11 @@
 import { systemClock } from '../../src/core/clock.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
 import { openOwn } from '../../src/experiments/custom/custom.js'
-import { executeSweep, freezePlan, rerunnable, type SweepSummary } from '../../src/app/run.js'
+import { freezePlan } from '../../src/app/freeze-plan.js'
+import { run } from '../../src/app/run.js'
+import type { SweepSummary } from '../../src/app/summary.js'
 import { openStore } from '../../src/system/store.js'
 import { makePlan, type Plan } from '../../src/sweeps/plan.js'
-import { defaultLimits } from '../../src/sweeps/run-sweep.js'
 import type { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import type { Backend } from '../../src/worker/backend.js'
 import { chaosOwn } from '../helpers/own-modules.js'
@@ -16,7 +17,6 @@ export const leaseMs = 2_000
 export const clock = systemClock
 /** Where a test cuts the network, it is noticed soon. */
 export const pingMs = Number(process.env['MLDS_CHAOS_PING_MS'] ?? 15_000)
-const never = new AbortController().signal
 
 export interface Shape {
   readonly trials: number
@@ -40,17 +40,11 @@ export async function sweepIn(
   const { plan, experiment } = await planOf(shape)
   const store = openStore(folder)
   const { sweep } = await freezePlan(store, plan, experiment)
-  return executeSweep({
-    store,
-    sweep,
-    experiment,
-    workers: 4,
-    engine: 'compiled',
-    limits: { ...defaultLimits, failingAlike: 0 },
-    rerun: new Set(rerunnable.filter((state) => state === 'missing')),
-    openBackend: () => open(sweep, store),
-    observer: { say: (message) => void process.stderr.write(`${message}\n`) },
-    drain: never,
-    abort: never,
-  })
+  const backend = await open(sweep, store)
+  const say = (message: string): void => void process.stderr.write(`${message}\n`)
+  return run(
+    { store, sweep, experiment },
+    { where: { backend }, limits: { failingAlike: 0 }, only: ['missing'] },
+    { say },
+  )
 }

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openSweep } from '../../src/index.js'
-import type { SweepSummary } from '../../src/app/run.js'
+import type { SweepSummary } from '../../src/app/summary.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
 
 const walk = `import { defineExperiment, integer } from 'mlds'

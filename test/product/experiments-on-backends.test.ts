@@ -5,13 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addPieces } from '../../src/data/added.js'
 import { readPieces } from '../../src/data/formats.js'
 import { experimentNames } from '../../src/experiments/registry.js'
-import { executeSweep, freezePlan, rerunnable, type SweepSummary } from '../../src/app/run.js'
-import { openBackendFor, openInlineFor } from '../../src/app/backends/open-backend.js'
+import type { Where } from '../../src/app/backends/open-backend.js'
+import { freezePlan } from '../../src/app/freeze-plan.js'
 import { planTarget } from '../../src/app/plan.js'
+import { run } from '../../src/app/run.js'
+import type { SweepSummary } from '../../src/app/summary.js'
 import { openStore } from '../../src/system/store.js'
 import { readRecords } from '../../src/sweeps/conclude.js'
 import { exportRows, formatCsv, formatJsonLines } from '../../src/sweeps/journal/export.js'
-import { defaultLimits } from '../../src/sweeps/run-sweep.js'
 import { startNatsServer, type NatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { spawnMlds, until, type Running } from '../helpers/cli.js'
 import { mnistFiles } from '../helpers/image-files.js'
@@ -72,26 +73,16 @@ describe.skipIf(!hasNats)('every experiment', () => {
     const file = own.includes(target) ? join(hostOf(backend), target) : target
     const { plan, experiment } = await planTarget(file, { set: [], profile: 'smoke' }, store)
     const { sweep } = await freezePlan(store, plan, experiment)
-    const remote = {
-      nats: server.url,
-      tenant: 'mlds',
-      engine: 'compiled',
-      threads: 0,
-      fresh: false,
-      detach: false,
-    } as const
-    const never = new AbortController().signal
-    const { planned, finished, unique, verdicts } = await executeSweep({
-      ...{ store, sweep, experiment: { ...experiment, figures: [] }, workers: 1, engine: 'compiled' },
-      limits: { ...defaultLimits, failingAlike: 0 },
-      rerun: new Set(rerunnable),
-      openBackend: (say) =>
-        backend === 'inline'
-          ? openInlineFor(store, sweep, experiment, 1)
-          : openBackendFor(store, sweep, experiment, { workers: 1, ...(backend === 'remote' && { remote }) }, say),
-      observer: { say: () => {} },
-      ...{ drain: never, abort: never },
-    })
+    const where: Record<typeof backend, Where> = {
+      inline: { inline: 1 },
+      threads: { threads: 1 },
+      remote: { nats: server.url, tenant: 'mlds', threads: 0 },
+    }
+    const { planned, finished, unique, verdicts } = await run(
+      { store, sweep, experiment: { ...experiment, figures: [] } },
+      { where: where[backend], limits: { failingAlike: 0 } },
+      { say: () => {} },
+    )
     const records = readRecords(sweep)
     const rows = exportRows(records)
     return {

@@ -1,57 +1,53 @@
 import { tmpdir } from 'node:os'
 import { systemClock } from '../../core/clock.js'
-import { MldsError } from '../../core/errors.js'
-import type { Experiment } from '../../experiments/experiment.js'
+import type { EngineName } from '../../core/trial.js'
+import type { Engine } from '../../engines/engine.js'
 import { ownOf } from '../../experiments/custom/custom.js'
 import { dataReadBy } from '../../experiments/trial-data.js'
 import { makeFolderSync } from '../../system/make-folder.js'
-import type { Engine } from '../../engines/engine.js'
-import { mustBeWritable, type Store } from '../../system/store.js'
-import type { SweepFolder } from '../../sweeps/sweep-folder.js'
-import type { EngineName } from '../../core/trial.js'
+import { mustBeWritable } from '../../system/store.js'
 import type { Backend } from '../../worker/backend.js'
-import type { RemoteRun } from '../halt.js'
+import type { StoredSweep } from '../stored-sweep.js'
+import type { RemoteRun } from './remote.js'
 
-/** Where a sweep's trials run: on threads here, or on the workers of a NATS server. */
-export async function openBackendFor(
-  store: Store,
-  sweep: SweepFolder,
-  experiment: Experiment,
-  where: { readonly workers: number; readonly remote?: Omit<RemoteRun, 'say'> | undefined },
-  say: (message: string) => void = () => {},
+/** Where a sweep's trials run. */
+export type Where =
+  /** On so many threads of this process. */
+  | { readonly threads: number }
+  /**
+   * On this very thread, so many at once: all there is for an experiment that is an object of this program, as a function
+   * can't be sent to another.
+   */
+  | { readonly inline: number }
+  /** On the workers of a NATS server. */
+  | RemoteRun['where']
+  /** In a backend that is open; the run closes it. */
+  | { readonly backend: Backend }
+
+/** Opens the backend; `say` is for what it has to tell a person. */
+export async function openBackend(
+  stored: StoredSweep,
+  { where, ...run }: Omit<RemoteRun, 'where'> & { readonly where: Where },
+  say: (message: string) => void,
 ): Promise<Backend> {
-  const { workers, remote } = where
-  if (remote === undefined && sweep.plan.spec.own?.kind === 'command')
-    mustBeWritable(tmpdir(), 'programs are given a folder there for their files: name another with TMPDIR')
-  if (remote === undefined)
-    return sweep.plan.spec.own?.kind === 'program'
-      ? openInlineFor(store, sweep, experiment, workers)
-      : openThreadsFor(store, sweep, experiment, workers)
-  if (sweep.plan.spec.own?.kind === 'program')
-    throw new MldsError('USAGE', `an object of a program can't be run by workers: ${sweep.plan.experiment}`, {
-      hint: 'export it from a file of its own, which workers are given too: mlds worker start --experiment FILE',
-    })
-  const { openRemoteFor } = await import('../halt.js')
-  return openRemoteFor(store, sweep, { ...remote, say })
+  if ('backend' in where) return where.backend
+  if ('nats' in where) {
+    const { openRemote } = await import('./remote.js')
+    return openRemote(stored, { ...run, where }, say)
+  }
+  return 'inline' in where ? openInline(stored, where.inline) : openThreads(stored, where.threads)
 }
 
-/** This very thread; all there is for an experiment that is an object of this program, as a function can't be sent to another. */
-export async function openInlineFor(
-  store: Store,
-  sweep: SweepFolder,
-  experiment: Experiment,
-  workers: number,
-): Promise<Backend> {
+async function openInline({ store, sweep, experiment }: StoredSweep, atOnce: number): Promise<Backend> {
   const { InlineBackend } = await import('../../worker/inline.js')
   const { openData } = await import('../../data/catalog.js')
   const catalog = openData(store)
-  let createEngine: (name: EngineName) => Promise<Engine>
   const engines = new Map<EngineName, Promise<Engine>>()
   makeFolderSync(sweep.logsFolder)
-  return new InlineBackend(Math.min(workers, sweep.plan.trials.length), {
+  return new InlineBackend(Math.min(atOnce, sweep.plan.trials.length), {
     findExperiment: async () => experiment,
     async engine(name) {
-      createEngine ??= (await import('../../engines/create-engine.js')).createEngine
+      const { createEngine } = await import('../../engines/create-engine.js')
       const engine = engines.get(name) ?? createEngine(name)
       engines.set(name, engine)
       return engine
@@ -65,13 +61,10 @@ export async function openInlineFor(
   })
 }
 
-/** The threads backend for a sweep, with every data set that its trials name already in shared memory. */
-async function openThreadsFor(
-  store: Store,
-  sweep: SweepFolder,
-  experiment: Experiment,
-  workers: number,
-): Promise<Backend> {
+/** The threads backend, with every data set that the trials name already in shared memory. */
+async function openThreads({ store, sweep, experiment }: StoredSweep, threads: number): Promise<Backend> {
+  if (sweep.plan.spec.own?.kind === 'command')
+    mustBeWritable(tmpdir(), 'programs are given a folder there for their files: name another with TMPDIR')
   const { ThreadsBackend } = await import('../../worker/threads/threads.js')
   const { openData } = await import('../../data/catalog.js')
   const catalog = openData(store)
@@ -80,7 +73,7 @@ async function openThreadsFor(
   const names = new Set(trials.flatMap((trial) => dataReadBy(experiment, trial, () => undefined)))
   const datasets = await Promise.all([...names].map((name) => catalog.load(name)))
   return new ThreadsBackend({
-    workers: Math.min(workers, trials.length),
+    workers: Math.min(threads, trials.length),
     clock: systemClock,
     storeFolder: store.folder,
     logsFolder: sweep.logsFolder,

@@ -13,7 +13,9 @@ import type { Patience } from '../../tracking/mlflow/patience.js'
 import { writeMlruns } from '../../tracking/mlflow/mlruns.js'
 import type { SweepInfo, Tracked } from '../../tracking/tracker.js'
 import type { HistoryEvent } from '../../tracking/mlflow/attempts.js'
-import { sourcesOf, storyOf, type Conclusion, type StoredSweep } from './story.js'
+import type { Conclusion } from '../../sweeps/conclusion.js'
+import type { StoredSweep } from '../stored-sweep.js'
+import { sourcesOf, storyOf } from './story.js'
 
 export interface OpenTrackingOptions extends StoredSweep {
   readonly url: string

@@ -2,27 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { basename, join } from 'node:path'
 import { readRegularFile } from '../../system/read-regular-file.js'
-import type { Experiment } from '../../experiments/experiment.js'
-import type { Store } from '../../system/store.js'
-import type { ClaimVerdict } from '../../sweeps/conclude.js'
-import type { SweepFolder } from '../../sweeps/sweep-folder.js'
+import type { Conclusion } from '../../sweeps/conclusion.js'
 import type { ProjectionSources } from '../../tracking/mlflow/projection.js'
 import type { SweepStory } from '../../tracking/mlflow/story.js'
 import { dataReader, planFacts } from '../plan-facts.js'
-
-/** A sweep in its store, with the experiment that it is of. */
-export interface StoredSweep {
-  readonly store: Store
-  readonly sweep: SweepFolder
-  readonly experiment: Experiment
-}
-
-/** What `concludeAndDraw` has found and drawn. */
-export interface Conclusion {
-  readonly verdicts: readonly ClaimVerdict[]
-  /** Files. */
-  readonly figures: readonly string[]
-}
+import type { StoredSweep } from '../stored-sweep.js'
 
 /** Where a projection of the sweep finds logs, saved files, data sets and the plan. */
 export function sourcesOf({ store, sweep, experiment }: StoredSweep, checkpoints: boolean): ProjectionSources {

@@ -44,7 +44,7 @@ export default class NatsPrune extends BaseCommand {
     const { args, flags } = await this.parse(NatsPrune)
     const { nats, tenant, yes } = flags
     const store = await this.openStore(flags.store)
-    const { withTenant } = await import('../../app/halt.js')
+    const { withTenant } = await import('../../app/backends/tenant.js')
     const { prune } = await import('../../worker/remote/admin/prune.js')
     const options = { sweep: args.sweep, olderThanMs: flags['older-than'], remove: yes, clock: systemClock }
     const pruned = await withTenant({ nats, tenant }, (broker) => prune(broker, store, options))

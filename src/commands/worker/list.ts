@@ -11,7 +11,7 @@ export default class WorkerList extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerList)
-    const { withTenant } = await import('../../app/halt.js')
+    const { withTenant } = await import('../../app/backends/tenant.js')
     const { listWorkers } = await import('../../worker/remote/orchestrator/fleet.js')
     const { systemClock } = await import('../../core/clock.js')
     const { nats, tenant } = flags

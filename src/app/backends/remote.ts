@@ -1,0 +1,93 @@
+import { systemClock } from '../../core/clock.js'
+import { MldsError } from '../../core/errors.js'
+import type { EngineName } from '../../core/trial.js'
+import { codeVersion } from '../../core/version.js'
+import { defaultLimits } from '../../sweeps/run-sweep.js'
+import { encodePlan, type StoredPlan } from '../../sweeps/stored-plan.js'
+import type { Backend } from '../../worker/backend.js'
+import type { StoredSweep } from '../stored-sweep.js'
+import { datasetOffers } from './dataset-offers.js'
+import { LocalWorker } from './local-worker.js'
+import { rememberTarget, type NatsTarget } from './nats-target.js'
+
+/** A run on the workers of a NATS server. */
+export interface RemoteRun {
+  /** `threads`: those of this process that take trials beside the workers; 0 for none. */
+  readonly where: NatsTarget & { readonly threads: number }
+  readonly engine: EngineName
+  readonly fresh: boolean
+  /** Closing leaves the queue to the workers. */
+  readonly detach: boolean
+}
+
+/** Queued and running trials at once: enough for any fleet, few enough that a cancelled sweep leaves little behind. */
+const windowTrials = 1_000
+/** A sweep that is left alone queues all that can run without it. */
+const detachedWindowTrials = 100_000
+
+/** The remote backend for a sweep: its trials run on the workers of a NATS server. */
+export async function openRemote(
+  stored: StoredSweep,
+  { where, engine, fresh, detach }: RemoteRun,
+  say: (message: string) => void,
+): Promise<Backend> {
+  const { store, sweep } = stored
+  const { plan } = sweep
+  refuseAway(plan, detach)
+  const { connectNats } = await import('../../worker/remote/wire/connect.js')
+  const { RemoteBackend } = await import('../../worker/remote/orchestrator/remote-backend.js')
+  const { defaultLeaseMs } = await import('../../worker/remote/wire/streams.js')
+  const worker = where.threads === 0 ? undefined : new LocalWorker(stored, where, say)
+  const backend = await RemoteBackend.open({
+    connection: await connectNats(where.nats, `mlds-sweep/${sweep.id}`, { say }),
+    tenant: where.tenant,
+    sweep: sweep.id,
+    store,
+    clock: systemClock,
+    window: detach ? detachedWindowTrials : windowTrials,
+    maxAttempts: defaultLimits.maxAttempts,
+    leaseMs: defaultLeaseMs,
+    warn: say,
+    datasets: datasetOffers(store),
+    interactive: isInteractive(plan),
+    fresh,
+    voids: sweep.restore().voids + (fresh ? 1 : 0),
+    detach,
+    record: recordOf(plan, engine),
+    ...(worker === undefined ? {} : { afterClose: () => worker.stop() }),
+  })
+  await rememberTarget(sweep, where)
+  await worker?.start()
+  return backend
+}
+
+const isInteractive = ({ spec }: StoredPlan): boolean => (spec.scheduler ?? []).length > 0
+
+/** @throws MldsError for a sweep that needs what workers, or a process that left, have not got. */
+function refuseAway(plan: StoredPlan, detach: boolean): void {
+  if (plan.spec.own?.kind === 'program')
+    throw new MldsError('USAGE', `an object of a program can't be run by workers: ${plan.experiment}`, {
+      hint: 'export it from a file of its own, which workers are given too: mlds worker start --experiment FILE',
+    })
+  if (isInteractive(plan) && detach)
+    throw new MldsError('USAGE', '--detach: a sweep that stops trials early needs this process to judge them')
+}
+
+/** What the server keeps of a sweep, for whoever looks or resumes it elsewhere. */
+function recordOf(plan: StoredPlan, engine: EngineName) {
+  return {
+    sweep: plan.sweep,
+    planHash: plan.hash,
+    planBytes: withoutOwn(plan),
+    total: plan.trials.length,
+    codeVersion,
+    engine,
+    openedAtMs: plan.createdAtMs,
+  }
+}
+
+/** The plan for others: a command line or a path of this host is nothing to be told, or to be run elsewhere. */
+function withoutOwn(plan: StoredPlan): Uint8Array {
+  const { own: _, ...spec } = plan.spec
+  return Buffer.concat([...encodePlan({ ...plan, spec })])
+}

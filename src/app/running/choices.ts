@@ -1,0 +1,53 @@
+import type { EngineName, TrialEvent } from '../../core/trial.js'
+import type { SweepState } from '../../sweeps/journal/state.js'
+import { defaultLimits, type SweepLimits } from '../../sweeps/run-sweep.js'
+import type { SweepInfo } from '../../tracking/tracker.js'
+import type { Where } from '../backends/open-backend.js'
+import { rerunnable, type Rerun } from './left-to-run.js'
+
+/** How to run a sweep, as a person chooses it. */
+export interface RunChoices {
+  readonly where: Where
+  /** What trains the nets. Default `compiled`. */
+  readonly engine?: EngineName
+  /** Default: `defaultLimits`. */
+  readonly limits?: Partial<SweepLimits>
+  /** Which trials without a result to run. Default: all of them. */
+  readonly only?: readonly Rerun[]
+  /** Run every trial again: earlier results of this sweep are void, and no other sweep's are taken over. Default false. */
+  readonly fresh?: boolean
+  /** Start what can be started and leave it to the workers. Default false. */
+  readonly detach?: boolean
+  /** An MLflow server to show the sweep in, while it runs and afterwards. Default: none. */
+  readonly track?: Tracking | undefined
+}
+
+export interface Tracking {
+  readonly url: string
+  /** Bring checkpoints there too. Default false. */
+  readonly checkpoints?: boolean
+}
+
+/** The choices, with what was left open decided. */
+export type DecidedChoices = ReturnType<typeof decide>
+
+export function decide({ where, engine = 'compiled', limits, only = rerunnable, track, ...rest }: RunChoices) {
+  const { fresh = false, detach = false } = rest
+  return { where, engine, limits: { ...defaultLimits, ...limits }, only: new Set(only), fresh, detach, track }
+}
+
+/** Who watches a sweep run, and may end it early. */
+export interface RunObserver {
+  /** A sentence for a person: a warning, something that was decided. */
+  say(message: string): void
+  /** Once, when the journal has been read and nothing has been started yet; the state is kept up to date from here on. */
+  opened?(info: SweepInfo, state: SweepState): void
+  /** After each event was written down. */
+  onEvent?(event: TrialEvent): void
+  /** Nothing runs any more; figures come next. Not called when the run fails before. */
+  ended?(): void
+  /** Start nothing more, let what runs end. Default: never. */
+  readonly drain?: AbortSignal
+  /** Give up what runs; a resume runs it again. Default: never. */
+  readonly abort?: AbortSignal
+}

@@ -1,0 +1,160 @@
+import { existsSync } from 'node:fs'
+import { systemClock } from '../../core/clock.js'
+import { codeVersion } from '../../core/version.js'
+import { dataReadBy } from '../../experiments/trial-data.js'
+import { DamageTally } from '../../sweeps/journal/damage.js'
+import { Journal, journalFormat, mendTail, type JournalEvent } from '../../sweeps/journal/journal.js'
+import type { SweepState } from '../../sweeps/journal/state.js'
+import type { RunSweepOptions } from '../../sweeps/run-sweep.js'
+import type { Scheduler } from '../../sweeps/scheduling/scheduler.js'
+import { createScheduler, judgedBy, replay } from '../../sweeps/scheduling/stopping.js'
+import type { SweepFolder } from '../../sweeps/sweep-folder.js'
+import { LogKeeper } from '../../sweeps/trial-logs.js'
+import { lockSweep, type SweepLock } from '../../system/lock.js'
+import type { SweepInfo, Tracker } from '../../tracking/tracker.js'
+import { openBackend } from '../backends/open-backend.js'
+import { describeSweep, type StoredSweep } from '../stored-sweep.js'
+import { openTracker } from '../tracking.js'
+import type { DecidedChoices, RunObserver } from './choices.js'
+import { takeLeft, type LeftToRun } from './left-to-run.js'
+import { takeOver } from './take-over.js'
+
+/** A sweep that is to run. */
+export interface SweepToRun extends StoredSweep {
+  /** Called when something refuses before a trial has begun, so that nothing is left of a sweep that never was one. */
+  readonly takeBack?: () => Promise<void>
+}
+
+/** What a run works with. */
+export interface Parts {
+  readonly lock: SweepLock
+  readonly tracker: Tracker
+  readonly info: SweepInfo
+  readonly state: SweepState
+  readonly left: LeftToRun
+  /** What the loop needs beside these; `undefined` where no trial is left. */
+  readonly loop: LoopParts | undefined
+}
+
+type LoopParts = Pick<
+  RunSweepOptions,
+  'wanted' | 'dataReadBy' | 'journal' | 'keepLog' | 'scheduler' | 'judges' | 'backend'
+>
+
+/** Closes a part; told whether the run failed. */
+export type Closer = (failed: boolean) => Promise<void> | void
+
+/**
+ * Opens all that a run needs. What closes a part goes into `closing` as soon as the part is open: whoever calls this closes
+ * in reverse order, also when it throws.
+ */
+export async function openParts(
+  sweepToRun: SweepToRun,
+  choices: DecidedChoices,
+  observer: RunObserver,
+  closing: Closer[],
+): Promise<Parts> {
+  const { sweep, experiment, takeBack } = sweepToRun
+  const say = (message: string): void => observer.say(message)
+
+  const lock = lockSweep(sweep.lockFile, sweep.id)
+  closing.push(() => lock.release())
+  closing.push(async (failed) => {
+    if (failed) await takeBack?.()
+  })
+  const tracker = await openTracker(sweepToRun, choices.track, say)
+  closing.push(() => tracker.close())
+
+  const { state, warnings } = await restore(sweep)
+  const voided = choices.fresh ? declareVoid(state) : undefined
+  const info = describeSweep(sweepToRun)
+  observer.opened?.(info, state)
+  warnings.forEach(say)
+  const left = takeLeft(state, choices.only)
+  if (left.trials.size === 0) return { lock, tracker, info, state, left, loop: undefined }
+
+  const journal = Journal.open(sweep.journalFile, () => lock.assertHeld())
+  closing.push(() => journal.close())
+  const logs = new LogKeeper(sweep.logsFolder, () => lock.assertHeld())
+  closing.push(() => logs.close())
+  const { id, plan } = sweep
+  const opened = { sweep: id, planHash: plan.hash, codeVersion, engine: choices.engine, atMs: systemClock.now() }
+  journal.append({ type: 'opened', format: journalFormat, ...opened })
+  // Whoever wanted every trial to run does not mean results from elsewhere when the rest is resumed either.
+  if (!choices.fresh && state.voids === 0) await takeOver(sweepToRun, left.trials, state, journal, say)
+  const scheduler = openScheduler(sweep, info, state, voided !== undefined)
+  const backend = await openBackend(sweepToRun, choices, say)
+  closing.push(() => backend.close())
+  // Not before the backend can begin: a server that does not answer costs no result.
+  if (voided !== undefined) {
+    journal.append(voided)
+    say(`Earlier results of ${id} are void: every trial runs again.`)
+  }
+  const loop: LoopParts = {
+    wanted: left.trials,
+    dataReadBy: (trial) => dataReadBy(experiment, trial, (parent) => state.trials.get(parent)?.trial),
+    journal,
+    keepLog: (trial, attempt, text) => logs.keep(trial, attempt, text),
+    scheduler,
+    judges: rulesOf(sweep).map((rule) => ({ rule: rule.rule, metric: judgedBy(rule, info.objective).metric })),
+    backend,
+  }
+  return { lock, tracker, info, state, left, loop }
+}
+
+/** The newest part first. What can't be closed keeps no other part open. @throws what closing threw, unless the run failed before. */
+export async function closeParts(closing: readonly Closer[], failed: boolean): Promise<void> {
+  const troubles: unknown[] = []
+  for (const close of closing.toReversed()) {
+    try {
+      await close(failed)
+    } catch (error) {
+      troubles.push(error)
+    }
+  }
+  if (!failed && troubles.length > 0) throw troubles[0]
+}
+
+/** Where every trial stands according to the journal, whose torn end is mended first. */
+async function restore(sweep: SweepFolder): Promise<{ state: SweepState; warnings: string[] }> {
+  const warnings: string[] = []
+  if (existsSync(sweep.journalFile)) {
+    const torn = await mendTail(sweep.journalFile)
+    if (torn > 0)
+      warnings.push(
+        `the journal's last line was torn (${torn} bytes): moved to ${sweep.journalFile}.torn; its trial runs again`,
+      )
+  }
+  const damage = new DamageTally()
+  const state = sweep.restore(damage.add)
+  if (damage.lines > 0)
+    warnings.push(
+      `${damage.toString()} of ${sweep.journalFile}${damage.unreadable > 0 ? ': trials whose results were lost with that run again' : ''} (mlds verify ${sweep.id} --repair makes it whole)`,
+    )
+  return { state, warnings }
+}
+
+/** Takes all results for void; the line is yet to be written. `undefined` where there are none. */
+function declareVoid(state: SweepState): JournalEvent | undefined {
+  const begun = [...state.trials.values()].some(({ attempts, outcome }) => attempts > 0 || outcome !== undefined)
+  if (!begun) return undefined
+  const voided: JournalEvent = { type: 'voided', atMs: systemClock.now() }
+  state.apply(voided)
+  return voided
+}
+
+const rulesOf = ({ plan }: SweepFolder) => plan.spec.scheduler ?? []
+
+/** The scheduler, told of all that happened since results were last declared void. */
+function openScheduler(sweep: SweepFolder, info: SweepInfo, state: SweepState, isVoid: boolean): Scheduler {
+  const scheduler = createScheduler(sweep.plan.trials, rulesOf(sweep), info.objective)
+  if (scheduler.interactive) replay(scheduler, isVoid ? [] : sinceVoided(sweep.events()))
+  for (const { trial, outcome } of state.trials.values()) if (outcome !== undefined) scheduler.conclude(trial, outcome)
+  return scheduler
+}
+
+/** The events of after all results were last declared void. */
+function sinceVoided(events: Iterable<JournalEvent>): JournalEvent[] {
+  const all = [...events]
+  return all.slice(all.findLastIndex(({ type }) => type === 'voided') + 1)
+}
