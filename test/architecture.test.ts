@@ -191,6 +191,12 @@ describe('the architecture', () => {
     expect(files.map((file) => visit(file, [])).find((cycle) => cycle.length > 0) ?? []).toEqual([])
   })
 
+  it('sets the exit code in the base command alone: a command says what it ends with', () => {
+    const setting = files.filter((file) => /process\.exitCode\b/.test(readFileSync(join(source, file), 'utf8')))
+    // Where there is no command: one that is not found, and output that is lost as the process ends.
+    expect(setting.sort()).toEqual(['terminal/base-command.ts', 'terminal/command-not-found.ts', 'terminal/start.ts'])
+  })
+
   it('reads the wall clock and rolls dice only where they are arguments', () => {
     const pure = files.filter((file) =>
       ['sweeps', 'experiments', 'analysis', 'figures', 'report', 'data', 'net', 'engines'].includes(folderOf(file)),

@@ -48,7 +48,7 @@ export default class Logs extends BaseCommand {
     })
     if (end !== 'left') return
     // Whoever waits for the trial to end waits in vain.
-    process.exitCode = exitCodes.incomplete
+    this.endWith(exitCodes.incomplete, undefined)
     const since = isRun ? ' any more' : ''
     process.stderr.write(
       this.inNamedStore(`No process runs the sweep${since}; run the rest with: mlds resume ${sweep.id}\n`),
