@@ -17,7 +17,7 @@ export async function haltSweep(
   const { sweepToken } = await import('../worker/remote/wire/names.js')
   return withTenant(target, async (broker) => {
     const orchestrator = await leaseHolder(broker.leases, sweep)
-    await controlSweep(broker, sweep, { wanted, by: whoAsks(), atMs: systemClock.now() })
+    await controlSweep(broker, sweep, { wanted, by: requester(), atMs: systemClock.now() })
     // Nobody else would: what waits must not begin.
     const recalled = await recallQueued(broker, { sweep: sweepToken(sweep) })
     return { orchestrator, recalled: recalled.length }
@@ -25,7 +25,7 @@ export async function haltSweep(
 }
 
 /** Lets a paused sweep go on where it is being run. @returns who runs it; `undefined` when nobody does, or it was not paused. */
-export async function goOn(target: NatsTarget, sweep: string): Promise<string | undefined> {
+export async function unpause(target: NatsTarget, sweep: string): Promise<string | undefined> {
   const { controlSweep, readControl } = await import('../worker/remote/admin/sweep-control.js')
   const { leaseHolder } = await import('../worker/remote/orchestrator/lease.js')
   const { sweepToken } = await import('../worker/remote/wire/names.js')
@@ -33,12 +33,12 @@ export async function goOn(target: NatsTarget, sweep: string): Promise<string | 
     const orchestrator = await leaseHolder(broker.leases, sweep)
     if (orchestrator === undefined || (await readControl(broker, sweepToken(sweep)))?.wanted !== 'pause')
       return undefined
-    await controlSweep(broker, sweep, { wanted: 'run', by: whoAsks(), atMs: systemClock.now() })
+    await controlSweep(broker, sweep, { wanted: 'run', by: requester(), atMs: systemClock.now() })
     return orchestrator
   })
 }
 
-function whoAsks(): string {
+function requester(): string {
   try {
     return `${userInfo().username}@${hostname()}`
   } catch {
@@ -56,7 +56,7 @@ function requireTarget(flags: NatsFlags, sweep: SweepFolder | undefined, wanted:
 }
 
 /** The sweep a person means, here or on the server, and the server. @throws UnknownNameError, MldsError */
-export async function locate(
+export async function findSweepAndServer(
   store: Store,
   wanted: string,
   flags: NatsFlags,

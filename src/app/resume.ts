@@ -28,7 +28,7 @@ export async function fetchSweep(
     const found = await findSweepOn(broker, wanted)
     const plan = parsePlan(await fetchPlan(broker, store, found), `NATS, sweep ${found.sweep}`)
     const folder = store.sweepFolder(found.sweep)
-    const adopted = await adopt(plan, file)
+    const adopted = await trustPlan(plan, file)
     if (existsSync(join(folder, 'plan.json')))
       throw new StoreError(`sweep ${found.sweep} has a plan here already: ${folder}`, {
         hint: `resume it by its full id: mlds resume ${found.sweep}`,
@@ -40,7 +40,7 @@ export async function fetchSweep(
 }
 
 /** The plan of another host, which runs this host's own code or none: what stood in it is not believed. */
-async function adopt(plan: StoredPlan, file: string | undefined): Promise<StoredPlan> {
+async function trustPlan(plan: StoredPlan, file: string | undefined): Promise<StoredPlan> {
   const { own: _, ...spec } = plan.spec
   if (authorsName(plan.experiment) === undefined) return { ...plan, spec }
   if (file === undefined)

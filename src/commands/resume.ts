@@ -97,9 +97,9 @@ export default class Resume extends BaseCommand {
   /** A sweep that another process runs and that was paused goes on there. */
   async #setGoing(sweep: SweepFolder, flags: RemoteFlags): Promise<boolean> {
     const { targetOf } = await import('../app/backends/nats-target.js')
-    const { goOn } = await import('../app/halt.js')
+    const { unpause } = await import('../app/halt.js')
     const target = targetOf(flags, sweep)
-    const orchestrator = target === undefined ? undefined : await goOn(target, sweep.id).catch(() => undefined)
+    const orchestrator = target === undefined ? undefined : await unpause(target, sweep.id).catch(() => undefined)
     if (orchestrator === undefined) return false
     this.log(`${sweep.id} goes on: ${orchestrator} runs it.`)
     return true

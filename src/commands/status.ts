@@ -22,9 +22,9 @@ export default class Status extends BaseCommand {
     refuseIdle(raw, idleTenant(flags))
     const store = await this.openStore(flags.store)
     const { targetOf } = await import('../app/backends/nats-target.js')
-    const { locate } = await import('../app/halt.js')
+    const { findSweepAndServer } = await import('../app/halt.js')
     // A sweep that is not in this store may still be on the server.
-    const located = flags.nats === undefined ? undefined : await locate(store, args.sweep, flags)
+    const located = flags.nats === undefined ? undefined : await findSweepAndServer(store, args.sweep, flags)
     if (located !== undefined && located.folder === undefined)
       return { sweep: located.sweep, remote: await this.#remote(store, located.target, located.sweep) }
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')

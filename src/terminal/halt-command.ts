@@ -14,9 +14,9 @@ export abstract class HaltCommand extends BaseCommand {
       baseFlags: BaseCommand.baseFlags,
     })
     refuseIdle(raw, idleTenant(flags))
-    const { haltSweep, locate } = await import('../app/halt.js')
+    const { haltSweep, findSweepAndServer } = await import('../app/halt.js')
     const store = await this.openStore(flags.store)
-    const { target, sweep } = await locate(store, args.sweep, flags)
+    const { target, sweep } = await findSweepAndServer(store, args.sweep, flags)
     const { orchestrator, recalled } = await haltSweep(target, sweep, wanted)
     this.log(
       wanted === 'pause'
