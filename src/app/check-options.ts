@@ -63,7 +63,7 @@ const optionsOf: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
 /** @throws MldsError naming the first option of a function of the library that it does not know, or that is of another kind. */
 export function checkOptions(of: 'planSweep' | 'runSweep' | 'openSweep' | 'resume', options: object): void {
   check(`option of ${of}`, optionsOf[of]!, options)
-  if ('limits' in options && options.limits !== undefined) check('limit', limits, options.limits as object, 'limits.')
+  if ('limits' in options && options.limits !== undefined) check('limit', limits, options.limits, 'limits.')
 }
 
 function check(kind: string, rules: Readonly<Record<string, Rule>>, given: unknown, prefix = ''): void {
@@ -82,7 +82,7 @@ function isObject(value: unknown): value is object {
 
 function describe(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
-  return (JSON.stringify(value) as string | undefined) ?? typeof value
+  return JSON.stringify(value) ?? typeof value
 }
 
 /** @throws MldsError for what no sweep can be described by. */

@@ -3,6 +3,7 @@ import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
 import type { Space } from '../core/space.js'
 import { againstAxis } from './against-axis.js'
+import { againstCategory } from './against-category.js'
 import { againstSteps, type Panel } from './against-steps.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition } from './figure.js'
@@ -11,10 +12,12 @@ import { withCourse, withResult } from './select.js'
 /** More panels do not fit a page. */
 const maxPanels = 4
 
-/** Figures for an experiment that brings none: the course of its metrics, and its results against each number it varies. */
+/** Figures for an experiment that brings none: the course of its metrics, and its results against each axis it varies. */
 export function defaultFigures(space: Space, objective: { readonly metric: string }): FigureDefinition[] {
-  const numeric = Object.entries(space).filter(([, { kind }]) => kind === 'number' || kind === 'integer')
-  return [course(objective.metric), ...numeric.map(([axis]) => resultAgainst(axis, objective.metric))]
+  const against = Object.entries(space).map(([axis, { kind }]) =>
+    resultAgainst(axis, objective.metric, kind === 'number' || kind === 'integer'),
+  )
+  return [course(objective.metric), ...against]
 }
 
 function course(objective: string): FigureDefinition {
@@ -52,15 +55,17 @@ function course(objective: string): FigureDefinition {
   }
 }
 
-function resultAgainst(axis: string, objective: string): FigureDefinition {
+function resultAgainst(axis: string, objective: string, isNumber: boolean): FigureDefinition {
   const name = `result-against-${axis.replace(/[^\w-]+/g, '-')}`
-  const caption = `Final metrics against ${axis}: the mean over seeds, a band from the least to the greatest; of points drawn at random, a mark each.`
+  const caption = isNumber
+    ? `Final metrics against ${axis}: the mean over seeds, a band from the least to the greatest; of points drawn at random, a mark each.`
+    : `Final metrics for each ${axis}: the mean over seeds, a bar from the least to the greatest.`
   return {
     name,
     caption,
     async draw(all, read) {
       const records = withResult(all)
-      const values = records.map(({ trial }) => Number(lookUp(trial.params, axis)))
+      const values = records.map(({ trial }) => lookUp(trial.params, axis))
       if (new Set(values).size < 2) return undefined
       const metric = inOrder(
         records.flatMap(({ metrics }) => Object.keys(metrics)),
@@ -69,10 +74,16 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
       if (metric === undefined) return undefined
       const others = varyingAxes(records.map(({ trial }) => trial)).filter((name) => name !== axis)
       const settings = new Set(records.map((record) => settingOf(record, others)))
-      const scattered = isScattered(records, axis, others)
+      const scattered = isNumber && isScattered(records, axis, others)
       const apart = !scattered && settings.size <= maxColours ? others : []
       const pooled = scattered || settings.size <= maxColours ? [] : others
-      const wide = values.every((value) => value > 0) && maxOf(values) / minOf(values) >= 20
+      const over = pooled.length === 0 ? undefined : `over all values of ${pooled.join(', ')}`
+      if (!isNumber) {
+        const options = { name, caption, axis, metric, apart, ...(over === undefined ? {} : { pooled: over }) }
+        return againstCategory(options).draw(all, read)
+      }
+      const numbers = values.map(Number)
+      const wide = numbers.every((value) => value > 0) && maxOf(numbers) / minOf(numbers) >= 20
       const figure = againstAxis({
         name,
         caption,
@@ -82,7 +93,7 @@ function resultAgainst(axis: string, objective: string): FigureDefinition {
         series: [{ metric, label: metric }],
         apart,
         scattered,
-        ...(pooled.length === 0 ? {} : { settings: () => `over all values of ${pooled.join(', ')}` }),
+        ...(over === undefined ? {} : { settings: () => over }),
       })
       return figure.draw(all, read)
     },

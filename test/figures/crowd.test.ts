@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { defaultFigures } from '../../src/figures/default-figures.js'
 import { renderSvg } from '../../src/figures/render.js'
 import type { VegaLiteSpec } from '../../src/figures/figure.js'
-import { number } from '../../src/core/space.js'
+import { choice, number } from '../../src/core/space.js'
 import type { Params, TrialRecord } from '../../src/core/trial.js'
 
 const space = { lr: number({ default: 0.1 }), width: number({ default: 1 }) }
@@ -82,4 +82,29 @@ describe('the default figures of a sweep of many settings', () => {
     const grid = Array.from({ length: 40 }, (_, i) => record(i, { lr: (i % 10) + 1, width: Math.floor(i / 10) }, [1]))
     expect(looks(await draw('result-against-width', grid)).subtitle).toContain('over all values of lr')
   })
+
+  it('mark each value of an axis of texts, each setting of the others in a colour of its own; no line joins them', async () => {
+    const act = ['relu', 'tanh', 'a "quoted" one']
+    const records = act.flatMap((value, i) =>
+      [0.1, 0.2].flatMap((lr, j) =>
+        [0, 1].map((seed) => record(4 * i + 2 * j + seed, { lr, width: i, act: value }, [1], seed)),
+      ),
+    )
+    const withText = { lr: number({ default: 0.1 }), act: choice({ choices: act, default: 'relu' }) }
+    const figure = defaultFigures(withText, objective).find(({ name }) => name === 'result-against-act')!
+    const spec = (await figure.draw(
+      records.map((each) => ({ ...each, trial: { ...each.trial, params: lessWidth(each.trial.params) } })),
+      read,
+    ))!
+    expect(looks(spec)).toEqual({ marks: ['rule', 'point'], subtitle: '2 seeds · mark: mean, bar: least to greatest' })
+    const { values } = spec['data'] as { values: { category: string; group: string; mean: number }[] }
+    expect(values).toHaveLength(6)
+    expect(values.find(({ category, group }) => category === 'tanh' && group === 'lr 0.2')!.mean).toBeCloseTo(0.2105, 6)
+    const svg = await renderSvg(spec)
+    for (const value of ['relu', 'tanh', 'lr 0.1', 'lr 0.2']) expect(svg).toContain(value)
+  })
 })
+
+function lessWidth({ lr, act }: Params): Params {
+  return { lr: lr!, act: act! }
+}
