@@ -213,7 +213,7 @@ describe('the architecture', () => {
         folderOf(from) === 'commands' &&
         !lazy &&
         !typeOnly &&
-        !/^@oclif\/core$|^node:|^(terminal\/|core\/(errors|names|trial|space|version|clock|format|newer-format|has-profiles))/.test(
+        !/^@oclif\/core$|^node:|^(terminal\/|core\/(errors|names|trial|space|version|clock|format|newer-format|param-value|has-profiles))/.test(
           to,
         ),
     )

@@ -18,7 +18,7 @@ import type { Where } from './backends/open-backend.js'
 import { checkOptions, checkSweep } from './check-options.js'
 import { concludeAndDraw } from './conclude.js'
 import { freezePlan } from './freeze-plan.js'
-import { ownParser, planSpec, readTarget } from './plan.js'
+import { languageFor, ownParser, planSpec, readTarget } from './plan.js'
 import { run } from './run.js'
 import type { RunChoices, RunObserver } from './running/choices.js'
 import type { Rerun } from './running/left-to-run.js'
@@ -282,14 +282,14 @@ async function describe(
   store: Store,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
   checkSweep(sweep)
-  if (typeof sweep === 'string') return planSpec(await readTarget(sweep), { set: [] }, store)
+  if (typeof sweep === 'string') return planSpec(await readTarget(sweep, languageFor(store, {})), { set: [] }, store)
   const { experiment, ...rest } = sweep
   if (typeof experiment !== 'object' || 'command' in experiment) {
-    const spec = parseSweepObject(sweep, await ownParser(process.cwd()))
+    const spec = parseSweepObject(sweep, await ownParser(process.cwd()), languageFor(store, {}))
     return planSpec(spec, { set: [] }, store)
   }
   const own = inProgram(experiment)
-  const written = parseSweepObject({ ...rest, experiment: own.name })
+  const written = parseSweepObject({ ...rest, experiment: own.name }, undefined, languageFor(store, {}))
   const spec: SweepSpec = {
     ...written,
     own: { kind: 'program' },

@@ -13,9 +13,13 @@ import { makePlan, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { createScheduler, parseStoppingFlag } from '../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../core/has-profiles.js'
 import { applyOverrides } from '../sweeps/spec/overrides.js'
-import { parseSweepFile, placed, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
+import { parseSweepFile, placed, type LanguageOf, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
+import { newestLanguage } from '../sweeps/spec/values.js'
+import { planFactsOf } from '../sweeps/sweep-folder.js'
 
 export interface TargetFlags {
+  /** The spec of a sweep that the plan is held against: read in its language, as one of its name would be. */
+  readonly like?: SweepSpec
   readonly set: readonly string[]
   readonly profile?: string | undefined
   readonly name?: string | undefined
@@ -32,8 +36,20 @@ export async function planTarget(
   flags: TargetFlags,
   store: Store,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
-  return planSpec(await readTarget(target), flags, store)
+  return planSpec(await readTarget(target, languageFor(store, flags)), flags, store)
 }
+
+/** A sweep that is there goes on in the language it was planned in: what it has done keeps its ids. */
+export function languageFor(store: Store, { name: asked, like }: Pick<TargetFlags, 'name' | 'like'>): LanguageOf {
+  return (name) => {
+    const spec = like ?? earlierSpec(store, asked ?? name)
+    return spec === undefined ? newestLanguage : (spec.language ?? 1)
+  }
+}
+
+/** What the sweep of that name was planned from; `undefined` where there is none. */
+const earlierSpec = (store: Store, name: string | undefined): SweepSpec | undefined =>
+  name === undefined ? undefined : planFactsOf(store, name)?.spec
 
 /**
  * The same for a spec that was read already; `experiment` is one that lives in this program alone.
@@ -64,7 +80,8 @@ async function planWritten(
   store: Store,
   inProgram?: Experiment,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
-  const written = await settleOwn(applyOverrides(read, flags.set), read)
+  const before = flags.like ?? earlierSpec(store, flags.name ?? read.name)
+  const written = await settleOwn(applyOverrides(read, flags.set), read, before)
   const experiment = inProgram ?? (await experimentFor(written))
   if (read.profile !== undefined && !hasProfiles(experiment))
     writtenAt(['profile'], () => {
@@ -92,9 +109,10 @@ async function planWritten(
 
 /**
  * The spec with all that a person's own experiment needs to be opened again from it alone.
+ * Of the first language, an axis stays of the kind that it had in the sweep of this name `before`.
  * @throws UnknownNameError for an axis of a command that neither it nor the spec as it was `read` names.
  */
-export async function settleOwn(spec: SweepSpec, read = spec): Promise<SweepSpec> {
+export async function settleOwn(spec: SweepSpec, read = spec, before?: SweepSpec): Promise<SweepSpec> {
   if (spec.own?.kind !== 'command') return spec
   const { axisNames, withAxes } = await import('../experiments/custom/command.js')
   // A command declares no axes; they are inferred. A `--set` name that neither command nor file mentions is an error.
@@ -106,7 +124,14 @@ export async function settleOwn(spec: SweepSpec, read = spec): Promise<SweepSpec
   const { own } = spec
   return writtenAt(['experiment'], () => ({
     ...spec,
-    own: { ...own, command: withAxes(own.command, values, spec.objective) },
+    own: {
+      ...own,
+      command: withAxes(own.command, values, {
+        objective: spec.objective,
+        language: spec.language,
+        before: before?.own?.kind === 'command' ? before.own.command.axes : undefined,
+      }),
+    },
   }))
 }
 
@@ -135,11 +160,13 @@ function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonl
 }
 
 /** What a person typed: an experiment's name, a module's path, or a sweep file's. @throws SpecError. */
-export async function readTarget(target: string): Promise<SweepSpec> {
-  if (moduleFile.test(target)) return { experiment: target, own: { kind: 'file', file: resolve(target) }, axes: {} }
+export async function readTarget(target: string, languageOf: LanguageOf = () => newestLanguage): Promise<SweepSpec> {
+  const language = languageOf(undefined)
+  const read = { experiment: target, ...(language === 1 ? {} : { language }), axes: {} }
+  if (moduleFile.test(target)) return { ...read, own: { kind: 'file', file: resolve(target) } }
   if (!/\.ya?ml$|\.json$/i.test(target)) {
     refuseOtherFiles(target)
-    return { experiment: target, axes: {} }
+    return read
   }
   let text: string
   try {
@@ -147,7 +174,7 @@ export async function readTarget(target: string): Promise<SweepSpec> {
   } catch (error) {
     throw new SpecError(target, fileProblem(error), { cause: error })
   }
-  return parseSweepFile(text, target, await ownParser(dirname(resolve(target))))
+  return parseSweepFile(text, target, await ownParser(dirname(resolve(target))), languageOf)
 }
 
 /** Says what to do with a path that is neither a module nor a sweep file. An experiment's name is never taken for a path. */

@@ -3,6 +3,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 import type { TrialRecord } from '../core/trial.js'
 
 export default class Best extends BaseCommand {
@@ -54,7 +55,7 @@ export default class Best extends BaseCommand {
         values.length === 0 ? 'diverged' : mean,
         values.length > 1 ? `± ${deviation.toPrecision(2)}` : '',
         values.length,
-        ...axes.map((axis) => String(lookUp(params, axis) ?? '')),
+        ...axes.map((axis) => writeValue(lookUp(params, axis))),
         [...(stopped === 0 ? [] : ['stopped early']), ...(diverged === 0 ? [] : [`${diverged} diverged`])].join(', '),
       ])
     if (rows.length > 0) this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))

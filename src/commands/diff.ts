@@ -20,7 +20,7 @@ export default class Diff extends BaseCommand {
     const { planTarget } = await import('../app/plan.js')
     const { exitCodes } = await import('../core/errors.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const { plan, experiment } = await planTarget(args.target, flags, store)
+    const { plan, experiment } = await planTarget(args.target, { ...flags, like: sweep.plan.spec }, store)
     refuseIdle(raw, await idleFor(experiment))
     const { added, removed, axes } = diffPlans(sweep.plan.trials, plan.trials)
     const kept = plan.trials.length - added

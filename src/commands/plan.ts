@@ -5,6 +5,8 @@ import { idleFor, refuseIdle } from '../terminal/idle-flags.js'
 import { formatTable } from '../terminal/table.js'
 import { formatCount, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
+import type { ParamValue } from '../core/trial.js'
 
 const tableRows = 40
 
@@ -66,8 +68,13 @@ export default class Plan extends BaseCommand {
     if (shown.length < plan.trials.length)
       this.log(`… and ${plan.trials.length - shown.length} more (--all lists them)`)
     const constant = Object.entries(plan.spec.axes).filter(([name]) => !axes.includes(name))
+    // What an axis has yet to read, a numeral in text, stands as it was typed.
+    const isLiteral = plan.spec.own?.kind === 'command' && plan.spec.language !== undefined
+    const asWritten = (value: unknown): string => (isLiteral ? writeValue(value as ParamValue) : String(value))
     if (constant.length > 0)
-      this.log(`Every trial has ${constant.map(([name, values]) => `${name}=${values.join(',')}`).join(', ')}`)
+      this.log(
+        `Every trial has ${constant.map(([name, values]) => `${name}=${values.map(asWritten).join(',')}`).join(', ')}`,
+      )
     const taken = earlier.size === 0 ? '' : `, ${earlier.size} to take over from other sweeps`
     this.log(
       `\n${id}: ${formatCount(plan.trials.length, 'trial')} of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${missing.length} to run`,

@@ -3,6 +3,7 @@ import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 
 export default class Show extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -27,7 +28,7 @@ export default class Show extends BaseCommand {
     )
     if (error !== undefined) this.log(error)
     this.log(
-      `\n${formatTable(['parameter', 'value'], [...Object.entries(trial.params).map(([k, v]) => [k, String(v)]), ['seeds', describeSeeds(trial.seeds)]])}`,
+      `\n${formatTable(['parameter', 'value'], [...Object.entries(trial.params).map(([k, v]) => [k, writeValue(v)]), ['seeds', describeSeeds(trial.seeds)]])}`,
     )
     if (trial.parents.length > 0) this.log(`\nderived from ${trial.parents.join(', ')}`)
     const metrics = Object.entries(record.metrics).map(([name, value]) => [name, value])

@@ -3,6 +3,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
 import { exitCodes, UnknownNameError } from '../core/errors.js'
 import { lookUp } from '../core/names.js'
+import { valueKey } from '../core/param-value.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 
 export default class Watch extends BaseCommand {
@@ -39,7 +40,8 @@ export default class Watch extends BaseCommand {
     const axes = varyingAxes(plan.trials)
     if (flags.axis !== undefined && !axes.includes(flags.axis))
       throw new UnknownNameError('axis of this sweep', flags.axis, axes.length === 0 ? ['none varies'] : axes)
-    const valuesOf = (axis: string): number => new Set(plan.trials.map(({ params }) => lookUp(params, axis))).size
+    const valuesOf = (axis: string): number =>
+      new Set(plan.trials.map(({ params }) => valueKey(lookUp(params, axis)))).size
     // A person's own experiment may have been changed while its sweep runs: that is no reason not to look on.
     const objective = await openObjective(opened, undefined, undefined, { trustCode: flags['trust-code'] }).catch(
       () => ({

@@ -1,3 +1,4 @@
+import { writeValue } from './param-value.js'
 import type { ParamValue } from './trial.js'
 
 /** At most four significant digits for measurements, integers in full. */
@@ -13,7 +14,7 @@ export const formatCount = (count: number, noun: string): string => `${count} ${
 
 /** A setting as a person wrote it, but for numbers of more digits than anyone writes: `0.0251188643151` is `0.0251`. */
 export function formatSetting(value: ParamValue | undefined): string {
-  const text = String(value ?? '')
+  const text = writeValue(value)
   if (typeof value !== 'number' || Number.isInteger(value) || text.length <= writtenLength) return text
   const size = Math.abs(value)
   return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(3)))

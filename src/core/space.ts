@@ -1,9 +1,10 @@
 import { nearest, SpaceError, UnknownNameError } from './errors.js'
 import type { ParamValue, Params } from './trial.js'
 import { lookUp } from './names.js'
+import { valueProblem } from './param-value.js'
 
 /** One axis an experiment understands: its kind, bounds, default and a sentence of meaning. */
-export type Axis = IntegerAxis | NumberAxis | ChoiceAxis | BooleanAxis | TextAxis
+export type Axis = IntegerAxis | NumberAxis | ChoiceAxis | BooleanAxis | TextAxis | LiteralAxis
 
 interface AxisBase<T extends ParamValue> {
   readonly default: T
@@ -21,6 +22,8 @@ export interface IntegerAxis extends AxisBase<number> {
 }
 export interface NumberAxis extends AxisBase<number> {
   readonly kind: 'number'
+  /** Its values are those that were written: a text is none of them, and no number is made of it. Default false. */
+  readonly literal?: boolean
   readonly min?: number
   readonly max?: number
   /** The bound itself is not allowed. */
@@ -36,6 +39,14 @@ export interface BooleanAxis extends AxisBase<boolean> {
 /** Free text, such as a command's argument. */
 export interface TextAxis extends AxisBase<string> {
   readonly kind: 'text'
+  /** Its values are those that were written: a number is none of them, and no text is made of it. Default false. */
+  readonly literal?: boolean
+}
+/** An argument of a program that takes values of several kinds, each as it was written. */
+export interface LiteralAxis extends AxisBase<ParamValue> {
+  readonly kind: 'literal'
+  /** Numerals in quotes are numbers, as they were in the language that the sweep was planned in. Default false. */
+  readonly numerals?: boolean
 }
 
 export type Space = Readonly<Record<string, Axis>>
@@ -47,7 +58,9 @@ type ValueOf<A extends Axis> =
       ? number
       : A extends BooleanAxis
         ? boolean
-        : string
+        : A extends LiteralAxis
+          ? ParamValue
+          : string
 /** The parameters of a space, typed: `ParamsOf<typeof space>`. */
 export type ParamsOf<S extends Space> = { readonly [K in keyof S]: ValueOf<S[K]> }
 
@@ -63,16 +76,19 @@ export const choice = <const T extends string>(options: Omit<ChoiceAxis<T>, 'kin
   checked({ kind: 'choice', ...options })
 /** An axis of true and false. @throws SpaceError as {@link integer}. */
 export const boolean = (options: Omit<BooleanAxis, 'kind'>): BooleanAxis => checked({ kind: 'boolean', ...options })
+/** An axis of whatever was written. @throws SpaceError as {@link integer}. */
+export const literal = (options: Omit<LiteralAxis, 'kind'>): LiteralAxis => checked({ kind: 'literal', ...options })
 /** An axis of any text. @throws SpaceError as {@link integer}. */
 export const text = (options: Omit<TextAxis, 'kind'>): TextAxis => checked({ kind: 'text', ...options })
 
 const shared = ['default', 'doc', 'unit', 'label']
 const optionsOf: Readonly<Record<Axis['kind'], readonly string[]>> = {
   integer: [...shared, 'min', 'max'],
-  number: [...shared, 'min', 'max', 'above'],
+  number: [...shared, 'min', 'max', 'above', 'literal'],
   choice: [...shared, 'choices'],
   boolean: shared,
-  text: shared,
+  text: [...shared, 'literal'],
+  literal: [...shared, 'numerals'],
 }
 
 /**
@@ -123,7 +139,8 @@ function checked<A extends Axis>(axis: A): A {
   }
   if (axis.kind === 'choice' && !isTexts(axis.choices))
     refuse(`choices is ${JSON.stringify(axis.choices)}, not a list of texts`)
-  if (typeof axis.default !== typeOf[kind]) refuse(`the default ${written(axis.default)} is not ${describeAxis(axis)}`)
+  if (kind !== 'literal' && typeof axis.default !== typeOf[kind])
+    refuse(`the default ${written(axis.default)} is not ${describeAxis(axis)}`)
   parseValue('default', axis, axis.default)
   return axis
 }
@@ -138,6 +155,7 @@ const example: Readonly<Record<Axis['kind'], string>> = {
   choice: "choices: ['relu', 'tanh'], default: 'relu'",
   boolean: 'default: false',
   text: "default: ''",
+  literal: 'default: null',
 }
 
 /** What would be a right value, in words: `an integer from 1 to 4096`. */
@@ -153,6 +171,8 @@ export function describeAxis(axis: Axis): string {
       return 'true or false'
     case 'text':
       return 'text'
+    case 'literal':
+      return 'text, a number, true, false, null, or a list of those'
   }
 }
 
@@ -170,7 +190,12 @@ export function parseValue(name: string, axis: Axis, raw: unknown): ParamValue {
   const refuse = (): never => {
     throw new SpaceError(`${name}: ${written(raw)} is not ${describeAxis(axis)}`)
   }
+  if ('literal' in axis && axis.literal === true) return literalValue(name, raw)
   switch (axis.kind) {
+    case 'literal': {
+      const isNumeral = axis.numerals === true && typeof raw === 'string' && raw.trim() !== ''
+      return literalValue(name, isNumeral && Number.isFinite(Number(raw)) ? Number(raw) : raw)
+    }
     case 'integer':
     case 'number': {
       const value = typeof raw === 'string' && raw.trim() !== '' ? Number(raw) : raw
@@ -194,6 +219,12 @@ export function parseValue(name: string, axis: Axis, raw: unknown): ParamValue {
   }
 }
 
+function literalValue(name: string, raw: unknown): ParamValue {
+  const problem = valueProblem(raw)
+  if (problem !== undefined) throw new SpaceError(`${name}: ${written(raw)} ${problem}`)
+  return raw as ParamValue
+}
+
 /** The axis of that name. @throws UnknownNameError with the nearest known name. */
 export function axisOf(space: Space, name: string): Axis {
   const axis = lookUp(space, name)
@@ -204,6 +235,6 @@ export function axisOf(space: Space, name: string): Axis {
 /** Every axis at its default, overridden by `given` (already parsed). */
 export function completeParams(space: Space, given: Params): Params {
   return Object.fromEntries(
-    Object.entries(space).map(([name, axis]) => [name, lookUp<ParamValue>(given, name) ?? axis.default]),
+    Object.entries(space).map(([name, axis]) => [name, Object.hasOwn(given, name) ? given[name]! : axis.default]),
   )
 }

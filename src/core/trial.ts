@@ -4,7 +4,8 @@
 export type TrialId = string
 export type SweepId = string
 
-export type ParamValue = string | number | boolean
+/** What a person wrote for an axis; `null` leaves an option of a program out. */
+export type ParamValue = string | number | boolean | null | readonly ParamValue[]
 /** One point in the space: an axis name to its value. */
 export type Params = Readonly<Record<string, ParamValue>>
 /** Named numbers, such as `train/loss`; NaN and infinities are allowed and kept. */

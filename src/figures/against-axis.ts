@@ -3,6 +3,7 @@ import { maxOf, minOf } from '../core/extremes.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, evenly, withResult } from './select.js'
@@ -172,7 +173,7 @@ function aggregate(
   const points: Point[] = []
   const axes = varyingAxes(records.map(({ trial }) => trial)).filter((axis) => apart.includes(axis))
   const nameOf = ({ trial }: TrialRecord): string =>
-    axes.map((axis) => `${axis} ${String(lookUp(trial.params, axis))}`).join(', ')
+    axes.map((axis) => `${axis} ${writeValue(lookUp(trial.params, axis))}`).join(', ')
   const byGroup = groupBy(records, nameOf)
   const groups = inReadingOrder(byGroup.keys())
   for (const group of groups) {

@@ -1,6 +1,7 @@
 import { maxOf, minOf } from '../core/extremes.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 import type { Space } from '../core/space.js'
 import { againstAxis } from './against-axis.js'
 import { againstCategory } from './against-category.js'
@@ -45,7 +46,7 @@ function course(objective: string): FigureDefinition {
           : {
               group: {
                 title: axes.join(', '),
-                of: ({ trial }) => axes.map((axis) => `${axis} ${String(lookUp(trial.params, axis))}`).join(', '),
+                of: ({ trial }) => axes.map((axis) => `${axis} ${writeValue(lookUp(trial.params, axis))}`).join(', '),
               },
             }),
         panels: panels as [Panel, ...Panel[]],

@@ -2,6 +2,7 @@ import { formatCount } from '../core/format.js'
 import { maxOf, minOf } from '../core/extremes.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 import type { TrialRecord } from '../core/trial.js'
 import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { labelSize, withRoom } from './labels.js'
@@ -69,7 +70,9 @@ interface Picture {
 function settingsOf(records: readonly TrialRecord[], all: readonly TrialRecord[]): string[] {
   const trained = records.map(({ trial }) => all.find((record) => record.trial.id === trial.parents[0]))
   const axes = varyingAxes(trained.flatMap((record) => record?.trial ?? []))
-  return trained.map((record) => axes.map((axis) => `${axis} ${String(lookUp(record?.trial.params, axis))}`).join(', '))
+  return trained.map((record) =>
+    axes.map((axis) => `${axis} ${writeValue(lookUp(record?.trial.params, axis))}`).join(', '),
+  )
 }
 
 function picture(options: PathsOptions, record: TrialRecord, points: readonly PathPoint[], setting: string): Picture {

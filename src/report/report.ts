@@ -5,6 +5,7 @@ import { hasProfiles } from '../core/has-profiles.js'
 import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 import { describeBest, rankRecords } from '../core/ranking.js'
 import { varyingAxes } from '../sweeps/plan.js'
 import { describeCounts } from '../sweeps/journal/state.js'
@@ -154,7 +155,7 @@ export function tabulate(records: readonly TrialRecord[]): TrialTable {
     ['trial', ({ trial }) => trial.id],
     ...(stages.size > 1 ? [['stage', ({ trial }: TrialRecord) => trial.stage] as const] : []),
     ['state', ({ state }) => state],
-    ...varying.map((name) => [name, (record: TrialRecord) => lookUp(settings(record), name)] as const),
+    ...varying.map((name) => [name, (record: TrialRecord) => settingCell(lookUp(settings(record), name))] as const),
     ...metrics.map((name) => [name, ({ metrics }: TrialRecord) => lookUp(metrics, name)] as const),
     ['seconds', secondsOf],
     ['note', noteOf],
@@ -163,6 +164,11 @@ export function tabulate(records: readonly TrialRecord[]): TrialTable {
     columns: cells.map(([column]) => column),
     rows: records.map((record) => cells.map(([, of]) => plainCell(of(record)))),
   }
+}
+
+/** Numbers stay numbers, to be sorted by. */
+function settingCell(value: ParamValue | undefined): Cell {
+  return typeof value === 'number' || typeof value === 'boolean' ? value : writeValue(value)
 }
 
 function plainCell(value: Cell | undefined): Cell {
@@ -177,16 +183,17 @@ function settingsOf({ trial }: TrialRecord): Record<string, ParamValue> {
   }
 }
 
+/** Of each setting, every value as it is written. */
 function distinctValues(
   records: readonly TrialRecord[],
   settings: (record: TrialRecord) => Record<string, ParamValue> = settingsOf,
-): Map<string, Set<ParamValue>> {
-  const values = new Map<string, Set<ParamValue>>()
+): Map<string, Set<string>> {
+  const values = new Map<string, Set<string>>()
   for (const record of records) {
     for (const [name, value] of Object.entries(settings(record))) {
       const known = values.get(name)
-      if (known === undefined) values.set(name, new Set([value]))
-      else known.add(value)
+      if (known === undefined) values.set(name, new Set([writeValue(value)]))
+      else known.add(writeValue(value))
     }
   }
   return values
@@ -245,7 +252,7 @@ function describeManifest(
 /** More values than this are a range to a reader, not a list. */
 const maxListed = 24
 
-function listed(values: readonly ParamValue[]): string {
+function listed(values: readonly string[]): string {
   if (values.length <= maxListed) return values.join(', ')
   return `${values.slice(0, maxListed - 1).join(', ')} … ${values.at(-1)} (${values.length} values)`
 }

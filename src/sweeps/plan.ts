@@ -2,6 +2,7 @@ import { formatCount } from '../core/format.js'
 import { SpaceError, UnknownNameError, writtenAt } from '../core/errors.js'
 import type { Experiment, Stage } from '../experiments/experiment.js'
 import { NameCheck } from '../core/names.js'
+import { wordOf } from '../core/param-value.js'
 import { canonicalJson, contentHash, textHash } from '../core/seed.js'
 import type { Params, Seeds, Trial, TrialId } from '../core/trial.js'
 import { maxTrials, pointsOfStages } from './spec/points.js'
@@ -123,10 +124,12 @@ const maxTextLength = 6000
 
 function checkTexts(params: Params): void {
   for (const [name, value] of Object.entries(params)) {
-    if (typeof value === 'string' && value.length > maxTextLength)
+    if (value === null || (typeof value !== 'string' && typeof value !== 'object')) continue
+    const word = wordOf(value)
+    if (word.length > maxTextLength)
       writtenAt(['axes', name], () => {
         throw new SpaceError(
-          `${name}: a text of ${value.length} characters (at most ${maxTextLength}): ${value.slice(0, 60)}…`,
+          `${name}: a text of ${word.length} characters (at most ${maxTextLength}): ${word.slice(0, 60)}…`,
         )
       })
   }

@@ -7,7 +7,16 @@ import type { Trial } from '../core/trial.js'
 import { hashTrials, type Plan } from './plan.js'
 
 /** Raised when plan.json changes meaning; a plan of a higher number is refused, never guessed at. */
-export const planFormat = 1
+export const planFormat = 2
+
+/** The format that a plan needs: values that are null, lists or of mixed kinds came with the second, and older ones read the rest. */
+export function formatOf({ trials, spec }: Pick<Plan, 'trials' | 'spec'>): number {
+  const axes = spec.own?.kind === 'command' ? Object.values(spec.own.command.axes ?? {}) : []
+  const isNew =
+    axes.some(({ kind }) => kind === 'literal') ||
+    trials.some(({ params }) => Object.values(params).some((value) => typeof value === 'object'))
+  return isNew ? planFormat : 1
+}
 
 /** A plan as plan.json holds it: one JSON text whose trials have a line each, so that no plan is too long for a string. */
 export interface StoredPlan extends Plan {

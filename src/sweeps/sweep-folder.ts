@@ -4,6 +4,7 @@ import { rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../core/errors.js'
 import { latest, lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 import { replaceFile, syncName } from '../system/replace-file.js'
 import { canonicalJson } from '../core/seed.js'
 import type { Store } from '../system/store.js'
@@ -14,7 +15,7 @@ import { TrialLogs, type StoredLog } from './trial-logs.js'
 import { problemOf } from '../core/system-error.js'
 import { SweepState } from './journal/state.js'
 import { describeRules } from './scheduling/stopping.js'
-import { encodePlan, planFormat, readPlan, readPlanFacts, type PlanFacts, type StoredPlan } from './stored-plan.js'
+import { encodePlan, formatOf, readPlan, readPlanFacts, type PlanFacts, type StoredPlan } from './stored-plan.js'
 
 /** One sweep on disk: a frozen plan, a journal, logs and figures. Reading needs no lock. */
 export class SweepFolder {
@@ -65,7 +66,7 @@ export class SweepFolder {
       }
       return new SweepFolder(folder, asked, existing.isMine)
     }
-    return SweepFolder.#write(folder, { format: planFormat, sweep: id, ...facts, ...plan })
+    return SweepFolder.#write(folder, { format: formatOf(plan), sweep: id, ...facts, ...plan })
   }
 
   /** Results under other rules are other results: no sweep holds both. */
@@ -91,7 +92,7 @@ export class SweepFolder {
     const trials = [...this.plan.trials, ...added].map((trial, index) => ({ ...trial, index }))
     const { format, sweep, codeVersion, createdAtMs } = this.plan
     return SweepFolder.#write(this.folder, {
-      format,
+      format: Math.max(format, formatOf({ ...plan, trials })),
       sweep,
       codeVersion,
       createdAtMs,
@@ -205,8 +206,8 @@ export function diffPlans(
   const old = new Set(before.map((trial) => trial.id))
   const fresh = new Set(after.map((trial) => trial.id))
   const axes = varyingAxes([...before, ...after]).flatMap((axis) => {
-    const valuesBefore = new Set(before.map((trial) => lookUp(trial.params, axis)))
-    const valuesAfter = new Set(after.map((trial) => lookUp(trial.params, axis)))
+    const valuesBefore = new Set(before.map((trial) => writeValue(lookUp(trial.params, axis))))
+    const valuesAfter = new Set(after.map((trial) => writeValue(lookUp(trial.params, axis))))
     const plus = [...valuesAfter].filter((value) => !valuesBefore.has(value))
     const minus = [...valuesBefore].filter((value) => !valuesAfter.has(value))
     return plus.length + minus.length === 0

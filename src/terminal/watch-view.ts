@@ -1,4 +1,5 @@
 import { lookUp } from '../core/names.js'
+import { writeValue } from '../core/param-value.js'
 import { isResult } from '../sweeps/journal/state.js'
 import { drawRunning, drawShare } from './frame.js'
 import { drawScatter, isLogarithmic } from './scatter.js'
@@ -46,11 +47,13 @@ function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: numbe
   const trials = [...watched.state.trials.values()].filter(({ trial }) => Object.hasOwn(trial.params, axis))
   const values = [...new Set(trials.map(({ trial }) => lookUp(trial.params, axis)!))]
   // Numbers have a scale of their own; words get a place each, in the plan's order.
-  const categories = values.every((value) => typeof value === 'number') ? undefined : values.map(String)
+  const categories = values.every((value) => typeof value === 'number')
+    ? undefined
+    : [...new Set(values.map(writeValue))]
   const points = trials.flatMap((state) => {
     const y = isResult(state.outcome) ? lookUp(state.outcome.metrics, metric) : undefined
     const value = lookUp(state.trial.params, axis)!
-    const x = categories === undefined ? (value as number) : categories.indexOf(String(value))
+    const x = categories === undefined ? (value as number) : categories.indexOf(writeValue(value))
     return y === undefined ? [] : [{ state, x, y }]
   })
   return drawScatter(points, {

@@ -9,8 +9,9 @@ import { Readable } from 'node:stream'
 import { DivergedError, MldsError, SpaceError, UnknownNameError } from '../../core/errors.js'
 import { defaultFigures } from '../../figures/default-figures.js'
 import { signalGroup } from '../../system/process-group.js'
-import { number, text, type Space } from '../../core/space.js'
-import type { Metrics, Objective, Params } from '../../core/trial.js'
+import { valueProblem, wordOf } from '../../core/param-value.js'
+import { literal, number, text, type Axis, type Space } from '../../core/space.js'
+import type { Metrics, Objective, Params, ParamValue } from '../../core/trial.js'
 import type { Experiment, TrialContext } from '../experiment.js'
 import type { CommandDefinition } from './source.js'
 import { lookUp } from '../../core/names.js'
@@ -64,10 +65,28 @@ export function splitWords(line: string): string[] {
 }
 
 const placeholder = /\{([A-Za-z_][\w.-]*)\}/g
+const wholePlaceholder = /^\{[A-Za-z_][\w.-]*\}$/
 
-/** The program's words with values in place: a value is part of one word, whatever is in it. */
-export function fillWords(argv: readonly string[], values: Readonly<Record<string, string>>): string[] {
-  return argv.map((word) => word.replace(placeholder, (whole, name: string) => lookUp(values, name) ?? whole))
+/**
+ * The program's words with values in place: a value is part of one word, whatever is in it, a list as JSON. A word with a
+ * value that is null is left out, and so is the option before a word that is nothing else (`--dropout {dropout}`).
+ */
+export function fillWords(argv: readonly string[], values: Params): string[] {
+  const filled: string[] = []
+  for (const [i, word] of argv.entries()) {
+    if (namesIn([word]).some((name) => lookUp(values, name) === null)) {
+      const isOption = i > 1 && /^--?[^-\s{]/.test(argv[i - 1]!) && !/[={]/.test(argv[i - 1]!)
+      if (isOption && wholePlaceholder.test(word)) filled.pop()
+      continue
+    }
+    filled.push(
+      word.replace(placeholder, (whole, name: string) => {
+        const value = lookUp(values, name)
+        return value === undefined ? whole : wordOf(value)
+      }),
+    )
+  }
+  return filled
 }
 
 /** What identifies a command: its words, surroundings, and the bytes of every file that a word names. */
@@ -142,13 +161,23 @@ export function describeUnread(
 }
 
 /**
- * The command with its axes: what the spec gives values, and what the words name.
- * @throws SpaceError when a word names an axis that has no value.
+ * The command with its axes: what the spec gives values, and what the words name. An axis of numbers alone is a number, one
+ * of texts alone a text. In the first language a text that is a numeral counted as a number, and one other text in an axis
+ * made texts of all; there an axis that has been a number `before` stays one for its numerals.
+ * @throws SpaceError when a word names an axis that has no value, or the program itself would be left out.
  */
 export function withAxes(
   definition: CommandDefinition,
   values: Readonly<Record<string, readonly unknown[]>>,
-  objective: Objective | undefined,
+  {
+    objective,
+    language = 1,
+    before,
+  }: {
+    readonly objective?: Objective | undefined
+    readonly language?: number | undefined
+    readonly before?: Space | undefined
+  } = {},
 ): CommandDefinition {
   const { defaults } = definition
   const axes: Space = Object.fromEntries(
@@ -159,12 +188,34 @@ export function withAxes(
       ]
       if (given.length === 0)
         throw new SpaceError(`command: {${name}} has no values (name it under axes, or under defaults)`)
-      const isNumber = given.every((value) => value !== '' && Number.isFinite(Number(value)))
-      const doc = 'an argument of the program'
-      return [name, isNumber ? number({ default: Number(given[0]), doc }) : text({ default: String(given[0]), doc })]
+      if (namesIn(definition.argv.slice(0, 1)).includes(name) && given.includes(null))
+        throw new SpaceError(`command: {${name}} is the program, which null would leave out (give it texts)`)
+      return [name, language === 1 ? firstAxis(given, lookUp(before, name)) : axisOfValues(name, given)]
     }),
   )
   return { ...definition, axes, ...(objective === undefined ? {} : { objective }) }
+}
+
+const doc = 'an argument of the program'
+
+function axisOfValues(name: string, given: readonly unknown[]): Axis {
+  for (const value of given) {
+    const problem = valueProblem(value)
+    if (problem !== undefined) throw new SpaceError(`${name}: ${JSON.stringify(value)} ${problem}`)
+  }
+  const kinds = new Set(given.map((value) => typeof value))
+  const [first] = given as ParamValue[]
+  if (kinds.size === 1 && typeof first === 'number') return number({ default: first, literal: true, doc })
+  if (kinds.size === 1 && typeof first === 'string') return text({ default: first, literal: true, doc })
+  return literal({ default: first!, doc })
+}
+
+function firstAxis(given: readonly unknown[], before: Axis | undefined): Axis {
+  const isNumber = given.every((value) => value !== '' && Number.isFinite(Number(value)))
+  if (isNumber && before?.kind !== 'text') return number({ default: Number(given[0]), doc })
+  if (before?.kind === 'number' || before?.kind === 'literal')
+    return literal({ default: before.default, numerals: true, doc })
+  return text({ default: String(given[0]), doc })
 }
 
 /** After a polite signal, before the one that can't be ignored. */
@@ -175,11 +226,7 @@ const mostFileBytes = 64 << 20
 
 async function runCommand(definition: CommandDefinition, params: Params, context: TrialContext): Promise<Metrics> {
   const { trial, seeds, signal } = context
-  const values = {
-    ...Object.fromEntries(Object.entries(params).map(([k, v]) => [k, String(v)])),
-    seed: String(seeds.init),
-  }
-  const [program, ...args] = fillWords(definition.argv, values) as [string, ...string[]]
+  const [program, ...args] = fillWords(definition.argv, { ...params, seed: seeds.init }) as [string, ...string[]]
   const folder = await mkdtemp(join(tmpdir(), `mlds-${trial.id}-`))
   try {
     context.log(`${JSON.stringify([program, ...args])} in ${definition.cwd}`)

@@ -1,4 +1,4 @@
-import { lookUp } from '../../core/names.js'
+import { valueKey, wordOf } from '../../core/param-value.js'
 import type { ParamValue, Trial, TrialRecord } from '../../core/trial.js'
 
 /** One trial as a flat row; numbers that JSON lacks are the words NaN, Infinity and -Infinity. */
@@ -64,8 +64,9 @@ function parentCells({ parents }: Trial, trials: ReadonlyMap<string, Trial>): Ce
   const known = parents.flatMap((id) => trials.get(id) ?? [])
   const axes = [...new Set(known.flatMap(({ params }) => Object.keys(params)))].sort()
   const cells = axes.map((axis): Cell => {
-    const values = known.map(({ params }) => lookUp(params, axis) ?? '')
-    return [parentColumn(axis), new Set(values).size === 1 ? values[0]! : values.join(' ')]
+    const values = known.map(({ params }) => (Object.hasOwn(params, axis) ? params[axis]! : ''))
+    const differ = new Set(values.map(valueKey)).size > 1
+    return [parentColumn(axis), differ ? values.map(wordOf).join(' ') : values[0]!]
   })
   return [['parent', parents.join(' ')], ...cells]
 }
@@ -86,12 +87,12 @@ export function formatJsonLines(rows: readonly ExportRow[]): string {
   return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
 }
 
-/** RFC 4180, with every column that any row has, in order of first appearance. */
+/** RFC 4180, with every column that any row has, in order of first appearance. A list is JSON, null is that word. */
 export function formatCsv(rows: readonly ExportRow[]): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
   const lines = [
     columns.map(quote),
-    ...rows.map((row) => columns.map((column) => quote(String(lookUp(row, column) ?? '')))),
+    ...rows.map((row) => columns.map((column) => quote(Object.hasOwn(row, column) ? wordOf(row[column]!) : ''))),
   ]
   return lines.map((cells) => `${cells.join(',')}\r\n`).join('')
 }

@@ -12,13 +12,14 @@ export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): S
       throw new SpecError(`--set ${override}`, 'not of the form axis=values (such as --set width=8,32,128)')
     const name = override.slice(0, equals).trim()
     const raw = override.slice(equals + 1)
+    const { language = 1, own } = current
     return located(`--set ${override}`, () => {
-      if (name === 'seed' || name === 'seeds') return { ...current, seeds: parseSeeds(raw) }
+      if (name === 'seed' || name === 'seeds') return { ...current, seeds: parseSeeds(raw, language) }
       if (name.startsWith('seed.')) {
         const seedName = name.slice('seed.'.length)
         if (!isSeedName(seedName)) throw new UnknownNameError('seed', seedName, seedNames)
         const apart = current.seeds === undefined || isTogether(current.seeds) ? {} : current.seeds
-        return { ...current, seeds: { ...apart, [seedName]: parseSeedList(raw) } }
+        return { ...current, seeds: { ...apart, [seedName]: parseSeedList(raw, language) } }
       }
       const zipped = current.zip?.find((group) => Object.hasOwn(group, name))
       if (zipped !== undefined)
@@ -30,7 +31,8 @@ export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): S
       // A value given by hand takes an axis out of a search.
       const { [name]: _, ...searched } = current.search?.axes ?? {}
       const search = current.search === undefined ? {} : { search: { ...current.search, axes: searched } }
-      return { ...current, ...search, axes: { ...current.axes, [name]: expandValues(name, raw) } }
+      const values = expandValues(name, raw, { language, isLiteral: own?.kind === 'command' })
+      return { ...current, ...search, axes: { ...current.axes, [name]: values } }
     })
   }, spec)
 }

@@ -2,6 +2,7 @@ import { SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../../co
 import type { Experiment, Profile, Stage } from '../../experiments/experiment.js'
 import { lookUp } from '../../core/names.js'
 import { axisOf, completeParams, parseValue, type Space } from '../../core/space.js'
+import { valueKey } from '../../core/param-value.js'
 import type { ParamValue, Params } from '../../core/trial.js'
 import { samplePoints } from './samplers.js'
 import type { Budget, Matcher, Pattern, SweepSpec } from './spec.js'
@@ -221,10 +222,10 @@ function matcher(space: Space, pattern: Pattern, path: SpecPath): (params: Param
 function valueMatcher(space: Space, name: string, wanted: Matcher): (value: ParamValue) => boolean {
   const axis = axisOf(space, name)
   if (isList(wanted)) {
-    const values = new Set(wanted.map((raw) => parseValue(name, axis, raw)))
-    return (value) => values.has(value)
+    const values = new Set(wanted.map((raw) => valueKey(parseValue(name, axis, raw))))
+    return (value) => values.has(valueKey(value))
   }
-  if (axis.kind !== 'integer' && axis.kind !== 'number')
+  if (axis.kind !== 'integer' && axis.kind !== 'number' && axis.kind !== 'literal')
     throw new SpaceError(`${name}: min and max are for numbers (it is ${axis.kind}; give a list of values)`)
   const { min = -Infinity, max = Infinity } = wanted
   return (value) => typeof value === 'number' && value >= min && value <= max

@@ -3,6 +3,7 @@ import { isMapping } from './mapping.js'
 import { latinHypercube } from './samplers/latin-hypercube.js'
 import { randomPoints } from './samplers/random.js'
 import { sobol } from './samplers/sobol.js'
+import { expandValues, literalValues, newestLanguage, type Reading } from './values.js'
 
 /** `count` points of the unit cube, `[count][dimensions]`, each in [0, 1), the same for the same seed. */
 export type Sampler = (count: number, dimensions: number, seed: number) => number[][]
@@ -57,7 +58,11 @@ function valueAt(axis: SampledAxis, u: number): unknown {
 }
 
 /** Reads a `search:` block. @throws SpaceError, UnknownNameError. */
-export function parseSearch(raw: unknown, known: Readonly<Record<string, Sampler>> = samplers): Search {
+export function parseSearch(
+  raw: unknown,
+  reading: Reading = { language: newestLanguage },
+  known: Readonly<Record<string, Sampler>> = samplers,
+): Search {
   if (!isMapping(raw)) throw new SpaceError('search: a mapping (sampler, count, axes)')
   const { sampler = 'random', count, seed = 0, axes, ...others } = raw
   const [unknown] = Object.keys(others)
@@ -76,14 +81,22 @@ export function parseSearch(raw: unknown, known: Readonly<Record<string, Sampler
     sampler,
     count: count as number,
     seed: seed as number,
-    axes: Object.fromEntries(Object.entries(axes).map(([name, value]) => [name, parseSampledAxis(name, value)])),
+    axes: Object.fromEntries(
+      Object.entries(axes).map(([name, value]) => [name, parseSampledAxis(name, value, reading)]),
+    ),
   }
 }
 
 const kinds = ['uniform', 'log', 'int', 'log-int', 'choice'] as const
 
-function parseSampledAxis(name: string, raw: unknown): SampledAxis {
-  if (Array.isArray(raw) && raw.length > 0) return { kind: 'choice', values: raw as unknown[] }
+function parseSampledAxis(name: string, raw: unknown, reading: Reading): SampledAxis {
+  const choice = (values: unknown[]): SampledAxis => ({
+    kind: 'choice',
+    values: reading.language === 1 ? values : literalValues(name, values),
+  })
+  if (typeof raw === 'string' && reading.language > 1)
+    return { kind: 'choice', values: expandValues(name, raw, reading) }
+  if (Array.isArray(raw) && raw.length > 0) return choice(raw as unknown[])
   const [kind, ...others] = isMapping(raw) ? Object.keys(raw) : []
   if (kind === undefined || others.length > 0)
     throw new SpaceError(
@@ -93,7 +106,7 @@ function parseSampledAxis(name: string, raw: unknown): SampledAxis {
   const given = (raw as Readonly<Record<string, unknown>>)[kind]
   if (kind === 'choice') {
     if (!Array.isArray(given) || given.length === 0) throw new SpaceError(`search: ${name}: choice has no values`)
-    return { kind, values: given as unknown[] }
+    return choice(given as unknown[])
   }
   const [low, high] = Array.isArray(given) && given.length === 2 ? given.map(Number) : [NaN, NaN]
   const right = Number.isFinite(low) && Number.isFinite(high) && low! < high!

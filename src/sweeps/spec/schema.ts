@@ -4,6 +4,7 @@ import { sweepIdPattern } from '../../system/store.js'
 import { ruleNames } from '../scheduling/rules.js'
 import { samplerNames } from './samplers.js'
 import type { specKeys } from './spec.js'
+import { newestLanguage } from './values.js'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -37,6 +38,7 @@ const range = { type: 'array', items: { type: 'number' }, minItems: 2, maxItems:
 
 const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
   experiment: { type: 'string', description: 'what a trial does' },
+  language: { enum: [1, newestLanguage], description: 'how values are read; the newest unless it is said' },
   profile: { type: 'string', description: 'where the axes that are not named here come from' },
   name: { type: 'string', description: "the sweep's id", pattern: sweepIdPattern.source },
   axes: { type: 'object', description: 'values per axis; stage.axis names an axis of a later stage' },
@@ -120,10 +122,14 @@ function axisSchema(axis: Axis): Json {
   const one = valueSchema(axis)
   return {
     description: `${axis.doc === undefined ? '' : `${axis.doc}; `}${describeAxis(axis)}; default ${String(axis.default)}`,
-    // Text holds the notations 8,32 and 0..4 and logspace(…).
+    // A text in the place of a list holds the notations 8,32 and 0..4 and logspace(…); an item of a list may be a numeral.
     anyOf: [
       one,
-      { type: 'array', items: { anyOf: [one, { type: 'string' }] }, minItems: 1 },
+      {
+        type: 'array',
+        items: { anyOf: [one, { type: 'string', not: { pattern: '\\.\\.|^[a-z]+\\s*\\(' } }] },
+        minItems: 1,
+      },
       sequence,
       { type: 'string' },
     ],
@@ -146,5 +152,7 @@ function valueSchema(axis: Axis): Json {
       return { type: 'boolean' }
     case 'text':
       return { type: ['string', 'number', 'boolean'] }
+    case 'literal':
+      return {}
   }
 }

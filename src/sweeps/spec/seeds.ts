@@ -1,6 +1,6 @@
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { isMapping } from './mapping.js'
-import { expandValues } from './values.js'
+import { expandValues, type Language } from './values.js'
 
 /** One list moves all four seeds together; a mapping sets them apart, crossing those that have several values. */
 export type SeedsSpec = readonly number[] | Readonly<Partial<Record<SeedName, readonly number[]>>>
@@ -14,27 +14,27 @@ export function parseRepeat(raw: unknown): SeedsSpec {
   return Array.from({ length: raw as number }, (_, seed) => seed)
 }
 
-export function parseSeeds(raw: unknown): SeedsSpec {
+export function parseSeeds(raw: unknown, language: Language): SeedsSpec {
   if (isMapping(raw)) {
     if (!['range', 'linspace', 'logspace'].includes(Object.keys(raw)[0] ?? '')) {
       return Object.fromEntries(
         Object.entries(raw).map(([name, values]) => {
           if (!isSeedName(name)) throw new UnknownNameError('seed', name, seedNames)
-          return [name, parseSeedList(values)]
+          return [name, parseSeedList(values, language)]
         }),
       )
     }
   }
-  return parseSeedList(raw)
+  return parseSeedList(raw, language)
 }
 
-export function parseSeedList(raw: unknown): number[] {
-  return expandValues('seed', raw).map((value) => {
-    const seed = Number(value)
-    if (!Number.isSafeInteger(seed) || seed < 0 || value === '') {
+export function parseSeedList(raw: unknown, language: Language): number[] {
+  return expandValues('seed', raw, { language }).map((value) => {
+    const seed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+    if (!Number.isSafeInteger(seed) || (seed as number) < 0) {
       throw new SpaceError(`seed: ${JSON.stringify(value)} is not a seed (an integer of at least 0)`)
     }
-    return seed
+    return seed as number
   })
 }
 

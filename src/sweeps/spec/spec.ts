@@ -2,16 +2,19 @@ import { Document, LineCounter, parseDocument, isMap, isScalar, isSeq, type Node
 import type { OwnSource } from '../../experiments/custom/source.js'
 import type { Objective } from '../../core/trial.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
-import { isMapping } from './mapping.js'
+import { integerValue } from '../../core/param-value.js'
+import { isMapping, plainNumbers } from './mapping.js'
 import { parseSearch, type Search } from './samplers.js'
 import { parseRepeat, parseSeeds, type SeedsSpec } from './seeds.js'
 import { parseStopping, type StoppingRule } from '../scheduling/stopping.js'
-import { expandValues } from './values.js'
+import { expandValues, newestLanguage, type Language, type Reading } from './values.js'
 
 /** What a person asked for, before it is checked against an experiment: plain data, kept with the sweep. */
 export interface SweepSpec {
   /** A built-in one's name; with `own`, that of a person's own, which carries a hash of its code. */
   readonly experiment: string
+  /** How it was read; the first language where it says none. */
+  readonly language?: Language
   readonly own?: OwnSource
   readonly profile?: string
   /** A name of the person's own; the sweep's id unless left out. */
@@ -47,6 +50,7 @@ export interface Budget {
 /** What a sweep file may say. */
 export const specKeys = [
   'experiment',
+  'language',
   'profile',
   'name',
   'axes',
@@ -64,33 +68,46 @@ export const specKeys = [
 /** Tells a person's own experiment from a built-in one's name, which is `undefined`. */
 export type ParseOwn = (raw: unknown) => OwnSource | undefined
 
+/** The language of a file that says none, by the name of its sweep: one that is there goes on in its own. */
+export type LanguageOf = (name: string | undefined) => Language
+
 /**
  * Reads a sweep file. Axes are written under `axes`.
  * @throws SpecError with file, line and column for anything that is not right.
  */
-export function parseSweepFile(text: string, file: string, parseOwn: ParseOwn = () => undefined): SweepSpec {
+export function parseSweepFile(
+  text: string,
+  file: string,
+  parseOwn: ParseOwn = () => undefined,
+  languageOf: LanguageOf = () => newestLanguage,
+): SweepSpec {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, intAsBigInt: true })
   const broken = document.errors[0]
   if (broken !== undefined) {
     const { line, col } = lines.linePos(broken.pos[0])
     throw new SpecError(`${file}:${line}:${col}`, broken.message)
   }
-  return readSpec(document, file, parseOwn, (offset) => {
+  return readSpec(document, file, { parseOwn, languageOf }, (offset) => {
     const { line, col } = lines.linePos(offset)
     return `${file}:${line}:${col}`
   })
 }
 
 /** Reads what a sweep file would say from an object with the same keys. @throws SpecError that names the key. */
-export function parseSweepObject(value: object, parseOwn: ParseOwn = () => undefined): SweepSpec {
-  return readSpec(new Document(value, { aliasDuplicateObjects: false }), 'the sweep', parseOwn, () => 'the sweep')
+export function parseSweepObject(
+  value: object,
+  parseOwn: ParseOwn = () => undefined,
+  languageOf: LanguageOf = () => newestLanguage,
+): SweepSpec {
+  const document = new Document(value, { aliasDuplicateObjects: false })
+  return readSpec(document, 'the sweep', { parseOwn, languageOf }, () => 'the sweep')
 }
 
 function readSpec(
   document: Document | Document.Parsed,
   file: string,
-  parseOwn: ParseOwn,
+  { parseOwn, languageOf }: { readonly parseOwn: ParseOwn; readonly languageOf: LanguageOf },
   place: (offset: number) => string,
 ): SweepSpec {
   const at = (node: unknown): string => {
@@ -101,17 +118,26 @@ function readSpec(
 
   for (const { key } of document.contents.items) requireKnown(key, at)
   const written = document.get('experiment', true) as Node | undefined
-  const raw: unknown = written?.toJS(document)
+  const languageNode = document.get('language', true) as Node | undefined
+  const name = document.get('name')
+  const language =
+    languageNode === undefined
+      ? languageOf(typeof name === 'string' ? name : undefined)
+      : located(at(languageNode), () => parseLanguage(languageNode.toJS(document)))
+  const toPlain = (node: Node | null | undefined): unknown =>
+    plainNumbers(node?.toJS(document), language === 1 ? Number : integerValue)
+  const raw = toPlain(written)
   const own = raw === undefined ? undefined : located(at(written), () => parseOwn(raw))
   const experiment = own === undefined ? raw : own.kind
   if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
 
-  const axes = readAxes(document, at)
+  const reading: Reading = { language, isLiteral: own?.kind === 'command' }
+  const axes = readAxes(document, at, reading, toPlain)
   const part = <T>(key: (typeof specKeys)[number], read: (raw: unknown) => T): Record<string, T> => {
     const node = document.get(key, true) as Node | undefined
-    return node === undefined ? {} : { [key]: located(at(node), () => read(node.toJS(document))) }
+    return node === undefined ? {} : { [key]: located(at(node), () => read(toPlain(node))) }
   }
-  const { repeat, ...seeds } = { ...part('seeds', parseSeeds), ...part('repeat', parseRepeat) }
+  const { repeat, ...seeds } = { ...part('seeds', (raw) => parseSeeds(raw, language)), ...part('repeat', parseRepeat) }
   if (repeat !== undefined && seeds.seeds !== undefined)
     throw new SpecError(at(document.get('repeat', true)), 'repeat and seeds both say which seeds to use (keep one)')
   const text = (key: 'profile' | 'name'): Partial<Record<'profile' | 'name', string>> => {
@@ -120,15 +146,16 @@ function readSpec(
   }
   const spec: SweepSpec = {
     experiment,
+    ...(language === 1 ? {} : { language }),
     ...(own === undefined ? {} : { own }),
     axes,
     ...text('profile'),
     ...text('name'),
     ...(repeat === undefined ? seeds : { seeds: repeat }),
-    ...part('zip', parseZip),
-    ...part('when', parseWhen),
-    ...part('exclude', parseExclude),
-    ...part('search', parseSearch),
+    ...part('zip', (raw) => parseZip(raw, reading)),
+    ...part('when', (raw) => parseWhen(raw, reading)),
+    ...part('exclude', (raw) => parseExclude(raw, reading)),
+    ...part('search', (raw) => parseSearch(raw, reading)),
     ...part('budget', parseBudget),
     ...part('scheduler', parseStopping),
     ...part('objective', parseObjective),
@@ -150,13 +177,20 @@ function requireKnown(key: unknown, at: PlaceOf): void {
   })
 }
 
-function readAxes(document: Document | Document.Parsed, at: PlaceOf): SweepSpec['axes'] {
+function readAxes(
+  document: Document | Document.Parsed,
+  at: PlaceOf,
+  reading: Reading,
+  toPlain: (node: Node | null) => unknown,
+): SweepSpec['axes'] {
   const node = document.get('axes', true)
   if (node !== undefined && !isMap(node)) throw new SpecError(at(node), 'axes is a mapping of names to values')
   const axes = (node?.items ?? []).map(({ key, value }): [name: string, values: unknown[]] => {
     const name = isScalar(key) ? String(key.value) : ''
-    const raw: unknown = (value as Node | null)?.toJS(document)
-    return [name, located(at(value ?? key), () => expandValues(name, raw))]
+    const raw = toPlain(value as Node | null)
+    // A mistake in an item of a list is told of with the item's own place.
+    const placeOf = ([i]: SpecPath): string => at((isSeq(value) && value.items[i as number]) || (value ?? key))
+    return [name, located(placeOf, () => expandValues(name, raw, reading))]
   })
   return Object.fromEntries(axes)
 }
@@ -194,11 +228,11 @@ export function placed(spec: SweepSpec, error: unknown): unknown {
   })
 }
 
-function parseZip(raw: unknown): Record<string, unknown[]>[] {
+function parseZip(raw: unknown, reading: Reading): Record<string, unknown[]>[] {
   const groups: unknown[] = Array.isArray(raw) ? raw : [raw]
   return groups.map((group) => {
     const entries = Object.entries(mapping('zip', group)).map(
-      ([name, values]) => [name, expandValues(name, values)] as const,
+      ([name, values]) => [name, expandValues(name, values, reading)] as const,
     )
     const [first, ...others] = entries
     if (first === undefined || others.length === 0) throw new SpaceError('zip: a group needs at least two axes')
@@ -211,25 +245,29 @@ function parseZip(raw: unknown): Record<string, unknown[]>[] {
   })
 }
 
-function parseWhen(raw: unknown): Record<string, Pattern> {
+function parseWhen(raw: unknown, reading: Reading): Record<string, Pattern> {
   return Object.fromEntries(
-    Object.entries(mapping('when', raw)).map(([axis, pattern]) => [axis, parsePattern(`when: ${axis}`, pattern)]),
+    Object.entries(mapping('when', raw)).map(([axis, pattern]) => [
+      axis,
+      parsePattern(`when: ${axis}`, pattern, reading),
+    ]),
   )
 }
 
-function parseExclude(raw: unknown): Pattern[] {
+function parseExclude(raw: unknown, reading: Reading): Pattern[] {
   const patterns: unknown[] = Array.isArray(raw) ? raw : [raw]
-  return patterns.map((pattern) => parsePattern('exclude', pattern))
+  return patterns.map((pattern) => parsePattern('exclude', pattern, reading))
 }
 
-function parsePattern(where: string, raw: unknown): Pattern {
+function parsePattern(where: string, raw: unknown, reading: Reading): Pattern {
   const entries = Object.entries(mapping(where, raw))
   if (entries.length === 0) throw new SpaceError(`${where}: names no axis (such as {optimizer: sgd})`)
-  return Object.fromEntries(entries.map(([axis, value]) => [axis, parseMatcher(`${where}: ${axis}`, value)]))
+  return Object.fromEntries(entries.map(([axis, value]) => [axis, parseMatcher(`${where}: ${axis}`, value, reading)]))
 }
 
-function parseMatcher(where: string, raw: unknown): Matcher {
-  if (!isMapping(raw) || !('min' in raw || 'max' in raw)) return expandValues(where, raw)
+function parseMatcher(where: string, raw: unknown, reading: Reading): Matcher {
+  if (raw === null && reading.language > 1) return [null]
+  if (!isMapping(raw) || !('min' in raw || 'max' in raw)) return expandValues(where, raw, reading)
   const { min, max, ...others } = raw
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw new UnknownNameError(`bound of ${where}`, unknown, ['min', 'max'])
@@ -272,13 +310,22 @@ function textOf(raw: unknown, key: string): string {
   return raw
 }
 
+function parseLanguage(raw: unknown): Language {
+  const number = typeof raw === 'bigint' ? Number(raw) : raw
+  if (number === 1 || number === newestLanguage) return number as Language
+  throw new SpaceError(
+    `language: ${typeof number === 'number' ? number : JSON.stringify(raw)} is not a language of sweep files (1, or ${newestLanguage}, which is what is read where it is left out)`,
+    typeof number === 'number' && number > newestLanguage ? { hint: 'a newer mlds may know it' } : {},
+  )
+}
+
 /** Errors met while reading a value get the place they were written. */
-export function located<T>(where: string, read: () => T): T {
+export function located<T>(where: string | ((path: SpecPath) => string), read: () => T): T {
   try {
     return read()
   } catch (error) {
     if (error instanceof SpecError || !(error instanceof MldsError)) throw error
-    throw new SpecError(where, error.message, {
+    throw new SpecError(typeof where === 'string' ? where : where(error.path ?? []), error.message, {
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       cause: error,
     })

@@ -1,19 +1,33 @@
-import { SpaceError } from '../../core/errors.js'
+import { SpaceError, writtenAt } from '../../core/errors.js'
+import { integerValue, readWord, valueProblem, writeValue } from '../../core/param-value.js'
+import type { ParamValue } from '../../core/trial.js'
 
 /** A sweep of more points than this on one axis is taken for a slip of the keyboard. */
 export const maxValuesPerAxis = 100_000
 
+/** How sweep files and `--set` are read; a spec that says none was written when there was only the first. */
+export type Language = 1 | 2
+/** What is read now. In the first, items of a list were notation, and quotes did not make a text of a numeral. */
+export const newestLanguage: Language = 2
+
+export interface Reading {
+  readonly language: Language
+  /** Whether a word without quotes has a kind of its own, as a program's has; else its axis says what it is. Default false. */
+  readonly isLiteral?: boolean
+}
+
 /**
  * The values a person wrote for one axis, before they are checked against the axis.
  *
- * Text: `8,32,128` · `"a,b",c` (what stands in quotes is one value, taken as it is) · `0..4` (both ends, step 1) · `0..1 step 0.25` · `range(start, stop, step)` (stop left out, as in
- * Python) · `linspace(start, stop, count)` · `logspace(start, stop, count)` (both ends are values, not exponents).
- * YAML may give a single value, a list of any of these, or a mapping such as `{logspace: [1e-4, 1e-1, 4]}`.
+ * Text in the place of a list is notation: `8,32,128` · `"a,b",c` (what stands in quotes is a text, a quote in it is doubled) ·
+ * `[64,64],[128]` (a list is one value) · `0..4` (both ends, step 1) · `0..1 step 0.25` · `range(start, stop, step)` (stop left out,
+ * as in Python) · `linspace(start, stop, count)` · `logspace(start, stop, count)` (both ends are values, not exponents).
+ * YAML may give a single value, a list of values, each as it is, or a mapping such as `{logspace: [1e-4, 1e-1, 4]}`.
  *
  * @throws SpaceError when nothing is left, or the notation is not one of these.
  */
-export function expandValues(name: string, raw: unknown): unknown[] {
-  const values = expand(name, raw)
+export function expandValues(name: string, raw: unknown, reading: Reading = { language: newestLanguage }): unknown[] {
+  const values = expand(name, raw, reading)
   if (values.length === 0) throw new SpaceError(`${name}: no values (give at least one, such as ${name}=1,2,3)`)
   if (values.length > maxValuesPerAxis) {
     throw new SpaceError(`${name}: ${values.length} values (at most ${maxValuesPerAxis})`)
@@ -21,16 +35,48 @@ export function expandValues(name: string, raw: unknown): unknown[] {
   return values
 }
 
-function expand(name: string, raw: unknown): unknown[] {
+function expand(name: string, raw: unknown, reading: Reading): unknown[] {
   if (raw === null || raw === undefined) return []
-  if (Array.isArray(raw))
-    return (raw as unknown[]).flatMap((item) => (typeof item === 'string' ? expandText(name, item) : [item]))
-  if (typeof raw === 'string') return expandText(name, raw)
-  if (typeof raw === 'object') return expandMapping(name, raw as Record<string, unknown>)
-  return [raw]
+  if (Array.isArray(raw)) {
+    if (reading.language > 1) return literalValues(name, raw as unknown[])
+    return (raw as unknown[]).flatMap((item) => (typeof item === 'string' ? expandText(name, item, reading) : [item]))
+  }
+  if (typeof raw === 'string') return expandText(name, raw, reading)
+  if (typeof raw === 'object') return expandMapping(name, raw as Record<string, unknown>, reading)
+  return reading.language > 1 ? literalValues(name, [raw]) : [raw]
 }
 
-function expandMapping(name: string, mapping: Record<string, unknown>): unknown[] {
+/**
+ * The items of a list, each as it is.
+ * @throws SpaceError for what is no value, or was meant as notation; its path is the item's place in the list.
+ */
+export function literalValues(name: string, items: readonly unknown[]): ParamValue[] {
+  for (const [i, item] of items.entries()) writtenAt([i], () => checkItem(name, item, items))
+  return items as ParamValue[]
+}
+
+function checkItem(name: string, item: unknown, items: readonly unknown[]): void {
+  const problem = valueProblem(item)
+  if (problem !== undefined)
+    throw new SpaceError(`${name}: ${typeof item === 'number' ? item : JSON.stringify(item)} ${problem}`)
+  if (!isNotation(item)) return
+  const whole = (write: (item: ParamValue) => string): string =>
+    quoted(items.map((value) => (isNotation(value) ? write(value) : writeValue(value as ParamValue))).join(','))
+  throw new SpaceError(
+    `${name}: ${item} is a set of values, and each item of a list is one value (for the set write ${name}: ${whole(String)}, for the text ${name}: ${whole(writeValue)})`,
+  )
+}
+
+/** As YAML takes it for one text, wherever it stands. */
+const quoted = (text: string): string =>
+  /[\x00-\x1f\x7f-\x9f\u2028\u2029]/.test(text) ? JSON.stringify(text) : `'${text.replaceAll("'", "''")}'`
+
+/** A text that names several values where it stands in the place of a list. */
+export function isNotation(item: unknown): item is string {
+  return typeof item === 'string' && sequenceIn(item) !== undefined
+}
+
+function expandMapping(name: string, mapping: Record<string, unknown>, reading: Reading): unknown[] {
   const [kind, ...others] = Object.keys(mapping)
   const rawArguments = kind === undefined ? undefined : mapping[kind]
   if (kind === undefined || others.length > 0 || !isSequence(kind) || !Array.isArray(rawArguments)) {
@@ -38,43 +84,127 @@ function expandMapping(name: string, mapping: Record<string, unknown>): unknown[
       `${name}: ${JSON.stringify(mapping)} is not a set of values (one of {range: [start, stop, step]}, {linspace: [start, stop, count]}, {logspace: [start, stop, count]})`,
     )
   }
-  return sequences[kind](name, rawArguments.map(Number))
+  return expandSequence(name, { kind, args: rawArguments.map(String) }, reading)
+}
+
+/** A set of values by its ends, as it was written. */
+interface Sequence {
+  readonly kind: keyof typeof sequences | '..'
+  readonly args: readonly string[]
 }
 
 const call = /^([a-z]+)\s*\(([^)]*)\)$/
 const inclusive = /^(-?[\d.]+(?:e-?\d+)?)\s*\.\.\s*(-?[\d.]+(?:e-?\d+)?)(?:\s+step\s+([\d.]+(?:e-?\d+)?))?$/i
 
-function expandText(name: string, text: string): unknown[] {
-  return splitValues(text).flatMap((part): unknown[] => {
-    const quoted = quotedValue.exec(part)
-    if (quoted !== null) return [quoted[2]]
-    const called = call.exec(part)
-    if (called !== null && isSequence(called[1]!)) return sequences[called[1]](name, called[2]!.split(',').map(Number))
-    const dotted = inclusive.exec(part)
-    if (dotted !== null) return inclusiveRange(name, Number(dotted[1]), Number(dotted[2]), Number(dotted[3] ?? 1))
-    return part === '' ? [] : [part]
+function sequenceIn(part: string): Sequence | undefined {
+  const called = call.exec(part)
+  if (called !== null && isSequence(called[1]!)) return { kind: called[1], args: called[2]!.split(',') }
+  const dotted = inclusive.exec(part)
+  return dotted === null ? undefined : { kind: '..', args: [dotted[1]!, dotted[2]!, dotted[3] ?? '1'] }
+}
+
+function expandSequence(name: string, { kind, args }: Sequence, { language }: Reading): unknown[] {
+  const numbers = args.map(Number)
+  const values =
+    kind === '..' ? inclusiveRange(name, numbers[0]!, numbers[1]!, numbers[2]!) : sequences[kind](name, numbers)
+  const isWhole = (kind === '..' || kind === 'range') && args.every((arg) => /^\s*[-+]?\d+\s*$/.test(arg))
+  if (language === 1 || !isWhole) return values
+  // Integers keep all their digits; how many there are, numbers have told.
+  const [start, end, step = 1n] = args.map((arg) => BigInt(arg.trim().replace(/^\+/, '')))
+  const [from, by] =
+    kind === '..' ? [start!, end! < start! ? -step : step] : end === undefined ? [0n, 1n] : [start!, step]
+  const stop = end ?? start!
+  const count = kind === '..' ? Number((stop - from) / by) + 1 : stepsBefore(stop - from, by)
+  return Array.from({ length: count }, (_, i) => integerValue(from + BigInt(i) * by))
+}
+
+/** How many multiples of `by`, from 0 on, lie before `stop`. */
+function stepsBefore(stop: bigint, by: bigint): number {
+  const steps = stop / by + (stop % by === 0n ? 0n : 1n)
+  return stop > 0n === by > 0n && stop !== 0n ? Number(steps) : 0
+}
+
+function expandText(name: string, text: string, reading: Reading): unknown[] {
+  const { language, isLiteral = false } = reading
+  return splitValues(text, language).flatMap((part): unknown[] => {
+    if (quotedValue[language].test(part)) return [language === 1 ? part.slice(1, -1) : unquoted(part)]
+    const sequence = sequenceIn(part)
+    if (sequence !== undefined) return expandSequence(name, sequence, reading)
+    if (part === '') return []
+    if (language > 1 && part.startsWith('[')) refuseOpen(name, part)
+    return language > 1 && isLiteral ? literalValues(name, [readPart(name, part)]) : [part]
   })
 }
 
-/** Quotes hold a value together where they begin and end it; elsewhere they are letters. */
-const quotedValue = /^(["'])(.*)\1$/s
-const quotedAhead = /^\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)/
+/** One value without quotes around it. A list holds values of every kind, also lists. */
+function readPart(name: string, part: string): ParamValue {
+  if (!isBracketed(part)) return readWord(part)
+  const items = splitValues(part.slice(1, -1), newestLanguage)
+  if (items.length === 1 && items[0] === '') return []
+  return items.map((item) => {
+    if (item === '') throw new SpaceError(`${name}: ${part} has an item that is nothing (for an empty text write "")`)
+    return quotedValue[newestLanguage].test(item) ? unquoted(item) : readPart(name, item)
+  })
+}
 
-/** Split at commas outside parentheses and quotes. */
-function splitValues(text: string): string[] {
+function refuseOpen(name: string, text: string): void {
+  let depth = 0
+  for (const { character, isQuoted } of characters(text, newestLanguage))
+    if (!isQuoted) depth += character === '[' ? 1 : character === ']' ? -1 : 0
+  if (depth > 0) throw new SpaceError(`${name}: a [ is not closed: ${text}`)
+}
+
+/** Whether the bracket that begins it is closed by the one that ends it. */
+function isBracketed(part: string): boolean {
+  if (!part.startsWith('[') || !part.endsWith(']')) return false
+  let depth = 0
+  let at = 0
+  for (const { character, isQuoted } of characters(part, newestLanguage)) {
+    at += character.length
+    if (!isQuoted) depth += character === '[' ? 1 : character === ']' ? -1 : 0
+    if (depth === 0 && at < part.length) return false
+  }
+  return depth === 0
+}
+
+/** Quotes hold a value together where they begin and end it; elsewhere they are letters. */
+const quotedValue: Readonly<Record<Language, RegExp>> = {
+  1: /^(["']).*\1$/s,
+  2: /^(?:"(?:[^"]|"")*"|'(?:[^']|'')*')$/,
+}
+const quotedAhead: Readonly<Record<Language, RegExp>> = {
+  1: /^\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)/,
+  2: /^\s*(?:"(?:[^"]|"")*"|'(?:[^']|'')*')\s*(?=[,\]]|$)/,
+}
+
+function unquoted(part: string): string {
+  const quote = part[0]!
+  return part.slice(1, -1).replaceAll(quote + quote, quote)
+}
+
+/** What it is made of, one by one; a value in quotes is one. */
+function* characters(text: string, language: Language): Generator<{ character: string; isQuoted: boolean }> {
+  let isBegin = true
+  for (let at = 0; at < text.length; at++) {
+    const ahead: string | undefined = isBegin ? quotedAhead[language].exec(text.slice(at))?.[0] : undefined
+    const character: string = ahead ?? text[at]!
+    yield { character, isQuoted: ahead !== undefined }
+    if (ahead !== undefined) at += ahead.length - 1
+    isBegin =
+      ahead === undefined &&
+      (character === ',' || (language > 1 && character === '[') || (isBegin && character.trim() === ''))
+  }
+}
+
+/** Split at commas outside parentheses, brackets and quotes. */
+function splitValues(text: string, language: Language): string[] {
+  const [open, close] = language === 1 ? ['(', ')'] : ['([', ')]']
   const parts: string[] = []
   let depth = 0
   let part = ''
-  for (let at = 0; at < text.length; at++) {
-    const quoted = part === '' && depth === 0 ? quotedAhead.exec(text.slice(at))?.[0] : undefined
-    if (quoted !== undefined) {
-      part = quoted
-      at += quoted.length - 1
-      continue
-    }
-    const character = text[at]!
-    if (character === '(') depth++
-    if (character === ')') depth--
+  for (const { character, isQuoted } of characters(text, language)) {
+    if (!isQuoted && open.includes(character)) depth++
+    if (!isQuoted && close.includes(character)) depth--
     if (character === ',' && depth === 0) {
       parts.push(part.trim())
       part = ''

@@ -1,6 +1,7 @@
 import { lookUp } from '../../core/names.js'
+import { valueKey, wordOf } from '../../core/param-value.js'
 import { contentHash } from '../../core/seed.js'
-import type { ArtifactRef, Objective, Trial, TrialId } from '../../core/trial.js'
+import type { ArtifactRef, Objective, ParamValue, Trial, TrialId } from '../../core/trial.js'
 import type { Attempt } from './attempts.js'
 import type { DatasetInput } from './client.js'
 import type { Point, RunStatus, Tags } from './wire.js'
@@ -201,7 +202,7 @@ export class SweepProjection {
 
   #varyingOf({ params }: Trial): Tags {
     const varying = Object.entries(params).filter(([name]) => this.#varying.has(name))
-    return Object.fromEntries(varying.map(([name, value]) => [name, String(value)]))
+    return Object.fromEntries(varying.map(([name, value]) => [name, paramText(value)]))
   }
 
   /** The same for trials that differ in nothing but their seeds: what charts may average over. */
@@ -337,20 +338,25 @@ function seedParams({ seeds }: Trial): Tags {
 
 /** Axes that take more than one value, and values that never change (those stand on the parent). */
 function splitAxes(trials: readonly Trial[]): { varying: Set<string>; constant: Tags } {
-  const values = new Map<string, Set<string>>()
+  const values = new Map<string, Map<string, ParamValue>>()
   for (const { params } of trials) {
     for (const [name, value] of Object.entries(params)) {
       const seen = values.get(name)
-      if (seen === undefined) values.set(name, new Set([String(value)]))
-      else seen.add(String(value))
+      if (seen === undefined) values.set(name, new Map([[valueKey(value), value]]))
+      else seen.set(valueKey(value), value)
     }
   }
   const entries = [...values]
   return {
     varying: new Set(entries.flatMap(([name, seen]) => (seen.size > 1 ? [name] : []))),
-    constant: Object.fromEntries(entries.flatMap(([name, seen]) => (seen.size > 1 ? [] : [[name, [...seen][0]!]]))),
+    constant: Object.fromEntries(
+      entries.flatMap(([name, seen]) => (seen.size > 1 ? [] : [[name, paramText([...seen.values()][0]!)]])),
+    ),
   }
 }
+
+/** What a parameter of MLflow holds; it has none that is an empty text. */
+const paramText = (value: ParamValue): string => (value === '' ? '""' : wordOf(value))
 
 /** Reports as JSON lines; NaN and infinities as words. */
 function seriesFile({ reports }: Attempt): Uint8Array {

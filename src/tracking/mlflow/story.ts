@@ -1,5 +1,6 @@
 import { formatCount } from '../../core/format.js'
 import { lookUp } from '../../core/names.js'
+import { isSameValue } from '../../core/param-value.js'
 import { describeBest, Ranking } from '../../core/ranking.js'
 import { skippedForGood, type Objective, type OutcomeState, type Trial, type TrialId } from '../../core/trial.js'
 import type { HistoryEvent } from './attempts.js'
@@ -197,7 +198,7 @@ function outcome(course: SweepCourse): string {
 function tellBest(info: SweepInfo, course: SweepCourse): string[] {
   const [first] = info.trials
   const axes = Object.keys(first?.params ?? {}).filter((axis) =>
-    info.trials.some(({ params }) => lookUp(params, axis) !== lookUp(first!.params, axis)),
+    info.trials.some(({ params }) => !isSameValue(lookUp(params, axis), lookUp(first!.params, axis))),
   )
   const told = course.describeBest(axes)
   return told === undefined ? [] : [`${told[0]!.toUpperCase()}${told.slice(1)}.`]

@@ -18,7 +18,7 @@ function planned({ spec }: Imported) {
   ])
   const values = { ...read.axes, ...(Object.fromEntries(searched) as Record<string, unknown[]>) }
   if (read.own?.kind !== 'command') throw new Error('not a command')
-  const experiment = commandExperiment(withAxes(read.own.command, values, read.objective))
+  const experiment = commandExperiment(withAxes(read.own.command, values, read))
   return { read, trials: makePlan(experiment, read, () => '').trials, argv: read.own.command.argv }
 }
 
@@ -67,7 +67,7 @@ describe('Hydra overrides', () => {
   it('that need Hydra itself are listed', () => {
     const { leftOut, spec } = importHydra("lr=0.1 ~db x=${y} name='a b','c,d'", 'main.py')
     expect(leftOut).toEqual(['~db', 'x=${y}'])
-    expect(spec['axes']).toMatchObject({ lr: ['0.1'], name: ['a b', 'c,d'] })
+    expect(spec['axes']).toMatchObject({ lr: [0.1], name: ['a b', 'c,d'] })
   })
 
   it('that are none are refused', () => {

@@ -22,13 +22,15 @@ describe('the values of an axis', () => {
     ['"c,d', ['"c', 'd']],
     [`it's,5"`, ["it's", '5"']],
     ['"a"b,c', ['"a"b', 'c']],
+    ['[64,64],[[1],2],[]', ['[64,64]', '[[1],2]', '[]']],
+    ['1700000000001..1700000000003', [1700000000001, 1700000000002, 1700000000003]],
+    ['12345678901234567890..12345678901234567891', ['12345678901234567890', '12345678901234567891']],
+    ['range(9007199254740990, 9007199254740994, 2)', [9007199254740990, '9007199254740992']],
+    ['range(3, 0, -1)', [3, 2, 1]],
+    // A list holds its values as they are.
     [
-      ['"c,d"', 'e'],
-      ['c,d', 'e'],
-    ],
-    [
-      [8, '16..18', 'adam'],
-      [8, 16, 17, 18, 'adam'],
+      ['"c,d"', 'c,d', '', ' e'],
+      ['"c,d"', 'c,d', '', ' e'],
     ],
     [{ logspace: [1, 100, 3] }, [1, 10, 100]],
     [{ range: [0, 3] }, [0, 1, 2]],
@@ -36,6 +38,50 @@ describe('the values of an axis', () => {
     [true, [true]],
   ])('%j means %j', (raw, values) => {
     expect(expandValues('lr', raw)).toEqual(values)
+  })
+
+  it.each([
+    ['8,true,null,x,0x10,1e-3', [8, true, null, 'x', 16, 0.001]],
+    ['"8","true","",\'say "so"\'', ['8', 'true', '', 'say "so"']],
+    [`"it's ""so"""`, [`it's "so"`]],
+    ['[64,64],[[1],x, "a, b",null],[]', [[64, 64], [[1], 'x', 'a, b', null], []]],
+    ['[a-z]+,f(1,2)', ['[a-z]+', 'f(1,2)']],
+    ['12345678901234567890,-5,+5,007', ['12345678901234567890', -5, 5, 7]],
+    ['1.10,.5,5.', [1.1, 0.5, 5]],
+    ['nan,inf,1_000,0b1', ['nan', 'inf', '1_000', '0b1']],
+  ])('%j of a program means %j', (raw, values) => {
+    expect(expandValues('lr', raw, { language: 2, isLiteral: true })).toEqual(values)
+  })
+
+  it.each([
+    ['8,[64,64', /lr: a \[ is not closed/],
+    ['[64,64', /lr: a \[ is not closed/],
+    ['[1,,2]', /has an item that is nothing/],
+    ['.inf', /is not a finite number/],
+    [[8, '16..18'], /16\.\.18 is a set of values.*write lr: '8,16\.\.18', for the text lr: '8,"16\.\.18"'/],
+    [[{ a: 1 }], /is not a value/],
+    [[[NaN]], /is not a finite number/],
+    [['a\0b'], /NUL/],
+  ])('%j of a program is refused with a sentence', (raw, message) => {
+    const read = () => expandValues('lr', raw, { language: 2, isLiteral: true })
+    expect(read).toThrow(SpaceError)
+    expect(read).toThrow(message)
+  })
+
+  it.each([
+    ['8,16', ['8', '16']],
+    [
+      ['"c,d"', 'e,f'],
+      ['c,d', 'e', 'f'],
+    ],
+    [
+      [8, '16..18', ''],
+      [8, 16, 17, 18],
+    ],
+    ['[64,64]', ['[64', '64]']],
+    ['1700000000001..1700000000003', [1700000000000]],
+  ])('%j of the first language means %j', (raw, values) => {
+    expect(expandValues('lr', raw, { language: 1, isLiteral: true }).slice(0, values.length)).toEqual(values)
   })
 
   it('hits both ends of a grid exactly, however the steps round', () => {

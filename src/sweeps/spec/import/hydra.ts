@@ -1,6 +1,8 @@
 import { SpaceError } from '../../../core/errors.js'
+import { integerValue, writeValue } from '../../../core/param-value.js'
+import type { ParamValue } from '../../../core/trial.js'
 import type { Imported } from './wandb.js'
-import { expandValues } from '../values.js'
+import { expandValues, isNotation } from '../values.js'
 
 /**
  * Hydra's multirun overrides (`lr=1e-3,1e-2 seed=range(5) model=choice(a,b)`; basic and sweep syntax of Hydra 1.3) as a
@@ -9,7 +11,7 @@ import { expandValues } from '../values.js'
  */
 export function importHydra(overrides: string, program: string): Imported {
   const leftOut: string[] = []
-  const found = new Map<string, unknown>()
+  const found = new Map<string, ParamValue[]>()
   const words: string[] = []
   for (const word of splitOverrides(overrides)) {
     if (word === '-m' || word === '--multirun') continue
@@ -23,31 +25,74 @@ export function importHydra(overrides: string, program: string): Imported {
     // Names of axes have no dots or signs; the program still gets Hydra's own.
     const axis = name.replace(/[^\w]+/g, '_')
     found.set(axis, values)
-    words.push(`${sign}${name}={${axis}}`)
+    const placeholder = `{${axis}}`
+    words.push(`${sign}${name}=${needsQuotes(values) ? `'${placeholder}'` : placeholder}`)
+    if (values.some((value) => typeof value === 'string' && mustQuote(value)) && !needsQuotes(values))
+      leftOut.push(
+        `${word} (Hydra itself would read some of these texts as something else: quote them in the program's word)`,
+      )
   }
-  const axes = Object.fromEntries(found)
-  const { seed, ...others } = axes
-  const seeds = Array.isArray(seed) && seed.every((value) => Number.isSafeInteger(Number(value)))
+  const axes = Object.fromEntries([...found].map(([axis, values]) => [axis, asAxis(values)]))
+  const { seed: _, ...others } = axes
+  const seed = found.get('seed')
+  const isSeeds = seed?.every((value) => Number.isSafeInteger(value) && (value as number) >= 0) === true
   return {
     spec: {
       experiment: { command: ['python', program, ...words] },
-      axes: seeds ? others : axes,
-      ...(seeds ? { seeds: (seed as unknown[]).map(Number) } : {}),
+      axes: isSeeds ? others : axes,
+      ...(isSeeds ? { seeds: seed } : {}),
     },
     leftOut,
   }
 }
 
-/** Values of a sweep override, or undefined for what needs Hydra itself (interpolation, tags, shuffling). */
-function valuesOf(name: string, raw: string): unknown[] | undefined {
-  if (/\$\{|^glob\(|shuffle|^tag\(|^sort\(|^interval\(/.test(raw)) return undefined
+/** Values of a sweep override, or undefined for what needs Hydra itself (interpolation, tags, shuffling, mappings). */
+function valuesOf(name: string, raw: string): ParamValue[] | undefined {
+  if (/\$\{|^glob\(|shuffle|^tag\(|^sort\(|^(?:int|float|str|bool|json_str)\(|^interval\(|^extend_list\(/.test(raw))
+    return undefined
   const range = /^range\((.*)\)$/.exec(raw)
   if (range !== null) {
     if (/=/.test(range[1]!)) return undefined
-    return expandValues(name, raw)
+    return expandValues(name, raw) as ParamValue[]
   }
   const choice = /^choice\((.*)\)$/.exec(raw)
-  return splitOutside(choice?.[1] ?? raw, ',').map((value) => value.trim().replace(/^(['"])([\s\S]*)\1$/, '$2'))
+  const parts = splitOutside(choice?.[1] ?? raw, ',').map((value) => value.trim())
+  return parts.some((part) => part.includes('{') && !isQuoted(part)) ? undefined : parts.map(valueOf)
+}
+
+const isQuoted = (part: string): boolean => /^(['"])[\s\S]*\1$/.test(part)
+
+/** One value by Hydra's grammar (OverrideParser.g4): quotes make a text, brackets a list. */
+function valueOf(part: string): ParamValue {
+  if (isQuoted(part))
+    return part.slice(1, -1).replaceAll(part.startsWith("'") ? /\\+(?='|$)/g : /\\+(?="|$)/g, unescaped)
+  if (part.startsWith('[') && part.endsWith(']')) {
+    const items = splitOutside(part.slice(1, -1), ',').map((item) => item.trim())
+    return items.length === 1 && items[0] === '' ? [] : items.map(valueOf)
+  }
+  if (/^null$/i.test(part)) return null
+  if (/^(?:true|false)$/i.test(part)) return part.toLowerCase() === 'true'
+  const number = part.replaceAll(/(?<=\d)_(?=\d)/g, '')
+  if (/^[-+]?(?:0|[1-9]\d*)$/.test(number)) return integerValue(BigInt(number.replace(/^\+/, '')))
+  if (/^[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d+)?$/i.test(number)) return Number(number)
+  return part.replaceAll(/\\([\\()[\]{}:=, \t])/g, '$1')
+}
+
+/** Before a quote two backslashes are one, and one alone makes the quote a letter. */
+const unescaped = (run: string): string => '\\'.repeat(Math.floor(run.length / 2))
+
+/** A text that Hydra would take for another value, or for several. */
+const mustQuote = (text: string): boolean => text === '' || valueOf(text) !== text || /[,'"()[\]{}:=\s$\\]/.test(text)
+
+/** Quotes around the word do where every value is a text and none has a quote or ends in a backslash. */
+function needsQuotes(values: readonly ParamValue[]): boolean {
+  const texts = values.filter((value) => typeof value === 'string')
+  return texts.length === values.length && texts.some(mustQuote) && !texts.some((text) => /'|\\$/.test(text))
+}
+
+/** A list, or notation where an item of a list would be taken for it. */
+export function asAxis(values: readonly ParamValue[]): readonly ParamValue[] | string {
+  return values.some(isNotation) ? values.map(writeValue).join(',') : values
 }
 
 function splitOverrides(text: string): string[] {
@@ -59,12 +104,17 @@ function splitOutside(text: string, separator: string): string[] {
   const parts = ['']
   let depth = 0
   let quote: string | undefined
+  let escaped = false
   for (const letter of text) {
-    if (quote !== undefined) quote = letter === quote ? undefined : quote
+    const isEscaped: boolean = escaped
+    escaped = letter === '\\' && !isEscaped
+    if (isEscaped) {
+      // A letter like any other.
+    } else if (quote !== undefined) quote = letter === quote ? undefined : quote
     else if (letter === '"' || letter === "'") quote = letter
     else if ('([{'.includes(letter)) depth++
     else if (')]}'.includes(letter)) depth--
-    if (letter === separator && depth === 0 && quote === undefined) parts.push('')
+    if (letter === separator && depth === 0 && quote === undefined && !isEscaped) parts.push('')
     else parts[parts.length - 1] += letter
   }
   return parts

@@ -1,6 +1,9 @@
 import { parse } from 'yaml'
 import { SpecError } from '../../../core/errors.js'
-import { isMapping } from '../mapping.js'
+import { integerValue, valueProblem } from '../../../core/param-value.js'
+import type { ParamValue } from '../../../core/trial.js'
+import { isMapping, plainNumbers } from '../mapping.js'
+import { asAxis } from './hydra.js'
 
 /** A sweep file as plain data, and what of the source could not be said in it. */
 export interface Imported {
@@ -16,7 +19,7 @@ type Mapping = Readonly<Record<string, unknown>>
 export function importWandb(text: string, file: string): Imported {
   let config: unknown
   try {
-    config = parse(text)
+    config = plainNumbers(parse(text, { intAsBigInt: true }), integerValue)
   } catch (error) {
     throw new SpecError(file, (error as Error).message, { cause: error })
   }
@@ -26,13 +29,18 @@ export function importWandb(text: string, file: string): Imported {
   const axes = new Map<string, unknown>()
   const searched = new Map<string, unknown>()
   const grid = config['method'] === 'grid'
+  let seeds: unknown
   for (const [name, parameter] of Object.entries(config['parameters'])) {
     const range = isMapping(parameter) ? rangeOf(parameter) : undefined
-    if (range === undefined) leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)}`)
+    if (range === undefined || (name === 'seed' && !isSeeds(range)))
+      leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)}`)
+    else if (name === 'seed') seeds = range
     else if (!Array.isArray(range)) searched.set(name, range)
-    else if (grid || range.length === 1) axes.set(name, range)
-    else searched.set(name, range)
+    else if (grid || range.length === 1) axes.set(name, asAxis(range as ParamValue[]))
+    else searched.set(name, asAxis(range as ParamValue[]))
   }
+  if (seeds !== undefined && searched.size > 0)
+    leftOut.push('parameters.seed: every drawn point runs with each of them')
   const search =
     searched.size === 0
       ? {}
@@ -57,9 +65,16 @@ export function importWandb(text: string, file: string): Imported {
     if (!known.includes(key)) leftOut.push(`${key}: ${JSON.stringify(config[key])}`)
   return {
     spec: {
-      experiment: { command: commandOf(config, [...axes.keys(), ...searched.keys()], leftOut) },
+      experiment: {
+        command: commandOf(
+          config,
+          [...axes.keys(), ...searched.keys(), ...(seeds === undefined ? [] : ['seed'])],
+          leftOut,
+        ),
+      },
       ...(axes.size === 0 ? {} : { axes: Object.fromEntries(axes) }),
       ...search,
+      ...(seeds === undefined ? {} : { seeds }),
       ...objectiveOf(config),
       ...schedulerOf(config, leftOut),
     },
@@ -67,12 +82,15 @@ export function importWandb(text: string, file: string): Imported {
   }
 }
 
+const isSeeds = (range: unknown): boolean =>
+  Array.isArray(range) && range.every((value) => Number.isSafeInteger(value) && (value as number) >= 0)
+
 /** Values, a range of `search`, or undefined for a distribution that has no counterpart. */
 function rangeOf(parameter: Mapping): unknown[] | Mapping | undefined {
   const { value, values, distribution, min, max, mu, sigma, q, probabilities } = parameter
   if (probabilities !== undefined || mu !== undefined || sigma !== undefined || q !== undefined) return undefined
-  if ('value' in parameter) return [value]
-  if (Array.isArray(values)) return values as unknown[]
+  const listed = 'value' in parameter ? [value] : values
+  if (Array.isArray(listed)) return valueProblem(listed) === undefined ? (listed as unknown[]) : undefined
   if (typeof min !== 'number' || typeof max !== 'number') return undefined
   const whole = Number.isInteger(min) && Number.isInteger(max)
   switch (distribution) {

@@ -1,5 +1,5 @@
 import type { Store } from '../../../system/store.js'
-import { decode, decodeKept, encode, protocolVersion, sweepMessage, type SweepMessage } from '../wire/protocol.js'
+import { decode, decodeKept, encode, divergedSince, sweepMessage, type SweepMessage } from '../wire/protocol.js'
 import { sweepToken } from '../wire/names.js'
 import { fetchObject, sendObject } from '../wire/objects.js'
 import type { OrchestratorBroker } from '../wire/streams.js'
@@ -19,7 +19,7 @@ export async function announceSweep(broker: OrchestratorBroker, store: Store, re
   if (before?.operation === 'PUT') decodeKept(sweepMessage, before.string(), `sweep ${record.sweep}`)
   const plan = await store.putObject(planBytes)
   await sendObject(broker.objects, store, plan)
-  await broker.sweeps.put(key, encode({ v: protocolVersion, ...facts, plan } satisfies SweepMessage))
+  await broker.sweeps.put(key, encode({ v: divergedSince, ...facts, plan } satisfies SweepMessage))
 }
 
 /** What the server knows of a sweep. */

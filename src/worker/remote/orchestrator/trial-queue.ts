@@ -2,7 +2,7 @@ import type { ArtifactRef, Assignment } from '../../../core/trial.js'
 import { recallQueued } from '../admin/sweep-control.js'
 import { isQueuedAlready } from '../wire/nats-errors.js'
 import { sendObject } from '../wire/objects.js'
-import { encode, protocolVersion, type DatasetMessage } from '../wire/protocol.js'
+import { encode, versionFor, type DatasetMessage } from '../wire/protocol.js'
 import { maxInlineBytes } from '../wire/streams.js'
 import type { TrialInFlight } from './flights.js'
 import type { Results } from './results.js'
@@ -76,7 +76,12 @@ export class TrialQueue {
     for (const ref of assignment.parents.flatMap((parent) => Object.values(parent.artifacts))) await this.#provide(ref)
     for (const { message, read } of offers)
       if (message.object !== undefined && read !== undefined) await this.#provide(message.object, read)
-    const facts = { v: protocolVersion, codeVersion, maxAttempts, datasets: offers.map(({ message }) => message) }
+    const facts = {
+      v: versionFor(assignment),
+      codeVersion,
+      maxAttempts,
+      datasets: offers.map(({ message }) => message),
+    }
     // What it reads is what the message's data sets are called.
     const { reads: _, ...told } = { ...assignment, attempt: state.base + 1 }
     const text = encode({ ...facts, assignment: told })

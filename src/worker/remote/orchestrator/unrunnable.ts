@@ -6,7 +6,7 @@ import {
   deliveryAdvisory,
   decode,
   encode,
-  protocolVersion,
+  divergedSince,
   type EventMessage,
   type ResultMessage,
 } from '../wire/protocol.js'
@@ -74,7 +74,7 @@ export class Unrunnable {
     const { run, attempt } = state
     const atMs = clock.now()
     const result: ResultMessage = {
-      v: protocolVersion,
+      v: divergedSince,
       worker: 'orchestrator',
       nonce: randomUUID(),
       attempt,

@@ -1,16 +1,18 @@
 import { z } from 'zod'
 import { readOutcome } from '../../../core/divergence.js'
 import { refuseNewer } from '../../../core/newer-format.js'
-import { engineNames, type Metrics } from '../../../core/trial.js'
+import { engineNames, type Assignment, type Metrics, type ParamValue } from '../../../core/trial.js'
 
 /** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
 
 /** Raised when a message's meaning changes; a worker leaves messages of a higher number to others. */
-export const protocolVersion = 4
+export const protocolVersion = 5
 /** The oldest that is understood. Messages that mean the same since are sent with it, for processes of earlier versions. */
 export const oldestProtocol = 3
 /** From this version on a trial can end as diverged; before, it failed. */
 export const divergedSince = 4
+/** From this version on a parameter can be null, a list, or a text of more than 4,000 characters. */
+export const valuesSince = 5
 
 /** What of a trial's log travels with its result. */
 export const maxLogCharacters = 50_000
@@ -21,7 +23,7 @@ const short = z.string().max(4_000)
 const name = z.string().min(1).max(200)
 const count = z.int().min(0)
 const ordinal = z.int().min(1)
-const version = z.literal([oldestProtocol, protocolVersion])
+const version = z.literal([oldestProtocol, divergedSince, protocolVersion])
 
 /** Any name that src/core/names.ts lets pass. */
 const key = z.string().min(1).max(240)
@@ -40,13 +42,21 @@ const metric = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).tra
 const metrics: z.ZodType<Metrics> = record(metric)
 const artifact = z.object({ sha256, sizeBytes: count })
 const artifacts = record(artifact)
+/** The longest text of a plan (src/sweeps/plan.ts), and as much of a list's. */
+const value: z.ZodType<ParamValue> = z.union([
+  z.string().max(6_000),
+  z.number(),
+  z.boolean(),
+  z.null(),
+  z.lazy(() => z.array(value).max(6_000)),
+])
 const trial = z.object({
   id: hash16,
   index: count,
   experiment: name,
   version: count,
   stage: name,
-  params: record(z.union([short, z.number(), z.boolean()])),
+  params: record(value),
   seeds: z.object({ data: z.number(), init: z.number(), shuffle: z.number(), corruption: z.number() }),
   parents: z.array(hash16),
   cost: z.number(),
@@ -60,6 +70,13 @@ const assignment = z.object({
   interactive: z.boolean(),
   watch: z.array(name).max(1_000).exactOptional(),
 })
+/** The oldest version that understands the assignment as it is meant. */
+export function versionFor({ trial, parents }: Pick<Assignment, 'trial' | 'parents'>): number {
+  const values = [trial, ...parents.map((parent) => parent.trial)].flatMap(({ params }) => Object.values(params))
+  const isNew = values.some((value) => typeof value === 'object' || (typeof value === 'string' && value.length > 4_000))
+  return isNew ? valuesSince : divergedSince
+}
+
 /** A data set that a trial reads: a worker that has not the very same bytes fetches `object`, if there is one. */
 const dataset = z.object({
   name,
@@ -233,7 +250,7 @@ export const deliveryAdvisory = z.object({ stream: name, consumer: name, stream_
 
 export function encode(message: object): string {
   const text = JSON.stringify(message)
-  // No message of mlds holds a null: one stands for a number that JSON has not. To look at each value costs twice the time.
+  // A null is a parameter's, or stands for a number that JSON has not. To look at each value costs twice the time.
   if (!text.includes('null')) return text
   return JSON.stringify(message, (_key, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
