@@ -1,5 +1,6 @@
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
+import { writeValue } from '../core/param-value.js'
 import { formatTable } from '../terminal/table.js'
 
 export default class Experiments extends BaseCommand {
@@ -47,7 +48,7 @@ export default class Experiments extends BaseCommand {
     const profileRows = Object.entries(profiles).map(([profile, { axes, points = [], seeds }]) => {
       const varied = Object.entries(axes).map(
         ([axis, values]) =>
-          `${axis}: ${values.length > 8 ? `${values.length} values ${values[0]}…${values.at(-1)}` : values.join(', ')}`,
+          `${axis}: ${values.length > 8 ? `${values.length} values ${writeValue(values[0])}…${writeValue(values.at(-1))}` : values.map(writeValue).join(', ')}`,
       )
       const settings = points.length === 0 ? [] : [`${points.length} settings of several axes`]
       return [profile, [...varied, ...settings].join(' · '), seeds.join(', ')]

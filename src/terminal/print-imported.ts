@@ -1,4 +1,4 @@
-import type { Imported } from '../sweeps/spec/import/wandb.js'
+import type { Imported } from '../sweeps/spec/import/imported.js'
 
 /** A sweep file for standard output; what could not be said in it goes to standard error. */
 export async function printImported({ spec, leftOut }: Imported, log: (text: string) => void): Promise<void> {

@@ -1,3 +1,4 @@
+import { lookUp } from '../../core/names.js'
 import { valueKey, wordOf } from '../../core/param-value.js'
 import type { ParamValue, Trial, TrialRecord } from '../../core/trial.js'
 
@@ -64,7 +65,10 @@ function parentCells({ parents }: Trial, trials: ReadonlyMap<string, Trial>): Ce
   const known = parents.flatMap((id) => trials.get(id) ?? [])
   const axes = [...new Set(known.flatMap(({ params }) => Object.keys(params)))].sort()
   const cells = axes.map((axis): Cell => {
-    const values = known.map(({ params }) => (Object.hasOwn(params, axis) ? params[axis]! : ''))
+    const values = known.map(({ params }) => {
+      const value = lookUp(params, axis)
+      return value === undefined ? '' : value
+    })
     const differ = new Set(values.map(valueKey)).size > 1
     return [parentColumn(axis), differ ? values.map(wordOf).join(' ') : values[0]!]
   })

@@ -233,3 +233,52 @@ describe('a line of metrics', () => {
     expect(parseMetrics(line)).toBeUndefined()
   })
 })
+
+describe('the words of a command', () => {
+  const values = { a: 1, b: null, c: [64, [null, 'x, y']], d: '', e: true }
+  it.each([
+    [
+      ['p', '--a', '{a}', '--e={e}'],
+      ['p', '--a', '1', '--e=true'],
+    ],
+    [
+      ['p', '--c', '{c}', '{d}'],
+      ['p', '--c', '[64,[null,"x, y"]]', ''],
+    ],
+    [
+      ['p', '--b={b}', 'x'],
+      ['p', 'x'],
+    ],
+    [
+      ['p', '--b', '{b}', 'x'],
+      ['p', 'x'],
+    ],
+    [['p', '-b', '{b}'], ['p']],
+    [
+      ['p', 'b', '{b}'],
+      ['p', 'b'],
+    ],
+    [
+      ['p', '--', '{b}'],
+      ['p', '--'],
+    ],
+    [
+      ['p', '--n=3', '{b}'],
+      ['p', '--n=3'],
+    ],
+    [
+      ['p', '--a', '{a}', '{b}'],
+      ['p', '--a', '1'],
+    ],
+    [
+      ['p', '--ab', '{a}-{b}'],
+      ['p', '--ab'],
+    ],
+    [
+      ['p', '{unknown}', "{'a': 1}"],
+      ['p', '{unknown}', "{'a': 1}"],
+    ],
+  ])('%j leave out what is null, and hold lists as JSON: %j', (argv, words) => {
+    expect(fillWords(argv, values)).toEqual(words)
+  })
+})

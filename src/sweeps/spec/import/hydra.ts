@@ -1,8 +1,8 @@
 import { SpaceError } from '../../../core/errors.js'
-import { integerValue, writeValue } from '../../../core/param-value.js'
+import { integerValue } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
-import type { Imported } from './wandb.js'
-import { expandValues, isNotation } from '../values.js'
+import { expandValues } from '../values.js'
+import { asAxis, type Imported } from './imported.js'
 
 /**
  * Hydra's multirun overrides (`lr=1e-3,1e-2 seed=range(5) model=choice(a,b)`; basic and sweep syntax of Hydra 1.3) as a
@@ -48,16 +48,16 @@ export function importHydra(overrides: string, program: string): Imported {
 
 /** Values of a sweep override, or undefined for what needs Hydra itself (interpolation, tags, shuffling, mappings). */
 function valuesOf(name: string, raw: string): ParamValue[] | undefined {
-  if (/\$\{|^glob\(|shuffle|^tag\(|^sort\(|^(?:int|float|str|bool|json_str)\(|^interval\(|^extend_list\(/.test(raw))
-    return undefined
+  if (/\$\{|^(?:glob|tag|sort|int|float|str|bool|json_str|interval|extend_list)\(/.test(raw)) return undefined
+  // Quotes make letters of braces and words.
+  if (/\{|shuffle/.test(raw.replaceAll(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/gs, ''))) return undefined
   const range = /^range\((.*)\)$/.exec(raw)
   if (range !== null) {
     if (/=/.test(range[1]!)) return undefined
     return expandValues(name, raw) as ParamValue[]
   }
   const choice = /^choice\((.*)\)$/.exec(raw)
-  const parts = splitOutside(choice?.[1] ?? raw, ',').map((value) => value.trim())
-  return parts.some((part) => part.includes('{') && !isQuoted(part)) ? undefined : parts.map(valueOf)
+  return splitOutside(choice?.[1] ?? raw, ',').map((value) => valueOf(value.trim()))
 }
 
 const isQuoted = (part: string): boolean => /^(['"])[\s\S]*\1$/.test(part)
@@ -88,11 +88,6 @@ const mustQuote = (text: string): boolean => text === '' || valueOf(text) !== te
 function needsQuotes(values: readonly ParamValue[]): boolean {
   const texts = values.filter((value) => typeof value === 'string')
   return texts.length === values.length && texts.some(mustQuote) && !texts.some((text) => /'|\\$/.test(text))
-}
-
-/** A list, or notation where an item of a list would be taken for it. */
-export function asAxis(values: readonly ParamValue[]): readonly ParamValue[] | string {
-  return values.some(isNotation) ? values.map(writeValue).join(',') : values
 }
 
 function splitOverrides(text: string): string[] {

@@ -3,13 +3,7 @@ import { SpecError } from '../../../core/errors.js'
 import { integerValue, valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { isMapping, plainNumbers } from '../mapping.js'
-import { asAxis } from './hydra.js'
-
-/** A sweep file as plain data, and what of the source could not be said in it. */
-export interface Imported {
-  readonly spec: Readonly<Record<string, unknown>>
-  readonly leftOut: readonly string[]
-}
+import { asAxis, type Imported } from './imported.js'
 
 type Mapping = Readonly<Record<string, unknown>>
 /**
