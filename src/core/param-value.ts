@@ -22,7 +22,9 @@ export function wordOf(value: ParamValue): string {
 export function writeValue(value: ParamValue | undefined): string {
   if (value === undefined) return ''
   if (isList(value)) return `[${value.map(writeValue).join(',')}]`
-  return typeof value === 'string' ? writeText(value) : String(value)
+  if (typeof value === 'string') return writeText(value)
+  // Digits alone would be read as a text of them.
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? (value as number).toExponential() : String(value)
 }
 
 function writeText(text: string): string {
