@@ -60,8 +60,8 @@ function valueAt(axis: SampledAxis, u: number): unknown {
 /** Reads a `search:` block. @throws SpaceError, UnknownNameError. */
 export function parseSearch(
   raw: unknown,
-  reading: Reading = { language: newestLanguage },
   known: Readonly<Record<string, Sampler>> = samplers,
+  reading: Reading = { language: newestLanguage },
 ): Search {
   if (!isMapping(raw)) throw new SpaceError('search: a mapping (sampler, count, axes)')
   const { sampler = 'random', count, seed = 0, axes, ...others } = raw

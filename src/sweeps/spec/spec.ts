@@ -155,7 +155,7 @@ function readSpec(
     ...part('zip', (raw) => parseZip(raw, reading)),
     ...part('when', (raw) => parseWhen(raw, reading)),
     ...part('exclude', (raw) => parseExclude(raw, reading)),
-    ...part('search', (raw) => parseSearch(raw, reading)),
+    ...part('search', (raw) => parseSearch(raw, undefined, reading)),
     ...part('budget', parseBudget),
     ...part('scheduler', parseStopping),
     ...part('objective', parseObjective),
