@@ -8,6 +8,9 @@ import { Pace } from './pace.js'
 /** Rows an evaluation takes at a time: enough for the matrix products to be efficient, little enough to fit a cache. */
 export const evaluationRows = 250
 
+/** Chunks whose gradients are added up in one call; sums over calls are of 64 bits. */
+export const summedChunks = 4
+
 /** The positions of all rows. */
 export function allRows({ features }: Pick<Rows, 'features'>, net: Net): Int32Array {
   return Int32Array.from({ length: features.length / sizeOf(net.inputShape) }, (_, i) => i)
@@ -22,6 +25,11 @@ interface Chunk {
 }
 
 export interface ChunkOptions {
+  /**
+   * Chunks a call takes. A program that sums over the chunks of a call needs it: how many fit into one that is not to last long
+   * depends on the machine, and another grouping of a sum has other last digits. Default: as many as the machine manages.
+   */
+  readonly chunksPerCall?: number
   /** Of which kind the program's weights of rows are, if it has any. */
   readonly weights?: 'float32' | 'float64'
   readonly chunkRows?: number
@@ -37,13 +45,13 @@ export async function* chunks(
   feeds: Record<string, ort.Tensor>,
   order: Int32Array,
   signal?: AbortSignal,
-  { weights, chunkRows = evaluationRows, dropout }: ChunkOptions = {},
+  { chunksPerCall, weights, chunkRows = evaluationRows, dropout }: ChunkOptions = {},
 ): AsyncGenerator<Chunk> {
   const pace = new Pace()
   for (let first = 0; first < order.length;) {
     signal?.throwIfAborted()
     const wanted = Math.ceil((order.length - first) / chunkRows)
-    const count = pace.next(wanted)
+    const count = chunksPerCall === undefined ? pace.next(wanted) : Math.min(wanted, chunksPerCall)
     const rows = Math.min(count * chunkRows, order.length - first)
     const indexes = new Int32Array(count * chunkRows).fill(order[first]!)
     indexes.set(order.subarray(first, first + rows))

@@ -12,7 +12,7 @@ import type {
   TrainingOptions,
 } from '../engine.js'
 import { sizeOf, type Net } from '../../net/net.js'
-import { allRows, chunks, collect, dropoutOf, evaluationRows, type ChunkOptions } from './chunks.js'
+import { allRows, chunks, collect, dropoutOf, evaluationRows, summedChunks, type ChunkOptions } from './chunks.js'
 import { CompiledTraining } from './compiled-training.js'
 import { Tensor } from './onnx-runtime.js'
 import { hasNoMemory } from '../optimizers.js'
@@ -171,7 +171,10 @@ export class CompiledEngine implements Engine {
     const feeds = { ...stored, parameters: vector(parameters) }
     const total = new Float64Array(net.parameterCount)
     let sum = 0
-    const shape: ChunkOptions = { weights: 'float32', chunkRows, ...dropoutOf(options) }
+    const shape: ChunkOptions = {
+      ...{ weights: 'float32', chunkRows, chunksPerCall: summedChunks },
+      ...dropoutOf(options),
+    }
     for await (const { result } of chunks(session, feeds, order, signal, shape)) {
       const part = result['gradient']!.data as Float32Array
       for (let i = 0; i < total.length; i++) total[i]! += part[i]!
@@ -252,7 +255,7 @@ export class CompiledEngine implements Engine {
     const gradient = new Float64Array(net.parameterCount)
     const product = new Float64Array(net.parameterCount)
     let sum = 0
-    const shape: ChunkOptions = { weights: float, chunkRows, ...dropoutOf(options) }
+    const shape: ChunkOptions = { weights: float, chunkRows, chunksPerCall: summedChunks, ...dropoutOf(options) }
     for await (const { result } of chunks(session, feeds, order, signal, shape)) {
       addTo(gradient, result['gradient']!.data as Float64Array)
       addTo(product, result['product']!.data as Float64Array)
