@@ -37,7 +37,7 @@ export default class Export extends BaseCommand {
     })
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { readRecords } = await import('../sweeps/conclude.js')
+    const { readRecordsAsWritten } = await import('../sweeps/conclude.js')
     const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/journal/export.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     if (flags.format === 'mlruns')
@@ -45,7 +45,7 @@ export default class Export extends BaseCommand {
         checkpoints: flags['track-checkpoints'],
         trustCode: flags['trust-code'],
       })
-    const rows = exportRows(readRecords(sweep))
+    const rows = exportRows(readRecordsAsWritten(sweep))
     const text = flags.format === 'csv' ? formatCsv(rows) : formatJsonLines(rows)
     if (flags.output !== undefined) {
       const { writeOutput } = await import('../system/replace-file.js')

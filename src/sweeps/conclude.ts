@@ -54,6 +54,11 @@ export function readRecords(sweep: SweepFolder): TrialRecord[] {
   return buildRecords(sweep.plan.trials, events(sweep), { isRun: lockHolder(sweep.lockFile) !== undefined })
 }
 
+/** As `readRecords`, but a trial that was running when its process was killed is still called so: exports keep their bytes. */
+export function readRecordsAsWritten(sweep: SweepFolder): TrialRecord[] {
+  return buildRecords(sweep.plan.trials, events(sweep))
+}
+
 function* events(sweep: SweepFolder) {
   for (const { event } of sweep.entries()) yield event
 }
