@@ -186,7 +186,7 @@ export default defineExperiment({
     const { plan } = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'printing')
     for (const { id, params } of plan.trials) {
       const log = (await mlds(['logs', id], { cwd })).stdout
-      expect(log).toMatch(new RegExp(`^\\S+ PRINTED ${params['n']}$`, 'm'))
+      expect(log).toMatch(new RegExp(`^\\S+ PRINTED ${String(params['n'])}$`, 'm'))
       expect(log).toMatch(/^\S+ CUT$/m)
     }
   })

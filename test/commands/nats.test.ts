@@ -58,7 +58,10 @@ describe('a warning beside --json', () => {
     const { code, stdout, stderr } = await mlds(['nats', 'init', 'deployment', '--host', '0.0.0.0', '--json'], {
       cwd: temporaryFolder(),
     })
-    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Warning: without --tls-cert/) })
+    expect({ code, stderr }).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^Warning: without --tls-cert/) as string,
+    })
     expect(JSON.parse(stdout)).toBeTypeOf('object')
   })
 })

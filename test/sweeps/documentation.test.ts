@@ -31,7 +31,9 @@ describe('the page on the sweep language', () => {
     // Two widths by two optimisers by two zipped rows, less the wide nets of one optimiser; three seeds.
     expect(await count(blocks[1]!)).toHaveLength((4 - 1) * 2 * 3)
     const mains = (await count(blocks[2]!)).filter(({ stage }) => stage === 'main')
-    expect(new Set(mains.map(({ params }) => `${params['budget']} ${params['targetLoss']}`)).size).toBe(3)
+    expect(new Set(mains.map(({ params }) => `${String(params['budget'])} ${String(params['targetLoss'])}`)).size).toBe(
+      3,
+    )
   })
 
   it('names every key that a file may have', () => {

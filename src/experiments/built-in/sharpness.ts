@@ -268,7 +268,7 @@ const scatters = metrics.map((name) =>
     select: (records) => records.filter(({ trial }) => trial.stage === 'measure' && trial.params['metric'] === name),
     x: { title: 'batch (rows)', scale: 'log', of: (record) => metric(record, 'batch') },
     y: { title: 'sharpness', scale: 'log', of: (record) => metric(record, 'sharpness') },
-    group: (record) => `ε = ${record.trial.params['epsilon']}`,
+    group: (record) => `ε = ${String(record.trial.params['epsilon'])}`,
   }),
 )
 

@@ -240,7 +240,7 @@ const depths: Readonly<Record<string, string>> = {
   m4: 'm4 (1)',
 }
 const modelOf = ({ trial: { params } }: TrialRecord): string =>
-  depths[String(params['model'])] ?? `depth ${params['depth']}, ${params['budget']} parameters`
+  depths[String(params['model'])] ?? `depth ${String(params['depth'])}, ${String(params['budget'])} parameters`
 
 const figures = targetFunctionNames.flatMap((target) => {
   const select = (records: readonly TrialRecord[]): TrialRecord[] => having(records, { target })

@@ -8,8 +8,8 @@ const [main, line] = toy.stages as [(typeof toy.stages)[0], (typeof toy.stages)[
 
 /** The points of the first stage as `width rate kind`, the profile's axes being `width: [1, 2]`. */
 const points = (spec: Partial<SweepSpec>): string[] =>
-  pointsOfStages(toy, toy.profiles.smoke, { experiment: 'toy', axes: {}, ...spec })(main).map(
-    ({ width, rate, kind }) => `${width} ${rate} ${kind}`,
+  pointsOfStages(toy, toy.profiles.smoke, { experiment: 'toy', axes: {}, ...spec })(main).map(({ width, rate, kind }) =>
+    [width, rate, kind].map(String).join(' '),
   )
 
 describe('the points of a stage', () => {
