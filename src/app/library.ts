@@ -221,7 +221,10 @@ export async function runSweep(
   const store = openStore(findStore(storeFolder).folder)
   const { plan, experiment } = await describe(sweep, store)
   const [choices, observer] = [choicesOf(options, plan), observerOf(options)]
-  const frozen = await freezePlan(store, plan, experiment, { extend, say: (message) => observer.say(message) })
+  const frozen = await freezePlan(store, plan, experiment, {
+    ...{ extend, fresh: options.fresh ?? false },
+    say: (message) => observer.say(message),
+  })
   const summary = await run({ store, experiment, ...frozen }, choices, observer)
   return { sweep: new Sweep(store, frozen.sweep, experiment), summary }
 }
