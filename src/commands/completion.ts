@@ -1,11 +1,11 @@
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { shells, type ArgumentKind, type Shell } from '../terminal/completion.js'
+import { shells, type ArgumentKind, type CompletableExperiment, type Shell } from '../terminal/completion.js'
 
 export default class Completion extends BaseCommand {
   static override storeUse = 'none' as const
   static override description =
-    'Prints a script that teaches a shell to complete mlds: commands, flags, sweeps, experiments'
+    'Prints a script that teaches a shell to complete mlds: commands, flags, sweeps, trials, experiments, axes'
   static override examples = [
     { description: 'bash, in ~/.bashrc', command: 'eval "$(<%= config.bin %> completion bash)"' },
     { description: 'zsh, in ~/.zshrc', command: 'eval "$(<%= config.bin %> completion zsh)"' },
@@ -35,15 +35,32 @@ export default class Completion extends BaseCommand {
           })),
         values: kindOf(command.id, Object.keys(command.args), experimentNames),
       }))
-    const script = completionScript(args.shell as Shell, commands, experimentNames)
+    const script = completionScript(args.shell as Shell, commands, await axesOf(experimentNames))
     this.log(script.trimEnd())
     return { shell: args.shell, script }
   }
 }
 
+/** What `--set` may name for each experiment, and the values of an axis that has only a few. */
+async function axesOf(names: readonly string[]): Promise<CompletableExperiment[]> {
+  const { findExperiment } = await import('../experiments/registry.js')
+  return await Promise.all(
+    names.map(async (name) => {
+      const spaces = (await findExperiment(name)).stages.map(({ space }) => Object.entries(space))
+      const axes = new Map<string, readonly string[]>([['seed', []]])
+      for (const [axis, spec] of spaces.flat()) {
+        const values = spec.kind === 'choice' ? spec.choices : spec.kind === 'boolean' ? ['true', 'false'] : []
+        axes.set(axis, [...new Set([...(axes.get(axis) ?? []), ...values])])
+      }
+      return { name, axes }
+    }),
+  )
+}
+
 /** What the arguments of a command are, by their names. */
 function kindOf(id: string, names: readonly string[], experiments: readonly string[]): ArgumentKind {
   if (id === 'completion') return shells
+  if (names.includes('trial')) return 'trial'
   if (id === 'experiments' || id === 'schema') return experiments
   const [sweep, target] = [['sweep', 'first', 'second'].some((name) => names.includes(name)), names.includes('target')]
   if (sweep) return target ? 'sweep-and-target' : 'sweep'

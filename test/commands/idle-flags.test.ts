@@ -23,7 +23,13 @@ const nats = '--nats nats://127.0.0.1:9'
 /** Every flag of every command; one that is new has to be placed here. */
 const table: Readonly<Record<string, Readonly<Record<string, Always | readonly Idle[]>>>> = {
   audit: { repair: 'mends', 'idle-minutes': 'what counts as running' },
-  best: { metric: 'ranks by it', maximize: 'ranks by it', top: 'how many', 'trust-code': 'permits code' },
+  best: {
+    metric: 'ranks by it',
+    maximize: 'ranks by it',
+    minimize: 'ranks by it',
+    top: 'how many',
+    'trust-code': 'permits code',
+  },
   cancel: { nats: 'where', tenant: [{ call: 'cancel q --tenant a', why: queue }] },
   compare: { metric: 'compares it', 'trust-code': 'permits code' },
   completion: {},
