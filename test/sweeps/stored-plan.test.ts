@@ -61,8 +61,8 @@ describe('plan.json', () => {
   it('is refused when a trial was taken out, and when a newer mlds wrote it', () => {
     const plan = stored({ width: [8, 16] })
     expect(() => parsePlan(bytesOf({ ...plan, trials: plan.trials.slice(1) }), 'here')).toThrow(/was altered/)
-    const newer = bytesOf({ ...plan, format: 2, codeVersion: '9.9.9' })
-    expect(() => parsePlan(newer, 'here')).toThrow(/written by a newer mlds: plan format 2 \(this one reads up to 1\)/)
+    const newer = bytesOf({ ...plan, format: 3, codeVersion: '9.9.9' })
+    expect(() => parsePlan(newer, 'here')).toThrow(/written by a newer mlds: plan format 3 \(this one reads up to 2\)/)
   })
 
   it('of 130,000 trials in one stage is planned, frozen, opened and restored', async () => {
