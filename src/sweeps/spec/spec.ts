@@ -315,7 +315,7 @@ function parseLanguage(raw: unknown): Language {
   if (number === 1 || number === newestLanguage) return number as Language
   throw new SpaceError(
     `language: ${typeof number === 'number' ? number : JSON.stringify(raw)} is not a language of sweep files (1, or ${newestLanguage}, which is what is read where it is left out)`,
-    typeof number === 'number' && number > newestLanguage ? { hint: 'a newer mlds may know it' } : {},
+    typeof number === 'number' && number > newestLanguage ? { hint: 'a later version may know it' } : {},
   )
 }
 
