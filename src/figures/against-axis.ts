@@ -3,10 +3,9 @@ import { maxOf, minOf } from '../core/extremes.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
-import { writeValue } from '../core/param-value.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, evenly, withResult } from './select.js'
+import { describeSeedCount, evenly, labelOf, withResult } from './select.js'
 import { coloured, frame, inReadingOrder, logarithmic, numberLabels, size, spread } from './style.js'
 
 export interface AgainstAxisOptions {
@@ -172,9 +171,7 @@ function aggregate(
   let leftOut = 0
   const points: Point[] = []
   const axes = varyingAxes(records.map(({ trial }) => trial)).filter((axis) => apart.includes(axis))
-  const nameOf = ({ trial }: TrialRecord): string =>
-    axes.map((axis) => `${axis} ${writeValue(lookUp(trial.params, axis))}`).join(', ')
-  const byGroup = groupBy(records, nameOf)
+  const byGroup = groupBy(records, (record) => labelOf(record, axes))
   const groups = inReadingOrder(byGroup.keys())
   for (const group of groups) {
     const bySize = [...groupBy(byGroup.get(group)!, (record) => x.of(record))].sort(([a], [b]) => a - b)

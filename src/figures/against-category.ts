@@ -3,9 +3,10 @@ import { maxOf, minOf } from '../core/extremes.js'
 import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
+import { writeValue } from '../core/param-value.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, withResult } from './select.js'
+import { describeSeedCount, labelOf, withResult } from './select.js'
 import { coloured, frame, inReadingOrder, size } from './style.js'
 
 export interface AgainstCategoryOptions {
@@ -43,18 +44,18 @@ function drawAgainstCategory(
   records: readonly TrialRecord[],
 ): VegaLiteSpec | undefined {
   const groupAxes = varyingAxes(records.map(({ trial }) => trial)).filter((name) => apart.includes(name))
-  const groupOf = ({ trial }: TrialRecord): string =>
-    groupAxes.map((name) => `${name} ${String(lookUp(trial.params, name))}`).join(', ')
+  const groupOf = (record: TrialRecord): string => labelOf(record, groupAxes)
+  const categoryOf = ({ trial }: TrialRecord): string => writeValue(lookUp(trial.params, axis))
   const groups = inReadingOrder(groupBy(records, groupOf).keys())
-  const categories = inReadingOrder(groupBy(records, ({ trial }) => String(lookUp(trial.params, axis))).keys())
+  const categories = inReadingOrder(groupBy(records, categoryOf).keys())
   if (categories.length < 2 || categories.length > maxCategories) return undefined
-  const marks = [...groupBy(records, (record) => `${String(lookUp(record.trial.params, axis))}\n${groupOf(record)}`)]
+  const marks = [...groupBy(records, (record) => `${categoryOf(record)}\n${groupOf(record)}`)]
   const points = marks.flatMap(([, [first, ...rest]]): Mark[] => {
     const values = [first!, ...rest].flatMap((record) => lookUp(record.metrics, metric) ?? []).filter(Number.isFinite)
     if (values.length === 0) return []
     return [
       {
-        category: String(lookUp(first!.trial.params, axis)),
+        category: categoryOf(first!),
         ...(groups.length > 1 ? { group: groupOf(first!) } : {}),
         ...{ mean: mean(values), low: minOf(values), high: maxOf(values) },
       },

@@ -1,14 +1,13 @@
 import { maxOf, minOf } from '../core/extremes.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
-import { writeValue } from '../core/param-value.js'
 import type { Space } from '../core/space.js'
 import { againstAxis } from './against-axis.js'
 import { againstCategory } from './against-category.js'
 import { againstSteps, type Panel } from './against-steps.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition } from './figure.js'
-import { withCourse, withResult } from './select.js'
+import { labelOf, withCourse, withResult } from './select.js'
 
 /** More panels do not fit a page. */
 const maxPanels = 4
@@ -46,7 +45,7 @@ function course(objective: string): FigureDefinition {
           : {
               group: {
                 title: axes.join(', '),
-                of: ({ trial }) => axes.map((axis) => `${axis} ${writeValue(lookUp(trial.params, axis))}`).join(', '),
+                of: (record) => labelOf(record, axes),
               },
             }),
         panels: panels as [Panel, ...Panel[]],

@@ -1,5 +1,7 @@
 import { formatCount } from '../core/format.js'
+import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
+import { writeValue } from '../core/param-value.js'
 
 /** Records with final metrics; a trial that diverged has none. */
 export function withResult(records: readonly TrialRecord[]): TrialRecord[] {
@@ -25,4 +27,9 @@ export function describeSeedCount(records: readonly TrialRecord[]): string {
 export function evenly<T>(items: readonly T[], most: number): readonly T[] {
   if (items.length <= most) return items
   return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))]!)
+}
+
+/** What a setting is called in a legend: `lr 0.1, act relu`. */
+export function labelOf({ trial }: TrialRecord, axes: readonly string[]): string {
+  return axes.map((axis) => `${axis} ${writeValue(lookUp(trial.params, axis))}`).join(', ')
 }
