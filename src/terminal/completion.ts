@@ -120,7 +120,11 @@ ${chosen.join('\n')}
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=\${COMP_WORDS[i]}
     case "$word" in -*) continue ;; esac
-    if [ -n "$flags" ]; then target=$word; break; fi
+    # A flag's value is no target: only what has axes is.
+    if [ -n "$flags" ]; then
+      if [ -n "$(_mlds_axes "$word")" ]; then target=$word; break; fi
+      continue
+    fi
     typed="\${typed:+$typed }$word"
     case "$typed" in
 ${cases.join('\n')}

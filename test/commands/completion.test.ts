@@ -61,6 +61,7 @@ describe('the completion', () => {
     expect(offered('show', '').sort()).toEqual(trials.map((trial) => trial.id).sort())
     expect(offered('status', 'n')).toEqual(['new'])
     expect(offered('sweep', 'params', '--set', 'wid')).toEqual(['width='])
+    expect(offered('sweep', '--workers', '8', 'params', '--set', 'wid')).toEqual(['width='])
     expect(offered('sweep', 'params', '--set', 'see')).toEqual(['seed='])
     expect(offered('sweep', 'params', '--set', 'dataset', '=', 'mn')).toEqual(['mnist-10k', 'mnist'])
     expect(offered('sweep', 'params', '--set', 'dataset', '=')).toContain('mnist')
