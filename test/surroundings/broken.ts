@@ -20,7 +20,7 @@ const commands: readonly (readonly string[])[] = [
   ['sweep', 'params', '-p', 'smoke', '--set', 'width=4', '--set', 'seed=0'],
   ['resume', 'first'],
   ['export', 'first'],
-  ['export', 'first', '-o', '/nope/rows.csv'],
+  ['export', 'first', '-o', 'first.yaml/rows.csv'],
   ['export', 'first', '-o', '/proc/nope/rows.csv'],
   ['export', 'first', '--format', 'mlruns', '-o', '/proc/nope/runs'],
   ['report', 'first', '-o', '/proc/nope/page.html'],
@@ -47,7 +47,7 @@ const surroundings: Readonly<Record<string, Run>> = {
   'a store below a file': (cwd, args) =>
     runAs(undefined, cwd, args, { env: { MLDS_STORE: join(cwd, 'first.yaml/x') } }),
   'another user, without a name or a home': (cwd, args) => runAs(54_321, cwd, args, { env: { HOME: undefined } }),
-  'no temporary folder': (cwd, args) => runAs(undefined, cwd, args, { env: { TMPDIR: '/nope' } }),
+  'no temporary folder': (cwd, args) => runAs(undefined, cwd, args, { env: { TMPDIR: '/proc/nope' } }),
   'a home that is a file': (cwd, args) => runAs(undefined, cwd, args, { env: { HOME: join(cwd, 'first.yaml') } }),
   'a language that is none': (cwd, args) =>
     runAs(undefined, cwd, args, { env: { LANG: 'xx', LC_ALL: 'C', TERM: 'none' } }),

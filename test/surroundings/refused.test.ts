@@ -55,10 +55,10 @@ describe('a sweep that is refused', () => {
 
   it('that needs a temporary folder names the one that can’t be written', async () => {
     const cwd = writeLab()
-    const { code, stderr } = await mlds(['sweep', 'first.yaml'], { cwd, env: { TMPDIR: '/nope' } })
+    const { code, stderr } = await mlds(['sweep', 'first.yaml'], { cwd, env: { TMPDIR: join(cwd, 'missing') } })
     expect({ code, stderr }).toEqual({
       code: 3,
-      stderr: `Error: the folder can't be written: /nope: no such file or folder\n  programs are given a folder there for their files: name another with TMPDIR\n`,
+      stderr: `Error: the folder can't be written: ${join(cwd, 'missing')}: no such file or folder\n  programs are given a folder there for their files: name another with TMPDIR\n`,
     })
   })
 })
