@@ -2,6 +2,7 @@ import type { KvWatchEntry } from '@nats-io/kv'
 import type { QueuedIterator } from '@nats-io/transport-node'
 import { recallQueued } from '../admin/sweep-control.js'
 import { controlMessage, decodeKept, type ControlMessage } from '../wire/protocol.js'
+import { patiently } from '../wire/streams.js'
 import type { Flights } from './flights.js'
 import type { SweepLink } from './sweep-link.js'
 import type { TrialQueue } from './trial-queue.js'
@@ -23,7 +24,7 @@ export class Controls {
   }
 
   async watch(): Promise<void> {
-    this.#entries = await this.link.broker.controls.watch({ key: this.link.token })
+    this.#entries = await patiently(() => this.link.broker.controls.watch({ key: this.link.token }))
     void this.#obey(this.#entries)
   }
 

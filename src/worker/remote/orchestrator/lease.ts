@@ -7,7 +7,7 @@ import { wait } from '../../../system/retry.js'
 import { decode, decodeKept, encode, leaseMessage, oldestProtocol, type LeaseMessage } from '../wire/protocol.js'
 import { sweepToken } from '../wire/names.js'
 import { isTaken } from '../wire/nats-errors.js'
-import { presenceMs } from '../wire/streams.js'
+import { patiently, presenceMs } from '../wire/streams.js'
 
 export interface LeaseOptions {
   readonly leases: KV
@@ -38,7 +38,7 @@ export class SweepLease {
    */
   static async take(options: LeaseOptions): Promise<SweepLease> {
     const lease = new SweepLease(options, randomUUID())
-    await lease.#take()
+    await patiently(() => lease.#take())
     lease.#renewLater()
     return lease
   }
@@ -54,6 +54,11 @@ export class SweepLease {
       try {
         if (entry === null || entry.operation !== 'PUT') {
           this.#revision = await leases.create(key, this.#words())
+          return
+        }
+        // The claim was stored and its answer lost.
+        if (holder?.nonce === this.nonce) {
+          this.#revision = entry.revision
           return
         }
         if (holder === undefined || isKnownDead(holder)) {

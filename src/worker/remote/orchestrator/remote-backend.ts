@@ -10,7 +10,7 @@ import { controlSweep, recallQueued } from '../admin/sweep-control.js'
 import { announceSweep, noteCollected, type SweepRecord } from '../admin/sweep-registry.js'
 import { nameRun, namesOf, runOf } from '../wire/names.js'
 import { attemptMessage, decode, eventMessage } from '../wire/protocol.js'
-import { openBroker, runsOf } from '../wire/streams.js'
+import { openBroker, patiently, runsOf } from '../wire/streams.js'
 import { Controls } from './controls.js'
 import { Fleet } from './fleet.js'
 import { isOpen } from './flight.js'
@@ -128,8 +128,9 @@ export class RemoteBackend implements Backend {
       say: warn,
     })
     // Whoever starts or resumes a sweep wants it to run.
-    await controlSweep(broker, sweep, { wanted: 'run', by: describeProcess(thisProcess()), atMs: clock.now() })
-    this.#fleet = await Fleet.watch(broker.workers, clock)
+    const wanted = { wanted: 'run', by: describeProcess(thisProcess()), atMs: clock.now() } as const
+    await patiently(() => controlSweep(broker, sweep, wanted))
+    this.#fleet = await patiently(() => Fleet.watch(broker.workers, clock))
     const unrunnable = new Unrunnable(this.link, this.#flights, this.#queue, this.#fleet)
     await unrunnable.followAdvisories(this.#tails)
     await this.#results.follow(this.#tails, (run, text) => {
@@ -137,7 +138,8 @@ export class RemoteBackend implements Backend {
       if (flight !== undefined) void this.#collectResult(flight, text)
     })
     const voids = await this.#results.voidEarlier({ fresh, voids: voidsInJournal })
-    if (record !== undefined) await announceSweep(broker, store, { ...record, ...(voids > 0 && { voids }) })
+    if (record !== undefined)
+      await patiently(() => announceSweep(broker, store, { ...record, ...(voids > 0 && { voids }) }))
     this.#listen(names.attempt({ sweep: token }), attemptMessage, (flight, message) =>
       this.#flights.take(flight, { type: 'attempt', message }),
     )

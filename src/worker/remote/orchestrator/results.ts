@@ -5,6 +5,7 @@ import { readSweep } from '../admin/sweep-registry.js'
 import { firstGenerationAfter, runOf, voidsBefore, type RunKey } from '../wire/names.js'
 import { fetchObject } from '../wire/objects.js'
 import type { ResultMessage } from '../wire/protocol.js'
+import { patiently } from '../wire/streams.js'
 import type { StreamTails } from './stream-tail.js'
 import type { SweepLink } from './sweep-link.js'
 
@@ -37,7 +38,7 @@ export class Results {
   async voidEarlier({ fresh, voids }: { readonly fresh: boolean; readonly voids: number }): Promise<number> {
     const { broker, sweep } = this.link
     const generations = [...this.#latest.values()].map(({ generation }) => generation)
-    const announced = (await readSweep(broker, sweep))?.voids ?? 0
+    const announced = (await patiently(() => readSweep(broker, sweep)))?.voids ?? 0
     const known = Math.max(announced, voidsBefore(generations.reduce((a, b) => Math.max(a, b), 0)))
     const count = Math.max(voids, fresh && (generations.length > 0 || known > 0) ? known + 1 : known)
     this.#firstGeneration = firstGenerationAfter(count)

@@ -1,4 +1,5 @@
 import { DeliverPolicy, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
+import { patiently } from '../wire/streams.js'
 import type { SweepLink } from './sweep-link.js'
 
 /**
@@ -32,7 +33,7 @@ export class StreamTails {
       this.#tails.add(messages)
       return { messages, known }
     }
-    let { messages, known } = await open()
+    let { messages, known } = await patiently(open)
     await new Promise<void>((resolve) => {
       if (known === 0) resolve()
       const follow = async (): Promise<void> => {

@@ -10,6 +10,7 @@ import {
   type EventMessage,
   type ResultMessage,
 } from '../wire/protocol.js'
+import { patiently } from '../wire/streams.js'
 import type { Fleet } from './fleet.js'
 import type { Flights, TrialInFlight } from './flights.js'
 import type { StreamTails } from './stream-tail.js'
@@ -53,7 +54,8 @@ export class Unrunnable {
     const { broker, names, token } = this.link
     const advisory = decode(deliveryAdvisory, message.string())
     if (advisory?.stream !== names.trials || advisory.consumer !== names.durable) return
-    const stored = await broker.jsm.streams.getMessage(names.trials, { seq: advisory.stream_seq }).catch(() => null)
+    const ask = () => broker.jsm.streams.getMessage(names.trials, { seq: advisory.stream_seq })
+    const stored = await patiently(ask).catch(() => null)
     const run = stored === null ? undefined : runOf(stored.subject)
     if (stored === null || run?.sweep !== token) return
     this.queue.noteExhausted(stored.subject)

@@ -195,10 +195,10 @@ export function consumerConfig(names: Names, leaseMs: number): Partial<ConsumerC
 const [nameInUse, subjectsOverlap] = [10058, 10065]
 
 /**
- * Retries timeouts, and the two error codes by which the server says that someone else is creating the same stream: the
+ * Asks a slow server again, six times: retries timeouts, and the two error codes by which the server says that someone else is creating the same stream: the
  * next try finds it.
  */
-function patiently<T>(act: () => Promise<T>): Promise<T> {
+export function patiently<T>(act: () => Promise<T>): Promise<T> {
   return retry(act, {
     clock: systemClock,
     mayPass: (error) =>
