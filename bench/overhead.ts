@@ -13,7 +13,7 @@ import { openStore } from '../src/system/store.js'
 import { ThreadsBackend } from '../src/worker/threads/threads.js'
 import { round, table } from './measure.js'
 import { noopInfo, undisturbed } from './noop-info.js'
-import { noopExperiment, noopOwn } from './noop-own.js'
+import { noopExperiment, noopCustom } from './noop-custom.js'
 
 /** What a sweep costs besides its trials: planning, dispatch to threads with journal and logs, the decision to resume. */
 const workers = 2
@@ -32,7 +32,7 @@ export async function benchOverhead(): Promise<void> {
       const [plan, planMs] = await timed(() =>
         makePlan(
           experiment,
-          { experiment: noopOwn.name, axes: { n: Array.from({ length: count }, (_, i) => i) } },
+          { experiment: noopCustom.name, axes: { n: Array.from({ length: count }, (_, i) => i) } },
           () => '',
         ),
       )
@@ -43,7 +43,7 @@ export async function benchOverhead(): Promise<void> {
         storeFolder: folder,
         logsFolder: sweep.logsFolder,
         datasets: [],
-        own: [noopOwn],
+        custom: [noopCustom],
       })
       const journal = Journal.open(sweep.journalFile)
       const logs = new LogKeeper(sweep.logsFolder)
@@ -68,7 +68,7 @@ export async function benchOverhead(): Promise<void> {
         const reopened = await SweepFolder.open(store, sweep.id)
         const scheduler = new GridScheduler(reopened.plan.trials)
         for (const { trial, outcome } of reopened.restore().trials.values())
-          if (outcome !== undefined) scheduler.conclude(trial, outcome)
+          if (outcome !== undefined) scheduler.recordEnd(trial, outcome)
         return scheduler.suggest()
       })
       rows.push([

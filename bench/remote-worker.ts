@@ -2,7 +2,7 @@ import { systemClock } from '../src/core/clock.js'
 import { openStore } from '../src/system/store.js'
 import { connectNats } from '../src/worker/remote/wire/connect.js'
 import { runWorker } from '../src/worker/remote/host/worker-process.js'
-import { noopOwn } from './noop-own.js'
+import { noopCustom } from './noop-custom.js'
 
 /** A worker of the benchmark: `remote-worker.ts URL NAME STORE SLOTS`. SIGTERM drains it. */
 const [url, name, folder, slots] = process.argv.slice(2) as [string, string, string, string]
@@ -15,7 +15,7 @@ await runWorker({
   slots: Number(slots),
   store: openStore(folder),
   clock: systemClock,
-  own: [noopOwn],
+  custom: [noopCustom],
   drain: drain.signal,
   abort: abort.signal,
   say: (message) => void process.stderr.write(`${message}\n`),

@@ -9,7 +9,7 @@ import { connectNats } from '../src/worker/remote/wire/connect.js'
 import { startNatsServer } from '../src/worker/remote/admin/nats-server.js'
 import { RemoteBackend } from '../src/worker/remote/orchestrator/remote-backend.js'
 import { peersPython, round, show, summarize, table } from './measure.js'
-import { noopOwn } from './noop-own.js'
+import { noopCustom } from './noop-custom.js'
 
 /** Node compiles what runs often in steps: the code of orchestrator, worker and its threads is at its best after so many. */
 const warmUpTrials = 10_000
@@ -184,7 +184,7 @@ class Lab {
       trial: {
         id,
         index: 0,
-        experiment: noopOwn.name,
+        experiment: noopCustom.name,
         version: 1,
         stage: 'main',
         params: { n: this.#serial, ms },

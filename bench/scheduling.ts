@@ -98,7 +98,7 @@ function timeDecisions(inner: Scheduler) {
       reports.push(report)
       return decision
     },
-    conclude: (trial, outcome) => inner.conclude(trial, outcome),
+    recordEnd: (trial, outcome) => inner.recordEnd(trial, outcome),
   }
   return { scheduler, reports, microseconds }
 }

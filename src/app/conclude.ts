@@ -1,6 +1,6 @@
 import { lookUp } from '../core/names.js'
 import type { ReadArtifact } from '../figures/figure.js'
-import { judge, readRecords, storeVerdicts } from '../sweeps/conclude.js'
+import { judge, readRecords, storeVerdicts } from '../sweeps/verdicts.js'
 import { basisOf, noteConclusion, recallConclusion, type Conclusion } from '../sweeps/conclusion.js'
 import { isResult } from '../sweeps/journal/state.js'
 import type { Store } from '../system/store.js'

@@ -7,7 +7,7 @@ import { inProgram } from '../experiments/custom/custom.js'
 import { experimentOf } from '../experiments/registry.js'
 import { findStore } from '../system/find-store.js'
 import { openStore, readStore, type Store } from '../system/store.js'
-import { readRecords, storedVerdicts, type ClaimVerdict } from '../sweeps/conclude.js'
+import { readRecords, storedVerdicts, type ClaimVerdict } from '../sweeps/verdicts.js'
 import type { Plan } from '../sweeps/plan.js'
 import type { SweepLimits } from '../sweeps/run-sweep.js'
 import { parseSweepObject, type SweepSpec } from '../sweeps/spec/spec.js'
@@ -18,7 +18,7 @@ import type { Where } from './backends/open-backend.js'
 import { checkOptions, checkSweep } from './check-options.js'
 import { concludeAndDraw } from './conclude.js'
 import { freezePlan } from './freeze-plan.js'
-import { languageFor, ownParser, planSpec, readTarget } from './plan.js'
+import { languageFor, customParser, planSpec, readTarget } from './plan.js'
 import { run } from './run.js'
 import type { RunChoices, RunObserver } from './running/choices.js'
 import type { Rerun } from './running/left-to-run.js'
@@ -272,12 +272,12 @@ export async function openSweep(
   const { store: folder, experiment, trustCode = false } = options
   const store = readStore(findStore(folder).folder)
   const opened = await SweepFolder.open(store, await resolveSweepId(store, id))
-  const own = experiment === undefined ? undefined : inProgram(experiment)
-  if (own !== undefined && own.name !== opened.plan.experiment)
+  const custom = experiment === undefined ? undefined : inProgram(experiment)
+  if (custom !== undefined && custom.name !== opened.plan.experiment)
     throw new UnavailableError(
-      `sweep ${opened.id} is of another experiment: ${opened.plan.experiment} (not ${own.name})`,
+      `sweep ${opened.id} is of another experiment: ${opened.plan.experiment} (not ${custom.name})`,
     )
-  return new Sweep(store, opened, own, trustCode)
+  return new Sweep(store, opened, custom, trustCode)
 }
 
 async function describe(
@@ -288,16 +288,16 @@ async function describe(
   if (typeof sweep === 'string') return planSpec(await readTarget(sweep, languageFor(store, {})), { set: [] }, store)
   const { experiment, ...rest } = sweep
   if (typeof experiment !== 'object' || 'command' in experiment) {
-    const spec = parseSweepObject(sweep, await ownParser(process.cwd()), languageFor(store, {}))
+    const spec = parseSweepObject(sweep, await customParser(process.cwd()), languageFor(store, {}))
     return planSpec(spec, { set: [] }, store)
   }
-  const own = inProgram(experiment)
-  const written = parseSweepObject({ ...rest, experiment: own.name }, undefined, languageFor(store, {}))
+  const custom = inProgram(experiment)
+  const written = parseSweepObject({ ...rest, experiment: custom.name }, undefined, languageFor(store, {}))
   const spec: SweepSpec = {
     ...written,
     own: { kind: 'program' },
     // So that ranking and comparing do without the program.
-    objective: written.objective ?? own.objective,
+    objective: written.objective ?? custom.objective,
   }
-  return planSpec(spec, { set: [] }, store, own)
+  return planSpec(spec, { set: [] }, store, custom)
 }

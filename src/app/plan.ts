@@ -4,7 +4,7 @@ import { dirname, extname, resolve } from 'node:path'
 import { openData } from '../data/catalog.js'
 import { fileProblem, MldsError, SpaceError, SpecError, UnknownNameError, writtenAt } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import type { OwnExperiment, OwnSource } from '../experiments/custom/source.js'
+import type { CustomExperiment, CustomSource } from '../experiments/custom/source.js'
 import { moduleFile } from '../experiments/custom/module-file.js'
 import { canonicalName, findExperiment, isExperimentName } from '../experiments/registry.js'
 import { latest } from '../core/names.js'
@@ -13,7 +13,7 @@ import { makePlan, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { createScheduler, parseStoppingFlag } from '../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../core/has-profiles.js'
 import { applyOverrides } from '../sweeps/spec/overrides.js'
-import { parseSweepFile, placed, type LanguageOf, type ParseOwn, type SweepSpec } from '../sweeps/spec/spec.js'
+import { parseSweepFile, placed, type LanguageOf, type ParseCustom, type SweepSpec } from '../sweeps/spec/spec.js'
 import { newestLanguage } from '../sweeps/spec/values.js'
 import { planFactsOf } from '../sweeps/sweep-folder.js'
 
@@ -81,7 +81,7 @@ async function planWritten(
   inProgram?: Experiment,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
   const before = flags.like ?? earlierSpec(store, flags.name ?? read.name)
-  const written = await settleOwn(applyOverrides(read, flags.set), read, before)
+  const written = await inferAxes(applyOverrides(read, flags.set), read, before)
   const experiment = inProgram ?? (await experimentFor(written))
   if (read.profile !== undefined && !hasProfiles(experiment))
     writtenAt(['profile'], () => {
@@ -112,7 +112,7 @@ async function planWritten(
  * Of the first language, an axis stays of the kind that it had in the sweep of this name `before`.
  * @throws UnknownNameError for an axis of a command that neither it nor the spec as it was `read` names.
  */
-export async function settleOwn(spec: SweepSpec, read = spec, before?: SweepSpec): Promise<SweepSpec> {
+export async function inferAxes(spec: SweepSpec, read = spec, before?: SweepSpec): Promise<SweepSpec> {
   if (spec.own?.kind !== 'command') return spec
   const { axisNames, withAxes } = await import('../experiments/custom/command.js')
   // A command declares no axes; they are inferred. A `--set` name that neither command nor file mentions is an error.
@@ -137,8 +137,8 @@ export async function settleOwn(spec: SweepSpec, read = spec, before?: SweepSpec
 
 async function experimentFor({ own, experiment }: SweepSpec): Promise<Experiment> {
   if (own === undefined) return await findExperiment(writtenAt(['experiment'], () => canonicalName(experiment)))
-  const { openOwn } = await import('../experiments/custom/custom.js')
-  return await openOwn(own)
+  const { openCustom } = await import('../experiments/custom/custom.js')
+  return await openCustom(own)
 }
 
 /** What a person should know of a plan of a command's before it runs: a sentence, or `undefined`. */
@@ -174,7 +174,7 @@ export async function readTarget(target: string, languageOf: LanguageOf = () => 
   } catch (error) {
     throw new SpecError(target, fileProblem(error), { cause: error })
   }
-  return parseSweepFile(text, target, await ownParser(dirname(resolve(target))), languageOf)
+  return parseSweepFile(text, target, await customParser(dirname(resolve(target))), languageOf)
 }
 
 /** Says what to do with a path that is neither a module nor a sweep file. An experiment's name is never taken for a path. */
@@ -208,7 +208,7 @@ function isFile(path: string): boolean {
 }
 
 /** The experiment that a file is or names. @throws SpecError when that is a built-in one, or none. */
-export async function readOwn(file: string): Promise<OwnSource> {
+export async function readCustom(file: string): Promise<CustomSource> {
   const { own, experiment } = await readTarget(file)
   if (own === undefined)
     throw new SpecError(file, `no experiment of one's own is here, but a built-in one's name: ${experiment}`)
@@ -216,14 +216,14 @@ export async function readOwn(file: string): Promise<OwnSource> {
 }
 
 /** The same, under the name that its code gives it. @throws SpecError. */
-export async function nameOwn(file: string): Promise<OwnExperiment> {
-  const { openOwn } = await import('../experiments/custom/custom.js')
-  const source = await readOwn(file)
-  return { name: (await openOwn(source)).name, source }
+export async function openNamedCustom(file: string): Promise<CustomExperiment> {
+  const { openCustom } = await import('../experiments/custom/custom.js')
+  const source = await readCustom(file)
+  return { name: (await openCustom(source)).name, source }
 }
 
 /** Tells modules and commands from built-in experiments; `folder` is what relative paths start from. */
-export async function ownParser(folder: string): Promise<ParseOwn> {
+export async function customParser(folder: string): Promise<ParseCustom> {
   const { parseCommand } = await import('../experiments/custom/command.js')
   return (raw) => {
     if (typeof raw !== 'string') return { kind: 'command', command: parseCommand(raw, folder) }

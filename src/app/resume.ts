@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MldsError, StoreError } from '../core/errors.js'
-import { authorsName, reopenOwn } from '../experiments/custom/custom.js'
+import { authorsName, reopenCustom } from '../experiments/custom/custom.js'
 import { encodePlan, parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { makeFolder } from '../system/make-folder.js'
@@ -9,7 +9,7 @@ import { replaceFile } from '../system/replace-file.js'
 import type { Store } from '../system/store.js'
 import type { NatsTarget } from './backends/nats-target.js'
 import { findSweepOn, withTenant } from './backends/tenant.js'
-import { readOwn, settleOwn } from './plan.js'
+import { readCustom, inferAxes } from './plan.js'
 
 /**
  * Makes a sweep's folder here from what the server keeps, so that it can be resumed: its plan; results are taken over
@@ -47,8 +47,8 @@ async function trustPlan(plan: StoredPlan, file: string | undefined): Promise<St
     throw new MldsError('USAGE', `the experiment of sweep ${plan.sweep} is not built in: ${plan.experiment}`, {
       hint: `give the file that the sweep was started with: mlds resume ${plan.sweep} --nats URL --experiment FILE`,
     })
-  const source = await readOwn(file)
-  const { own } = await settleOwn({ ...spec, own: source })
-  await reopenOwn(source, plan.experiment)
+  const source = await readCustom(file)
+  const { own } = await inferAxes({ ...spec, own: source })
+  await reopenCustom(source, plan.experiment)
   return { ...plan, spec: { ...spec, own: own! } }
 }

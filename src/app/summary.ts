@@ -1,5 +1,5 @@
 import type { Standing } from '../core/ranking.js'
-import type { ClaimVerdict } from '../sweeps/conclude.js'
+import type { ClaimVerdict } from '../sweeps/verdicts.js'
 import type { SweepCounts } from '../sweeps/journal/state.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 

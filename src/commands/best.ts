@@ -26,7 +26,7 @@ export default class Best extends BaseCommand {
     const { args, flags } = await this.parse(Best)
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { readRecords } = await import('../sweeps/conclude.js')
+    const { readRecords } = await import('../sweeps/verdicts.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { describeBest, rankRecords } = await import('../core/ranking.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))

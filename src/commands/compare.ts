@@ -19,7 +19,7 @@ export default class Compare extends BaseCommand {
     const { args, flags } = await this.parse(Compare)
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
-    const { readRecords } = await import('../sweeps/conclude.js')
+    const { readRecords } = await import('../sweeps/verdicts.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { mean } = await import('../analysis/statistics.js')
     const { compareRecords } = await import('../analysis/standings.js')

@@ -37,7 +37,7 @@ export default class Export extends BaseCommand {
     })
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { readRecordsAsWritten } = await import('../sweeps/conclude.js')
+    const { readRecordsAsWritten } = await import('../sweeps/verdicts.js')
     const { formatCsv, formatJsonLines, exportRows } = await import('../sweeps/journal/export.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     if (flags.format === 'mlruns')

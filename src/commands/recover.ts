@@ -38,8 +38,8 @@ export default class Recover extends BaseCommand {
         `${withoutFiles.length} are without their checkpoints, which are not in MLflow: nothing that is left to run needs them, but mlds verify will miss them`,
       )
     if (summary.finished < summary.planned) {
-      const { ownOf, whereFrom } = await import('../experiments/custom/custom.js')
-      for (const { source, name } of ownOf(sweep.plan))
+      const { customOf, whereFrom } = await import('../experiments/custom/custom.js')
+      for (const { source, name } of customOf(sweep.plan))
         this.log(`What they run was told by the server, so look at it first: ${whereFrom(source, name)}`)
       this.advise(`Run the rest with: mlds resume ${sweep.id}`)
     }

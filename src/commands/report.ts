@@ -42,7 +42,7 @@ export default class Report extends BaseCommand {
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { readRecords } = await import('../sweeps/conclude.js')
+    const { readRecords } = await import('../sweeps/verdicts.js')
     const { experimentToRead } = await import('../experiments/registry.js')
     const { artifactReader } = await import('../app/conclude.js')
     const { planFacts } = await import('../app/plan-facts.js')

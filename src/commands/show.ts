@@ -17,7 +17,7 @@ export default class Show extends BaseCommand {
     const { args, flags } = await this.parse(Show)
     const store = await this.openStore(flags.store)
     const { findTrial } = await import('../sweeps/find-trial.js')
-    const { readRecords } = await import('../sweeps/conclude.js')
+    const { readRecords } = await import('../sweeps/verdicts.js')
     const { describeSeeds } = await import('../sweeps/plan.js')
     const { sweep, trial } = await findTrial(store, args.trial)
     const record = readRecords(sweep).find((candidate) => candidate.trial.id === trial.id)!

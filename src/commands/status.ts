@@ -29,7 +29,7 @@ export default class Status extends BaseCommand {
       return { sweep: located.sweep, remote: await this.#remote(store, located.target, located.sweep) }
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { describeStanding, SweepState } = await import('../sweeps/journal/state.js')
-    const { storedVerdicts } = await import('../sweeps/conclude.js')
+    const { storedVerdicts } = await import('../sweeps/verdicts.js')
     const { summarise } = await import('../app/summary.js')
     const { lockHolder } = await import('../system/lock.js')
     const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
@@ -37,7 +37,7 @@ export default class Status extends BaseCommand {
     const runningPid = lockHolder(sweep.lockFile)
     const state = new SweepState(sweep.plan.trials)
     for (const { event } of sweep.entries()) state.apply(event)
-    if (runningPid === undefined) state.settle()
+    if (runningPid === undefined) state.forgetRunning()
     const counts = state.counts()
     const verdicts = await storedVerdicts(sweep)
 

@@ -31,7 +31,7 @@ export default class Watch extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { describeStanding, isComplete } = await import('../sweeps/journal/state.js')
-    const { storedVerdicts } = await import('../sweeps/conclude.js')
+    const { storedVerdicts } = await import('../sweeps/verdicts.js')
     const { formatVerdict } = await import('../terminal/summary.js')
     const { summarise } = await import('../app/summary.js')
     const { watchSweep } = await import('../terminal/watch-sweep.js')

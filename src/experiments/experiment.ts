@@ -129,7 +129,7 @@ export function defineExperiment<const S extends Space>(
   if (!('stages' in experiment)) {
     const { space, run, data = [], ...rest } = experiment
     checkStage(name, { space, run })
-    // The very function, so that what it is made of can be read from it (own.ts).
+    // The very function, so that what it is made of can be read from it (custom/custom.ts).
     return complete(rest, [{ name: 'main', space, data: () => data, cost: () => 1, run }])
   }
   for (const key of ['space', 'run'])

@@ -1,7 +1,7 @@
 import { MldsError, UnknownNameError, exitCodes } from '../core/errors.js'
 import { isTrustedCode } from '../system/ownership.js'
 import type { Experiment } from './experiment.js'
-import type { OwnSource } from './custom/source.js'
+import type { CustomSource } from './custom/source.js'
 import type { UnreadPlan } from './vocabulary/unread.js'
 
 interface BuiltIn {
@@ -54,7 +54,7 @@ export function canonicalName(name: string): string {
 
 /** A stored plan, and whether whoever runs this process wrote it: only then is the code that it names theirs to run. */
 interface PlanToRun {
-  readonly plan: { readonly experiment: string; readonly spec: { readonly own?: OwnSource } }
+  readonly plan: { readonly experiment: string; readonly spec: { readonly own?: CustomSource } }
   readonly isMine: boolean
 }
 export interface PlanToOpen extends PlanToRun {
@@ -73,13 +73,13 @@ export interface CodeTrust {
 export async function experimentOf({ plan, isMine }: PlanToRun, { trustCode }: CodeTrust = {}): Promise<Experiment> {
   const { own } = plan.spec
   if (own === undefined) return await findExperiment(plan.experiment)
-  const { reopenOwn, whereFrom } = await import('./custom/custom.js')
+  const { reopenCustom, whereFrom } = await import('./custom/custom.js')
   if (trustCode !== true && !(isMine && isTrusted(own)))
     throw new MldsError('FOREIGN', `the code of this sweep is another user's: ${whereFrom(own, plan.experiment)}`, {
       hint: 'look at it first; --trust-code runs it with your rights',
       exitCode: exitCodes.environment,
     })
-  return await reopenOwn(own, plan.experiment)
+  return await reopenCustom(own, plan.experiment)
 }
 
 /**
@@ -99,12 +99,12 @@ export async function experimentToRead(
     const { unreadExperiment } = await import('./vocabulary/unread.js')
     return unreadExperiment(plan)
   }
-  const { ownToRead } = await import('./custom/custom.js')
-  return await ownToRead(own, plan.experiment, warn)
+  const { customToRead } = await import('./custom/custom.js')
+  return await customToRead(own, plan.experiment, warn)
 }
 
 /** Of a command whose plan is one's own nothing else is looked at: it names programs of the system too. */
-const isTrusted = (own: OwnSource): boolean => own.kind !== 'file' || isTrustedCode(own.file)
+const isTrusted = (own: CustomSource): boolean => own.kind !== 'file' || isTrustedCode(own.file)
 
 /** @throws UnknownNameError with the nearest known name. */
 export async function findExperiment(name: string): Promise<Experiment> {

@@ -1,4 +1,4 @@
-import type { ClaimVerdict } from '../sweeps/conclude.js'
+import type { ClaimVerdict } from '../sweeps/verdicts.js'
 import { formatCell, headingOf, type Report } from './report.js'
 
 /** Longer tables than this are for the page or `mlds export`. */

@@ -9,7 +9,7 @@ import { writeValue } from '../core/param-value.js'
 import { describeBest, rankRecords } from '../core/ranking.js'
 import { varyingAxes } from '../sweeps/plan.js'
 import { describeCounts } from '../sweeps/journal/state.js'
-import { judge, type ClaimVerdict } from '../sweeps/conclude.js'
+import { judge, type ClaimVerdict } from '../sweeps/verdicts.js'
 import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
 
 /** What a report says of a sweep beyond its records; from the sweep's folder or from a server's tags alike. */

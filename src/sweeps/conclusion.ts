@@ -6,7 +6,7 @@ import { openRegularFile, readRegularFile } from '../system/read-regular-file.js
 import { lookUp } from '../core/names.js'
 import { replaceFile } from '../system/replace-file.js'
 import { codeVersion } from '../core/version.js'
-import { storedVerdicts, type ClaimVerdict } from './conclude.js'
+import { storedVerdicts, type ClaimVerdict } from './verdicts.js'
 import type { SweepFolder } from './sweep-folder.js'
 
 /** Raised when conclusion.json changes meaning; of another number it is as if it were not there. */

@@ -94,10 +94,10 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     options.onEvent(event)
   }
 
-  const conclude = (trial: Trial, outcome: Outcome): void => {
+  const recordEnd = (trial: Trial, outcome: Outcome): void => {
     running.delete(trial.id)
     if (isLoss(outcome)) scheduler.forget(trial.id)
-    scheduler.conclude(trial, outcome)
+    scheduler.recordEnd(trial, outcome)
     const went = cutShort === undefined
     if (outcome.state !== 'skipped') cutShort ??= failures.after(outcome)
     const { objective, rule } = metrics.after(trial, outcome)
@@ -125,9 +125,9 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     return true
   }
 
-  const settle = (trial: Trial, attempt: number, outcome: Outcome): void => {
+  const journalEnd = (trial: Trial, attempt: number, outcome: Outcome): void => {
     record({ type: 'ended', trial: trial.id, attempt, atMs: clock.now(), outcome })
-    conclude(trial, outcome)
+    recordEnd(trial, outcome)
   }
 
   const start = async (trial: Trial): Promise<void> => {
@@ -157,7 +157,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       if (suggestion === undefined) return
       if (options.wanted?.has(suggestion.trial.id) === false) continue
       if (suggestion.skip === undefined) await start(suggestion.trial)
-      else settle(suggestion.trial, 0, { state: 'skipped', reason: suggestion.skip })
+      else journalEnd(suggestion.trial, 0, { state: 'skipped', reason: suggestion.skip })
     }
   }
 
@@ -187,7 +187,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         const vanished = countUp(vanishings, event.trial)
         if (vanished < limits.maxAttempts) return tryAgain(current.trial)
         const reason = `${formatCount(vanished, 'attempt')} vanished; the last: ${event.reason}`
-        return settle(current.trial, event.attempt, { state: 'dead', reason })
+        return journalEnd(current.trial, event.attempt, { state: 'dead', reason })
       }
       case 'ended': {
         const { log, ...ended } = event
@@ -200,7 +200,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
           return tryAgain(current.trial)
         }
         record(ended)
-        return conclude(current.trial, outcome)
+        return recordEnd(current.trial, outcome)
       }
     }
   }

@@ -171,7 +171,7 @@ export class SweepFolder {
   restore(onDamage?: (damage: JournalDamage) => void): SweepState {
     const state = new SweepState(this.plan.trials)
     for (const { event } of this.entries(onDamage)) state.apply(event)
-    state.settle()
+    state.forgetRunning()
     return state
   }
 }

@@ -14,8 +14,8 @@ export async function makeFolder(folder: string, mode?: number): Promise<void> {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT' && dirname(folder) !== folder
     if (missing) {
       await makeFolder(dirname(folder), mode)
-      await mkdir(folder, mode).catch((again: unknown) => settle(again, folder, () => stat(folder)))
-    } else await settle(error, folder, () => stat(folder))
+      await mkdir(folder, mode).catch((again: unknown) => unlessFolder(again, folder, () => stat(folder)))
+    } else await unlessFolder(error, folder, () => stat(folder))
   }
 }
 
@@ -37,7 +37,11 @@ export function makeFolderSync(folder: string, mode?: number): void {
   if (error !== undefined) blame(error, folder, statSync(folder, { throwIfNoEntry: false })?.isDirectory())
 }
 
-async function settle(error: unknown, folder: string, look: () => Promise<{ isDirectory(): boolean }>): Promise<void> {
+async function unlessFolder(
+  error: unknown,
+  folder: string,
+  look: () => Promise<{ isDirectory(): boolean }>,
+): Promise<void> {
   const found = await look().catch(() => undefined)
   blame(error, folder, found?.isDirectory())
 }

@@ -1,4 +1,4 @@
-import type { ClaimVerdict } from '../sweeps/conclude.js'
+import type { ClaimVerdict } from '../sweeps/verdicts.js'
 import type { SweepSummary } from '../app/summary.js'
 import { describeCounts, isComplete } from '../sweeps/journal/state.js'
 import { formatDuration } from '../core/format.js'

@@ -44,7 +44,7 @@ export async function watchSweep(store: Store, id: string, options: WatchOptions
       // A trial that is not in the plan: the sweep was extended since, so all is read again under the plan of now.
       if (state === 'grown') continue
       const goesOn = lockHolder(sweep.lockFile) !== undefined
-      if (!goesOn) state.settle()
+      if (!goesOn) state.forgetRunning()
       return { sweep, state, goesOn }
     }
   } finally {
@@ -107,7 +107,7 @@ class Known {
   take(event: JournalEvent): void {
     const { state } = this.watched
     if (event.type === 'opened' || event.type === 'closed') {
-      state.settle()
+      state.forgetRunning()
       this.#resting = true
     }
     // Measured from the first trial of this run, so that neither rests nor results taken over count.

@@ -11,7 +11,7 @@ import { connectNats } from '../../src/worker/remote/wire/connect.js'
 import { startNatsServer, type NatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { namesOf } from '../../src/worker/remote/wire/names.js'
 import { ThreadsBackend } from '../../src/worker/threads/threads.js'
-import { chaosOwn } from '../helpers/own-modules.js'
+import { chaosCustom } from '../helpers/custom-modules.js'
 import { clock, planOf, sweepIn, tenant, type Shape } from './lab.js'
 
 export interface ChaosOptions extends Shape {
@@ -57,7 +57,7 @@ export async function undisturbed(shape: Shape, folder: string): Promise<Map<num
       storeFolder: store.folder,
       logsFolder: join(sweep.folder, 'logs'),
       datasets: [],
-      own: [chaosOwn],
+      custom: [chaosCustom],
     })
   })
   return coursesOf(journalOf(folder), await numbersOf(shape))

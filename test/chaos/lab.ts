@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/core/clock.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
-import { openOwn } from '../../src/experiments/custom/custom.js'
+import { openCustom } from '../../src/experiments/custom/custom.js'
 import { freezePlan } from '../../src/app/freeze-plan.js'
 import { run } from '../../src/app/run.js'
 import type { SweepSummary } from '../../src/app/summary.js'
@@ -8,7 +8,7 @@ import { openStore } from '../../src/system/store.js'
 import { makePlan, type Plan } from '../../src/sweeps/plan.js'
 import type { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import type { Backend } from '../../src/worker/backend.js'
-import { chaosOwn } from '../helpers/own-modules.js'
+import { chaosCustom } from '../helpers/custom-modules.js'
 
 /** What the processes of the chaos test share: one experiment, one plan, one way to run it. */
 
@@ -26,9 +26,12 @@ export interface Shape {
 
 /** Trials 0 … n−1 and one more, which ends its process. */
 export async function planOf({ trials, ms }: Shape): Promise<{ plan: Plan; experiment: Experiment }> {
-  const experiment = await openOwn(chaosOwn.source)
+  const experiment = await openCustom(chaosCustom.source)
   const axes = { n: Array.from({ length: trials + 1 }, (_, n) => n), ms: [ms], poison: [trials] }
-  return { plan: makePlan(experiment, { experiment: chaosOwn.name, own: chaosOwn.source, axes }, () => ''), experiment }
+  return {
+    plan: makePlan(experiment, { experiment: chaosCustom.name, own: chaosCustom.source, axes }, () => ''),
+    experiment,
+  }
 }
 
 /** Runs the plan in `folder` on the backend that `open` gives, or goes on with it. */

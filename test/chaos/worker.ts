@@ -1,7 +1,7 @@
 import { openStore } from '../../src/system/store.js'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
 import { runWorker } from '../../src/worker/remote/host/worker-process.js'
-import { chaosOwn } from '../helpers/own-modules.js'
+import { chaosCustom } from '../helpers/custom-modules.js'
 import { clock, pingMs, tenant } from './lab.js'
 
 /** A worker process of the chaos test: `worker.ts URL NAME STORE SLOTS`. SIGTERM drains it. */
@@ -17,7 +17,7 @@ await runWorker({
   store: openStore(folder),
   clock,
   heapMb: 64,
-  own: [chaosOwn],
+  custom: [chaosCustom],
   drain: drain.signal,
   abort: abort.signal,
   say,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Assignment, Outcome, ParentResult, Trial, TrialEvent } from '../../src/core/trial.js'
 import type { Backend } from '../../src/worker/backend.js'
-import { toyOwn } from '../helpers/own-modules.js'
+import { toyCustom } from '../helpers/custom-modules.js'
 
 let serial = 0
 export function toyAssignment(
@@ -11,7 +11,7 @@ export function toyAssignment(
   const trial: Trial = {
     id: (serial++).toString(16).padStart(16, '0'),
     index: 0,
-    experiment: toyOwn.name,
+    experiment: toyCustom.name,
     version: 1,
     stage: 'main',
     params: { steps: 3, behaviour: 'count', ...params },

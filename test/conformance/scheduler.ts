@@ -34,7 +34,7 @@ export function schedulerSuite(name: string, wrap: (inner: Scheduler) => Schedul
     it('does not suggest what was concluded before', () => {
       const trials = trialsOf(3)
       const scheduler = wrap(new GridScheduler(trials))
-      scheduler.conclude(trials[1]!, { state: 'finished', metrics: {}, artifacts: {} })
+      scheduler.recordEnd(trials[1]!, { state: 'finished', metrics: {}, artifacts: {} })
       expect([scheduler.suggest()?.trial.id, scheduler.suggest()?.trial.id, scheduler.suggest()]).toEqual([
         't0',
         't2',

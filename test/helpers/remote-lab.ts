@@ -13,7 +13,7 @@ import { RemoteBackend, type RemoteOptions } from '../../src/worker/remote/orche
 import { openBroker, type OrchestratorBroker } from '../../src/worker/remote/wire/streams.js'
 import { runWorker, type WorkerOptions } from '../../src/worker/remote/host/worker-process.js'
 import { Listener } from '../conformance/backend.js'
-import { chaosOwn, toyOwn } from './own-modules.js'
+import { chaosCustom, toyCustom } from './custom-modules.js'
 
 export const leaseMs = 2_000
 export const toySweep = 'toy-sweep'
@@ -59,7 +59,7 @@ async function startLabWorker(
     clock: systemClock,
     leaseMs,
     heapMb: 64,
-    own: [toyOwn, chaosOwn],
+    custom: [toyCustom, chaosCustom],
     drain: drain.signal,
     abort: abort.signal,
     say,

@@ -76,9 +76,9 @@ export function openLab(
       const before = lab.journal()
       for (const event of before) lab.state.apply(event)
       replay(scheduler, before)
-      lab.state.settle()
+      lab.state.forgetRunning()
       for (const { trial, outcome } of lab.state.trials.values())
-        if (outcome !== undefined) scheduler.conclude(trial, outcome)
+        if (outcome !== undefined) scheduler.recordEnd(trial, outcome)
       try {
         return await runSweep({
           info: {

@@ -10,7 +10,7 @@ import { createEngine } from '../../src/engines/create-engine.js'
 import { openStore } from '../../src/system/store.js'
 import { InlineBackend } from '../../src/worker/inline.js'
 import { backendSuite } from '../conformance/backend.js'
-import { toyOwn } from '../helpers/own-modules.js'
+import { toyCustom } from '../helpers/custom-modules.js'
 import toy from '../fixtures/toy-experiment.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-inline-'))
@@ -22,7 +22,7 @@ backendSuite(
   async (capacity) =>
     new InlineBackend(capacity, {
       findExperiment: async (name) => {
-        if (name !== toyOwn.name) throw new UnknownNameError('experiment', name, [toyOwn.name])
+        if (name !== toyCustom.name) throw new UnknownNameError('experiment', name, [toyCustom.name])
         return toy as Experiment
       },
       engine: createEngine,

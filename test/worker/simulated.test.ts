@@ -2,7 +2,7 @@ import { SimulatedClock } from '../../src/core/clock.js'
 import type { Assignment, Outcome } from '../../src/core/trial.js'
 import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simulated.js'
 import { backendSuite } from '../conformance/backend.js'
-import { toyOwn } from '../helpers/own-modules.js'
+import { toyCustom } from '../helpers/custom-modules.js'
 
 /** How the toy experiment would go, in the simulation's terms: what it does is the model's, that it is told is the backend's. */
 function toyModel({ trial, parents, reads, watch = [] }: Assignment): SimulatedAttempt {
@@ -14,7 +14,7 @@ function toyModel({ trial, parents, reads, watch = [] }: Assignment): SimulatedA
     endAfterMs: 1,
     end: { state: 'failed', error: { name: 'Error', message } },
   })
-  if (trial.experiment !== toyOwn.name) return failed(`unknown experiment: ${trial.experiment}`)
+  if (trial.experiment !== toyCustom.name) return failed(`unknown experiment: ${trial.experiment}`)
   if (trial.version !== 1) return failed('experiment toy is of another version here: 1')
   if (behaviour === 'fail') return failed('it was asked to fail')
   if (behaviour === 'die' || behaviour === 'hog') return { reports: [], endAfterMs: 1, end: 'lost' }

@@ -1,5 +1,5 @@
 import { systemClock } from '../../core/clock.js'
-import { ownOf } from '../../experiments/custom/custom.js'
+import { customOf } from '../../experiments/custom/custom.js'
 import type { StoredSweep } from '../stored-sweep.js'
 import type { NatsTarget } from './nats-target.js'
 
@@ -28,7 +28,7 @@ export class LocalWorker {
       store,
       clock: systemClock,
       logsFolder: sweep.logsFolder,
-      own: ownOf(sweep.plan),
+      custom: customOf(sweep.plan),
       drain: this.#end.signal,
       abort: this.#end.signal,
       say: this.say,

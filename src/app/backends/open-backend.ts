@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { systemClock } from '../../core/clock.js'
 import type { EngineName } from '../../core/trial.js'
 import type { Engine } from '../../engines/engine.js'
-import { ownOf } from '../../experiments/custom/custom.js'
+import { customOf } from '../../experiments/custom/custom.js'
 import { dataReadBy } from '../../experiments/trial-data.js'
 import { makeFolderSync } from '../../system/make-folder.js'
 import { mustBeWritable } from '../../system/store.js'
@@ -78,6 +78,6 @@ async function openThreads({ store, sweep, experiment }: StoredSweep, threads: n
     storeFolder: store.folder,
     logsFolder: sweep.logsFolder,
     datasets,
-    own: ownOf(sweep.plan),
+    custom: customOf(sweep.plan),
   })
 }

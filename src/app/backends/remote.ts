@@ -78,7 +78,7 @@ function recordOf(plan: StoredPlan, engine: EngineName) {
   return {
     sweep: plan.sweep,
     planHash: plan.hash,
-    planBytes: withoutOwn(plan),
+    planBytes: withoutCustom(plan),
     total: plan.trials.length,
     codeVersion,
     engine,
@@ -87,7 +87,7 @@ function recordOf(plan: StoredPlan, engine: EngineName) {
 }
 
 /** The plan for others: a command line or a path of this host is nothing to be told, or to be run elsewhere. */
-function withoutOwn(plan: StoredPlan): Uint8Array {
+function withoutCustom(plan: StoredPlan): Uint8Array {
   const { own: _, ...spec } = plan.spec
   return Buffer.concat([...encodePlan({ ...plan, spec })])
 }

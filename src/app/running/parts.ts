@@ -149,7 +149,7 @@ const rulesOf = ({ plan }: SweepFolder) => plan.spec.scheduler ?? []
 function openScheduler(sweep: SweepFolder, info: SweepInfo, state: SweepState, isVoid: boolean): Scheduler {
   const scheduler = createScheduler(sweep.plan.trials, rulesOf(sweep), info.objective)
   if (scheduler.interactive) replay(scheduler, isVoid ? [] : sinceVoided(sweep.events()))
-  for (const { trial, outcome } of state.trials.values()) if (outcome !== undefined) scheduler.conclude(trial, outcome)
+  for (const { trial, outcome } of state.trials.values()) if (outcome !== undefined) scheduler.recordEnd(trial, outcome)
   return scheduler
 }
 

@@ -43,15 +43,15 @@ export default class WorkerStart extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerStart)
     const store = await this.openStore(flags.store)
-    const { nameOwn } = await import('../../app/plan.js')
+    const { openNamedCustom: openNamedCustom } = await import('../../app/plan.js')
     const { connectNats } = await import('../../worker/remote/wire/connect.js')
     const { runWorker, workerName } = await import('../../worker/remote/host/worker-process.js')
     const { systemClock } = await import('../../core/clock.js')
     const { listenForInterruption } = await import('../../terminal/signals.js')
     const say = (message: string): void => void process.stderr.write(`${message}\n`)
     const name = workerName()
-    const own = await Promise.all(flags.experiment.map((file) => nameOwn(file)))
-    for (const [i, one] of own.entries()) say(`experiment ${one.name}: ${flags.experiment[i]}`)
+    const custom = await Promise.all(flags.experiment.map((file) => openNamedCustom(file)))
+    for (const [i, one] of custom.entries()) say(`experiment ${one.name}: ${flags.experiment[i]}`)
     const interruption = listenForInterruption(say)
     const handBack = new AbortController()
     interruption.abort.addEventListener('abort', () => handBack.abort())
@@ -72,7 +72,7 @@ export default class WorkerStart extends BaseCommand {
         slots: flags.slots,
         store,
         clock: systemClock,
-        own,
+        custom,
         drain: interruption.drain,
         abort: handBack.signal,
         say,

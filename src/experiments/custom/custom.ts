@@ -6,7 +6,7 @@ import { MldsError, SpecError } from '../../core/errors.js'
 import { commandExperiment, hashCommand } from './command.js'
 import type { Experiment } from '../experiment.js'
 import { moduleFile } from './module-file.js'
-import type { OwnExperiment, OwnSource } from './source.js'
+import type { CustomExperiment, CustomSource } from './source.js'
 
 /**
  * A person's own experiment. Its name carries a hash of what it is made of (the file and every file it imports by a
@@ -14,7 +14,7 @@ import type { OwnExperiment, OwnSource } from './source.js'
  * another version of the code are never taken for this one's.
  * @throws SpecError when the file is not there or exports no experiment.
  */
-export async function openOwn(source: OwnSource): Promise<Experiment> {
+export async function openCustom(source: CustomSource): Promise<Experiment> {
   if (source.kind === 'program')
     throw new MldsError('PROGRAM', 'the experiment of this sweep is part of the program that ran it', {
       hint: 'run that program again; mlds status, best, compare and export work without it',
@@ -24,12 +24,12 @@ export async function openOwn(source: OwnSource): Promise<Experiment> {
 }
 
 /** The file or the command line, for a person to look at. */
-export const whereFrom = (source: OwnSource, name: string): string =>
+export const whereFrom = (source: CustomSource, name: string): string =>
   source.kind === 'command' ? source.command.argv.join(' ') : source.kind === 'file' ? source.file : name
 
 /** The sweep's own experiment as it is now. @throws MldsError when its code has changed since the sweep was planned. */
-export async function reopenOwn(source: OwnSource, name: string): Promise<Experiment> {
-  const experiment = await openOwn(source)
+export async function reopenCustom(source: CustomSource, name: string): Promise<Experiment> {
+  const experiment = await openCustom(source)
   if (experiment.name !== name)
     throw new MldsError(
       'CHANGED',
@@ -45,8 +45,12 @@ export async function reopenOwn(source: OwnSource, name: string): Promise<Experi
  * The sweep's own experiment to draw and weigh with what was recorded: code that has changed since does as well, and is
  * told of. Of a command no code takes part in that.
  */
-export async function ownToRead(source: OwnSource, name: string, warn: (message: string) => void): Promise<Experiment> {
-  const experiment = await openOwn(source)
+export async function customToRead(
+  source: CustomSource,
+  name: string,
+  warn: (message: string) => void,
+): Promise<Experiment> {
+  const experiment = await openCustom(source)
   if (experiment.name !== name && source.kind === 'file')
     warn(
       `the experiment has changed since this sweep was planned: ${source.file} (its figures, claims and objective are those of the code as it is now)`,
@@ -75,13 +79,18 @@ const nameWithHash = (name: string, hash: string): string =>
   `${name.replace(/[^a-zA-Z0-9._-]+/g, '-')}.${hash.slice(0, 8)}`
 
 /** The experiment of a plan, if it is not built in. */
-export const ownOf = ({ experiment, spec }: { experiment: string; spec: { own?: OwnSource } }): OwnExperiment[] =>
-  spec.own === undefined ? [] : [{ name: experiment, source: spec.own }]
+export const customOf = ({
+  experiment,
+  spec,
+}: {
+  experiment: string
+  spec: { own?: CustomSource }
+}): CustomExperiment[] => (spec.own === undefined ? [] : [{ name: experiment, source: spec.own }])
 
 /** What its author calls an experiment that is not built in; `undefined` for the name of one that is. */
 export const authorsName = (name: string): string | undefined => /^(.*)\.[0-9a-f]{8}$/.exec(name)?.[1]
 
-function hashOf(source: Exclude<OwnSource, { kind: 'program' }>): string {
+function hashOf(source: Exclude<CustomSource, { kind: 'program' }>): string {
   if (source.kind === 'command') return hashCommand(source.command)
   const hash = createHash('sha256')
   for (const file of withLocalImports(source.file)) hash.update(readFileSync(file)).update('\0')

@@ -2,7 +2,7 @@ import type { Space } from '../../core/space.js'
 import type { Objective, Params } from '../../core/trial.js'
 
 /** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
-export type OwnSource =
+export type CustomSource =
   /** A module that default-exports one; the path is absolute. */
   | { readonly kind: 'file'; readonly file: string }
   | { readonly kind: 'command'; readonly command: CommandDefinition }
@@ -10,9 +10,9 @@ export type OwnSource =
   | { readonly kind: 'program' }
 
 /** An experiment that is not built in, under the name that its code has given it. */
-export interface OwnExperiment {
+export interface CustomExperiment {
   readonly name: string
-  readonly source: OwnSource
+  readonly source: CustomSource
 }
 
 /** Any program as an experiment: what is run for each trial. */

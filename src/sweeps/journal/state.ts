@@ -138,7 +138,7 @@ export class SweepState {
   }
 
   /** What was running when a process died is running no longer: call once after a replay. */
-  settle(): void {
+  forgetRunning(): void {
     for (const state of this.trials.values()) if (state.state === 'running') state.state = 'planned'
   }
 
@@ -261,7 +261,7 @@ export function buildRecords(
   for (const event of events) {
     state.apply(event)
     // A process that began or ended left nothing running.
-    if (event.type === 'opened' || event.type === 'closed') state.settle()
+    if (event.type === 'opened' || event.type === 'closed') state.forgetRunning()
     if (event.type === 'voided') series.clear()
     if (event.type === 'started') series.set(event.trial, new Map())
     if (event.type === 'report') {
@@ -277,7 +277,7 @@ export function buildRecords(
       }
     }
   }
-  if (!isRun) state.settle()
+  if (!isRun) state.forgetRunning()
   return trials.map((trial) => {
     const {
       trial: _trial,

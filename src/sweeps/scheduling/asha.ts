@@ -72,8 +72,8 @@ export class AshaScheduler implements Scheduler {
     return 'continue'
   }
 
-  conclude(trial: Trial, outcome: Outcome): void {
-    this.inner.conclude(trial, outcome)
+  recordEnd(trial: Trial, outcome: Outcome): void {
+    this.inner.recordEnd(trial, outcome)
   }
 
   #mayGoOn(rung: number, value: number): boolean {

@@ -43,7 +43,7 @@ export class GridScheduler implements Scheduler {
     return 'continue'
   }
 
-  conclude(trial: Trial, outcome: Outcome): void {
+  recordEnd(trial: Trial, outcome: Outcome): void {
     this.#forget(trial)
     for (const child of this.#children.get(trial.id) ?? []) {
       const waiting = this.#waiting.get(child.id)

@@ -78,8 +78,8 @@ export class MedianScheduler implements Scheduler {
     return decision
   }
 
-  conclude(trial: Trial, outcome: Outcome): void {
-    this.inner.conclude(trial, outcome)
+  recordEnd(trial: Trial, outcome: Outcome): void {
+    this.inner.recordEnd(trial, outcome)
   }
 }
 

@@ -45,9 +45,9 @@ export class PlateauScheduler implements Scheduler {
     return now.since >= patience ? 'stop' : 'continue'
   }
 
-  conclude(trial: Trial, outcome: Outcome): void {
+  recordEnd(trial: Trial, outcome: Outcome): void {
     this.#best.delete(trial.id)
-    this.inner.conclude(trial, outcome)
+    this.inner.recordEnd(trial, outcome)
   }
 }
 

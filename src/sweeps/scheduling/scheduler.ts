@@ -30,5 +30,5 @@ export interface Scheduler {
   /** Called for each report in order. */
   observe(report: ScheduledReport): 'continue' | 'stop'
   /** Called once per trial, also for trials restored from the journal. */
-  conclude(trial: Trial, outcome: Outcome): void
+  recordEnd(trial: Trial, outcome: Outcome): void
 }

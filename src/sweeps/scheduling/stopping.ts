@@ -142,7 +142,7 @@ class FirstStageOnly implements Scheduler {
   observe(report: ScheduledReport): 'continue' | 'stop' {
     return this.derived.has(report.trial) ? 'continue' : this.inner.observe(report)
   }
-  conclude(trial: Trial, outcome: Outcome): void {
-    this.inner.conclude(trial, outcome)
+  recordEnd(trial: Trial, outcome: Outcome): void {
+    this.inner.recordEnd(trial, outcome)
   }
 }

@@ -33,8 +33,8 @@ export class TargetScheduler implements Scheduler {
     return (direction === 'minimize' ? reported <= value : reported >= value) ? 'stop' : 'continue'
   }
 
-  conclude(trial: Trial, outcome: Outcome): void {
-    this.inner.conclude(trial, outcome)
+  recordEnd(trial: Trial, outcome: Outcome): void {
+    this.inner.recordEnd(trial, outcome)
   }
 }
 

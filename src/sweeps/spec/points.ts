@@ -40,7 +40,7 @@ export function pointsOfStages(
     const own = conditions.filter((condition) => condition.stage.name === stage.name)
     const left = excluded.filter((exclusion) => exclusion.stage.name === stage.name)
     const points = writtenAt(['axes'], () => cross(completeParams(stage.space, {}), factors.get(stage.name)!))
-    const settled = own.length === 0 ? points : points.map((point) => settle(stage.space, point, own))
+    const settled = own.length === 0 ? points : points.map((point) => completePoint(stage.space, point, own))
     const kept = left.length === 0 ? settled : settled.filter((params) => !left.some(({ fits }) => fits(params)))
     // Of a later stage all may be left out: then only the earlier ones run.
     if (kept.length === 0 && stage === experiment.stages[0])
@@ -50,7 +50,7 @@ export function pointsOfStages(
 }
 
 /** The point with an axis whose condition does not hold at its default: points that differ in it alone become one. */
-function settle(
+function completePoint(
   space: Space,
   point: Params,
   conditions: readonly { readonly axis: string; readonly fits: (params: Params) => boolean }[],

@@ -1,5 +1,5 @@
 import { Document, LineCounter, parseDocument, isMap, isScalar, isSeq, type Node } from 'yaml'
-import type { OwnSource } from '../../experiments/custom/source.js'
+import type { CustomSource } from '../../experiments/custom/source.js'
 import type { Objective } from '../../core/trial.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
 import { integerValue } from '../../core/param-value.js'
@@ -11,11 +11,12 @@ import { expandValues, newestLanguage, type Language, type Reading } from './val
 
 /** What a person asked for, before it is checked against an experiment: plain data, kept with the sweep. */
 export interface SweepSpec {
-  /** A built-in one's name; with `own`, that of a person's own, which carries a hash of its code. */
+  /** A built-in experiment's name; with `own`, a custom one's, which carries a hash of its code. */
   readonly experiment: string
   /** How it was read; the first language where it says none. */
   readonly language?: Language
-  readonly own?: OwnSource
+  /** A custom experiment's source, under the name that it has had in plan.json since the first version. */
+  readonly own?: CustomSource
   readonly profile?: string
   /** A name of the person's own; the sweep's id unless left out. */
   readonly name?: string
@@ -65,8 +66,8 @@ export const specKeys = [
   'objective',
 ] as const
 
-/** Tells a person's own experiment from a built-in one's name, which is `undefined`. */
-export type ParseOwn = (raw: unknown) => OwnSource | undefined
+/** Tells a custom experiment from a built-in one's name, which is `undefined`. */
+export type ParseCustom = (raw: unknown) => CustomSource | undefined
 
 /** The language of a file that says none, by the name of its sweep: one that is there goes on in its own. */
 export type LanguageOf = (name: string | undefined) => Language
@@ -78,7 +79,7 @@ export type LanguageOf = (name: string | undefined) => Language
 export function parseSweepFile(
   text: string,
   file: string,
-  parseOwn: ParseOwn = () => undefined,
+  parseCustom: ParseCustom = () => undefined,
   languageOf: LanguageOf = () => newestLanguage,
 ): SweepSpec {
   const lines = new LineCounter()
@@ -88,7 +89,7 @@ export function parseSweepFile(
     const { line, col } = lines.linePos(broken.pos[0])
     throw new SpecError(`${file}:${line}:${col}`, broken.message)
   }
-  return readSpec(document, file, { parseOwn, languageOf }, (offset) => {
+  return readSpec(document, file, { parseCustom, languageOf }, (offset) => {
     const { line, col } = lines.linePos(offset)
     return `${file}:${line}:${col}`
   })
@@ -97,17 +98,17 @@ export function parseSweepFile(
 /** Reads what a sweep file would say from an object with the same keys. @throws SpecError that names the key. */
 export function parseSweepObject(
   value: object,
-  parseOwn: ParseOwn = () => undefined,
+  parseCustom: ParseCustom = () => undefined,
   languageOf: LanguageOf = () => newestLanguage,
 ): SweepSpec {
   const document = new Document(value, { aliasDuplicateObjects: false })
-  return readSpec(document, 'the sweep', { parseOwn, languageOf }, () => 'the sweep')
+  return readSpec(document, 'the sweep', { parseCustom, languageOf }, () => 'the sweep')
 }
 
 function readSpec(
   document: Document | Document.Parsed,
   file: string,
-  { parseOwn, languageOf }: { readonly parseOwn: ParseOwn; readonly languageOf: LanguageOf },
+  { parseCustom, languageOf }: { readonly parseCustom: ParseCustom; readonly languageOf: LanguageOf },
   place: (offset: number) => string,
 ): SweepSpec {
   const at = (node: unknown): string => {
@@ -127,7 +128,7 @@ function readSpec(
   const toPlain = (node: Node | null | undefined): unknown =>
     plainNumbers(node?.toJS(document), language === 1 ? Number : integerValue)
   const raw = toPlain(written)
-  const own = raw === undefined ? undefined : located(at(written), () => parseOwn(raw))
+  const own = raw === undefined ? undefined : located(at(written), () => parseCustom(raw))
   const experiment = own === undefined ? raw : own.kind
   if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
 

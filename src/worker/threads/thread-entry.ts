@@ -17,7 +17,14 @@ import { TrialLog } from '../trial-log.js'
 
 if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
 const port = parentPort
-const { storeFolder, logsFolder, relayed = false, datasets, own = [], closing } = workerData as ThreadData & ClosingFlag
+const {
+  storeFolder,
+  logsFolder,
+  relayed = false,
+  datasets,
+  custom = [],
+  closing,
+} = workerData as ThreadData & ClosingFlag
 const store = openStore(storeFolder)
 makeFolderSync(logsFolder)
 
@@ -30,7 +37,7 @@ function engineOf(name: EngineName): Promise<Engine> {
 }
 
 async function experimentOf(name: string): Promise<Experiment> {
-  const source = own.find((known) => known.name === name)?.source
+  const source = custom.find((known) => known.name === name)?.source
   // Whoever started this thread has decided whether the code may run.
   return experimentNamed(
     { plan: { experiment: name, spec: source === undefined ? {} : { own: source } }, isMine: true },

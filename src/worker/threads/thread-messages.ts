@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Dataset } from '../../data/dataset.js'
-import type { OwnExperiment } from '../../experiments/custom/source.js'
+import type { CustomExperiment } from '../../experiments/custom/source.js'
 import type { Assignment, TrialEvent, TrialId } from '../../core/trial.js'
 
 /** Everything that crosses between the main thread and a worker thread. */
@@ -18,7 +18,7 @@ export interface ThreadData {
   /** In shared memory. */
   readonly datasets: readonly Dataset[]
   /** Experiments that are not built in. Default: none. */
-  readonly own?: readonly OwnExperiment[]
+  readonly custom?: readonly CustomExperiment[]
 }
 
 /** Raised by the main thread before it takes the pool down: a thread that sees it starts nothing more. */

@@ -26,7 +26,7 @@ function stateOfAll(): SweepState {
     state.apply({ type: 'ended', trial: id, attempt: 1, atMs: 1, outcome })
   }
   state.apply({ type: 'started', trial: 'lost', attempt: 1, atMs: 2, worker: 'w' })
-  state.settle()
+  state.forgetRunning()
   return state
 }
 

@@ -57,7 +57,7 @@ describe('a sweep’s state', () => {
     const state = new SweepState(trials)
     state.apply(started('a'))
     expect(state.counts()).toMatchObject({ running: 1, missing: 1 })
-    state.settle()
+    state.forgetRunning()
     expect(state.counts()).toMatchObject({ running: 0, missing: 2 })
   })
 

@@ -36,9 +36,9 @@ describe('the grid scheduler', () => {
     const [a, b, child] = [trial('a', 2), trial('b', 1), trial('c', 1, ['a', 'b'])]
     const scheduler = new GridScheduler([a, b, child])
     expect(drain(scheduler)).toEqual(['a', 'b'])
-    scheduler.conclude(a, finished)
+    scheduler.recordEnd(a, finished)
     expect(drain(scheduler)).toEqual([])
-    scheduler.conclude(b, finished)
+    scheduler.recordEnd(b, finished)
     expect(drain(scheduler)).toEqual(['c'])
   })
 
@@ -46,17 +46,17 @@ describe('the grid scheduler', () => {
     const [a, child, grandchild] = [trial('a'), trial('c', 1, ['a']), trial('g', 1, ['c'])]
     const scheduler = new GridScheduler([a, child, grandchild])
     scheduler.suggest()
-    scheduler.conclude(a, failed)
+    scheduler.recordEnd(a, failed)
     const skip = scheduler.suggest()
     expect(skip).toMatchObject({ trial: { id: 'c' }, skip: expect.stringContaining('parent a') as string })
-    scheduler.conclude(child, { state: 'skipped', reason: skip!.skip! })
+    scheduler.recordEnd(child, { state: 'skipped', reason: skip!.skip! })
     expect(drain(scheduler)).toEqual(['skip g'])
   })
 
   it('does not suggest what a journal has already concluded', () => {
     const trials = [trial('a', 3), trial('b', 2), trial('c', 1, ['a'])]
     const scheduler = new GridScheduler(trials)
-    scheduler.conclude(trials[0]!, finished)
+    scheduler.recordEnd(trials[0]!, finished)
     expect(drain(scheduler)).toEqual(['b', 'c'])
   })
 
@@ -78,11 +78,11 @@ describe('the grid scheduler', () => {
             for (let s = scheduler.suggest(); s !== undefined; s = scheduler.suggest()) {
               seen.push(s.trial.id)
               if (s.skip === undefined) open.push(s.trial)
-              else scheduler.conclude(s.trial, { state: 'skipped', reason: s.skip })
+              else scheduler.recordEnd(s.trial, { state: 'skipped', reason: s.skip })
             }
             if (open.length === 0) break
             const next = open.splice((picks.next().value as number) % open.length, 1)[0]!
-            scheduler.conclude(next, items[next.index]!.ok ? finished : failed)
+            scheduler.recordEnd(next, items[next.index]!.ok ? finished : failed)
           }
           expect(seen.sort()).toEqual(trials.map((t) => t.id).sort())
         },

@@ -88,7 +88,7 @@ describe('stopping rules', () => {
     const lab = openLab(toyExperiment(), { profile: 'smoke' })
     const scheduler = createScheduler(lab.trials, [], objective)
     const mains = lab.trials.filter(({ stage }) => stage === 'main')
-    for (const trial of mains) scheduler.conclude(trial, { state: 'stopped', metrics: {}, artifacts: {}, reason: 'x' })
+    for (const trial of mains) scheduler.recordEnd(trial, { state: 'stopped', metrics: {}, artifacts: {}, reason: 'x' })
     expect(scheduler.suggest()?.skip).toMatch(/did not finish \(stopped\)/)
   })
 

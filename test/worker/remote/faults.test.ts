@@ -19,7 +19,7 @@ import { codeVersion } from '../../../src/core/version.js'
 import { hasNats } from '../../helpers/nats.js'
 import { withTcpProxy } from '../../helpers/tcp-proxy.js'
 import { leaseMs, RemoteLab, runKey, toySweep } from '../../helpers/remote-lab.js'
-import { toyOwn } from '../../helpers/own-modules.js'
+import { toyCustom } from '../../helpers/custom-modules.js'
 
 const course = (listener: Listener, trial: string): string[] =>
   listener
@@ -656,7 +656,7 @@ function digits(part: 'train' | 'test', labels: readonly number[]): Piece[] {
 /** A worker in a process of its own, so that it can be frozen. */
 function toyWorker(tenant: string, url: string, store: string) {
   const program = join(import.meta.dirname, '..', '..', 'fixtures', 'toy-worker.mjs')
-  const child = spawn(process.execPath, [program, url, tenant, store, JSON.stringify(toyOwn), String(leaseMs)], {
+  const child = spawn(process.execPath, [program, url, tenant, store, JSON.stringify(toyCustom), String(leaseMs)], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let output = ''

@@ -8,7 +8,7 @@ import type { Assignment } from '../../../src/core/trial.js'
 import { connectNats } from '../../../src/worker/remote/wire/connect.js'
 import { namesOf } from '../../../src/worker/remote/wire/names.js'
 import { toyAssignment } from '../../conformance/backend.js'
-import { chaosOwn } from '../../helpers/own-modules.js'
+import { chaosCustom } from '../../helpers/custom-modules.js'
 import { tenant } from '../../chaos/lab.js'
 import { hasNats, withNats } from '../../helpers/nats.js'
 import { hasNamespaces, withNetwork, type Cut, type Network } from '../../helpers/network.js'
@@ -17,7 +17,7 @@ import { withLabOrchestrator, withLabWorker, type LabPlace } from '../../helpers
 /** A trial that takes this long, wherever it runs. */
 function slowAssignment(ms: number): Assignment {
   const { trial, ...rest } = toyAssignment({})
-  return { ...rest, trial: { ...trial, experiment: chaosOwn.name, params: { n: 0, ms, poison: -1 } } }
+  return { ...rest, trial: { ...trial, experiment: chaosCustom.name, params: { n: 0, ms, poison: -1 } } }
 }
 
 interface FarProcess {

@@ -7,7 +7,7 @@ import { openData } from '../../../src/data/catalog.js'
 import { openStore } from '../../../src/system/store.js'
 import { ThreadsBackend } from '../../../src/worker/threads/threads.js'
 import { backendSuite, Listener, toyAssignment } from '../../conformance/backend.js'
-import { toyOwn } from '../../helpers/own-modules.js'
+import { toyCustom } from '../../helpers/custom-modules.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-threads-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -21,7 +21,7 @@ const open = async (workers: number, relayed = false): Promise<ThreadsBackend> =
     storeFolder: join(folder, 'store'),
     logsFolder: join(folder, 'logs'),
     datasets: [await openData(openStore(join(folder, 'store'))).load('glyphs-20')],
-    own: [toyOwn],
+    custom: [toyCustom],
   })
 
 backendSuite('threads', open, { survivesCrashes: true })

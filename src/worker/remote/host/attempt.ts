@@ -68,7 +68,7 @@ export class AttemptRunner {
     running.set(key.trial, { sweep: assignment.sweep, active, attempt, sinceMs: own.startedAtMs })
     try {
       const end = await this.#execute(assignment, active, datasets)
-      return await this.#conclude(ready, begun, { end, active, assignment, facts: { v: trial.v, ...own, attempt } })
+      return await this.#tellServer(ready, begun, { end, active, assignment, facts: { v: trial.v, ...own, attempt } })
     } finally {
       running.delete(key.trial)
       active.close()
@@ -98,10 +98,10 @@ export class AttemptRunner {
   }
 
   /** Tells the server how the attempt ended: each way has its own answer. @returns whether the trial is done here. */
-  async #conclude(
+  async #tellServer(
     { key, pulled }: ReadyTrial,
     begun: BegunAttempt,
-    { end, active, assignment, facts }: Concluded,
+    { end, active, assignment, facts }: EndedAttempt,
   ): Promise<boolean> {
     const { options, broker } = this.context
     const close = (standing: Parameters<typeof closeAttempt>[3], why: string): Promise<void> =>
@@ -141,7 +141,7 @@ export class AttemptRunner {
 
   async #commitOutcome(
     key: RunKey,
-    { end, active, assignment, facts }: Concluded<Extract<AttemptEnd, { how: 'ended' }>>,
+    { end, active, assignment, facts }: EndedAttempt<Extract<AttemptEnd, { how: 'ended' }>>,
   ): Promise<void> {
     const { outcome, atMs, log } = end
     const counts = await this.commits.commitOutcome(key, {
@@ -176,7 +176,7 @@ export class AttemptRunner {
 }
 
 /** An attempt that has ended, and what is told of it. */
-interface Concluded<End = AttemptEnd> {
+interface EndedAttempt<End = AttemptEnd> {
   readonly end: End
   readonly active: ActiveTrial
   readonly assignment: Assignment

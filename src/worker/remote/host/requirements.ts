@@ -3,8 +3,8 @@ import { readImages, type AddedFacts } from '../../../data/added.js'
 import type { Dataset } from '../../../data/dataset.js'
 import { DataError, MldsError } from '../../../core/errors.js'
 import type { Experiment } from '../../../experiments/experiment.js'
-import { authorsName, reopenOwn } from '../../../experiments/custom/custom.js'
-import type { OwnExperiment } from '../../../experiments/custom/source.js'
+import { authorsName, reopenCustom } from '../../../experiments/custom/custom.js'
+import type { CustomExperiment } from '../../../experiments/custom/source.js'
 import { findExperiment } from '../../../experiments/registry.js'
 import { namedDataOf, type NamedData } from '../../../experiments/trial-data.js'
 import type { Store } from '../../../system/store.js'
@@ -25,7 +25,7 @@ export class Requirements {
 
   constructor(
     private readonly store: Store,
-    private readonly own: readonly OwnExperiment[],
+    private readonly custom: readonly CustomExperiment[],
     private readonly version = codeVersion,
   ) {
     this.#catalog = openData(store)
@@ -72,9 +72,9 @@ export class Requirements {
   async #find(name: string): Promise<Experiment> {
     const title = authorsName(name)
     if (title === undefined) return findExperiment(name)
-    const known = this.own.find((one) => one.name === name)
-    if (known !== undefined) return reopenOwn(known.source, name)
-    const other = this.own.find((one) => authorsName(one.name) === title)
+    const known = this.custom.find((one) => one.name === name)
+    if (known !== undefined) return reopenCustom(known.source, name)
+    const other = this.custom.find((one) => authorsName(one.name) === title)
     throw new MldsError(
       'EXPERIMENT',
       other === undefined

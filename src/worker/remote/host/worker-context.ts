@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Clock } from '../../../core/clock.js'
 import type { TrialId } from '../../../core/trial.js'
-import type { OwnExperiment } from '../../../experiments/custom/source.js'
+import type { CustomExperiment } from '../../../experiments/custom/source.js'
 import type { Store } from '../../../system/store.js'
 import type { ThreadsBackend } from '../../threads/threads.js'
 import type { RunKey } from '../wire/names.js'
@@ -26,7 +26,7 @@ export interface WorkerOptions {
   /** Where trials' logs go. Default: `worker-logs` in the store. */
   readonly logsFolder?: string
   /** Experiments that are not built in, which it was given. Default: none. */
-  readonly own?: readonly OwnExperiment[]
+  readonly custom?: readonly CustomExperiment[]
   /** Take no more trials; end when those that run have ended. */
   readonly drain: AbortSignal
   /** Hand back what runs and end. */

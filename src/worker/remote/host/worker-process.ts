@@ -53,7 +53,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       logsFolder: options.logsFolder ?? join(store.folder, 'worker-logs'),
       relayed: true,
       datasets: [],
-      own: options.own ?? [],
+      custom: options.custom ?? [],
     })
     try {
       await new Worker(new WorkerContext(options, broker, threads)).work()
@@ -99,7 +99,7 @@ class Worker {
 
   #slots(): Slot[] {
     const { options, broker } = this.context
-    const requirements = new Requirements(options.store, options.own ?? [], options.codeVersion)
+    const requirements = new Requirements(options.store, options.custom ?? [], options.codeVersion)
     const attempts = new AttemptRunner(this.context, requirements, new Commits(broker, options))
     const parts = { requirements, attempts, lock: this.#lock, halted: this.#halted }
     return Array.from({ length: options.slots }, () => new Slot(this.context, parts))
@@ -153,7 +153,7 @@ class Worker {
 
   async #introduce(): Promise<void> {
     const { broker, running, tally } = this.context
-    const { name, slots, clock, connection, drain, own = [] } = this.options
+    const { name, slots, clock, connection, drain, custom = [] } = this.options
     const words: WorkerMessage = {
       v: oldestProtocol,
       worker: name,
@@ -169,7 +169,7 @@ class Worker {
         sinceMs,
       })),
       draining: drain.aborted,
-      ...(own.length === 0 ? {} : { experiments: own.map((one) => one.name) }),
+      ...(custom.length === 0 ? {} : { experiments: custom.map((one) => one.name) }),
       ...tally,
       startedAtMs: this.#startedAtMs,
       atMs: clock.now(),

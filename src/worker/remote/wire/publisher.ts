@@ -32,7 +32,7 @@ function onlyAfter(sequence: number): MsgHdrs {
  */
 export class Publisher {
   readonly #inbox: string
-  readonly #awaited = new Map<string, { subject: string; settle: (answer: Msg | Error | undefined) => void }>()
+  readonly #awaited = new Map<string, { subject: string; resolve: (answer: Msg | Error | undefined) => void }>()
   #count = 0
 
   constructor(private readonly connection: NatsConnection) {
@@ -67,13 +67,13 @@ export class Publisher {
         resolve(answer)
       }
       const cancel = systemClock.after(timeoutMs, () => settle(undefined))
-      this.#awaited.set(reply, { subject, settle })
+      this.#awaited.set(reply, { subject, resolve: settle })
     })
   }
 
   #listen(): void {
     const callback = (error: Error | null, message: Msg): void => {
-      if (error === null) this.#awaited.get(message.subject)?.settle(message)
+      if (error === null) this.#awaited.get(message.subject)?.resolve(message)
     }
     this.connection.subscribe(`${this.#inbox}.*`, { callback })
     void this.#hearRefusals()
@@ -83,7 +83,7 @@ export class Publisher {
   async #hearRefusals(): Promise<void> {
     for await (const event of this.connection.status()) {
       if (event.type !== 'error' || !(event.error instanceof PermissionViolationError)) continue
-      for (const { subject, settle } of [...this.#awaited.values()])
+      for (const { subject, resolve: settle } of [...this.#awaited.values()])
         if (subject === event.error.subject) settle(event.error)
     }
   }

@@ -5,7 +5,7 @@ import { Requirements } from '../../../../src/worker/remote/host/requirements.js
 import { protocolVersion, type TrialMessage } from '../../../../src/worker/remote/wire/protocol.js'
 import { toyAssignment } from '../../../conformance/backend.js'
 import { hasNats } from '../../../helpers/nats.js'
-import { toyOwn } from '../../../helpers/own-modules.js'
+import { toyCustom } from '../../../helpers/custom-modules.js'
 import { RemoteLab } from '../../../helpers/remote-lab.js'
 
 const fingerprint = 'a'.repeat(64)
@@ -38,8 +38,8 @@ const table: [string, TrialMessage, string][] = [
   ],
   [
     "a person's experiment whose code is another here",
-    trialMessage({}, { experiment: `${authorsName(toyOwn.name)}.01234567` }),
-    `of another version here: ${toyOwn.name}`,
+    trialMessage({}, { experiment: `${authorsName(toyCustom.name)}.01234567` }),
+    `of another version here: ${toyCustom.name}`,
   ],
   ['data that are nowhere', trialMessage(dataset({})), 'the data set mine is another here, or none'],
   [
@@ -56,7 +56,7 @@ const table: [string, TrialMessage, string][] = [
 
 describe.skipIf(!hasNats)('what a worker must have for a trial', () => {
   const lab = RemoteLab.open()
-  const requirements = () => new Requirements(lab.store('worker'), [toyOwn])
+  const requirements = () => new Requirements(lab.store('worker'), [toyCustom])
 
   it('is there for a trial of an experiment that it was given', async () => {
     expect(await requirements().prepare(trialMessage(), await lab.broker('met'))).toEqual([])
