@@ -1,3 +1,4 @@
+import { floatsOf } from '../core/floats.js'
 import { groupBy } from '../core/group-by.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
@@ -37,7 +38,7 @@ export function curves(options: CurvesOptions): FigureDefinition {
       const first = groups[0]?.[1][0]
       if (first === undefined) return undefined
       const drawn = await Promise.all(
-        groups.map(async ([group, [record]]) => ({ group, y: asFloats(await read(record!, options.artifact)) })),
+        groups.map(async ([group, [record]]) => ({ group, y: floatsOf(await read(record!, options.artifact)) })),
       )
       const at = (i: number, points: number): number =>
         options.domain[0] + ((options.domain[1] - options.domain[0]) * i) / (points - 1)
@@ -71,8 +72,4 @@ export function curves(options: CurvesOptions): FigureDefinition {
       }
     },
   }
-}
-
-function asFloats(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.slice().buffer)
 }

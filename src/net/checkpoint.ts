@@ -1,4 +1,5 @@
 import { DataError } from '../core/errors.js'
+import { floatsOf } from '../core/floats.js'
 import type { Net } from './net.js'
 
 /** The largest header that is believed: a hostile length must not become an allocation. */
@@ -51,7 +52,7 @@ export function decodeCheckpoint(net: Net, bytes: Uint8Array): Float32Array {
     const [start, end] = entry.data_offsets
     if (start < 0 || end - start !== size * 4 || end > data.length)
       throw new DataError(`the checkpoint's ${name} does not lie within the file`)
-    parameters.set(new Float32Array(Uint8Array.from(data.subarray(start, end)).buffer), offset)
+    parameters.set(floatsOf(data.subarray(start, end)), offset)
   }
   return parameters
 }

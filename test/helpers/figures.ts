@@ -23,11 +23,12 @@ export function finishedTrial(given: {
   }
 }
 
-/** Reads what `finishedTrial` was given. */
+/** Reads what `finishedTrial` was given; as those of a file, the bytes lie somewhere within a larger buffer. */
 export const readSaved: ReadArtifact = async (record, name) => {
   const content = (record as ReturnType<typeof finishedTrial>).saved[name]
   if (content === undefined) throw new Error(`${record.trial.id} saved no ${name}`)
-  return content instanceof Uint8Array ? content : Buffer.from(JSON.stringify(content))
+  const bytes = content instanceof Uint8Array ? content : Buffer.from(JSON.stringify(content))
+  return Buffer.concat([Buffer.alloc(3), bytes, Buffer.alloc(5)]).subarray(3, 3 + bytes.length)
 }
 
 /** A specification for a snapshot: without what all figures share, numbers to four digits, a line for each datum. */

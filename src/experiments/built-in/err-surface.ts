@@ -6,6 +6,7 @@ import { contourFigure, surfaceFigure } from '../../figures/surface.js'
 import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
 import { encodeCheckpoint } from '../../net/checkpoint.js'
 import { maxOf } from '../../core/extremes.js'
+import { floatsOf } from '../../core/floats.js'
 import { initialize, type Net } from '../../net/net.js'
 import { choice, type ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
@@ -107,7 +108,7 @@ const surface = defineStage({
   derive: ofEachNet,
   async run(params, context): Promise<Metrics> {
     const { parent, trained, net, theta, origin } = await openNet<P>(context, surfaceNet, endName)
-    const flat = new Float32Array((await context.load(parent, trajectoryName)).slice().buffer)
+    const flat = floatsOf(await context.load(parent, trajectoryName))
     const count = flat.length / net.parameterCount
     const trajectory = Array.from({ length: count }, (_, i) =>
       flat.subarray(i * net.parameterCount, (i + 1) * net.parameterCount),
