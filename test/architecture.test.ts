@@ -97,8 +97,8 @@ const rooms: Record<string, Record<string, readonly string[]>> = {
   },
   'worker/remote': {
     wire: [],
-    host: ['wire', 'admin'],
-    orchestrator: ['wire', 'admin'],
+    host: ['wire'],
+    orchestrator: ['wire'],
     admin: ['wire', 'host', 'orchestrator'],
   },
 }

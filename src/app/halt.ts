@@ -12,7 +12,7 @@ export async function haltSweep(
   sweep: string,
   wanted: 'pause' | 'cancel',
 ): Promise<{ orchestrator: string | undefined; recalled: number }> {
-  const { controlSweep, recallQueued } = await import('../worker/remote/admin/sweep-control.js')
+  const { controlSweep, recallQueued } = await import('../worker/remote/wire/sweep-control.js')
   const { leaseHolder } = await import('../worker/remote/orchestrator/lease.js')
   const { sweepToken } = await import('../worker/remote/wire/names.js')
   return withTenant(target, async (broker) => {
@@ -26,7 +26,7 @@ export async function haltSweep(
 
 /** Lets a paused sweep go on where it is being run. @returns who runs it; `undefined` when nobody does, or it was not paused. */
 export async function unpause(target: NatsTarget, sweep: string): Promise<string | undefined> {
-  const { controlSweep, readControl } = await import('../worker/remote/admin/sweep-control.js')
+  const { controlSweep, readControl } = await import('../worker/remote/wire/sweep-control.js')
   const { leaseHolder } = await import('../worker/remote/orchestrator/lease.js')
   const { sweepToken } = await import('../worker/remote/wire/names.js')
   return withTenant(target, async (broker) => {

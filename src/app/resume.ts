@@ -23,7 +23,7 @@ export async function fetchSweep(
   wanted: string,
   file: string | undefined,
 ): Promise<SweepFolder> {
-  const { fetchPlan } = await import('../worker/remote/admin/sweep-registry.js')
+  const { fetchPlan } = await import('../worker/remote/wire/sweep-registry.js')
   return withTenant(target, async (broker) => {
     const found = await findSweepOn(broker, wanted)
     const plan = parsePlan(await fetchPlan(broker, store, found), `NATS, sweep ${found.sweep}`)

@@ -27,7 +27,7 @@ export async function withTenant<T>(target: NatsTarget, act: (broker: Orchestrat
 
 /** The sweep that the server knows by this id, the beginning of it, or `latest`. @throws UnknownNameError */
 export async function findSweepOn(broker: OrchestratorBroker, wanted: string): Promise<SweepMessage> {
-  const { listSweeps } = await import('../../worker/remote/admin/sweep-registry.js')
+  const { listSweeps } = await import('../../worker/remote/wire/sweep-registry.js')
   const known = await listSweeps(broker)
   const exact = wanted === latest ? known[0] : known.find(({ sweep }) => sweep === wanted)
   if (exact !== undefined) return exact

@@ -5,9 +5,9 @@ import type { Store } from '../../../system/store.js'
 import { SweepLease, leaseHolder } from '../orchestrator/lease.js'
 import { sweepToken } from '../wire/names.js'
 import type { SweepMessage } from '../wire/protocol.js'
-import { listSweeps } from './sweep-registry.js'
-import { readControl } from './sweep-control.js'
-import { readResults, type StoredResult } from './stored-results.js'
+import { listSweeps } from '../wire/sweep-registry.js'
+import { readControl } from '../wire/sweep-control.js'
+import { readResults, type StoredResult } from '../wire/stored-results.js'
 import { subjectsOf, type OrchestratorBroker } from '../wire/streams.js'
 
 /** One sweep as the server keeps it. */

@@ -5,8 +5,8 @@ import type { AttemptMessage, ControlMessage } from '../wire/protocol.js'
 import { sweepToken, nameRun } from '../wire/names.js'
 import { leaseHolder } from '../orchestrator/lease.js'
 import { runsOf, type OrchestratorBroker } from '../wire/streams.js'
-import { readResults } from './stored-results.js'
-import { readControl } from './sweep-control.js'
+import { readResults } from '../wire/stored-results.js'
+import { readControl } from '../wire/sweep-control.js'
 
 export interface RemoteStatus {
   readonly orchestrator?: string

@@ -1,6 +1,6 @@
 import type { ArtifactRef } from '../../../core/trial.js'
 import { retry } from '../../../system/retry.js'
-import { openResult } from '../admin/stored-results.js'
+import { openResult } from '../wire/stored-results.js'
 import type { RunKey } from '../wire/names.js'
 import { isLasting, isTaken } from '../wire/nats-errors.js'
 import { sendObject } from '../wire/objects.js'

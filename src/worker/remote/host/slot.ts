@@ -1,6 +1,6 @@
 import { MldsError } from '../../../core/errors.js'
 import type { Dataset } from '../../../data/dataset.js'
-import { readControl } from '../admin/sweep-control.js'
+import { readControl } from '../wire/sweep-control.js'
 import { runOf, type RunKey } from '../wire/names.js'
 import { fetchObject } from '../wire/objects.js'
 import {

@@ -1,6 +1,6 @@
 import type { KvWatchEntry } from '@nats-io/kv'
 import type { QueuedIterator } from '@nats-io/transport-node'
-import { recallQueued } from '../admin/sweep-control.js'
+import { recallQueued } from '../wire/sweep-control.js'
 import { controlMessage, decodeKept, type ControlMessage } from '../wire/protocol.js'
 import { patiently } from '../wire/streams.js'
 import type { Flights } from './flights.js'

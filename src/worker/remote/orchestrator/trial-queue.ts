@@ -1,5 +1,5 @@
 import type { ArtifactRef, Assignment } from '../../../core/trial.js'
-import { recallQueued } from '../admin/sweep-control.js'
+import { recallQueued } from '../wire/sweep-control.js'
 import { isQueuedAlready } from '../wire/nats-errors.js'
 import { sendObject } from '../wire/objects.js'
 import { encode, versionFor, type DatasetMessage } from '../wire/protocol.js'

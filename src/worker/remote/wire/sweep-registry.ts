@@ -1,8 +1,8 @@
 import type { Store } from '../../../system/store.js'
-import { decode, decodeKept, encode, divergedSince, sweepMessage, type SweepMessage } from '../wire/protocol.js'
-import { sweepToken } from '../wire/names.js'
-import { fetchObject, sendObject } from '../wire/objects.js'
-import type { OrchestratorBroker } from '../wire/streams.js'
+import { decode, decodeKept, encode, divergedSince, sweepMessage, type SweepMessage } from './protocol.js'
+import { sweepToken } from './names.js'
+import { fetchObject, sendObject } from './objects.js'
+import type { OrchestratorBroker } from './streams.js'
 
 /** A sweep's plan as it lies in its folder, and what a resume from elsewhere needs to know. */
 export interface SweepRecord extends Omit<SweepMessage, 'v' | 'plan' | 'collectedUpTo'> {

@@ -1,10 +1,10 @@
 import type { z } from 'zod'
 import type { ArtifactRef, TrialId } from '../../../core/trial.js'
 import type { Store } from '../../../system/store.js'
-import { decodeKept, resultMessage, storedResult, type ResultMessage } from '../wire/protocol.js'
-import { firstGenerationAfter, sweepToken, type RunKey } from '../wire/names.js'
-import { fetchObject } from '../wire/objects.js'
-import { runsOf, type Broker, type OrchestratorBroker } from '../wire/streams.js'
+import { decodeKept, resultMessage, storedResult, type ResultMessage } from './protocol.js'
+import { firstGenerationAfter, sweepToken, type RunKey } from './names.js'
+import { fetchObject } from './objects.js'
+import { runsOf, type Broker, type OrchestratorBroker } from './streams.js'
 import { readSweep } from './sweep-registry.js'
 
 export interface StoredResult {

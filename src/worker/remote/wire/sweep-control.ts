@@ -1,6 +1,6 @@
-import { controlMessage, decodeKept, encode, oldestProtocol, type ControlMessage } from '../wire/protocol.js'
-import { sweepToken, nameRun, type RunKey } from '../wire/names.js'
-import { runsOf, type Broker } from '../wire/streams.js'
+import { controlMessage, decodeKept, encode, oldestProtocol, type ControlMessage } from './protocol.js'
+import { sweepToken, nameRun, type RunKey } from './names.js'
+import { runsOf, type Broker } from './streams.js'
 
 /** Tells workers and orchestrator what a person wants of the sweep. @throws StoreError when a newer mlds has said something of it. */
 export async function controlSweep(
