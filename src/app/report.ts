@@ -6,7 +6,29 @@ import { renderPng } from '../figures/render.js'
 import { renderHtml } from '../report/html.js'
 import { renderMarkdown } from '../report/markdown.js'
 import { problemOf } from '../core/system-error.js'
-import type { Report } from '../report/report.js'
+import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
+import { buildReport, type Report } from '../report/report.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import { readRecords } from '../sweeps/verdicts.js'
+import type { Store } from '../system/store.js'
+import { artifactReader } from './conclude.js'
+import { planFacts } from './plan-facts.js'
+
+/** The report of a sweep as it stands, from its own folder. */
+export async function reportOf(
+  store: Store,
+  sweep: SweepFolder,
+  trust: CodeTrust & { readonly warn: (message: string) => void },
+): Promise<Report> {
+  const experiment = await experimentToRead(sweep, trust)
+  return buildReport({
+    experiment,
+    objective: sweep.plan.spec.objective,
+    facts: planFacts(store, sweep, experiment),
+    records: readRecords(sweep),
+    read: artifactReader(store),
+  })
+}
 
 /** Writes the page to `file`, and beside it the same as Markdown with its figures as PNG; returns the files. */
 export async function writeReport(report: Report, file: string): Promise<string[]> {

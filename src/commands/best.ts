@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
+import { metricFlag, sweepArg, trustCodeFlag } from '../terminal/flags.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
@@ -30,15 +30,13 @@ export default class Best extends BaseCommand {
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { describeBest, rankRecords } = await import('../core/ranking.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const objective = await openObjective(
-      sweep,
-      flags.metric,
-      flags.maximize ? 'maximize' : flags.minimize ? 'minimize' : undefined,
-      {
-        trustCode: flags['trust-code'],
-        warn: (message) => void this.warn(message),
-      },
-    )
+    const { objectiveOf } = await import('../app/objective.js')
+    const objective = await objectiveOf(sweep, {
+      metric: flags.metric,
+      direction: flags.maximize ? 'maximize' : flags.minimize ? 'minimize' : undefined,
+      trustCode: flags['trust-code'],
+      warn: (message) => void this.warn(message),
+    })
     const records = readRecords(sweep)
     const ranking = rankRecords(records, objective)
     const ranked = ranking.all()

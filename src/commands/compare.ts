@@ -1,7 +1,7 @@
 import { formatCount } from '../core/format.js'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { metricFlag, openObjective, trustCodeFlag } from '../terminal/flags.js'
+import { metricFlag, trustCodeFlag } from '../terminal/flags.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
 
@@ -25,9 +25,10 @@ export default class Compare extends BaseCommand {
     const { compareRecords } = await import('../analysis/standings.js')
     const { Random } = await import('../core/seed.js')
     const { DataError } = await import('../core/errors.js')
+    const { objectiveOf } = await import('../app/objective.js')
     const open = async (id: string) => SweepFolder.open(store, await resolveSweepId(store, id))
     const [first, second] = [await open(args.first), await open(args.second)]
-    const { metric } = await openObjective(first, flags.metric, undefined, { trustCode: flags['trust-code'] })
+    const { metric } = await objectiveOf(first, { metric: flags.metric, trustCode: flags['trust-code'] })
     const axes = [...new Set([first, second].flatMap(({ plan }) => varyingAxes(plan.trials)))]
     const compared = compareRecords(readRecords(first), readRecords(second), metric, axes, new Random(0, 'compare'))
     if (compared.length === 0)

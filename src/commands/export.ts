@@ -1,9 +1,7 @@
 import { formatCount } from '../core/format.js'
-import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { sweepArg, trackCheckpointsFlag, trustCodeFlag } from '../terminal/flags.js'
-import { MldsError, StoreError } from '../core/errors.js'
 import { refuseIdle } from '../terminal/idle-flags.js'
 import type { Store } from '../system/store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
@@ -48,11 +46,8 @@ export default class Export extends BaseCommand {
     const rows = exportRows(readRecordsAsWritten(sweep))
     const text = flags.format === 'csv' ? formatCsv(rows) : formatJsonLines(rows)
     if (flags.output !== undefined) {
-      const { writeOutput } = await import('../system/replace-file.js')
-      const { problemOf } = await import('../core/system-error.js')
-      await writeOutput(flags.output, text).catch((error: unknown) => {
-        throw new StoreError(`the export could not be written: ${flags.output}: ${problemOf(error)}`, { cause: error })
-      })
+      const { writeExport } = await import('../app/export.js')
+      await writeExport(flags.output, text)
       this.log(`${formatCount(rows.length, 'trial')} written to ${flags.output}`)
     } else if (!this.jsonEnabled()) process.stdout.write(text)
     return { sweep: sweep.id, rows }
@@ -64,23 +59,9 @@ export default class Export extends BaseCommand {
     folder: string,
     { checkpoints, trustCode }: { checkpoints: boolean; trustCode: boolean },
   ): Promise<unknown> {
-    const { existsSync, mkdtempSync, readdirSync, rmSync } = await import('node:fs')
-    const { tmpdir } = await import('node:os')
-    const { concludeAndDraw } = await import('../app/conclude.js')
-    const { describeSweep } = await import('../app/stored-sweep.js')
-    const { exportMlruns } = await import('../app/mlflow/open-tracking.js')
-    const { experimentToRead } = await import('../experiments/registry.js')
-    if (existsSync(folder) && readdirSync(folder).length > 0) {
-      throw new MldsError('USAGE', `the folder is not empty: ${folder} (mlruns are written into a new one)`)
-    }
+    const { exportRuns } = await import('../app/export.js')
     const warn = (message: string): void => void this.warn(message)
-    const experiment = await experimentToRead(sweep, { trustCode, warn })
-    const stored = { store, sweep, experiment }
-    // Figures go into the runs; the sweep's own stay as they are.
-    const drawn = mkdtempSync(join(tmpdir(), 'mlds-figures-'))
-    const runs = await concludeAndDraw(stored, warn, drawn)
-      .then((told) => exportMlruns(stored, folder, describeSweep(stored), told, checkpoints))
-      .finally(() => rmSync(drawn, { recursive: true, force: true }))
+    const runs = await exportRuns(store, sweep, folder, { checkpoints, trustCode, warn })
     this.log(`${formatCount(runs, 'run')} written to ${folder}. To look at them:
   MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}
 or to take them into a database:

@@ -6,7 +6,9 @@ import { formatTable } from '../terminal/table.js'
 import { formatCount, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
-import type { ParamValue } from '../core/trial.js'
+import type { ParamValue, TrialId } from '../core/trial.js'
+import type { Preview } from '../app/preview.js'
+import type { Plan as SweepPlan } from '../sweeps/plan.js'
 
 const tableRows = 40
 
@@ -37,25 +39,54 @@ export default class Plan extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { hasProfiles } = await import('../core/has-profiles.js')
     const { cautionAbout, planTarget } = await import('../app/plan.js')
-    const { describeSeeds, sweepIdOf, varyingAxes } = await import('../sweeps/plan.js')
+    const { previewPlan } = await import('../app/preview.js')
+    const { describeEstimate, estimate } = await import('../app/estimate.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
     refuseIdle(raw, await idleFor(experiment))
     const caution = await cautionAbout(plan)
     if (caution !== undefined) process.stderr.write(`${caution}\n`)
 
-    const id = sweepIdOf(plan)
-    const { findEarlierResults } = await import('../sweeps/reuse.js')
-    const { describeEstimate, estimate, missingTrials } = await import('../app/estimate.js')
-    const wanted = await missingTrials(store, plan)
-    const earlier = await findEarlierResults(store, { id, plan }, new Set(wanted.map((trial) => trial.id)))
-    const missing = wanted.filter((trial) => !earlier.has(trial.id))
-    const toRun = new Set(missing.map((trial) => trial.id))
-    const done = plan.trials.length - wanted.length
-    const standing = (trial: string): string =>
-      toRun.has(trial) ? '' : earlier.has(trial) ? `in ${earlier.get(trial)!.from}` : 'done'
+    const preview = await previewPlan(store, plan)
+    await this.#sayTrials(plan, preview, flags.all)
+    const { sweep, done, takenOver, toRun } = preview
+    const taken = takenOver.size === 0 ? '' : `, ${takenOver.size} to take over from other sweeps`
+    this.log(
+      `\n${sweep}: ${formatCount(plan.trials.length, 'trial')} of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${toRun.length} to run`,
+    )
+    const { workers, engine, pilot } = flags
+    const expected = await estimate({ store, plan, experiment, trials: toRun, workers, engine, pilot })
+    if (expected !== undefined) {
+      this.log(`Time: ${describeEstimate(expected)}`)
+      this.log(
+        `With --track: ${formatCount(toRun.length + 1, 'run')} and about ${formatCount(expected.points, 'point')} written to MLflow`,
+      )
+    } else if (toRun.length > 0) {
+      this.log(
+        pilot
+          ? 'Time: unknown; the pilot failed, or had nothing to report in ten seconds'
+          : 'Time: unknown; nothing of this experiment has run here yet (--pilot runs one trial for at most ten seconds)',
+      )
+    }
+    return {
+      sweep,
+      planned: plan.trials.length,
+      done,
+      takenOver: takenOver.size,
+      toRun: toRun.length,
+      hash: plan.hash,
+      ...(expected === undefined ? {} : { estimate: expected }),
+      trials: plan.trials,
+    }
+  }
 
+  /** The trials as a table, and the values that all of them share. */
+  async #sayTrials(plan: SweepPlan, { takenOver, toRun }: Preview, all: boolean): Promise<void> {
+    const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
+    const open = new Set(toRun.map((trial) => trial.id))
+    const standing = (trial: TrialId): string =>
+      open.has(trial) ? '' : takenOver.has(trial) ? `in ${takenOver.get(trial)!.from}` : 'done'
     const axes = varyingAxes(plan.trials)
-    const shown = flags.all ? plan.trials : plan.trials.slice(0, tableRows)
+    const shown = all ? plan.trials : plan.trials.slice(0, tableRows)
     const rows = shown.map((trial) => [
       trial.index,
       trial.id,
@@ -75,40 +106,5 @@ export default class Plan extends BaseCommand {
       this.log(
         `Every trial has ${constant.map(([name, values]) => `${name}=${values.map(asWritten).join(',')}`).join(', ')}`,
       )
-    const taken = earlier.size === 0 ? '' : `, ${earlier.size} to take over from other sweeps`
-    this.log(
-      `\n${id}: ${formatCount(plan.trials.length, 'trial')} of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${missing.length} to run`,
-    )
-    const expected = await estimate({
-      store,
-      plan,
-      experiment,
-      trials: missing,
-      workers: flags.workers,
-      engine: flags.engine,
-      pilot: flags.pilot,
-    })
-    if (expected !== undefined) {
-      this.log(`Time: ${describeEstimate(expected)}`)
-      this.log(
-        `With --track: ${formatCount(missing.length + 1, 'run')} and about ${formatCount(expected.points, 'point')} written to MLflow`,
-      )
-    } else if (missing.length > 0) {
-      this.log(
-        flags.pilot
-          ? 'Time: unknown; the pilot failed, or had nothing to report in ten seconds'
-          : 'Time: unknown; nothing of this experiment has run here yet (--pilot runs one trial for at most ten seconds)',
-      )
-    }
-    return {
-      sweep: id,
-      planned: plan.trials.length,
-      done,
-      takenOver: earlier.size,
-      toRun: missing.length,
-      hash: plan.hash,
-      ...(expected === undefined ? {} : { estimate: expected }),
-      trials: plan.trials,
-    }
   }
 }

@@ -42,20 +42,12 @@ export default class Report extends BaseCommand {
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { readRecords } = await import('../sweeps/verdicts.js')
-    const { experimentToRead } = await import('../experiments/registry.js')
-    const { artifactReader } = await import('../app/conclude.js')
-    const { planFacts } = await import('../app/plan-facts.js')
+    const { reportOf } = await import('../app/report.js')
     const { mustBeWritable } = await import('../system/store.js')
-    const { buildReport } = await import('../report/report.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, id))
     if (flags.out === undefined)
       mustBeWritable(sweep.folder, `write it elsewhere with: mlds report ${sweep.id} -o FILE.html`)
-    const experiment = await experimentToRead(sweep, { warn, trustCode })
-    const facts = planFacts(store, sweep, experiment)
-    const { objective } = sweep.plan.spec
-    const [records, read] = [readRecords(sweep), artifactReader(store)]
-    const report = await buildReport({ experiment, objective, facts, records, read })
+    const report = await reportOf(store, sweep, { warn, trustCode })
     return this.#write(report, flags.out ?? join(sweep.folder, 'report.html'))
   }
 

@@ -1,13 +1,15 @@
 import { BaseCommand } from '../terminal/base-command.js'
 import { formatVerdict } from '../terminal/summary.js'
 import { formatTable } from '../terminal/table.js'
-import { natsFlag, openObjective, sweepArg, tenantFlag } from '../terminal/flags.js'
+import { natsFlag, sweepArg, tenantFlag } from '../terminal/flags.js'
 import { idleTenant, refuseIdle } from '../terminal/idle-flags.js'
 import { formatDuration, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import { NewerFormatError } from '../core/newer-format.js'
 import type { Store } from '../system/store.js'
 import type { NatsTarget } from '../app/backends/nats-target.js'
+import type { SweepStanding } from '../app/standing.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { RemoteStatus } from '../worker/remote/admin/remote-status.js'
 
 export default class Status extends BaseCommand {
@@ -28,27 +30,31 @@ export default class Status extends BaseCommand {
     if (located !== undefined && located.folder === undefined)
       return { sweep: located.sweep, remote: await this.#remote(store, located.target, located.sweep) }
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { describeStanding, SweepState } = await import('../sweeps/journal/state.js')
-    const { storedVerdicts } = await import('../sweeps/verdicts.js')
-    const { summarise } = await import('../app/summary.js')
-    const { lockHolder } = await import('../system/lock.js')
-    const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const runningPid = lockHolder(sweep.lockFile)
-    const state = new SweepState(sweep.plan.trials)
-    for (const { event } of sweep.entries()) state.apply(event)
-    if (runningPid === undefined) state.forgetRunning()
-    const counts = state.counts()
-    const verdicts = await storedVerdicts(sweep)
+    const { standingOf } = await import('../app/standing.js')
+    const { summarise } = await import('../app/summary.js')
+    const standing = await standingOf(sweep)
+    await this.#say(sweep, standing)
+    const { counts, runningPid, ranked, verdicts } = standing
+    const best = ranked?.ranking.best()
+    const target = targetOf(flags, sweep)
+    const remote = target === undefined ? undefined : await this.#remote(store, target, sweep.id)
+    return {
+      ...summarise(sweep, counts),
+      running: counts.running,
+      ...(runningPid === undefined ? {} : { runningPid }),
+      ...(best === undefined ? {} : { best }),
+      verdicts,
+      ...(remote === undefined ? {} : { remote }),
+    }
+  }
 
-    const axes = varyingAxes(sweep.plan.trials)
-    const { describeBest, rankingOf } = await import('../core/ranking.js')
-    // Counts are told, too, of a sweep whose experiment is not there any more.
-    const objective = await openObjective(sweep, undefined, undefined).catch(() => undefined)
-    const ranking = objective === undefined ? undefined : rankingOf(state.trials.values(), objective)
-    const notable = [...state.trials.values()].filter(
-      ({ state: standing }) => !['planned', 'finished', 'stopped'].includes(standing),
-    )
+  async #say({ id, plan }: SweepFolder, standing: SweepStanding): Promise<void> {
+    const { describeStanding } = await import('../sweeps/journal/state.js')
+    const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
+    const { describeBest } = await import('../core/ranking.js')
+    const { counts, runningPid, ranked, notable, verdicts } = standing
+    const axes = varyingAxes(plan.trials)
     const rows = notable.map(({ trial, state: standing, attempts, step }) => [
       trial.id,
       standing,
@@ -57,21 +63,11 @@ export default class Status extends BaseCommand {
       ...axes.map((axis) => formatSetting(lookUp(trial.params, axis))),
       describeSeeds(trial.seeds),
     ])
-    this.log(`${sweep.id}: ${describeStanding(counts)}`)
+    this.log(`${id}: ${describeStanding(counts)}`)
     this.log(runningPid === undefined ? 'No process is running it.' : `Process ${runningPid} is running it.`)
-    if (ranking !== undefined) this.log(describeBest(ranking, objective!, axes))
+    if (ranked !== undefined) this.log(describeBest(ranked.ranking, ranked.objective, axes))
     if (rows.length > 0) this.log(`\n${formatTable(['trial', 'state', 'attempts', 'step', ...axes, 'seed'], rows)}`)
     if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
-    const target = targetOf(flags, sweep)
-    const remote = target === undefined ? undefined : await this.#remote(store, target, sweep.id)
-    return {
-      ...summarise(sweep, counts),
-      running: counts.running,
-      ...(runningPid === undefined ? {} : { runningPid }),
-      ...(ranking?.best() === undefined ? {} : { best: ranking.best() }),
-      verdicts,
-      ...(remote === undefined ? {} : { remote }),
-    }
   }
 
   /**

@@ -2,7 +2,8 @@ import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { sweepArg } from '../terminal/flags.js'
 import { exitCodes } from '../core/errors.js'
-import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import type { JournalRepair } from '../sweeps/journal/repair.js'
+import type { Verification } from '../app/verify.js'
 
 export default class Verify extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -20,30 +21,26 @@ export default class Verify extends BaseCommand {
     const { args, flags } = await this.parse(Verify)
     const store = await this.openStore(flags.store, flags.repair ? 'changes' : 'reads')
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
-    const { DamageTally } = await import('../sweeps/journal/damage.js')
-    const { isComplete, isResult } = await import('../sweeps/journal/state.js')
+    const { repairSweep, verifySweep } = await import('../app/verify.js')
     const { summarise } = await import('../app/summary.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
-    const repair = flags.repair ? await this.#repair(sweep) : undefined
-    const damage = new DamageTally()
-    const damagedLines: string[] = []
-    const state = sweep.restore((found) => {
-      damage.add(found)
-      if (damagedLines.length < 100) damagedLines.push(`journal line ${found.line}: ${found.reason}`)
+    let repair: JournalRepair | undefined
+    if (flags.repair) this.#sayRepaired((repair = await repairSweep(sweep)))
+    const verification = await verifySweep(store, sweep)
+    const { counts, complete, damage, damagedLines, repeatedEnds, brokenArtifacts } = verification
+    this.#say(verification, sweep.id)
+    if (repair !== undefined && counts.missing > 0) this.advise(`Run what is missing with: mlds resume ${sweep.id}`)
+    return this.endWith(complete ? exitCodes.ok : exitCodes.incomplete, {
+      ...summarise(sweep, counts),
+      complete,
+      damagedLines,
+      damaged: { lines: damage.lines, unreadable: damage.unreadable, repeatedEnds },
+      ...(repair === undefined ? {} : { repair }),
+      brokenArtifacts,
     })
+  }
 
-    // A result whose artifacts are gone or altered is no result: every one is read and hashed.
-    const broken: string[] = []
-    for (const { trial, outcome } of state.trials.values()) {
-      if (!isResult(outcome)) continue
-      for (const [name, artifact] of Object.entries(outcome.artifacts)) {
-        await store
-          .readObject(artifact)
-          .catch((error: Error) => broken.push(`trial ${trial.id}, ${name}: ${error.message}`))
-      }
-    }
-    const counts = state.counts()
-    const complete = isComplete(counts) && broken.length === 0
+  #say({ counts, complete, damage, repeatedEnds, brokenArtifacts }: Verification, sweep: string): void {
     const { planned, finished, unique } = counts
     this.log(`planned ${planned}, finished ${finished}, unique ${unique}: ${complete ? 'complete' : 'not complete'}`)
     this.log(
@@ -51,54 +48,31 @@ export default class Verify extends BaseCommand {
     )
     const wrong = [
       ...(damage.lines > 0 ? [damage.toString()] : []),
-      ...(state.repeatedEnds > 0
-        ? [
-            `${state.repeatedEnds} ${state.repeatedEnds === 1 ? 'end stands twice and counts' : 'ends stand twice and count'} once`,
-          ]
+      ...(repeatedEnds > 0
+        ? [`${repeatedEnds} ${repeatedEnds === 1 ? 'end stands twice and counts' : 'ends stand twice and count'} once`]
         : []),
       ...(finished > unique ? [`${finished - unique} results more than trials: two processes wrote this sweep`] : []),
     ]
     for (const line of wrong) this.log(`journal: ${line}`)
-    if (wrong.length > 0) this.advise(`To make the journal whole: mlds verify ${sweep.id} --repair`)
-    for (const line of broken) this.log(line)
-    if (repair !== undefined && counts.missing > 0) this.advise(`Run what is missing with: mlds resume ${sweep.id}`)
-    return this.endWith(complete ? exitCodes.ok : exitCodes.incomplete, {
-      ...summarise(sweep, counts),
-      complete,
-      damagedLines,
-      damaged: { lines: damage.lines, unreadable: damage.unreadable, repeatedEnds: state.repeatedEnds },
-      ...(repair === undefined ? {} : { repair }),
-      brokenArtifacts: broken,
-    })
+    if (wrong.length > 0) this.advise(`To make the journal whole: mlds verify ${sweep} --repair`)
+    for (const line of brokenArtifacts) this.log(line)
   }
 
-  async #repair(sweep: SweepFolder): Promise<object | undefined> {
-    const { lockSweep } = await import('../system/lock.js')
-    const { repairJournal } = await import('../sweeps/journal/repair.js')
-    const lock = lockSweep(sweep.lockFile, sweep.id)
-    try {
-      const repair = await repairJournal(sweep.journalFile, sweep.plan.trials)
-      if (repair === undefined) {
-        this.log('The journal is whole: nothing to repair.')
-        return undefined
-      }
-      const { kept, blanked, lineEnds, repeatedEnds, ranTwice, differing } = repair
-      const did = [
-        [blanked, 'unreadable lines blanked'],
-        [lineEnds, 'line ends put back'],
-        [repeatedEnds, 'repeated ends dropped'],
-        [ranTwice.length, 'trials that ran twice keep their first result'],
-      ] as const
-      const told = did.flatMap(([count, what]) => (count > 0 ? [`${what}: ${count}`] : []))
-      this.log(`The journal was repaired (${told.join('; ') || 'other characters around its lines removed'}).`)
-      if (differing.length > 0)
-        this.log(
-          `  ${differing.length} of them had two different results: ${differing.slice(0, 10).join(', ')}${differing.length > 10 ? ' …' : ''}`,
-        )
-      this.log(`  As it was, it is kept in ${kept}`)
-      return repair
-    } finally {
-      lock.release()
-    }
+  #sayRepaired(repair: JournalRepair | undefined): void {
+    if (repair === undefined) return this.log('The journal is whole: nothing to repair.')
+    const { kept, blanked, lineEnds, repeatedEnds, ranTwice, differing } = repair
+    const did = [
+      [blanked, 'unreadable lines blanked'],
+      [lineEnds, 'line ends put back'],
+      [repeatedEnds, 'repeated ends dropped'],
+      [ranTwice.length, 'trials that ran twice keep their first result'],
+    ] as const
+    const told = did.flatMap(([count, what]) => (count > 0 ? [`${what}: ${count}`] : []))
+    this.log(`The journal was repaired (${told.join('; ') || 'other characters around its lines removed'}).`)
+    if (differing.length > 0)
+      this.log(
+        `  ${differing.length} of them had two different results: ${differing.slice(0, 10).join(', ')}${differing.length > 10 ? ' …' : ''}`,
+      )
+    this.log(`  As it was, it is kept in ${kept}`)
   }
 }

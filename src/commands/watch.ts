@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { metricFlag, openObjective, sweepArg, trustCodeFlag } from '../terminal/flags.js'
+import { metricFlag, sweepArg, trustCodeFlag } from '../terminal/flags.js'
 import { exitCodes, UnknownNameError } from '../core/errors.js'
 import { lookUp } from '../core/names.js'
 import { valueKey } from '../core/param-value.js'
@@ -42,12 +42,10 @@ export default class Watch extends BaseCommand {
       throw new UnknownNameError('axis of this sweep', flags.axis, axes.length === 0 ? ['none varies'] : axes)
     const valuesOf = (axis: string): number =>
       new Set(plan.trials.map(({ params }) => valueKey(lookUp(params, axis)))).size
-    // A person's own experiment may have been changed while its sweep runs: that is no reason not to look on.
-    const objective = await openObjective(opened, undefined, undefined, { trustCode: flags['trust-code'] }).catch(
-      () => ({
-        metric: 'loss',
-        direction: 'minimize' as const,
-      }),
+    const { objectiveOf } = await import('../app/objective.js')
+    // A custom experiment may have been changed while its sweep runs: that is no reason not to look on.
+    const objective = await objectiveOf(opened, { trustCode: flags['trust-code'] }).catch(
+      () => ({ metric: 'loss', direction: 'minimize' }) as const,
     )
 
     await requireMetric(opened, flags.metric)

@@ -3,8 +3,7 @@ import { availableParallelism } from 'node:os'
 import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../core/errors.js'
 import { latest } from '../core/names.js'
-import type { CodeTrust, PlanToOpen } from '../experiments/registry.js'
-import { engineNames, type EngineName, type Objective } from '../core/trial.js'
+import { engineNames, type EngineName } from '../core/trial.js'
 
 const maxWorkers = 256
 
@@ -83,20 +82,6 @@ export const metricFlag = Flags.string({
   description: 'a final metric (default: the objective of the sweep)',
   helpValue: 'NAME',
 })
-
-/** What a sweep is judged by: the metric and direction a person names, else its spec's or its experiment's objective. */
-export async function openObjective(
-  sweep: PlanToOpen,
-  metric: string | undefined,
-  direction: Objective['direction'] | undefined,
-  trust: CodeTrust & { readonly warn?: (message: string) => void } = {},
-): Promise<Objective> {
-  const { experimentToRead } = await import('../experiments/registry.js')
-  const objective = sweep.plan.spec.objective ?? (await experimentToRead(sweep, { warn: () => {}, ...trust })).objective
-  const known = metric === undefined || metric === objective.metric
-  if (known) return direction === undefined ? objective : { ...objective, direction }
-  return { metric, direction: direction ?? (metric.endsWith('accuracy') ? 'maximize' : 'minimize') }
-}
 
 /** Code that a stored plan names is only run unasked when both are the person's own. */
 export const trustCodeFlag = Flags.boolean({

@@ -1,0 +1,62 @@
+import { DamageTally } from '../sweeps/journal/damage.js'
+import { repairJournal, type JournalRepair } from '../sweeps/journal/repair.js'
+import { isComplete, isResult, type SweepCounts, type SweepState } from '../sweeps/journal/state.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import { lockSweep } from '../system/lock.js'
+import type { Store } from '../system/store.js'
+
+/** Journal lines that are told one by one; all are counted. */
+const linesTold = 100
+
+/** What a sweep's journal and saved files prove. */
+export interface Verification {
+  readonly counts: SweepCounts
+  /** Every planned trial has one result, and all that it saved is whole. */
+  readonly complete: boolean
+  readonly damage: DamageTally
+  /** The first 100 damaged lines, and why each can't be used. */
+  readonly damagedLines: readonly string[]
+  /** Ends that stand twice in the journal and count once. */
+  readonly repeatedEnds: number
+  /** Saved files that are gone or altered, and why. */
+  readonly brokenArtifacts: readonly string[]
+}
+
+/** Reads the whole journal, and hashes every saved file: a result whose files are gone or altered is no result. */
+export async function verifySweep(store: Store, sweep: SweepFolder): Promise<Verification> {
+  const damage = new DamageTally()
+  const damagedLines: string[] = []
+  const state = sweep.restore((found) => {
+    damage.add(found)
+    if (damagedLines.length < linesTold) damagedLines.push(`journal line ${found.line}: ${found.reason}`)
+  })
+  const brokenArtifacts = await brokenArtifactsOf(store, state)
+  const counts = state.counts()
+  const complete = isComplete(counts) && brokenArtifacts.length === 0
+  return { counts, complete, damage, damagedLines, repeatedEnds: state.repeatedEnds, brokenArtifacts }
+}
+
+async function brokenArtifactsOf(store: Store, state: SweepState): Promise<string[]> {
+  const broken: string[] = []
+  for (const { trial, outcome } of state.trials.values()) {
+    if (!isResult(outcome)) continue
+    for (const [name, artifact] of Object.entries(outcome.artifacts))
+      await store
+        .readObject(artifact)
+        .catch((error: Error) => broken.push(`trial ${trial.id}, ${name}: ${error.message}`))
+  }
+  return broken
+}
+
+/**
+ * Makes a damaged journal whole; what it was is kept beside it. @returns `undefined` when it is whole already.
+ * @throws StoreError while a process runs the sweep.
+ */
+export async function repairSweep(sweep: SweepFolder): Promise<JournalRepair | undefined> {
+  const lock = lockSweep(sweep.lockFile, sweep.id)
+  try {
+    return await repairJournal(sweep.journalFile, sweep.plan.trials)
+  } finally {
+    lock.release()
+  }
+}
