@@ -64,8 +64,10 @@ export function splitWords(line: string): string[] {
   return word === undefined ? words : [...words, word]
 }
 
-const placeholder = /\{([A-Za-z_][\w.-]*)\}/g
-const wholePlaceholder = /^\{[A-Za-z_][\w.-]*\}$/
+const placeholder = /\{([\p{L}_][\p{L}\p{N}_.-]*)\}/gu
+const wholePlaceholder = new RegExp(`^${placeholder.source}$`, 'u')
+/** What earlier versions took for a placeholder: they passed over names in other letters than these. */
+const asciiPlaceholder = /^[A-Za-z_][\w.-]*$/
 
 /**
  * The program's words with values in place: a value is part of one word, whatever is in it, a list as JSON. A word with a
@@ -92,6 +94,8 @@ export function fillWords(argv: readonly string[], values: Params): string[] {
 /** What identifies a command: its words, surroundings, and the bytes of every file that a word names. */
 export function hashCommand({ argv, cwd, env }: CommandDefinition): string {
   const hash = createHash('sha256').update(JSON.stringify([argv, env]))
+  // A program that got these words as they stand has other results.
+  if (namesIn(argv).some((name) => !asciiPlaceholder.test(name))) hash.update('names in any letters')
   for (const word of argv) {
     const file = resolve(cwd, word)
     if (existsSync(file) && statSync(file).isFile() && statSync(file).size < 16 << 20) hash.update(readFileSync(file))
@@ -140,6 +144,12 @@ export function commandExperiment(definition: CommandDefinition): Experiment {
 const namesIn = (argv: readonly string[]): string[] =>
   argv.flatMap((word) => [...word.matchAll(placeholder)].map((match) => match[1]!))
 
+/** An axis that a word has between braces though no word can name it: it would reach the program as it stands. */
+function misnamed(argv: readonly string[], axes: readonly string[]): string | undefined {
+  const named = namesIn(argv)
+  return axes.find((axis) => !named.includes(axis) && argv.some((word) => word.includes(`{${axis}}`)))
+}
+
 /** The axes of a command beside these: those that it has defaults for, and those that its words name. */
 export function axisNames({ argv, defaults }: CommandDefinition, given: readonly string[]): string[] {
   return [...new Set([...given, ...Object.keys(defaults), ...namesIn(argv)])].filter((name) => name !== 'seed')
@@ -164,7 +174,8 @@ export function describeUnread(
  * The command with its axes: what the spec gives values, and what the words name. An axis of numbers alone is a number, one
  * of texts alone a text. In the first language a text that is a numeral counted as a number, and one other text in an axis
  * made texts of all; there an axis that has been a number `before` stays one for its numerals.
- * @throws SpaceError when a word names an axis that has no value, or the program itself would be left out.
+ * @throws SpaceError when a word names an axis that has no value, or has one between braces that it can't name, or the
+ * program itself would be left out.
  */
 export function withAxes(
   definition: CommandDefinition,
@@ -180,6 +191,11 @@ export function withAxes(
   } = {},
 ): CommandDefinition {
   const { defaults } = definition
+  const unnameable = misnamed(definition.argv, [...Object.keys(values), ...Object.keys(defaults)])
+  if (unnameable !== undefined)
+    throw new SpaceError(
+      `command: {${unnameable}} names no axis: a name between braces is of letters, digits and _ . -, and begins with no digit (give the axis such a name)`,
+    )
   const axes: Space = Object.fromEntries(
     axisNames(definition, Object.keys(values)).map((name) => {
       const given = [

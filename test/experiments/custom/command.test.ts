@@ -9,6 +9,7 @@ import {
   parseCommand,
   parseMetrics,
   splitWords,
+  withAxes,
 } from '../../../src/experiments/custom/command.js'
 import type { TrialContext } from '../../../src/experiments/experiment.js'
 import type { Metrics } from '../../../src/core/trial.js'
@@ -190,6 +191,36 @@ describe('a command line', () => {
 
   it('keeps braces that name no axis', () => {
     expect(fillWords(['{"a": {b}}', '{c}'], { b: '1' })).toEqual(['{"a": 1}', '{c}'])
+  })
+
+  it.each(['größe', '日本', 'Iİı', 'état', 'x.y', 'a-b', '_1'])(
+    'has {%s} replaced by the value of that axis',
+    (name) => {
+      const { argv, axes } = withAxes(
+        parseCommand({ command: `t.py --x={${name}}` }, '/'),
+        { [name]: [3] },
+        { language: 2 },
+      )
+      expect(Object.keys(axes!)).toEqual([name])
+      expect(fillWords(argv, { [name]: 3 })).toEqual(['t.py', '--x=3'])
+    },
+  )
+
+  it.each(['a b', 'a/b', 'a:b', '1st'])(
+    'is refused with {%s} where there is such an axis: a word cannot name it',
+    (name) => {
+      const command = parseCommand({ command: ['t.py', `--x={${name}}`] }, '/')
+      expect(() => withAxes(command, { [name]: [3] }, { language: 2 })).toThrow(
+        `command: {${name}} names no axis: a name between braces is of letters, digits and _ . -, and begins with no digit (give the axis such a name)`,
+      )
+      expect(withAxes(command, { other: [3] }, { language: 2 }).axes).toHaveProperty('other')
+    },
+  )
+
+  it('is another than an earlier version took it for where a word names an axis in letters that it passed over', () => {
+    const hash = (word: string): string => hashCommand(parseCommand({ command: ['t.py', word] }, '/'))
+    expect(hash('{lr}')).toBe('3d51b122bebba8bad9b77035e1c6fc47749fc6d25992829f1256c366458f3e43')
+    expect(hash('{größe}')).not.toBe('d9b4df9cbe326eb5984426e8ef44f09dbc6516ae1a800c87fe71066f97a851c6')
   })
 
   it('is another when a file it names changes', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { commandExperiment, parseCommand, withAxes } from '../../../src/experiments/custom/command.js'
+import { commandExperiment, fillWords, parseCommand, withAxes } from '../../../src/experiments/custom/command.js'
 import { importHydra } from '../../../src/sweeps/spec/import/hydra.js'
 import type { Imported } from '../../../src/sweeps/spec/import/imported.js'
 import { importWandb } from '../../../src/sweeps/spec/import/wandb.js'
@@ -22,6 +22,42 @@ function planned({ spec }: Imported) {
   const experiment = commandExperiment(withAxes(read.own.command, values, read))
   return { read, trials: makePlan(experiment, read, () => '').trials, argv: read.own.command.argv }
 }
+
+/** The words that the program gets for each trial. */
+function wordsOf(imported: Imported): string[][] {
+  const { argv, trials } = planned(imported)
+  return trials.map(({ params }) => fillWords(argv, params).slice(2))
+}
+
+describe('parameters of any name', () => {
+  const names = [
+    'größe',
+    '日本',
+    'Iİı',
+    'a b',
+    'a_b',
+    'a-b',
+    'a.b',
+    'a:b',
+    'a@b',
+    '1st',
+    '_',
+    '__proto__',
+    'constructor',
+    'état',
+  ]
+
+  it('of a W&B sweep reach the program under their names with their values', () => {
+    const parameters = Object.fromEntries(names.map((name, i) => [name, { value: i }]))
+    const imported = importWandb(stringify({ program: 't.py', method: 'grid', parameters }), 'w.yaml')
+    expect(wordsOf(imported)).toEqual([names.map((name, i) => `--${name}=${i}`)])
+  })
+
+  it('that Hydra takes reach the program under their names with their values', () => {
+    const overrides = ['a.b', 'a_b', 'a-b', 'a/b', 'a@b.c', '1st', '__proto__'].map((name, i) => `${name}=${i}`)
+    expect(wordsOf(importHydra(overrides.join(' '), 't.py'))).toEqual([overrides])
+  })
+})
 
 describe('a W&B sweep', () => {
   it('as a grid is crossed axes over its program', () => {

@@ -2,7 +2,7 @@ import { SpaceError } from '../../../core/errors.js'
 import { integerValue } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { expandValues } from '../values.js'
-import { asAxis, type Imported } from './imported.js'
+import { asAxis, AxisNames, type Imported } from './imported.js'
 
 /**
  * Hydra's multirun overrides (`lr=1e-3,1e-2 seed=range(5) model=choice(a,b)`; basic and sweep syntax of Hydra 1.3) as a
@@ -13,6 +13,7 @@ export function importHydra(overrides: string, program: string): Imported {
   const leftOut: string[] = []
   const found = new Map<string, ParamValue[]>()
   const words: string[] = []
+  const names = new AxisNames()
   for (const word of splitOverrides(overrides)) {
     if (word === '-m' || word === '--multirun') continue
     const [, sign, name, raw] = /^(\+{0,2}|~)([\w.@/:-]+)(?:=([\s\S]*))?$/.exec(word) ?? []
@@ -23,7 +24,7 @@ export function importHydra(overrides: string, program: string): Imported {
       continue
     }
     // Names of axes have no dots or signs; the program still gets Hydra's own.
-    const axis = name.replace(/[^\w]+/g, '_')
+    const axis = names.of(name)
     found.set(axis, values)
     const placeholder = `{${axis}}`
     words.push(`${sign}${name}=${needsQuotes(values) ? `'${placeholder}'` : placeholder}`)

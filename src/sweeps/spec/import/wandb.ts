@@ -3,7 +3,7 @@ import { SpecError } from '../../../core/errors.js'
 import { integerValue, valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { isMapping, plainNumbers } from '../mapping.js'
-import { asAxis, type Imported } from './imported.js'
+import { asAxis, AxisNames, type Imported } from './imported.js'
 
 type Mapping = Readonly<Record<string, unknown>>
 /**
@@ -20,6 +20,9 @@ export function importWandb(text: string, file: string): Imported {
   if (!isMapping(config) || !isMapping(config['parameters']))
     throw new SpecError(file, 'not a W&B sweep configuration: it has no parameters')
   const leftOut: string[] = []
+  const axisNames = new AxisNames('.-')
+  const underAxes = (found: ReadonlyMap<string, unknown>): Mapping =>
+    Object.fromEntries([...found].map(([name, values]) => [axisNames.of(name), values]))
   const axes = new Map<string, unknown>()
   const searched = new Map<string, unknown>()
   const grid = config['method'] === 'grid'
@@ -38,7 +41,7 @@ export function importWandb(text: string, file: string): Imported {
   const search =
     searched.size === 0
       ? {}
-      : { search: { sampler: 'random', count: Number(config['run_cap'] ?? 32), axes: Object.fromEntries(searched) } }
+      : { search: { sampler: 'random', count: Number(config['run_cap'] ?? 32), axes: underAxes(searched) } }
   if (config['method'] === 'bayes') leftOut.push('method: bayes (taken as random: there is no model-based sampler)')
   if (searched.size > 0 && config['run_cap'] === undefined)
     leftOut.push('run_cap: not given (32 points are drawn; change search.count)')
@@ -62,11 +65,14 @@ export function importWandb(text: string, file: string): Imported {
       experiment: {
         command: commandOf(
           config,
-          [...axes.keys(), ...searched.keys(), ...(seeds === undefined ? [] : ['seed'])],
+          [...axes.keys(), ...searched.keys(), ...(seeds === undefined ? [] : ['seed'])].map((name) => ({
+            name,
+            placeholder: `{${axisNames.of(name)}}`,
+          })),
           leftOut,
         ),
       },
-      ...(axes.size === 0 ? {} : { axes: Object.fromEntries(axes) }),
+      ...(axes.size === 0 ? {} : { axes: underAxes(axes) }),
       ...search,
       ...(seeds === undefined ? {} : { seeds }),
       ...objectiveOf(config),
@@ -104,10 +110,15 @@ function rangeOf(parameter: Mapping): unknown[] | Mapping | undefined {
   }
 }
 
-function commandOf(config: Mapping, names: readonly string[], leftOut: string[]): unknown {
+interface Argument {
+  readonly name: string
+  readonly placeholder: string
+}
+
+function commandOf(config: Mapping, given: readonly Argument[], leftOut: string[]): unknown {
   const program = typeof config['program'] === 'string' ? config['program'] : 'train.py'
   if (config['program'] === undefined) leftOut.push('program: not given (train.py is taken)')
-  const args = names.map((name) => `--${name}={${name}}`)
+  const args = given.map(({ name, placeholder }) => `--${name}=${placeholder}`)
   if (!Array.isArray(config['command'])) return ['python', program, ...args]
   return (config['command'] as unknown[]).flatMap((word): string[] => {
     switch (word) {
@@ -120,7 +131,7 @@ function commandOf(config: Mapping, names: readonly string[], leftOut: string[])
       case '${args}':
         return args
       case '${args_no_hyphens}':
-        return names.map((name) => `${name}={${name}}`)
+        return given.map(({ name, placeholder }) => `${name}=${placeholder}`)
       default:
         if (/^\$\{/.test(String(word))) leftOut.push(`command: ${String(word)}`)
         return /^\$\{/.test(String(word)) ? [] : [String(word)]
