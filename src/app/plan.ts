@@ -98,6 +98,8 @@ async function planWritten(
   }
   if (spec.name === latest)
     throw new SpecError(`name: ${latest}`, 'this is what the newest sweep is called everywhere (choose another name)')
+  const { name } = spec
+  if (name !== undefined) writtenAt(['name'], () => store.sweepFolder(name))
   const data = openData(store)
   const plan = makePlan(experiment, spec, (name) => data.resolve(name).fingerprint)
   // A rule that can't work is refused with the plan, not after it was frozen.

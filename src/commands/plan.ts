@@ -48,7 +48,11 @@ export default class Plan extends BaseCommand {
 
     const preview = await previewPlan(store, plan)
     await this.#sayTrials(plan, preview, flags.all)
-    const { sweep, done, takenOver, toRun } = preview
+    const { sweep, done, takenOver, toRun, refusal } = preview
+    if (refusal !== undefined)
+      process.stderr.write(
+        this.inNamedStore(`A sweep of this plan is refused: ${refusal.message}\n  ${refusal.hint ?? ''}\n`),
+      )
     const taken = takenOver.size === 0 ? '' : `, ${takenOver.size} to take over from other sweeps`
     this.log(
       `\n${sweep}: ${formatCount(plan.trials.length, 'trial')} of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${toRun.length} to run`,

@@ -56,8 +56,8 @@ export class SweepFolder {
     const folder = store.sweepFolder(id)
     if (existsSync(join(folder, 'plan.json'))) {
       const existing = await SweepFolder.open(store, id)
-      if (existing.plan.hash !== plan.hash) throw new PlanDiffersError(id, existing.plan.trials, plan.trials, options)
-      existing.#requireSameRules(plan)
+      const refusal = existing.refusalOf(plan, options)
+      if (refusal !== undefined) throw refusal
       // What runs is what was asked for now, wherever the stored plan says that its code lies.
       const { own: _, ...spec } = existing.plan.spec
       const asked = {
@@ -69,14 +69,21 @@ export class SweepFolder {
     return SweepFolder.#write(folder, { format: formatOf(plan), sweep: id, ...facts, ...plan })
   }
 
+  /** Why a sweep of this plan can't go on with this one: it has other trials, or other rules. `undefined` when it can. */
+  refusalOf(plan: Plan, options: { readonly fresh?: boolean } = {}): MldsError | undefined {
+    return this.plan.hash === plan.hash
+      ? this.#otherRules(plan)
+      : new PlanDiffersError(this.id, this.plan.trials, plan.trials, options)
+  }
+
   /** Results under other rules are other results: no sweep holds both. */
-  #requireSameRules(plan: Plan): void {
+  #otherRules(plan: Plan): MldsError | undefined {
     const [before, after] = [this.plan, plan].map(({ spec }) => spec.scheduler ?? [])
-    if (canonicalJson(before) !== canonicalJson(after))
-      throw new StoreError(
-        `sweep ${this.id} exists with another scheduler: ${describeRules(before!)} (now ${describeRules(after!)})`,
-        { hint: 'give this one another --name', exitCode: 2 },
-      )
+    if (canonicalJson(before) === canonicalJson(after)) return undefined
+    return new StoreError(
+      `sweep ${this.id} exists with another scheduler: ${describeRules(before!)} (now ${describeRules(after!)})`,
+      { hint: 'give this one another --name', exitCode: 2 },
+    )
   }
 
   /**
@@ -86,7 +93,8 @@ export class SweepFolder {
   async extend(plan: Plan): Promise<SweepFolder> {
     // A sweep that a newer mlds ran is refused before anything of it is changed.
     this.restore()
-    this.#requireSameRules(plan)
+    const refusal = this.#otherRules(plan)
+    if (refusal !== undefined) throw refusal
     const known = new Set(this.plan.trials.map((trial) => trial.id))
     const added = plan.trials.filter((trial) => !known.has(trial.id))
     const trials = [...this.plan.trials, ...added].map((trial, index) => ({ ...trial, index }))

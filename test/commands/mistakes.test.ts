@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
+import { inOneProcess } from '../helpers/in-one-process.js'
 
 describe('a mistake at the prompt', () => {
   it.each([
@@ -108,5 +109,52 @@ describe('a mistake at the prompt', () => {
     })
     expect(code).toBe(0)
     expect(stdout).toMatch(/2 trials of params/)
+  })
+
+  it('is refused by plan in the words in which sweep refuses it', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'my.yaml'), `experiment: { command: ['echo', '{"loss":{x}}'] }\naxes: { x: [1, 2] }\n`)
+    const mistakes = [
+      ['--name', 'of mine'],
+      ['--name=-x'],
+      ['--name', '../mine'],
+      ['--name', 'größe'],
+      ['--name', 'latest'],
+      ['--set', 'y=1'],
+      ['--scheduler', 'asha:reduction=0'],
+      ['--profile', 'smoke'],
+    ].flatMap((mistake) => ['plan', 'sweep'].map((command) => [command, 'my.yaml', ...mistake]))
+    const told = await inOneProcess(mistakes, cwd)
+    for (let i = 0; i < told.length; i += 2) {
+      const [plan, sweep] = [told[i]!, told[i + 1]!]
+      expect(sweep, sweep.args.join(' ')).toMatchObject({ code: 2, stdout: '' })
+      expect({ ...plan, args: sweep.args }).toEqual(sweep)
+    }
+  })
+
+  it('is told by plan where sweep would refuse other trials, or another rule, for a sweep that is there', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'my.yaml'),
+      `experiment: { command: ['echo', '{"loss":{x}}'] }\naxes: { x: [1, 2] }\nname: mine\n`,
+    )
+    const others = [
+      ['--set', 'x=1,3'],
+      ['--scheduler', 'median'],
+    ]
+    const [, same, ...told] = await inOneProcess(
+      [
+        ['sweep', 'my.yaml'],
+        ['plan', 'my.yaml'],
+        ...others.flatMap((other) => ['plan', 'sweep'].map((command) => [command, 'my.yaml', ...other])),
+      ],
+      cwd,
+    )
+    expect(same).toMatchObject({ code: 0, stderr: '' })
+    for (let i = 0; i < told.length; i += 2) {
+      const [plan, sweep] = [told[i]!, told[i + 1]!]
+      expect(sweep).toMatchObject({ code: 2, stdout: '' })
+      expect(plan).toMatchObject({ code: 0, stderr: sweep.stderr.replace('Error: ', 'A sweep of this plan is refused: ') })
+    }
   })
 })
