@@ -1,6 +1,7 @@
 import { formatCount } from '../core/format.js'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
+import { shellWord } from '../terminal/shell-word.js'
 import { sweepArg, trackCheckpointsFlag, trustCodeFlag } from '../terminal/flags.js'
 import { refuseIdle } from '../terminal/idle-flags.js'
 import type { Store } from '../system/store.js'
@@ -62,10 +63,11 @@ export default class Export extends BaseCommand {
     const { exportRuns } = await import('../app/export.js')
     const warn = (message: string): void => void this.warn(message)
     const runs = await exportRuns(store, sweep, folder, { checkpoints, trustCode, warn })
+    const word = shellWord(folder)
     this.log(`${formatCount(runs, 'run')} written to ${folder}. To look at them:
-  MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${folder} --artifacts-destination ${folder}
+  MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri ${word} --artifacts-destination ${word}
 or to take them into a database:
-  mlflow migrate-filestore --source ${folder} --target sqlite:///mlflow.db`)
+  mlflow migrate-filestore --source ${word} --target sqlite:///mlflow.db`)
     return { sweep: sweep.id, runs, folder }
   }
 }

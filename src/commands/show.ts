@@ -59,7 +59,7 @@ export default class Show extends BaseCommand {
       ])
       this.log(`\n${formatTable(['attempt', 'ended as', 'when (UTC)', ''], rows)}`)
     }
-    if (record.attempts > 0) this.log(`\nlog: mlds logs ${trial.id}`)
+    if (record.attempts > 0) this.advise(`\nlog: mlds logs ${trial.id}`)
     return { sweep: sweep.id, ...record, ...(attempts === undefined ? {} : { allAttempts: attempts }) }
   }
 }

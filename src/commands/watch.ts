@@ -55,6 +55,7 @@ export default class Watch extends BaseCommand {
       axis: flags.axis ?? axes.sort((a, b) => valuesOf(b) - valuesOf(a))[0],
       output: this.jsonEnabled() ? process.stderr : process.stdout,
       input: process.stdin,
+      reword: (text) => this.inNamedStore(text),
     })
     if (!goesOn) await requireMetric(sweep, flags.metric)
     const counts = state.counts()

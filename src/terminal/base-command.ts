@@ -54,7 +54,7 @@ export abstract class BaseCommand extends Command {
     if (!isThere && how === 'named' && use !== 'peeks') {
       const { StoreError } = await import('../core/errors.js')
       throw new StoreError(`there is no store: ${folder}`, {
-        hint: 'a sweep makes one: mlds sweep EXPERIMENT --store FOLDER',
+        hint: 'a sweep makes one: mlds sweep EXPERIMENT',
       })
     }
     return use === 'changes' && isThere ? openStore(folder) : readStore(folder)

@@ -1,9 +1,12 @@
+import { shellWord } from './shell-word.js'
+
+/** Commands of this host's store; a worker's may be any. */
 const usingStore =
-  /(?<![\w-])mlds (?:resume|status|verify|sync|show|logs|list|report|figure|export|audit|cancel|pause|watch|recover|sweep|data fetch|data add)(?![\w-])(?![^\n]*--store)/g
+  /(?<![\w-])mlds (?:audit|best|cancel|compare|data add|data fetch|data list|diff|doctor|export|figure|list|logs|nats init|nats prune|nats up|pause|plan|recover|report|resume|show|status|sweep|sync|ui|verify|watch)(?![\w-])(?![^\n]*--store)/g
 
 /** The text with `--store` in each command that it advises, so that what is typed finds the store that a person named. */
 export function nameStore(text: string, store: string | undefined): string {
   if (store === undefined) return text
-  const word = /^[\w./~@%+,=-]+$/.test(store) ? store : `'${store.replaceAll("'", `'\\''`)}'`
+  const word = shellWord(store)
   return text.replaceAll(usingStore, (command) => `${command} --store ${word}`)
 }

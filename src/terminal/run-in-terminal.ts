@@ -9,6 +9,7 @@ import { describeSeeds, varyingAxes } from '../sweeps/plan.js'
 import { isComplete } from '../sweeps/journal/state.js'
 import { openProgress, type ProgressView } from './progress.js'
 import { listenForInterruption } from './signals.js'
+import type { Watched } from './standing.js'
 
 /** A sweep that ran, and what its command exits with. */
 export interface RanInTerminal {
@@ -26,8 +27,7 @@ export async function runInTerminal(
   }: {
     /** Standard error when standard output is for a JSON object. */
     readonly output: NodeJS.WriteStream
-    /** Makes the commands in a message what must be typed here. */
-    readonly reword: (text: string) => string
+    readonly reword: Watched['reword']
   },
 ): Promise<RanInTerminal> {
   const { where } = choices
@@ -44,7 +44,7 @@ export async function runInTerminal(
       say,
       opened: (info, state) => {
         view = openProgress({
-          ...{ info, state, output, describeSeeds },
+          ...{ info, state, output, describeSeeds, reword },
           workers: 'threads' in where && !('nats' in where) ? where.threads : undefined,
           clock: systemClock,
           axes: varyingAxes(info.trials),

@@ -16,6 +16,8 @@ export interface Watched {
   /** Axes worth showing for a trial. */
   readonly axes: readonly string[]
   readonly describeSeeds: (seeds: Seeds) => string
+  /** Makes the commands in a message what must be typed here. */
+  readonly reword: (text: string) => string
 }
 
 /** Progress measured in work, not in trials, since the largest come first. */
@@ -116,6 +118,6 @@ export function describeFailure(event: Extract<TrialEvent, { type: 'ended' }>, w
   if (isResult(outcome) || outcome.state === 'cancelled') return undefined
   const { trial } = watched.state.trials.get(event.trial)!
   const reason = reasonOf(outcome)
-  const log = outcome.state === 'skipped' ? '' : `\n    log: mlds logs ${event.trial}`
+  const log = outcome.state === 'skipped' ? '' : `\n    log: ${watched.reword(`mlds logs ${event.trial}`)}`
   return `${outcome.state}: ${event.trial} ${describePoint(trial.params, trial.seeds, watched)}: ${printable(reason ?? '')}${log}`
 }

@@ -22,6 +22,7 @@ export interface WatchOptions {
   readonly output: NodeJS.WriteStream
   /** Keys are read from it when it is a terminal. */
   readonly input: ReadStream
+  readonly reword: Watched['reword']
 }
 
 export interface WatchedSweep {
@@ -65,6 +66,7 @@ async function follow(
     clock: systemClock,
     axes: varyingAxes(sweep.plan.trials),
     describeSeeds,
+    reword: options.reword,
   }
   let view: WatchView | undefined
   const batches = followJournal(sweep.journalFile, {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../helpers/cli.js'
 import { inOneProcess } from '../helpers/in-one-process.js'
+import { commands } from '../helpers/advised.js'
 import { hasNats, withNats } from '../helpers/nats.js'
 
 /** A program that fails where `x` is odd, each time with another word. */
@@ -21,6 +22,12 @@ function folder(text: string): string {
 }
 const sweep = ['sweep', 'my.yaml', '--name', 'mine', '--workers', '1']
 
+/** Mentions a command that reads or writes a store of this host. */
+const ofStore = [...commands].flatMap(([name, { storeUse }]) =>
+  storeUse === 'none' || name === 'worker start' ? [] : [name],
+)
+const advises = new RegExp(`: .*\\bmlds (${ofStore.join('|')})\\b`)
+
 describe('what a message advises does what it says when it is typed', () => {
   it.each([[['--store', "it's a folder/of mine"]], [['--store=elsewhere']]])(
     'after a sweep that ended early, in the store that was named: %j',
@@ -34,6 +41,46 @@ describe('what a message advises does what it says when it is typed', () => {
       expect(resumed!.stdout).toContain('mine: 5 of 10 trials finished, 5 failed in')
     },
   )
+
+  it('for the store that was named, whatever command prints it', async () => {
+    const cwd = folder(spec)
+    const inStore = (args: string[]): string[] => [...args, '--store', "it's here"]
+    const printed = await inOneProcess(
+      [
+        ['list'],
+        ['status'],
+        [...sweep, '--max-failures', '1'],
+        [...sweep, '--set', 'x=0..11', '--name', 'mine'],
+        ['resume', 'mine', '--only', 'missing', '--max-failures', '1'],
+        ['status', 'mine'],
+        ['logs', 'ffff'],
+        ['show', 'ffff'],
+        ['verify', 'mine'],
+        ['verify', 'mine', '--repair'],
+        ['best', 'mine'],
+        ['best', 'other'],
+        ['plan', 'my.yaml', '--name', 'mine', '--set', 'x=0..11'],
+        ['compare', 'mine', 'none'],
+        ['data', 'list'],
+        ['data', 'fetch', 'none'],
+        ['doctor'],
+        ['nats', 'init'],
+        ['cancel', 'mine'],
+        ['sync', 'mine'],
+        ['audit'],
+        ['export', 'mine'],
+      ].map(inStore),
+      cwd,
+    )
+    const trial = /^([0-9a-f]{16}),/m.exec(printed.at(-1)!.stdout)![1]!
+    printed.push(...(await inOneProcess([inStore(['show', trial]), inStore(['logs', trial])], cwd)))
+    const lines = printed.flatMap(({ args, stdout, stderr }) =>
+      [stdout, stderr].flatMap((text) => text.split('\n')).map((line) => `${args.join(' ')}: ${line}`),
+    )
+    const advised = lines.filter((line) => advises.test(line))
+    expect(advised.length).toBeGreaterThan(10)
+    expect(advised.filter((line) => !line.includes(`--store 'it'\\''s here'`))).toEqual([])
+  })
 
   it('of a damaged journal: verify --repair, then resume, and it is complete', async () => {
     const cwd = folder(whole)

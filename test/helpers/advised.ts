@@ -19,6 +19,7 @@ interface Command {
   readonly args: Readonly<Record<string, { readonly required?: boolean; readonly options?: readonly string[] }>>
   readonly flags: Readonly<Record<string, Flag>>
   readonly strict?: boolean
+  readonly storeUse?: string
 }
 
 const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '../../oclif.manifest.json'), 'utf8')) as {

@@ -29,6 +29,7 @@ function toySweep(output: NodeJS.WriteStream): ProgressOptions & { readonly cloc
     clock: new SimulatedClock(),
     axes: ['width', 'kind'],
     describeSeeds,
+    reword: (text) => text,
     workers: 12,
     output,
   }

@@ -121,6 +121,7 @@ describe('a frame of mlds watch', () => {
             clock: new SimulatedClock(),
             axes: ['width', 'kind'],
             describeSeeds,
+            reword: (text) => text,
           }
           const lines = drawFrame(
             {

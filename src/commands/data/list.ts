@@ -27,7 +27,7 @@ export default class DataList extends BaseCommand {
       name,
       count ?? '',
       shape.join('×'),
-      here ? 'here' : `mlds data fetch ${name}`,
+      here ? 'here' : this.inNamedStore(`mlds data fetch ${name}`),
       fingerprint?.slice(0, 12) ?? '',
       what,
     ])

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { shellWord } from '../../terminal/shell-word.js'
 import { tenantFlag } from '../../terminal/flags.js'
 import { MldsError } from '../../core/errors.js'
 
@@ -56,10 +57,10 @@ export default class NatsInit extends BaseCommand {
     if (written.kept) this.log('A server that runs takes the change with: nats-server --signal reload')
     if (!local && cert === undefined)
       this.warn('without --tls-cert and --tls-key everything but the keys crosses the network in the clear')
-    const start = args.folder === undefined ? 'mlds nats up' : `mlds nats up --config ${written.config}`
-    this.log(`
+    const start = args.folder === undefined ? 'mlds nats up' : `mlds nats up --config ${shellWord(written.config)}`
+    this.advise(`
 The server:        ${start}
-Orchestrators:     export NATS_CONTEXT=${orchestrator}
+Orchestrators:     export NATS_CONTEXT=${shellWord(orchestrator)}
                    mlds sweep params --nats ${flags.url ?? 'URL'}
 Workers elsewhere: copy ${worker.replace(/json$/, '{json,nk}')}${ca === undefined ? '' : ' and ca.pem'} to the host, then
                    NATS_CONTEXT=worker.json mlds worker start --slots 4`)

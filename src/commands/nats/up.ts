@@ -39,7 +39,11 @@ export default class NatsUp extends BaseCommand {
       )
     if (config === undefined) {
       say('Now, in other windows:')
-      say(`  mlds worker start --nats ${server.url} --slots 4\n  mlds sweep params --nats ${server.url}`)
+      say(
+        this.inNamedStore(
+          `  mlds worker start --nats ${server.url} --slots 4\n  mlds sweep params --nats ${server.url}`,
+        ),
+      )
     }
     await server.ended
     return { url: server.url }

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -20,6 +20,12 @@ import { openTracker, story } from '../../helpers/open-tracker.js'
 import { eventfulJournal, expectEqual, toyTrial, type Entry } from '../../helpers/told-by-journal.js'
 
 // MLflow takes 5 to 25 s to start, and some tests start another.
+/** As a shell reads them. */
+const wordsOf = (line: string): string[] =>
+  spawnSync('sh', ['-c', `printf '%s\\n' ${line}`], { encoding: 'utf8' })
+    .stdout.trimEnd()
+    .split('\n')
+
 describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
   let server: MlflowServer
   beforeAll(async () => {
@@ -294,13 +300,13 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
     const set = ['dataset=glyphs-2000', 'trainRows=600', 'validationRows=200', 'epochs=2', 'width=4,8', 'seed=0']
     const args = ['sweep', 'params', ...set.flatMap((value) => ['--set', value]), '--name', 'carried']
     expect(await mlds(args, { cwd })).toMatchObject({ code: 0 })
-    const tree = join(cwd, 'mlruns')
+    const tree = join(cwd, "it's an mlruns")
     const exporting = ['export', 'carried', '--format', 'mlruns', '-o', tree]
     const refused = await mlds(exporting, { cwd, env: { MLFLOW_EXPERIMENT_ID: 'mine' } })
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('experiment: mine') as string })
     const { stdout } = await mlds(exporting, { cwd, env: { MLFLOW_EXPERIMENT_ID: '42' } })
     expect(readFileSync(join(tree, '42', 'meta.yaml'), 'utf8')).toContain('name: "params"')
-    const words = /^ {2}MLFLOW_ALLOW_FILE_STORE=true mlflow server (.*)$/m.exec(stdout)![1]!.split(' ')
+    const words = wordsOf(/^ {2}MLFLOW_ALLOW_FILE_STORE=true mlflow server (.*)$/m.exec(stdout)![1]!)
     const served = await startMlflow({ args: words, env: { MLFLOW_ALLOW_FILE_STORE: 'true' } })
     onTestFinished(() => served.close())
     const sweep = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'carried')
@@ -312,7 +318,8 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
       const bytes = readFileSync(join(sweep.figuresFolder, figure))
       expect(parent.artifacts[`figures/${figure}`]).toBe(createHash('sha256').update(bytes).digest('hex'))
     }
-    expect(stdout).toContain(`mlflow migrate-filestore --source ${tree} --target sqlite:///mlflow.db`)
+    const migrating = /^ {2}mlflow migrate-filestore (.*)$/m.exec(stdout)![1]!
+    expect(wordsOf(migrating)).toEqual(['--source', tree, '--target', 'sqlite:///mlflow.db'])
     migrateFileStore(tree, join(cwd, 'mlflow.db'))
   })
 
