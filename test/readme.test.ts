@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from './helpers/cli.js'
 
@@ -60,5 +60,27 @@ describe('the README', () => {
     const [, command, count] = /npx mlds (sweep params)[^#\n]*# trains (\d+) nets/.exec(readme)!
     const printed = shellIn(temporaryFolder())(`npx mlds ${command!.replace('sweep', 'plan')}`)
     expect(printed).toContain(`: ${count} trials of params`)
+  })
+
+  it('names, as every page does, only files and folders that are there', () => {
+    const pages = [
+      'README.md',
+      'CONTRIBUTING.md',
+      ...readdirSync(join(repository, 'docs')).map((name) => `docs/${name}`),
+    ]
+    const missing = pages
+      .filter((page) => page.endsWith('.md'))
+      .flatMap((page) => {
+        const text = readFileSync(join(repository, page), 'utf8')
+        const code = [...text.matchAll(/`((?:src|test|bench|scripts|examples|docs|\.ci)\/[\w./-]*)`/g)]
+        const links = [...text.matchAll(/\]\(([\w./-]+)(?:#[\w-]*)?\)/g)]
+        return [
+          ...code.map(([, name]) => ({ page, name: name!, from: '.' })),
+          ...links.map(([, name]) => ({ page, name: name!, from: dirname(page) })),
+        ]
+      })
+      // NAME stands for whatever a person chooses.
+      .filter(({ name, from }) => !/\/[A-Z]+\.ts$/.test(name) && !existsSync(join(repository, from, name)))
+    expect(missing).toEqual([])
   })
 })
