@@ -154,7 +154,10 @@ describe('a mistake at the prompt', () => {
     for (let i = 0; i < told.length; i += 2) {
       const [plan, sweep] = [told[i]!, told[i + 1]!]
       expect(sweep).toMatchObject({ code: 2, stdout: '' })
-      expect(plan).toMatchObject({ code: 0, stderr: sweep.stderr.replace('Error: ', 'A sweep of this plan is refused: ') })
+      expect(plan).toMatchObject({
+        code: 0,
+        stderr: sweep.stderr.replace('Error: ', 'A sweep of this plan is refused: '),
+      })
     }
   })
 })
