@@ -1,31 +1,19 @@
 import { median } from '../../analysis/statistics.js'
 import { maxOf, minOf } from '../../core/extremes.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { seedCount } from '../../figures/select.js'
-import { defineNet, initialize, type Layer, type Net } from '../../net/net.js'
-import { choice, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { defineNet, initialize, type Activation, type Layer, type Net } from '../../net/net.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import {
-  axisOf,
-  brief,
-  everyOne,
-  finished,
-  given,
-  having,
-  inconclusive,
-  intervalOverSeeds,
-  medianUntil,
-  metric,
-  round,
-  stateOf,
-  valuesOf,
-  verdict,
-} from '../vocabulary/claims.js'
-import { byClass, crossEntropy, named, namedSet, openSplit, trainingCost } from '../vocabulary/classify.js'
+import { everyOne, given, inconclusive, intervalOverSeeds, stateOf, verdict } from '../vocabulary/claims.js'
+import { byClass, classes, named, namedSet, openSplit, trainClassifier, trainingCost } from '../vocabulary/classify.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
-import { recipe, trainNet } from '../vocabulary/train-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+import { dense } from '../vocabulary/nets.js'
+import { axisOf, medianUntil, metric, seriesOf, valuesOf } from '../vocabulary/numbers.js'
+import { finished, having, type Records } from '../vocabulary/records.js'
+import { recipe } from '../vocabulary/train-net.js'
+import { brief, round, tellInterval } from '../vocabulary/wording.js'
 
 /**
  * At an equal number of parameters, which is better for digits: thicker or deeper convolutions, more dense layers?
@@ -41,20 +29,18 @@ const structures = {
 } as const
 type Structure = keyof typeof structures
 const publishedCounts: Readonly<Record<Structure, number>> = { c1: 5330, c2: 5331, c3: 5329, c4: 5288 }
-const classes = 10
 
 const space = {
-  structure: choice({ choices: ['c1', 'c2', 'c3', 'c4'], default: 'c1', doc: 'one of the original four nets' }),
-  convActivation: choice({ choices: ['linear', 'relu'], default: 'linear', doc: 'after each convolution' }),
+  structure: axes.oneOf(['c1', 'c2', 'c3', 'c4'], 'one of the original four nets'),
+  convActivation: axes.oneOf(['linear', 'relu'], 'after each convolution'),
   ...axes.imageRows({ train: 8_000, test: 2_000 }),
   batch: axes.batch(200),
   epochs: axes.epochs(500),
   learningRate: axes.learningRate(0.001),
 }
-type P = ParamsOf<typeof space>
 
-export function cnnNet(inputShape: readonly number[], structure: Structure, activation: P['convActivation']): Net {
-  const { conv, dense } = structures[structure]
+export function cnnNet(inputShape: readonly number[], structure: Structure, activation: Activation): Net {
+  const { conv, dense: widths } = structures[structure]
   const convolutions = conv.map((part): Layer => {
     if (typeof part === 'string') return { kind: 'max-pool', size: Number(part.slice(4)) }
     const [filters, size] = part
@@ -63,34 +49,12 @@ export function cnnNet(inputShape: readonly number[], structure: Structure, acti
   return defineNet(inputShape, [
     ...convolutions,
     { kind: 'flatten' },
-    ...dense.map((units): Layer => ({ kind: 'dense', units, activation: 'relu' })),
-    { kind: 'dense', units: classes },
+    ...dense(widths, classes, { activation: 'relu' }),
   ])
 }
 
 /** Epochs between evaluations on held-out rows. */
 const testEvery = 10
-
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { data, split, rows } = await openSplit(context, params)
-  const net = cnnNet(data.shape, params.structure, params.convActivation)
-  context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
-  const evaluate = byClass(net, rows, context)
-  const initial = await evaluate(split.train, initialize(net, context.seeds.init))
-  let metrics: Metrics = { 'initial/loss': initial.loss, parameters: net.parameterCount }
-  const { updates } = await trainNet(context, {
-    ...{ net, rows, loss: crossEntropy, train: split.train },
-    ...recipe(params),
-    async onEpoch(epoch, trained, weights) {
-      const isTested = epoch % testEvery === 0 || epoch === params.epochs
-      const held = isTested ? named('test', await evaluate(split.test, weights())) : {}
-      const report = { ...named('train', trained), ...held }
-      metrics = { ...metrics, ...report }
-      await context.report(epoch, report)
-    },
-  })
-  return { ...metrics, updates }
-}
 
 const main = defineStage({
   name: 'main',
@@ -98,29 +62,45 @@ const main = defineStage({
   data: namedSet,
   cost: ({ dataset, structure, convActivation, trainRows, epochs }) =>
     trainingCost(cnnNet(axes.shapeOf(dataset), structure, convActivation), trainRows, epochs),
-  run,
+  async run(params, context): Promise<Metrics> {
+    const { data, split, rows } = await openSplit(context, params)
+    const net = cnnNet(data.shape, params.structure, params.convActivation)
+    context.log(
+      `${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`,
+    )
+    const evaluate = byClass(net, rows, context)
+    const initial = await evaluate(split.train, initialize(net, context.seeds.init))
+    const { last, updates } = await trainClassifier(context, {
+      net,
+      rows,
+      train: split.train,
+      ...recipe(params),
+      beside: async (epoch, _, weights) =>
+        epoch % testEvery === 0 || epoch === params.epochs ? named('test', await evaluate(split.test, weights())) : {},
+    })
+    return { 'initial/loss': initial.loss, parameters: net.parameterCount, ...last, updates }
+  },
 })
 
-const ofStructure = (records: readonly TrialRecord[], structure: Structure): TrialRecord[] =>
+const ofStructure = (records: Records, structure: Structure): TrialRecord[] =>
   having(records, { structure, convActivation: 'linear' })
 /** Single epochs spike, so where a training ends is a median over its last ones. */
 const lateEpochs = 20
 const endOf = (record: TrialRecord): number => medianUntil(record, 'train/loss', axisOf('epochs')(record), lateEpochs)
-const endsOf = (records: readonly TrialRecord[], structure: Structure): number[] =>
-  ofStructure(records, structure).map(endOf)
+const endsOf = (records: Records, structure: Structure): number[] => ofStructure(records, structure).map(endOf)
 
 /** How many times c4's loss c3 ends at, by medians over seeds, and the interval when seeds are drawn anew. */
-function lagOf(records: readonly TrialRecord[]): { ratio: number; interval: [number, number] } {
+function lagOf(records: Records): { ratio: number; interval: [number, number] } {
   const ends = new Map(records.map((record) => [record, endOf(record)]))
-  const endingOf = (drawn: readonly TrialRecord[], structure: Structure): number =>
+  const endingOf = (drawn: Records, structure: Structure): number =>
     median(ofStructure(drawn, structure).map((record) => ends.get(record)!))
-  const ratioOf = (drawn: readonly TrialRecord[]): number => endingOf(drawn, 'c3') / endingOf(drawn, 'c4')
+  const ratioOf = (drawn: Records): number => endingOf(drawn, 'c3') / endingOf(drawn, 'c4')
   return { ratio: ratioOf(records), interval: intervalOverSeeds(records, ratioOf, 'c3-lags') }
 }
 
 /** Updates after which the nets have fitted what they can; the original has 25,000, and 5000 are too few for c4. */
 const enoughUpdates = 20_000
-const longEnough = (records: readonly TrialRecord[]): TrialRecord[] =>
+const longEnough = (records: Records): TrialRecord[] =>
   finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates)
 
 /** Passes over the rows that the original's nets needed to fit them. */
@@ -157,15 +137,12 @@ const claims: readonly Claim[] = [
       const all = longEnough(records).filter((record) => axisOf('epochs')(record) >= fittingEpochs)
       const nets = (['c1', 'c2', 'c4'] as const).filter((structure) => ofStructure(all, structure).length > 0)
       if (nets.length < 3)
-        return inconclusive(
-          `not all of c1, c2, c4 have had ${enoughUpdates} updates and ${fittingEpochs} epochs`,
-          seedCount(all),
-        )
+        return inconclusive(`not all of c1, c2, c4 have had ${enoughUpdates} updates and ${fittingEpochs} epochs`, all)
       // The lowest epoch counts: all of them spike now and then, the original's too.
       const lowest = (structure: Structure): number =>
-        median(ofStructure(all, structure).map((record) => minOf(record.series['train/loss']?.values ?? [NaN])))
+        median(ofStructure(all, structure).map((record) => minOf(seriesOf(record, 'train/loss', [NaN]))))
       const best = (structure: Structure): number =>
-        median(ofStructure(all, structure).map((record) => maxOf(record.series['train/accuracy']?.values ?? [NaN])))
+        median(ofStructure(all, structure).map((record) => maxOf(seriesOf(record, 'train/accuracy', [NaN]))))
       const holds = nets.every((structure) => lowest(structure) < 1e-5 && best(structure) === 1)
       const summary = nets.map(
         (structure) => `${structure} ${brief(lowest(structure))} (accuracy ${round(best(structure), 4)})`,
@@ -181,13 +158,13 @@ const claims: readonly Claim[] = [
     check(records) {
       const all = longEnough(records)
       if (ofStructure(all, 'c3').length === 0 || ofStructure(all, 'c4').length === 0)
-        return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, seedCount(all))
+        return inconclusive(`c3 and c4 have not both had ${enoughUpdates} updates`, all)
       const [c3, c4] = [endsOf(all, 'c3'), endsOf(all, 'c4')]
       const { ratio, interval } = lagOf(all)
       const told = (losses: readonly number[]): string =>
         `${brief(median(losses))} (${brief(minOf(losses))} to ${brief(maxOf(losses))})`
-      const [times, least, most] = [ratio, ...interval].map((value) => Math.round(value))
-      const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${times} times, 95 % interval ${least} to ${most}`
+      const whole = (value: number): string => String(Math.round(value))
+      const summary = `c3 ${told(c3)}, c4 ${told(c4)}: ${whole(ratio)} times, ${tellInterval(interval, whole)}`
       return { state: stateOf(ratio, interval, 100, 1), summary, seeds: seedCount(all), effect: ratio, interval }
     },
   },
@@ -200,13 +177,10 @@ const claims: readonly Claim[] = [
       const all = longEnough(records)
       const accuracy = (structure: Structure): number => median(valuesOf(ofStructure(all, structure), 'test/accuracy'))
       const nets = (Object.keys(structures) as Structure[]).filter((s) => ofStructure(all, s).length > 0)
-      if (nets.length < 4) return inconclusive(`not all four have had ${enoughUpdates} updates`, seedCount(all))
+      if (nets.length < 4) return inconclusive(`not all four have had ${enoughUpdates} updates`, all)
       const summary = nets.map((structure) => `${structure} ${round(accuracy(structure))}`).join(', ')
-      return verdict(
-        nets.every((structure) => accuracy('c4') >= accuracy(structure)),
-        all,
-        `median test accuracy: ${summary}`,
-      )
+      const isBest = nets.every((structure) => accuracy('c4') >= accuracy(structure))
+      return verdict(isBest, all, `median test accuracy: ${summary}`)
     },
   },
 ]

@@ -1,22 +1,25 @@
 import { lbfgs } from '../../analysis/lbfgs.js'
+import { maxOf } from '../../core/extremes.js'
+import { floatsOf } from '../../core/floats.js'
+import type { ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
 import { sampleFunction } from '../../data/functions.js'
 import { cloud } from '../../figures/cloud.js'
-import { seedCount } from '../../figures/select.js'
 import { contourFigure, surfaceFigure } from '../../figures/surface.js'
 import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
 import { encodeCheckpoint } from '../../net/checkpoint.js'
-import { maxOf } from '../../core/extremes.js'
-import { floatsOf } from '../../core/floats.js'
 import { initialize, type Net } from '../../net/net.js'
-import { choice, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { brief, everyOne, finished, given, having, inconclusive, metric, verdict } from '../vocabulary/claims.js'
+import { everyOne, given, overSeeds, verdict } from '../vocabulary/claims.js'
 import { trainAndTest } from '../vocabulary/figures.js'
-import { functionNet, torchDefault } from '../vocabulary/function-net.js'
+import { lossSurface } from '../vocabulary/loss-surface.js'
+import { functionNet, torchDefault } from '../vocabulary/nets.js'
+import { metric } from '../vocabulary/numbers.js'
+import { finished, having, type Records } from '../vocabulary/records.js'
 import { ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { firstRows, recipe, trainNet } from '../vocabulary/train-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+import { brief } from '../vocabulary/wording.js'
 import { planes, surfaceSpace, type Ground } from './err-surface/ground.js'
 import { drawLine } from './err-surface/line.js'
 import { cloudName, drawNeighbours } from './err-surface/neighbours.js'
@@ -31,12 +34,8 @@ import { drawPlane, surfaceName } from './err-surface/plane.js'
  * Goodfellow et al. 2015 (line) and Li et al. 2018 (filter-normalised directions, principal components of the path).
  */
 const space = {
-  net: choice({
-    choices: ['deep', 'shallow'],
-    default: 'deep',
-    doc: '1-4-9-16-9-4-1 (411 parameters) or one hidden layer of 137 (412)',
-  }),
-  activation: choice({ choices: ['relu', 'tanh'], default: 'relu', doc: 'of the hidden layers' }),
+  net: axes.oneOf(['deep', 'shallow'], '1-4-9-16-9-4-1 (411 parameters) or one hidden layer of 137 (412)'),
+  activation: axes.oneOf(['relu', 'tanh'], 'of the hidden layers'),
   target: axes.target('f2-tenth'),
   rows: axes.points(10_000, 2, 'points to train on'),
   batch: axes.batchOfPoints(1000, 'points per update of Adam'),
@@ -56,48 +55,42 @@ const trajectoryName = 'trajectory.f32'
 const keptEpochs = 100
 const endName = 'end.safetensors'
 
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { engine, seeds, signal } = context
-  const net = surfaceNet(params)
-  const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
-  const start = initialize(net, seeds.init)
-  const trajectory: Float32Array[] = [start]
-  const every = Math.ceil(params.epochs / keptEpochs)
-  await trainNet(context, {
-    ...{ net, loss, rows, parameters: start },
-    ...recipe(params),
-    async onEpoch(epoch, trained, weights) {
-      if (epoch % every === 0 || epoch === params.epochs) trajectory.push(weights())
-      await context.report(epoch, { 'train/loss': trained.loss })
-    },
-  })
-  await lbfgs(
-    async (at) => {
-      const slope = await engine.gradient({ net, loss, rows }, Float32Array.from(at), signal)
-      return { loss: slope.loss, gradient: Float64Array.from(slope.gradient) }
-    },
-    trajectory.at(-1)!,
-    {
+const main = defineStage({
+  name: 'main',
+  space,
+  cost: (params) => 6 * surfaceNet(params).parameterCount * params.rows * (params.epochs + 2 * params.fineSteps),
+  async run(params, context): Promise<Metrics> {
+    const { seeds } = context
+    const net = surfaceNet(params)
+    const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
+    const { slopeAt, lossAt } = lossSurface({ net, loss, rows }, context)
+    const start = initialize(net, seeds.init)
+    const trajectory: Float32Array[] = [start]
+    const every = Math.ceil(params.epochs / keptEpochs)
+    await trainNet(context, {
+      net,
+      loss,
+      rows,
+      parameters: start,
+      ...recipe(params),
+      async onEpoch(epoch, trained, weights) {
+        if (epoch % every === 0 || epoch === params.epochs) trajectory.push(weights())
+        await context.report(epoch, { 'train/loss': trained.loss })
+      },
+    })
+    await lbfgs(slopeAt, trajectory.at(-1)!, {
       steps: params.fineSteps,
       async onStep(step, point, slope) {
         trajectory.push(Float32Array.from(point))
         await context.report(params.epochs + step, { 'train/loss': slope.loss })
       },
-    },
-  )
-  const end = trajectory.at(-1)!
-  const flat = Float32Array.from(trajectory.flatMap((weights) => Array.from(weights)))
-  await context.save(trajectoryName, new Uint8Array(flat.buffer))
-  await context.save(endName, encodeCheckpoint(net, end))
-  const trained = await engine.evaluate({ net, loss, rows }, end, signal)
-  return { 'train/loss': trained.loss, snapshots: trajectory.length, parameters: net.parameterCount }
-}
-
-const main = defineStage({
-  name: 'main',
-  space,
-  cost: (params) => 6 * surfaceNet(params).parameterCount * params.rows * (params.epochs + 2 * params.fineSteps),
-  run,
+    })
+    const end = trajectory.at(-1)!
+    const flat = Float32Array.from(trajectory.flatMap((weights) => Array.from(weights)))
+    await context.save(trajectoryName, new Uint8Array(flat.buffer))
+    await context.save(endName, encodeCheckpoint(net, end))
+    return { 'train/loss': await lossAt(end), snapshots: trajectory.length, parameters: net.parameterCount }
+  },
 })
 
 const surface = defineStage({
@@ -123,9 +116,9 @@ const surface = defineStage({
   },
 })
 
-const drawnPlanes = (records: readonly TrialRecord[]): TrialRecord[] =>
+const drawnPlanes = (records: Records): TrialRecord[] =>
   finished(records, 'surface').filter((record) => !Number.isNaN(metric(record, 'centre/mismatch')))
-const ofPlane = (plane: (typeof planes)[number]) => (records: readonly TrialRecord[]) =>
+const ofPlane = (plane: (typeof planes)[number]) => (records: Records) =>
   having(finished(records, 'surface'), { plane })
 const linesOf = ofPlane('line')
 
@@ -164,14 +157,13 @@ const claims: readonly Claim[] = [
     statement: 'from its start to its end the loss falls without an obstacle along the straight line',
     published: 'Goodfellow et al. 2015 meet none; a sibling report draws the line as falling and smooth',
     fragile: true,
-    check(records) {
-      const all = linesOf(records)
-      if (seedCount(all) < 3) return inconclusive(`lines of ${seedCount(all)} seeds (3 needed)`, seedCount(all))
-      const smooth = all.filter((r) => metric(r, 'line/greatest-rise') <= 0.01 * metric(r, 'start/loss'))
-      const share = smooth.length / all.length
-      const summary = `${smooth.length} of ${all.length} lines never rise by 1 % of the start’s loss`
-      return verdict(share === 1, all, summary, share)
-    },
+    check: (records) =>
+      overSeeds(linesOf(records), 'lines', (all) => {
+        const smooth = all.filter((r) => metric(r, 'line/greatest-rise') <= 0.01 * metric(r, 'start/loss'))
+        const share = smooth.length / all.length
+        const summary = `${smooth.length} of ${all.length} lines never rise by 1 % of the start’s loss`
+        return verdict(share === 1, all, summary, share)
+      }),
   },
 ]
 

@@ -1,24 +1,26 @@
 import { bootstrapInterval, median, spearman } from '../../analysis/statistics.js'
 import { norm } from '../../analysis/vectors.js'
-import { stratifiedSplit } from '../../data/split.js'
-import { sampleFunction, targetFunctionNames } from '../../data/functions.js'
 import { maxOf } from '../../core/extremes.js'
+import { Random } from '../../core/seed.js'
+import type { ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { sampleFunction, targetFunctionNames } from '../../data/functions.js'
+import type { Rows } from '../../engines/engine.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { seedCount } from '../../figures/select.js'
-import { lookUp } from '../../core/names.js'
-import type { Rows } from '../../engines/engine.js'
-import { defineNet, initialize, multiplyAdds, type Activation, type Net } from '../../net/net.js'
+import { defineNet, multiplyAdds, type Net } from '../../net/net.js'
 import type { Loss } from '../../net/training-spec.js'
-import { Random } from '../../core/seed.js'
-import { choice, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
-import * as axes from '../vocabulary/axes.js'
-import { axisOf, everyOne, finished, given, having, round, verdict } from '../vocabulary/claims.js'
-import { crossEntropy } from '../vocabulary/classify.js'
-import { settings } from '../vocabulary/figures.js'
-import { functionNet, hiddenActivations, torchDefault } from '../vocabulary/function-net.js'
-import { firstRows } from '../vocabulary/train-net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import * as axes from '../vocabulary/axes.js'
+import { everyOne, given, verdict } from '../vocabulary/claims.js'
+import { classes, crossEntropy, openSplit } from '../vocabulary/classify.js'
+import { settings } from '../vocabulary/figures.js'
+import { lossSurface } from '../vocabulary/loss-surface.js'
+import { dense, digitShape, functionNet, hiddenActivations, torchDefault } from '../vocabulary/nets.js'
+import { axisOf, seriesOf } from '../vocabulary/numbers.js'
+import { finished, having, type Records } from '../vocabulary/records.js'
+import { firstRows, recipe, trainNet } from '../vocabulary/train-net.js'
+import { round, tellInterval } from '../vocabulary/wording.js'
 
 /**
  * How does the gradient's norm move while the loss falls?
@@ -26,16 +28,13 @@ import { defineExperiment, defineStage, type Claim, type TrialContext, type Verd
  * 1-4-9-16-9-4-1, leaky ReLU, PyTorch's initial weights, 411 parameters, on 10,000 points of a function. The original:
  * min_ratio_grad.py (HW1-2); Adam at 0.001, batches of 200 in the same order each epoch, 1000 epochs.
  */
-const smallWidths = [4, 9, 16, 9, 4] as const
-
 const space = {
   target: axes.target('sinc'),
-  dataset: choice({
-    choices: ['function', ...axes.setNames('digits')],
-    default: 'function',
-    doc: 'the function, or digits for a classifier with 64 and 32 hidden units',
-  }),
-  activation: choice({ choices: ['leaky', 'relu', 'tanh'], default: 'leaky', doc: 'after each hidden layer' }),
+  dataset: axes.oneOf(
+    ['function', ...axes.setNames('digits')],
+    'the function, or digits for a classifier with 64 and 32 hidden units',
+  ),
+  activation: axes.oneOf(['leaky', 'relu', 'tanh'], 'after each hidden layer'),
   rows: axes.heldOutRows(10_000, 'rows to train on'),
   batch: axes.batch(200, 'rows per update; as many as rows for the full batch'),
   epochs: axes.epochs(1000, { max: 1_000_000, doc: 'passes over the rows' }),
@@ -44,21 +43,13 @@ const space = {
 }
 type P = ParamsOf<typeof space>
 
-function digitsNet(activation: Activation): Net {
-  return defineNet(
-    [28, 28, 1],
-    [
-      { kind: 'flatten' },
-      { kind: 'dense', units: 64, activation, ...torchDefault },
-      { kind: 'dense', units: 32, activation, ...torchDefault },
-      { kind: 'dense', units: 10, ...torchDefault },
-    ],
-  )
-}
-
 const netOf = ({ dataset, activation }: Pick<P, 'dataset' | 'activation'>): Net => {
   const hidden = hiddenActivations[activation]
-  return dataset === 'function' ? functionNet(smallWidths, hidden, torchDefault) : digitsNet(hidden)
+  if (dataset === 'function') return functionNet([4, 9, 16, 9, 4], hidden, torchDefault)
+  return defineNet(digitShape, [
+    { kind: 'flatten' },
+    ...dense([64, 32], classes, { activation: hidden, ...torchDefault }),
+  ])
 }
 
 async function openRows(params: P, context: TrialContext): Promise<{ rows: Rows; order: Int32Array; loss: Loss }> {
@@ -66,47 +57,10 @@ async function openRows(params: P, context: TrialContext): Promise<{ rows: Rows;
     const rows = sampleFunction(params.target, params.rows, context.seeds.data, 'train')
     return { rows, order: firstRows(params.rows), loss: 'mean-squared-error' }
   }
-  const data = await context.data(params.dataset)
-  const { train } = stratifiedSplit(data, {
-    train: Math.min(params.rows, data.rows),
-    test: 0,
-    seed: context.seeds.data,
-  })
-  return { rows: { features: data.features, targets: data.labels }, order: train, loss: crossEntropy }
-}
-
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { engine, seeds, signal } = context
-  const net = netOf(params)
-  const { rows, order, loss } = await openRows(params, context)
-  const training = await engine.train({
-    net,
-    loss,
-    optimizer: { kind: params.optimizer, learningRate: params.learningRate },
-    rows,
-    batch: params.batch,
-    parameters: initialize(net, seeds.init),
-    gradientNorms: true,
-  })
-  let metrics: Metrics = {}
-  try {
-    for (let epoch = 1; epoch <= params.epochs; epoch++) {
-      // Not shuffled: the original's loader keeps the order.
-      const { loss: trainLoss, losses, gradientNorms } = await training.run(order, signal)
-      const full = await engine.gradient({ net, loss, rows, order }, training.parameters(), signal)
-      metrics = {
-        'train/loss': trainLoss,
-        'train/last-batch-loss': losses.at(-1)!,
-        'gradient/last-batch': gradientNorms.at(-1)!,
-        'gradient/epoch-mean': gradientNorms.reduce((sum, norm) => sum + norm, 0) / gradientNorms.length,
-        'gradient/full-batch': norm(full.gradient),
-      }
-      await context.report(epoch, metrics)
-    }
-  } finally {
-    training.dispose()
-  }
-  return { ...metrics, parameters: net.parameterCount, updates: training.updates }
+  const { rows: known } = await context.data(params.dataset)
+  const trainRows = Math.min(params.rows, known)
+  const { rows, split } = await openSplit(context, { dataset: params.dataset, trainRows, testRows: 0 })
+  return { rows, order: split.train, loss: crossEntropy }
 }
 
 const main = defineStage({
@@ -115,18 +69,39 @@ const main = defineStage({
   data: ({ dataset }) => (dataset === 'function' ? [] : [dataset]),
   // Each epoch also takes the gradient over all rows.
   cost: (params) => 12 * multiplyAdds(netOf(params)) * params.rows * params.epochs,
-  run,
+  async run(params, context): Promise<Metrics> {
+    const net = netOf(params)
+    const { rows, order, loss } = await openRows(params, context)
+    const { slopeAt } = lossSurface({ net, loss, rows, order }, context)
+    let metrics: Metrics = {}
+    const { updates } = await trainNet(context, {
+      net,
+      loss,
+      rows,
+      train: order,
+      ...recipe(params, params.optimizer),
+      // The original's loader keeps the order.
+      shuffled: false,
+      gradientNorms: true,
+      async onEpoch(epoch, { loss: trainLoss, losses, gradientNorms }, weights) {
+        metrics = {
+          'train/loss': trainLoss,
+          'train/last-batch-loss': losses.at(-1)!,
+          'gradient/last-batch': gradientNorms.at(-1)!,
+          'gradient/epoch-mean': gradientNorms.reduce((sum, norm) => sum + norm, 0) / gradientNorms.length,
+          'gradient/full-batch': norm((await slopeAt(weights())).gradient),
+        }
+        await context.report(epoch, metrics)
+      },
+    })
+    return { ...metrics, parameters: net.parameterCount, updates }
+  },
 })
 
-const onFunction = (records: readonly TrialRecord[], target: string): TrialRecord[] =>
+const onFunction = (records: Records, target: string): TrialRecord[] =>
   having(finished(records), { dataset: 'function', target, optimizer: 'adam' })
-const seriesOf = (record: TrialRecord, name: string): readonly number[] => lookUp(record.series, name)?.values ?? []
 const leastEpochs = 200
-const overEnoughEpochs = (
-  records: readonly TrialRecord[],
-  target: string,
-  judge: (all: readonly TrialRecord[]) => Verdict,
-): Verdict =>
+const overEnoughEpochs = (records: Records, target: string, judge: (all: Records) => Verdict): Verdict =>
   given(
     onFunction(records, target).filter((record) => axisOf('epochs')(record) >= leastEpochs),
     `no finished trial on ${target} with ${leastEpochs} epochs`,
@@ -145,7 +120,7 @@ function peakDistance(record: TrialRecord): number {
 }
 
 /** The rank correlation of epoch and norm in each trial; its median over them, and that median's interval. */
-function fallVerdict(records: readonly TrialRecord[], name: string): Verdict {
+function fallVerdict(records: Records, name: string): Verdict {
   return overEnoughEpochs(records, 'sinc', (all) => {
     const rhos = all.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))
     const rho = median(rhos)
@@ -155,7 +130,7 @@ function fallVerdict(records: readonly TrialRecord[], name: string): Verdict {
       new Random(0, 'claim', 'norm-falls-on-sinc'),
     )
     const falling = rhos.filter((value) => value < 0).length
-    const summary = `median Spearman ${round(rho)} over ${all.length} trials, ${falling} of them below 0, 95 % interval ${round(interval[0])} to ${round(interval[1])}`
+    const summary = `median Spearman ${round(rho)} over ${all.length} trials, ${falling} of them below 0, ${tellInterval(interval)}`
     const state = interval[1] < 0 ? 'reproduced' : interval[0] > 0 ? 'not reproduced' : 'inconclusive'
     return { state, summary, seeds: seedCount(all), effect: rho, interval }
   })

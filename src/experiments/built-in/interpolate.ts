@@ -1,32 +1,22 @@
 import { mean, standardDeviation } from '../../analysis/statistics.js'
 import { maxOf, minOf } from '../../core/extremes.js'
-import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
-import type { Evaluation } from '../../engines/engine.js'
-import { seedCount } from '../../figures/select.js'
 import { lookUp } from '../../core/names.js'
-import { defineNet, initialize, multiplyAdds, type Initializer, type Net } from '../../net/net.js'
 import { Random } from '../../core/seed.js'
-import { choice, number, type ParamsOf } from '../../core/space.js'
+import { number, type ParamsOf } from '../../core/space.js'
 import type { Metrics, Trial, TrialRecord } from '../../core/trial.js'
+import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
+import { initialize, multiplyAdds, type Net } from '../../net/net.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
-import {
-  brief,
-  everyOne,
-  finished,
-  given,
-  having,
-  inconclusive,
-  leastOf,
-  metric,
-  round,
-  valuesOf,
-  verdict,
-} from '../vocabulary/claims.js'
-import { crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { everyOne, given, overSeeds, verdict } from '../vocabulary/claims.js'
+import { byClass, crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
 import { lossAndAccuracy, trainAndTest } from '../vocabulary/figures.js'
+import { twoLayerNet } from '../vocabulary/nets.js'
+import { leastOf, metric, valuesOf } from '../vocabulary/numbers.js'
+import { finished, having, type Records } from '../vocabulary/records.js'
 import { openNet } from '../vocabulary/stored-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import { brief, round } from '../vocabulary/wording.js'
 
 /**
  * What lies between two trained nets, and is the valley of the small batch wider?
@@ -39,61 +29,43 @@ const space = {
   batch: axes.batch(100),
   learningRate: axes.learningRate(0.001, "the optimiser's step size"),
   optimizer: axes.optimizer('adam', 'adagrad', 'momentum', 'sgd'),
-  init: choice({
-    choices: ['independent', 'shared'],
-    default: 'independent',
-    doc: 'whether the two nets of a pair start from weights of their own or from the same',
-  }),
-  initScale: number({ above: 0, max: 10, default: 1, doc: 'standard deviation of the initial weights and biases' }),
+  init: axes.oneOf(
+    ['independent', 'shared'],
+    'whether the two nets of a pair start from weights of their own or from the same',
+  ),
+  initScale: axes.initScale(1),
   ...axes.digitRows({ train: 8_000, test: 2_000 }),
   ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
 }
 type P = ParamsOf<typeof space>
 
-const width = 256
-/** The original's net: 269,322 parameters; its third hidden layer is computed but never read (experiments' notes, 1.1 h). */
-export function twoLayerNet(initScale: number): Net {
-  const normal: Initializer = { kind: 'normal', stddev: initScale }
-  const drawn = { kernel: normal, bias: normal } as const
-  const hidden = { kind: 'dense', units: width, activation: { leakyRelu: 0.2 }, ...drawn } as const
-  return defineNet([28, 28, 1], [{ kind: 'flatten' }, hidden, hidden, { kind: 'dense', units: 10, ...drawn }])
-}
-
 const checkpointName = 'weights.safetensors'
 
-async function train(params: P, context: TrialContext): Promise<Metrics> {
-  const net = twoLayerNet(params.initScale)
-  // Independent nets of one seed differ by what makes them a pair; shared ones do not.
-  const apart = `${params.batch}/${params.learningRate}/${params.optimizer}`
-  const { init } = context.seeds
-  const { last, held, updates } = await trainToBudget(context, params, {
-    net,
-    optimizer: { kind: params.optimizer, learningRate: params.learningRate },
-    parameters: initialize(net, params.init === 'shared' ? init : hashSeed(init, apart)),
-    saveAs: checkpointName,
-  })
-  return { ...last, ...held, parameters: net.parameterCount, updates }
-}
-
 /** A seed for each text: streams of different pairs' nets must not meet. */
-function hashSeed(seed: number, text: string): number {
-  return new Random(seed, 'pair', text).uint32()
-}
+const hashSeed = (seed: number, text: string): number => new Random(seed, 'pair', text).uint32()
 
 const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
   cost: (params) => budgetCost(twoLayerNet(1), params),
-  run: train,
+  async run(params, context): Promise<Metrics> {
+    const net = twoLayerNet(params.initScale)
+    // Independent nets of one seed differ by what makes them a pair; shared ones do not.
+    const apart = `${params.batch}/${params.learningRate}/${params.optimizer}`
+    const { init } = context.seeds
+    const { last, held, updates } = await trainToBudget(context, params, {
+      net,
+      optimizer: { kind: params.optimizer, learningRate: params.learningRate },
+      parameters: initialize(net, params.init === 'shared' ? init : hashSeed(init, apart)),
+      saveAs: checkpointName,
+    })
+    return { ...last, ...held, parameters: net.parameterCount, updates }
+  },
 })
 
 const lineSpace = {
-  path: choice({
-    choices: ['linear', 'curved'],
-    default: 'linear',
-    doc: 'α·A + (1−α)·B, or sin(απ/2)·A + cos(απ/2)·B as Keskar et al. also drew it',
-  }),
+  path: axes.oneOf(['linear', 'curved'], 'α·A + (1−α)·B, or sin(απ/2)·A + cos(απ/2)·B as Keskar et al. also drew it'),
   alphaFrom: number({ min: -10, max: 10, default: -1, doc: 'the first α' }),
   alphaTo: number({ min: -10, max: 10, default: 2, doc: 'the last α' }),
   alphaStep: number({ above: 0, max: 10, default: 0.05, doc: 'distance between neighbouring α' }),
@@ -114,46 +86,6 @@ export function pathCoefficients(path: LineParams['path'], alpha: number): [numb
   return [Math.sin((alpha * Math.PI) / 2), Math.cos((alpha * Math.PI) / 2)]
 }
 
-async function walk(params: LineParams, context: TrialContext): Promise<Metrics> {
-  const { engine, parents, signal } = context
-  const nets = await Promise.all(
-    parents.map((parent) => openNet(context, (trained: P) => twoLayerNet(trained.initScale), checkpointName, parent)),
-  )
-  const [{ net, trained, origin }] = nets as [(typeof nets)[0]]
-  const { split, rows } = await openSplit(origin, trained)
-  const ends = nets.map(({ theta }) => theta)
-  const alphas = alphaGrid(params)
-  const coefficients = alphas.map((alpha) => pathCoefficients(params.path, alpha))
-  const measured = { net, loss: crossEntropy, rows } as const
-  const parts = { train: { ...measured, order: split.train }, test: { ...measured, order: split.test } }
-  const train = await engine.evaluateCombinations(parts.train, ends, coefficients, signal)
-  const test = await engine.evaluateCombinations(parts.test, ends, coefficients, signal)
-  for (const [i, alpha] of alphas.entries()) {
-    await context.report(i, { alpha, ...named('train', train[i]!), ...named('test', test[i]!) })
-  }
-
-  const [a, b] = (await Promise.all(ends.map((end) => engine.evaluate(parts.train, end, signal)))) as [
-    Evaluation,
-    Evaluation,
-  ]
-  const losses = train.map((point) => point.loss)
-  const [atA, atB] = [alphas.indexOf(1), alphas.indexOf(0)]
-  const between = losses.filter((_, i) => alphas[i]! >= 0 && alphas[i]! <= 1)
-  return {
-    'a/loss': a.loss,
-    'b/loss': b.loss,
-    'a/accuracy': a.accuracy,
-    'b/accuracy': b.accuracy,
-    'a/test-accuracy': test[atA]?.accuracy ?? NaN,
-    'b/test-accuracy': test[atB]?.accuracy ?? NaN,
-    // 0 means equal to the last bit.
-    'ends/mismatch': Math.abs((losses[atA] ?? NaN) - a.loss) + Math.abs((losses[atB] ?? NaN) - b.loss),
-    'path/barrier': maxOf(between) - Math.max(a.loss, b.loss),
-    'a/width': widthAround(alphas, losses, atA),
-    'b/width': widthAround(alphas, losses, atB),
-  }
-}
-
 /** What a loss may add before it counts as having left the valley, in nats. */
 const widthOffset = 0.1
 
@@ -166,14 +98,6 @@ export function widthAround(alphas: readonly number[], losses: readonly number[]
   while (high < losses.length - 1 && losses[high + 1]! < limit) high++
   return alphas[high]! - alphas[low]!
 }
-
-const interpolation = defineStage({
-  name: 'interpolate',
-  space: lineSpace,
-  cost: (params) => alphaGrid(params).length * 2 * multiplyAdds(twoLayerNet(1)) * 10_000 * 0.3,
-  derive: { from: 'main', groups: pairs },
-  run: walk,
-})
 
 /** Axes that can make two nets a pair. */
 const pairing = ['batch', 'learningRate', 'optimizer'] as const
@@ -192,20 +116,58 @@ export function pairs(trials: readonly Trial[]): Trial[][] {
   return found
 }
 
-const lines = (records: readonly TrialRecord[]): TrialRecord[] =>
-  having(finished(records, 'interpolate'), { path: 'linear' })
+const interpolation = defineStage({
+  name: 'interpolate',
+  space: lineSpace,
+  cost: (params) => alphaGrid(params).length * 2 * multiplyAdds(twoLayerNet(1)) * 10_000 * 0.3,
+  derive: { from: 'main', groups: pairs },
+  async run(params, context): Promise<Metrics> {
+    const { engine, parents, signal } = context
+    const netOf = (trained: P): Net => twoLayerNet(trained.initScale)
+    const ends = await Promise.all(parents.map((parent) => openNet(context, netOf, checkpointName, parent)))
+    const { net, trained, origin } = ends[0]!
+    const { split, rows } = await openSplit(origin, trained)
+    const thetas = ends.map(({ theta }) => theta)
+    const alphas = alphaGrid(params)
+    const path = alphas.map((alpha) => pathCoefficients(params.path, alpha))
+    const along = (order: Int32Array) =>
+      engine.evaluateCombinations({ net, loss: crossEntropy, rows, order }, thetas, path, signal)
+    const [train, test] = [await along(split.train), await along(split.test)]
+    for (const [i, alpha] of alphas.entries()) {
+      await context.report(i, { alpha, ...named('train', train[i]!), ...named('test', test[i]!) })
+    }
+
+    const evaluate = byClass(net, rows, context)
+    const [a, b] = [await evaluate(split.train, thetas[0]!), await evaluate(split.train, thetas[1]!)]
+    const losses = train.map((point) => point.loss)
+    const [atA, atB] = [alphas.indexOf(1), alphas.indexOf(0)]
+    const between = losses.filter((_, i) => alphas[i]! >= 0 && alphas[i]! <= 1)
+    return {
+      'a/loss': a.loss,
+      'b/loss': b.loss,
+      'a/accuracy': a.accuracy,
+      'b/accuracy': b.accuracy,
+      'a/test-accuracy': test[atA]?.accuracy ?? NaN,
+      'b/test-accuracy': test[atB]?.accuracy ?? NaN,
+      // 0 means equal to the last bit.
+      'ends/mismatch': Math.abs((losses[atA] ?? NaN) - a.loss) + Math.abs((losses[atB] ?? NaN) - b.loss),
+      'path/barrier': maxOf(between) - Math.max(a.loss, b.loss),
+      'a/width': widthAround(alphas, losses, atA),
+      'b/width': widthAround(alphas, losses, atB),
+    }
+  },
+})
+
+const lines = (records: Records): TrialRecord[] => having(finished(records, 'interpolate'), { path: 'linear' })
 /** Paths between nets of shared or of independent initial weights, found through their parents. */
-function pathsOf(records: readonly TrialRecord[], init: P['init']): TrialRecord[] {
+function pathsOf(records: Records, init: P['init']): TrialRecord[] {
   const ids = new Set(having(finished(records), { init }).map(({ trial }) => trial.id))
   return finished(records, 'interpolate').filter(({ trial }) => trial.parents.every((parent) => ids.has(parent)))
 }
-const linesBetween = (records: readonly TrialRecord[], init: P['init']): TrialRecord[] => lines(pathsOf(records, init))
+const linesBetween = (records: Records, init: P['init']): TrialRecord[] => lines(pathsOf(records, init))
 
 /** Fewer leave N(0, 1) weights half trained. */
 const enoughUpdates = 1500
-
-const overSeeds = (lines: readonly TrialRecord[], judge: (lines: readonly TrialRecord[]) => Verdict): Verdict =>
-  seedCount(lines) < 3 ? inconclusive(`lines of ${seedCount(lines)} seeds (3 needed)`, seedCount(lines)) : judge(lines)
 
 const claims: readonly Claim[] = [
   {
@@ -252,7 +214,7 @@ const claims: readonly Claim[] = [
       'the batch-100 valley is visibly wider (README figure); sibling reports saw no difference, or the opposite',
     fragile: true,
     check: (records) =>
-      overSeeds(linesBetween(records, 'independent'), (all) => {
+      overSeeds(linesBetween(records, 'independent'), 'lines', (all) => {
         const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
         const width = (end: string): string => {
           const widths = valuesOf(all, `${end}/width`)
@@ -270,7 +232,7 @@ const claims: readonly Claim[] = [
     published: 'test accuracy 0.925 (batch 100) against 0.873 (batch 1000) (README figure)',
     fragile: true,
     check: (records) =>
-      overSeeds(linesBetween(records, 'independent'), (all) => {
+      overSeeds(linesBetween(records, 'independent'), 'lines', (all) => {
         const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
         return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
       }),

@@ -2,35 +2,26 @@ import { approachCriticalPoint } from '../../analysis/critical-point.js'
 import { countEigenvalues, sampledRatio } from '../../analysis/minimal-ratio.js'
 import { symmetricSpectrum } from '../../analysis/symmetric.js'
 import { norm } from '../../analysis/vectors.js'
+import { Random } from '../../core/seed.js'
+import { number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, Params, ParamValue, TrialRecord } from '../../core/trial.js'
 import { sampleFunction } from '../../data/functions.js'
-import { epochOrder } from '../../data/split.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
 import { encodeCheckpoint } from '../../net/checkpoint.js'
-import { denseHessian } from '../../engines/curvature.js'
 import { initialize, type Net } from '../../net/net.js'
-import { Random } from '../../core/seed.js'
-import { choice, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
+import type { TrainingObjective } from '../../net/training-spec.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import {
-  axisOf,
-  finished,
-  having,
-  inconclusive,
-  metric,
-  parentOf,
-  rankVerdict,
-  valuesOf,
-  verdict,
-  withEnough,
-} from '../vocabulary/claims.js'
+import { inconclusive, rankVerdict, verdict, withEnough } from '../vocabulary/claims.js'
 import { settings } from '../vocabulary/figures.js'
-import { functionNet, torchDefault } from '../vocabulary/function-net.js'
+import { lossSurface } from '../vocabulary/loss-surface.js'
+import { functionNet, torchDefault } from '../vocabulary/nets.js'
+import { axisOf, metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
+import { finished, having, parentOf, type Records } from '../vocabulary/records.js'
 import { ofEachNet, openNet } from '../vocabulary/stored-net.js'
-import { firstRows } from '../vocabulary/train-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+import { recipe, trainNet } from '../vocabulary/train-net.js'
 
 /**
  * Are nearly critical points with a low loss closer to minima than those with a high one?
@@ -40,22 +31,17 @@ import { defineExperiment, defineStage, type Claim, type TrialContext } from '..
  * 0.001 for 200 epochs, then a new Adam at 0.00075 on the squared norm for 200, then 200 neighbours at a std of 10⁻⁴.
  */
 const space = {
-  net: choice({
-    choices: ['original', 'small'],
-    default: 'original',
-    doc: '1-4-9-16-9-4-1 (411 parameters) or 1-8-8-1 (97)',
-  }),
-  activation: choice({ choices: ['leaky', 'tanh'], default: 'leaky', doc: 'leaky ReLU of slope 0.01, or tanh' }),
+  net: axes.oneOf(['original', 'small'], '1-4-9-16-9-4-1 (411 parameters) or 1-8-8-1 (97)'),
+  activation: axes.oneOf(['leaky', 'tanh'], 'leaky ReLU of slope 0.01, or tanh'),
   target: axes.target('sinc'),
   rows: axes.points(10_000, 2),
   batch: axes.batchOfPoints(200),
   epochs: axes.count(1_000_000, 200, 'epochs on the loss', { min: 0, unit: 'epochs' }),
   learningRate: axes.learningRate(0.001, "Adam's step size on the loss"),
-  finder: choice({
-    choices: ['gradient-norm', 'gauss-newton', 'none'],
-    default: 'gradient-norm',
-    doc: "how a critical point is sought: Adam on mini-batches' squared gradient norm (the original), damped Gauss-Newton on the full gradient, or not at all",
-  }),
+  finder: axes.oneOf(
+    ['gradient-norm', 'gauss-newton', 'none'],
+    "how a critical point is sought: Adam on mini-batches' squared gradient norm (the original), damped Gauss-Newton on the full gradient, or not at all",
+  ),
   finderSteps: axes.count(1_000_000, 200, "the finder's epochs or steps", { min: 0, unit: 'steps' }),
   finderRate: axes.learningRate(0.00075, "Adam's step size on the norm"),
   threshold: number({ above: 0, max: 1e9, default: 1e-3, doc: 'gradient norm at which a point counts as critical' }),
@@ -71,62 +57,12 @@ export function minRatioNet({ net, activation }: Pick<P, 'net' | 'activation'>):
 
 const endName = 'end.safetensors'
 
-const minRatioNetOf = (trained: P): Net => minRatioNet(trained)
-
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { engine, seeds, signal } = context
-  const net = minRatioNet(params)
-  const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
-  const all = firstRows(params.rows)
-  const options = { net, loss, rows, batch: params.batch, gradientNorms: true } as const
-
-  let parameters = initialize(net, seeds.init)
-  const train = async (from: number, epochs: number, objective: 'loss' | 'squared-gradient-norm', rate: number) => {
-    const optimizer = { kind: 'adam', learningRate: rate } as const
-    const training = await engine.train({ ...options, optimizer, objective, parameters })
-    try {
-      for (let epoch = from + 1; epoch <= from + epochs; epoch++) {
-        const { loss: mean, gradientNorms } = await training.run(epochOrder(all, epoch, seeds.shuffle), signal)
-        await context.report(epoch, { 'train/loss': mean, 'train/gradient-norm': gradientNorms.at(-1)! })
-      }
-      return training.parameters()
-    } finally {
-      training.dispose()
-    }
-  }
-  parameters = await train(0, params.epochs, 'loss', params.learningRate)
-  context.log(`after ${params.epochs} epochs on the loss the objective is now: ${params.finder}`)
-  const curvature = (at: Float64Array) => engine.curvature({ net, loss, rows }, at, new Float64Array(at.length), signal)
-  const switched = await curvature(Float64Array.from(parameters))
-  if (params.finder === 'gradient-norm')
-    parameters = await train(params.epochs, params.finderSteps, 'squared-gradient-norm', params.finderRate)
-  if (params.finder === 'gauss-newton') {
-    const { point } = await approachCriticalPoint(
-      curvature,
-      (at) => denseHessian(engine, { net, loss, rows }, at, signal),
-      parameters,
-      {
-        steps: params.finderSteps,
-        threshold: params.threshold / 10,
-        onStep: (step, slope) =>
-          context.report(params.epochs + step, {
-            'train/loss': slope.loss,
-            'train/gradient-norm': norm(slope.gradient),
-          }),
-      },
-    )
-    parameters = Float32Array.from(point)
-  }
-  await context.save(endName, encodeCheckpoint(net, parameters))
-  const end = await curvature(Float64Array.from(parameters))
-  return {
-    'train/loss': end.loss,
-    'gradient-norm': norm(end.gradient),
-    'switch/loss': switched.loss,
-    'switch/gradient-norm': norm(switched.gradient),
-    converged: norm(end.gradient) <= params.threshold ? 1 : 0,
-    parameters: net.parameterCount,
-  }
+/** A training on the loss or on its gradient's norm, after so many epochs of another. */
+interface Phase {
+  readonly objective: TrainingObjective
+  readonly learningRate: number
+  readonly epochs: number
+  readonly before: number
 }
 
 const main = defineStage({
@@ -138,24 +74,71 @@ const main = defineStage({
     const finder = params.finder === 'gauss-newton' ? 2 * weights * pass + 30 * weights ** 3 : 2 * pass
     return pass * params.epochs + (params.finder === 'none' ? 0 : finder * params.finderSteps)
   },
-  run,
+  async run(params, context): Promise<Metrics> {
+    const { batch, epochs, learningRate, finder, finderSteps, finderRate, threshold } = params
+    const net = minRatioNet(params)
+    const rows = sampleFunction(params.target, params.rows, context.seeds.data, 'train')
+    const { exactSlopeAt, hessianAt } = lossSurface({ net, loss, rows }, context)
+    const tell = (step: number, mean: number, gradientNorm: number): Promise<void> =>
+      context.report(step, { 'train/loss': mean, 'train/gradient-norm': gradientNorm })
+    /** A new Adam, from these weights on. */
+    const descend = async ({ epochs, before, ...phase }: Phase, parameters: Float32Array): Promise<Float32Array> => {
+      if (epochs === 0) return parameters
+      const trained = await trainNet(context, {
+        net,
+        loss,
+        rows,
+        ...recipe({ learningRate: phase.learningRate, batch, epochs: before + epochs }),
+        objective: phase.objective,
+        parameters,
+        epochsBefore: before,
+        gradientNorms: true,
+        onEpoch: (epoch, { loss: mean, gradientNorms }) => tell(epoch, mean, gradientNorms.at(-1)!),
+      })
+      return trained.parameters
+    }
+
+    const onLoss: Phase = { objective: 'loss', learningRate, epochs, before: 0 }
+    let parameters = await descend(onLoss, initialize(net, context.seeds.init))
+    context.log(`after ${epochs} epochs on the loss the objective is now: ${finder}`)
+    const switched = await exactSlopeAt(parameters)
+    const onNorm: Phase = {
+      objective: 'squared-gradient-norm',
+      learningRate: finderRate,
+      epochs: finderSteps,
+      before: epochs,
+    }
+    if (finder === 'gradient-norm') parameters = await descend(onNorm, parameters)
+    if (finder === 'gauss-newton') {
+      const { point } = await approachCriticalPoint(exactSlopeAt, hessianAt, parameters, {
+        steps: finderSteps,
+        threshold: threshold / 10,
+        onStep: (step, slope) => tell(epochs + step, slope.loss, norm(slope.gradient)),
+      })
+      parameters = Float32Array.from(point)
+    }
+    await context.save(endName, encodeCheckpoint(net, parameters))
+    const end = await exactSlopeAt(parameters)
+    return {
+      'train/loss': end.loss,
+      'gradient-norm': norm(end.gradient),
+      'switch/loss': switched.loss,
+      'switch/gradient-norm': norm(switched.gradient),
+      converged: norm(end.gradient) <= threshold ? 1 : 0,
+      parameters: net.parameterCount,
+    }
+  },
 })
 
 const ratioSpace = {
-  estimator: choice({
-    choices: ['sampled', 'eigenvalues'],
-    default: 'sampled',
-    doc: 'share of random neighbours that lose more (the original), or of eigenvalues of the Hessian above zero',
-  }),
+  estimator: axes.oneOf(
+    ['sampled', 'eigenvalues'],
+    'share of random neighbours that lose more (the original), or of eigenvalues of the Hessian above zero',
+  ),
   std: number({ above: 0, max: 1e6, default: 1e-4, doc: 'standard deviation of the neighbours' }),
   samples: axes.count(1_000_000, 200, 'neighbours'),
-  split: choice({ choices: ['test', 'train'], default: 'test', doc: 'which points the loss is taken over' }),
-  tolerance: number({
-    min: 0,
-    max: 1,
-    default: 1e-6,
-    doc: 'eigenvalues within this share of the largest count as zero',
-  }),
+  split: axes.oneOf(['test', 'train'], 'which points the loss is taken over'),
+  tolerance: axes.share(1e-6, 'eigenvalues within this share of the largest count as zero'),
 }
 
 /** A stored end point's ratio: another std or tolerance trains nothing again. */
@@ -165,28 +148,24 @@ const ratio = defineStage({
   cost: ({ estimator, samples }) => (estimator === 'sampled' ? 2 * 411 * 10_000 * samples : 6 * 411 * 411 * 10_000),
   derive: ofEachNet,
   async run(params, context): Promise<Metrics> {
-    const { trained, net, theta: parameters, origin } = await openNet(context, minRatioNetOf, endName)
-    const rows = (part: string) => sampleFunction(trained.target, trained.rows, origin.seeds.data, part)
-    const options = { net, loss, rows: rows(params.split) } as const
-    const { engine, signal } = context
-    const slope = await engine.curvature(
-      { ...options, rows: rows('train') },
-      parameters,
-      new Float64Array(parameters.length),
-    )
+    const netOf = (trained: P): Net => minRatioNet(trained)
+    const { trained, net, theta, origin } = await openNet(context, netOf, endName)
+    const over = (part: 'train' | 'test') => {
+      const rows = sampleFunction(trained.target, trained.rows, origin.seeds.data, part)
+      return lossSurface({ net, loss, rows }, context)
+    }
+    const slope = await over('train').exactSlopeAt(theta)
     const common = {
       'train/loss': slope.loss,
-      'test/loss': (await engine.evaluate({ ...options, rows: rows('test') }, parameters, signal)).loss,
+      'test/loss': await over('test').lossAt(theta),
       'gradient-norm': norm(slope.gradient),
       converged: norm(slope.gradient) <= trained.threshold ? 1 : 0,
     }
     if (params.estimator === 'sampled') {
       const random = new Random(context.seeds.shuffle, 'neighbours')
-      const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
-      return { ...common, ratio: await sampledRatio(lossAt, parameters, { ...params, random }) }
+      return { ...common, ratio: await sampledRatio(over(params.split).lossAt, theta, { ...params, random }) }
     }
-    const hessian = await denseHessian(engine, { ...options, rows: rows('train') }, parameters, signal)
-    const { values } = symmetricSpectrum(hessian, parameters.length)
+    const { values } = symmetricSpectrum(await over('train').hessianAt(theta), theta.length)
     await context.save('eigenvalues.f64', new Uint8Array(values.slice().buffer))
     const counts = countEigenvalues(values, params.tolerance)
     return {
@@ -202,8 +181,9 @@ const ratio = defineStage({
   },
 })
 
-const ratios = (records: readonly TrialRecord[], estimator: string): TrialRecord[] =>
-  finished(records, 'ratio').filter((record) => record.trial.params['estimator'] === estimator)
+const ratios = (records: Records, estimator: string): TrialRecord[] => having(finished(records, 'ratio'), { estimator })
+/** The setting of the net that a ratio is of. */
+const netOfRatio = (record: TrialRecord, all: Records): Params => parentOf(record, all)?.trial.params ?? {}
 const leastPoints = 12
 
 const claims: readonly Claim[] = [
@@ -214,8 +194,7 @@ const claims: readonly Claim[] = [
     published: 'Spearman −0.93 over 100 runs by sampling, and the same sign by eigenvalues (course reports of 2018)',
     check(records) {
       const smooth = ratios(records, 'eigenvalues').filter(
-        (record) =>
-          parentOf(record, records)?.trial.params['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
+        (record) => netOfRatio(record, records)['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
       )
       return withEnough(smooth, { count: smooth.length, needed: leastPoints, of: 'tanh nets with eigenvalues' }, () => {
         const found = rankVerdict(valuesOf(smooth, 'train/loss'), valuesOf(smooth, 'ratio'), -0.3, {
@@ -237,19 +216,15 @@ const claims: readonly Claim[] = [
     published: '100 ratios between 0.455 and 0.865, most 0.50–0.60 (README figure)',
     fragile: true,
     check(records) {
-      const sampled = ratios(records, 'sampled').filter((record) => {
-        const { net, activation } = parentOf(record, records)?.trial.params ?? {}
-        return record.trial.params['std'] === 1e-4 && net === 'original' && activation === 'leaky'
+      const sampled = having(ratios(records, 'sampled'), { std: 1e-4 }).filter((record) => {
+        const { net, activation } = netOfRatio(record, records)
+        return net === 'original' && activation === 'leaky'
       })
       if (sampled.length < 4)
         return inconclusive(`only ${sampled.length} of the original's leaky nets sampled at 10⁻⁴ (4 needed)`)
       const within = sampled.filter((record) => metric(record, 'ratio') >= 0.4 && metric(record, 'ratio') <= 0.9).length
-      return verdict(
-        within >= 0.9 * sampled.length,
-        sampled,
-        `${within} of ${sampled.length} nets`,
-        within / sampled.length,
-      )
+      const share = within / sampled.length
+      return verdict(within >= 0.9 * sampled.length, sampled, `${within} of ${sampled.length} nets`, share)
     },
   },
   {
@@ -271,8 +246,8 @@ const claims: readonly Claim[] = [
 ]
 
 /** Which net a ratio is of, and whether its gradient did vanish. */
-function kindOf(record: TrialRecord, all: readonly TrialRecord[]): string {
-  const { net, activation } = parentOf(record, all)?.trial.params ?? {}
+function kindOf(record: TrialRecord, all: Records): string {
+  const { net, activation } = netOfRatio(record, all)
   return `${String(net)} ${String(activation)} net, ${metric(record, 'converged') === 1 ? 'critical' : 'not converged'}`
 }
 
@@ -335,8 +310,8 @@ export const minRatio = defineExperiment({
       title: (records) =>
         `Loss against minimal ratio, noise std ${[...new Set(records.map((r) => r.trial.params['std']))].join(', ')}`,
       select: (records) => ratios(records, 'sampled'),
-      x: { title: 'minimal ratio (share of neighbours with a higher loss)', of: (record) => metric(record, 'ratio') },
-      y: { title: 'mean squared error (test)', of: (record) => metric(record, 'test/loss') },
+      x: { title: 'minimal ratio (share of neighbours with a higher loss)', of: metricOf('ratio') },
+      y: { title: 'mean squared error (test)', of: metricOf('test/loss') },
       group: kindOf,
     }),
     scatter({
@@ -344,8 +319,8 @@ export const minRatio = defineExperiment({
       caption: 'Loss against the share of positive among the non-zero eigenvalues of the Hessian, one point a net.',
       title: () => 'Loss against minimal ratio by eigenvalues',
       select: (records) => ratios(records, 'eigenvalues'),
-      x: { title: 'minimal ratio (positive / (positive + negative))', of: (record) => metric(record, 'ratio') },
-      y: { title: 'mean squared error (train)', of: (record) => metric(record, 'train/loss') },
+      x: { title: 'minimal ratio (positive / (positive + negative))', of: metricOf('ratio') },
+      y: { title: 'mean squared error (train)', of: metricOf('train/loss') },
       group: kindOf,
     }),
   ],

@@ -1,34 +1,29 @@
 import { mean } from '../../analysis/statistics.js'
-import { corruptLabels } from '../../data/corrupt.js'
 import { maxOf, minOf } from '../../core/extremes.js'
+import { groupBy } from '../../core/group-by.js'
+import { number, type ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { corruptLabels } from '../../data/corrupt.js'
+import type { EpochResult } from '../../engines/engine.js'
 import { againstAxis } from '../../figures/against-axis.js'
 import { seedCount } from '../../figures/select.js'
-import type { EpochResult } from '../../engines/engine.js'
-import { defineNet, type Layer, type Net } from '../../net/net.js'
+import { defineNet, type Net } from '../../net/net.js'
 import type { OptimizerSpec } from '../../net/training-spec.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import {
-  axisOf,
-  brief,
   everyOne,
-  finished,
   given,
   inconclusive,
   intervalOverSeeds,
-  largestComparable,
-  meanOf,
-  metric,
   rankVerdict,
-  round,
   verdict,
   withEnough,
 } from '../vocabulary/claims.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
 import {
   byClass,
   byOneHot,
+  classes,
   crossEntropy,
   named,
   namedSet,
@@ -37,8 +32,11 @@ import {
   trainingCost,
 } from '../vocabulary/classify.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
+import { dense } from '../vocabulary/nets.js'
+import { axisOf, meanOf, metric, metricOf } from '../vocabulary/numbers.js'
+import { finished, largestComparable, type Records } from '../vocabulary/records.js'
 import { trainNet } from '../vocabulary/train-net.js'
-import { groupBy } from '../../core/group-by.js'
+import { brief, round } from '../vocabulary/wording.js'
 
 /**
  * How many parameters does a net need to generalise?
@@ -47,35 +45,25 @@ import { groupBy } from '../../core/group-by.js'
  * number_of_param.py (HW1-3); 20 epochs of Keras's Adagrad, batch 100, a quarter of the rows held out.
  */
 const space = {
-  width: integer({
-    min: 1,
-    max: 4096,
-    default: 64,
-    doc: 'units in each of the hidden layers behind the bottleneck',
-    unit: 'units',
-  }),
-  depth: integer({ min: 0, max: 16, default: 3, doc: 'how many such layers', unit: 'layers' }),
-  bottleneck: integer({
-    min: 0,
-    max: 4096,
-    default: 10,
-    doc: 'units of the first hidden layer, before those; 0 for none, as in Belkin et al. 2019',
-    unit: 'units',
-  }),
+  width: axes.units(4096, 64, 'units in each of the hidden layers behind the bottleneck'),
+  depth: axes.layers(16, 3, 'how many such layers', 0),
+  bottleneck: axes.units(
+    4096,
+    10,
+    'units of the first hidden layer, before those; 0 for none, as in Belkin et al. 2019',
+    0,
+  ),
   dataset: axes.dataset(),
   trainRows: axes.trainRows(7_500),
   validationRows: axes.heldOutRows(2_500),
-  labelNoise: number({
-    min: 0,
-    max: 1,
-    default: 0,
-    doc: 'share of the training rows whose label is drawn anew, uniformly; held-out labels stay right',
-  }),
-  loss: choice({
-    choices: [crossEntropy, 'mean-squared-error'],
-    default: crossEntropy,
-    doc: 'what is descended on; the squared error is of one output a class against 0 or 1',
-  }),
+  labelNoise: axes.share(
+    0,
+    'share of the training rows whose label is drawn anew, uniformly; held-out labels stay right',
+  ),
+  loss: axes.oneOf(
+    [crossEntropy, 'mean-squared-error'],
+    'what is descended on; the squared error is of one output a class against 0 or 1',
+  ),
   batch: axes.batch(100),
   epochs: axes.epochs(20, { doc: 'passes over the training rows, at most' }),
   targetLoss: number({
@@ -95,18 +83,12 @@ const space = {
 }
 type P = ParamsOf<typeof space>
 
-const classes = 10
-
 export function paramsNet(
   inputShape: readonly number[],
   { width, depth, bottleneck }: Pick<P, 'width' | 'depth' | 'bottleneck'>,
 ): Net {
   const hidden = [...(bottleneck === 0 ? [] : [bottleneck]), ...Array.from({ length: depth }, () => width)]
-  return defineNet(inputShape, [
-    { kind: 'flatten' },
-    ...hidden.map((units): Layer => ({ kind: 'dense', units, activation: 'relu' })),
-    { kind: 'dense', units: classes },
-  ])
+  return defineNet(inputShape, [{ kind: 'flatten' }, ...dense(hidden, classes, { activation: 'relu' })])
 }
 
 /** P(u) = 7860 + 23u + 2u² for three layers of u units behind 784-10 (experiments' own arithmetic). */
@@ -135,48 +117,48 @@ function optimizerOf({ optimizer, learningRate, accumulator }: P): OptimizerSpec
 /** Reports and evaluations of a training: each epoch of the original's twenty, fewer of a long one's. */
 const reports = 100
 
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { data, split } = await openSplit(context, { ...params, testRows: params.validationRows })
-  const net = paramsNet(data.shape, params)
-  context.log(`${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`)
-  const labels = corruptLabels(data.labels, split.train, {
-    kind: 'resample',
-    share: params.labelNoise,
-    classes,
-    seed: context.seeds.corruption,
-  })
-  const isByClass = params.loss === crossEntropy
-  const rows = { features: data.features, targets: isByClass ? labels : oneHot(labels, classes) }
-  const evaluate = isByClass ? byClass(net, rows, context) : byOneHot(net, rows, labels, context)
-
-  const every = Math.ceil(params.epochs / reports)
-  let metrics: Metrics = {}
-  const enough = (epoch: number, trained: EpochResult): boolean =>
-    epoch >= params.epochs || trained.loss <= params.targetLoss
-  // Layers draw from streams of their own, so the first layer starts the same at every width, as in the original.
-  const { updates } = await trainNet(context, {
-    ...{ net, rows, loss: params.loss, train: split.train, batch: params.batch },
-    optimizer: optimizerOf(params),
-    enough,
-    async onEpoch(epoch, trained, weights) {
-      if (epoch % every !== 0 && !enough(epoch, trained)) return
-      const known = Number.isNaN(trained.accuracy) ? await evaluate(split.train, weights()) : trained
-      metrics = {
-        ...named('train', { ...known, loss: trained.loss }),
-        ...named('validation', await evaluate(split.test, weights())),
-      }
-      await context.report(epoch, metrics)
-    },
-  })
-  return { ...metrics, parameters: net.parameterCount, updates }
-}
-
 const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
   cost: (params) => trainingCost(paramsNet(axes.shapeOf(params.dataset), params), params.trainRows, params.epochs),
-  run,
+  async run(params, context): Promise<Metrics> {
+    const { data, split } = await openSplit(context, { ...params, testRows: params.validationRows })
+    const net = paramsNet(data.shape, params)
+    context.log(
+      `${net.parameterCount} parameters, ${split.train.length} rows to train on, ${split.test.length} held out`,
+    )
+    const noise = { kind: 'resample', share: params.labelNoise, classes, seed: context.seeds.corruption } as const
+    const labels = corruptLabels(data.labels, split.train, noise)
+    const isByClass = params.loss === crossEntropy
+    const rows = { features: data.features, targets: isByClass ? labels : oneHot(labels, classes) }
+    const evaluate = isByClass ? byClass(net, rows, context) : byOneHot(net, rows, labels, context)
+
+    const every = Math.ceil(params.epochs / reports)
+    let metrics: Metrics = {}
+    const enough = (epoch: number, trained: EpochResult): boolean =>
+      epoch >= params.epochs || trained.loss <= params.targetLoss
+    // Layers draw from streams of their own, so the first layer starts the same at every width, as in the original.
+    const { updates } = await trainNet(context, {
+      net,
+      rows,
+      loss: params.loss,
+      train: split.train,
+      batch: params.batch,
+      optimizer: optimizerOf(params),
+      enough,
+      async onEpoch(epoch, trained, weights) {
+        if (epoch % every !== 0 && !enough(epoch, trained)) return
+        const known = Number.isNaN(trained.accuracy) ? await evaluate(split.train, weights()) : trained
+        metrics = {
+          ...named('train', { ...known, loss: trained.loss }),
+          ...named('validation', await evaluate(split.test, weights())),
+        }
+        await context.report(epoch, metrics)
+      },
+    })
+    return { ...metrics, parameters: net.parameterCount, updates }
+  },
 })
 
 /** The number of targets a net would have to fit one by one: rows × classes (Belkin et al. 2019). */
@@ -185,11 +167,11 @@ const interpolationThreshold = (record: TrialRecord): number => axisOf('trainRow
 const noiseOf = ({ trial }: TrialRecord): number => Number(trial.params['labelNoise'] ?? 0)
 const trainedOn = ({ trial }: TrialRecord): unknown => trial.params['loss'] ?? crossEntropy
 /** Nets trained on right labels and by cross-entropy, as the original's. */
-const clean = (records: readonly TrialRecord[]): TrialRecord[] =>
+const clean = (records: Records): TrialRecord[] =>
   finished(records).filter((record) => noiseOf(record) === 0 && trainedOn(record) === crossEntropy)
 
 /** Final metrics against parameters, seeds averaged first: the seeds of one size are no independent evidence about size. */
-function meansBySize(records: readonly TrialRecord[], name: string): { parameters: number[]; means: number[] } {
+function meansBySize(records: Records, name: string): { parameters: number[]; means: number[] } {
   const sizes = [...groupBy(records, (record) => metric(record, 'parameters'))].sort(([a], [b]) => a - b)
   return {
     parameters: sizes.map(([size]) => size),
@@ -197,7 +179,7 @@ function meansBySize(records: readonly TrialRecord[], name: string): { parameter
   }
 }
 
-const aboveThreshold = (records: readonly TrialRecord[]): TrialRecord[] =>
+const aboveThreshold = (records: Records): TrialRecord[] =>
   clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
 
 const leastSizes = 6
@@ -264,7 +246,7 @@ const claims: readonly Claim[] = [
         if (epochs < leastEpochs)
           return inconclusive(
             `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
-            seedCount(large),
+            large,
           )
         const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
         const [least, count] = [minOf(gaps), gaps.filter((gap) => gap >= 0).length]
@@ -282,7 +264,7 @@ const claims: readonly Claim[] = [
         const accuracy = meanOf(large, 'train/accuracy')
         const epochs = minOf(large.map(axisOf('epochs')))
         if (epochs < leastEpochs && accuracy < 0.95)
-          return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, seedCount(large))
+          return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, large)
         const summary = `mean training accuracy ${round(accuracy)} over ${large.length} nets`
         return verdict(accuracy >= 0.95, large, summary, accuracy)
       }),
@@ -300,7 +282,7 @@ const claims: readonly Claim[] = [
 ]
 
 /** Of several settings, the one with the most sizes: a peak is sought over sizes that differ in nothing else. */
-const largestSetting = (records: readonly TrialRecord[]): readonly TrialRecord[] =>
+const largestSetting = (records: Records): Records =>
   largestComparable(records, ({ trial }) => ({ ...trial.params, width: undefined }))
 
 const leastSizesOfPeak = 8
@@ -309,18 +291,18 @@ const leastSeedsOfPeak = 3
 const leastNoiseOfPeak = 0.1
 const nearThreshold = 3
 
-function peakVerdict(all: readonly TrialRecord[]): Verdict {
+function peakVerdict(all: Records): Verdict {
   const { parameters, means } = meansBySize(all, 'validation/loss')
   const seeds = seedCount(all)
   if (parameters.length < leastSizesOfPeak)
-    return inconclusive(`only ${parameters.length} sizes with label noise (${leastSizesOfPeak} needed)`, seeds)
-  if (seeds < leastSeedsOfPeak) return inconclusive(`nets of ${seeds} seeds (${leastSeedsOfPeak} needed)`, seeds)
+    return inconclusive(`only ${parameters.length} sizes with label noise (${leastSizesOfPeak} needed)`, all)
+  if (seeds < leastSeedsOfPeak) return inconclusive(`nets of ${seeds} seeds (${leastSeedsOfPeak} needed)`, all)
   const threshold = interpolationThreshold(all[0]!)
   if (parameters[0]! > threshold / nearThreshold || parameters.at(-1)! < threshold * nearThreshold)
-    return inconclusive(`the sizes do not reach from a third of ${threshold} parameters to three times as many`, seeds)
+    return inconclusive(`the sizes do not reach from a third of ${threshold} parameters to three times as many`, all)
   const fitted = meansBySize(all, 'train/accuracy').means.at(-1)!
   if (fitted < 0.99)
-    return inconclusive(`the largest nets fit only ${round(fitted)} of their rows: not trained long enough`, seeds)
+    return inconclusive(`the largest nets fit only ${round(fitted)} of their rows: not trained long enough`, all)
 
   const peak = means.indexOf(maxOf(means))
   if (peak === 0 || peak === means.length - 1) {
@@ -328,7 +310,7 @@ function peakVerdict(all: readonly TrialRecord[]): Verdict {
     const summary = `no peak: the ${where} nets lose most (${brief(means[peak]!)})`
     return { state: 'not reproduced', summary, seeds }
   }
-  const peakOf = (drawn: readonly TrialRecord[]): number => {
+  const peakOf = (drawn: Records): number => {
     const curve = meansBySize(drawn, 'validation/loss')
     return curve.parameters[curve.means.indexOf(maxOf(curve.means))]! / threshold
   }
@@ -345,7 +327,7 @@ function peakVerdict(all: readonly TrialRecord[]): Verdict {
   return { state, summary, seeds, effect, interval }
 }
 
-const lossUnit = (records: readonly TrialRecord[]): string => {
+const lossUnit = (records: Records): string => {
   const losses = new Set(records.map(trainedOn))
   return losses.size > 1 ? 'loss' : losses.has(crossEntropy) ? 'cross-entropy (nats)' : 'mean squared error'
 }
@@ -357,7 +339,7 @@ const figures = (['log', 'linear'] as const).flatMap((scale) =>
       caption: `Final ${what} in training and held out against the number of parameters (${scale} axis).`,
       title: `${word} against number of parameters`,
       apart: ['labelNoise', 'trainRows', 'depth', 'bottleneck', 'loss'],
-      x: { title: 'parameters', scale, of: (record) => metric(record, 'parameters') },
+      x: { title: 'parameters', scale, of: metricOf('parameters') },
       y: { title: what === 'loss' ? lossUnit : title },
       series: [
         { metric: `train/${what}`, label: 'train' },

@@ -1,32 +1,22 @@
-import { betweenGroupShare, principalComponents, type PcaOptions } from '../../analysis/principal-components.js'
-import { tSne } from '../../analysis/t-sne.js'
-import { norm, addScaled } from '../../analysis/vectors.js'
+import { reducePaths, reductions } from '../../analysis/path-reduction.js'
+import { betweenGroupShare } from '../../analysis/principal-components.js'
+import { addScaled, norm } from '../../analysis/vectors.js'
 import { maxOf, minOf } from '../../core/extremes.js'
+import { groupBy } from '../../core/group-by.js'
+import type { Metrics, Seeds, TrialRecord } from '../../core/trial.js'
 import { paths, type PathPoint } from '../../figures/paths.js'
 import { seedCount } from '../../figures/select.js'
-import { groupBy } from '../../core/group-by.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
 import { defineNet, initialize, type Net } from '../../net/net.js'
-import { choice, type ParamsOf } from '../../core/space.js'
-import type { Metrics, Seeds, TrialRecord } from '../../core/trial.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import {
-  axisOf,
-  everyOne,
-  finished,
-  given,
-  having,
-  inconclusive,
-  leastOf,
-  metric,
-  parentOf,
-  round,
-  valuesOf,
-  verdict,
-} from '../vocabulary/claims.js'
-import { byClass, crossEntropy, named, namedSet, openSplit, trainingCost } from '../vocabulary/classify.js'
-import { recipe, trainNet } from '../vocabulary/train-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+import { everyOne, given, inconclusive, verdict } from '../vocabulary/claims.js'
+import { byClass, classes, named, namedSet, openSplit, trainClassifier, trainingCost } from '../vocabulary/classify.js'
+import { dense, digitShape } from '../vocabulary/nets.js'
+import { axisOf, leastOf, metric, valuesOf } from '../vocabulary/numbers.js'
+import { finished, having, parentOf, type Records } from '../vocabulary/records.js'
+import { recipe } from '../vocabulary/train-net.js'
+import { round } from '../vocabulary/wording.js'
 
 /**
  * Where do independent trainings travel in weight space?
@@ -44,13 +34,10 @@ const space = {
   snapshotEvery: axes.epochs(3, { max: 1000, doc: 'epochs between two snapshots' }),
   ...axes.digitRows({ train: 8_000, test: 2_000 }),
 }
-type P = ParamsOf<typeof space>
 
 /** 128,026 parameters, 78 % of them in the first layer. */
-export function pathNet(): Net {
-  const hidden = [128, 128, 64, 32, 16].map((units) => ({ kind: 'dense', units, activation: 'relu' }) as const)
-  return defineNet([28, 28, 1], [{ kind: 'flatten' }, ...hidden, { kind: 'dense', units: 10 }])
-}
+export const pathNet = (): Net =>
+  defineNet(digitShape, [{ kind: 'flatten' }, ...dense([128, 128, 64, 32, 16], classes, { activation: 'relu' })])
 
 interface Snapshot {
   /** Epochs done before it. */
@@ -63,62 +50,58 @@ const listName = 'snapshots.json'
 /** Snapshots from the start over which a run's distance from it is watched. */
 const firstSnapshots = 5
 
-async function train(params: P, context: TrialContext): Promise<Metrics> {
-  const { split, rows } = await openSplit(context, params)
-  const net = pathNet()
-  const start = initialize(net, context.seeds.init)
-  const evaluate = byClass(net, rows, context)
-  const snapshots: Snapshot[] = []
-  const distances: number[] = []
-  const keep = async (epoch: number, weights: Float32Array): Promise<Metrics> => {
-    const held = await evaluate(split.test, weights)
-    const artifact = `epoch${String(epoch).padStart(4, '0')}.safetensors`
-    await context.save(artifact, encodeCheckpoint(net, weights))
-    snapshots.push({ epoch, accuracy: held.accuracy, artifact })
-    distances.push(norm(addScaled(weights, start, -1)))
-    return { ...named('test', held), 'path/distance': distances.at(-1)! }
-  }
-  await context.report(0, await keep(0, start))
-  let last: Metrics = {}
-  await trainNet(context, {
-    ...{ net, rows, loss: crossEntropy, train: split.train, parameters: start },
-    ...recipe(params, params.optimizer),
-    async onEpoch(epoch, trained, weights) {
-      last = named('train', trained)
-      const isSnapshot = epoch % params.snapshotEvery === 0 && epoch < params.epochs
-      await context.report(epoch, { ...last, ...(isSnapshot ? await keep(epoch, weights()) : {}) })
-    },
-  })
-  await context.save(listName, Buffer.from(JSON.stringify(snapshots)))
-  const early = distances.slice(0, firstSnapshots)
-  return {
-    ...last,
-    'test/accuracy': snapshots.at(-1)!.accuracy,
-    'start/accuracy': snapshots[0]!.accuracy,
-    snapshots: snapshots.length,
-    parameters: net.parameterCount,
-    'path/distance': distances.at(-1)!,
-    'path/first-snapshots-outward': early.every((d, i) => i === 0 || d >= early[i - 1]!) ? 1 : 0,
-  }
-}
-
 const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
   cost: (params) => trainingCost(pathNet(), params.trainRows, params.epochs),
-  run: train,
+  async run(params, context): Promise<Metrics> {
+    const { split, rows } = await openSplit(context, params)
+    const net = pathNet()
+    const start = initialize(net, context.seeds.init)
+    const evaluate = byClass(net, rows, context)
+    const snapshots: Snapshot[] = []
+    const distances: number[] = []
+    const keep = async (epoch: number, weights: Float32Array): Promise<Metrics> => {
+      const held = await evaluate(split.test, weights)
+      const artifact = `epoch${String(epoch).padStart(4, '0')}.safetensors`
+      await context.save(artifact, encodeCheckpoint(net, weights))
+      snapshots.push({ epoch, accuracy: held.accuracy, artifact })
+      distances.push(norm(addScaled(weights, start, -1)))
+      return { ...named('test', held), 'path/distance': distances.at(-1)! }
+    }
+    await context.report(0, await keep(0, start))
+    const { last } = await trainClassifier(context, {
+      net,
+      rows,
+      train: split.train,
+      parameters: start,
+      ...recipe(params, params.optimizer),
+      beside: async (epoch, _, weights) =>
+        epoch % params.snapshotEvery === 0 && epoch < params.epochs ? keep(epoch, weights()) : {},
+    })
+    await context.save(listName, Buffer.from(JSON.stringify(snapshots)))
+    const early = distances.slice(0, firstSnapshots)
+    return {
+      'train/loss': last['train/loss']!,
+      'train/accuracy': last['train/accuracy']!,
+      'test/accuracy': snapshots.at(-1)!.accuracy,
+      'start/accuracy': snapshots[0]!.accuracy,
+      snapshots: snapshots.length,
+      parameters: net.parameterCount,
+      'path/distance': distances.at(-1)!,
+      'path/first-snapshots-outward': early.every((d, i) => i === 0 || d >= early[i - 1]!) ? 1 : 0,
+    }
+  },
 })
 
 const scopes = ['whole', 'layer1', 'layer2', 'layer3', 'layer4', 'layer5', 'layer6'] as const
-const reductions = ['joint', 'per-run', 'relative-to-final', 't-sne'] as const
 const reduceSpace = {
-  scope: choice({ choices: scopes, default: 'whole', doc: 'the whole net, or one layer’s weights and biases' }),
-  reduction: choice({
-    choices: reductions,
-    default: 'joint',
-    doc: 'principal components of all runs together; of each run alone, uncentred (the original); relative to each run’s last snapshot (Li et al. 2018); or t-SNE',
-  }),
+  scope: axes.oneOf(scopes, 'the whole net, or one layer’s weights and biases'),
+  reduction: axes.oneOf(
+    reductions,
+    'principal components of all runs together; of each run alone, uncentred (the original); relative to each run’s last snapshot (Li et al. 2018); or t-SNE',
+  ),
 }
 
 export const pointsName = 'points.json'
@@ -180,58 +163,7 @@ function scopeBounds(net: Net, scope: (typeof scopes)[number]): [number, number]
   return [parts[0]!.offset, parts.at(-1)!.offset + parts.at(-1)!.size]
 }
 
-/** t-SNE sees the rows in so many principal components: their distances are all it looks at. */
-const componentsForTSne = 50
-
-/** As many as the figures in space show. */
-const dimensions = 3
-
-/**
- * Points in space for the rows of all runs, in the plane for t-SNE. `explained` are shares of the joint variance along each axis; for runs
- * reduced one by one the mean of their shares, for t-SNE none.
- */
-export function reducePaths(
-  rows: readonly ArrayLike<number>[],
-  runs: readonly string[],
-  reduction: (typeof reductions)[number],
-  seed: number,
-): { points: readonly ArrayLike<number>[]; explained: readonly number[] } {
-  const joint = (of: readonly ArrayLike<number>[], options: PcaOptions) => {
-    const { coordinates, explained } = principalComponents(of, { count: dimensions, ...options })
-    return { points: coordinates, explained }
-  }
-  switch (reduction) {
-    case 'joint':
-      return joint(rows, {})
-    case 'relative-to-final': {
-      const final = new Map(runs.map((run, i) => [run, rows[i]!]))
-      const relative = rows.map((row, i) => addScaled(row, final.get(runs[i]!)!, -1))
-      return joint(relative, { centre: 'none' })
-    }
-    case 'per-run': {
-      const points: ArrayLike<number>[] = []
-      const shares: (readonly number[])[] = []
-      for (const indexes of groupBy(rows.keys(), (i) => runs[i]!).values()) {
-        const own = joint(
-          indexes.map((i) => rows[i]!),
-          { centre: 'none' },
-        )
-        indexes.forEach((i, k) => (points[i] = own.points[k]!))
-        shares.push(own.explained)
-      }
-      return {
-        points,
-        explained: [0, 1, 2].map((k) => shares.reduce((sum, s) => sum + (s[k] ?? 0), 0) / shares.length),
-      }
-    }
-    case 't-sne': {
-      const { points } = joint(rows, { count: componentsForTSne })
-      return { points: tSne(points, { seed }), explained: [] }
-    }
-  }
-}
-
-const joints = (records: readonly TrialRecord[]): TrialRecord[] =>
+const joints = (records: Records): TrialRecord[] =>
   having(finished(records, 'reduce'), { reduction: 'joint', scope: 'whole' })
 
 const claims: readonly Claim[] = [
@@ -260,7 +192,7 @@ const claims: readonly Claim[] = [
       const [least] = all
       if (least === undefined) return inconclusive('no finished joint reduction of the whole net')
       const runs = leastOf(all, 'runs')
-      if (runs < 3) return inconclusive(`${runs} runs (3 needed)`, runs)
+      if (runs < 3) return { ...inconclusive(`${runs} runs (3 needed)`), seeds: runs }
       const share = metric(least, 'between-runs/share')
       const settings = all.length === 1 ? '' : ` at the least of ${all.length} settings`
       const summary = `${round(share)} of the variance lies between ${runs} runs${settings}; two components explain ${round(metric(least, 'explained/2'))}`

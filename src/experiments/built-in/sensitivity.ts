@@ -1,30 +1,23 @@
 import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../analysis/input-sensitivity.js'
 import { mean, median } from '../../analysis/statistics.js'
+import { groupBy } from '../../core/group-by.js'
+import type { ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
 import { gatherRows } from '../../data/split.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
-import { groupBy } from '../../core/group-by.js'
 import { sizeOf } from '../../net/net.js'
-import { choice, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
-import {
-  brief,
-  finished,
-  having,
-  metric,
-  parentOf,
-  rankVerdict,
-  valuesOf,
-  verdict,
-  withEnough,
-} from '../vocabulary/claims.js'
+import { rankVerdict, verdict, withEnough } from '../vocabulary/claims.js'
 import { crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
-import { besideBatch } from '../vocabulary/figures.js'
+import { besideBatch, overBatch } from '../vocabulary/figures.js'
+import { twoLayerNet } from '../vocabulary/nets.js'
+import { metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
+import { finished, having, parentOf, type Records } from '../vocabulary/records.js'
 import { besideMeasurement, ofEachNet, openNet } from '../vocabulary/stored-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
-import { twoLayerNet } from './interpolate.js'
+import { brief } from '../vocabulary/wording.js'
 
 /**
  * Are nets trained with large batches more sensitive to their inputs?
@@ -38,46 +31,52 @@ const space = {
   batch: axes.batch(100),
   ...budgetAxes({ epochs: 200, updates: 4000, targetLoss: 0.01 }),
   learningRate: axes.learningRate(0.001, "Adam's step size at a batch of 100"),
-  rateRule: choice({
-    choices: ['fixed', 'proportional'],
-    default: 'fixed',
-    doc: 'whether the step size stays or grows with the batch (Goyal et al. 2017)',
-  }),
-  initScale: number({ above: 0, max: 10, default: 1, doc: 'standard deviation of the initial weights and biases' }),
+  rateRule: axes.oneOf(
+    ['fixed', 'proportional'],
+    'whether the step size stays or grows with the batch (Goyal et al. 2017)',
+  ),
+  initScale: axes.initScale(1),
   ...axes.digitRows({ train: 8_000, test: 2_000 }),
 }
 type P = ParamsOf<typeof space>
 const checkpointName = 'weights.safetensors'
-
-async function train(params: P, context: TrialContext): Promise<Metrics> {
-  const scale = params.rateRule === 'proportional' ? params.batch / 100 : 1
-  const { split, parameters, evaluate, last, held, updates } = await trainToBudget(context, params, {
-    net: twoLayerNet(params.initScale),
-    optimizer: { kind: 'adam', learningRate: params.learningRate * scale },
-    saveAs: checkpointName,
-  })
-  // The loss of the trained net, not the mean over its last epoch.
-  return { ...last, ...named('train', await evaluate(split.train, parameters)), ...held, updates }
-}
+/** A batch whose step size is the axis's own under either rule. */
+const ownBatch = 100
 
 const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
   cost: (params) => budgetCost(twoLayerNet(1), params),
-  run: train,
+  async run(params, context): Promise<Metrics> {
+    const scale = params.rateRule === 'proportional' ? params.batch / ownBatch : 1
+    const { split, parameters, evaluate, last, held, updates } = await trainToBudget(context, params, {
+      net: twoLayerNet(params.initScale),
+      optimizer: { kind: 'adam', learningRate: params.learningRate * scale },
+      saveAs: checkpointName,
+    })
+    // The loss of the trained net, not the mean over its last epoch.
+    return { ...last, ...named('train', await evaluate(split.train, parameters)), ...held, updates }
+  },
 })
 
 const quantities = ['mean-loss', 'rms-loss', 'probabilities', 'logits'] as const
 const measureSpace = {
-  quantity: choice({
-    choices: quantities,
-    default: 'mean-loss',
-    doc: "of the mean loss (the original), of each row's loss, or the Jacobian of the outputs (Novak et al. 2018)",
-  }),
-  part: choice({ choices: ['train', 'test'], default: 'train', doc: 'whose rows' }),
+  quantity: axes.oneOf(
+    quantities,
+    "of the mean loss (the original), of each row's loss, or the Jacobian of the outputs (Novak et al. 2018)",
+  ),
+  part: axes.oneOf(['train', 'test'], 'whose rows'),
   rows: axes.batch(60_000, 'rows it is measured on, at most'),
 }
+
+/** How each quantity is made of the rows' norms. */
+const ofNorms = {
+  'mean-loss': meanLossSensitivity,
+  'rms-loss': rmsSensitivity,
+  probabilities: mean,
+  logits: mean,
+} as const
 
 /** A Jacobian holds ten numbers a pixel: so many rows of them are made at a time. */
 const jacobianRows = 500
@@ -97,10 +96,10 @@ const measure = defineStage({
     const order = split[part].subarray(0, most)
     const width = sizeOf(net.inputShape)
 
-    const measured = { net, loss: crossEntropy, rows, order } as const
     const norms: number[] = []
     if (quantity === 'mean-loss' || quantity === 'rms-loss') {
-      for (const norm of rowNorms(await engine.inputGradients(measured, theta, signal), width)) norms.push(norm)
+      const gradients = await engine.inputGradients({ net, loss: crossEntropy, rows, order }, theta, signal)
+      for (const norm of rowNorms(gradients, width)) norms.push(norm)
     } else {
       for (let first = 0; first < order.length; first += jacobianRows) {
         const features = gatherRows(rows.features, order.subarray(first, first + jacobianRows), width)
@@ -108,19 +107,13 @@ const measure = defineStage({
         for (const norm of rowNorms(jacobians, width * sizeOf(net.outputShape))) norms.push(norm)
       }
     }
-    const sensitivity =
-      quantity === 'mean-loss'
-        ? meanLossSensitivity(norms)
-        : quantity === 'rms-loss'
-          ? rmsSensitivity(norms)
-          : mean(norms)
-    return { sensitivity, ...besideMeasurement(stored) }
+    return { sensitivity: ofNorms[quantity](norms), ...besideMeasurement(stored) }
   },
 })
 
 /** Measurements of one quantity on the training rows, of nets trained under one budget that they kept to. */
 function measured(
-  records: readonly TrialRecord[],
+  records: Records,
   budget: P['budget'],
   quantity: (typeof quantities)[number] = 'mean-loss',
 ): TrialRecord[] {
@@ -129,12 +122,12 @@ function measured(
   )
 }
 
-const batchesOf = (records: readonly TrialRecord[]): number => new Set(valuesOf(records, 'batch')).size
-const overBatches = (all: readonly TrialRecord[], judge: () => Verdict): Verdict =>
+const batchesOf = (records: Records): number => new Set(valuesOf(records, 'batch')).size
+const overBatches = (all: Records, judge: () => Verdict): Verdict =>
   withEnough(all, { count: batchesOf(all), needed: 4, of: 'batch sizes measured' }, judge)
 
 /** How a metric moves with the batch size over nets; those of one seed are no independent evidence. */
-const withBatch = (all: readonly TrialRecord[], name: string, bound: number, claim: string): Verdict =>
+const withBatch = (all: Records, name: string, bound: number, claim: string): Verdict =>
   overBatches(all, () =>
     rankVerdict(valuesOf(all, 'batch'), valuesOf(all, name), bound, {
       claim,
@@ -195,8 +188,8 @@ const figures = [
       caption: `Sensitivity (${quantity}) on the training rows against batch size, one point a net.`,
       title: () => `Sensitivity (${quantity}) against batch size`,
       select: (records) => ways.flatMap((budget) => measured(records, budget, quantity)),
-      x: { title: 'batch (rows)', scale: 'log', of: (record) => metric(record, 'batch') },
-      y: { title: `sensitivity (${quantity})`, scale: 'log', of: (record) => metric(record, 'sensitivity') },
+      x: overBatch,
+      y: { title: `sensitivity (${quantity})`, scale: 'log', of: metricOf('sensitivity') },
       group: (record, all) => budgetWords[parentOf(record, all)?.trial.params['budget'] as P['budget']],
     }),
   ),

@@ -1,39 +1,27 @@
 import { filterNormalised, randomDirection } from '../../analysis/directions.js'
 import { lanczos } from '../../analysis/lanczos.js'
-import {
-  ballSharpness,
-  boxSharpness,
-  curvatureSharpness,
-  sampledRise,
-  type SlopeAt,
-} from '../../analysis/loss-sharpness.js'
+import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from '../../analysis/loss-sharpness.js'
 import { maxOf } from '../../core/extremes.js'
+import { groupBy } from '../../core/group-by.js'
+import { Random } from '../../core/seed.js'
+import { boolean, integer, number, type ParamsOf } from '../../core/space.js'
+import type { Metrics } from '../../core/trial.js'
+import { blockFrobeniusNorms } from '../../engines/curvature.js'
+import type { MeasurementOptions } from '../../engines/engine.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
-import { groupBy } from '../../core/group-by.js'
-import { blockFrobeniusNorms } from '../../engines/curvature.js'
-import type { Engine, MeasurementOptions } from '../../engines/engine.js'
 import { defineNet, type Initializer, type Net } from '../../net/net.js'
-import { Random } from '../../core/seed.js'
-import { boolean, choice, integer, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
+import { rankVerdict, withEnough } from '../vocabulary/claims.js'
 import { crossEntropy, namedSet, openSplit } from '../vocabulary/classify.js'
-import {
-  axisOf,
-  finished,
-  having,
-  largestComparable,
-  meanOf,
-  metric,
-  parentOf,
-  rankVerdict,
-  withEnough,
-} from '../vocabulary/claims.js'
-import { besideBatch, settings } from '../vocabulary/figures.js'
-import { besideMeasurement, ofEachNet, openNet, type StoredNet } from '../vocabulary/stored-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import { besideBatch, overBatch, settings } from '../vocabulary/figures.js'
+import { lossSurface, type LossSurface } from '../vocabulary/loss-surface.js'
+import { digitShape } from '../vocabulary/nets.js'
+import { axisOf, meanOf, metric, metricOf } from '../vocabulary/numbers.js'
+import { finished, having, largestComparable, parentOf, type Records } from '../vocabulary/records.js'
+import { besideMeasurement, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 
 /**
  * Do larger batches end in sharper minima?
@@ -55,42 +43,37 @@ export function sharpnessNet({ dropout }: Pick<P, 'dropout'>): Net {
   const kernel: Initializer = { kind: 'truncated-normal', stddev: 0.1 }
   const drawn = { kernel, bias: { kind: 'constant', value: 0.1 }, activation: 'relu' } as const
   const drop = { kind: 'dropout', rate: dropout ? 0.5 : 0 } as const
-  return defineNet(
-    [28, 28, 1],
-    [
-      { kind: 'conv2d', filters: 22, size: 3, ...drawn },
-      { kind: 'max-pool', size: 2 },
-      { kind: 'conv2d', filters: 22, size: 2, ...drawn },
-      { kind: 'max-pool', size: 3 },
-      { kind: 'flatten' },
-      drop,
-      { kind: 'dense', units: 80, ...drawn },
-      drop,
-      { kind: 'dense', units: 10, kernel, bias: drawn.bias },
-    ],
-  )
+  return defineNet(digitShape, [
+    { kind: 'conv2d', filters: 22, size: 3, ...drawn },
+    { kind: 'max-pool', size: 2 },
+    { kind: 'conv2d', filters: 22, size: 2, ...drawn },
+    { kind: 'max-pool', size: 3 },
+    { kind: 'flatten' },
+    drop,
+    { kind: 'dense', units: 80, ...drawn },
+    drop,
+    { kind: 'dense', units: 10, kernel, bias: drawn.bias },
+  ])
 }
 
 const checkpointName = 'end.safetensors'
-
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const net = sharpnessNet(params)
-  const optimizer = { kind: 'adam', learningRate: params.learningRate } as const
-  const { last, held, updates } = await trainToBudget(context, params, { net, optimizer, saveAs: checkpointName })
-  return { ...last, ...held, updates, parameters: net.parameterCount }
-}
 
 const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
   cost: (params) => budgetCost(sharpnessNet(params), params),
-  run,
+  async run(params, context): Promise<Metrics> {
+    const net = sharpnessNet(params)
+    const optimizer = { kind: 'adam', learningRate: params.learningRate } as const
+    const { last, held, updates } = await trainToBudget(context, params, { net, optimizer, saveAs: checkpointName })
+    return { ...last, ...held, updates, parameters: net.parameterCount }
+  },
 })
 
 const metrics = ['spectral', 'block-frobenius', 'keskar-box', 'ball', 'filter-normalised'] as const
 const measureSpace = {
-  metric: choice({ choices: metrics, default: 'spectral', doc: 'how sharpness is measured' }),
+  metric: axes.oneOf(metrics, 'how sharpness is measured'),
   epsilon: number({ above: 0, max: 10, default: 1e-4, doc: 'size of the neighbourhood' }),
   rows: axes.batch(60_000, 'training rows it is measured on, at most (the original: the last mini-batch)'),
   samples: axes.count(100_000, 20, 'random neighbours, or probes of a block'),
@@ -108,69 +91,40 @@ const measureSpace = {
 }
 type MeasureParams = ParamsOf<typeof measureSpace>
 
-/** A stored net and what is asked of the loss around it. */
-interface Valley {
-  readonly net: Net
+/** A stored net, and the loss around it. */
+interface Valley extends LossSurface {
   readonly theta: Float32Array
   /** Loss at the net itself. */
   readonly centre: number
-  readonly lossAt: (at: Float64Array) => Promise<number>
-  readonly slopeAt: SlopeAt
-  readonly engine: Engine
   readonly options: MeasurementOptions
   readonly random: Random
-  readonly signal: AbortSignal
 }
+type Measure = (valley: Valley, params: MeasureParams, context: TrialContext) => Promise<Metrics>
 
 /** How sharp a valley is, by each metric; what else is told belongs to that metric. */
-const measures: Readonly<Record<MeasureParams['metric'], (valley: Valley, params: MeasureParams) => Promise<Metrics>>> =
-  {
-    async spectral({ engine, options, theta, centre, random, signal }, { epsilon, products: maxProducts }) {
-      const product = async (v: Float64Array) => (await engine.curvature(options, theta, v, signal)).product
-      const { values, products } = await lanczos(product, theta.length, random, { tolerance: 1e-3, maxProducts })
-      const largest = values[0]!
-      return { sharpness: curvatureSharpness(largest, epsilon, centre), 'largest-eigenvalue': largest, products }
-    },
-    async 'block-frobenius'({ engine, options, theta, centre, random, signal }, { epsilon, samples: probes }) {
-      const norms = await blockFrobeniusNorms(engine, options, theta, { probes, random, signal })
-      const largest = maxOf(Object.values(norms))
-      return { sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
-    },
-    async 'keskar-box'({ slopeAt, theta, random }, { epsilon, subspace }) {
-      const directions = Array.from({ length: subspace }, () => randomDirection(theta.length, random))
-      return { sharpness: await boxSharpness(slopeAt, theta, { epsilon, ...(subspace > 0 ? { directions } : {}) }) }
-    },
-    async ball({ lossAt, theta, random }, { epsilon, samples }) {
-      return { sharpness: await ballSharpness(lossAt, theta, { epsilon, samples, random }) }
-    },
-    async 'filter-normalised'({ net, lossAt, theta, random }, { epsilon, samples }) {
-      const draw = () => filterNormalised(randomDirection(theta.length, random), theta, net.parameters)
-      return { sharpness: await sampledRise(lossAt, theta, epsilon, samples, draw) }
-    },
-  }
-
-async function openValley(
-  params: MeasureParams,
-  { net, theta, trained, origin }: StoredNet<P>,
-  { engine, signal, seeds }: TrialContext,
-): Promise<Valley> {
-  const { rows, split } = await openSplit(origin, trained)
-  const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
-  const options: MeasurementOptions = {
-    net,
-    loss: crossEntropy,
-    rows,
-    order: split.train.subarray(0, count),
-    ...(params.measureWithDropout ? { dropoutSeed: seeds.shuffle } : {}),
-  }
-  const lossAt = async (at: Float64Array) => (await engine.evaluate(options, Float32Array.from(at), signal)).loss
-  const slopeAt: SlopeAt = async (at) => {
-    const slope = await engine.gradient(options, Float32Array.from(at), signal)
-    return { loss: slope.loss, gradient: Float64Array.from(slope.gradient) }
-  }
-  const centre = await lossAt(Float64Array.from(theta))
-  const random = new Random(seeds.shuffle, 'sharpness')
-  return { ...{ net, theta, centre, lossAt, slopeAt }, ...{ engine, options, random, signal } }
+const measures: Readonly<Record<MeasureParams['metric'], Measure>> = {
+  async spectral({ hessianTimes, theta, centre, random }, { epsilon, products: maxProducts }) {
+    const product = (v: Float64Array): Promise<Float64Array> => hessianTimes(theta, v)
+    const { values, products } = await lanczos(product, theta.length, random, { tolerance: 1e-3, maxProducts })
+    const largest = values[0]!
+    return { sharpness: curvatureSharpness(largest, epsilon, centre), 'largest-eigenvalue': largest, products }
+  },
+  async 'block-frobenius'({ options, theta, centre, random }, { epsilon, samples: probes }, { engine, signal }) {
+    const norms = await blockFrobeniusNorms(engine, options, theta, { probes, random, signal })
+    const largest = maxOf(Object.values(norms))
+    return { sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
+  },
+  async 'keskar-box'({ slopeAt, theta, random }, { epsilon, subspace }) {
+    const directions = Array.from({ length: subspace }, () => randomDirection(theta.length, random))
+    return { sharpness: await boxSharpness(slopeAt, theta, { epsilon, ...(subspace > 0 ? { directions } : {}) }) }
+  },
+  async ball({ lossAt, theta, random }, { epsilon, samples }) {
+    return { sharpness: await ballSharpness(lossAt, theta, { epsilon, samples, random }) }
+  },
+  async 'filter-normalised'({ options, lossAt, theta, random }, { epsilon, samples }) {
+    const draw = () => filterNormalised(randomDirection(theta.length, random), theta, options.net.parameters)
+    return { sharpness: await sampledRise(lossAt, theta, epsilon, samples, draw) }
+  },
 }
 
 /** Sharpness of a stored net: another ε or metric trains nothing again. */
@@ -182,11 +136,20 @@ const measure = defineStage({
   async run(params, context): Promise<Metrics> {
     const netOf = (): Net => sharpnessNet({ dropout: params.measureWithDropout })
     const stored = await openNet<P>(context, netOf, checkpointName)
-    const valley = await openValley(params, stored, context)
+    const { net, theta, trained, origin } = stored
+    const { rows, split } = await openSplit(origin, trained)
+    const { shuffle } = context.seeds
+    const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
+    const order = split.train.subarray(0, count)
+    const dropout = params.measureWithDropout ? { dropoutSeed: shuffle } : {}
+    const options = { net, loss: crossEntropy, rows, order, ...dropout } as const
+    const surface = lossSurface(options, context)
+    const centre = await surface.lossAt(theta)
+    const valley: Valley = { ...surface, theta, centre, options, random: new Random(shuffle, 'sharpness') }
     return {
-      'measured/loss': valley.centre,
+      'measured/loss': centre,
       ...besideMeasurement(stored),
-      ...(await measures[params.metric](valley, params)),
+      ...(await measures[params.metric](valley, params, context)),
     }
   },
 })
@@ -195,7 +158,7 @@ const measure = defineStage({
  * Measurements by one metric at its largest ε, of nets that kept to their budget and differ in nothing but batch and
  * seeds: the largest such set.
  */
-function comparable(records: readonly TrialRecord[], name: (typeof metrics)[number]): readonly TrialRecord[] {
+function comparable(records: Records, name: (typeof metrics)[number]): Records {
   const measured = having(finished(records, 'measure'), { metric: name }).filter(
     (record) => metric(record, 'budget/reached') === 1,
   )
@@ -207,7 +170,7 @@ function comparable(records: readonly TrialRecord[], name: (typeof metrics)[numb
 }
 
 /** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
-function withBatch(records: readonly TrialRecord[], name: (typeof metrics)[number]): Verdict {
+function withBatch(records: Records, name: (typeof metrics)[number]): Verdict {
   const measured = comparable(records, name)
   const byBatch = groupBy(measured, (record) => metric(record, 'batch'))
   return withEnough(measured, { count: byBatch.size, needed: 4, of: 'batch sizes measured' }, () => {
@@ -266,8 +229,8 @@ const scatters = metrics.map((name) =>
     caption: `Sharpness (${name}) of the trained net against its batch size, one point a net.`,
     title: () => `Sharpness (${name}) against batch size`,
     select: (records) => records.filter(({ trial }) => trial.stage === 'measure' && trial.params['metric'] === name),
-    x: { title: 'batch (rows)', scale: 'log', of: (record) => metric(record, 'batch') },
-    y: { title: 'sharpness', scale: 'log', of: (record) => metric(record, 'sharpness') },
+    x: overBatch,
+    y: { title: 'sharpness', scale: 'log', of: metricOf('sharpness') },
     group: (record) => `ε = ${String(record.trial.params['epsilon'])}`,
   }),
 )

@@ -1,30 +1,20 @@
 import { mean, standardDeviation } from '../../analysis/statistics.js'
-import { corruptLabels, corruptPixels, corruptions, standardizeRows } from '../../data/corrupt.js'
+import { choice, type ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { corruptions, corruptLabels, corruptPixels, standardizeRows } from '../../data/corrupt.js'
+import type { Dataset } from '../../data/dataset.js'
 import { againstAxis } from '../../figures/against-axis.js'
 import { againstSteps } from '../../figures/against-steps.js'
-import { seedCount } from '../../figures/select.js'
 import { defineNet, multiplyAdds, type Initializer, type Layer, type Net } from '../../net/net.js'
-import { choice, integer, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import {
-  axisOf,
-  finished,
-  given,
-  having,
-  inconclusive,
-  leastOf,
-  meanOf,
-  metric,
-  round,
-  valuesOf,
-  verdict,
-  withEnough,
-} from '../vocabulary/claims.js'
-import { byClass, crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { given, inconclusive, verdict, withEnough } from '../vocabulary/claims.js'
+import { byClass, classes, named, namedSet, openSplit, trainClassifier } from '../vocabulary/classify.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
-import { recipe, trainNet } from '../vocabulary/train-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
+import { axisOf, leastOf, meanOf, metric, seriesOf, valuesOf } from '../vocabulary/numbers.js'
+import { finished, having, type Records } from '../vocabulary/records.js'
+import { recipe } from '../vocabulary/train-net.js'
+import { round } from '../vocabulary/wording.js'
 
 /**
  * Can a net memorise labels that carry no information?
@@ -33,11 +23,11 @@ import { defineExperiment, defineStage, type Claim, type TrialContext } from '..
  * shuffled_label_keras.py (HW1-3); per-image standardisation, Adam at 0.001, batch 100. Zhang et al. 2017 asked first.
  */
 const space = {
-  share: number({ min: 0, max: 1, default: 1, doc: 'share of the training rows that is corrupted' }),
+  share: axes.share(1, 'share of the training rows that is corrupted'),
   corruption: choice({ choices: corruptions, default: 'permute', doc: 'what becomes of them' }),
-  width: integer({ min: 1, max: 8192, default: 256, doc: 'units in each hidden layer', unit: 'units' }),
-  depth: integer({ min: 1, max: 16, default: 1, doc: 'hidden layers', unit: 'layers' }),
-  dropout: number({ min: 0, max: 0.9, default: 0, doc: 'share of hidden units dropped while training, a regulariser' }),
+  width: axes.units(8192, 256, 'units in each hidden layer'),
+  depth: axes.layers(16, 1),
+  dropout: axes.share(0, 'share of hidden units dropped while training, a regulariser', 0.9),
   dataset: axes.dataset(),
   trainRows: axes.trainRows(6_400),
   validationRows: axes.heldOutRows(1_600, 'rows held out and corrupted like the training rows, as the original did'),
@@ -48,7 +38,6 @@ const space = {
 }
 type P = ParamsOf<typeof space>
 
-const classes = 10
 const kernel: Initializer = { kind: 'normal', stddev: 0.05 }
 
 function shuffleNet(
@@ -66,44 +55,14 @@ function shuffleNet(
   ])
 }
 
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const heldOut = params.validationRows + params.testRows
-  const { data, split } = await openSplit(context, { ...params, testRows: heldOut })
-  const [validation, test] = [split.test.subarray(params.testRows), split.test.subarray(0, params.testRows)]
-  const { labels, features } = corrupt(params, context, data, Int32Array.from([...split.train, ...validation]))
-  const rows = { features: standardizeRows(features, features.length / data.rows), targets: labels }
-  const net = shuffleNet(data.shape, params)
-  const changed = split.train.filter((row) => labels[row] !== data.labels[row]).length / split.train.length
-  context.log(`${net.parameterCount} parameters; ${round(100 * changed, 1)} % of the training labels are wrong`)
+type Labelled = Pick<Dataset, 'labels' | 'features' | 'classes' | 'rows'>
 
-  const evaluate = byClass(net, rows, context)
-  let metrics: Metrics = { parameters: net.parameterCount, 'train/changed-labels': changed }
-  let epochsToFit = NaN
-  const { updates } = await trainNet(context, {
-    ...{ net, rows, loss: crossEntropy, train: split.train },
-    ...recipe(params),
-    async onEpoch(epoch, trained, parameters) {
-      const weights = parameters()
-      const [shuffled, clean] = [await evaluate(validation, weights), await evaluate(test, weights)]
-      const report = { ...named('train', trained), ...named('validation', shuffled), ...named('test', clean) }
-      if (Number.isNaN(epochsToFit) && trained.accuracy >= 0.99) epochsToFit = epoch
-      metrics = { ...metrics, ...report }
-      await context.report(epoch, report)
-    },
-  })
-  return { ...metrics, updates, 'train/epochs-to-99': epochsToFit }
-}
-
-function corrupt(
-  { corruption: kind, share }: P,
-  { seeds }: TrialContext,
-  { labels, features, classes, rows }: { labels: Int32Array; features: Float32Array; classes: number; rows: number },
-  chosen: Int32Array,
-): { labels: Int32Array; features: Float32Array } {
-  const seed = seeds.corruption
+/** Labels and pixels with those of the chosen rows corrupted, by a seed of their own. */
+function corrupt({ corruption: kind, share }: P, seed: number, data: Labelled, chosen: Int32Array): Labelled {
+  const { labels, features, classes, rows } = data
   return kind === 'permute' || kind === 'resample'
-    ? { labels: corruptLabels(labels, chosen, { kind, share, classes, seed }), features }
-    : { labels, features: corruptPixels(features, chosen, { kind, share, rowSize: features.length / rows, seed }) }
+    ? { ...data, labels: corruptLabels(labels, chosen, { kind, share, classes, seed }) }
+    : { ...data, features: corruptPixels(features, chosen, { kind, share, rowSize: features.length / rows, seed }) }
 }
 
 const main = defineStage({
@@ -114,24 +73,49 @@ const main = defineStage({
     multiplyAdds(shuffleNet(axes.shapeOf(params.dataset), params)) *
     (6 * params.trainRows + 2 * (params.validationRows + params.testRows)) *
     params.epochs,
-  run,
+  async run(params, context): Promise<Metrics> {
+    const heldOut = params.validationRows + params.testRows
+    const { data, split } = await openSplit(context, { ...params, testRows: heldOut })
+    const [validation, test] = [split.test.subarray(params.testRows), split.test.subarray(0, params.testRows)]
+    const corrupted = Int32Array.from([...split.train, ...validation])
+    const { labels, features } = corrupt(params, context.seeds.corruption, data, corrupted)
+    const rows = { features: standardizeRows(features, features.length / data.rows), targets: labels }
+    const net = shuffleNet(data.shape, params)
+    const changed = split.train.filter((row) => labels[row] !== data.labels[row]).length / split.train.length
+    context.log(`${net.parameterCount} parameters; ${round(100 * changed, 1)} % of the training labels are wrong`)
+
+    const evaluate = byClass(net, rows, context)
+    let epochsToFit = NaN
+    const { last, updates } = await trainClassifier(context, {
+      net,
+      rows,
+      train: split.train,
+      ...recipe(params),
+      async beside(epoch, trained, weights) {
+        if (Number.isNaN(epochsToFit) && trained.accuracy >= 0.99) epochsToFit = epoch
+        const at = weights()
+        const [shuffled, clean] = [await evaluate(validation, at), await evaluate(test, at)]
+        return { ...named('validation', shuffled), ...named('test', clean) }
+      },
+    })
+    const told = { parameters: net.parameterCount, 'train/changed-labels': changed }
+    return { ...told, ...last, updates, 'train/epochs-to-99': epochsToFit }
+  },
 })
 
 /** Shuffled labels and no regulariser. */
-const shuffled = (records: readonly TrialRecord[]): TrialRecord[] =>
+const shuffled = (records: Records): TrialRecord[] =>
   having(finished(records), { corruption: 'permute' }).filter(({ trial }) => (trial.params['dropout'] ?? 0) === 0)
 /** With enough weights to hold them: six a row, says the check; Zhang's construction needs 2n + d. */
-const withLabels = (records: readonly TrialRecord[], share: number): TrialRecord[] =>
+const withLabels = (records: Records, share: number): TrialRecord[] =>
   having(shuffled(records), { share }).filter((record) => metric(record, 'parameters') >= 6 * rowsOf(record))
 const rowsOf = axisOf('trainRows')
 /** Fewer rows make an epoch of a few updates, and a poor classifier even of true labels. */
 const enoughRows = 2000
 /** The original's. */
 const manyRows = 48_000
-const withEnoughRows = (records: readonly TrialRecord[]): TrialRecord[] =>
-  records.filter((record) => rowsOf(record) >= enoughRows)
-const sharesOf = (records: readonly TrialRecord[]): number[] =>
-  [...new Set(records.map(axisOf('share')))].sort((a, b) => a - b)
+const withEnoughRows = (records: Records): TrialRecord[] => records.filter((record) => rowsOf(record) >= enoughRows)
+const sharesOf = (records: Records): number[] => [...new Set(records.map(axisOf('share')))].sort((a, b) => a - b)
 
 const claims: readonly Claim[] = [
   {
@@ -143,7 +127,7 @@ const claims: readonly Claim[] = [
         withEnoughRows(having(shuffled(records), { share: 1 })),
         `no finished trial with all of ${enoughRows} labels shuffled`,
         (all) => {
-          const first = mean(all.map((record) => record.series['train/loss']?.values[0] ?? NaN))
+          const first = mean(all.map((record) => seriesOf(record, 'train/loss')[0] ?? NaN))
           return verdict(first >= 2.2 && first <= 2.5, all, `training loss of the first epoch ${round(first)}`, first)
         },
       ),
@@ -167,8 +151,9 @@ const claims: readonly Claim[] = [
       given(withLabels(records, 1), 'no finished trial with all labels shuffled', (all) => {
         const [accuracy, last] = [meanOf(all, 'test/accuracy'), meanOf(all, 'test/loss')]
         const rising = all.every((record) => {
-          const { values = [] } = record.series['test/loss'] ?? {}
-          return values.at(-1)! > values[values.length >> 1]! && values[values.length >> 1]! > values[0]!
+          const losses = seriesOf(record, 'test/loss')
+          const half = losses[losses.length >> 1]!
+          return losses.at(-1)! > half && half > losses[0]!
         })
         const holds = accuracy >= 0.08 && accuracy <= 0.12 && last > Math.log(classes) && rising
         const summary = `test accuracy ${round(accuracy)}, test loss ${round(last)}${rising ? ', rising' : ', not rising'}`
@@ -200,13 +185,11 @@ const claims: readonly Claim[] = [
       const all = shuffled(records)
       const shares = sharesOf(all)
       return withEnough(all, { count: shares.length, needed: 3, of: 'shares' }, () => {
-        const accuracies = shares.map((share) => meanOf(withLabels(records, share), 'test/accuracy'))
-        const epochs = shares.map((share) => meanOf(withLabels(records, share), 'train/epochs-to-99'))
-        const spreads = shares.map((share) =>
-          standardDeviation(valuesOf(withLabels(records, share), 'train/epochs-to-99')),
-        )
-        if (epochs.some(Number.isNaN))
-          return inconclusive('not every trial came to 99 % training accuracy', seedCount(all))
+        const nets = shares.map((share) => withLabels(records, share))
+        const accuracies = nets.map((ofShare) => meanOf(ofShare, 'test/accuracy'))
+        const epochs = nets.map((ofShare) => meanOf(ofShare, 'train/epochs-to-99'))
+        const spreads = nets.map((ofShare) => standardDeviation(valuesOf(ofShare, 'train/epochs-to-99')))
+        if (epochs.some(Number.isNaN)) return inconclusive('not every trial came to 99 % training accuracy', all)
         const accuracyFalls = accuracies.every((accuracy, i) => i === 0 || accuracy < accuracies[i - 1]!)
         const epochsGrow = epochs.every(
           (count, i) => i === 0 || count >= epochs[i - 1]! - Math.max(spreads[i]!, spreads[i - 1]!),
@@ -218,10 +201,10 @@ const claims: readonly Claim[] = [
   },
 ]
 
-const curves = [
-  { metric: 'train/', label: 'train' },
-  { metric: 'validation/', label: 'validation, corrupted alike' },
-  { metric: 'test/', label: 'test, clean' },
+const curvesOf = (what: string) => [
+  { metric: `train/${what}`, label: 'train' },
+  { metric: `validation/${what}`, label: 'validation, corrupted alike' },
+  { metric: `test/${what}`, label: 'test, clean' },
 ]
 const shared = settings('{dataset}, {trainRows} rows, width {width}, batch {batch}')
 
@@ -232,7 +215,7 @@ const figures = [
       caption: `Training, corrupted validation and clean test ${what} by epoch with all labels shuffled.`,
       title: `Shuffled labels: ${what}`,
       select: (records) => withLabels(records, 1),
-      panels: [{ title, zero: true, metrics: curves.map(({ metric, label }) => ({ metric: metric + what, label })) }],
+      panels: [{ title, zero: true, metrics: curvesOf(what) }],
       settings: shared,
     }),
   ),
@@ -243,7 +226,7 @@ const figures = [
       title: `${word} against the share of shuffled labels`,
       x: { title: 'share of rows corrupted', scale: 'linear', of: axisOf('share') },
       y: { title },
-      series: curves.map(({ metric, label }) => ({ metric: metric + what, label })),
+      series: curvesOf(what),
       settings: shared,
     }),
   ),
@@ -276,8 +259,12 @@ export const shuffle = defineExperiment({
     },
     full: {
       axes: {
-        ...{ share: [0, 1], epochs: [3000], dataset: ['mnist'] },
-        ...{ trainRows: [manyRows], validationRows: [5000], testRows: [5000] },
+        share: [0, 1],
+        epochs: [3000],
+        dataset: ['mnist'],
+        trainRows: [manyRows],
+        validationRows: [5000],
+        testRows: [5000],
       },
       seeds: [0],
     },

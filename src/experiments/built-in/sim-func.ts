@@ -1,4 +1,7 @@
 import { median, variance } from '../../analysis/statistics.js'
+import { maxOf } from '../../core/extremes.js'
+import { integer, type ParamsOf } from '../../core/space.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
 import {
   gridOf,
   sampleFunction,
@@ -6,19 +9,18 @@ import {
   targetFunctions,
   type TargetFunction,
 } from '../../data/functions.js'
-import { maxOf } from '../../core/extremes.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { curves } from '../../figures/curves.js'
-import { seedCount } from '../../figures/select.js'
-import { choice, integer, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import * as claim from '../vocabulary/claims.js'
-import { axisOf, brief, finished, having, metric, round, verdict } from '../vocabulary/claims.js'
+import { everyOne, given, inconclusive, verdict } from '../vocabulary/claims.js'
 import { settings } from '../vocabulary/figures.js'
-import { functionNet, hiddenActivations } from '../vocabulary/function-net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import { lossSurface } from '../vocabulary/loss-surface.js'
+import { functionNet, hiddenActivations } from '../vocabulary/nets.js'
+import { axisOf, medianUntil, metric } from '../vocabulary/numbers.js'
+import { finished, having, type Records } from '../vocabulary/records.js'
 import { recipe, trainNet } from '../vocabulary/train-net.js'
+import { brief, round } from '../vocabulary/wording.js'
 
 /**
  * At an equal number of parameters, do deeper nets fit a wiggly function better?
@@ -37,14 +39,13 @@ const publishedCounts = { m1: 1254, m2: 1252, m3: 1257, m4: 1252 } as const
 
 const space = {
   target: axes.target('f1'),
-  model: choice({
-    choices: ['m1', 'm2', 'm3', 'm4', 'even'],
-    default: 'm1',
-    doc: 'one of the original four (14, 7, 3 and 1 hidden layers), or even widths of the given depth and budget',
-  }),
-  depth: integer({ min: 1, max: 14, default: 3, doc: 'hidden layers of the model `even`', unit: 'layers' }),
+  model: axes.oneOf(
+    ['m1', 'm2', 'm3', 'm4', 'even'],
+    'one of the original four (14, 7, 3 and 1 hidden layers), or even widths of the given depth and budget',
+  ),
+  depth: axes.layers(14, 3, 'hidden layers of the model `even`'),
   budget: integer({ min: 50, max: 1_000_000, default: 1252, doc: 'parameters of the model `even`, to within 1 %' }),
-  activation: choice({ choices: ['leaky', 'relu', 'tanh'], default: 'leaky', doc: 'after each hidden layer' }),
+  activation: axes.oneOf(['leaky', 'relu', 'tanh'], 'after each hidden layer'),
   rows: axes.points(10_000, 10),
   batch: axes.batchOfPoints(300),
   epochs: axes.epochs(1000, { max: 1_000_000, doc: 'passes over the points' }),
@@ -77,66 +78,64 @@ const widthsOf = ({ model, depth, budget }: Pick<P, 'model' | 'depth' | 'budget'
 const lateEpochs = 20
 const curvePoints = 501
 
-async function run(params: P, context: TrialContext): Promise<Metrics> {
-  const { engine, seeds, signal } = context
-  const net = functionNet(widthsOf(params), hiddenActivations[params.activation])
-  const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
-  const test = sampleFunction(params.target, params.rows, seeds.data, 'test')
-  const loss = 'mean-squared-error'
-  context.log(`${net.parameterCount} parameters in ${widthsOf(params).length} hidden layers`)
-
-  const late: { train: number[]; test: number[] } = { train: [], test: [] }
-  const { parameters, updates } = await trainNet(context, {
-    net,
-    loss,
-    rows,
-    ...recipe(params),
-    async onEpoch(epoch, trained, weights) {
-      if (epoch <= params.epochs - lateEpochs) return context.report(epoch, { 'train/loss': trained.loss })
-      const held = await engine.evaluate({ net, loss, rows: test }, weights(), signal)
-      late.train.push(trained.loss)
-      late.test.push(held.loss)
-      await context.report(epoch, { 'train/loss': trained.loss, 'test/loss': held.loss })
-    },
-  })
-  const { features } = gridOf(params.target, curvePoints)
-  const curve = await engine.outputs(net, features, parameters, signal)
-  await context.save('curve.f32', new Uint8Array(curve.buffer))
-  return {
-    'train/loss': late.train.at(-1)!,
-    'test/loss': late.test.at(-1)!,
-    'train/late-loss': median(late.train),
-    'test/late-loss': median(late.test),
-    parameters: net.parameterCount,
-    updates,
-  }
-}
-
 const main = defineStage({
   name: 'main',
   space,
-  data: () => [],
   cost: (params) => 6 * countOf(widthsOf(params)) * params.rows * params.epochs,
-  run,
+  async run(params, context): Promise<Metrics> {
+    const { engine, seeds, signal } = context
+    const net = functionNet(widthsOf(params), hiddenActivations[params.activation])
+    const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
+    const test = sampleFunction(params.target, params.rows, seeds.data, 'test')
+    const loss = 'mean-squared-error'
+    const { lossAt } = lossSurface({ net, loss, rows: test }, context)
+    context.log(`${net.parameterCount} parameters in ${widthsOf(params).length} hidden layers`)
+
+    const late: { train: number[]; test: number[] } = { train: [], test: [] }
+    const { parameters, updates } = await trainNet(context, {
+      net,
+      loss,
+      rows,
+      ...recipe(params),
+      async onEpoch(epoch, trained, weights) {
+        if (epoch <= params.epochs - lateEpochs) return context.report(epoch, { 'train/loss': trained.loss })
+        const held = await lossAt(weights())
+        late.train.push(trained.loss)
+        late.test.push(held)
+        await context.report(epoch, { 'train/loss': trained.loss, 'test/loss': held })
+      },
+    })
+    const { features } = gridOf(params.target, curvePoints)
+    const curve = await engine.outputs(net, features, parameters, signal)
+    await context.save('curve.f32', new Uint8Array(curve.buffer))
+    return {
+      'train/loss': late.train.at(-1)!,
+      'test/loss': late.test.at(-1)!,
+      'train/late-loss': median(late.train),
+      'test/late-loss': median(late.test),
+      parameters: net.parameterCount,
+      updates,
+    }
+  },
 })
 
 /** When the original judged a function. */
 const judgedAt: Partial<Record<TargetFunction, number>> = { f1: 500, f2: 1000 }
 
 /** Median over seeds of the training loss around an epoch, for one of the original nets. */
-function lossOf(records: readonly TrialRecord[], model: string, epoch: number): number {
-  return median(having(records, { model }).map((record) => claim.medianUntil(record, 'train/loss', epoch, lateEpochs)))
+function lossOf(records: Records, model: string, epoch: number): number {
+  return median(having(records, { model }).map((record) => medianUntil(record, 'train/loss', epoch, lateEpochs)))
 }
 
 /** Trials as the original had them, of one function, that came as far as the epoch it is judged at. */
-function original(records: readonly TrialRecord[], target: TargetFunction): TrialRecord[] {
+function original(records: Records, target: TargetFunction): TrialRecord[] {
   return having(finished(records), { target, activation: 'leaky', batch: 300, learningRate: 0.001 }).filter(
     (record) => axisOf('epochs')(record) >= judgedAt[target]! && record.trial.params['model'] !== 'even',
   )
 }
 
 function compare(
-  records: readonly TrialRecord[],
+  records: Records,
   target: TargetFunction,
   needed: readonly Original[],
   judge: (loss: (model: Original) => number) => { holds: boolean; effect?: number },
@@ -144,10 +143,7 @@ function compare(
   const these = original(records, target)
   const missing = needed.filter((model) => having(these, { model }).length === 0)
   if (missing.length > 0)
-    return claim.inconclusive(
-      `no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`,
-      seedCount(these),
-    )
+    return inconclusive(`no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`, these)
   const loss = (model: Original): number => lossOf(these, model, judgedAt[target]!)
   const { holds, effect } = judge(loss)
   const losses = needed.map((model) => `${model} ${brief(loss(model))}`).join(', ')
@@ -160,7 +156,7 @@ const claims: readonly Claim[] = [
     statement: 'the four nets have 1254, 1252, 1257 and 1252 parameters',
     published: '1254, 1252, 1257, 1252 (sim_func.py)',
     check: (records) =>
-      claim.everyOne(
+      everyOne(
         finished(records).filter(({ trial }) => trial.params['model'] !== 'even'),
         'trial',
         (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['model'] as Original],
@@ -173,12 +169,12 @@ const claims: readonly Claim[] = [
       "on f1, training begins on a plateau: the deepest net's first epochs lose as much as the best constant (to within 5 %)",
     published: 'the plateau is the target’s variance, 0.250 (calibration runs)',
     check: (records) =>
-      claim.given(
+      given(
         having(finished(records), { model: 'm1', activation: 'leaky', target: 'f1' }),
         'm1 has not finished on f1',
         (deepest) => {
           const constant = variance(gridOf('f1', 2001).targets)
-          const first = median(deepest.map((record) => claim.medianUntil(record, 'train/loss', 3, 3)))
+          const first = median(deepest.map((record) => medianUntil(record, 'train/loss', 3, 3)))
           const ratio = first / constant
           return verdict(Math.abs(ratio - 1) <= 0.05, deepest, `${round(ratio)} of the target's variance`, ratio)
         },
@@ -226,7 +222,7 @@ const claims: readonly Claim[] = [
     statement: 'the test loss is at most three times the training loss (medians over the last 20 epochs)',
     published: 'train and test loss are printed alike (sim_func.py)',
     check: (records) =>
-      claim.given(finished(records), 'no finished trial', (all) => {
+      given(finished(records), 'no finished trial', (all) => {
         const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
         return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
       }),
@@ -243,7 +239,7 @@ const modelOf = ({ trial: { params } }: TrialRecord): string =>
   depths[String(params['model'])] ?? `depth ${String(params['depth'])}, ${String(params['budget'])} parameters`
 
 const figures = targetFunctionNames.flatMap((target) => {
-  const select = (records: readonly TrialRecord[]): TrialRecord[] => having(records, { target })
+  const select = (records: Records): TrialRecord[] => having(records, { target })
   return [
     curves({
       name: `curves-${target}`,

@@ -5,6 +5,22 @@ import { dataSets, sourceOf, type DataSources } from '../../data/sets.js'
 
 /** The axes of data and training that experiments have in common; each takes its default, and its doc where it differs. */
 
+/** One of several ways, the original's first. */
+export const oneOf = <const T extends string>(choices: readonly [T, ...T[]], doc: string): ChoiceAxis<T> =>
+  choice({ choices, default: choices[0], doc })
+/** A share of something, from 0 to `most`. */
+export const share = (original: number, doc: string, most = 1): NumberAxis =>
+  number({ min: 0, max: most, default: original, doc })
+/** How many of something. */
+export const count = (most: number, original: number, doc: string, { min = 1, unit = 'samples' } = {}): IntegerAxis =>
+  integer({ min, max: most, default: original, doc, unit })
+/** Units in a layer. */
+export const units = (most: number, original: number, doc: string, min = 1): IntegerAxis =>
+  count(most, original, doc, { min, unit: 'units' })
+/** Hidden layers. */
+export const layers = (most: number, original: number, doc = 'hidden layers', min = 1): IntegerAxis =>
+  count(most, original, doc, { min, unit: 'layers' })
+
 const digitShape = '28,28,1'
 
 /** Names of the data sets there are, of 28×28 images alone where a net is made for such. */
@@ -24,9 +40,9 @@ export const digitRows = (rows: Rows) => ({ dataset: dataset('digits'), ...rowsO
 export const dataset = (shape?: 'digits', sets?: DataSources): ChoiceAxis =>
   choice({ choices: setNames(shape, sets), default: 'mnist-10k', doc: 'what is classified' })
 const rowsOf = ({ train, test }: Rows) => ({ trainRows: trainRows(train), testRows: heldOutRows(test) })
-export const trainRows = (count: number): IntegerAxis => heldOutRows(count, 'rows trained on')
-export const heldOutRows = (count: number, doc = 'rows held out'): IntegerAxis =>
-  integer({ min: 10, max: 60_000, default: count, doc, unit: 'rows' })
+export const trainRows = (rows: number): IntegerAxis => heldOutRows(rows, 'rows trained on')
+export const heldOutRows = (rows: number, doc = 'rows held out'): IntegerAxis =>
+  count(60_000, rows, doc, { min: 10, unit: 'rows' })
 
 /** The shape of an image of this set. */
 export const shapeOf = (set: string): readonly number[] => (sourceOf(dataSets, set) ?? dataSets['mnist-10k']).shape
@@ -34,23 +50,21 @@ export const shapeOf = (set: string): readonly number[] => (sourceOf(dataSets, s
 export const isOfDigits = (params: Readonly<Record<string, unknown>>): boolean =>
   shapeOf(String(lookUp(params, 'dataset'))).join() === digitShape
 
-export const batch = (rows: number, doc = 'rows per update'): IntegerAxis =>
-  integer({ min: 1, max: 60_000, default: rows, doc, unit: 'rows' })
-export const epochs = (count: number, { max = 100_000, doc = 'passes over the training rows' } = {}): IntegerAxis =>
-  integer({ min: 1, max, default: count, doc, unit: 'epochs' })
+export const batch = (rows: number, doc = 'rows per update'): IntegerAxis => count(60_000, rows, doc, { unit: 'rows' })
+export const epochs = (original: number, { max = 100_000, doc = 'passes over the training rows' } = {}): IntegerAxis =>
+  count(max, original, doc, { unit: 'epochs' })
 export const learningRate = (rate: number, doc = "Adam's step size"): NumberAxis =>
   number({ above: 0, max: 1e9, default: rate, doc })
-/** The original's optimiser comes first. */
-export const optimizer = <const T extends string>(original: T, ...others: readonly T[]): ChoiceAxis<T> =>
-  choice({ choices: [original, ...others], default: original, doc: 'how weights are updated' })
+export const optimizer = <const T extends string>(...kinds: readonly [T, ...T[]]): ChoiceAxis<T> =>
+  oneOf(kinds, 'how weights are updated')
+
+export const initScale = (stddev: number): NumberAxis =>
+  number({ above: 0, max: 10, default: stddev, doc: 'standard deviation of the initial weights and biases' })
 
 /** A function to fit. */
 export const target = (original: TargetFunction): ChoiceAxis<TargetFunction> =>
   choice({ choices: targetFunctionNames, default: original, doc: 'the function to fit' })
 /** Points of a function. */
-export const points = (count: number, min: number, doc = 'points to train on, and as many to test'): IntegerAxis =>
-  integer({ min, max: 1_000_000, default: count, doc, unit: 'rows' })
-export const batchOfPoints = (count: number, doc = 'points per update'): IntegerAxis => points(count, 1, doc)
-/** How many of something that is drawn or tried. */
-export const count = (most: number, original: number, doc: string, { min = 1, unit = 'samples' } = {}): IntegerAxis =>
-  integer({ min, max: most, default: original, doc, unit })
+export const points = (original: number, min: number, doc = 'points to train on, and as many to test'): IntegerAxis =>
+  count(1_000_000, original, doc, { min, unit: 'rows' })
+export const batchOfPoints = (original: number, doc = 'points per update'): IntegerAxis => points(original, 1, doc)

@@ -1,52 +1,43 @@
 import type { EpochResult } from '../../engines/engine.js'
-import { choice, integer, number } from '../../core/space.js'
+import { number } from '../../core/space.js'
 import type { Metrics } from '../../core/trial.js'
 import { encodeCheckpoint } from '../../net/checkpoint.js'
 import type { Net } from '../../net/net.js'
 import type { OptimizerSpec } from '../../net/training-spec.js'
 import type { TrialContext } from '../experiment.js'
+import * as axes from './axes.js'
 import {
   byClass,
-  crossEntropy,
   named,
   openSplit,
+  trainClassifier,
   trainingCost,
   type Evaluator,
   type LabelledSplit,
 } from './classify.js'
-import { trainNet } from './train-net.js'
 
 /**
  * What nets of different batch sizes have alike when their training ends. At equal epochs a batch of 5000 has a
  * hundredth of the updates of one of 50, and what is measured of them may say no more than that.
  */
-export const budgetAxes = (defaults: { epochs: number; updates: number; targetLoss: number }) => ({
-  budget: choice({
-    choices: ['epochs', 'updates', 'loss'],
-    default: 'epochs',
-    doc: 'what every batch size has alike: passes over the rows (the original), updates, or the training loss reached',
-  }),
-  epochs: integer({
-    min: 1,
-    max: 100_000,
-    default: defaults.epochs,
-    doc: 'passes over the training rows, at most',
-    unit: 'epochs',
-  }),
-  updates: integer({
-    min: 1,
-    max: 10_000_000,
-    default: defaults.updates,
-    doc: 'updates under that budget, rounded up to whole passes',
+export const budgetAxes = ({
+  epochs,
+  updates,
+  targetLoss,
+}: {
+  epochs: number
+  updates: number
+  targetLoss: number
+}) => ({
+  budget: axes.oneOf(
+    ['epochs', 'updates', 'loss'],
+    'what every batch size has alike: passes over the rows (the original), updates, or the training loss reached',
+  ),
+  epochs: axes.epochs(epochs, { doc: 'passes over the training rows, at most' }),
+  updates: axes.count(10_000_000, updates, 'updates under that budget, rounded up to whole passes', {
     unit: 'updates',
   }),
-  targetLoss: number({
-    min: 0,
-    max: 100,
-    default: defaults.targetLoss,
-    doc: 'training loss under that budget',
-    unit: 'nats',
-  }),
+  targetLoss: number({ min: 0, max: 100, default: targetLoss, doc: 'training loss under that budget', unit: 'nats' }),
 })
 
 interface Budgeted {
@@ -64,8 +55,8 @@ export function epochsOf({ budget, epochs, updates, batch, trainRows }: Budgeted
 }
 
 /** Whether a net has what its budget asks for: only a loss may never come. */
-export const reached = ({ budget, targetLoss }: Budgeted, trained: EpochResult): boolean =>
-  budget !== 'loss' || trained.loss <= targetLoss
+export const reached = ({ budget, targetLoss }: Budgeted, { loss }: Pick<EpochResult, 'loss'>): boolean =>
+  budget !== 'loss' || loss <= targetLoss
 
 /** Whether training ends with this epoch. */
 export const isUsedUp = (params: Budgeted, epoch: number, trained: EpochResult): boolean =>
@@ -100,18 +91,18 @@ export async function trainToBudget(
 ): Promise<TrainedClassifier> {
   const opened = await openSplit(context, params)
   const { rows, split } = opened
-  let last: Metrics = {}
-  const { parameters, updates } = await trainNet(context, {
-    ...{ net, rows, optimizer, loss: crossEntropy, train: split.train, batch: params.batch },
+  const { parameters, updates, last } = await trainClassifier(context, {
+    net,
+    rows,
+    train: split.train,
+    optimizer,
+    batch: params.batch,
     ...(start === undefined ? {} : { parameters: start }),
     enough: (epoch, trained) => isUsedUp(params, epoch, trained),
-    async onEpoch(epoch, trained) {
-      last = { ...named('train', trained), 'budget/reached': reached(params, trained) ? 1 : 0 }
-      await context.report(epoch, named('train', trained))
-    },
   })
   await context.save(saveAs, encodeCheckpoint(net, parameters))
   const evaluate = byClass(net, rows, context)
   const held = named('test', await evaluate(split.test, parameters))
-  return { ...opened, parameters, evaluate, last, held, updates }
+  const hasReached = reached(params, { loss: last['train/loss']! })
+  return { ...opened, parameters, evaluate, last: { ...last, 'budget/reached': hasReached ? 1 : 0 }, held, updates }
 }

@@ -1,13 +1,16 @@
 import type { Dataset } from '../../data/dataset.js'
 import { gatherRows, stratifiedSplit, type Split } from '../../data/split.js'
 import { maxOf } from '../../core/extremes.js'
-import type { Evaluation, Rows } from '../../engines/engine.js'
+import type { EpochResult, Evaluation, Rows } from '../../engines/engine.js'
 import { multiplyAdds, sizeOf, type Net } from '../../net/net.js'
 import type { Metrics } from '../../core/trial.js'
 import type { TrialContext } from '../experiment.js'
+import { trainNet, type TrainNetOptions } from './train-net.js'
 
 /** What the classifying experiments share: a split of labelled rows, a loss, and how a net does on some of them. */
 export const crossEntropy = 'softmax-cross-entropy'
+/** Of digits, and of CIFAR-10's objects. */
+export const classes = 10
 
 /** The rows a net trains on, and those held out. */
 export interface LabelledSplit {
@@ -46,6 +49,29 @@ export const byClass =
   (net: Net, rows: Rows, { engine, signal }: TrialContext): Evaluator =>
   (order, parameters) =>
     engine.evaluate({ net, loss: crossEntropy, rows, order }, parameters, signal)
+
+interface ClassifierTraining extends Omit<TrainNetOptions, 'loss' | 'onEpoch'> {
+  /** What is reported beside an epoch's loss and accuracy, such as those of held-out rows. */
+  readonly beside?: (epoch: number, trained: EpochResult, weights: () => Float32Array) => Promise<Metrics> | Metrics
+}
+
+/** Trains a classifier and reports each epoch's loss and accuracy; `last` holds the last value of all that was reported. */
+export async function trainClassifier(
+  context: TrialContext,
+  { beside, ...options }: ClassifierTraining,
+): Promise<{ parameters: Float32Array; updates: number; last: Metrics }> {
+  let last: Metrics = {}
+  const trained = await trainNet(context, {
+    ...options,
+    loss: crossEntropy,
+    async onEpoch(epoch, result, weights) {
+      const report = { ...named('train', result), ...(await beside?.(epoch, result, weights)) }
+      last = { ...last, ...report }
+      await context.report(epoch, report)
+    },
+  })
+  return { ...trained, last }
+}
 
 /** Classes as one output each, 1 for its own rows and 0 for others. */
 export function oneHot(labels: Int32Array, classes: number): Float32Array {

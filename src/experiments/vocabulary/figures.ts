@@ -1,8 +1,8 @@
 import { lookUp } from '../../core/names.js'
 import type { FigureDefinition } from '../../figures/figure.js'
 import { twinAxes } from '../../figures/twin-axes.js'
-import type { TrialRecord } from '../../core/trial.js'
-import { metric } from './claims.js'
+import { metricOf } from './numbers.js'
+import type { Records } from './records.js'
 
 /** Two figures that differ in what they show: the loss, or the accuracy. */
 export const lossAndAccuracy = [
@@ -19,8 +19,11 @@ export const trainAndTest = (what: string) => [
 /** What the trials of a figure have in common, with the first one's values in place of `{axis}`. */
 export const settings =
   (template: string) =>
-  ([first]: readonly TrialRecord[]): string =>
+  ([first]: Records): string =>
     template.replace(/\{(\w+)\}/g, (_, axis: string) => String(lookUp(first!.trial.params, axis)))
+
+/** The x axis of nets of several batch sizes. */
+export const overBatch = { title: 'batch (rows)', scale: 'log', of: metricOf('batch') } as const
 
 /** What is measured of nets of several batch sizes, beside their loss and beside their accuracy. */
 export interface BesideBatch {
@@ -32,8 +35,8 @@ export interface BesideBatch {
   readonly title: string
   readonly caption: string
   readonly axis: string
-  readonly select: (records: readonly TrialRecord[]) => readonly TrialRecord[]
-  readonly settings?: (records: readonly TrialRecord[]) => string
+  readonly select: (records: Records) => Records
+  readonly settings?: (records: Records) => string
 }
 
 /** Two figures as sensitivity.py and bonus.py have them: twin axes over the batch size, the measure on the right. */
@@ -43,8 +46,8 @@ export function besideBatch({ measure, name, title, caption, axis, ...rest }: Be
       name: `${what}-and-${name}`,
       caption: `${word} (left; train solid, test dashed) and ${caption}`,
       title: `${word} and ${title}`,
-      x: { title: 'batch (rows)', scale: 'log' },
-      points: (record) => [{ x: metric(record, 'batch'), values: record.metrics }],
+      x: overBatch,
+      points: (record) => [{ x: overBatch.of(record), values: record.metrics }],
       left: { ...side, lines: trainAndTest(what) },
       right: { title: axis, scale: 'linear', lines: [{ label: measure, metric: measure }] },
       ...rest,

@@ -1,7 +1,7 @@
 import { epochOrder } from '../../data/split.js'
 import type { EpochResult, Rows } from '../../engines/engine.js'
 import { initialize, type Net } from '../../net/net.js'
-import type { Loss, OptimizerSpec } from '../../net/training-spec.js'
+import type { Loss, OptimizerSpec, TrainingObjective } from '../../net/training-spec.js'
 import type { TrialContext } from '../experiment.js'
 
 export interface TrainNetOptions {
@@ -15,6 +15,12 @@ export interface TrainNetOptions {
   /** Goes on until this says that it is enough; asked after each epoch, counted from 1. */
   readonly enough: (epoch: number, trained: EpochResult, updates: number) => boolean
   readonly gradientNorms?: boolean
+  /** Default the loss. */
+  readonly objective?: TrainingObjective
+  /** Whether each epoch has an order of rows of its own. Default true. */
+  readonly shuffled?: boolean
+  /** Epochs that were done before, by another training: the count goes on from there. Default 0. */
+  readonly epochsBefore?: number
   /** Initial weights; drawn by the init seed when left out. */
   readonly parameters?: Float32Array
   /** Told after each epoch, with the weights as they are then. */
@@ -32,12 +38,13 @@ export function recipe(
   return { optimizer: { kind, learningRate }, batch, enough: (epoch) => epoch >= epochs }
 }
 
-/** Trains a net with a new order of rows each epoch; returns its final weights. */
+/** Trains a net, with a new order of rows each epoch unless told otherwise; returns its final weights. */
 export async function trainNet(
   context: TrialContext,
   options: TrainNetOptions,
 ): Promise<{ parameters: Float32Array; updates: number }> {
-  const { net, loss, rows, optimizer, batch, gradientNorms = false } = options
+  const { net, loss, rows, optimizer, batch, gradientNorms = false, objective = 'loss' } = options
+  const { shuffled = true, epochsBefore = 0 } = options
   const { engine, seeds, signal } = context
   const train = options.train ?? firstRows(rows.targets.length)
   const training = await engine.train({
@@ -49,10 +56,11 @@ export async function trainNet(
     parameters: options.parameters ?? initialize(net, seeds.init),
     dropoutSeed: seeds.shuffle,
     gradientNorms,
+    objective,
   })
   try {
-    for (let epoch = 1; ; epoch++) {
-      const trained = await training.run(epochOrder(train, epoch, seeds.shuffle), signal)
+    for (let epoch = epochsBefore + 1; ; epoch++) {
+      const trained = await training.run(shuffled ? epochOrder(train, epoch, seeds.shuffle) : train, signal)
       await options.onEpoch(epoch, trained, () => training.parameters())
       if (options.enough(epoch, trained, training.updates)) break
     }

@@ -4,9 +4,9 @@ import {
   interpolate,
   pairs,
   pathCoefficients,
-  twoLayerNet,
   widthAround,
 } from '../../../src/experiments/built-in/interpolate.js'
+import { twoLayerNet } from '../../../src/experiments/vocabulary/nets.js'
 import { CompiledEngine } from '../../../src/engines/compiled/compiled.js'
 import { defineNet, initialize } from '../../../src/net/net.js'
 import { Random } from '../../../src/core/seed.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { cnnNet } from '../../../src/experiments/built-in/cnn.js'
-import { functionNet } from '../../../src/experiments/vocabulary/function-net.js'
+import { functionNet } from '../../../src/experiments/vocabulary/nets.js'
 import { evenWidths } from '../../../src/experiments/built-in/sim-func.js'
 import { parameterCount, paramsNet } from '../../../src/experiments/built-in/params.js'
 import { multiplyAdds } from '../../../src/net/net.js'

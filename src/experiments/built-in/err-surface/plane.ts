@@ -7,10 +7,10 @@ import { SpaceError } from '../../../core/errors.js'
 import { maxOf, minOf } from '../../../core/extremes.js'
 import { Random } from '../../../core/seed.js'
 import type { Metrics } from '../../../core/trial.js'
-import { denseHessian } from '../../../engines/curvature.js'
 import type { Engine, EvaluationOptions } from '../../../engines/engine.js'
 import type { Surface } from '../../../figures/surface.js'
 import type { TrialContext } from '../../experiment.js'
+import { lossSurface } from '../../vocabulary/loss-surface.js'
 import type { Ground, SurfaceParams } from './ground.js'
 
 export const surfaceName = 'surface.json'
@@ -118,12 +118,11 @@ async function planeOf(ground: Ground, { plane, extent, directionSeed }: Surface
 /** How far an eigenvector's second difference steps to either side: far above float64's rounding, short of most kinks. */
 const differenceStep = 1e-4
 
-async function eigenPlane({ engine, options, theta, signal }: Ground, extent: number): Promise<Plane> {
-  const { values, vectors } = symmetricSpectrum(await denseHessian(engine, options, theta, signal), theta.length)
-  const lossAt = async (step: number): Promise<number> => {
-    const at = addScaled(theta, vectors[0]!, step)
-    return (await engine.curvature(options, at, new Float64Array(at.length), signal)).loss
-  }
+async function eigenPlane(ground: Ground, extent: number): Promise<Plane> {
+  const { theta } = ground
+  const { exactSlopeAt, hessianAt } = lossSurface(ground.options, ground)
+  const { values, vectors } = symmetricSpectrum(await hessianAt(theta), theta.length)
+  const lossAt = async (step: number) => (await exactSlopeAt(addScaled(theta, vectors[0]!, step))).loss
   const [below, centre, above] = [await lossAt(-differenceStep), await lossAt(0), await lossAt(differenceStep)]
   // To where the quadratic part alone would reach ten times the loss at the end.
   const reach = extent * Math.sqrt((20 * Math.max(centre, 1e-12)) / Math.max(values[0]!, 1e-12))
