@@ -32,6 +32,11 @@ export default class WorkerStart extends BaseCommand {
       default: [],
       defaultHelp: async () => '',
     }),
+    'trial-user': Flags.string({
+      description:
+        'run the programs of trials as this user, who can read neither the worker’s key nor its environment (takes root)',
+      helpValue: 'USER',
+    }),
     grace: Flags.integer({
       description: 'seconds after SIGTERM before what still runs is handed back',
       min: 0,
@@ -43,14 +48,18 @@ export default class WorkerStart extends BaseCommand {
   async run(): Promise<unknown> {
     const { flags } = await this.parse(WorkerStart)
     const store = await this.openStore(flags.store)
-    const { openNamedCustom: openNamedCustom } = await import('../../app/plan.js')
+    const { openNamedCustom } = await import('../../app/plan.js')
     const { connectNats } = await import('../../worker/remote/wire/connect.js')
     const { runWorker, workerName } = await import('../../worker/remote/host/worker-process.js')
     const { systemClock } = await import('../../core/clock.js')
     const { listenForInterruption } = await import('../../terminal/signals.js')
     const say = (message: string): void => void process.stderr.write(`${message}\n`)
     const name = workerName()
-    const custom = await Promise.all(flags.experiment.map((file) => openNamedCustom(file)))
+    const { asUser } = await import('../../experiments/custom/custom.js')
+    const { findProgramUser } = await import('../../system/program-user.js')
+    const user = flags['trial-user'] === undefined ? undefined : findProgramUser(flags['trial-user'])
+    const given = await Promise.all(flags.experiment.map((file) => openNamedCustom(file)))
+    const custom = user === undefined ? given : given.map((one) => asUser(one, user))
     for (const [i, one] of custom.entries()) say(`experiment ${one.name}: ${flags.experiment[i]}`)
     const interruption = listenForInterruption(say)
     const handBack = new AbortController()

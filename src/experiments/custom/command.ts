@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chown, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -9,6 +9,7 @@ import { Readable } from 'node:stream'
 import { DivergedError, MldsError, SpaceError, UnknownNameError } from '../../core/errors.js'
 import { defaultFigures } from '../../figures/default-figures.js'
 import { signalGroup } from '../../system/process-group.js'
+import { trialEnvironment } from '../../system/trial-environment.js'
 import { valueProblem, wordOf } from '../../core/param-value.js'
 import { literal, number, text, type Axis, type Space } from '../../core/space.js'
 import type { Metrics, Objective, Params, ParamValue } from '../../core/trial.js'
@@ -243,16 +244,20 @@ const mostFileBytes = 64 << 20
 async function runCommand(definition: CommandDefinition, params: Params, context: TrialContext): Promise<Metrics> {
   const { trial, seeds, signal } = context
   const [program, ...args] = fillWords(definition.argv, { ...params, seed: seeds.init }) as [string, ...string[]]
+  const { user } = definition
   const folder = await mkdtemp(join(tmpdir(), `mlds-${trial.id}-`))
   try {
+    if (user !== undefined) await chown(folder, user.uid, user.gid)
     context.log(`${JSON.stringify([program, ...args])} in ${definition.cwd}`)
     const child = spawn(program, args, {
       cwd: definition.cwd,
       // A group of its own, so that what it started goes with it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
       env: {
-        ...process.env,
+        ...trialEnvironment(process.env),
+        ...(user === undefined ? {} : { HOME: user.home, USER: user.name, LOGNAME: user.name }),
         ...definition.env,
         MLDS_TRIAL: trial.id,
         MLDS_PARAMS: JSON.stringify(params),

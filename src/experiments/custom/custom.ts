@@ -6,6 +6,7 @@ import { MldsError, SpecError } from '../../core/errors.js'
 import { commandExperiment, hashCommand } from './command.js'
 import type { Experiment } from '../experiment.js'
 import { moduleFile } from './module-file.js'
+import type { ProgramUser } from '../../system/program-user.js'
 import type { CustomExperiment, CustomSource } from './source.js'
 
 /**
@@ -86,6 +87,18 @@ export const customOf = ({
   experiment: string
   spec: { own?: CustomSource }
 }): CustomExperiment[] => (spec.own === undefined ? [] : [{ name: experiment, source: spec.own }])
+
+/**
+ * The experiment with its program run as another user.
+ * @throws MldsError for a module, whose code runs in the process of mlds.
+ */
+export function asUser({ name, source }: CustomExperiment, user: ProgramUser): CustomExperiment {
+  if (source.kind !== 'command')
+    throw new MldsError('USAGE', `--trial-user: ${name} is a module, which runs inside the worker itself`, {
+      hint: 'give such a module to a worker that is started as that user',
+    })
+  return { name, source: { ...source, command: { ...source.command, user } } }
+}
 
 /** What its author calls an experiment that is not built in; `undefined` for the name of one that is. */
 export const authorsName = (name: string): string | undefined => /^(.*)\.[0-9a-f]{8}$/.exec(name)?.[1]

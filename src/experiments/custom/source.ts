@@ -1,5 +1,6 @@
 import type { Space } from '../../core/space.js'
 import type { Objective, Params } from '../../core/trial.js'
+import type { ProgramUser } from '../../system/program-user.js'
 
 /** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
 export type CustomSource =
@@ -28,4 +29,6 @@ export interface CommandDefinition {
   /** Every axis by name, once the spec is known. */
   readonly axes?: Space
   readonly objective?: Objective
+  /** Whose rights the program has; a choice of the host that runs it, never kept with a sweep. Default: those of mlds. */
+  readonly user?: ProgramUser
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../../core/clock.js'
 import type { Dataset } from '../../data/dataset.js'
 import { UnavailableError } from '../../core/errors.js'
 import { turnTelemetryOff } from '../../system/telemetry.js'
+import { trialEnvironment } from '../../system/trial-environment.js'
 import type { Assignment, TrialEvent, TrialId } from '../../core/trial.js'
 import type { Backend } from '../backend.js'
 import { EventQueue } from '../event-queue.js'
@@ -56,6 +57,8 @@ export class ThreadsBackend implements Backend {
       maxThreads: workers,
       concurrentTasksPerWorker: 1,
       workerData,
+      // Code that trials run has no need of the servers' passwords.
+      env: trialEnvironment(process.env),
       resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: youngHeapMb },
       // A thread that slept between trials would not hear its port.
       atomics: 'disabled',
