@@ -9,6 +9,8 @@ import { Readable } from 'node:stream'
 import { DivergedError, MldsError, SpaceError, UnknownNameError } from '../../core/errors.js'
 import { defaultFigures } from '../../figures/default-figures.js'
 import { signalGroup } from '../../system/process-group.js'
+import { killMarked } from '../../system/process-tree.js'
+import { guardVariable } from '../../system/watchdog.js'
 import { trialEnvironment } from '../../system/trial-environment.js'
 import { valueProblem, wordOf } from '../../core/param-value.js'
 import { literal, number, text, type Axis, type Space } from '../../core/space.js'
@@ -237,15 +239,19 @@ function firstAxis(given: readonly unknown[], before: Axis | undefined): Axis {
 
 /** After a polite signal, before the one that can't be ignored. */
 const patienceMs = 3_000
+/** After a program's end, before what it left holding its output open is ended too. */
+const leftOpenMs = 1_000
+/** The variable that names a trial's folder, and so marks all that the trial's program has started. */
+const folderVariable = 'MLDS_FOLDER'
 /** Files left in the trial's folder are kept with its result up to these. */
 const mostFiles = 32
 const mostFileBytes = 64 << 20
 
 async function runCommand(definition: CommandDefinition, params: Params, context: TrialContext): Promise<Metrics> {
-  const { trial, seeds, signal } = context
+  const { trial, seeds } = context
   const [program, ...args] = fillWords(definition.argv, { ...params, seed: seeds.init }) as [string, ...string[]]
-  const { user } = definition
-  const folder = await mkdtemp(join(tmpdir(), `mlds-${trial.id}-`))
+  const { user, guard } = definition
+  const folder = await mkdtemp(join(guard?.folder ?? tmpdir(), `mlds-${trial.id}-`))
   try {
     if (user !== undefined) await chown(folder, user.uid, user.gid)
     context.log(`${JSON.stringify([program, ...args])} in ${definition.cwd}`)
@@ -259,13 +265,15 @@ async function runCommand(definition: CommandDefinition, params: Params, context
         ...trialEnvironment(process.env),
         ...(user === undefined ? {} : { HOME: user.home, USER: user.name, LOGNAME: user.name }),
         ...definition.env,
+        ...(guard === undefined ? {} : { [guardVariable]: guard.token }),
         MLDS_TRIAL: trial.id,
         MLDS_PARAMS: JSON.stringify(params),
         MLDS_SEED: String(seeds.init),
-        MLDS_FOLDER: folder,
+        [folderVariable]: folder,
       },
     })
-    const metrics = await attend(child, definition, context, signal).catch(async (error: unknown) => {
+    const endTree = (): void => void killMarked(folderVariable, folder)
+    const metrics = await attend(child, definition, context, endTree).catch(async (error: unknown) => {
       if (error instanceof DivergedError) await keepFiles(folder, context)
       throw error
     })
@@ -281,8 +289,9 @@ async function attend(
   child: ChildProcess,
   { timeLimitMs }: CommandDefinition,
   context: TrialContext,
-  signal: AbortSignal,
+  endTree: () => void,
 ): Promise<Metrics> {
+  const { signal } = context
   const metrics = new Map<string, number>()
   const log = boundedLog((line) => context.log(line))
   let lastError = ''
@@ -330,7 +339,8 @@ async function attend(
   ])
   try {
     const [code, by] = await exited
-    await reading
+    if (signal.aborted || failure !== undefined || timedOut) endTree()
+    await outputOf(child, reading, endTree)
     signal.throwIfAborted()
     if (failure !== undefined) throw failure as Error
     if (timedOut) throw new MldsError('COMMAND', `the program took longer than its limit: ${timeLimitMs} ms`)
@@ -345,6 +355,20 @@ async function attend(
     signal.removeEventListener('abort', end)
     timers.forEach(clearTimeout)
   }
+}
+
+/** Reads to the end what the program printed: what it left running in a session of its own may hold its output open. */
+async function outputOf(child: ChildProcess, reading: Promise<unknown>, endTree: () => void): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const closed = reading.then(() => true)
+  const isOpen = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), leftOpenMs)))
+  if (!(await Promise.race([closed, isOpen]))) {
+    endTree()
+    // One that has cleared its environment is not found: its output is left unread.
+    timer = setTimeout(() => [child.stdout, child.stderr].forEach((stream) => stream?.destroy()), leftOpenMs)
+    await reading.catch(() => {})
+  }
+  clearTimeout(timer)
 }
 
 async function readLines(stream: Readable, take: (line: string) => Promise<void> | void): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Space } from '../../core/space.js'
 import type { Objective, Params } from '../../core/trial.js'
 import type { ProgramUser } from '../../system/program-user.js'
+import type { Guard } from '../../system/watchdog.js'
 
 /** Where an experiment that is not built in comes from; plain data, kept with the sweep. */
 export type CustomSource =
@@ -31,4 +32,6 @@ export interface CommandDefinition {
   readonly objective?: Objective
   /** Whose rights the program has; a choice of the host that runs it, never kept with a sweep. Default: those of mlds. */
   readonly user?: ProgramUser
+  /** What keeps the program from outliving the process that runs it; given by that process. Default: nothing does. */
+  readonly guard?: Guard
 }

@@ -7,6 +7,8 @@ import type { Dataset } from '../../data/dataset.js'
 import { UnavailableError } from '../../core/errors.js'
 import { turnTelemetryOff } from '../../system/telemetry.js'
 import { trialEnvironment } from '../../system/trial-environment.js'
+import { startWatchdog, type Guard, type Watchdog } from '../../system/watchdog.js'
+import type { CustomExperiment } from '../../experiments/custom/source.js'
 import type { Assignment, TrialEvent, TrialId } from '../../core/trial.js'
 import type { Backend } from '../backend.js'
 import { EventQueue } from '../event-queue.js'
@@ -43,6 +45,7 @@ export class ThreadsBackend implements Backend {
   readonly #ports = new Map<number, MessagePort>()
   readonly #tasks = new Set<Promise<void>>()
   readonly #closingFlag = new Int32Array(new SharedArrayBuffer(4))
+  readonly #watchdog: Watchdog | undefined
   #closing: Promise<void> | undefined
 
   constructor({ workers, clock, heapMb = 1024, ...data }: ThreadsOptions) {
@@ -50,7 +53,13 @@ export class ThreadsBackend implements Backend {
     this.#clock = clock
     this.logsFolder = data.logsFolder
     turnTelemetryOff()
-    const workerData: ThreadData & ClosingFlag = { ...data, closing: this.#closingFlag }
+    const { custom = [] } = data
+    this.#watchdog = custom.some(({ source }) => source.kind === 'command') ? startWatchdog() : undefined
+    const workerData: ThreadData & ClosingFlag = {
+      ...data,
+      custom: custom.map((one) => guarded(one, this.#watchdog)),
+      closing: this.#closingFlag,
+    }
     this.#pool = new Piscina({
       filename: entryFile(),
       minThreads: workers,
@@ -149,7 +158,16 @@ export class ThreadsBackend implements Backend {
     cancel()
     for (const port of this.#ports.values()) port.close()
     await this.#pool.destroy()
+    this.#watchdog?.close()
   }
+}
+
+/** The experiment with its programs, if it runs any, in the watchdog's care. */
+function guarded(one: CustomExperiment, watchdog: Guard | undefined): CustomExperiment {
+  const { name, source } = one
+  if (source.kind !== 'command' || watchdog === undefined) return one
+  const { token, folder } = watchdog
+  return { name, source: { ...source, command: { ...source.command, guard: { token, folder } } } }
 }
 
 /** The built thread entry; from sources, that of the last build. */

@@ -31,7 +31,8 @@ async function run(
     args = [],
     signal = new AbortController().signal,
     timeLimitMs,
-  }: { args?: string[]; signal?: AbortSignal; timeLimitMs?: number } = {},
+    onReport = () => {},
+  }: { args?: string[]; signal?: AbortSignal; timeLimitMs?: number; onReport?: (metrics: Metrics) => void } = {},
   params: Record<string, string | number> = {},
 ): Promise<Told & { metrics: Metrics }> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-command-'))
@@ -44,6 +45,7 @@ async function run(
     signal,
     report: async (step: number, metrics: Metrics) => {
       signal.throwIfAborted()
+      onReport(metrics)
       told.reports.push([step, metrics])
     },
     log: (line: string) => void told.lines.push(line),
@@ -122,6 +124,22 @@ describe('a command', () => {
     await expect(
       run('process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)', { timeLimitMs: 300 }),
     ).rejects.toThrow('the program took longer than its limit: 300 ms')
+  })
+
+  it.skipIf(process.platform !== 'linux')('takes what it started in a session of its own with it', async () => {
+    const forking = `const { spawn } = require('child_process')
+      const options = { detached: true, stdio: 'inherit' }
+      const child = spawn(process.execPath, ['-e', 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000)'], options)
+      child.unref()
+      console.log(JSON.stringify({ pid: child.pid, step: 1 }))`
+    const { metrics } = await run(forking)
+    await until(() => !isRunning(metrics['pid']!))
+    const reports: number[] = []
+    await expect(
+      run(`${forking}; setInterval(() => {}, 1000)`, { timeLimitMs: 1_500, onReport: ({ pid }) => reports.push(pid!) }),
+    ).rejects.toThrow('the program took longer than its limit: 1500 ms')
+    expect(reports).toHaveLength(1)
+    await until(() => !isRunning(reports[0]!))
   })
 
   it('takes what it started with it when it dies or is stopped', async () => {
