@@ -1,5 +1,6 @@
 import type { Dataset } from '../data/dataset.js'
 import { MldsError } from '../core/errors.js'
+import { dataProblem, frameProblem, stageProblem } from './check-frame.js'
 import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
 import type { Engine } from '../engines/engine.js'
@@ -118,16 +119,19 @@ export function defineStage<const S extends Space>(stage: ShortStage<S>): Stage<
 
 /**
  * An experiment with what it leaves out filled in.
- * @throws MldsError when it has neither `space` and `run` nor `stages`, or both, or a stage that can't be run.
+ * @throws MldsError when it has neither `space` and `run` nor `stages`, or both, a stage that can't be run, or a part of another kind.
  */
 export function defineExperiment<const S extends Space>(experiment: Experiment<S> | ShortExperiment<S>): Experiment<S>
 export function defineExperiment(experiment: StagedExperiment): Experiment
 export function defineExperiment<const S extends Space>(
   experiment: Experiment<S> | ShortExperiment<S> | StagedExperiment,
 ): Experiment<S> {
+  checkFrame(experiment)
   const { name = '' } = experiment
   if (!('stages' in experiment)) {
     const { space, run, data = [], ...rest } = experiment
+    const problem = dataProblem(data)
+    if (problem !== undefined) refuse(name, problem)
     checkStage(name, { space, run })
     // The very function, so that what it is made of can be read from it (custom/custom.ts).
     return complete(rest, [{ name: 'main', space, data: () => data, cost: () => 1, run }])
@@ -194,6 +198,14 @@ function complete<S extends Space>(frame: ExperimentFrame, stages: Experiment<S>
   }
 }
 
+/** @throws MldsError naming what beside the stages is of another kind than it must be. */
+function checkFrame(experiment: object): void {
+  if (typeof experiment !== 'object' || experiment === null) refuse('', `${String(experiment)} is not an object`)
+  const { name } = experiment as { name?: unknown }
+  const problem = frameProblem(experiment)
+  if (problem !== undefined) refuse(typeof name === 'string' ? name : '', problem)
+}
+
 function checkStages(experiment: string, stages: readonly ShortStage[]): void {
   if (!Array.isArray(stages) || stages.length === 0) refuse(experiment, 'stages is not a list of stages')
   const earlier: string[] = []
@@ -213,7 +225,11 @@ function checkStages(experiment: string, stages: readonly ShortStage[]): void {
   }
 }
 
-function checkStage(experiment: string, { name, space, run }: ShortStage): void {
+function checkStage(experiment: string, stage: ShortStage): void {
+  if (typeof stage !== 'object' || stage === null) refuse(experiment, 'stages is not a list of stages')
+  const { name, space, run } = stage
+  const problem = stageProblem(stage)
+  if (problem !== undefined) refuse(experiment, problem)
   const where = name === undefined ? '' : `stage ${name}: `
   if (typeof space !== 'object' || space === null)
     refuse(experiment, `${where}space is missing (the parameters: { lr: number({ default: 0.1 }) })`)

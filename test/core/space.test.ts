@@ -118,14 +118,14 @@ describe('an experiment written by hand', () => {
       'experiment: stage t has no derive: every stage but the first works on trials of an earlier one',
     ],
     [
-      { stages: [{ name: 's', space, run, derive: { from: 't' } }] },
+      { stages: [{ name: 's', space, run, derive: { from: 't', groups: () => [] } }] },
       'experiment: stage s derives from t, which is no earlier stage (it is the first)',
     ],
     [
       {
         stages: [
           { name: 's', space, run },
-          { name: 's', space, run, derive: { from: 's' } },
+          { name: 's', space, run, derive: { from: 's', groups: () => [] } },
         ],
       },
       'experiment: two stages are called s',
@@ -133,5 +133,28 @@ describe('an experiment written by hand', () => {
   ])('%j is refused in a sentence', (experiment, said) => {
     expect(() => make(experiment)).toThrow(said)
     expect(() => make(experiment)).toThrow(MldsError)
+  })
+
+  const [list, object, give] = [[], {}, () => []]
+  const values = [null, 0.5, -1, 'text', true, list, [3], [null], object, give, { metric: 'loss', direction: 'down' }]
+  const short = (key: string) => (value: unknown) => ({ space, run, [key]: value })
+  const staged = (key: string) => (value: unknown) => ({ stages: [{ space, run, [key]: value }] })
+  it.each([
+    ...['name', 'title', 'question', 'source'].map((key) => ({ key, of: short(key), fit: ['text'] })),
+    ...['aliases', 'figures', 'claims', 'data'].map((key) => ({ key, of: short(key), fit: [list] })),
+    { key: 'version', of: short('version'), fit: [-1] },
+    { key: 'objective', of: short('objective'), fit: [] },
+    { key: 'profiles', of: short('profiles'), fit: [object] },
+    { key: 'name', of: staged('name'), fit: ['text'] },
+    ...['data', 'cost'].map((key) => ({ key, of: staged(key), fit: [give] })),
+    ...['engine', 'derive'].map((key) => ({ key, of: staged(key), fit: [] })),
+  ])('is refused in a sentence that names its $key, where that is of another kind', ({ key, of, fit }) => {
+    for (const value of values) {
+      if ((fit as unknown[]).includes(value)) make(of(value))
+      else {
+        expect(() => make(of(value)), JSON.stringify(value)).toThrow(MldsError)
+        expect(() => make(of(value))).toThrow(new RegExp(`^experiment.*: ${key}: .* is not `))
+      }
+    }
   })
 })

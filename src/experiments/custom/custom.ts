@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createHash } from 'node:crypto'
 import { MldsError, SpecError } from '../../core/errors.js'
 import { commandExperiment, hashCommand } from './command.js'
-import type { Experiment } from '../experiment.js'
+import { defineExperiment, type Experiment } from '../experiment.js'
 import { moduleFile } from './module-file.js'
 import type { ProgramUser } from '../../system/program-user.js'
 import type { CustomExperiment, CustomSource } from './source.js'
@@ -152,7 +152,7 @@ async function load(file: string): Promise<Experiment> {
       'its default export is not an experiment (export default defineExperiment({ space, run }))',
     )
   const fromFile = basename(file).replace(moduleFile, '')
-  const whole = experiment as Experiment
+  const whole = completed(file, experiment as Experiment)
   const name = whole.name === '' ? fromFile : whole.name
   const title = whole.title === '' ? name : whole.title
   const { question, source } = whole
@@ -162,6 +162,15 @@ async function load(file: string): Promise<Experiment> {
     title,
     question: question === '' ? title : question,
     source: source === '' ? basename(file) : source,
+  }
+}
+
+/** What a module exports may be an object as it stands, which `defineExperiment` has not seen. */
+function completed(file: string, experiment: Experiment): Experiment {
+  try {
+    return defineExperiment(experiment)
+  } catch (error) {
+    throw new SpecError(file, (error as Error).message, { cause: error })
   }
 }
 

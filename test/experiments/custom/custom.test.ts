@@ -77,6 +77,10 @@ describe("a person's own experiment", () => {
     [{ 'mine.ts': 'export default 3\n' }, /mine\.ts: its default export is not an experiment/],
     [{ 'mine.ts': 'export default {\n' }, /mine\.ts: the experiment can't be loaded: /],
     [{ 'other.ts': '' }, /mine\.ts: no such file/],
+    [
+      { 'mine.ts': 'export default { stages: [{ space: {}, run: () => ({ loss: 1 }) }], figures: () => [] }\n' },
+      /mine\.ts: experiment: figures: a function is not a list of \{ name: a text, caption: a text, draw: a function \}/,
+    ],
   ])('is refused with a sentence: %j', async (files, message) => {
     const { code, stderr } = await mlds(['sweep', 'mine.ts'], { cwd: folderWith(files) })
     expect(code).toBe(2)
