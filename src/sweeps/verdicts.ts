@@ -1,5 +1,5 @@
 import { readRegularFile } from '../system/read-regular-file.js'
-import type { Claim, Verdict } from '../experiments/experiment.js'
+import type { Claim, Verdict, VerdictState } from '../experiments/experiment.js'
 import { refuseNewer } from '../core/newer-format.js'
 import { replaceFile } from '../system/replace-file.js'
 import type { TrialRecord } from '../core/trial.js'
@@ -36,10 +36,51 @@ function concerns(claim: Claim, records: readonly TrialRecord[]): boolean {
 }
 
 function check(claim: Claim, records: readonly TrialRecord[]): Verdict {
+  let given: unknown
   try {
-    return claim.check(records)
+    given = claim.check(records)
   } catch (error) {
-    return { state: 'inconclusive', summary: `the check could not be made: ${(error as Error).message}`, seeds: 0 }
+    return notMade(error instanceof Error ? error.message : String(error))
+  }
+  if (isVerdict(given)) return verdictOf(given)
+  // What it throws later must not end the process.
+  if (given instanceof Promise) given.catch(() => {})
+  return notMade(
+    `it gave ${given instanceof Promise ? 'a promise' : describe(given)}, which is no { state: ${states.join(', ')}; summary: a text; seeds: a number }`,
+  )
+}
+
+const notMade = (why: string): Verdict => ({
+  state: 'inconclusive',
+  summary: `the check could not be made: ${why}`,
+  seeds: 0,
+})
+
+const states: readonly unknown[] = ['reproduced', 'not reproduced', 'inconclusive'] satisfies VerdictState[]
+
+/** Whether what a person's check gave, or a file holds, can be shown as a verdict. */
+function isVerdict(given: unknown): given is Verdict {
+  if (typeof given !== 'object' || given === null) return false
+  const { state, summary, seeds } = given as Partial<Record<keyof Verdict, unknown>>
+  return states.includes(state) && typeof summary === 'string' && typeof seeds === 'number'
+}
+
+/** The parts of a verdict alone; an effect or an interval that is none is left out. */
+function verdictOf({ state, summary, seeds, effect, interval }: Verdict): Verdict {
+  const isInterval =
+    Array.isArray(interval) && interval.length === 2 && interval.every((end) => typeof end === 'number')
+  return {
+    ...{ state, summary, seeds },
+    ...(typeof effect === 'number' ? { effect } : {}),
+    ...(isInterval ? { interval: interval } : {}),
+  }
+}
+
+function describe(given: unknown): string {
+  try {
+    return (JSON.stringify(given) ?? typeof given).slice(0, 200)
+  } catch {
+    return typeof given
   }
 }
 
@@ -77,7 +118,7 @@ export async function storedVerdicts(sweep: SweepFolder): Promise<ClaimVerdict[]
   } catch {
     return []
   }
-  if (Array.isArray(stored)) return stored as ClaimVerdict[]
+  if (Array.isArray(stored)) return stored.filter(isVerdict) as ClaimVerdict[]
   const { format } = (stored ?? {}) as { format?: unknown }
   refuseNewer(sweep.verdictsFile, 'verdicts format', { format, known: verdictsFormat })
   return []

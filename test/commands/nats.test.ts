@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
 import { hasNats } from '../helpers/nats.js'
 
@@ -50,6 +51,20 @@ describe.skipIf(!hasNats)('mlds nats init', () => {
     const files = await mlds(['nats', 'init', '--tls-cert', 'none.pem', '--tls-key', 'none.key'], { cwd })
     expect(files).toMatchObject({ code: 2 })
     expect(files.stderr).toContain('there is no such file: none.pem')
+  })
+})
+
+describe.skipIf(!hasNats)('mlds nats up', () => {
+  it('says what to do where something listens on its port', async () => {
+    const other = createServer()
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void other.close())
+    const { port } = other.address() as AddressInfo
+    const { code, stderr } = await mlds(['nats', 'up', '--port', String(port)], { cwd: temporaryFolder() })
+    expect(code).toBe(3)
+    expect(stderr).toContain('address already in use')
+    expect(stderr).toContain('use it with --nats URL; else choose another port with --port, 0 for a free one')
+    expect(stderr).not.toContain('install')
   })
 })
 

@@ -1,9 +1,11 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { cnn } from '../../src/experiments/built-in/cnn.js'
-import type { Experiment } from '../../src/experiments/experiment.js'
+import type { Claim, Experiment } from '../../src/experiments/experiment.js'
 import { pca } from '../../src/experiments/built-in/pca.js'
 import { sharpness } from '../../src/experiments/built-in/sharpness.js'
 import { shuffle } from '../../src/experiments/built-in/shuffle.js'
+import { judge } from '../../src/sweeps/verdicts.js'
 import type { Metrics, Params, TrialRecord } from '../../src/core/trial.js'
 import { finishedTrial } from '../helpers/figures.js'
 
@@ -15,6 +17,45 @@ function trial(id: string, params: Params, metrics: Metrics, of?: { stage: strin
 }
 const verdictOf = (experiment: Experiment, id: string, records: readonly TrialRecord[]) =>
   experiment.claims.find((claim) => claim.id === id)!.check(records)
+
+describe('a check of a custom experiment', () => {
+  const judged = (check: () => unknown) => {
+    const claim = { id: 'mine', statement: 'it is so', published: 'nowhere', check } as unknown as Claim
+    return judge([claim], [])[0]!
+  }
+  const raise = (what: unknown) => () => {
+    throw what
+  }
+
+  it.each<[string, () => unknown]>([
+    ...[3, null, undefined, 'reproduced', [], {}, { state: 'maybe', summary: 'x', seeds: 1 }, 1n].map(
+      (given): [string, () => unknown] => [inspect(given), () => given],
+    ),
+    ['no summary', () => ({ state: 'reproduced', seeds: 1 })],
+    ['a summary that is a number', () => ({ state: 'reproduced', summary: 3, seeds: 1 })],
+    ['a promise', () => Promise.resolve({ state: 'reproduced', summary: 'x', seeds: 1 })],
+    ['a promise that is broken', () => Promise.reject(new Error('late'))],
+    ['an error', raise(new Error('no'))],
+    ['null thrown', raise(null)],
+    ['a text thrown', raise('no')],
+  ])('that gives no verdict is inconclusive and says so: %s', (_, check) => {
+    expect(judged(check)).toMatchObject({
+      ...{ claim: 'mine', statement: 'it is so', state: 'inconclusive', seeds: 0 },
+      summary: expect.stringMatching(/^the check could not be made: ./) as string,
+    })
+  })
+
+  it('gives the parts of a verdict and nothing else, and no effect or interval that is none', () => {
+    const verdict = { state: 'reproduced', summary: 'x', seeds: 2 } as const
+    const whole = { ...verdict, effect: 0.5, interval: [0, 1] as const }
+    const frame = { claim: 'mine', statement: 'it is so', published: 'nowhere', fragile: false }
+    expect(judged(() => whole)).toEqual({ ...frame, ...whole })
+    expect(judged(() => ({ ...verdict, effect: 'much', interval: [1], statement: 'another' }))).toEqual({
+      ...frame,
+      ...verdict,
+    })
+  })
+})
 
 describe('a claim of', () => {
   it.each([

@@ -14,6 +14,8 @@ export interface NatsServer {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
+const absent = 'there is no nats-server on PATH'
+
 /** `[major, minor]` of the `nats-server` found on PATH; `undefined` when there is none. */
 export function natsServerVersion(): readonly [number, number] | undefined {
   const { stdout } = spawnSync('nats-server', ['--version'], { encoding: 'utf8' })
@@ -42,7 +44,7 @@ export async function startNatsServer(folder: string, port?: number, config?: st
   let failure: string | undefined
   const ended = new Promise<void>((resolve) => {
     server.on('error', (error: NodeJS.ErrnoException) => {
-      failure = error.code === 'ENOENT' ? 'there is no nats-server on PATH' : error.message
+      failure = error.code === 'ENOENT' ? absent : error.message
       resolve()
     })
     server.on('exit', (code, signal) => {
@@ -59,7 +61,7 @@ export async function startNatsServer(folder: string, port?: number, config?: st
   }
   if (url === undefined)
     throw new UnavailableError(`NATS could not be started: ${failure}`, {
-      hint: 'install it (Debian: apt-get install nats-server), or give the URL of a running one',
+      hint: remedyFor(failure!, flags[1]!),
     })
   return {
     url,
@@ -71,6 +73,13 @@ export async function startNatsServer(folder: string, port?: number, config?: st
       rmSync(portsFile, { force: true })
     },
   }
+}
+
+function remedyFor(failure: string, config: string): string {
+  if (failure === absent) return 'install it (Debian: apt-get install nats-server), or give the URL of a running one'
+  return failure.includes('address already in use')
+    ? 'something listens on that port: if it is a NATS server, use it with --nats URL; else choose another port with --port, 0 for a free one'
+    : `its configuration is ${config}`
 }
 
 /** A server for this host alone, which anyone on it may use. */
