@@ -6,14 +6,15 @@ import { seedCount } from '../../figures/select.js'
 import { defineNet, initialize, type Activation, type Layer, type Net } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { everyOne, given, inconclusive, intervalOverSeeds, stateOf, verdict } from '../vocabulary/claims.js'
+import { everyOne, given, inconclusive, verdict } from '../vocabulary/claims.js'
 import { byClass, classes, named, namedSet, openSplit, trainClassifier, trainingCost } from '../vocabulary/classify.js'
+import { intervalOverSeeds, stateOf, tellInterval } from '../vocabulary/effects.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
 import { dense } from '../vocabulary/nets.js'
 import { axisOf, medianUntil, metric, seriesOf, valuesOf } from '../vocabulary/numbers.js'
 import { finished, having, type Records } from '../vocabulary/records.js'
 import { recipe } from '../vocabulary/train-net.js'
-import { brief, round, tellInterval } from '../vocabulary/wording.js'
+import { brief, round } from '../vocabulary/wording.js'
 
 /**
  * At an equal number of parameters, which is better for digits: thicker or deeper convolutions, more dense layers?
@@ -111,23 +112,21 @@ const claims: readonly Claim[] = [
     id: 'parameter-counts',
     statement: 'the four nets have 5330, 5331, 5329 and 5288 parameters on 28×28 images',
     published: '5330, 5331, 5329, 5288 (cnn.py)',
-    check: (records) =>
-      everyOne(
-        finished(records).filter(({ trial }) => axes.isOfDigits(trial.params)),
-        'trial',
-        (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['structure'] as Structure],
-        { none: 'no finished trial on 28×28 images', told: ' have exactly that many' },
-      ),
+    check: everyOne(
+      (records) => finished(records).filter(({ trial }) => axes.isOfDigits(trial.params)),
+      'trial',
+      (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['structure'] as Structure],
+      { none: 'no finished trial on 28×28 images', told: ' have exactly that many' },
+    ),
   },
   {
     id: 'initial-loss',
     statement: 'untrained, every net loses ln 10 = 2.303 (to within 0.3)',
     published: 'cross-entropy of a uniform guess over ten classes',
-    check: (records) =>
-      given(finished(records), 'no finished trial', (all) => {
-        const worst = maxOf(valuesOf(all, 'initial/loss').map((loss) => Math.abs(loss - Math.log(classes))))
-        return verdict(worst <= 0.3, all, `at most ${round(worst)} away, over ${all.length} trials`, worst)
-      }),
+    check: given(finished, 'no finished trial', (all) => {
+      const worst = maxOf(valuesOf(all, 'initial/loss').map((loss) => Math.abs(loss - Math.log(classes))))
+      return verdict(worst <= 0.3, all, `at most ${round(worst)} away, over ${all.length} trials`, worst)
+    }),
   },
   {
     id: 'fits-training-rows',

@@ -16,7 +16,7 @@ import { trainAndTest } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { functionNet, torchDefault } from '../vocabulary/nets.js'
 import { metric } from '../vocabulary/numbers.js'
-import { finished, having, type Records } from '../vocabulary/records.js'
+import { finished, finishedWith, type Records } from '../vocabulary/records.js'
 import { ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { firstRows, recipe, trainNet } from '../vocabulary/train-net.js'
 import { brief } from '../vocabulary/wording.js'
@@ -118,8 +118,7 @@ const surface = defineStage({
 
 const drawnPlanes = (records: Records): TrialRecord[] =>
   finished(records, 'surface').filter((record) => !Number.isNaN(metric(record, 'centre/mismatch')))
-const ofPlane = (plane: (typeof planes)[number]) => (records: Records) =>
-  having(finished(records, 'surface'), { plane })
+const ofPlane = (plane: (typeof planes)[number]) => finishedWith({ plane }, 'surface')
 const linesOf = ofPlane('line')
 
 const claims: readonly Claim[] = [
@@ -127,43 +126,41 @@ const claims: readonly Claim[] = [
     id: 'exact-centre',
     statement: 'the centre of every plane has the trained net’s loss, bit for bit',
     published: 'a surface must pass through the net it is drawn around',
-    check: (records) => everyOne(drawnPlanes(records), 'plane', (record) => metric(record, 'centre/mismatch') === 0),
+    check: everyOne(drawnPlanes, 'plane', (record) => metric(record, 'centre/mismatch') === 0),
   },
   {
     id: 'exact-ends',
     statement: 'the line from start to end has the stored nets’ losses at α = 0 and α = 1, bit for bit',
     published: 'a line must begin and end where its nets are',
-    check: (records) => everyOne(linesOf(records), 'line', (record) => metric(record, 'ends/mismatch') === 0),
+    check: everyOne(linesOf, 'line', (record) => metric(record, 'ends/mismatch') === 0),
   },
   {
     id: 'path-ends-at-the-centre',
     statement: 'the path of training, projected onto a plane, ends at its centre',
     published: 'the last snapshot is the trained net',
-    check: (records) => everyOne(drawnPlanes(records), 'plane', (record) => metric(record, 'path/end') === 0),
+    check: everyOne(drawnPlanes, 'plane', (record) => metric(record, 'path/end') === 0),
   },
   {
     id: 'eigenvector-curvature',
     statement: 'along the first eigenvector the loss bends by its eigenvalue, within 1 %',
     published: 'the second derivative along an eigenvector is its eigenvalue',
-    check: (records) =>
-      given(ofPlane('eigen')(records), 'no finished eigenvector plane', (all) => {
-        const errors = all.map((r) => Math.abs(metric(r, 'eigen/second-difference') / metric(r, 'eigen/1') - 1))
-        const worst = maxOf(errors)
-        return verdict(worst <= 0.01, all, `off by at most ${brief(worst)} over ${all.length} nets`, worst)
-      }),
+    check: given(ofPlane('eigen'), 'no finished eigenvector plane', (all) => {
+      const errors = all.map((r) => Math.abs(metric(r, 'eigen/second-difference') / metric(r, 'eigen/1') - 1))
+      const worst = maxOf(errors)
+      return verdict(worst <= 0.01, all, `off by at most ${brief(worst)} over ${all.length} nets`, worst)
+    }),
   },
   {
     id: 'no-obstacle',
     statement: 'from its start to its end the loss falls without an obstacle along the straight line',
     published: 'Goodfellow et al. 2015 meet none; a sibling report draws the line as falling and smooth',
     fragile: true,
-    check: (records) =>
-      overSeeds(linesOf(records), 'lines', (all) => {
-        const smooth = all.filter((r) => metric(r, 'line/greatest-rise') <= 0.01 * metric(r, 'start/loss'))
-        const share = smooth.length / all.length
-        const summary = `${smooth.length} of ${all.length} lines never rise by 1 % of the start’s loss`
-        return verdict(share === 1, all, summary, share)
-      }),
+    check: overSeeds(linesOf, 'lines', (all) => {
+      const smooth = all.filter((r) => metric(r, 'line/greatest-rise') <= 0.01 * metric(r, 'start/loss'))
+      const share = smooth.length / all.length
+      const summary = `${smooth.length} of ${all.length} lines never rise by 1 % of the start’s loss`
+      return verdict(share === 1, all, summary, share)
+    }),
   },
 ]
 

@@ -4,7 +4,7 @@ import { maxOf } from '../../core/extremes.js'
 import { Random } from '../../core/seed.js'
 import type { ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
-import { sampleFunction, targetFunctionNames } from '../../data/functions.js'
+import { sampleFunction, targetFunctionNames, type TargetFunction } from '../../data/functions.js'
 import type { Rows } from '../../engines/engine.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { seedCount } from '../../figures/select.js'
@@ -14,13 +14,14 @@ import { defineExperiment, defineStage, type Claim, type TrialContext, type Verd
 import * as axes from '../vocabulary/axes.js'
 import { everyOne, given, verdict } from '../vocabulary/claims.js'
 import { classes, crossEntropy, openSplit } from '../vocabulary/classify.js'
+import { tellInterval } from '../vocabulary/effects.js'
 import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { dense, digitShape, functionNet, hiddenActivations, torchDefault } from '../vocabulary/nets.js'
 import { axisOf, seriesOf } from '../vocabulary/numbers.js'
 import { finished, having, type Records } from '../vocabulary/records.js'
 import { firstRows, recipe, trainNet } from '../vocabulary/train-net.js'
-import { round, tellInterval } from '../vocabulary/wording.js'
+import { round } from '../vocabulary/wording.js'
 
 /**
  * How does the gradient's norm move while the loss falls?
@@ -98,12 +99,13 @@ const main = defineStage({
   },
 })
 
-const onFunction = (records: Records, target: string): TrialRecord[] =>
-  having(finished(records), { dataset: 'function', target, optimizer: 'adam' })
 const leastEpochs = 200
-const overEnoughEpochs = (records: Records, target: string, judge: (all: Records) => Verdict): Verdict =>
+const overEnoughEpochs = (target: TargetFunction, judge: (all: Records) => Verdict): Claim['check'] =>
   given(
-    onFunction(records, target).filter((record) => axisOf('epochs')(record) >= leastEpochs),
+    (records) =>
+      having(finished(records), { dataset: 'function', target, optimizer: 'adam' }).filter(
+        (record) => axisOf('epochs')(record) >= leastEpochs,
+      ),
     `no finished trial on ${target} with ${leastEpochs} epochs`,
     judge,
   )
@@ -120,8 +122,8 @@ function peakDistance(record: TrialRecord): number {
 }
 
 /** The rank correlation of epoch and norm in each trial; its median over them, and that median's interval. */
-function fallVerdict(records: Records, name: string): Verdict {
-  return overEnoughEpochs(records, 'sinc', (all) => {
+const normFalls = (name: string): Claim['check'] =>
+  overEnoughEpochs('sinc', (all) => {
     const rhos = all.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))
     const rho = median(rhos)
     const interval = bootstrapInterval(
@@ -134,43 +136,40 @@ function fallVerdict(records: Records, name: string): Verdict {
     const state = interval[1] < 0 ? 'reproduced' : interval[0] > 0 ? 'not reproduced' : 'inconclusive'
     return { state, summary, seeds: seedCount(all), effect: rho, interval }
   })
-}
 
 const claims: readonly Claim[] = [
   {
     id: 'one-record-an-epoch',
     statement: 'loss and norm are recorded once an epoch',
     published: 'the last mini-batch of each epoch (min_ratio_grad.py)',
-    check: (records) =>
-      everyOne(
-        finished(records),
-        'trial',
-        (record) => seriesOf(record, 'gradient/last-batch').length === axisOf('epochs')(record),
-      ),
+    check: everyOne(
+      finished,
+      'trial',
+      (record) => seriesOf(record, 'gradient/last-batch').length === axisOf('epochs')(record),
+    ),
   },
   {
     id: 'norm-falls-on-sinc',
     statement: 'on sinc, the gradient norm, averaged over each epoch’s steps, falls over the epochs (Spearman < 0)',
     published: 'norm 0.36 falling to 0.005, with a bump where the loss leaves its plateau (README figure)',
-    check: (records) => fallVerdict(records, 'gradient/epoch-mean'),
+    check: normFalls('gradient/epoch-mean'),
   },
   {
     id: 'last-batch-norm-falls-on-sinc',
     statement: 'so does the norm of each epoch’s last mini-batch, the one that the original recorded',
     published: 'the same figure; one batch of fifty is a noisy measure of the epoch',
     fragile: true,
-    check: (records) => fallVerdict(records, 'gradient/last-batch'),
+    check: normFalls('gradient/last-batch'),
   },
   {
     id: 'norm-peaks-where-loss-falls',
     statement: 'on f1, the full-batch norm peaks within 5 epochs of the steepest fall of the loss (median over seeds)',
     published: 'norm peaks while the loss drops (README figure, sum of sines)',
     fragile: true,
-    check: (records) =>
-      overEnoughEpochs(records, 'f1', (all) => {
-        const distance = median(all.map(peakDistance))
-        return verdict(distance <= 5, all, `${round(distance, 1)} epochs apart, over ${all.length} trials`, distance)
-      }),
+    check: overEnoughEpochs('f1', (all) => {
+      const distance = median(all.map(peakDistance))
+      return verdict(distance <= 5, all, `${round(distance, 1)} epochs apart, over ${all.length} trials`, distance)
+    }),
   },
 ]
 

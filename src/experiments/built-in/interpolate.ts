@@ -14,7 +14,7 @@ import { byClass, crossEntropy, named, namedSet, openSplit } from '../vocabulary
 import { lossAndAccuracy, trainAndTest } from '../vocabulary/figures.js'
 import { twoLayerNet } from '../vocabulary/nets.js'
 import { leastOf, metric, valuesOf } from '../vocabulary/numbers.js'
-import { finished, having, type Records } from '../vocabulary/records.js'
+import { finished, finishedWith, having, type Records } from '../vocabulary/records.js'
 import { openNet } from '../vocabulary/stored-net.js'
 import { brief, round } from '../vocabulary/wording.js'
 
@@ -158,13 +158,15 @@ const interpolation = defineStage({
   },
 })
 
-const lines = (records: Records): TrialRecord[] => having(finished(records, 'interpolate'), { path: 'linear' })
+const lines = finishedWith({ path: 'linear' }, 'interpolate')
 /** Paths between nets of shared or of independent initial weights, found through their parents. */
-function pathsOf(records: Records, init: P['init']): TrialRecord[] {
-  const ids = new Set(having(finished(records), { init }).map(({ trial }) => trial.id))
-  return finished(records, 'interpolate').filter(({ trial }) => trial.parents.every((parent) => ids.has(parent)))
-}
-const linesBetween = (records: Records, init: P['init']): TrialRecord[] => lines(pathsOf(records, init))
+const pathsBetween =
+  (init: P['init']) =>
+  (records: Records): TrialRecord[] => {
+    const ids = new Set(finishedWith({ init })(records).map(({ trial }) => trial.id))
+    return finished(records, 'interpolate').filter(({ trial }) => trial.parents.every((parent) => ids.has(parent)))
+  }
+const linesApart = (records: Records): TrialRecord[] => lines(pathsBetween('independent')(records))
 
 /** Fewer leave N(0, 1) weights half trained. */
 const enoughUpdates = 1500
@@ -174,38 +176,36 @@ const claims: readonly Claim[] = [
     id: 'exact-ends',
     statement: 'at α = 0 and α = 1 the path has the stored nets’ losses, bit for bit',
     published: 'a path must begin and end where its nets are',
-    check(records) {
-      const all = lines(records).filter((record) => !Number.isNaN(metric(record, 'ends/mismatch')))
-      return everyOne(all, 'line', (record) => metric(record, 'ends/mismatch') === 0, {
-        none: 'no finished line that holds both ends',
-      })
-    },
+    check: everyOne(
+      (records) => lines(records).filter((record) => !Number.isNaN(metric(record, 'ends/mismatch'))),
+      'line',
+      (record) => metric(record, 'ends/mismatch') === 0,
+      { none: 'no finished line that holds both ends' },
+    ),
   },
   {
     id: 'ends-fit',
     statement: 'both nets have a training accuracy of at least 0.99',
     published: 'training loss about 2e-10 and 0 at the ends (README figure; divided by 10,000)',
-    check: (records) =>
-      given(
-        finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates),
-        `no net has had ${enoughUpdates} updates`,
-        (nets) => {
-          const least = leastOf(nets, 'train/accuracy')
-          return verdict(least >= 0.99, nets, `at least ${round(least)} over ${nets.length} nets`, least)
-        },
-      ),
+    check: given(
+      (records) => finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates),
+      `no net has had ${enoughUpdates} updates`,
+      (nets) => {
+        const least = leastOf(nets, 'train/accuracy')
+        return verdict(least >= 0.99, nets, `at least ${round(least)} over ${nets.length} nets`, least)
+      },
+    ),
   },
   {
     id: 'barrier',
     statement: 'between nets that started apart lies a barrier: the loss rises above both ends',
     published: 'a barrier about α = 0.5 of 2.5e-2 (times 10,000), training accuracy 0.33 (README figure)',
-    check: (records) =>
-      given(linesBetween(records, 'independent'), 'no finished line between nets that started apart', (all) => {
-        const barriers = valuesOf(all, 'path/barrier')
-        const [lowest, rising] = [minOf(barriers), barriers.filter((height) => height > 0).length]
-        const summary = `${rising} of ${all.length} lines; lowest ${brief(lowest)}, mean ${brief(mean(barriers))} nats`
-        return verdict(lowest > 0, all, summary, mean(barriers))
-      }),
+    check: given(linesApart, 'no finished line between nets that started apart', (all) => {
+      const barriers = valuesOf(all, 'path/barrier')
+      const [lowest, rising] = [minOf(barriers), barriers.filter((height) => height > 0).length]
+      const summary = `${rising} of ${all.length} lines; lowest ${brief(lowest)}, mean ${brief(mean(barriers))} nats`
+      return verdict(lowest > 0, all, summary, mean(barriers))
+    }),
   },
   {
     id: 'small-batch-wider',
@@ -213,29 +213,27 @@ const claims: readonly Claim[] = [
     published:
       'the batch-100 valley is visibly wider (README figure); sibling reports saw no difference, or the opposite',
     fragile: true,
-    check: (records) =>
-      overSeeds(linesBetween(records, 'independent'), 'lines', (all) => {
-        const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
-        const width = (end: string): string => {
-          const widths = valuesOf(all, `${end}/width`)
-          return `${round(mean(widths), 2)} ± ${round(standardDeviation(widths), 2)}`
-        }
-        const share = wider.length / all.length
-        const summary = `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α (mean ± standard deviation)`
-        const found = verdict(share > 0.5, all, summary, share)
-        return share > 0.2 && share < 0.8 ? { ...found, state: 'inconclusive' } : found
-      }),
+    check: overSeeds(linesApart, 'lines', (all) => {
+      const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
+      const width = (end: string): string => {
+        const widths = valuesOf(all, `${end}/width`)
+        return `${round(mean(widths), 2)} ± ${round(standardDeviation(widths), 2)}`
+      }
+      const share = wider.length / all.length
+      const summary = `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α (mean ± standard deviation)`
+      const found = verdict(share > 0.5, all, summary, share)
+      return share > 0.2 && share < 0.8 ? { ...found, state: 'inconclusive' } : found
+    }),
   },
   {
     id: 'small-batch-better',
     statement: 'the small batch generalises better',
     published: 'test accuracy 0.925 (batch 100) against 0.873 (batch 1000) (README figure)',
     fragile: true,
-    check: (records) =>
-      overSeeds(linesBetween(records, 'independent'), 'lines', (all) => {
-        const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
-        return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
-      }),
+    check: overSeeds(linesApart, 'lines', (all) => {
+      const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
+      return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
+    }),
   },
 ]
 
@@ -246,7 +244,7 @@ const figures = (['linear', 'curved'] as const).flatMap((path) =>
       name: `${path}-path-${init}`,
       caption: `Loss (left, logarithmic) and accuracy (right) on the ${path} path between nets of ${init} initial weights; α = 1 is the small batch.`,
       title: `Between two nets: ${path} path, ${init} initial weights`,
-      select: (records) => having(pathsOf(records, init), { path }),
+      select: (records) => having(pathsBetween(init)(records), { path }),
       x: { title: 'α (0: large batch, 1: small batch)', scale: 'linear' },
       points: (record) => reportsAgainst(record, 'alpha'),
       left: { title: loss.title, scale: loss.scale, lines: trainAndTest('loss') },

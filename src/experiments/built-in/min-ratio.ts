@@ -4,22 +4,23 @@ import { symmetricSpectrum } from '../../analysis/symmetric.js'
 import { norm } from '../../analysis/vectors.js'
 import { Random } from '../../core/seed.js'
 import { number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, Params, ParamValue, TrialRecord } from '../../core/trial.js'
+import type { Metrics, ParamValue, TrialRecord } from '../../core/trial.js'
 import { sampleFunction } from '../../data/functions.js'
+import type { EpochResult } from '../../engines/engine.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
 import { encodeCheckpoint } from '../../net/checkpoint.js'
 import { initialize, type Net } from '../../net/net.js'
-import type { TrainingObjective } from '../../net/training-spec.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { inconclusive, rankVerdict, verdict, withEnough } from '../vocabulary/claims.js'
+import { inconclusive, verdict, withEnough } from '../vocabulary/claims.js'
+import { rankVerdict } from '../vocabulary/effects.js'
 import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { functionNet, torchDefault } from '../vocabulary/nets.js'
 import { axisOf, metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
-import { finished, having, parentOf, type Records } from '../vocabulary/records.js'
+import { finishedWith, having, netParams, type Records } from '../vocabulary/records.js'
 import { ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { recipe, trainNet } from '../vocabulary/train-net.js'
 
@@ -57,14 +58,6 @@ export function minRatioNet({ net, activation }: Pick<P, 'net' | 'activation'>):
 
 const endName = 'end.safetensors'
 
-/** A training on the loss or on its gradient's norm, after so many epochs of another. */
-interface Phase {
-  readonly objective: TrainingObjective
-  readonly learningRate: number
-  readonly epochs: number
-  readonly before: number
-}
-
 const main = defineStage({
   name: 'main',
   space,
@@ -75,40 +68,34 @@ const main = defineStage({
     return pass * params.epochs + (params.finder === 'none' ? 0 : finder * params.finderSteps)
   },
   async run(params, context): Promise<Metrics> {
-    const { batch, epochs, learningRate, finder, finderSteps, finderRate, threshold } = params
+    const { batch, epochs, finder, finderSteps, finderRate, threshold } = params
     const net = minRatioNet(params)
     const rows = sampleFunction(params.target, params.rows, context.seeds.data, 'train')
     const { exactSlopeAt, hessianAt } = lossSurface({ net, loss, rows }, context)
     const tell = (step: number, mean: number, gradientNorm: number): Promise<void> =>
       context.report(step, { 'train/loss': mean, 'train/gradient-norm': gradientNorm })
-    /** A new Adam, from these weights on. */
-    const descend = async ({ epochs, before, ...phase }: Phase, parameters: Float32Array): Promise<Float32Array> => {
-      if (epochs === 0) return parameters
-      const trained = await trainNet(context, {
-        net,
-        loss,
-        rows,
-        ...recipe({ learningRate: phase.learningRate, batch, epochs: before + epochs }),
-        objective: phase.objective,
-        parameters,
-        epochsBefore: before,
-        gradientNorms: true,
-        onEpoch: (epoch, { loss: mean, gradientNorms }) => tell(epoch, mean, gradientNorms.at(-1)!),
-      })
-      return trained.parameters
-    }
+    const training = {
+      net,
+      loss,
+      rows,
+      gradientNorms: true,
+      onEpoch: (epoch: number, { loss: mean, gradientNorms }: EpochResult) => tell(epoch, mean, gradientNorms.at(-1)!),
+    } as const
 
-    const onLoss: Phase = { objective: 'loss', learningRate, epochs, before: 0 }
-    let parameters = await descend(onLoss, initialize(net, context.seeds.init))
+    let parameters = initialize(net, context.seeds.init)
+    if (epochs > 0) parameters = (await trainNet(context, { ...training, ...recipe(params), parameters })).parameters
     context.log(`after ${epochs} epochs on the loss the objective is now: ${finder}`)
     const switched = await exactSlopeAt(parameters)
-    const onNorm: Phase = {
-      objective: 'squared-gradient-norm',
-      learningRate: finderRate,
-      epochs: finderSteps,
-      before: epochs,
+    if (finder === 'gradient-norm' && finderSteps > 0) {
+      const found = await trainNet(context, {
+        ...training,
+        ...recipe({ learningRate: finderRate, batch, epochs: epochs + finderSteps }),
+        objective: 'squared-gradient-norm',
+        epochsBefore: epochs,
+        parameters,
+      })
+      parameters = found.parameters
     }
-    if (finder === 'gradient-norm') parameters = await descend(onNorm, parameters)
     if (finder === 'gauss-newton') {
       const { point } = await approachCriticalPoint(exactSlopeAt, hessianAt, parameters, {
         steps: finderSteps,
@@ -148,8 +135,7 @@ const ratio = defineStage({
   cost: ({ estimator, samples }) => (estimator === 'sampled' ? 2 * 411 * 10_000 * samples : 6 * 411 * 411 * 10_000),
   derive: ofEachNet,
   async run(params, context): Promise<Metrics> {
-    const netOf = (trained: P): Net => minRatioNet(trained)
-    const { trained, net, theta, origin } = await openNet(context, netOf, endName)
+    const { trained, net, theta, origin } = await openNet<P>(context, minRatioNet, endName)
     const over = (part: 'train' | 'test') => {
       const rows = sampleFunction(trained.target, trained.rows, origin.seeds.data, part)
       return lossSurface({ net, loss, rows }, context)
@@ -181,9 +167,7 @@ const ratio = defineStage({
   },
 })
 
-const ratios = (records: Records, estimator: string): TrialRecord[] => having(finished(records, 'ratio'), { estimator })
-/** The setting of the net that a ratio is of. */
-const netOfRatio = (record: TrialRecord, all: Records): Params => parentOf(record, all)?.trial.params ?? {}
+const ratios = (estimator: string) => finishedWith({ estimator }, 'ratio')
 const leastPoints = 12
 
 const claims: readonly Claim[] = [
@@ -193,8 +177,8 @@ const claims: readonly Claim[] = [
       'with tanh and the Hessian’s signed eigenvalues, a lower loss goes with a higher minimal ratio (Spearman ≤ −0.3)',
     published: 'Spearman −0.93 over 100 runs by sampling, and the same sign by eigenvalues (course reports of 2018)',
     check(records) {
-      const smooth = ratios(records, 'eigenvalues').filter(
-        (record) => netOfRatio(record, records)['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
+      const smooth = ratios('eigenvalues')(records).filter(
+        (record) => netParams(record, records)['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
       )
       return withEnough(smooth, { count: smooth.length, needed: leastPoints, of: 'tanh nets with eigenvalues' }, () => {
         const found = rankVerdict(valuesOf(smooth, 'train/loss'), valuesOf(smooth, 'ratio'), -0.3, {
@@ -216,8 +200,8 @@ const claims: readonly Claim[] = [
     published: '100 ratios between 0.455 and 0.865, most 0.50–0.60 (README figure)',
     fragile: true,
     check(records) {
-      const sampled = having(ratios(records, 'sampled'), { std: 1e-4 }).filter((record) => {
-        const { net, activation } = netOfRatio(record, records)
+      const sampled = having(ratios('sampled')(records), { std: 1e-4 }).filter((record) => {
+        const { net, activation } = netParams(record, records)
         return net === 'original' && activation === 'leaky'
       })
       if (sampled.length < 4)
@@ -233,7 +217,7 @@ const claims: readonly Claim[] = [
     published: 'at the switch both loss and norm jump, and the norm stays high for the sum of sines (README figure)',
     fragile: true,
     check(records) {
-      const all = having(finished(records), { finder: 'gradient-norm' })
+      const all = finishedWith({ finder: 'gradient-norm' })(records)
       return withEnough(all, { count: all.length, needed: 4, of: 'nets of that recipe' }, () => {
         const raised = (before: string, after: string): number =>
           all.filter((record) => metric(record, after) > metric(record, before)).length
@@ -247,7 +231,7 @@ const claims: readonly Claim[] = [
 
 /** Which net a ratio is of, and whether its gradient did vanish. */
 function kindOf(record: TrialRecord, all: Records): string {
-  const { net, activation } = netOfRatio(record, all)
+  const { net, activation } = netParams(record, all)
   return `${String(net)} ${String(activation)} net, ${metric(record, 'converged') === 1 ? 'critical' : 'not converged'}`
 }
 
@@ -261,7 +245,7 @@ const phases = (['gradient-norm', 'gauss-newton'] as const).map((finder) =>
     name: `loss-and-gradient-norm-${finder}`,
     caption: `Loss and gradient norm over both phases: on the loss, then on the norm by ${finders[finder].words}.`,
     title: `Loss and gradient norm, then ${finders[finder].words}`,
-    select: (records) => having(finished(records), { finder }),
+    select: finishedWith({ finder }),
     group: { title: 'epochs on the loss', of: axisOf('epochs') },
     x: finders[finder].x,
     xScale: finders[finder].xScale,
@@ -309,7 +293,7 @@ export const minRatio = defineExperiment({
       caption: 'Loss on test points against the share of random neighbours that lose more, one point a net.',
       title: (records) =>
         `Loss against minimal ratio, noise std ${[...new Set(records.map((r) => r.trial.params['std']))].join(', ')}`,
-      select: (records) => ratios(records, 'sampled'),
+      select: ratios('sampled'),
       x: { title: 'minimal ratio (share of neighbours with a higher loss)', of: metricOf('ratio') },
       y: { title: 'mean squared error (test)', of: metricOf('test/loss') },
       group: kindOf,
@@ -318,7 +302,7 @@ export const minRatio = defineExperiment({
       name: 'loss-against-eigenvalue-ratio',
       caption: 'Loss against the share of positive among the non-zero eigenvalues of the Hessian, one point a net.',
       title: () => 'Loss against minimal ratio by eigenvalues',
-      select: (records) => ratios(records, 'eigenvalues'),
+      select: ratios('eigenvalues'),
       x: { title: 'minimal ratio (positive / (positive + negative))', of: metricOf('ratio') },
       y: { title: 'mean squared error (train)', of: metricOf('train/loss') },
       group: kindOf,

@@ -11,29 +11,13 @@ import { defineNet, type Net } from '../../net/net.js'
 import type { OptimizerSpec } from '../../net/training-spec.js'
 import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import {
-  everyOne,
-  given,
-  inconclusive,
-  intervalOverSeeds,
-  rankVerdict,
-  verdict,
-  withEnough,
-} from '../vocabulary/claims.js'
-import {
-  byClass,
-  byOneHot,
-  classes,
-  crossEntropy,
-  named,
-  namedSet,
-  oneHot,
-  openSplit,
-  trainingCost,
-} from '../vocabulary/classify.js'
+import { everyOne, given, inconclusive, verdict, withEnough } from '../vocabulary/claims.js'
+import { byClass, classes, crossEntropy, named, namedSet, openSplit, trainingCost } from '../vocabulary/classify.js'
+import { intervalOverSeeds, rankVerdict } from '../vocabulary/effects.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
 import { dense } from '../vocabulary/nets.js'
 import { axisOf, meanOf, metric, metricOf } from '../vocabulary/numbers.js'
+import { byOneHot, oneHot } from '../vocabulary/one-hot.js'
 import { finished, largestComparable, type Records } from '../vocabulary/records.js'
 import { trainNet } from '../vocabulary/train-net.js'
 import { brief, round } from '../vocabulary/wording.js'
@@ -46,12 +30,12 @@ import { brief, round } from '../vocabulary/wording.js'
  */
 const space = {
   width: axes.units(4096, 64, 'units in each of the hidden layers behind the bottleneck'),
-  depth: axes.layers(16, 3, 'how many such layers', 0),
+  depth: axes.layers(16, 3, 'how many such layers', { min: 0 }),
   bottleneck: axes.units(
     4096,
     10,
     'units of the first hidden layer, before those; 0 for none, as in Belkin et al. 2019',
-    0,
+    { min: 0 },
   ),
   dataset: axes.dataset(),
   trainRows: axes.trainRows(7_500),
@@ -191,19 +175,19 @@ const claims: readonly Claim[] = [
     id: 'parameter-formula',
     statement: 'the parameter count is P(u) = 7860 + 23u + 2u²',
     published: '7,914 parameters for u = 2 (number_of_param.py)',
-    check: (records) =>
-      everyOne(
+    check: everyOne(
+      (records) =>
         finished(records).filter(
           ({ trial: { params } }) =>
             params['depth'] === 3 && (params['bottleneck'] ?? 10) === 10 && axes.isOfDigits(params),
         ),
-        'net',
-        (record) => metric(record, 'parameters') === parameterCount(axisOf('width')(record)),
-        {
-          none: 'no finished trial with three layers behind ten units on 28×28 images',
-          told: ' have exactly that many',
-        },
-      ),
+      'net',
+      (record) => metric(record, 'parameters') === parameterCount(axisOf('width')(record)),
+      {
+        none: 'no finished trial with three layers behind ten units on 28×28 images',
+        told: ' have exactly that many',
+      },
+    ),
   },
   {
     id: 'loss-falls-with-size',
@@ -240,34 +224,32 @@ const claims: readonly Claim[] = [
     statement: 'nets with more parameters than rows × classes lose more on held-out rows than on training rows',
     published:
       'validation loss 0.30 rising to 0.38–0.48 at 10⁶ parameters while training loss stays at 0.08–0.17 (README figure)',
-    check: (records) =>
-      given(aboveThreshold(records), 'no net above the threshold has finished', (large) => {
-        const epochs = minOf(large.map(axisOf('epochs')))
-        if (epochs < leastEpochs)
-          return inconclusive(
-            `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
-            large,
-          )
-        const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
-        const [least, count] = [minOf(gaps), gaps.filter((gap) => gap >= 0).length]
-        const summary = `${count} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`
-        return verdict(least >= 0, large, summary, mean(gaps))
-      }),
+    check: given(aboveThreshold, 'no net above the threshold has finished', (large) => {
+      const epochs = minOf(large.map(axisOf('epochs')))
+      if (epochs < leastEpochs)
+        return inconclusive(
+          `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
+          large,
+        )
+      const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
+      const [least, count] = [minOf(gaps), gaps.filter((gap) => gap >= 0).length]
+      const summary = `${count} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`
+      return verdict(least >= 0, large, summary, mean(gaps))
+    }),
   },
   {
     id: 'training-fits-above',
     statement:
       'above rows × classes parameters the training accuracy approaches 1 (at least 0.95 on average after 20 epochs)',
     published: 'training accuracy 0.95–0.98 after 20 epochs of Adagrad (README figure)',
-    check: (records) =>
-      given(aboveThreshold(records), 'no net above the threshold has finished', (large) => {
-        const accuracy = meanOf(large, 'train/accuracy')
-        const epochs = minOf(large.map(axisOf('epochs')))
-        if (epochs < leastEpochs && accuracy < 0.95)
-          return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, large)
-        const summary = `mean training accuracy ${round(accuracy)} over ${large.length} nets`
-        return verdict(accuracy >= 0.95, large, summary, accuracy)
-      }),
+    check: given(aboveThreshold, 'no net above the threshold has finished', (large) => {
+      const accuracy = meanOf(large, 'train/accuracy')
+      const epochs = minOf(large.map(axisOf('epochs')))
+      if (epochs < leastEpochs && accuracy < 0.95)
+        return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, large)
+      const summary = `mean training accuracy ${round(accuracy)} over ${large.length} nets`
+      return verdict(accuracy >= 0.95, large, summary, accuracy)
+    }),
   },
   {
     id: 'double-descent',

@@ -3,7 +3,7 @@ import { betweenGroupShare } from '../../analysis/principal-components.js'
 import { addScaled, norm } from '../../analysis/vectors.js'
 import { maxOf, minOf } from '../../core/extremes.js'
 import { groupBy } from '../../core/group-by.js'
-import type { Metrics, Seeds, TrialRecord } from '../../core/trial.js'
+import type { Metrics, Seeds } from '../../core/trial.js'
 import { paths, type PathPoint } from '../../figures/paths.js'
 import { seedCount } from '../../figures/select.js'
 import { decodeCheckpoint, encodeCheckpoint } from '../../net/checkpoint.js'
@@ -13,8 +13,8 @@ import * as axes from '../vocabulary/axes.js'
 import { everyOne, given, inconclusive, verdict } from '../vocabulary/claims.js'
 import { byClass, classes, named, namedSet, openSplit, trainClassifier, trainingCost } from '../vocabulary/classify.js'
 import { dense, digitShape } from '../vocabulary/nets.js'
-import { axisOf, leastOf, metric, valuesOf } from '../vocabulary/numbers.js'
-import { finished, having, parentOf, type Records } from '../vocabulary/records.js'
+import { leastOf, metric, valuesOf } from '../vocabulary/numbers.js'
+import { finished, finishedWith, netParams } from '../vocabulary/records.js'
 import { recipe } from '../vocabulary/train-net.js'
 import { round } from '../vocabulary/wording.js'
 
@@ -163,8 +163,7 @@ function scopeBounds(net: Net, scope: (typeof scopes)[number]): [number, number]
   return [parts[0]!.offset, parts.at(-1)!.offset + parts.at(-1)!.size]
 }
 
-const joints = (records: Records): TrialRecord[] =>
-  having(finished(records, 'reduce'), { reduction: 'joint', scope: 'whole' })
+const joints = finishedWith({ reduction: 'joint', scope: 'whole' }, 'reduce')
 
 const claims: readonly Claim[] = [
   {
@@ -172,15 +171,10 @@ const claims: readonly Claim[] = [
     statement:
       'each run keeps a snapshot every so many epochs from the start on, and a reduction has those of all its runs',
     published: '34 snapshots in each of 8 runs (pca.py)',
-    check(records) {
-      const snapshotsOf = (record: TrialRecord | undefined): number =>
-        record === undefined ? NaN : Math.ceil(axisOf('epochs')(record) / axisOf('snapshotEvery')(record))
-      return everyOne(
-        finished(records, 'reduce'),
-        'reduction',
-        (record) => metric(record, 'rows') === metric(record, 'runs') * snapshotsOf(parentOf(record, records)),
-      )
-    },
+    check: everyOne(finishedWith({}, 'reduce'), 'reduction', (record, records) => {
+      const { epochs, snapshotEvery } = netParams(record, records)
+      return metric(record, 'rows') === metric(record, 'runs') * Math.ceil(Number(epochs) / Number(snapshotEvery))
+    }),
   },
   {
     id: 'runs-part',
@@ -203,25 +197,23 @@ const claims: readonly Claim[] = [
     id: 'outward',
     statement: `each run moves away from its start over its first ${firstSnapshots} snapshots`,
     published: 'paths lead outward in every report',
-    check: (records) =>
-      everyOne(
-        finished(records).filter((record) => metric(record, 'snapshots') >= firstSnapshots),
-        'run',
-        (record) => metric(record, 'path/first-snapshots-outward') === 1,
-        { none: `no finished run with ${firstSnapshots} snapshots` },
-      ),
+    check: everyOne(
+      (records) => finished(records).filter((record) => metric(record, 'snapshots') >= firstSnapshots),
+      'run',
+      (record) => metric(record, 'path/first-snapshots-outward') === 1,
+      { none: `no finished run with ${firstSnapshots} snapshots` },
+    ),
   },
   {
     id: 'starts-blind',
     statement: 'before training, accuracy is between 5 and 20 %',
     published: '9 to 11.5 % at the first snapshot (README figure)',
-    check: (records) =>
-      given(finished(records), 'no finished run', (all) => {
-        const starts = valuesOf(all, 'start/accuracy')
-        const [least, most] = [minOf(starts), maxOf(starts)]
-        const summary = `${round(least)} to ${round(most)} over ${seedCount(all)} runs`
-        return verdict(least >= 0.05 && most <= 0.2, all, summary)
-      }),
+    check: given(finished, 'no finished run', (all) => {
+      const starts = valuesOf(all, 'start/accuracy')
+      const [least, most] = [minOf(starts), maxOf(starts)]
+      const summary = `${round(least)} to ${round(most)} over ${seedCount(all)} runs`
+      return verdict(least >= 0.05 && most <= 0.2, all, summary)
+    }),
   },
 ]
 
@@ -245,7 +237,7 @@ const figures = (['layer1', 'whole'] as const).flatMap((scope) =>
       name: `paths-${scope}-${reduction}${dimensions === 3 ? '-3d' : ''}`,
       caption: `Snapshots of ${scopeWords[scope]} on their way${dimensions === 3 ? ' through space (grey: their shadows)' : ''}, one colour a run, with test accuracy in per cent: ${reductionWords[reduction]}.`,
       title: `Paths of ${scopeWords[scope]}: ${reductionWords[reduction]}`,
-      select: (records) => having(finished(records, 'reduce'), { scope, reduction }),
+      select: finishedWith({ scope, reduction }, 'reduce'),
       artifact: pointsName,
       axis: reduction === 't-sne' ? 't-SNE' : 'component',
       dimensions,

@@ -10,12 +10,13 @@ import { sizeOf } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
-import { rankVerdict, verdict, withEnough } from '../vocabulary/claims.js'
+import { verdict, withEnough } from '../vocabulary/claims.js'
 import { crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { rankVerdict } from '../vocabulary/effects.js'
 import { besideBatch, overBatch } from '../vocabulary/figures.js'
 import { twoLayerNet } from '../vocabulary/nets.js'
 import { metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
-import { finished, having, parentOf, type Records } from '../vocabulary/records.js'
+import { finished, having, netParams, type Records } from '../vocabulary/records.js'
 import { besideMeasurement, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { brief } from '../vocabulary/wording.js'
 
@@ -118,7 +119,7 @@ function measured(
   quantity: (typeof quantities)[number] = 'mean-loss',
 ): TrialRecord[] {
   return having(finished(records, 'measure'), { quantity, part: 'train' }).filter(
-    (record) => parentOf(record, records)?.trial.params['budget'] === budget && metric(record, 'budget/reached') === 1,
+    (record) => netParams(record, records)['budget'] === budget && metric(record, 'budget/reached') === 1,
   )
 }
 
@@ -190,7 +191,7 @@ const figures = [
       select: (records) => ways.flatMap((budget) => measured(records, budget, quantity)),
       x: overBatch,
       y: { title: `sensitivity (${quantity})`, scale: 'log', of: metricOf('sensitivity') },
-      group: (record, all) => budgetWords[parentOf(record, all)?.trial.params['budget'] as P['budget']],
+      group: (record, all) => budgetWords[netParams(record, all)['budget'] as P['budget']],
     }),
   ),
 ]

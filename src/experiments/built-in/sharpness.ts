@@ -11,16 +11,17 @@ import type { MeasurementOptions } from '../../engines/engine.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
 import { defineNet, type Initializer, type Net } from '../../net/net.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
-import { rankVerdict, withEnough } from '../vocabulary/claims.js'
+import { withEnough } from '../vocabulary/claims.js'
 import { crossEntropy, namedSet, openSplit } from '../vocabulary/classify.js'
+import { rankVerdict } from '../vocabulary/effects.js'
 import { besideBatch, overBatch, settings } from '../vocabulary/figures.js'
 import { lossSurface, type LossSurface } from '../vocabulary/loss-surface.js'
 import { digitShape } from '../vocabulary/nets.js'
 import { axisOf, meanOf, metric, metricOf } from '../vocabulary/numbers.js'
-import { finished, having, largestComparable, parentOf, type Records } from '../vocabulary/records.js'
+import { finished, having, largestComparable, netParams, type Records } from '../vocabulary/records.js'
 import { besideMeasurement, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 
 /**
@@ -164,21 +165,24 @@ function comparable(records: Records, name: (typeof metrics)[number]): Records {
   )
   const epsilon = maxOf(measured.map(axisOf('epsilon')))
   return largestComparable(having(measured, { epsilon }), (record) => ({
-    ...{ ...record.trial.params, ...parentOf(record, records)?.trial.params },
+    ...record.trial.params,
+    ...netParams(record, records),
     batch: 0,
   }))
 }
 
 /** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
-function withBatch(records: Records, name: (typeof metrics)[number]): Verdict {
-  const measured = comparable(records, name)
-  const byBatch = groupBy(measured, (record) => metric(record, 'batch'))
-  return withEnough(measured, { count: byBatch.size, needed: 4, of: 'batch sizes measured' }, () => {
-    const means = [...byBatch.values()].map((nets) => meanOf(nets, 'sharpness'))
-    const what = { claim: `sharpness-${name}`, unit: 'batch sizes', seeds: seedCount(measured) }
-    return rankVerdict([...byBatch.keys()], means, 0.3, what)
-  })
-}
+const withBatch =
+  (name: (typeof metrics)[number]): Claim['check'] =>
+  (records) => {
+    const measured = comparable(records, name)
+    const byBatch = groupBy(measured, (record) => metric(record, 'batch'))
+    return withEnough(measured, { count: byBatch.size, needed: 4, of: 'batch sizes measured' }, () => {
+      const means = [...byBatch.values()].map((nets) => meanOf(nets, 'sharpness'))
+      const what = { claim: `sharpness-${name}`, unit: 'batch sizes', seeds: seedCount(measured) }
+      return rankVerdict([...byBatch.keys()], means, 0.3, what)
+    })
+  }
 
 const claims: readonly Claim[] = [
   {
@@ -186,14 +190,14 @@ const claims: readonly Claim[] = [
     statement: 'the largest eigenvalue’s sharpness rises with the batch size',
     published: 'Keskar et al. 2017: 1.2 → 205 (F1) by the box measure at equal loss; the original found no trend',
     fragile: true,
-    check: (records) => withBatch(records, 'spectral'),
+    check: withBatch('spectral'),
   },
   {
     id: 'box-rises-with-batch',
     statement: "Keskar's box sharpness rises with the batch size",
     published: 'Keskar et al. 2017: C1 28.6 → 707 at ε = 10⁻³',
     fragile: true,
-    check: (records) => withBatch(records, 'keskar-box'),
+    check: withBatch('keskar-box'),
   },
   {
     id: 'original-measure-has-no-trend',
@@ -201,7 +205,7 @@ const claims: readonly Claim[] = [
     published: '2e-8 to 7e-8 over 40 batch sizes, without a trend (README figure)',
     fragile: true,
     check(records) {
-      const found = withBatch(records, 'block-frobenius')
+      const found = withBatch('block-frobenius')(records)
       if (found.interval === undefined) return found
       const [low, high] = found.interval
       const state = low > -0.5 && high < 0.5 ? 'reproduced' : low > 0 || high < 0 ? 'not reproduced' : 'inconclusive'

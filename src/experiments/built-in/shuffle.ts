@@ -107,14 +107,20 @@ const main = defineStage({
 const shuffled = (records: Records): TrialRecord[] =>
   having(finished(records), { corruption: 'permute' }).filter(({ trial }) => (trial.params['dropout'] ?? 0) === 0)
 /** With enough weights to hold them: six a row, says the check; Zhang's construction needs 2n + d. */
-const withLabels = (records: Records, share: number): TrialRecord[] =>
-  having(shuffled(records), { share }).filter((record) => metric(record, 'parameters') >= 6 * rowsOf(record))
+const withLabels =
+  (share: number) =>
+  (records: Records): TrialRecord[] =>
+    having(shuffled(records), { share }).filter((record) => metric(record, 'parameters') >= 6 * rowsOf(record))
 const rowsOf = axisOf('trainRows')
 /** Fewer rows make an epoch of a few updates, and a poor classifier even of true labels. */
 const enoughRows = 2000
 /** The original's. */
 const manyRows = 48_000
-const withEnoughRows = (records: Records): TrialRecord[] => records.filter((record) => rowsOf(record) >= enoughRows)
+/** Trials with this share of their labels shuffled, on enough rows. */
+const onEnoughRows =
+  (share: number) =>
+  (records: Records): TrialRecord[] =>
+    having(shuffled(records), { share }).filter((record) => rowsOf(record) >= enoughRows)
 const sharesOf = (records: Records): number[] => [...new Set(records.map(axisOf('share')))].sort((a, b) => a - b)
 
 const claims: readonly Claim[] = [
@@ -122,59 +128,47 @@ const claims: readonly Claim[] = [
     id: 'starts-ignorant',
     statement: 'with all labels shuffled, the first epoch’s training loss is near ln 10 = 2.303 (2.2 to 2.5)',
     published: 'both curves start at 2.30 (README figure)',
-    check: (records) =>
-      given(
-        withEnoughRows(having(shuffled(records), { share: 1 })),
-        `no finished trial with all of ${enoughRows} labels shuffled`,
-        (all) => {
-          const first = mean(all.map((record) => seriesOf(record, 'train/loss')[0] ?? NaN))
-          return verdict(first >= 2.2 && first <= 2.5, all, `training loss of the first epoch ${round(first)}`, first)
-        },
-      ),
+    check: given(onEnoughRows(1), `no finished trial with all of ${enoughRows} labels shuffled`, (all) => {
+      const first = mean(all.map((record) => seriesOf(record, 'train/loss')[0] ?? NaN))
+      return verdict(first >= 2.2 && first <= 2.5, all, `training loss of the first epoch ${round(first)}`, first)
+    }),
   },
   {
     id: 'memorises',
     statement: 'with all labels shuffled, training accuracy still reaches 0.99',
     published: 'training accuracy about 1.0 after 500 epochs (sibling reports); 100 % (Zhang et al. 2017)',
-    check: (records) =>
-      given(withLabels(records, 1), 'no finished trial with all labels shuffled and six weights a row', (all) => {
-        const least = leastOf(all, 'train/accuracy')
-        const summary = `training accuracy at least ${round(least)} over ${all.length} trials`
-        return verdict(least >= 0.99, all, summary, least)
-      }),
+    check: given(withLabels(1), 'no finished trial with all labels shuffled and six weights a row', (all) => {
+      const least = leastOf(all, 'train/accuracy')
+      const summary = `training accuracy at least ${round(least)} over ${all.length} trials`
+      return verdict(least >= 0.99, all, summary, least)
+    }),
   },
   {
     id: 'learns-nothing',
     statement: 'and clean test accuracy stays that of a guess (0.08 to 0.12), with a test loss above ln 10 that rises',
     published: 'test accuracy about 0.10; loss 8 at 250 epochs, 11.1 at 3000 (README figure)',
-    check: (records) =>
-      given(withLabels(records, 1), 'no finished trial with all labels shuffled', (all) => {
-        const [accuracy, last] = [meanOf(all, 'test/accuracy'), meanOf(all, 'test/loss')]
-        const rising = all.every((record) => {
-          const losses = seriesOf(record, 'test/loss')
-          const half = losses[losses.length >> 1]!
-          return losses.at(-1)! > half && half > losses[0]!
-        })
-        const holds = accuracy >= 0.08 && accuracy <= 0.12 && last > Math.log(classes) && rising
-        const summary = `test accuracy ${round(accuracy)}, test loss ${round(last)}${rising ? ', rising' : ', not rising'}`
-        return verdict(holds, all, summary, accuracy)
-      }),
+    check: given(withLabels(1), 'no finished trial with all labels shuffled', (all) => {
+      const [accuracy, last] = [meanOf(all, 'test/accuracy'), meanOf(all, 'test/loss')]
+      const rising = all.every((record) => {
+        const losses = seriesOf(record, 'test/loss')
+        const half = losses[losses.length >> 1]!
+        return losses.at(-1)! > half && half > losses[0]!
+      })
+      const holds = accuracy >= 0.08 && accuracy <= 0.12 && last > Math.log(classes) && rising
+      const summary = `test accuracy ${round(accuracy)}, test loss ${round(last)}${rising ? ', rising' : ', not rising'}`
+      return verdict(holds, all, summary, accuracy)
+    }),
   },
   {
     id: 'learns-true-labels',
     statement: 'with true labels, the same net generalises: test accuracy of 0.90 or more, of 0.97 from 48,000 rows on',
     published: '85.75 % against 9.78 % for Inception on CIFAR-10 (Zhang et al. 2017)',
-    check: (records) =>
-      given(
-        withEnoughRows(having(shuffled(records), { share: 0 })),
-        `no finished trial with ${enoughRows} true labels`,
-        (all) => {
-          const accuracy = meanOf(all, 'test/accuracy')
-          const bound = all.every((record) => rowsOf(record) >= manyRows) ? 0.97 : 0.9
-          const summary = `test accuracy ${round(accuracy)} over ${all.length} trials`
-          return verdict(accuracy >= bound, all, summary, accuracy)
-        },
-      ),
+    check: given(onEnoughRows(0), `no finished trial with ${enoughRows} true labels`, (all) => {
+      const accuracy = meanOf(all, 'test/accuracy')
+      const bound = all.every((record) => rowsOf(record) >= manyRows) ? 0.97 : 0.9
+      const summary = `test accuracy ${round(accuracy)} over ${all.length} trials`
+      return verdict(accuracy >= bound, all, summary, accuracy)
+    }),
   },
   {
     id: 'interpolates',
@@ -185,7 +179,7 @@ const claims: readonly Claim[] = [
       const all = shuffled(records)
       const shares = sharesOf(all)
       return withEnough(all, { count: shares.length, needed: 3, of: 'shares' }, () => {
-        const nets = shares.map((share) => withLabels(records, share))
+        const nets = shares.map((share) => withLabels(share)(records))
         const accuracies = nets.map((ofShare) => meanOf(ofShare, 'test/accuracy'))
         const epochs = nets.map((ofShare) => meanOf(ofShare, 'train/epochs-to-99'))
         const spreads = nets.map((ofShare) => standardDeviation(valuesOf(ofShare, 'train/epochs-to-99')))
@@ -214,7 +208,7 @@ const figures = [
       name: `${what}-shuffled`,
       caption: `Training, corrupted validation and clean test ${what} by epoch with all labels shuffled.`,
       title: `Shuffled labels: ${what}`,
-      select: (records) => withLabels(records, 1),
+      select: withLabels(1),
       panels: [{ title, zero: true, metrics: curvesOf(what) }],
       settings: shared,
     }),

@@ -18,7 +18,7 @@ import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { functionNet, hiddenActivations } from '../vocabulary/nets.js'
 import { axisOf, medianUntil, metric } from '../vocabulary/numbers.js'
-import { finished, having, type Records } from '../vocabulary/records.js'
+import { finished, finishedWith, having, type Records } from '../vocabulary/records.js'
 import { recipe, trainNet } from '../vocabulary/train-net.js'
 import { brief, round } from '../vocabulary/wording.js'
 
@@ -155,30 +155,28 @@ const claims: readonly Claim[] = [
     id: 'parameter-counts',
     statement: 'the four nets have 1254, 1252, 1257 and 1252 parameters',
     published: '1254, 1252, 1257, 1252 (sim_func.py)',
-    check: (records) =>
-      everyOne(
-        finished(records).filter(({ trial }) => trial.params['model'] !== 'even'),
-        'trial',
-        (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['model'] as Original],
-        { none: 'none of the four has finished', told: ' have exactly that many' },
-      ),
+    check: everyOne(
+      (records) => finished(records).filter(({ trial }) => trial.params['model'] !== 'even'),
+      'trial',
+      (record) => metric(record, 'parameters') === publishedCounts[record.trial.params['model'] as Original],
+      { none: 'none of the four has finished', told: ' have exactly that many' },
+    ),
   },
   {
     id: 'plateau',
     statement:
       "on f1, training begins on a plateau: the deepest net's first epochs lose as much as the best constant (to within 5 %)",
     published: 'the plateau is the target’s variance, 0.250 (calibration runs)',
-    check: (records) =>
-      given(
-        having(finished(records), { model: 'm1', activation: 'leaky', target: 'f1' }),
-        'm1 has not finished on f1',
-        (deepest) => {
-          const constant = variance(gridOf('f1', 2001).targets)
-          const first = median(deepest.map((record) => medianUntil(record, 'train/loss', 3, 3)))
-          const ratio = first / constant
-          return verdict(Math.abs(ratio - 1) <= 0.05, deepest, `${round(ratio)} of the target's variance`, ratio)
-        },
-      ),
+    check: given(
+      finishedWith({ model: 'm1', activation: 'leaky', target: 'f1' }),
+      'm1 has not finished on f1',
+      (deepest) => {
+        const constant = variance(gridOf('f1', 2001).targets)
+        const first = median(deepest.map((record) => medianUntil(record, 'train/loss', 3, 3)))
+        const ratio = first / constant
+        return verdict(Math.abs(ratio - 1) <= 0.05, deepest, `${round(ratio)} of the target's variance`, ratio)
+      },
+    ),
   },
   ...(['f1', 'f2'] as const).map((target): Claim => ({
     id: `deep-beats-shallow-${target}`,
@@ -221,11 +219,10 @@ const claims: readonly Claim[] = [
     id: 'no-overfitting',
     statement: 'the test loss is at most three times the training loss (medians over the last 20 epochs)',
     published: 'train and test loss are printed alike (sim_func.py)',
-    check: (records) =>
-      given(finished(records), 'no finished trial', (all) => {
-        const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
-        return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
-      }),
+    check: given(finished, 'no finished trial', (all) => {
+      const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
+      return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
+    }),
   },
 ]
 

@@ -15,10 +15,10 @@ export const share = (original: number, doc: string, most = 1): NumberAxis =>
 export const count = (most: number, original: number, doc: string, { min = 1, unit = 'samples' } = {}): IntegerAxis =>
   integer({ min, max: most, default: original, doc, unit })
 /** Units in a layer. */
-export const units = (most: number, original: number, doc: string, min = 1): IntegerAxis =>
+export const units = (most: number, original: number, doc: string, { min = 1 } = {}): IntegerAxis =>
   count(most, original, doc, { min, unit: 'units' })
 /** Hidden layers. */
-export const layers = (most: number, original: number, doc = 'hidden layers', min = 1): IntegerAxis =>
+export const layers = (most: number, original: number, doc = 'hidden layers', { min = 1 } = {}): IntegerAxis =>
   count(most, original, doc, { min, unit: 'layers' })
 
 const digitShape = '28,28,1'

@@ -1,8 +1,7 @@
 import type { Dataset } from '../../data/dataset.js'
-import { gatherRows, stratifiedSplit, type Split } from '../../data/split.js'
-import { maxOf } from '../../core/extremes.js'
+import { stratifiedSplit, type Split } from '../../data/split.js'
 import type { EpochResult, Evaluation, Rows } from '../../engines/engine.js'
-import { multiplyAdds, sizeOf, type Net } from '../../net/net.js'
+import { multiplyAdds, type Net } from '../../net/net.js'
 import type { Metrics } from '../../core/trial.js'
 import type { TrialContext } from '../experiment.js'
 import { trainNet, type TrainNetOptions } from './train-net.js'
@@ -71,31 +70,4 @@ export async function trainClassifier(
     },
   })
   return { ...trained, last }
-}
-
-/** Classes as one output each, 1 for its own rows and 0 for others. */
-export function oneHot(labels: Int32Array, classes: number): Float32Array {
-  const targets = new Float32Array(labels.length * classes)
-  labels.forEach((label, row) => (targets[row * classes + label] = 1))
-  return targets
-}
-
-/** By the squared error of one-hot outputs; the largest output is the guess. */
-export function byOneHot(
-  net: Net,
-  { features, targets }: Rows,
-  labels: Int32Array,
-  { engine, signal }: TrialContext,
-): Evaluator {
-  const [width, classes] = [sizeOf(net.inputShape), sizeOf(net.outputShape)]
-  return async (order, parameters) => {
-    const outputs = await engine.outputs(net, gatherRows(features, order, width), parameters, signal)
-    let [squares, correct] = [0, 0]
-    order.forEach((row, i) => {
-      const guess = outputs.subarray(i * classes, (i + 1) * classes)
-      guess.forEach((output, k) => (squares += (output - targets[row * classes + k]!) ** 2))
-      if (guess.indexOf(maxOf(guess)) === labels[row]) correct++
-    })
-    return { loss: squares / (order.length * classes), accuracy: correct / order.length }
-  }
 }

@@ -1,6 +1,6 @@
 import { groupBy } from '../../core/group-by.js'
 import { lookUp } from '../../core/names.js'
-import type { TrialRecord } from '../../core/trial.js'
+import type { Params, TrialRecord } from '../../core/trial.js'
 
 /** Choosing among a sweep's records, for claims and figures. */
 
@@ -16,6 +16,12 @@ export function having(records: Records, params: Readonly<Record<string, string 
   )
 }
 
+/** Chooses the finished trials with these parameters. */
+export const finishedWith =
+  (params: Readonly<Record<string, string | number | boolean>>, stage = 'main') =>
+  (records: Records): TrialRecord[] =>
+    having(finished(records, stage), params)
+
 /** The largest set of trials that are alike in what `setting` tells: what it leaves out may then be compared. */
 export function largestComparable(
   records: Records,
@@ -28,3 +34,6 @@ export function largestComparable(
 /** The first trial a derived one rests on, among these records. */
 export const parentOf = (record: TrialRecord, all: Records): TrialRecord | undefined =>
   all.find(({ trial }) => trial.id === record.trial.parents[0])
+
+/** What the net was trained with that a derived trial measured; nothing when it is not among these records. */
+export const netParams = (record: TrialRecord, all: Records): Params => parentOf(record, all)?.trial.params ?? {}

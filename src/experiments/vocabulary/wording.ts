@@ -3,6 +3,3 @@
 export const round = (value: number, digits = 3): string => value.toFixed(digits)
 /** Two significant digits, for numbers of any size. */
 export const brief = (value: number): string => value.toPrecision(2)
-
-export const tellInterval = ([low, high]: readonly [number, number], tell = round): string =>
-  `95 % interval ${tell(low)} to ${tell(high)}`

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { rankVerdict } from '../../../src/experiments/vocabulary/claims.js'
+import { rankVerdict } from '../../../src/experiments/vocabulary/effects.js'
 
 const ten = Array.from({ length: 10 }, (_, i) => i)
 const what = { claim: 'test', unit: 'points', seeds: 1 }
