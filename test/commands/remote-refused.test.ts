@@ -68,4 +68,28 @@ describe.skipIf(!hasNats)('a remote sweep whose server refuses it from one momen
     expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 2, finished: 2, unique: 2 })
     expect(readFileSync(journal, 'utf8')).toContain('"closed"')
   })
+
+  it('is there to be resumed, as it says, when the server takes none of its trials', async () => {
+    const root = temporaryFolder()
+    const config = join(root, 'server.conf')
+    const allow = (permissions: object): void =>
+      writeFileSync(
+        config,
+        `host: "127.0.0.1"\njetstream { store_dir: ${JSON.stringify(root)} }\nauthorization { users: ${JSON.stringify([{ user: 'o', password: 'p', permissions }])} }\n`,
+      )
+    allow({ publish: { deny: ['mlds.mlds.trial.>'] } })
+    const server = await startNatsServer(root, 0, config)
+    onTestFinished(() => server.stop('SIGKILL'))
+    writeFileSync(join(root, 'two.yaml'), `experiment: { command: ['echo', '{"loss":{n}}'] }\naxes: { n: [1, 2] }\n`)
+    const options = { cwd: root, env: { NATS_URL: server.url, NATS_USER: 'o', NATS_PASSWORD: 'p' } }
+    const refused = await mlds(['sweep', 'two.yaml', '--name', 'cut', '--nats', server.url], options)
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain('go on with: mlds resume cut')
+
+    allow({})
+    server.process.kill('SIGHUP')
+    const resumed = await mlds(['resume', 'cut', '--nats', server.url, '--workers', '1', '--json'], options)
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 2, finished: 2, unique: 2 })
+  })
 })

@@ -59,8 +59,9 @@ export async function openParts(
 
   const lock = lockSweep(sweep.lockFile, sweep.id)
   closing.push(() => lock.release())
+  let mayHaveBegun = false
   closing.push(async (failed) => {
-    if (failed) await takeBack?.()
+    if (failed && !mayHaveBegun) await takeBack?.()
   })
   const tracker = await openTracker(sweepToRun, choices.track, say)
   closing.push(() => tracker.close())
@@ -84,6 +85,8 @@ export async function openParts(
   if (!choices.fresh && state.voids === 0) await takeOver(sweepToRun, left.trials, state, journal, say)
   const scheduler = openScheduler(sweep, info, state, voided !== undefined)
   const backend = await openBackend(sweepToRun, choices, say)
+  // A server may hold trials of which no event has come yet.
+  mayHaveBegun = true
   closing.push(() => backend.close())
   // Not before the backend can begin: a server that does not answer costs no result.
   if (voided !== undefined) {
