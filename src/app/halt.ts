@@ -13,13 +13,14 @@ export async function haltSweep(
   wanted: 'pause' | 'cancel',
 ): Promise<{ orchestrator: string | undefined; recalled: number }> {
   const { controlSweep, recallQueued } = await import('../worker/remote/wire/sweep-control.js')
+  const { readTokens } = await import('../worker/remote/wire/sweep-registry.js')
   const { leaseHolder } = await import('../worker/remote/orchestrator/lease.js')
   const { sweepToken } = await import('../worker/remote/wire/names.js')
   return withTenant(target, async (broker) => {
     const orchestrator = await leaseHolder(broker.leases, sweep)
     await controlSweep(broker, sweep, { wanted, by: requester(), atMs: systemClock.now() })
     // Nobody else would: what waits must not begin.
-    const recalled = await recallQueued(broker, { sweep: sweepToken(sweep) })
+    const recalled = await recallQueued(broker, await readTokens(broker, sweep), { sweep: sweepToken(sweep) })
     return { orchestrator, recalled: recalled.length }
   })
 }

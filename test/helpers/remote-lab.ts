@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { systemClock } from '../../src/core/clock.js'
+import { codeVersion } from '../../src/core/version.js'
 import { openData } from '../../src/data/catalog.js'
 import { openStore, type Store } from '../../src/system/store.js'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
 import { startNatsServer, type NatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { namesOf, sweepToken, type RunKey } from '../../src/worker/remote/wire/names.js'
 import { RemoteBackend, type RemoteOptions } from '../../src/worker/remote/orchestrator/remote-backend.js'
+import type { SweepRecord } from '../../src/worker/remote/wire/sweep-registry.js'
 import { openBroker, type OrchestratorBroker } from '../../src/worker/remote/wire/streams.js'
 import { runWorker, type WorkerOptions } from '../../src/worker/remote/host/worker-process.js'
 import { Listener } from '../conformance/backend.js'
@@ -17,6 +19,15 @@ import { chaosCustom, toyCustom } from './custom-modules.js'
 
 export const leaseMs = 2_000
 export const toySweep = 'toy-sweep'
+
+/** What makes the server keep a sweep, and its runs carry tokens, as every sweep of a person's does. */
+export const recorded = (sweep = toySweep, total = 1): { sweep: string; record: SweepRecord } => ({
+  sweep,
+  record: {
+    ...{ sweep, planHash: 'hash', planBytes: Buffer.from(`the plan of ${sweep}`), total, codeVersion },
+    ...{ engine: 'cpu', openedAtMs: systemClock.now() },
+  },
+})
 
 /** Where orchestrators and workers of the test's own process meet. */
 export interface LabPlace {

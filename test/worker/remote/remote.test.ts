@@ -8,7 +8,7 @@ import { encode, protocolVersion } from '../../../src/worker/remote/wire/protoco
 import { namesOf, sweepToken } from '../../../src/worker/remote/wire/names.js'
 import { backendSuite, Listener, toyAssignment } from '../../conformance/backend.js'
 import { hasNats } from '../../helpers/nats.js'
-import { RemoteLab, type LabWorker } from '../../helpers/remote-lab.js'
+import { recorded, RemoteLab, type LabWorker } from '../../helpers/remote-lab.js'
 
 describe.skipIf(!hasNats)('over a real nats-server', () => {
   const lab = RemoteLab.open()
@@ -22,7 +22,7 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
     const connections = new Map<Backend, NatsConnection>()
     const open = async (window: number): Promise<Backend> => {
       const connection = await connectNats(lab.server.url, 'orchestrator', { env: {} })
-      const backend = await lab.openBackend('suite', { window, connection })
+      const backend = await lab.openBackend('suite', { ...recorded(), window, connection })
       connections.set(backend, connection)
       return backend
     }

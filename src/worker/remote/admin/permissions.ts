@@ -28,6 +28,7 @@ export function workerPermissions(names: Names, inboxPrefix: string): Permission
       names.event({}),
       `$KV.${names.workers}.*`,
       `$O.${names.objects}.>`,
+      names.upload({}),
       // Read what is stored, and follow what people want.
       ...read.flatMap((stream) => [api('DIRECT.GET', stream), `${api('DIRECT.GET', stream)}.>`]),
       ...read.map((stream) => api('STREAM.MSG.GET', stream)),
@@ -40,6 +41,6 @@ export function workerPermissions(names: Names, inboxPrefix: string): Permission
       // Without it, reading an object of more than 2 MB waits for ever.
       '$JS.FC.>',
     ],
-    subscribe: [`${inboxPrefix}.>`, names.order({})],
+    subscribe: [`${inboxPrefix}.>`, names.order({}), `$KV.${names.controls}.*`],
   }
 }

@@ -4,6 +4,7 @@ import { maxOf } from '../../../core/extremes.js'
 import type { Store } from '../../../system/store.js'
 import { SweepLease, leaseHolder } from '../orchestrator/lease.js'
 import { sweepToken } from '../wire/names.js'
+import { isMissing } from '../wire/nats-errors.js'
 import type { SweepMessage } from '../wire/protocol.js'
 import { listSweeps } from '../wire/sweep-registry.js'
 import { readControl } from '../wire/sweep-control.js'
@@ -107,6 +108,10 @@ async function removeSweep({ jsm, names, ...broker }: OrchestratorBroker, sweep:
     await broker.sweeps.purge(token)
     await jsm.streams.purge(names.results, { filter: names.result({ sweep: token }) })
     await jsm.streams.purge(names.attempts, { filter: names.attempt({ sweep: token }) })
+    // A server that an earlier version set up has no uploads.
+    await jsm.streams.purge(names.uploads, { filter: names.upload({ sweep: token }) }).catch((error: unknown) => {
+      if (!isMissing(error)) throw error
+    })
     await broker.controls.purge(token)
   } finally {
     await lease.release()

@@ -6,6 +6,7 @@ import { sweepToken, nameRun } from '../wire/names.js'
 import { leaseHolder } from '../orchestrator/lease.js'
 import { runsOf, type OrchestratorBroker } from '../wire/streams.js'
 import { readResults } from '../wire/stored-results.js'
+import { readTokens } from '../wire/sweep-registry.js'
 import { readControl } from '../wire/sweep-control.js'
 
 export interface RemoteStatus {
@@ -23,7 +24,8 @@ export interface RemoteStatus {
 export async function remoteStatus(broker: OrchestratorBroker, store: Store, sweep: string): Promise<RemoteStatus> {
   const { jsm, names } = broker
   const token = sweepToken(sweep)
-  const [queued, begun, results, control, orchestrator] = await Promise.all([
+  const tokens = await readTokens(broker, sweep)
+  const [queued, attempted, results, control, orchestrator] = await Promise.all([
     runsOf(jsm, names.trials, names.trial({ sweep: token })),
     runsOf(jsm, names.attempts, names.attempt({ sweep: token })),
     readResults(broker, store, sweep),
@@ -31,6 +33,7 @@ export async function remoteStatus(broker: OrchestratorBroker, store: Store, swe
     leaseHolder(broker.leases, sweep),
   ])
   const committed = new Set([...results.values()].map(({ run }) => nameRun(run)))
+  const begun = attempted.filter((key) => tokens.isShown(key, 'attempt 1')).map((key) => tokens.given(key))
   const open = begun.filter((run) => {
     const latest = results.get(run.trial)
     return !committed.has(nameRun(run)) && (latest === undefined || latest.run.generation < run.generation)

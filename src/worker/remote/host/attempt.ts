@@ -6,6 +6,7 @@ import { readEnd } from '../../../sweeps/trial-logs.js'
 import { logFileOf } from '../../../system/log-file.js'
 import type { RunKey } from '../wire/names.js'
 import { isLasting } from '../wire/nats-errors.js'
+import { tagged } from '../wire/run-tokens.js'
 import {
   divergedSince,
   maxLogCharacters,
@@ -84,8 +85,8 @@ export class AttemptRunner {
   }
 
   async #hasResult(key: RunKey): Promise<boolean> {
-    const { jsm, names } = this.context.broker
-    return (await jsm.direct.getMessage(names.results, { last_by_subj: names.result(key) })) !== null
+    const { reads, names } = this.context.broker
+    return (await reads.last(names.results, names.result(tagged(key, 'result')))) !== undefined
   }
 
   async #execute(assignment: Assignment, active: ActiveTrial, datasets: readonly Dataset[]): Promise<AttemptEnd> {
@@ -167,7 +168,7 @@ export class AttemptRunner {
   async lookAgain(key: RunKey): Promise<void> {
     const running = this.context.find(key)
     if (running === undefined) return
-    const latest = await readAttempt(this.context.broker, key).catch(() => undefined)
+    const latest = await readAttempt(this.context.broker, running.active.key).catch(() => undefined)
     if (latest === undefined || latest.message.attempt <= running.attempt) return
     this.context.options.say(`trial ${key.trial}: this worker fell silent and another has it now; given up here`)
     this.context.tally.fenced++

@@ -1,7 +1,7 @@
-import type { StoredMsg } from '@nats-io/jetstream'
 import { attemptMessage, decodeKept, encode, oldestProtocol, type AttemptMessage } from '../wire/protocol.js'
 import type { RunKey } from '../wire/names.js'
-import { isTaken } from '../wire/nats-errors.js'
+import { isHeldAlready, isTaken } from '../wire/nats-errors.js'
+import { sealed, tagged, unsealed } from '../wire/run-tokens.js'
 import type { Broker } from '../wire/streams.js'
 
 /** One begun attempt, and where it is stored. */
@@ -9,6 +9,8 @@ export interface BegunAttempt {
   readonly message: AttemptMessage
   readonly sequence: number
 }
+
+type AttemptFacts = Pick<AttemptMessage, 'worker' | 'nonce' | 'startedAtMs'>
 
 /**
  * Stores that an attempt begins, before it does: deliveries say nothing of this, since the server also counts those
@@ -18,12 +20,12 @@ export interface BegunAttempt {
  */
 export async function beginAttempt(
   broker: Broker,
-  key: RunKey,
-  facts: { readonly worker: string; readonly nonce: string; readonly startedAtMs: number },
+  run: RunKey,
+  facts: AttemptFacts,
   { mayBeFirst, maxAttempts }: { readonly mayBeFirst: boolean; readonly maxAttempts: number },
 ): Promise<BegunAttempt | { readonly exhausted: AttemptMessage }> {
   // The first delivery of a trial is nearly always its first attempt: one round trip then, instead of two.
-  let before = mayBeFirst ? undefined : await readAttempt(broker, key)
+  let before = mayBeFirst ? undefined : await readAttempt(broker, run)
   for (;;) {
     const { message: last } = before ?? {}
     if (last?.nonce === facts.nonce) return { message: last, sequence: before!.sequence }
@@ -38,14 +40,24 @@ export async function beginAttempt(
       ...(last?.reason === undefined ? {} : { reason: last.reason }),
     }
     try {
-      const text = encode(message)
-      const sequence = await broker.publisher.publish(broker.names.attempt(key), text, before?.sequence ?? 0)
-      return { message, sequence }
+      return { message, sequence: await write(broker, run, message, before?.sequence ?? 0) }
     } catch (error) {
       if (!isTaken(error)) throw error
-      before = await readAttempt(broker, key)
+      before = await readAttempt(broker, run)
     }
   }
+}
+
+/**
+ * With a token, each attempt and each end has a subject of its own, which nobody else can tell before it is used: what
+ * stands there was written by someone who was given the run, even where another wrote over its words.
+ */
+function write({ publisher, names }: Broker, run: RunKey, message: AttemptMessage, after: number): Promise<number> {
+  const text = encode(message)
+  if (run.token === undefined) return publisher.publish(names.attempt(run), text, after)
+  const what = message.standing === 'running' ? 'attempt' : 'end of attempt'
+  const subject = names.attempt(tagged(run, `${what} ${message.attempt}`))
+  return publisher.publish(subject, sealed(text, run.token), 0)
 }
 
 /** How many attempts vanished, seen from the one that follows `last`. */
@@ -56,25 +68,49 @@ export function vanishedBefore(last: AttemptMessage): number {
 /** Says how an attempt ended that has no outcome; if another has begun since, its word stands. */
 export async function closeAttempt(
   broker: Broker,
-  key: RunKey,
+  run: RunKey,
   { message, sequence }: BegunAttempt,
   standing: Exclude<AttemptMessage['standing'], 'running'>,
   reason: string,
   atMs: number,
 ): Promise<void> {
-  const text = encode({ ...message, standing, atMs, reason: reason.slice(0, 1_000) } satisfies AttemptMessage)
-  await broker.publisher.publish(broker.names.attempt(key), text, sequence).catch((error: unknown) => {
-    if (!isTaken(error)) throw error
+  const end: AttemptMessage = { ...message, standing, atMs, reason: reason.slice(0, 1_000) }
+  await write(broker, run, end, sequence).catch((error: unknown) => {
+    if (!isTaken(error) && !isHeldAlready(error)) throw error
   })
 }
 
 /** The latest attempt at a run. What is stored but is no attempt counts as none. @throws StoreError when a newer mlds began it. */
-export async function readAttempt(broker: Broker, key: RunKey): Promise<BegunAttempt | undefined> {
-  const query = { last_by_subj: broker.names.attempt(key) }
-  const stored: StoredMsg | null = await broker.jsm.direct.getMessage(broker.names.attempts, query)
-  if (stored === null) return undefined
-  const message = decodeKept(attemptMessage, stored.string(), `the latest attempt at trial ${key.trial}`)
-  return message === undefined ? { sequence: stored.seq, message: placeholder } : { message, sequence: stored.seq }
+export async function readAttempt(broker: Broker, run: RunKey): Promise<BegunAttempt | undefined> {
+  if (run.token !== undefined) return readTokened(broker, run, run.token)
+  const stored = await broker.reads.last(broker.names.attempts, broker.names.attempt(run))
+  if (stored === undefined) return undefined
+  return { message: decodeAttempt(stored.text, run) ?? placeholder, sequence: stored.sequence }
+}
+
+const decodeAttempt = (text: string, { trial }: RunKey): AttemptMessage | undefined =>
+  decodeKept(attemptMessage, text, `the latest attempt at trial ${trial}`)
+
+/** One attempt after the other, each with its end. */
+async function readTokened({ reads, names }: Broker, run: RunKey, token: string): Promise<BegunAttempt | undefined> {
+  let latest: BegunAttempt | undefined
+  for (let attempt = 1; ; attempt++) {
+    const [begin, end] = await Promise.all(
+      (['attempt', 'end of attempt'] as const).map((what) =>
+        reads.last(names.attempts, names.attempt(tagged(run, `${what} ${attempt}`))),
+      ),
+    )
+    if (begin === undefined) return latest
+    const [begun, ended] = [begin, end].map((stored) => {
+      const text = stored === undefined ? undefined : unsealed(stored.text, token)
+      return text === undefined ? undefined : decodeAttempt(text, run)
+    })
+    // An end whose words another wrote over is not held against the trial.
+    const standing = ended?.standing ?? (end === undefined ? 'running' : 'handed back')
+    const vanished = begun?.vanished ?? (latest === undefined ? 0 : vanishedBefore(latest.message))
+    const message = { ...(ended ?? begun ?? placeholder), attempt, vanished, standing }
+    latest = { message, sequence: begin.sequence }
+  }
 }
 
 /** Stands for a stored message that can't be read: it keeps its place, and its number is not used again. */

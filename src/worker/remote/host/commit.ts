@@ -2,10 +2,11 @@ import type { ArtifactRef } from '../../../core/trial.js'
 import { retry } from '../../../system/retry.js'
 import { openResult } from '../wire/stored-results.js'
 import type { RunKey } from '../wire/names.js'
-import { isLasting, isTaken } from '../wire/nats-errors.js'
-import { sendObject } from '../wire/objects.js'
+import { isDenied, isLasting, isTaken } from '../wire/nats-errors.js'
+import { sendObject, upload } from '../wire/objects.js'
+import { tagged } from '../wire/run-tokens.js'
 import { decode, encode, storedResult, type ResultMessage } from '../wire/protocol.js'
-import { maxInlineBytes, type Broker } from '../wire/streams.js'
+import { maxInlineBytes, openObjects, type Broker } from '../wire/streams.js'
 import type { WorkerOptions } from './worker-context.js'
 
 /** Stores the results of a worker's trials: of one run, the first that comes counts. */
@@ -20,48 +21,65 @@ export class Commits {
    * @returns whether it counts.
    * @throws Error when it can never be stored, or the worker was told to go before it was.
    */
-  async commitOutcome(key: RunKey, result: ResultMessage): Promise<boolean> {
+  async commitOutcome(run: RunKey, result: ResultMessage): Promise<boolean> {
     const brought: ArtifactRef[] = []
     for (const ref of artifactsOf(result))
       await this.#persist(async () => {
-        if (await sendObject(this.broker.objects, this.options.store, ref)) brought.push(ref)
+        if (await this.#send(run, result.nonce, ref)) brought.push(ref)
       })
-    const winner = await this.commit(key, result)
+    const winner = await this.commit(run, result)
     if (winner === undefined) return true
-    this.options.say(`trial ${key.trial}: the result of ${winner.worker} came first; this one is dropped`)
+    this.options.say(`trial ${run.trial}: the result of ${winner.worker} came first; this one is dropped`)
     const kept = new Set(artifactsOf(winner).map(({ sha256 }) => sha256))
-    for (const { sha256 } of brought) if (!kept.has(sha256)) await this.broker.objects.delete(sha256).catch(() => {})
+    for (const { sha256 } of brought)
+      if (!kept.has(sha256)) await (await openObjects(this.broker)).delete(sha256).catch(() => {})
     return false
   }
 
   /** Stores the result if no one has; until it is known whether that worked. @returns another's that came first. */
-  async commit(key: RunKey, result: ResultMessage): Promise<ResultMessage | undefined> {
-    const { publisher, jsm, names } = this.broker
-    const text = await this.#compose(result)
+  async commit(run: RunKey, result: ResultMessage): Promise<ResultMessage | undefined> {
+    const { publisher, reads, names } = this.broker
+    const text = await this.#compose(run, result)
+    const subject = names.result(tagged(run, 'result'))
     return this.#persist(async () => {
       try {
-        await publisher.publish(names.result(key), text, 0)
+        await publisher.publish(subject, text, 0)
         return undefined
       } catch (error) {
         if (!isTaken(error)) throw error
       }
       // Ours, if the first answer was lost on the way. Asked of the leader: a replica may not have it yet.
-      const stored = await jsm.streams.getMessage(names.results, { last_by_subj: names.result(key) })
-      const first = stored?.string()
+      const first = await reads.lastOfLeader(names.results, subject)
       if (first === undefined || first === text) return undefined
-      const winner = await openResult(this.broker, this.options.store, first)
+      const winner = await openResult(this.broker, this.options.store, run, first)
       // One that can't be read names no artifacts to keep, so nothing may be taken away.
       return winner ?? { ...result, worker: decode(storedResult, first) === undefined ? 'nobody' : 'another worker' }
     })
   }
 
-  /** The result as a message; one that is too large lies in the object store. */
-  async #compose(result: ResultMessage): Promise<string> {
+  /** The result as a message; one that is too large lies beside it. */
+  async #compose(run: RunKey, result: ResultMessage): Promise<string> {
     const text = encode(result)
     if (Buffer.byteLength(text) <= maxInlineBytes) return text
     const object = await this.options.store.putObject(Buffer.from(text))
-    await this.#persist(() => sendObject(this.broker.objects, this.options.store, object))
-    return encode({ v: result.v, object })
+    await this.#persist(() => this.#send(run, result.nonce, object))
+    return encode({ v: result.v, object, ...(run.token === undefined ? {} : { nonce: result.nonce }) })
+  }
+
+  /**
+   * Brings an object to the server: among the run's own uploads, or to the bucket that all share, for a run of an
+   * earlier version and where the server's configuration is one. @returns whether it was brought to the bucket now.
+   */
+  async #send(run: RunKey, nonce: string, ref: ArtifactRef): Promise<boolean> {
+    const { store } = this.options
+    if (run.token !== undefined)
+      try {
+        await upload(this.broker, tagged(run, `upload ${nonce}`), ref, await store.readObject(ref))
+        return false
+      } catch (error) {
+        if (!isDenied(error)) throw error
+      }
+    return sendObject(await openObjects(this.broker), store, ref)
   }
 
   /** Repeats until it works: what a trial cost is not thrown away because a server restarts or its disk is full. */

@@ -1,5 +1,6 @@
 import type { Msg, Subscription } from '@nats-io/transport-node'
 import type { Clock } from '../../../core/clock.js'
+import { apiPrefixOf } from '../wire/connect.js'
 import { newInbox } from '../wire/publisher.js'
 import type { Broker } from '../wire/streams.js'
 
@@ -70,9 +71,9 @@ export class Pull {
     private readonly broker: Broker,
     private readonly clock: Clock,
   ) {
-    const { nc, js, names } = broker
+    const { nc, names } = broker
     this.#inbox = newInbox(nc)
-    this.#subject = `${js.apiPrefix}.CONSUMER.MSG.NEXT.${names.trials}.${names.durable}`
+    this.#subject = `${apiPrefixOf(nc)}.CONSUMER.MSG.NEXT.${names.trials}.${names.durable}`
     const callback = (error: Error | null, message: Msg): void => {
       if (error === null) this.#hear(message)
     }

@@ -12,7 +12,7 @@ import { isOfData } from '../../../sweeps/plan.js'
 import type { EngineName } from '../../../core/trial.js'
 import { codeVersion } from '../../../core/version.js'
 import { isCompatible, type DatasetMessage, type TrialMessage } from '../wire/protocol.js'
-import { fetchObject } from '../wire/objects.js'
+import { bucketOf, fetchObject } from '../wire/objects.js'
 import type { Broker } from '../wire/streams.js'
 
 /** What a worker can run: the experiments it has, and data sets by content, fetched once and kept on its disk. */
@@ -59,7 +59,7 @@ export class Requirements {
       ...untold.map((name) => this.#catalog.load(name)),
     ])
     for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
-      await fetchObject(broker.objects, this.store, ref)
+      await fetchObject(bucketOf(broker), this.store, ref)
     return found
   }
 
@@ -121,7 +121,7 @@ export class Requirements {
       throw new DataError(`the data set ${name} is another here, or none (SHA-256 ${fingerprint} is wanted)`)
     // The fingerprint of an image set is the hash of its bytes: what is fetched by one is what the trial was planned with.
     if (object.sha256 !== fingerprint) throw new DataError(`the data set ${name} is offered under another hash`)
-    await fetchObject(broker.objects, this.store, object)
+    await fetchObject(bucketOf(broker), this.store, object)
     const facts: Omit<AddedFacts, 'name'> & { name: string } = { name, sha256: fingerprint, ...images }
     return readImages(facts, await this.store.readObject(object))
   }

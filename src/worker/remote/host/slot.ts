@@ -1,8 +1,8 @@
 import { MldsError } from '../../../core/errors.js'
 import type { Dataset } from '../../../data/dataset.js'
-import { readControl } from '../wire/sweep-control.js'
+import { accountKeyOf } from '../wire/confinement.js'
 import { runOf, type RunKey } from '../wire/names.js'
-import { fetchObject } from '../wire/objects.js'
+import { bucketOf, fetchObject } from '../wire/objects.js'
 import {
   decode,
   envelope,
@@ -15,6 +15,7 @@ import {
 } from '../wire/protocol.js'
 import type { AttemptRunner } from './attempt.js'
 import { readAttempt, vanishedBefore } from './attempts.js'
+import type { HaltedSweeps } from './halted-sweeps.js'
 import { Heartbeat } from './heartbeat.js'
 import { Pull, pullMs, type PulledTrial } from './pull.js'
 import type { Requirements } from './requirements.js'
@@ -26,8 +27,7 @@ export interface SlotParts {
   readonly attempts: AttemptRunner
   /** Held alone by a trial that may take its process along, side by side by others. */
   readonly lock: SharedExclusiveLock
-  /** Sweeps that a person wants paused or cancelled, by their tokens. */
-  readonly halted: ReadonlyMap<string, unknown>
+  readonly halted: HaltedSweeps
 }
 
 /** One slot of a worker: pulls a trial, runs it, again. */
@@ -75,15 +75,16 @@ export class Slot {
    */
   async #handle(pulled: PulledTrial): Promise<boolean> {
     const { leaseMs } = this.context.broker
-    const key = runOf(pulled.subject)
+    const named = runOf(pulled.subject)
     const queued = decode(queuedTrial, pulled.text)
-    if (key === undefined || queued === undefined) return this.#refuse(pulled, key)
+    if (named === undefined || queued === undefined) return this.#refuse(pulled, named)
+    const key = withToken(named, queued.token)
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
     if (this.context.running.has(key.trial)) {
       pulled.nak(leaseMs / 3)
       return false
     }
-    if (await this.#isHalted(key.sweep)) return true
+    if (await this.parts.halted.isHalted(key.sweep)) return true
     const { clock } = this.context.options
     const beat = new Heartbeat(pulled, leaseMs, clock, () => void this.parts.attempts.lookAgain(key))
     try {
@@ -95,11 +96,11 @@ export class Slot {
 
   /** Not a message of mlds is thrown away; one of another version is left to workers that speak it. */
   #refuse(pulled: PulledTrial, key: RunKey | undefined): false {
-    const { v = protocolVersion } = decode(envelope, pulled.text) ?? {}
+    const { v = protocolVersion, token } = decode(envelope, pulled.text) ?? {}
     const isKnown = v >= oldestProtocol && v <= protocolVersion
     if (key === undefined || isKnown) return this.#reject(pulled)
     const error = new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`)
-    this.context.leaveToOthers(pulled, key, error)
+    this.context.leaveToOthers(pulled, withToken(key, token), error)
     return false
   }
 
@@ -109,6 +110,7 @@ export class Slot {
     if (trial === undefined || trial.assignment.trial.id !== key.trial) return this.#reject(pulled)
     let datasets: Dataset[]
     try {
+      this.#requireToken(key)
       datasets = await requirements.prepare(trial, this.context.broker)
     } catch (error) {
       this.context.leaveToOthers(pulled, key, error as Error)
@@ -127,7 +129,7 @@ export class Slot {
     if (!('object' in queued)) return queued
     const { broker, options } = this.context
     const { object, ...facts } = queued
-    await fetchObject(broker.objects, options.store, object)
+    await fetchObject(bucketOf(broker), options.store, object)
     const stored = decode(storedAssignment, new TextDecoder().decode(await options.store.readObject(object)))
     return stored === undefined ? undefined : { ...facts, ...stored }
   }
@@ -143,11 +145,10 @@ export class Slot {
     return vanished > 0 && vanished === maxAttempts - 1
   }
 
-  /** Whether a person wants the sweep halted: asked again, since what this worker heard may be old. */
-  async #isHalted(token: string): Promise<boolean> {
-    if (!this.parts.halted.has(token)) return false
-    const control = await readControl(this.context.broker, token).catch(() => undefined)
-    return control !== undefined && control.wanted !== 'run'
+  /** @throws MldsError in an account of a worker's own, which may write nothing of a run without a token. */
+  #requireToken({ token }: RunKey): void {
+    if (token === undefined && accountKeyOf(this.context.options.connection) !== undefined)
+      throw new MldsError('VERSION', "this worker's account takes no trials that an mlds before protocol 6 queued")
   }
 
   /** Not a message of mlds: out of the queue, and counted. */
@@ -157,3 +158,8 @@ export class Slot {
     return false
   }
 }
+
+const withToken = ({ sweep, trial, generation }: RunKey, token: string | undefined): RunKey => ({
+  ...{ sweep, trial, generation },
+  ...(token === undefined ? {} : { token }),
+})

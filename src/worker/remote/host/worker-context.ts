@@ -5,6 +5,7 @@ import type { CustomExperiment } from '../../../experiments/custom/source.js'
 import type { Store } from '../../../system/store.js'
 import type { ThreadsBackend } from '../../threads/threads.js'
 import type { RunKey } from '../wire/names.js'
+import { tagged } from '../wire/run-tokens.js'
 import { encode, oldestProtocol, type EventMessage } from '../wire/protocol.js'
 import { maxInlineBytes, type Broker } from '../wire/streams.js'
 import type { ActiveTrial } from './active-trial.js'
@@ -72,7 +73,7 @@ export class WorkerContext {
     const { connection } = this.options
     const text = encode(event)
     if (!connection.isClosed() && Buffer.byteLength(text) <= maxInlineBytes)
-      connection.publish(this.broker.names.event(key), text)
+      connection.publish(this.broker.names.event(tagged(key, 'event')), text)
   }
 
   throwAway(what: string): void {

@@ -5,10 +5,10 @@ import { UnavailableError } from '../../../core/errors.js'
 import { codeVersion } from '../../../core/version.js'
 import { wait } from '../../../system/retry.js'
 import { ThreadsBackend } from '../../threads/threads.js'
+import { accountKeyOf } from '../wire/confinement.js'
 import { namesOf, runOf, type RunKey } from '../wire/names.js'
 import { isDenied } from '../wire/nats-errors.js'
 import {
-  controlMessage,
   decode,
   encode,
   oldestProtocol,
@@ -19,6 +19,8 @@ import {
 import { defaultLeaseMs, joinBroker, openBroker, presenceMs, type Broker } from '../wire/streams.js'
 import { AttemptRunner } from './attempt.js'
 import { Commits } from './commit.js'
+import { HaltedSweeps } from './halted-sweeps.js'
+import { Presence } from './presence.js'
 import { Requirements } from './requirements.js'
 import { SharedExclusiveLock } from './shared-exclusive-lock.js'
 import { Slot } from './slot.js'
@@ -73,7 +75,9 @@ async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined
     const broker = await joinBroker(connection, names)
     if (broker !== undefined) return broker
     try {
-      return await openBroker(connection, names, { leaseMs: leaseMs ?? defaultLeaseMs })
+      // An account of a worker's own has no right to make anything: it need not be refused first.
+      if (accountKeyOf(connection) === undefined)
+        return await openBroker(connection, names, { leaseMs: leaseMs ?? defaultLeaseMs })
     } catch (error) {
       if (!isDenied(error)) throw error
     }
@@ -85,12 +89,15 @@ async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined
 
 class Worker {
   readonly #lock = new SharedExclusiveLock()
-  /** Sweeps that a person wants paused or cancelled. */
-  readonly #halted = new Map<string, 'pause' | 'cancel'>()
+  readonly #halted: HaltedSweeps
+  readonly #presence: Presence
   readonly #startedAtMs: number
 
   constructor(private readonly context: WorkerContext) {
-    this.#startedAtMs = context.options.clock.now()
+    const { connection, name, clock } = context.options
+    this.#startedAtMs = clock.now()
+    this.#presence = new Presence(connection, context.broker.names, name)
+    this.#halted = new HaltedSweeps(context.broker, (token) => this.#giveUp(token))
   }
 
   get options(): WorkerOptions {
@@ -107,7 +114,7 @@ class Worker {
 
   async work(): Promise<void> {
     const { connection, slots, say, name, clock, abort, drain } = this.options
-    const { names, controls, workers } = this.context.broker
+    const { names } = this.context.broker
     const orders = connection.subscribe(names.order({}), {
       callback: (error, message) => {
         if (error !== null) return
@@ -117,8 +124,7 @@ class Worker {
         else this.#obey(run, order)
       },
     })
-    const wanted = await controls.watch()
-    void this.#watchControls(wanted)
+    const wanted = this.#halted.listen()
     void this.#relay()
     const onAbort = (): void =>
       [...this.context.running.values()].forEach(({ active }) =>
@@ -131,6 +137,8 @@ class Worker {
     const beat = async (): Promise<void> => {
       cancelBeat = clock.after(heartbeatMs, () => void beat())
       await this.#introduce()
+      const busy = [...this.context.running.values()].map(({ active }) => active.key.sweep)
+      await this.#halted.askAgain(new Set(busy))
     }
     // Before its first pull: who refuses a trial must be known to be there.
     await beat()
@@ -142,8 +150,8 @@ class Worker {
       abort.removeEventListener('abort', onAbort)
       drain.removeEventListener('abort', onDrain)
       orders.unsubscribe()
-      wanted.stop()
-      if (!connection.isClosed()) await workers.delete(name).catch(() => {})
+      wanted.unsubscribe()
+      if (!connection.isClosed()) await this.#presence.end()
     }
     if (connection.isClosed() && !drain.aborted)
       throw new UnavailableError(
@@ -152,7 +160,7 @@ class Worker {
   }
 
   async #introduce(): Promise<void> {
-    const { broker, running, tally } = this.context
+    const { running, tally } = this.context
     const { name, slots, clock, connection, drain, custom = [] } = this.options
     const words: WorkerMessage = {
       v: oldestProtocol,
@@ -174,7 +182,7 @@ class Worker {
       startedAtMs: this.#startedAtMs,
       atMs: clock.now(),
     }
-    if (!connection.isClosed()) await broker.workers.put(name, encode(words)).catch(() => {})
+    if (!connection.isClosed()) await this.#presence.tell(encode(words))
   }
 
   #obey(run: RunKey, order: OrderMessage): void {
@@ -185,15 +193,9 @@ class Worker {
     else active.giveUp({ how: 'dropped' })
   }
 
-  async #watchControls(entries: AsyncIterable<{ key: string; operation: string; string(): string }>): Promise<void> {
-    for await (const entry of entries) {
-      const control = entry.operation === 'PUT' ? decode(controlMessage, entry.string()) : undefined
-      if (control === undefined || control.wanted === 'run') this.#halted.delete(entry.key)
-      else this.#halted.set(entry.key, control.wanted)
-      if (control?.wanted !== 'cancel') continue
-      for (const { active } of this.context.running.values())
-        if (active.key.sweep === entry.key) active.giveUp({ how: 'dropped' })
-    }
+  #giveUp(sweep: string): void {
+    for (const { active } of this.context.running.values())
+      if (active.key.sweep === sweep) active.giveUp({ how: 'dropped' })
   }
 
   async #relay(): Promise<void> {

@@ -54,10 +54,10 @@ export class Controls {
   }
 
   async #pause(by: string): Promise<void> {
-    const { broker, token, sweep, warn } = this.link
+    const { broker, token, tokens, sweep, warn } = this.link
     if (this.queue.paused || this.#cancelled !== undefined) return
     this.queue.paused = true
-    const recalled = await recallQueued(broker, { sweep: token })
+    const recalled = await recallQueued(broker, tokens, { sweep: token })
     warn(
       `paused by ${by}: ${recalled.length} trials wait here, what runs goes on; mlds resume ${sweep} sets it going again`,
     )

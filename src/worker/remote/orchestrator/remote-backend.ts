@@ -6,11 +6,12 @@ import type { Assignment, TrialEvent, TrialId } from '../../../core/trial.js'
 import { codeVersion } from '../../../core/version.js'
 import type { Backend } from '../../backend.js'
 import { EventQueue } from '../../event-queue.js'
-import { controlSweep, recallQueued } from '../wire/sweep-control.js'
-import { announceSweep, noteCollected, type SweepRecord } from '../wire/sweep-registry.js'
-import { nameRun, namesOf, runOf } from '../wire/names.js'
+import { begunRuns, controlSweep, recallQueued } from '../wire/sweep-control.js'
+import { announceSweep, noteCollected, prepareTokens, type SweepRecord } from '../wire/sweep-registry.js'
+import { nameRun, namesOf, runOf, type RunKey } from '../wire/names.js'
 import { attemptMessage, decode, eventMessage } from '../wire/protocol.js'
-import { openBroker, patiently, runsOf } from '../wire/streams.js'
+import { unsealed } from '../wire/run-tokens.js'
+import { openBroker, patiently } from '../wire/streams.js'
 import { Controls } from './controls.js'
 import { Fleet } from './fleet.js'
 import { isOpen } from './flight.js'
@@ -130,6 +131,9 @@ export class RemoteBackend implements Backend {
     // Whoever starts or resumes a sweep wants it to run.
     const wanted = { wanted: 'run', by: describeProcess(thisProcess()), atMs: clock.now() } as const
     await patiently(() => controlSweep(broker, sweep, wanted))
+    // Where nothing is kept of the sweep, nobody could check a token later.
+    if (record !== undefined) this.link.tokens = await patiently(() => prepareTokens(broker, sweep))
+    const { tokens } = this.link
     this.#fleet = await patiently(() => Fleet.watch(broker.workers, clock))
     const unrunnable = new Unrunnable(this.link, this.#flights, this.#queue, this.#fleet)
     await unrunnable.followAdvisories(this.#tails)
@@ -139,13 +143,23 @@ export class RemoteBackend implements Backend {
     })
     const voids = await this.#results.voidEarlier({ fresh, voids: voidsInJournal })
     if (record !== undefined)
-      await patiently(() => announceSweep(broker, store, { ...record, ...(voids > 0 && { voids }) }))
-    this.#listen(names.attempt({ sweep: token }), attemptMessage, (flight, message) =>
-      this.#flights.take(flight, { type: 'attempt', message }),
-    )
-    this.#listen(names.event({ sweep: token }), eventMessage, (flight, message) => {
-      if (message.type === 'progress') this.#flights.take(flight, { type: 'progress', message })
-      else unrunnable.onRefused(flight, message).catch((error: Error) => this.link.warnOnce(error.message))
+      await patiently(() => announceSweep(broker, store, { ...record, ...(voids > 0 && { voids }) }, tokens))
+    this.#listen(names.attempt({ sweep: token }), attemptMessage, {
+      words: (key, text) => {
+        const given = tokens.given(key)
+        return given.token === undefined ? text : unsealed(text, given.token)
+      },
+      hear: (flight, message) => this.#flights.take(flight, { type: 'attempt', message }),
+    })
+    this.#listen(names.event({ sweep: token }), eventMessage, {
+      words: (_key, text) => text,
+      hear: (flight, message, key) => {
+        const isShown = tokens.isShown(key, 'event')
+        if (message.type === 'progress' && isShown) this.#flights.take(flight, { type: 'progress', message })
+        // A worker of an earlier version, which can't read the trial, has no token to show: it is told of, and no more.
+        else if (message.type === 'refused')
+          unrunnable.onRefused(flight, message, isShown).catch((error: Error) => this.link.warnOnce(error.message))
+      },
     })
     void this.#tails.askAgainAfterCuts()
     await this.#controls.watch()
@@ -159,15 +173,26 @@ export class RemoteBackend implements Backend {
     this.#repair.lookLater()
   }
 
-  /** Hears what is published about runs that are waited for, as it happens; what is lost on the way is lost. */
-  #listen<T>(subject: string, schema: ZodType<T>, hear: (flight: TrialInFlight, message: T) => void): void {
+  /**
+   * Hears what is published about runs that are waited for, as it happens; what is lost on the way is lost.
+   * @param ear `words`: what is to be read of a text; `undefined` for one that nobody wrote who was given the run.
+   */
+  #listen<T>(
+    subject: string,
+    schema: ZodType<T>,
+    ear: {
+      words(key: RunKey, text: string): string | undefined
+      hear(flight: TrialInFlight, message: T, key: RunKey): void
+    },
+  ): void {
     const callback = (error: Error | null, message: Msg): void => {
       if (error !== null) return
-      const run = runOf(message.subject)
-      const words = decode(schema, message.string())
-      if (run === undefined || words === undefined) return this.link.complain(`live news: ${message.subject}`)
-      const flight = this.#flights.find(run)
-      if (flight !== undefined && isOpen(flight.state)) hear(flight, words)
+      const key = runOf(message.subject)
+      const text = key === undefined ? undefined : ear.words(key, message.string())
+      const words = text === undefined ? undefined : decode(schema, text)
+      if (key === undefined || words === undefined) return this.link.complain(`live news: ${message.subject}`)
+      const flight = this.#flights.find(key)
+      if (flight !== undefined && isOpen(flight.state)) ear.hear(flight, words, key)
     }
     this.#live.push(this.options.connection.subscribe(subject, { callback }))
   }
@@ -186,7 +211,7 @@ export class RemoteBackend implements Backend {
     // At once: it may be taken back while the server is asked.
     let flight = this.#flights.add(assignment, run)
     const text = sequence === undefined ? undefined : await this.#results.read(sequence)
-    const isTakenOver = text !== undefined && (await this.#results.holdsMetrics(text))
+    const isTakenOver = text !== undefined && (await this.#results.holdsMetrics(run, text))
     if (flight.state.phase === 'over') return
     if (isTakenOver) return void this.#collectResult(flight, text)
     if (this.#controls.cancelled !== undefined) return this.#flights.cancel(flight, this.#controls.cancelled)
@@ -200,7 +225,7 @@ export class RemoteBackend implements Backend {
     if (!isOpen(flight.state)) return
     this.#flights.take(flight, { type: 'result' })
     try {
-      const result = await this.#results.collect(text)
+      const result = await this.#results.collect(flight.state.run, text)
       this.#flights.take(flight, { type: 'collected', result })
     } catch (error) {
       if (this.#closing !== undefined || flight.state.phase === 'over') return
@@ -234,9 +259,9 @@ export class RemoteBackend implements Backend {
 
   /** Takes back what no worker has begun. */
   async recall(): Promise<TrialId[]> {
-    const { broker, names, token } = this.link
-    await recallQueued(broker, { sweep: token })
-    const begun = new Set((await runsOf(broker.jsm, names.attempts, names.attempt({ sweep: token }))).map(nameRun))
+    const { broker, token, tokens } = this.link
+    await recallQueued(broker, tokens, { sweep: token })
+    const begun = await begunRuns(broker, tokens, { sweep: token })
     const waiting = this.#flights.open().filter(({ state }) => !begun.has(nameRun(state.run)))
     for (const flight of waiting) this.#flights.take(flight, { type: 'drop' })
     return waiting.map(({ state }) => state.run.trial)

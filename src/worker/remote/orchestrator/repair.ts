@@ -63,11 +63,12 @@ export class QueueRepair {
   }
 
   async #queueAgain(subject: string, flight: TrialInFlight | undefined, isHeld: boolean): Promise<void> {
-    const { broker, names, warn } = this.link
+    const { broker, names, tokens, warn } = this.link
     if (isHeld) await broker.jsm.streams.purge(names.trials, { filter: subject })
     if (flight === undefined || !isOpen(flight.state)) return
     const { run } = flight.state
-    const stored = await broker.jsm.streams.getMessage(names.results, { last_by_subj: names.result(run) })
+    const result = { last_by_subj: names.result(tokens.keyOf(run, 'result')) }
+    const stored = await broker.jsm.streams.getMessage(names.results, result)
     if (stored !== null) return this.onResult(flight, stored.string())
     warn(`trial ${run.trial} was ${isHeld ? 'held back by the server' : 'gone from the queue'}: queued again`)
     await this.queue.put(flight)

@@ -1,6 +1,6 @@
 import { NewerFormatError } from '../../../core/newer-format.js'
 import type { TrialId } from '../../../core/trial.js'
-import { openResult } from '../wire/stored-results.js'
+import { openResult, savedBy } from '../wire/stored-results.js'
 import { readSweep } from '../wire/sweep-registry.js'
 import { firstGenerationAfter, runOf, voidsBefore, type RunKey } from '../wire/names.js'
 import { fetchObject } from '../wire/objects.js'
@@ -24,6 +24,10 @@ export class Results {
     return tails.follow(names.results, names.result({ sweep: token }), (message) => {
       const run = runOf(message.subject)
       if (run === undefined) return this.link.complain(`a result: ${message.subject}`)
+      if (!this.link.tokens.allows(run, message.seq))
+        return this.link.warnOnce(
+          `a result of trial ${run.trial} was thrown away: whoever sent it does not show that the trial was given to it`,
+        )
       const latest = this.#latest.get(run.trial)
       if (latest === undefined || latest.generation <= run.generation)
         this.#latest.set(run.trial, { generation: run.generation, sequence: message.seq })
@@ -74,9 +78,9 @@ export class Results {
   }
 
   /** A result that can't be read, and not for a moment only, holds none. */
-  async holdsMetrics(text: string): Promise<boolean> {
+  async holdsMetrics(run: RunKey, text: string): Promise<boolean> {
     try {
-      const result = await this.link.persist(() => openResult(this.link.broker, this.link.store, text))
+      const result = await this.link.persist(() => this.#open(run, text))
       return result !== undefined && 'metrics' in result.outcome
     } catch (error) {
       if (error instanceof NewerFormatError) throw error
@@ -84,14 +88,19 @@ export class Results {
     }
   }
 
+  #open(run: RunKey, text: string): Promise<ResultMessage | undefined> {
+    return openResult(this.link.broker, this.link.store, this.link.tokens.given(run), text)
+  }
+
   /** The result and all that it saved. @throws Error when it is none, or something is missing. */
-  collect(text: string): Promise<ResultMessage> {
-    const { broker, store } = this.link
+  collect(run: RunKey, text: string): Promise<ResultMessage> {
+    const { broker, store, tokens } = this.link
     return this.link.persist(async () => {
-      const result = await openResult(broker, store, text)
+      const result = await this.#open(run, text)
       if (result === undefined) throw new Error('it is malformed')
+      const saved = savedBy(broker, tokens.given(run), result.nonce)
       if ('artifacts' in result.outcome)
-        for (const ref of Object.values(result.outcome.artifacts)) await fetchObject(broker.objects, store, ref)
+        for (const ref of Object.values(result.outcome.artifacts)) await fetchObject(saved, store, ref)
       return result
     })
   }

@@ -8,6 +8,7 @@ import { sweepToken, type Names, type RunKey } from '../wire/names.js'
 import { isDenied, isPassing } from '../wire/nats-errors.js'
 import { encode, type OrderMessage } from '../wire/protocol.js'
 import type { OrchestratorBroker } from '../wire/streams.js'
+import { SweepTokens } from '../wire/sweep-tokens.js'
 
 export interface SweepLinkOptions {
   readonly connection: NatsConnection
@@ -28,6 +29,8 @@ export class SweepLink {
   readonly warn: (message: string) => void
   readonly names: Names
   readonly connection: NatsConnection
+  /** Shown by whoever writes of a run that it was given it. None until the sweep's are known. */
+  tokens = new SweepTokens()
   readonly #ending = new AbortController()
   readonly #said = new Set<string>()
   #malformed = 0

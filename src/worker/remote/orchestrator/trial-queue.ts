@@ -1,8 +1,8 @@
 import type { ArtifactRef, Assignment } from '../../../core/trial.js'
 import { recallQueued } from '../wire/sweep-control.js'
-import { isQueuedAlready } from '../wire/nats-errors.js'
+import { isHeldAlready } from '../wire/nats-errors.js'
 import { sendObject } from '../wire/objects.js'
-import { encode, versionFor, type DatasetMessage } from '../wire/protocol.js'
+import { encode, tokensSince, versionFor, type DatasetMessage } from '../wire/protocol.js'
 import { maxInlineBytes } from '../wire/streams.js'
 import type { TrialInFlight } from './flights.js'
 import type { Results } from './results.js'
@@ -58,7 +58,7 @@ export class TrialQueue {
       try {
         await broker.publisher.publish(subject, message)
       } catch (error) {
-        if (!isQueuedAlready(error)) throw error
+        if (!isHeldAlready(error)) throw error
         if (!this.#exhausted.delete(subject)) return
         // It is there and will never be delivered: a new copy has all its deliveries before it.
         await broker.jsm.streams.purge(names.trials, { filter: subject })
@@ -66,7 +66,7 @@ export class TrialQueue {
       }
     })
     // Or while it was published itself: whoever looked at the queue did not see it there.
-    if (!isWanted() && !this.results.has(run) && !this.link.isEnding) await recallQueued(broker, run)
+    if (!isWanted() && !this.results.has(run) && !this.link.isEnding) await recallQueued(broker, this.link.tokens, run)
   }
 
   /** The message of a trial. */
@@ -76,8 +76,10 @@ export class TrialQueue {
     for (const ref of assignment.parents.flatMap((parent) => Object.values(parent.artifacts))) await this.#provide(ref)
     for (const { message, read } of offers)
       if (message.object !== undefined && read !== undefined) await this.#provide(message.object, read)
+    const { token } = this.link.tokens.given(state.run)
     const facts = {
-      v: versionFor(assignment),
+      v: token === undefined ? versionFor(assignment) : tokensSince,
+      ...(token === undefined ? {} : { token }),
       codeVersion,
       maxAttempts,
       datasets: offers.map(({ message }) => message),

@@ -35,10 +35,14 @@ export class Unrunnable {
   }
 
   /** Left to others, unless there are none: a trial that no worker can run has failed. */
-  async onRefused(flight: TrialInFlight, refusal: Extract<EventMessage, { type: 'refused' }>): Promise<void> {
-    const { worker, error } = refusal
-    flight.refusals.set(worker, error)
+  async onRefused(
+    flight: TrialInFlight,
+    { worker, error }: Extract<EventMessage, { type: 'refused' }>,
+    isShown: boolean,
+  ): Promise<void> {
     this.link.warnOnce(`${worker} leaves trials to others: ${error.message}`)
+    if (!isShown) return
+    flight.refusals.set(worker, error)
     if (this.#mayStillRun(flight) ?? true) return
     await this.#commitOutcome(flight, { state: 'failed', error })
   }
@@ -72,7 +76,7 @@ export class Unrunnable {
 
   /** Commits an outcome in place of a worker; if one has committed meanwhile, that counts. */
   async #commitOutcome({ state }: TrialInFlight, outcome: ResultMessage['outcome']): Promise<void> {
-    const { broker, clock, names } = this.link
+    const { broker, clock, names, tokens } = this.link
     const { run, attempt } = state
     const atMs = clock.now()
     const result: ResultMessage = {
@@ -86,7 +90,9 @@ export class Unrunnable {
       reports: [],
     }
     try {
-      await this.link.persist(() => broker.publisher.publish(names.result(run), encode(result), 0))
+      await this.link.persist(() =>
+        broker.publisher.publish(names.result(tokens.keyOf(run, 'result')), encode(result), 0),
+      )
     } catch (error) {
       if (!isTaken(error)) throw error
     }

@@ -2,10 +2,11 @@ import { contentHash } from '../../../core/seed.js'
 import type { SweepId, TrialId } from '../../../core/trial.js'
 
 export interface Names {
-  /** Streams: trials to run, results that count, begun attempts, and what the server gave up delivering. */
+  /** Streams: trials to run, results that count, begun attempts, what trials saved, and what the server gave up delivering. */
   readonly trials: string
   readonly results: string
   readonly attempts: string
+  readonly uploads: string
   readonly advisories: string
   /** The server's word that a message was delivered too often. */
   readonly givenUp: string
@@ -21,6 +22,8 @@ export interface Names {
   trial(run?: Partial<RunKey>): string
   result(run: Partial<RunKey>): string
   attempt(run: Partial<RunKey>): string
+  /** A piece of what a run saved, by the SHA-256 of the whole and its number. */
+  upload(run: Partial<RunKey>, sha256?: string, piece?: number): string
   /** Live reports of a run, by core publish. */
   event(run: Partial<RunKey>): string
   /** Orders to whoever runs it, by core publish. */
@@ -33,6 +36,10 @@ export interface RunKey {
   readonly sweep: string
   readonly trial: TrialId
   readonly generation: number
+  /** What the message of the trial carried; none if an earlier version queued it (run-tokens.ts). */
+  readonly token?: string
+  /** Proof that whoever writes under this subject was given the trial. Default: none is shown. */
+  readonly tag?: string
 }
 
 /** Results of a sweep may be declared void: the generations that follow begin here, so that no late one can count. */
@@ -48,12 +55,13 @@ export const sweepToken = (sweep: SweepId): string => contentHash(sweep)
 export function namesOf(tenant: string, pool = 'default'): Names {
   const subject =
     (kind: string) =>
-    ({ sweep = '*', trial = '*', generation }: Partial<RunKey> = {}) =>
-      `mlds.${tenant}.${kind}.${sweep}.${trial}.${generation ?? '*'}`
+    ({ sweep = '*', trial = '*', generation, tag }: Partial<RunKey> = {}) =>
+      `mlds.${tenant}.${kind}.${sweep}.${trial}.${generation ?? '*'}${tag === undefined ? '' : `-${tag}`}`
   return {
     trials: `MLDS_${tenant}_TRIALS`,
     results: `MLDS_${tenant}_RESULTS`,
     attempts: `MLDS_${tenant}_ATTEMPTS`,
+    uploads: `MLDS_${tenant}_UPLOADS`,
     advisories: `MLDS_${tenant}_DLQ`,
     givenUp: `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MLDS_${tenant}_TRIALS.w_${pool}`,
     durable: `w_${pool}`,
@@ -65,17 +73,19 @@ export function namesOf(tenant: string, pool = 'default'): Names {
     trial: subject(`trial.${pool}`),
     result: subject('result'),
     attempt: subject('attempt'),
+    upload: (run, sha256 = '*', piece) => `${subject('upload')(run)}.${sha256}.${piece ?? '*'}`,
     event: subject('event'),
     order: subject('order'),
   }
 }
 
-const runSubject = /\.([0-9a-f]{16})\.([0-9a-f]{16})\.(\d{1,9})$/
+const runSubject = /\.([0-9a-f]{16})\.([0-9a-f]{16})\.(\d{1,9})(?:-([0-9a-f]{32}))?$/
 
 /** The run that a subject is about; `undefined` for a subject that mlds would not have written. */
 export function runOf(subject: string): RunKey | undefined {
-  const [, sweep, trial, generation] = runSubject.exec(subject) ?? []
-  return sweep === undefined ? undefined : { sweep, trial: trial!, generation: Number(generation) }
+  const [, sweep, trial, generation, tag] = runSubject.exec(subject) ?? []
+  if (sweep === undefined) return undefined
+  return { sweep, trial: trial!, generation: Number(generation), ...(tag === undefined ? {} : { tag }) }
 }
 
 /** A run as a key of maps. */

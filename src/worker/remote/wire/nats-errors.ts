@@ -7,8 +7,8 @@ export function isTaken(error: unknown): boolean {
   return error instanceof JetStreamApiError && error.code === 10071
 }
 
-/** The same trial is queued already. The code alone would not tell: it is that of any storage error. */
-export function isQueuedAlready(error: unknown): boolean {
+/** The stream holds a message of this subject already. The code alone would not tell: it is that of any storage error. */
+export function isHeldAlready(error: unknown): boolean {
   return error instanceof Error && error.message.includes('maximum messages per subject exceeded')
 }
 

@@ -6,13 +6,15 @@ import { engineNames, type Assignment, type Metrics, type ParamValue } from '../
 /** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
 
 /** Raised when a message's meaning changes; a worker leaves messages of a higher number to others. */
-export const protocolVersion = 5
+export const protocolVersion = 6
 /** The oldest that is understood. Messages that mean the same since are sent with it, for processes of earlier versions. */
 export const oldestProtocol = 3
 /** From this version on a trial can end as diverged; before, it failed. */
 export const divergedSince = 4
 /** From this version on a parameter can be null, a list, or a text of more than 4,000 characters. */
 export const valuesSince = 5
+/** From this version on a trial's message carries a token, which what is written about its run must show. */
+export const tokensSince = 6
 
 /** What of a trial's log travels with its result. */
 export const maxLogCharacters = 50_000
@@ -23,7 +25,8 @@ const short = z.string().max(4_000)
 const name = z.string().min(1).max(200)
 const count = z.int().min(0)
 const ordinal = z.int().min(1)
-const version = z.literal([oldestProtocol, divergedSince, protocolVersion])
+const version = z.literal([oldestProtocol, divergedSince, valuesSince, protocolVersion])
+const token = z.string().regex(/^[0-9a-f]{32}$/)
 
 /** Any name that src/core/names.ts lets pass. */
 const key = z.string().min(1).max(240)
@@ -88,10 +91,17 @@ const dataset = z.object({
 export type DatasetMessage = z.infer<typeof dataset>
 const report = z.object({ step: z.number(), atMs: z.number(), metrics })
 
-/** Only the version, read when the full schema fails. */
-export const envelope = z.object({ v: z.int() })
+/** What any version's message of a trial says, read when the full schema fails. */
+export const envelope = z.object({ v: z.int(), token: token.exactOptional() })
 
-const trialFacts = { v: version, codeVersion: name, maxAttempts: ordinal, datasets: z.array(dataset).max(1_000) }
+const trialFacts = {
+  v: version,
+  codeVersion: name,
+  maxAttempts: ordinal,
+  datasets: z.array(dataset).max(1_000),
+  /** Since protocol 6 (run-tokens.ts). */
+  token: token.exactOptional(),
+}
 export const trialMessage = z.object({ ...trialFacts, assignment })
 export type TrialMessage = z.infer<typeof trialMessage>
 /** An assignment too large for a message lies in the object store. */
@@ -151,7 +161,11 @@ export const resultMessage = z.object({
 })
 export type ResultMessage = z.infer<typeof resultMessage>
 /** A result too large for a message lies in the object store. */
-export const storedResult = z.union([resultMessage, z.object({ v: version, object: artifact })])
+export const storedResult = z.union([
+  resultMessage,
+  /** `nonce`: of the attempt that uploaded it, for a run with a token. */
+  z.object({ v: version, object: artifact, nonce: name.exactOptional() }),
+])
 
 /** Live news beside attempts; may be lost, since the result tells all reports again. */
 export const eventMessage = z.discriminatedUnion('type', [
@@ -217,6 +231,10 @@ export const sweepMessage = z.object({
   collectedUpTo: count.exactOptional(),
   /** How many times all results before were declared void. */
   voids: count.exactOptional(),
+  /** What the tokens of its runs follow from; none before protocol 6. */
+  secret: sha256.exactOptional(),
+  /** What an earlier version left when the secret was made: results up to this place, and runs under way, need no token. */
+  untokened: z.object({ upTo: count, runs: z.array(z.string().max(30)).max(20_000) }).exactOptional(),
 })
 export type SweepMessage = z.infer<typeof sweepMessage>
 

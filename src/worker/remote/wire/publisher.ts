@@ -46,8 +46,8 @@ export class Publisher {
    * @throws JetStreamApiError when the stream refuses it; TimeoutError or NoRespondersError when it is not known to be
    * stored; PermissionViolationError when the server lets this connection publish there no more.
    */
-  async publish(subject: string, text: string, after?: number): Promise<number> {
-    const answer = await this.#ask(subject, text, after)
+  async publish(subject: string, message: string | Uint8Array, after?: number): Promise<number> {
+    const answer = await this.#ask(subject, message, after)
     if (answer === undefined) throw new TimeoutError()
     if (answer instanceof Error) throw answer
     if (answer.headers?.code === 503) throw new NoRespondersError(subject)
@@ -56,10 +56,10 @@ export class Publisher {
     return seq
   }
 
-  #ask(subject: string, text: string, after: number | undefined): Promise<Msg | Error | undefined> {
+  #ask(subject: string, message: string | Uint8Array, after: number | undefined): Promise<Msg | Error | undefined> {
     if (this.#count === 0) this.#listen()
     const reply = `${this.#inbox}.${++this.#count}`
-    this.connection.publish(subject, text, { reply, ...(after === undefined ? {} : { headers: onlyAfter(after) }) })
+    this.connection.publish(subject, message, { reply, ...(after === undefined ? {} : { headers: onlyAfter(after) }) })
     return new Promise((resolve) => {
       const settle = (answer: Msg | Error | undefined): void => {
         cancel()

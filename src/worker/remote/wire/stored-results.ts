@@ -3,9 +3,11 @@ import type { ArtifactRef, TrialId } from '../../../core/trial.js'
 import type { Store } from '../../../system/store.js'
 import { decodeKept, resultMessage, storedResult, type ResultMessage } from './protocol.js'
 import { firstGenerationAfter, sweepToken, type RunKey } from './names.js'
-import { fetchObject } from './objects.js'
+import { bucketOf, fetchObject, uploadsOf, type ReadObject } from './objects.js'
+import { tagged } from './run-tokens.js'
 import { runsOf, type Broker, type OrchestratorBroker } from './streams.js'
 import { readSweep } from './sweep-registry.js'
+import { SweepTokens } from './sweep-tokens.js'
 
 export interface StoredResult {
   readonly run: RunKey
@@ -16,48 +18,69 @@ export interface StoredResult {
   readonly object: ArtifactRef | undefined
 }
 
-/** The latest result of each trial of a sweep that is not void. What can't be read counts as none. */
+/** The latest result of each trial of a sweep that counts and is not void. What can't be read counts as none. */
 export async function readResults(
   broker: OrchestratorBroker,
   store: Store,
   sweep: string,
 ): Promise<Map<TrialId, StoredResult>> {
   const { jsm, names } = broker
-  const token = sweepToken(sweep)
-  const first = firstGenerationAfter((await readSweep(broker, sweep))?.voids ?? 0)
-  const latest = new Map<TrialId, RunKey>()
-  for (const run of await runsOf(jsm, names.results, names.result({ sweep: token })))
-    if (run.generation >= first && (latest.get(run.trial)?.generation ?? -1) < run.generation)
-      latest.set(run.trial, run)
+  const message = await readSweep(broker, sweep)
+  const tokens = new SweepTokens(message)
+  const first = firstGenerationAfter(message?.voids ?? 0)
+  const keysOf = new Map<TrialId, RunKey[]>()
+  for (const key of await runsOf(jsm, names.results, names.result({ sweep: sweepToken(sweep) }))) {
+    // What shows no token may have been queued by an earlier version: its place in the stream tells.
+    if (key.generation < first || (key.tag !== undefined && !tokens.isShown(key, 'result'))) continue
+    keysOf.set(key.trial, [...(keysOf.get(key.trial) ?? []), key])
+  }
   const found = new Map<TrialId, StoredResult>()
-  const runs = [...latest.values()]
+  const trials = [...keysOf.values()]
   // A window of requests at a time: one after another would wait for the network each time.
-  for (let at = 0; at < runs.length; at += 100)
+  for (let at = 0; at < trials.length; at += 100)
     await Promise.all(
-      runs.slice(at, at + 100).map(async (run) => {
-        const stored = await jsm.direct.getMessage(names.results, { last_by_subj: names.result(run) })
-        if (stored === null) return
-        const pointer = decodeKept(storedResult, stored.string(), `the result of trial ${run.trial}`)
-        const result = await followPointer(broker, store, pointer)
-        const object = pointer !== undefined && 'object' in pointer ? pointer.object : undefined
-        if (result !== undefined) found.set(run.trial, { run, result, sequence: stored.seq, object })
+      trials.slice(at, at + 100).map(async (keys) => {
+        for (const key of keys.sort((a, b) => b.generation - a.generation)) {
+          const stored = await broker.reads.last(names.results, names.result(key))
+          if (stored === undefined || !tokens.allows(key, stored.sequence)) continue
+          const run = tokens.given(key)
+          const pointer = decodeKept(storedResult, stored.text, `the result of trial ${run.trial}`)
+          const result = await followPointer(broker, store, run, pointer)
+          const object = pointer !== undefined && 'object' in pointer ? pointer.object : undefined
+          if (result !== undefined) found.set(run.trial, { run, result, sequence: stored.sequence, object })
+          return
+        }
       }),
     )
   return found
 }
 
 /** The result that a stored message holds or points to; `undefined` for what is not a result. */
-export function openResult(broker: Broker, store: Store, text: string): Promise<ResultMessage | undefined> {
-  return followPointer(broker, store, decodeKept(storedResult, text, 'a result'))
+export function openResult(
+  broker: Broker,
+  store: Store,
+  run: RunKey,
+  text: string,
+): Promise<ResultMessage | undefined> {
+  return followPointer(broker, store, run, decodeKept(storedResult, text, 'a result'))
 }
 
 async function followPointer(
   broker: Broker,
   store: Store,
+  run: RunKey,
   stored: z.infer<typeof storedResult> | undefined,
 ): Promise<ResultMessage | undefined> {
   if (stored === undefined || !('object' in stored)) return stored
-  await fetchObject(broker.objects, store, stored.object)
+  await fetchObject(savedBy(broker, run, stored.nonce), store, stored.object)
   const text = new TextDecoder().decode(await store.readObject(stored.object))
   return decodeKept(resultMessage, text, 'a result')
+}
+
+/** Reads what the attempt of this nonce saved: among the run's uploads, else in the bucket that all share. */
+export function savedBy(broker: Broker, run: RunKey, nonce: string | undefined): ReadObject {
+  const bucket = bucketOf(broker)
+  if (run.token === undefined || nonce === undefined) return bucket
+  const uploads = uploadsOf(broker, tagged(run, `upload ${nonce}`))
+  return async (ref) => (await uploads(ref)) ?? bucket(ref)
 }

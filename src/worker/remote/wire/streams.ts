@@ -19,6 +19,7 @@ import { systemClock } from '../../../core/clock.js'
 import { UnavailableError } from '../../../core/errors.js'
 import { retry } from '../../../system/retry.js'
 import { apiPrefixOf } from './connect.js'
+import { DirectReads } from './direct-reads.js'
 import { runOf, type Names, type RunKey } from './names.js'
 import { isMissing, isDenied } from './nats-errors.js'
 import { Publisher } from './publisher.js'
@@ -42,21 +43,23 @@ export interface BrokerSettings {
   readonly leaseMs: number
 }
 
+/** What a worker uses as well: it publishes, and reads message by message. */
 export interface Broker {
   readonly nc: NatsConnection
   readonly names: Names
-  readonly js: JetStreamClient
   readonly publisher: Publisher
-  readonly jsm: JetStreamManager
-  readonly objects: ObjectStore
-  readonly workers: KV
-  readonly controls: KV
+  readonly reads: DirectReads
   /** How long a delivered trial stays with a silent worker. */
   readonly leaseMs: number
 }
 
 /** What only orchestrators and people's commands use. */
 export interface OrchestratorBroker extends Broker {
+  readonly js: JetStreamClient
+  readonly jsm: JetStreamManager
+  readonly objects: ObjectStore
+  readonly workers: KV
+  readonly controls: KV
   readonly sweeps: KV
   readonly leases: KV
 }
@@ -91,6 +94,7 @@ async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSett
     names,
     js,
     publisher: new Publisher(nc),
+    reads: new DirectReads(nc),
     jsm,
     objects: await new Objm(js).create(names.objects, shared),
     workers: await kvm.create(names.workers, { ...shared, ttl: presenceMs }),
@@ -111,21 +115,14 @@ export function joinBroker(nc: NatsConnection, names: Names): Promise<Broker | u
 }
 
 async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
-  const apiPrefix = apiPrefixOf(nc)
-  const js = jetstream(nc, { apiPrefix })
-  const jsm = await jetstreamManager(nc, { apiPrefix, checkAPI: false })
-  const kvm = new Kvm(js)
+  const jsm = await jetstreamManager(nc, { apiPrefix: apiPrefixOf(nc), checkAPI: false })
   try {
     const consumer = await jsm.consumers.info(names.trials, names.durable)
     return {
       nc,
       names,
-      js,
       publisher: new Publisher(nc),
-      jsm,
-      objects: await new Objm(js).open(names.objects),
-      workers: await kvm.open(names.workers, { allow_direct: true }),
-      controls: await kvm.open(names.controls, { allow_direct: true }),
+      reads: new DirectReads(nc),
       leaseMs: leaseOf(consumer.config),
     }
   } catch (error) {
@@ -138,10 +135,20 @@ async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | u
 export async function findBroker(nc: NatsConnection, names: Names): Promise<OrchestratorBroker | undefined> {
   const broker = await joinBroker(nc, names)
   if (broker === undefined) return undefined
-  const kvm = new Kvm(broker.js)
-  const [sweeps, leases] = await Promise.all([kvm.open(names.sweeps), kvm.open(names.leases)])
-  return { ...broker, sweeps, leases }
+  const apiPrefix = apiPrefixOf(nc)
+  const js = jetstream(nc, { apiPrefix })
+  const kvm = new Kvm(js)
+  const [jsm, objects, workers, controls, sweeps, leases] = await Promise.all([
+    jetstreamManager(nc, { apiPrefix, checkAPI: false }),
+    new Objm(js).open(names.objects),
+    ...[names.workers, names.controls, names.sweeps, names.leases].map((name) => kvm.open(name)),
+  ] as const)
+  return { ...broker, js, jsm, objects, workers: workers!, controls: controls!, sweeps: sweeps!, leases: leases! }
 }
+
+/** The bucket of objects as a client of JetStream has it, which a worker's account has no right to. */
+export const openObjects = ({ nc, names }: Broker): Promise<ObjectStore> =>
+  new Objm(jetstream(nc, { apiPrefix: apiPrefixOf(nc) })).open(names.objects)
 
 function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })[] {
   // The first that comes is kept; a second of the same subject is refused.
@@ -168,6 +175,7 @@ function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })
       max_msg_size: maxMessageBytes,
       allow_direct: true,
     },
+    { ...once, name: names.uploads, subjects: [names.upload({})], allow_direct: true },
     {
       name: names.advisories,
       subjects: givenUp,

@@ -1,17 +1,47 @@
 import type { Store } from '../../../system/store.js'
-import { decode, decodeKept, encode, divergedSince, sweepMessage, type SweepMessage } from './protocol.js'
-import { sweepToken } from './names.js'
-import { fetchObject, sendObject } from './objects.js'
-import type { OrchestratorBroker } from './streams.js'
+import { decode, decodeKept, encode, divergedSince, sweepMessage, tokensSince, type SweepMessage } from './protocol.js'
+import { nameRun, sweepToken } from './names.js'
+import { bucketOf, fetchObject, sendObject } from './objects.js'
+import { newSecret } from './run-tokens.js'
+import { runsOf, type OrchestratorBroker } from './streams.js'
+import { begunRuns, recallQueued } from './sweep-control.js'
+import { SweepTokens } from './sweep-tokens.js'
 
 /** A sweep's plan as it lies in its folder, and what a resume from elsewhere needs to know. */
-export interface SweepRecord extends Omit<SweepMessage, 'v' | 'plan' | 'collectedUpTo'> {
+export interface SweepRecord extends Omit<SweepMessage, 'v' | 'plan' | 'collectedUpTo' | 'secret' | 'untokened'> {
   /** plan.json. */
   readonly planBytes: Uint8Array
 }
 
+/**
+ * The tokens of a sweep that this process is about to run: those that the server keeps, else new ones, which begin to
+ * count when the sweep is announced. What an earlier version began may go on without; what only waits is taken back.
+ */
+export async function prepareTokens(broker: OrchestratorBroker, sweep: string): Promise<SweepTokens> {
+  const { jsm, names } = broker
+  const before = await readSweep(broker, sweep)
+  if (before?.secret !== undefined) return new SweepTokens(before)
+  const secret = newSecret()
+  if (before === undefined) return new SweepTokens({ secret })
+  const token = sweepToken(sweep)
+  await recallQueued(broker, new SweepTokens(), { sweep: token })
+  const { state } = await jsm.streams.info(names.results)
+  const queued = await runsOf(jsm, names.trials, names.trial({ sweep: token }))
+  const begun = await begunRuns(broker, new SweepTokens(), { sweep: token })
+  const runs = queued.map(nameRun).filter((run) => begun.has(run))
+  return new SweepTokens({ secret, untokened: { upTo: state.last_seq, runs: runs.slice(0, maxUntokened) } })
+}
+
+/** More than any fleet has under way. */
+const maxUntokened = 20_000
+
 /** Lets any host resume the sweep from the server alone. */
-export async function announceSweep(broker: OrchestratorBroker, store: Store, record: SweepRecord): Promise<void> {
+export async function announceSweep(
+  broker: OrchestratorBroker,
+  store: Store,
+  record: SweepRecord,
+  { facts: secret }: SweepTokens,
+): Promise<void> {
   const { planBytes, ...facts } = record
   const key = sweepToken(record.sweep)
   const before = await broker.sweeps.get(key)
@@ -19,13 +49,19 @@ export async function announceSweep(broker: OrchestratorBroker, store: Store, re
   if (before?.operation === 'PUT') decodeKept(sweepMessage, before.string(), `sweep ${record.sweep}`)
   const plan = await store.putObject(planBytes)
   await sendObject(broker.objects, store, plan)
-  await broker.sweeps.put(key, encode({ v: divergedSince, ...facts, plan } satisfies SweepMessage))
+  const v = secret.secret === undefined ? divergedSince : tokensSince
+  await broker.sweeps.put(key, encode({ v, ...facts, ...secret, plan } satisfies SweepMessage))
 }
 
 /** What the server knows of a sweep. */
 export async function readSweep(broker: OrchestratorBroker, sweep: string): Promise<SweepMessage | undefined> {
   const entry = await broker.sweeps.get(sweepToken(sweep))
   return entry?.operation === 'PUT' ? decode(sweepMessage, entry.string()) : undefined
+}
+
+/** The tokens of a sweep as the server keeps them. */
+export async function readTokens(broker: OrchestratorBroker, sweep: string): Promise<SweepTokens> {
+  return new SweepTokens(await readSweep(broker, sweep))
 }
 
 /** Says that all results up to this one have been written down elsewhere, until the sweep is announced again. */
@@ -52,6 +88,6 @@ export async function listSweeps(broker: OrchestratorBroker): Promise<SweepMessa
 
 /** The bytes of the sweep's plan.json. @throws DataError when they are not in the object store. */
 export async function fetchPlan(broker: OrchestratorBroker, store: Store, { plan }: SweepMessage): Promise<Uint8Array> {
-  await fetchObject(broker.objects, store, plan)
+  await fetchObject(bucketOf(broker), store, plan)
   return store.readObject(plan)
 }

@@ -1,26 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../src/core/clock.js'
-import { codeVersion } from '../../../../src/core/version.js'
 import { prune, type Pruned } from '../../../../src/worker/remote/admin/prune.js'
-import type { RemoteOptions } from '../../../../src/worker/remote/orchestrator/remote-backend.js'
 import { subjectsOf, type OrchestratorBroker } from '../../../../src/worker/remote/wire/streams.js'
 import { controlSweep } from '../../../../src/worker/remote/wire/sweep-control.js'
 import { listSweeps } from '../../../../src/worker/remote/wire/sweep-registry.js'
 import { Listener, toyAssignment } from '../../../conformance/backend.js'
 import { hasNats } from '../../../helpers/nats.js'
-import { RemoteLab } from '../../../helpers/remote-lab.js'
+import { recorded, RemoteLab } from '../../../helpers/remote-lab.js'
 
 describe.skipIf(!hasNats)('pruning a server', () => {
   const lab = RemoteLab.open()
   const store = lab.store.bind(lab)
 
-  const recorded = (sweep: string, total: number): Partial<RemoteOptions> => ({
-    sweep,
-    record: {
-      ...{ sweep, planHash: 'hash', planBytes: Buffer.from(`the plan of ${sweep}`), total, codeVersion },
-      ...{ engine: 'cpu', openedAtMs: systemClock.now() },
-    },
-  })
   /** A sweep of one trial that saves something of its own, collected to its end unless it is left alone. */
   const runOne = async (tenant: string, sweep: string, steps: number, detach = false): Promise<string> => {
     const backend = await lab.openBackend(tenant, { ...recorded(sweep, 1), detach })
@@ -54,17 +45,17 @@ describe.skipIf(!hasNats)('pruning a server', () => {
         cancelled: 'cancelled',
         half: 'unfinished',
       })
-    // Four plans, two artifacts; those of what is finished or cancelled would go.
-    expect(await look(broker)).toMatchObject({ objects: { count: 3 } })
+    // Four plans; those of what is finished or cancelled would go.
+    expect(await look(broker)).toMatchObject({ objects: { count: 2 } })
     expect(await look(broker, { olderThanMs: 3_600_000 })).toMatchObject({ removed: [], objects: { count: 0 } })
-    expect(await objectsOf(broker)).toBe(6)
+    expect(await objectsOf(broker)).toBe(4)
 
     const pruned = await look(broker, { remove: true })
     expect(pruned.removed.map(({ sweep }) => sweep).sort()).toEqual(['cancelled', 'done'])
     expect((await listSweeps(broker)).map(({ sweep }) => sweep).sort()).toEqual(['half', 'left'])
-    for (const stream of [broker.names.results, broker.names.attempts])
+    for (const stream of [broker.names.results, broker.names.attempts, broker.names.uploads])
       expect(await subjectsOf(broker.jsm, stream, '>')).toHaveLength(1)
-    expect(await objectsOf(broker)).toBe(3)
+    expect(await objectsOf(broker)).toBe(2)
     // One that was left alone goes when it is named.
     await look(broker, { remove: true, sweep: 'left' })
     expect(await subjectsOf(broker.jsm, broker.names.results, '>')).toEqual([])

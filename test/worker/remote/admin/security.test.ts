@@ -80,7 +80,8 @@ describe.skipIf(!hasNats)('a server with the written configuration', () => {
     for (const assignment of [saver, talker]) await backend.start(assignment)
     await listener.untilEnded([saver.trial.id, talker.trial.id])
     const end = listener.of(saver.trial.id).at(-1)
-    if (end?.type !== 'ended' || end.outcome.state !== 'finished') throw new Error('it did not finish')
+    if (end?.type !== 'ended' || end.outcome.state !== 'finished')
+      throw new Error(`it did not finish: ${JSON.stringify(end)}`)
     const parents = [{ trial: saver.trial, metrics: end.outcome.metrics, artifacts: end.outcome.artifacts }]
     const loader = toyAssignment({ behaviour: 'load' }, { parents })
     await backend.start(loader)

@@ -6,6 +6,7 @@ import {
   protocolVersion,
   type AttemptMessage,
 } from '../../../../src/worker/remote/wire/protocol.js'
+import { subjectsOf } from '../../../../src/worker/remote/wire/streams.js'
 import { hasNats } from '../../../helpers/nats.js'
 import { RemoteLab, runKey } from '../../../helpers/remote-lab.js'
 
@@ -34,9 +35,12 @@ describe('the attempts that are held against a trial', () => {
 describe.skipIf(!hasNats)('the attempts at a run', () => {
   const lab = RemoteLab.open()
 
-  it('numbers attempts without a gap and holds only those against a trial that ended without a word', async () => {
-    const broker = await lab.broker('attempts')
-    const key = runKey('0000000000000001')
+  it.each([
+    ['without a token', undefined],
+    ['with a token', 'a'.repeat(32)],
+  ])('%s are numbered without a gap; those that ended without a word are held against it', async (how, token) => {
+    const broker = await lab.broker(how.replaceAll(' ', '-'))
+    const key = { ...runKey('0000000000000001'), ...(token === undefined ? {} : { token }) }
     const begin = async (nonce: string, mayBeFirst = false, maxAttempts = 9) => {
       const begun = await beginAttempt(broker, key, { worker: 'w', nonce, startedAtMs: 1 }, { mayBeFirst, maxAttempts })
       if ('exhausted' in begun) throw new Error(`exhausted after attempt ${begun.exhausted.attempt}`)
@@ -59,6 +63,33 @@ describe.skipIf(!hasNats)('the attempts at a run', () => {
     // Attempts 2 to 6 vanished: where five are too many, a seventh is not even stored.
     await expect(begin('g', true, 5)).rejects.toThrow('exhausted after attempt 6')
     expect((await begin('h')).message).toMatchObject({ attempt: 7, vanished: 5 })
+  })
+
+  it('with a token stay what they were when another writes over their words, once it has seen the subjects', async () => {
+    const broker = await lab.broker('overwritten')
+    const key = { ...runKey('0000000000000005'), token: 'a'.repeat(32) }
+    const begin = async (nonce: string) => {
+      const facts = { worker: 'w', nonce, startedAtMs: 1 }
+      return beginAttempt(broker, key, facts, { mayBeFirst: true, maxAttempts: 9 })
+    }
+    const vandalize = async (text: string): Promise<void> => {
+      for (const subject of await subjectsOf(
+        broker.jsm,
+        broker.names.attempts,
+        broker.names.attempt({ trial: key.trial }),
+      ))
+        await broker.publisher.publish(subject, text)
+    }
+    const first = await begin('a')
+    if ('exhausted' in first) throw new Error('the first attempt may begin')
+    await closeAttempt(broker, key, first, 'handed back', 'told to go', 2)
+    // One that says that the trial killed three workers, one that says that nobody can read it, and noise.
+    await vandalize(encode({ ...first.message, vanished: 3, standing: 'lost' }))
+    expect(await begin('b')).toMatchObject({ message: { attempt: 2, vanished: 0 } })
+    await vandalize(encode({ v: protocolVersion + 1 }))
+    expect(await begin('c')).toMatchObject({ message: { attempt: 3, vanished: 1 } })
+    await vandalize('noise')
+    expect(await readAttempt(broker, key)).toMatchObject({ message: { attempt: 3, vanished: 1, standing: 'running' } })
   })
 
   it('keep the place of a stored message that can not be read, and leave that of a newer mlds alone', async () => {
