@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../src/core/clock.js'
+import { codeVersion } from '../src/core/version.js'
 import { openStore } from '../src/system/store.js'
 import type { Assignment } from '../src/core/trial.js'
 import { connectNats } from '../src/worker/remote/wire/connect.js'
@@ -137,10 +138,16 @@ class Lab {
   }
 
   async open(window: number): Promise<RemoteBackend> {
+    const sweep = `bench-${++this.#serial}`
     return RemoteBackend.open({
       connection: await connectNats(this.url, 'bench', { env: {} }),
       tenant: 'bench',
-      sweep: `bench-${++this.#serial}`,
+      sweep,
+      // As every sweep of a person's: its trials carry tokens.
+      record: {
+        ...{ sweep, planHash: 'hash', planBytes: Buffer.from(sweep), total: 1 },
+        ...{ codeVersion, engine: 'cpu', openedAtMs: systemClock.now() },
+      },
       store: openStore(join(this.folder, 'orchestrator')),
       clock: systemClock,
       window,
