@@ -3,7 +3,7 @@ import { maxOf, minOf } from '../../core/extremes.js'
 import { lookUp } from '../../core/names.js'
 import { Random } from '../../core/seed.js'
 import { number, type ParamsOf } from '../../core/space.js'
-import type { Metrics, Trial, TrialRecord } from '../../core/trial.js'
+import type { Metrics, Trial } from '../../core/trial.js'
 import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
 import { initialize, multiplyAdds, type Net } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
@@ -14,7 +14,7 @@ import { byClass, crossEntropy, named, namedSet, openSplit } from '../vocabulary
 import { lossAndAccuracy, trainAndTest } from '../vocabulary/figures.js'
 import { twoLayerNet } from '../vocabulary/nets.js'
 import { leastOf, metric, valuesOf } from '../vocabulary/numbers.js'
-import { finished, finishedWith, having, type Records } from '../vocabulary/records.js'
+import { finished, finishedWith, having, type Choose } from '../vocabulary/records.js'
 import { openNet } from '../vocabulary/stored-net.js'
 import { brief, round } from '../vocabulary/wording.js'
 
@@ -123,7 +123,7 @@ const interpolation = defineStage({
   derive: { from: 'main', groups: pairs },
   async run(params, context): Promise<Metrics> {
     const { engine, parents, signal } = context
-    const netOf = (trained: P): Net => twoLayerNet(trained.initScale)
+    const netOf = ({ initScale }: P): Net => twoLayerNet(initScale)
     const ends = await Promise.all(parents.map((parent) => openNet(context, netOf, checkpointName, parent)))
     const { net, trained, origin } = ends[0]!
     const { split, rows } = await openSplit(origin, trained)
@@ -161,12 +161,12 @@ const interpolation = defineStage({
 const lines = finishedWith({ path: 'linear' }, 'interpolate')
 /** Paths between nets of shared or of independent initial weights, found through their parents. */
 const pathsBetween =
-  (init: P['init']) =>
-  (records: Records): TrialRecord[] => {
+  (init: P['init']): Choose =>
+  (records) => {
     const ids = new Set(finishedWith({ init })(records).map(({ trial }) => trial.id))
     return finished(records, 'interpolate').filter(({ trial }) => trial.parents.every((parent) => ids.has(parent)))
   }
-const linesApart = (records: Records): TrialRecord[] => lines(pathsBetween('independent')(records))
+const linesApart: Choose = (records) => lines(pathsBetween('independent')(records))
 
 /** Fewer leave N(0, 1) weights half trained. */
 const enoughUpdates = 1500

@@ -20,7 +20,7 @@ import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { functionNet, torchDefault } from '../vocabulary/nets.js'
 import { axisOf, metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
-import { finishedWith, having, netParams, type Records } from '../vocabulary/records.js'
+import { finishedWith, having, netParams, type Choose, type Records } from '../vocabulary/records.js'
 import { ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { recipe, trainNet } from '../vocabulary/train-net.js'
 
@@ -168,6 +168,10 @@ const ratio = defineStage({
 })
 
 const ratios = (estimator: string) => finishedWith({ estimator }, 'ratio')
+const smoothRatios: Choose = (records) =>
+  ratios('eigenvalues')(records).filter(
+    (record) => netParams(record, records)['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
+  )
 const leastPoints = 12
 
 const claims: readonly Claim[] = [
@@ -176,22 +180,17 @@ const claims: readonly Claim[] = [
     statement:
       'with tanh and the Hessian’s signed eigenvalues, a lower loss goes with a higher minimal ratio (Spearman ≤ −0.3)',
     published: 'Spearman −0.93 over 100 runs by sampling, and the same sign by eigenvalues (course reports of 2018)',
-    check(records) {
-      const smooth = ratios('eigenvalues')(records).filter(
-        (record) => netParams(record, records)['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
-      )
-      return withEnough(smooth, { count: smooth.length, needed: leastPoints, of: 'tanh nets with eigenvalues' }, () => {
-        const found = rankVerdict(valuesOf(smooth, 'train/loss'), valuesOf(smooth, 'ratio'), -0.3, {
-          claim: 'min-ratio',
-          unit: 'nets',
-          seeds: seedCount(smooth),
-          clusters: smooth.map(({ trial }) => trial.seeds.init),
-        })
-        const critical = smooth.filter((record) => metric(record, 'converged') === 1).length
-        const summary = `${found.summary}; ${critical} of ${smooth.length} points are critical to the threshold`
-        return { ...found, summary }
+    check: withEnough(smoothRatios, { needed: leastPoints, of: 'tanh nets with eigenvalues' }, (smooth) => {
+      const found = rankVerdict(valuesOf(smooth, 'train/loss'), valuesOf(smooth, 'ratio'), -0.3, {
+        claim: 'min-ratio',
+        unit: 'nets',
+        seeds: seedCount(smooth),
+        clusters: smooth.map(({ trial }) => trial.seeds.init),
       })
-    },
+      const critical = smooth.filter((record) => metric(record, 'converged') === 1).length
+      const summary = `${found.summary}; ${critical} of ${smooth.length} points are critical to the threshold`
+      return { ...found, summary }
+    }),
   },
   {
     id: 'coin-toss',
@@ -216,16 +215,13 @@ const claims: readonly Claim[] = [
     statement: 'Adam on mini-batches’ squared gradient norm ends with a higher loss than it began with, in most nets',
     published: 'at the switch both loss and norm jump, and the norm stays high for the sum of sines (README figure)',
     fragile: true,
-    check(records) {
-      const all = finishedWith({ finder: 'gradient-norm' })(records)
-      return withEnough(all, { count: all.length, needed: 4, of: 'nets of that recipe' }, () => {
-        const raised = (before: string, after: string): number =>
-          all.filter((record) => metric(record, after) > metric(record, before)).length
-        const loss = raised('switch/loss', 'train/loss')
-        const summary = `the loss rose in ${loss} of ${all.length} nets, the full gradient’s norm in ${raised('switch/gradient-norm', 'gradient-norm')}`
-        return verdict(loss > all.length / 2, all, summary, loss / all.length)
-      })
-    },
+    check: withEnough(finishedWith({ finder: 'gradient-norm' }), { needed: 4, of: 'nets of that recipe' }, (all) => {
+      const raised = (before: string, after: string): number =>
+        all.filter((record) => metric(record, after) > metric(record, before)).length
+      const loss = raised('switch/loss', 'train/loss')
+      const summary = `the loss rose in ${loss} of ${all.length} nets, the full gradient’s norm in ${raised('switch/gradient-norm', 'gradient-norm')}`
+      return verdict(loss > all.length / 2, all, summary, loss / all.length)
+    }),
   },
 ]
 

@@ -1,7 +1,7 @@
 import { mean } from '../../analysis/statistics.js'
 import { maxOf, minOf } from '../../core/extremes.js'
 import { groupBy } from '../../core/group-by.js'
-import { number, type ParamsOf } from '../../core/space.js'
+import type { ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
 import { corruptLabels } from '../../data/corrupt.js'
 import type { EpochResult } from '../../engines/engine.js'
@@ -16,9 +16,9 @@ import { byClass, classes, crossEntropy, named, namedSet, openSplit, trainingCos
 import { intervalOverSeeds, rankVerdict } from '../vocabulary/effects.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
 import { dense } from '../vocabulary/nets.js'
-import { axisOf, meanOf, metric, metricOf } from '../vocabulary/numbers.js'
+import { axisOf, meanOf, metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
 import { byOneHot, oneHot } from '../vocabulary/one-hot.js'
-import { finished, largestComparable, type Records } from '../vocabulary/records.js'
+import { finished, largestComparable, type Choose, type Records } from '../vocabulary/records.js'
 import { trainNet } from '../vocabulary/train-net.js'
 import { brief, round } from '../vocabulary/wording.js'
 
@@ -50,20 +50,10 @@ const space = {
   ),
   batch: axes.batch(100),
   epochs: axes.epochs(20, { doc: 'passes over the training rows, at most' }),
-  targetLoss: number({
-    min: 0,
-    max: 100,
-    default: 0,
-    doc: 'training stops once the epoch’s loss is at most this; 0 for never',
-  }),
+  targetLoss: axes.upTo(100, 0, 'training stops once the epoch’s loss is at most this; 0 for never'),
   optimizer: axes.optimizer('adagrad', 'adam', 'sgd', 'momentum'),
   learningRate: axes.learningRate(0.01, "the optimiser's step size"),
-  accumulator: number({
-    min: 0,
-    max: 10,
-    default: 0,
-    doc: "what Adagrad's sums of squares start from (Keras: 0 until 2018, 0.1 since)",
-  }),
+  accumulator: axes.upTo(10, 0, "what Adagrad's sums of squares start from (Keras: 0 until 2018, 0.1 since)"),
 }
 type P = ParamsOf<typeof space>
 
@@ -151,7 +141,7 @@ const interpolationThreshold = (record: TrialRecord): number => axisOf('trainRow
 const noiseOf = ({ trial }: TrialRecord): number => Number(trial.params['labelNoise'] ?? 0)
 const trainedOn = ({ trial }: TrialRecord): unknown => trial.params['loss'] ?? crossEntropy
 /** Nets trained on right labels and by cross-entropy, as the original's. */
-const clean = (records: Records): TrialRecord[] =>
+const clean: Choose = (records) =>
   finished(records).filter((record) => noiseOf(record) === 0 && trainedOn(record) === crossEntropy)
 
 /** Final metrics against parameters, seeds averaged first: the seeds of one size are no independent evidence about size. */
@@ -163,9 +153,11 @@ function meansBySize(records: Records, name: string): { parameters: number[]; me
   }
 }
 
-const aboveThreshold = (records: Records): TrialRecord[] =>
+const aboveThreshold: Choose = (records) =>
   clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
 
+const sizesOf = (records: Records): number[] => [...new Set(valuesOf(records, 'parameters'))]
+const isLarge = (parameters: number): boolean => parameters >= 2e4
 const leastSizes = 6
 /** The original's number; earlier, a training loss averaged over an epoch of fast learning lies above the held-out one. */
 const leastEpochs = 20
@@ -194,30 +186,30 @@ const claims: readonly Claim[] = [
     statement: 'below rows × classes parameters, larger nets end with a lower training loss (Spearman ≤ −0.8)',
     published:
       'training loss falls from 1.76–2.30 to 0.08–0.17 between 7.9 k and about 20 k parameters (README figure)',
-    check(records) {
-      const below = clean(records).filter((record) => metric(record, 'parameters') <= interpolationThreshold(record))
-      const { parameters, means } = meansBySize(below, 'train/loss')
-      const sizes = { count: parameters.length, needed: leastSizes, of: 'sizes below the threshold' }
-      return withEnough(below, sizes, () =>
-        rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedCount(below) }),
-      )
-    },
+    check: withEnough(
+      (records) => clean(records).filter((record) => metric(record, 'parameters') <= interpolationThreshold(record)),
+      { needed: leastSizes, of: 'sizes below the threshold', count: (below) => sizesOf(below).length },
+      (below) => {
+        const { parameters, means } = meansBySize(below, 'train/loss')
+        return rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedCount(below) })
+      },
+    ),
   },
   {
     id: 'accuracy-saturates',
     statement: 'from 2·10⁴ parameters on, validation accuracy is within 0.06 of the best',
     published: 'validation accuracy 0.87–0.92 from about 2·10⁴ parameters on (README figure)',
-    check(records) {
-      const all = clean(records)
-      const { parameters, means } = meansBySize(all, 'validation/accuracy')
-      const large = means.filter((_, i) => parameters[i]! >= 2e4)
-      const sizes = { count: large.length, needed: 3, of: 'sizes of 2·10⁴ parameters or more' }
-      return withEnough(all, sizes, () => {
+    check: withEnough(
+      clean,
+      { needed: 3, of: 'sizes of 2·10⁴ parameters or more', count: (all) => sizesOf(all).filter(isLarge).length },
+      (all) => {
+        const { parameters, means } = meansBySize(all, 'validation/accuracy')
+        const large = means.filter((_, i) => isLarge(parameters[i]!))
         const gap = maxOf(means) - minOf(large)
         const summary = `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(maxOf(means))})`
         return verdict(gap <= 0.06, all, summary, gap)
-      })
-    },
+      },
+    ),
   },
   {
     id: 'gap-of-large-nets',

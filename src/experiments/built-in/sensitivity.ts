@@ -2,12 +2,12 @@ import { meanLossSensitivity, rmsSensitivity, rowNorms } from '../../analysis/in
 import { mean, median } from '../../analysis/statistics.js'
 import { groupBy } from '../../core/group-by.js'
 import type { ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import type { Metrics } from '../../core/trial.js'
 import { gatherRows } from '../../data/split.js'
 import { scatter } from '../../figures/scatter.js'
 import { seedCount } from '../../figures/select.js'
 import { sizeOf } from '../../net/net.js'
-import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
 import { verdict, withEnough } from '../vocabulary/claims.js'
@@ -16,8 +16,8 @@ import { rankVerdict } from '../vocabulary/effects.js'
 import { besideBatch, overBatch } from '../vocabulary/figures.js'
 import { twoLayerNet } from '../vocabulary/nets.js'
 import { metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
-import { finished, having, netParams, type Records } from '../vocabulary/records.js'
-import { besideMeasurement, ofEachNet, openNet } from '../vocabulary/stored-net.js'
+import { finishedWith, netParams, type Choose } from '../vocabulary/records.js'
+import { besideMeasurement, enoughBatches, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { brief } from '../vocabulary/wording.js'
 
 /**
@@ -91,7 +91,7 @@ const measure = defineStage({
   derive: ofEachNet,
   async run({ quantity, part, rows: most }, context): Promise<Metrics> {
     const { engine, signal } = context
-    const stored = await openNet(context, (trained: P) => twoLayerNet(trained.initScale), checkpointName)
+    const stored = await openNet<P>(context, ({ initScale }) => twoLayerNet(initScale), checkpointName)
     const { net, theta, trained, origin } = stored
     const { rows, split } = await openSplit(origin, trained)
     const order = split[part].subarray(0, most)
@@ -113,23 +113,19 @@ const measure = defineStage({
 })
 
 /** Measurements of one quantity on the training rows, of nets trained under one budget that they kept to. */
-function measured(
-  records: Records,
-  budget: P['budget'],
-  quantity: (typeof quantities)[number] = 'mean-loss',
-): TrialRecord[] {
-  return having(finished(records, 'measure'), { quantity, part: 'train' }).filter(
-    (record) => netParams(record, records)['budget'] === budget && metric(record, 'budget/reached') === 1,
-  )
-}
-
-const batchesOf = (records: Records): number => new Set(valuesOf(records, 'batch')).size
-const overBatches = (all: Records, judge: () => Verdict): Verdict =>
-  withEnough(all, { count: batchesOf(all), needed: 4, of: 'batch sizes measured' }, judge)
+const measured =
+  (budget: P['budget'], quantity: (typeof quantities)[number] = 'mean-loss'): Choose =>
+  (records) =>
+    finishedWith(
+      { quantity, part: 'train' },
+      'measure',
+    )(records).filter(
+      (record) => netParams(record, records)['budget'] === budget && metric(record, 'budget/reached') === 1,
+    )
 
 /** How a metric moves with the batch size over nets; those of one seed are no independent evidence. */
-const withBatch = (all: Records, name: string, bound: number, claim: string): Verdict =>
-  overBatches(all, () =>
+const withBatch = (budget: P['budget'], name: string, bound: number, claim: string): Claim['check'] =>
+  withEnough(measured(budget), enoughBatches, (all) =>
     rankVerdict(valuesOf(all, 'batch'), valuesOf(all, name), bound, {
       claim,
       unit: 'nets',
@@ -143,22 +139,19 @@ const claims: readonly Claim[] = [
     id: 'large-batch-generalises-worse',
     statement: 'with equal epochs, test accuracy falls with the batch size',
     published: 'test accuracy 0.976 (batch 16), 0.951 (1000), 0.918 (10,000) (README figure)',
-    check: (records) => withBatch(measured(records, 'epochs'), 'test/accuracy', -0.3, 'sensitivity-test-accuracy'),
+    check: withBatch('epochs', 'test/accuracy', -0.3, 'sensitivity-test-accuracy'),
   },
   {
     id: 'largest-batch-most-sensitive',
     statement: 'with equal epochs, the largest batch is more than twice as sensitive as the median one',
     published: '0.2 to 0.8 up to a batch of 2500, 1.5 at 5000, 3.6 at 10,000 (README figure)',
-    check(records) {
-      const all = measured(records, 'epochs')
-      return overBatches(all, () => {
-        const medians = [...groupBy(all, (record) => metric(record, 'batch'))]
-          .sort(([a], [b]) => a - b)
-          .map(([, nets]) => median(valuesOf(nets, 'sensitivity')))
-        const [largest, ratio] = [medians.at(-1)!, medians.at(-1)! / median(medians)]
-        return verdict(ratio > 2, all, `${brief(largest)}, ${brief(ratio)} times the median over batch sizes`, ratio)
-      })
-    },
+    check: withEnough(measured('epochs'), enoughBatches, (all) => {
+      const medians = [...groupBy(all, metricOf('batch'))]
+        .sort(([a], [b]) => a - b)
+        .map(([, nets]) => median(valuesOf(nets, 'sensitivity')))
+      const [largest, ratio] = [medians.at(-1)!, medians.at(-1)! / median(medians)]
+      return verdict(ratio > 2, all, `${brief(largest)}, ${brief(ratio)} times the median over batch sizes`, ratio)
+    }),
   },
   {
     id: 'sensitivity-rises-at-equal-loss',
@@ -166,7 +159,7 @@ const claims: readonly Claim[] = [
     published:
       'sibling reports disagree on the sign; Novak et al. 2018: full-batch training raises the Jacobian’s norm',
     fragile: true,
-    check: (records) => withBatch(measured(records, 'loss'), 'sensitivity', 0.3, 'sensitivity-equal-loss'),
+    check: withBatch('loss', 'sensitivity', 0.3, 'sensitivity-equal-loss'),
   },
 ]
 
@@ -180,7 +173,7 @@ const figures = [
       title: `sensitivity, ${budgetWords[budget]}`,
       caption: `sensitivity of the mean loss (right) against batch size at ${budgetWords[budget]}.`,
       axis: 'sensitivity ‖∂L/∂X‖',
-      select: (records) => measured(records, budget),
+      select: measured(budget),
     }),
   ),
   ...quantities.map((quantity) =>
@@ -188,7 +181,7 @@ const figures = [
       name: `${quantity}-sensitivity-against-batch`,
       caption: `Sensitivity (${quantity}) on the training rows against batch size, one point a net.`,
       title: () => `Sensitivity (${quantity}) against batch size`,
-      select: (records) => ways.flatMap((budget) => measured(records, budget, quantity)),
+      select: (records) => ways.flatMap((budget) => measured(budget, quantity)(records)),
       x: overBatch,
       y: { title: `sensitivity (${quantity})`, scale: 'log', of: metricOf('sensitivity') },
       group: (record, all) => budgetWords[netParams(record, all)['budget'] as P['budget']],

@@ -21,8 +21,8 @@ import { besideBatch, overBatch, settings } from '../vocabulary/figures.js'
 import { lossSurface, type LossSurface } from '../vocabulary/loss-surface.js'
 import { digitShape } from '../vocabulary/nets.js'
 import { axisOf, meanOf, metric, metricOf } from '../vocabulary/numbers.js'
-import { finished, having, largestComparable, netParams, type Records } from '../vocabulary/records.js'
-import { besideMeasurement, ofEachNet, openNet } from '../vocabulary/stored-net.js'
+import { finishedWith, having, largestComparable, netParams, type Choose } from '../vocabulary/records.js'
+import { besideMeasurement, enoughBatches, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 
 /**
  * Do larger batches end in sharper minima?
@@ -159,30 +159,29 @@ const measure = defineStage({
  * Measurements by one metric at its largest ε, of nets that kept to their budget and differ in nothing but batch and
  * seeds: the largest such set.
  */
-function comparable(records: Records, name: (typeof metrics)[number]): Records {
-  const measured = having(finished(records, 'measure'), { metric: name }).filter(
-    (record) => metric(record, 'budget/reached') === 1,
-  )
-  const epsilon = maxOf(measured.map(axisOf('epsilon')))
-  return largestComparable(having(measured, { epsilon }), (record) => ({
-    ...record.trial.params,
-    ...netParams(record, records),
-    batch: 0,
-  }))
-}
+const comparable =
+  (name: (typeof metrics)[number]): Choose =>
+  (records) => {
+    const measured = finishedWith(
+      { metric: name },
+      'measure',
+    )(records).filter((record) => metric(record, 'budget/reached') === 1)
+    const epsilon = maxOf(measured.map(axisOf('epsilon')))
+    return largestComparable(having(measured, { epsilon }), (record) => ({
+      ...record.trial.params,
+      ...netParams(record, records),
+      batch: 0,
+    }))
+  }
 
 /** Does sharpness rise with the batch? Spearman's correlation, over means of the seeds at each batch. */
-const withBatch =
-  (name: (typeof metrics)[number]): Claim['check'] =>
-  (records) => {
-    const measured = comparable(records, name)
-    const byBatch = groupBy(measured, (record) => metric(record, 'batch'))
-    return withEnough(measured, { count: byBatch.size, needed: 4, of: 'batch sizes measured' }, () => {
-      const means = [...byBatch.values()].map((nets) => meanOf(nets, 'sharpness'))
-      const what = { claim: `sharpness-${name}`, unit: 'batch sizes', seeds: seedCount(measured) }
-      return rankVerdict([...byBatch.keys()], means, 0.3, what)
-    })
-  }
+const withBatch = (name: (typeof metrics)[number]): Claim['check'] =>
+  withEnough(comparable(name), enoughBatches, (measured) => {
+    const byBatch = groupBy(measured, metricOf('batch'))
+    const means = [...byBatch.values()].map((nets) => meanOf(nets, 'sharpness'))
+    const what = { claim: `sharpness-${name}`, unit: 'batch sizes', seeds: seedCount(measured) }
+    return rankVerdict([...byBatch.keys()], means, 0.3, what)
+  })
 
 const claims: readonly Claim[] = [
   {
@@ -222,7 +221,7 @@ const twins = metrics.flatMap((name) =>
     title: `sharpness (${name})`,
     caption: `sharpness (${name}, right) against batch size.`,
     axis: `sharpness (${name})`,
-    select: (records) => comparable(records, name),
+    select: comparable(name),
     settings: settings('ε = {epsilon}'),
   }),
 )

@@ -1,6 +1,6 @@
 import { mean, standardDeviation } from '../../analysis/statistics.js'
 import { choice, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import type { Metrics } from '../../core/trial.js'
 import { corruptions, corruptLabels, corruptPixels, standardizeRows } from '../../data/corrupt.js'
 import type { Dataset } from '../../data/dataset.js'
 import { againstAxis } from '../../figures/against-axis.js'
@@ -12,7 +12,7 @@ import { given, inconclusive, verdict, withEnough } from '../vocabulary/claims.j
 import { byClass, classes, named, namedSet, openSplit, trainClassifier } from '../vocabulary/classify.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
 import { axisOf, leastOf, meanOf, metric, seriesOf, valuesOf } from '../vocabulary/numbers.js'
-import { finished, having, type Records } from '../vocabulary/records.js'
+import { finished, having, type Choose, type Records } from '../vocabulary/records.js'
 import { recipe } from '../vocabulary/train-net.js'
 import { round } from '../vocabulary/wording.js'
 
@@ -104,12 +104,12 @@ const main = defineStage({
 })
 
 /** Shuffled labels and no regulariser. */
-const shuffled = (records: Records): TrialRecord[] =>
+const shuffled: Choose = (records) =>
   having(finished(records), { corruption: 'permute' }).filter(({ trial }) => (trial.params['dropout'] ?? 0) === 0)
 /** With enough weights to hold them: six a row, says the check; Zhang's construction needs 2n + d. */
 const withLabels =
-  (share: number) =>
-  (records: Records): TrialRecord[] =>
+  (share: number): Choose =>
+  (records) =>
     having(shuffled(records), { share }).filter((record) => metric(record, 'parameters') >= 6 * rowsOf(record))
 const rowsOf = axisOf('trainRows')
 /** Fewer rows make an epoch of a few updates, and a poor classifier even of true labels. */
@@ -118,8 +118,8 @@ const enoughRows = 2000
 const manyRows = 48_000
 /** Trials with this share of their labels shuffled, on enough rows. */
 const onEnoughRows =
-  (share: number) =>
-  (records: Records): TrialRecord[] =>
+  (share: number): Choose =>
+  (records) =>
     having(shuffled(records), { share }).filter((record) => rowsOf(record) >= enoughRows)
 const sharesOf = (records: Records): number[] => [...new Set(records.map(axisOf('share')))].sort((a, b) => a - b)
 
@@ -175,23 +175,20 @@ const claims: readonly Claim[] = [
     statement:
       "with a growing share of shuffled labels, test accuracy falls and the epochs to fit never fall by more than the seeds' spread",
     published: 'partial corruption interpolates smoothly; time to fit grows by a small factor (Zhang et al. 2017)',
-    check(records) {
-      const all = shuffled(records)
+    check: withEnough(shuffled, { needed: 3, of: 'shares', count: (all) => sharesOf(all).length }, (all) => {
       const shares = sharesOf(all)
-      return withEnough(all, { count: shares.length, needed: 3, of: 'shares' }, () => {
-        const nets = shares.map((share) => withLabels(share)(records))
-        const accuracies = nets.map((ofShare) => meanOf(ofShare, 'test/accuracy'))
-        const epochs = nets.map((ofShare) => meanOf(ofShare, 'train/epochs-to-99'))
-        const spreads = nets.map((ofShare) => standardDeviation(valuesOf(ofShare, 'train/epochs-to-99')))
-        if (epochs.some(Number.isNaN)) return inconclusive('not every trial came to 99 % training accuracy', all)
-        const accuracyFalls = accuracies.every((accuracy, i) => i === 0 || accuracy < accuracies[i - 1]!)
-        const epochsGrow = epochs.every(
-          (count, i) => i === 0 || count >= epochs[i - 1]! - Math.max(spreads[i]!, spreads[i - 1]!),
-        )
-        const told = shares.map((s, i) => `${s}: ${round(accuracies[i]!)} after ${round(epochs[i]!, 0)} epochs`)
-        return verdict(accuracyFalls && epochsGrow, all, told.join(', '))
-      })
-    },
+      const nets = shares.map((share) => withLabels(share)(all))
+      const accuracies = nets.map((ofShare) => meanOf(ofShare, 'test/accuracy'))
+      const epochs = nets.map((ofShare) => meanOf(ofShare, 'train/epochs-to-99'))
+      const spreads = nets.map((ofShare) => standardDeviation(valuesOf(ofShare, 'train/epochs-to-99')))
+      if (epochs.some(Number.isNaN)) return inconclusive('not every trial came to 99 % training accuracy', all)
+      const accuracyFalls = accuracies.every((accuracy, i) => i === 0 || accuracy < accuracies[i - 1]!)
+      const epochsGrow = epochs.every(
+        (count, i) => i === 0 || count >= epochs[i - 1]! - Math.max(spreads[i]!, spreads[i - 1]!),
+      )
+      const told = shares.map((s, i) => `${s}: ${round(accuracies[i]!)} after ${round(epochs[i]!, 0)} epochs`)
+      return verdict(accuracyFalls && epochsGrow, all, told.join(', '))
+    }),
   },
 ]
 

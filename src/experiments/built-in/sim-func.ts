@@ -11,7 +11,7 @@ import {
 } from '../../data/functions.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { curves } from '../../figures/curves.js'
-import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { everyOne, given, inconclusive, verdict } from '../vocabulary/claims.js'
 import { settings } from '../vocabulary/figures.js'
@@ -134,21 +134,22 @@ function original(records: Records, target: TargetFunction): TrialRecord[] {
   )
 }
 
-function compare(
-  records: Records,
-  target: TargetFunction,
-  needed: readonly Original[],
-  judge: (loss: (model: Original) => number) => { holds: boolean; effect?: number },
-): Verdict {
-  const these = original(records, target)
-  const missing = needed.filter((model) => having(these, { model }).length === 0)
-  if (missing.length > 0)
-    return inconclusive(`no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`, these)
-  const loss = (model: Original): number => lossOf(these, model, judgedAt[target]!)
-  const { holds, effect } = judge(loss)
-  const losses = needed.map((model) => `${model} ${brief(loss(model))}`).join(', ')
-  return verdict(holds, these, `median loss at epoch ${judgedAt[target]}: ${losses}`, effect)
-}
+const compare =
+  (
+    target: TargetFunction,
+    needed: readonly Original[],
+    judge: (loss: (model: Original) => number) => { holds: boolean; effect?: number },
+  ): Claim['check'] =>
+  (records) => {
+    const these = original(records, target)
+    const missing = needed.filter((model) => having(these, { model }).length === 0)
+    if (missing.length > 0)
+      return inconclusive(`no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`, these)
+    const loss = (model: Original): number => lossOf(these, model, judgedAt[target]!)
+    const { holds, effect } = judge(loss)
+    const losses = needed.map((model) => `${model} ${brief(loss(model))}`).join(', ')
+    return verdict(holds, these, `median loss at epoch ${judgedAt[target]}: ${losses}`, effect)
+  }
 
 const claims: readonly Claim[] = [
   {
@@ -185,14 +186,13 @@ const claims: readonly Claim[] = [
       target === 'f1'
         ? 'm1 about 1e-4, m2 3e-4, m3 1.1e-3, m4 0.12 after 500 epochs (README figure)'
         : 'm1 about 3e-4, m2 2.7e-3, m3 3.7e-3, m4 0.075 after 1000 epochs (README figure)',
-    check: (records) =>
-      compare(records, target, ['m1', 'm2', 'm3', 'm4'], (loss) => ({
-        holds:
-          Math.max(loss('m1'), loss('m2')) <= loss('m4') / 20 &&
-          loss('m3') < loss('m4') &&
-          loss('m3') > Math.min(loss('m1'), loss('m2')),
-        effect: Math.max(loss('m1'), loss('m2')) / loss('m4'),
-      })),
+    check: compare(target, ['m1', 'm2', 'm3', 'm4'], (loss) => ({
+      holds:
+        Math.max(loss('m1'), loss('m2')) <= loss('m4') / 20 &&
+        loss('m3') < loss('m4') &&
+        loss('m3') > Math.min(loss('m1'), loss('m2')),
+      effect: Math.max(loss('m1'), loss('m2')) / loss('m4'),
+    })),
   })),
   ...(
     [
@@ -203,17 +203,16 @@ const claims: readonly Claim[] = [
     id: `shallow-fails-${target}`,
     statement: `on ${target}, the one-layer net stays above ${bound}`,
     published: target === 'f1' ? 'm4 about 0.12; it misses the right half of f1' : 'm4 about 0.075',
-    check: (records) => compare(records, target, ['m4'], (loss) => ({ holds: loss('m4') > bound, effect: loss('m4') })),
+    check: compare(target, ['m4'], (loss) => ({ holds: loss('m4') > bound, effect: loss('m4') })),
   })),
   {
     id: 'deepest-first-f2',
     statement: 'on f2, the deepest net ends below the second deepest',
     published: 'm1 about 3e-4, m2 2.7e-3 (README figure); on f1 their order depends on the seed',
-    check: (records) =>
-      compare(records, 'f2', ['m1', 'm2'], (loss) => ({
-        holds: loss('m1') < loss('m2'),
-        effect: loss('m1') / loss('m2'),
-      })),
+    check: compare('f2', ['m1', 'm2'], (loss) => ({
+      holds: loss('m1') < loss('m2'),
+      effect: loss('m1') / loss('m2'),
+    })),
   },
   {
     id: 'no-overfitting',

@@ -8,9 +8,11 @@ import { dataSets, sourceOf, type DataSources } from '../../data/sets.js'
 /** One of several ways, the original's first. */
 export const oneOf = <const T extends string>(choices: readonly [T, ...T[]], doc: string): ChoiceAxis<T> =>
   choice({ choices, default: choices[0], doc })
-/** A share of something, from 0 to `most`. */
-export const share = (original: number, doc: string, most = 1): NumberAxis =>
+/** A number from 0 to `most`. */
+export const upTo = (most: number, original: number, doc: string): NumberAxis =>
   number({ min: 0, max: most, default: original, doc })
+/** A share of something. */
+export const share = (original: number, doc: string, most = 1): NumberAxis => upTo(most, original, doc)
 /** How many of something. */
 export const count = (most: number, original: number, doc: string, { min = 1, unit = 'samples' } = {}): IntegerAxis =>
   integer({ min, max: most, default: original, doc, unit })

@@ -1,7 +1,7 @@
 import { seedCount } from '../../figures/select.js'
 import type { TrialRecord } from '../../core/trial.js'
 import type { Claim, Verdict } from '../experiment.js'
-import type { Records } from './records.js'
+import type { Choose, Records } from './records.js'
 
 /** What follows from some records' numbers, in a verdict's words. */
 
@@ -12,7 +12,6 @@ export const inconclusive = (summary: string, records: Records = []): Verdict =>
   seeds: seedCount(records),
 })
 
-type Choose = (records: Records) => Records
 type Judge = (all: Records) => Verdict
 
 /** A check that judges the trials it chooses, if there are any; `none` says that there are not. */
@@ -32,12 +31,18 @@ export const overSeeds =
     return seeds < needed ? inconclusive(`${what} of ${seeds} seeds (${needed} needed)`, all) : judge(all)
   }
 
-/** What is judged of some trials, if they hold enough of something: at least `needed` of the `count` that `what` names. */
-export const withEnough = (
-  records: Records,
-  { count, needed, of: what }: { readonly count: number; readonly needed: number; readonly of: string },
-  judge: Judge,
-): Verdict => (count < needed ? inconclusive(`only ${count} ${what} (${needed} needed)`, records) : judge(records))
+/** A check that judges the trials it chooses, if they hold enough of what `of` names; counted are the trials unless told otherwise. */
+export const withEnough =
+  (
+    choose: Choose,
+    { needed, of: what, count = (all) => all.length }: { needed: number; of: string; count?: (all: Records) => number },
+    judge: Judge,
+  ): Claim['check'] =>
+  (records) => {
+    const all = choose(records)
+    const found = count(all)
+    return found < needed ? inconclusive(`only ${found} ${what} (${needed} needed)`, all) : judge(all)
+  }
 
 /** True or false as a verdict, with what it rests on. */
 export function verdict(holds: boolean, records: Records, summary: string, effect?: number): Verdict {

@@ -5,6 +5,8 @@ import type { Params, TrialRecord } from '../../core/trial.js'
 /** Choosing among a sweep's records, for claims and figures. */
 
 export type Records = readonly TrialRecord[]
+/** Chooses among a sweep's records those that a claim or a figure is about. */
+export type Choose = (records: Records) => TrialRecord[]
 
 export const finished = (records: Records, stage = 'main'): TrialRecord[] =>
   records.filter((record) => record.state === 'finished' && record.trial.stage === stage)
@@ -18,15 +20,15 @@ export function having(records: Records, params: Readonly<Record<string, string 
 
 /** Chooses the finished trials with these parameters. */
 export const finishedWith =
-  (params: Readonly<Record<string, string | number | boolean>>, stage = 'main') =>
-  (records: Records): TrialRecord[] =>
+  (params: Readonly<Record<string, string | number | boolean>>, stage = 'main'): Choose =>
+  (records) =>
     having(finished(records, stage), params)
 
 /** The largest set of trials that are alike in what `setting` tells: what it leaves out may then be compared. */
 export function largestComparable(
   records: Records,
   setting: (record: TrialRecord) => Readonly<Record<string, unknown>>,
-): Records {
+): TrialRecord[] {
   const settings = groupBy(records, (record) => JSON.stringify(setting(record)))
   return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
 }

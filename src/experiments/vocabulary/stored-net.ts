@@ -3,6 +3,8 @@ import type { Metrics, ParentResult, Trial } from '../../core/trial.js'
 import { decodeCheckpoint } from '../../net/checkpoint.js'
 import type { Net } from '../../net/net.js'
 import type { TrialContext } from '../experiment.js'
+import { valuesOf } from './numbers.js'
+import type { Records } from './records.js'
 
 /** What stages share that measure nets which an earlier stage trained: to measure anew trains nothing again. */
 
@@ -43,3 +45,10 @@ export const besideMeasurement = ({ parent, trained }: StoredNet<{ readonly batc
   batch: trained.batch,
   ...Object.fromEntries(ofTraining.map((name) => [name, lookUp(parent.metrics, name) ?? NaN])),
 })
+
+/** A measure's course over batch sizes shows in no fewer. */
+export const enoughBatches = {
+  needed: 4,
+  of: 'batch sizes measured',
+  count: (all: Records): number => new Set(valuesOf(all, 'batch')).size,
+}
