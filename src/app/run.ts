@@ -48,9 +48,13 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
   }
 }
 
-function sayNothingLeft({ state, info }: Parts, { only }: DecidedChoices, say: (message: string) => void): void {
+function sayNothingLeft(
+  { state, info, judges }: Parts,
+  { only }: DecidedChoices,
+  say: (message: string) => void,
+): void {
   say(describeNothingLeft(only, state))
-  const lacking = new MetricWatch(state, info.objective, []).atStart()
+  const lacking = new MetricWatch(state, info.objective, judges).atStart()
   if (lacking !== undefined) say(lacking)
 }
 

@@ -105,7 +105,8 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     if (rule !== undefined && cutShort === undefined) {
       options.warn(`Nothing more is started: ${rule}.`)
       cutShort = rule
-      advice = 'Name a metric that is reported, then sweep again with another --name: what has finished is taken over.'
+      advice =
+        'Name a metric that is reported at a step, or leave the rule out; then sweep again with another --name: what has finished is taken over.'
     }
     if (went && cutShort !== undefined) takeBack()
   }

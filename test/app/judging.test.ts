@@ -149,6 +149,19 @@ describe('a metric that no trial reports', () => {
     expect(said.filter((line) => line.includes(metric))).toEqual([`Nothing more is started: ${why}.`])
   })
 
+  it('is told of as a rule’s too where all results are taken over, and where nothing is left to run', async () => {
+    const { said, sweep } = openStore()
+    await sweep({})
+    for (let i = 0; i < 2; i++) {
+      said.length = 0
+      const { summary } = await sweep({ name: 'other', scheduler: { target: { value: 1, metric: 'gian' } } })
+      expect(summary).toMatchObject({ planned: 3, finished: 3 })
+      expect(said.filter((line) => line.includes('gian'))).toEqual([
+        'The rule target would stop nothing: no trial has reported gian at a step; did you mean gain? (reported: loss, gain).',
+      ])
+    }
+  })
+
   it('ends the sweep too where trials report without a step', async () => {
     const { store } = openStore()
     const endless = { ...fall, stages: [{ ...fall.stages[0], run: () => ({ loss: 1 }) }] as const }

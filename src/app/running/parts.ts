@@ -7,6 +7,7 @@ import { Journal, journalFormat, mendTail, type JournalEvent } from '../../sweep
 import type { SweepState } from '../../sweeps/journal/state.js'
 import type { RunSweepOptions } from '../../sweeps/run-sweep.js'
 import type { Scheduler } from '../../sweeps/scheduling/scheduler.js'
+import type { Judge } from '../../sweeps/scheduling/metric-watch.js'
 import { createScheduler, judgedBy, replay } from '../../sweeps/scheduling/stopping.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { LogKeeper } from '../../sweeps/trial-logs.js'
@@ -32,6 +33,7 @@ export interface Parts {
   readonly info: SweepInfo
   readonly state: SweepState
   readonly left: LeftToRun
+  readonly judges: readonly Judge[]
   /** What the loop needs beside these; `undefined` where no trial is left. */
   readonly loop: LoopParts | undefined
 }
@@ -72,7 +74,8 @@ export async function openParts(
   observer.opened?.(info, state)
   warnings.forEach(say)
   const left = takeLeft(state, choices.only)
-  if (left.trials.size === 0) return { lock, tracker, info, state, left, loop: undefined }
+  const judges = rulesOf(sweep).map((rule) => ({ rule: rule.rule, metric: judgedBy(rule, info.objective).metric }))
+  if (left.trials.size === 0) return { lock, tracker, info, state, left, judges, loop: undefined }
 
   const journal = Journal.open(sweep.journalFile, () => lock.assertHeld())
   closing.push(() => journal.close())
@@ -99,10 +102,10 @@ export async function openParts(
     journal,
     keepLog: (trial, attempt, text) => logs.keep(trial, attempt, text),
     scheduler,
-    judges: rulesOf(sweep).map((rule) => ({ rule: rule.rule, metric: judgedBy(rule, info.objective).metric })),
+    judges,
     backend,
   }
-  return { lock, tracker, info, state, left, loop }
+  return { lock, tracker, info, state, left, judges, loop }
 }
 
 /** The newest part first. What can't be closed keeps no other part open. @throws what closing threw, unless the run failed before. */

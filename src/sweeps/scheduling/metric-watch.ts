@@ -37,9 +37,15 @@ export class MetricWatch {
     for (const { trial, outcome } of all) this.#look(trial, outcome)
   }
 
-  /** What the trials that ended earlier show of the objective, or those whose results were taken over. */
+  /** What the trials that ended earlier show, or those whose results were taken over, where no other is to run. */
   atStart(): string | undefined {
-    return this.#lackingObjective()
+    const trials = [...this.state.trials.values()]
+    const last = trials.findLast(({ trial, outcome }) => trial.parents.length === 0 && outcome?.state === 'finished')
+    const isOver = trials.every(({ outcome }) => isResult(outcome))
+    const lacking = isOver && last !== undefined ? this.#lackingRule(last.trial) : undefined
+    if (lacking === undefined || lacking.metric === this.objective.metric) return this.#lackingObjective()
+    const told = describeLack(lacking, [...this.state.reported], this.#final)
+    return `${told[0]!.toUpperCase()}${told.slice(1)}.`
   }
 
   /** What the end of this trial shows; each finding once. */
