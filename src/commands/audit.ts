@@ -4,6 +4,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import type { Audit as AuditResult, AuditedSweep } from '../app/audit.js'
 import { systemClock } from '../core/clock.js'
 import { exitCodes, MldsError } from '../core/errors.js'
+import { integerFlag } from '../terminal/integer-flag.js'
 
 export default class Audit extends BaseCommand {
   static override storeUse = 'peeks' as const
@@ -20,7 +21,7 @@ export default class Audit extends BaseCommand {
     repair: Flags.boolean({
       description: 'sync sweeps whose journal is here; of others, end runs and mark duplicates; nothing is deleted',
     }),
-    'idle-minutes': Flags.integer({
+    'idle-minutes': integerFlag({
       description: 'minutes without a sign of life until a sweep whose journal is elsewhere counts as not running',
       default: 60,
       min: 0,

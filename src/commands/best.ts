@@ -5,6 +5,7 @@ import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
 import type { TrialRecord } from '../core/trial.js'
+import { integerFlag } from '../terminal/integer-flag.js'
 
 export default class Best extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -19,7 +20,7 @@ export default class Best extends BaseCommand {
     'trust-code': trustCodeFlag,
     maximize: Flags.boolean({ description: 'take larger for better', exclusive: ['minimize'] }),
     minimize: Flags.boolean({ description: 'take smaller for better', exclusive: ['maximize'] }),
-    top: Flags.integer({ description: 'how many points', default: 10, min: 1, helpValue: 'N' }),
+    top: integerFlag({ description: 'how many points', default: 10, min: 1, helpValue: 'N' }),
   }
 
   async run(): Promise<unknown> {

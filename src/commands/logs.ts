@@ -3,6 +3,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { exitCodes, StoreError } from '../core/errors.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { TrialId } from '../core/trial.js'
+import { integerFlag } from '../terminal/integer-flag.js'
 
 export default class Logs extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -10,7 +11,7 @@ export default class Logs extends BaseCommand {
   static override args = { trial: Args.string({ description: 'a trial id or the beginning of one', required: true }) }
   static override examples = ['<%= config.bin %> logs 1a2b3c', '<%= config.bin %> logs 1a2b3c -f']
   static override flags = {
-    attempt: Flags.integer({ description: 'which attempt, from 1', min: 1 }),
+    attempt: integerFlag({ description: 'which attempt, from 1', min: 1 }),
     follow: Flags.boolean({ char: 'f', description: 'goes on with what is written until the trial ends' }),
   }
 

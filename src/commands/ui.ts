@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { formatCount } from '../core/format.js'
-import { Args, Flags } from '@oclif/core'
+import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { exitCodes, UnavailableError } from '../core/errors.js'
 import type { Store } from '../system/store.js'
+import { integerFlag } from '../terminal/integer-flag.js'
 
 export default class Ui extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -14,7 +15,7 @@ export default class Ui extends BaseCommand {
     sweep: Args.string({ description: 'the sweep to bring first: an id, the beginning of one, or "latest"' }),
   }
   static override flags = {
-    port: Flags.integer({ description: 'where it listens; 0 for a free port', default: 5000, min: 0, max: 65_535 }),
+    port: integerFlag({ description: 'where it listens; 0 for a free port', default: 5000, min: 0, max: 65_535 }),
   }
 
   async run(): Promise<unknown> {

@@ -4,6 +4,7 @@ import { Args, Flags } from '@oclif/core'
 import { MldsError } from '../core/errors.js'
 import { latest } from '../core/names.js'
 import { engineNames, type EngineName } from '../core/trial.js'
+import { integerFlag } from './integer-flag.js'
 
 const maxWorkers = 256
 
@@ -58,18 +59,18 @@ export const nameFlag = Flags.string({ description: 'a name for the sweep, used 
 /** What stops a sweep early when trials fail. */
 export const failureFlags = {
   'fail-fast': Flags.boolean({ description: 'start no more trials after the first failure' }),
-  'max-failures': Flags.integer({
+  'max-failures': integerFlag({
     description: 'start no more trials after this many failures',
     min: 1,
     helpValue: 'N',
   }),
-  'failing-alike': Flags.integer({
+  'failing-alike': integerFlag({
     description: 'start no more trials when the first N all fail with one message (0: go on whatever they say)',
     min: 0,
     default: 3,
     helpValue: 'N',
   }),
-  retries: Flags.integer({
+  retries: integerFlag({
     description: 'further attempts for a trial that fails',
     min: 0,
     max: 100,

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
@@ -159,5 +159,32 @@ describe('a mistake at the prompt', () => {
         stderr: sweep.stderr.replace('Error: ', 'A sweep of this plan is refused: '),
       })
     }
+  })
+
+  it('names the flag that takes an integer, and says which', async () => {
+    const file = join(import.meta.dirname, '../../src')
+    const integers: [string[], string, string][] = [
+      [['sweep', 'params'], 'retries', ' from 0 to 100'],
+      [['sweep', 'params'], 'max-failures', ' of at least 1'],
+      [['resume'], 'failing-alike', ' of at least 0'],
+      [['worker', 'start'], 'slots', ' from 1 to 256'],
+      [['worker', 'start'], 'grace', ' of at least 0'],
+      [['nats', 'up'], 'port', ' from 0 to 65535'],
+      [['nats', 'init'], 'port', ' from 1 to 65535'],
+      [['ui'], 'port', ' from 0 to 65535'],
+      [['audit'], 'idle-minutes', ' of at least 0'],
+      [['best'], 'top', ' of at least 1'],
+      [['logs', 'x'], 'attempt', ' of at least 1'],
+    ]
+    const wrong = ['many', '-1', '1.5', '']
+    const typed = integers.flatMap(([args, flag]) => wrong.map((value) => [...args, `--${flag}=${value}`]))
+    const told = await inOneProcess(typed, temporaryFolder())
+    expect(told.map(({ code, stderr }) => ({ code, said: /^Error: .*$/m.exec(stderr)?.[0] }))).toEqual(
+      integers.flatMap(([, flag, right]) =>
+        wrong.map((value) => ({ code: 2, said: `Error: --${flag}: ${value} is not an integer${right}` })),
+      ),
+    )
+    const sources = readdirSync(file, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+    expect(sources.filter((name) => readFileSync(join(file, name), 'utf8').includes('Flags.integer('))).toEqual([])
   })
 })

@@ -5,6 +5,7 @@ import { BaseCommand } from '../../terminal/base-command.js'
 import { shellWord } from '../../terminal/shell-word.js'
 import { tenantFlag } from '../../terminal/flags.js'
 import { MldsError } from '../../core/errors.js'
+import { integerFlag } from '../../terminal/integer-flag.js'
 
 const loopback = ['127.0.0.1', 'localhost', '::1']
 
@@ -22,7 +23,7 @@ export default class NatsInit extends BaseCommand {
   static override flags = {
     tenant: tenantFlag(),
     host: Flags.string({ description: 'the address to listen on; 0.0.0.0 for every one', default: '127.0.0.1' }),
-    port: Flags.integer({ description: 'where it listens', default: 4222, min: 1, max: 65_535 }),
+    port: integerFlag({ description: 'where it listens', default: 4222, min: 1, max: 65_535 }),
     url: Flags.string({ description: 'how orchestrators and workers reach it (default: this host)', helpValue: 'URL' }),
     'tls-cert': Flags.string({ description: "the server's certificate", helpValue: 'FILE', dependsOn: ['tls-key'] }),
     'tls-key': Flags.string({ description: "the certificate's key", helpValue: 'FILE', dependsOn: ['tls-cert'] }),

@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../terminal/base-command.js'
+import { integerFlag } from '../../terminal/integer-flag.js'
 
 export default class NatsUp extends BaseCommand {
   static override storeUse = 'makes' as const
   static override description =
     'Starts a nats-server found on PATH with its queue kept in the store: for this host alone, or as `nats init` wrote; Ctrl-C stops it'
   static override flags = {
-    port: Flags.integer({
+    port: integerFlag({
       description: "where it listens; 0 for a free port (default: the configuration's, else 4222)",
       min: 0,
       max: 65_535,

@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core'
 import { exitCodes } from '../../core/errors.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { natsFlag, tenantFlag } from '../../terminal/flags.js'
+import { integerFlag } from '../../terminal/integer-flag.js'
 
 export default class WorkerStart extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -15,7 +16,7 @@ export default class WorkerStart extends BaseCommand {
   static override flags = {
     nats: natsFlag(),
     tenant: tenantFlag(),
-    slots: Flags.integer({
+    slots: integerFlag({
       description: 'trials at once',
       defaultHelp: async () => 'the cores',
       min: 1,
@@ -37,7 +38,7 @@ export default class WorkerStart extends BaseCommand {
         'run the programs of trials as this user, who can read neither the worker’s key nor its environment (takes root)',
       helpValue: 'USER',
     }),
-    grace: Flags.integer({
+    grace: integerFlag({
       description: 'seconds after SIGTERM before what still runs is handed back',
       min: 0,
       default: 20,
