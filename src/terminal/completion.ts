@@ -1,3 +1,4 @@
+import { rerunnable } from '../app/running/left-to-run.js'
 import { ruleNames } from '../sweeps/scheduling/rules.js'
 
 /** What a shell must know of a command to complete it. */
@@ -30,7 +31,7 @@ export type ArgumentKind = 'sweep' | 'trial' | 'target' | 'sweep-and-target' | '
 const usual: Readonly<Record<string, readonly string[]>> = {
   profile: ['smoke', 'reduced', 'full'],
   scheduler: ruleNames,
-  only: ['missing', 'failed', 'dead', 'cancelled', 'skipped'],
+  only: rerunnable,
 }
 /** Flags that name a file or a folder. */
 const paths = ['store', 'output', 'out']
@@ -89,7 +90,17 @@ function shellScript(
     })
   return `${header(shell, install)}${bridge}_mlds_files() { COMPREPLY=($(compgen -f -- "$1")); }
 _mlds_store() {
-  local folder=$PWD
+  local folder=$PWD word i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    [ "\${COMP_WORDS[i]}" = --store ] || continue
+    word=\${COMP_WORDS[i + 1]}
+    # In COMP_WORDS, --store=here is three words, each with its quotes.
+    [ "$word" = = ] && word=\${COMP_WORDS[i + 2]}
+    word=\${word//\\\\/} word=\${word//\\"/} word=\${word//\\'/}
+    case "$word" in '~/'*) word=$HOME/\${word#*/} ;; esac
+    echo "$word"
+    return
+  done
   if [ -n "$MLDS_STORE" ]; then echo "$MLDS_STORE"; return; fi
   while [ ! -d "$folder/.mlds" ] && [ "$folder" != "$HOME" ] && [ -n "$folder" ]; do folder=\${folder%/*}; done
   echo "$folder/.mlds"
@@ -194,6 +205,17 @@ function fishScript(commands: readonly CompletableCommand[], experiments: readon
   })
   const topics = topicsOf(commands).map(([topic]) => `complete -c mlds -n __fish_use_subcommand -a ${topic}`)
   return `${header('fish', 'mlds completion fish > ~/.config/fish/completions/mlds.fish')}function __mlds_store
+  set -l words (commandline -opc)
+  for i in (seq (count $words))
+    switch $words[$i]
+      case --store
+        echo $words[(math $i + 1)] | string replace -r '^~/' $HOME/
+        return
+      case '--store=*'
+        string replace -r '^--store=' '' -- $words[$i]
+        return
+    end
+  end
   if set -q MLDS_STORE
     echo $MLDS_STORE
     return

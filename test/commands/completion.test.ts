@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { rerunnable } from '../../src/app/running/left-to-run.js'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
 
 describe('the completion', () => {
@@ -37,6 +38,14 @@ describe('the completion', () => {
     expect(offered('diff', 'latest', 'int')).toEqual(['interpolate'])
     expect(offered('sweep', 'params', '--workers', '')).toEqual([])
     expect(offered('--store', 'elsewhere', 'stat')).toEqual(['status'])
+    mkdirSync(join(cwd, 'of mine', 'sweeps', 'depths'), { recursive: true })
+    for (const typed of [
+      ['--store', "'of mine'"],
+      ['--store', '=', '"of mine"'],
+      ['--store', 'of\\ mine'],
+    ])
+      expect(offered('status', ...typed, ''), typed.join(' ')).toEqual(['latest', 'depths'])
+    expect(offered('resume', '--only', '')).toEqual([...rerunnable])
   })
 
   it('offers, in bash, trials of the newest sweep and the axes that --set may name, also from a folder inside', async () => {
