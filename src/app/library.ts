@@ -38,6 +38,9 @@ export type AxisValues =
 /** Values an axis must have, or the bounds it must keep. */
 export type AxisPattern = AxisValues | { readonly min?: number; readonly max?: number }
 
+/** One value of each of some axes. */
+export type Setting = Readonly<Record<string, ParamValue>>
+
 /** What to try: the keys of a sweep file (docs/sweep-language.md). */
 export interface SweepDescription {
   /** A built-in experiment's name, the path of a module that exports one, a program, or an experiment of this program. */
@@ -45,7 +48,7 @@ export interface SweepDescription {
   readonly profile?: string
   /** The sweep's id; left out, it is the experiment's name with a hash of the plan. */
   readonly name?: string
-  readonly axes?: Readonly<Record<string, AxisValues>>
+  readonly axes?: Readonly<Record<string, AxisValues | { readonly expr: string }>>
   /** Move all four seeds together, or each apart. */
   readonly seeds?: AxisValues | Readonly<Partial<Record<'data' | 'init' | 'shuffle' | 'corruption', AxisValues>>>
   /** Seeds 0 to `repeat` − 1. */
@@ -54,6 +57,17 @@ export interface SweepDescription {
   readonly zip?: Readonly<Record<string, AxisValues>> | readonly Readonly<Record<string, AxisValues>>[]
   /** Where an axis matters; elsewhere it keeps its default. */
   readonly when?: Readonly<Record<string, Readonly<Record<string, AxisPattern>>>>
+  /** Settings one by one, each a value of some axes. */
+  readonly points?: readonly Setting[]
+  /** A baseline, and values that its axes take one axis at a time. */
+  readonly around?: { readonly baseline?: Setting; readonly vary: Readonly<Record<string, AxisValues>> }
+  /** Expressions that every point must fulfil, such as `'width * depth <= 512'`. */
+  readonly where?: string | readonly string[]
+  /** Grids of their own, each crossed with what stands outside; the sweep has the points of all. */
+  readonly blocks?: readonly Pick<
+    SweepDescription,
+    'axes' | 'zip' | 'points' | 'around' | 'when' | 'exclude' | 'where'
+  >[]
   /** Points left out. */
   readonly exclude?: Readonly<Record<string, AxisPattern>> | readonly Readonly<Record<string, AxisPattern>>[]
   readonly search?: {

@@ -13,6 +13,8 @@ import { makePlan, varyingAxes, type Plan } from '../sweeps/plan.js'
 import { createScheduler, parseStoppingFlag } from '../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../core/has-profiles.js'
 import { applyOverrides } from '../sweeps/spec/overrides.js'
+import { exampleOf } from '../sweeps/spec/derived.js'
+import type { Grid } from '../sweeps/spec/grid.js'
 import { parseSweepFile, placed, type LanguageOf, type ParseCustom, type SweepSpec } from '../sweeps/spec/spec.js'
 import { newestLanguage } from '../sweeps/spec/values.js'
 import { planFactsOf } from '../sweeps/sweep-folder.js'
@@ -151,14 +153,24 @@ export async function cautionAbout({ spec, trials }: Plan): Promise<string | und
   return describeUnread(spec.own.command, varyingAxes(trials), seeds.size > 1)
 }
 
-/** Every value that the spec gives an axis, wherever it does. */
-function valuesOf({ axes, zip = [], search }: SweepSpec): Record<string, readonly unknown[]> {
-  const searched = Object.entries(search?.axes ?? {}).map(([name, axis]): [string, readonly unknown[]] => [
-    name,
-    axis.kind === 'choice' ? axis.values : [axis.low, axis.high],
-  ])
-  const zipped = zip.flatMap((group) => Object.entries(group))
-  return { ...axes, ...Object.fromEntries([...zipped, ...searched]) }
+/** Every value that the spec gives an axis, wherever it does; of one that is derived a value of its kind. */
+function valuesOf({ search, blocks = [], ...outside }: SweepSpec): Record<string, readonly unknown[]> {
+  const values = new Map<string, unknown[]>()
+  const add = (name: string, more: readonly unknown[]): void =>
+    void values.set(name, [...(values.get(name) ?? []), ...more])
+  for (const [name, axis] of Object.entries(search?.axes ?? {}))
+    add(name, axis.kind === 'choice' ? axis.values : [axis.low, axis.high])
+  const grids: readonly Grid[] = [outside, ...blocks]
+  for (const { axes, zip = [], points = [], around } of grids) {
+    const lists = [axes, ...zip, ...(around === undefined ? [] : [around.vary])]
+    for (const list of lists) for (const [name, more] of Object.entries(list)) add(name, more)
+    const settings = [...points, ...(around === undefined ? [] : [around.baseline])]
+    for (const setting of settings) for (const [name, value] of Object.entries(setting)) add(name, [value])
+  }
+  for (const { derived = {} } of grids)
+    for (const [name, text] of Object.entries(derived))
+      add(name, [writtenAt(['axes', name], () => exampleOf(text, (other) => values.get(other) ?? []))])
+  return Object.fromEntries(values)
 }
 
 /** What a person typed: an experiment's name, a module's path, or a sweep file's. @throws SpecError. */

@@ -28,13 +28,36 @@ export function applyOverrides(spec: SweepSpec, overrides: readonly string[]): S
             .filter((other) => other !== name)
             .join(', ')}: one of them can't be set alone (change the file)`,
         )
-      // A value given by hand takes an axis out of a search.
+      const holder = settingsWith(current, name)
+      if (holder !== undefined)
+        throw new SpaceError(`${name} has its values in ${holder}: it can't be set alone (change the file)`)
+      // A value given by hand takes an axis out of a search, and one that is derived from its expression.
       const { [name]: _, ...searched } = current.search?.axes ?? {}
+      const { [name]: _expression, ...derived } = current.derived ?? {}
       const search = current.search === undefined ? {} : { search: { ...current.search, axes: searched } }
       const values = expandValues(name, raw, { language, isLiteral: own?.kind === 'command' })
-      return { ...current, ...search, axes: { ...current.axes, [name]: values } }
+      return {
+        ...current,
+        ...search,
+        ...(current.derived === undefined ? {} : { derived }),
+        axes: { ...current.axes, [name]: values },
+      }
     })
   }, spec)
+}
+
+/** What of a spec gives this axis values that belong to others', if anything does. */
+function settingsWith({ points = [], around, blocks = [] }: SweepSpec, name: string): string | undefined {
+  if (points.some((row) => Object.hasOwn(row, name))) return 'points'
+  if (around !== undefined && [around.baseline, around.vary].some((part) => Object.hasOwn(part, name))) return 'around'
+  const isInBlock = blocks.some(
+    (block) =>
+      [block.axes, block.derived ?? {}, ...(block.zip ?? []), ...(block.points ?? [])].some((part) =>
+        Object.hasOwn(part, name),
+      ) ||
+      (block.around !== undefined && settingsWith({ around: block.around } as SweepSpec, name) !== undefined),
+  )
+  return isInBlock ? 'blocks' : undefined
 }
 
 /** Two sets of values for one axis: neither is what a person can have meant without the other. */

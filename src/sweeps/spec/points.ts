@@ -1,29 +1,39 @@
-import { SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../../core/errors.js'
+import { SpaceError, writtenAt, type SpecPath } from '../../core/errors.js'
 import type { Experiment, Profile, Stage } from '../../experiments/experiment.js'
 import { lookUp } from '../../core/names.js'
 import { axisOf, completeParams, parseValue, type Space } from '../../core/space.js'
 import { valueKey } from '../../core/param-value.js'
 import type { ParamValue, Params } from '../../core/trial.js'
-import { samplePoints } from './samplers.js'
-import type { Budget, Matcher, Pattern, SweepSpec } from './spec.js'
+import { joined, placedInBlock } from './blocks.js'
+import { derivationsOf, type Derivation } from './derived.js'
+import { axesNamed, readExpression, typeOfAxis } from './expression.js'
+import { addressAxis, factorsByStage, maxTrials, type Factor } from './factors.js'
+import type { Matcher, Pattern } from './grid.js'
+import type { SweepSpec } from './spec.js'
 
-/** A grid larger than this is taken for a mistake; it would not fit a journal or a person's life. */
-export const maxTrials = 1_000_000
-
-/** Partial points that are crossed with those of other factors: an axis's values, zipped rows, drawn samples. */
-type Factor = readonly Params[]
+type PointsOf = (stage: Stage) => readonly Params[]
 
 /**
  * Everything a person wrote about axes, checked, as a function that gives a stage's points, each complete, in order. Axes
- * come first and the last varies fastest; then zipped groups; then what is searched. A person's axes replace the profile's.
+ * come first and the last varies fastest; then zipped groups; then settings; then what is searched. A person's axes replace the
+ * profile's. With blocks, the points of one block come after those of another, and a point that two have is one.
  * @throws SpaceError, UnknownNameError.
  */
-export function pointsOfStages(
-  experiment: Experiment,
-  profile: Profile,
-  spec: SweepSpec,
-): (stage: Stage) => readonly Params[] {
-  const factors = factorsByStage(experiment, profile, spec)
+export function pointsOfStages(experiment: Experiment, profile: Profile, spec: SweepSpec): PointsOf {
+  const { blocks } = spec
+  if (blocks === undefined) return pointsOfGrid(experiment, profile, spec)
+  const grids = blocks.map((block, i) =>
+    placedInBlock(spec, i, () => pointsOfGrid(experiment, profile, joined(spec, block))),
+  )
+  return (stage) => {
+    const points = grids.flatMap((pointsOf, i) => placedInBlock(spec, i, () => pointsOf(stage)))
+    return [...new Map(points.map((point) => [JSON.stringify(point), point])).values()]
+  }
+}
+
+function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec): PointsOf {
+  const derivations = derivationsOf(experiment, spec.derived ?? {})
+  const factors = factorsByStage(experiment, profile, spec, derivations)
   const conditions = Object.entries(spec.when ?? {}).map(([written, pattern]) => {
     const path = ['when', written]
     const [stage, axis] = writtenAt(path, () => addressAxis(experiment, written))
@@ -35,18 +45,64 @@ export function pointsOfStages(
     const [stage] = writtenAt([...path, first], () => addressAxis(experiment, first))
     return { stage, fits: matcher(stage.space, bare(experiment, pattern, path), path) }
   })
+  const demanded = (spec.where ?? []).map((text, i) => writtenAt(['where', i], () => demand(experiment, text, i)))
+  const of = <T extends { readonly stage: Stage }>(all: readonly T[], stage: Stage): T[] =>
+    all.filter((one) => one.stage.name === stage.name)
 
   return (stage) => {
-    const own = conditions.filter((condition) => condition.stage.name === stage.name)
-    const left = excluded.filter((exclusion) => exclusion.stage.name === stage.name)
-    const points = writtenAt(['axes'], () => cross(completeParams(stage.space, {}), factors.get(stage.name)!))
+    const crossed = writtenAt(['axes'], () => cross(completeParams(stage.space, {}), factors.get(stage.name)!))
+    const [derived, own, left, wanted] = [derivations, conditions, excluded, demanded].map((all) =>
+      of(all as { stage: Stage }[], stage),
+    ) as [Derivation[], typeof conditions, typeof excluded, typeof demanded]
+    const points = derived.length === 0 ? crossed : crossed.map((point) => withDerived(point, derived))
     const settled = own.length === 0 ? points : points.map((point) => completePoint(stage.space, point, own))
-    const kept = left.length === 0 ? settled : settled.filter((params) => !left.some(({ fits }) => fits(params)))
+    const kept =
+      left.length + wanted.length === 0
+        ? settled
+        : settled.filter(
+            (params) => wanted.every(({ holds }) => holds(params)) && !left.some(({ fits }) => fits(params)),
+          )
     // Of a later stage all may be left out: then only the earlier ones run.
-    if (kept.length === 0 && stage === experiment.stages[0])
-      throw new SpaceError(`exclude: nothing is left of ${points.length} points (leave out fewer, or add values)`)
+    if (kept.length === 0 && stage === experiment.stages[0]) {
+      const by = [...(left.length > 0 ? ['exclude'] : []), ...(wanted.length > 0 ? ['where'] : [])].join(' and ')
+      throw new SpaceError(`${by}: nothing is left of ${points.length} points (leave out fewer, or add values)`)
+    }
     return kept
   }
+}
+
+/** What a line of `where` asks of a stage's points. */
+function demand(
+  experiment: Experiment,
+  text: string,
+  i: number,
+): { readonly stage: Stage; readonly holds: (params: Params) => boolean } {
+  const [first] = axesNamed(text)
+  if (first === undefined) throw new SpaceError(`where: ${text}: names no axis (such as 'width * depth <= 512')`)
+  const [stage] = addressAxis(experiment, first)
+  const { space } = stage
+  const typeOf = (name: string) => (Object.hasOwn(space, name) ? typeOfAxis(space[name]!) : undefined)
+  const expression = readExpression(text, typeOf, Object.keys(space))
+  if (expression.type !== 'boolean' && expression.type !== 'any')
+    throw new SpaceError(
+      `where: ${text}: is a ${expression.type} (it must be true or false, such as 'width * depth <= 512')`,
+    )
+  return { stage, holds: (params) => writtenAt(['where', i], () => isTrue(expression.evaluate(params), text)) }
+}
+
+function isTrue(value: ParamValue, text: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw new SpaceError(`where: ${text}: came to ${JSON.stringify(value)} (it must be true or false)`)
+}
+
+/** The point with the axes whose values follow from the others'. */
+function withDerived(point: Params, derivations: readonly Derivation[]): Params {
+  return derivations.reduce((params, { stage, name, written, expression }) => {
+    const value = writtenAt(['axes', written], () =>
+      parseValue(name, axisOf(stage.space, name), expression.evaluate(params)),
+    )
+    return { ...params, [name]: value }
+  }, point)
 }
 
 /** The point with an axis whose condition does not hold at its default: points that differ in it alone become one. */
@@ -58,147 +114,6 @@ function completePoint(
   let params = point
   for (const { axis, fits } of conditions) if (!fits(params)) params = { ...params, [axis]: space[axis]!.default }
   return params
-}
-
-/** The factors of each stage by its name: a person's axes replace the profile's, what varies together comes last. */
-function factorsByStage(experiment: Experiment, profile: Profile, spec: SweepSpec): Map<string, Factor[]> {
-  const [first] = experiment.stages
-  const factors = new Factors(experiment)
-  for (const stage of experiment.stages) {
-    const values = stage === first ? profile.axes : (profile.stages?.[stage.name] ?? {})
-    for (const [name, raw] of Object.entries(values)) factors.set(stage, name, raw)
-  }
-  writtenAt(['budget'], () => {
-    for (const [name, value] of budgetAxes(first.space, spec.budget)) {
-      factors.take(first, name)
-      factors.set(first, name, [value])
-    }
-  })
-  for (const [written, raw] of Object.entries(spec.axes))
-    writtenAt(['axes', written], () => {
-      const [stage, name] = addressAxis(experiment, written)
-      factors.take(stage, name)
-      factors.set(stage, name, raw)
-    })
-  for (const [i, group] of (spec.zip ?? []).entries()) {
-    const names = Object.keys(group)
-    const rows = group[names[0]!]!.map((_, i) => Object.fromEntries(names.map((name) => [name, group[name]![i]])))
-    factors.takeTogether(rows, 'zip', ['zip', i])
-  }
-  if (spec.search !== undefined && Object.keys(spec.search.axes).length > 0) {
-    const { search } = spec
-    const rows = writtenAt(['search'], () => samplePoints(search))
-    factors.takeTogether(rows, 'search', ['search', 'axes'])
-  }
-  factors.addLeft(first, profile.points ?? [])
-  return factors.byStage()
-}
-
-/** The factors of an experiment's stages while they are being gathered. */
-class Factors {
-  readonly #axes: ReadonlyMap<string, Map<string, Factor>>
-  readonly #joint: ReadonlyMap<string, Factor[]>
-  readonly #taken = new Set<string>()
-
-  constructor(private readonly experiment: Experiment) {
-    this.#axes = new Map(experiment.stages.map(({ name }) => [name, new Map<string, Factor>()]))
-    this.#joint = new Map(experiment.stages.map(({ name }) => [name, []]))
-  }
-
-  set(stage: Stage, name: string, raw: readonly unknown[]): void {
-    this.#axes.get(stage.name)!.set(name, parseAxis(stage.space, name, raw))
-  }
-
-  /** Notes that a person gave the axis values. @throws SpaceError when they did so before. */
-  take(stage: Stage, name: string): void {
-    const key = `${stage.name}.${name}`
-    if (this.#taken.has(key)) throw new SpaceError(`${name}: given twice (in axes, zip, search or budget)`)
-    this.#taken.add(key)
-  }
-
-  /** Axes of one stage that vary together: each row is a value of each. */
-  takeTogether(rows: readonly Record<string, unknown>[], what: 'zip' | 'search', path: SpecPath): void {
-    const addressed = Object.keys(rows[0] ?? {}).map((written) => {
-      const [stage, name] = writtenAt([...path, written], () => addressAxis(this.experiment, written))
-      return { written, stage, name }
-    })
-    if (addressed.length === 0) return
-    const { stage } = addressed[0]!
-    for (const { written, stage: its, name } of addressed)
-      writtenAt([...path, written], () => {
-        if (its !== stage)
-          throw new SpaceError(`${what}: ${written} is an axis of stage ${its.name}, not ${stage.name}`)
-        this.take(stage, name)
-        this.#axes.get(stage.name)!.delete(name)
-      })
-    const valueOf = (row: Record<string, unknown>, written: string, name: string): ParamValue =>
-      writtenAt([...path, written], () => parseValue(name, axisOf(stage.space, name), row[written]))
-    this.#joint
-      .get(stage.name)!
-      .push(
-        rows.map((row) =>
-          Object.fromEntries(addressed.map(({ written, name }) => [name, valueOf(row, written, name)])),
-        ),
-      )
-  }
-
-  /** A profile's points without the axes that a person gave values. */
-  addLeft(stage: Stage, points: readonly Params[]): void {
-    const left = points.map((row) => omit(row, (name) => this.#taken.has(`${stage.name}.${name}`)))
-    if (left.some((row) => Object.keys(row).length > 0))
-      this.#joint.get(stage.name)!.push([...new Map(left.map((row) => [JSON.stringify(row), row])).values()])
-  }
-
-  byStage(): Map<string, Factor[]> {
-    return new Map(
-      this.experiment.stages.map(({ name }) => [name, [...this.#axes.get(name)!.values(), ...this.#joint.get(name)!]]),
-    )
-  }
-}
-
-function omit(row: Params, isLeftOut: (name: string) => boolean): Params {
-  return Object.fromEntries(Object.entries(row).filter(([name]) => !isLeftOut(name)))
-}
-
-/** A budget in the words of the experiment's own axes. @throws SpaceError when it has no such axis. */
-function budgetAxes(space: Space, budget: Budget | undefined): [string, unknown][] {
-  if (budget === undefined) return []
-  const { kind, amount } = budget
-  if (!Object.hasOwn(space, kind))
-    throw new SpaceError(
-      `budget: ${kind}: this experiment has no axis of that name (it has: ${Object.keys(space).join(', ')})`,
-    )
-  const how = { epochs: 'epochs', updates: 'updates', targetLoss: 'loss' }[kind]
-  const axis = space['budget']
-  return [
-    [kind, amount],
-    ...(axis?.kind === 'choice' && axis.choices.includes(how) ? [['budget', how] as [string, unknown]] : []),
-  ]
-}
-
-function parseAxis(space: Space, name: string, raw: readonly unknown[]): Factor {
-  const axis = axisOf(space, name)
-  if (raw.length === 0) throw new SpaceError(`${name}: no values (give at least one)`)
-  return raw.map((value) => ({ [name]: parseValue(name, axis, value) }))
-}
-
-/** `alpha` or `interpolate.alpha` to its stage and axis; an unqualified name means the first stage that has it. */
-function addressAxis(experiment: Experiment, written: string): [Stage, string] {
-  const dot = written.indexOf('.')
-  const qualifier = dot < 0 ? undefined : experiment.stages.find((stage) => stage.name === written.slice(0, dot))
-  if (qualifier !== undefined) {
-    const name = written.slice(dot + 1)
-    axisOf(qualifier.space, name)
-    return [qualifier, name]
-  }
-  const stage = experiment.stages.find((candidate) => Object.hasOwn(candidate.space, written))
-  if (stage === undefined) {
-    throw new UnknownNameError('axis', written, [
-      ...new Set(experiment.stages.flatMap((s) => Object.keys(s.space))),
-      'seed',
-    ])
-  }
-  return [stage, written]
 }
 
 /** A pattern without the stages' names before its axes. */

@@ -2,6 +2,8 @@ import type { Experiment } from '../../experiments/experiment.js'
 import { describeAxis, type Axis } from '../../core/space.js'
 import { sweepIdPattern } from '../../system/store.js'
 import { ruleNames } from '../scheduling/rules.js'
+import { maxExpressionLength } from './parse-expression.js'
+import { gridKeys } from './grid.js'
 import { samplerNames } from './samplers.js'
 import type { specKeys } from './spec.js'
 import { newestLanguage } from './values.js'
@@ -34,6 +36,7 @@ export function sweepSchema(experiments: readonly Experiment[]): Json {
 }
 
 const pattern: Json = { type: 'object', minProperties: 1 }
+const expression: Json = { type: 'string', maxLength: maxExpressionLength }
 const range = { type: 'array', items: { type: 'number' }, minItems: 2, maxItems: 2 } as const
 
 const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
@@ -57,6 +60,27 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
     additionalProperties: pattern,
   },
   exclude: { description: 'points left out', oneOf: [pattern, { type: 'array', items: pattern }] },
+  points: {
+    description: 'settings one by one, each a value of some axes',
+    oneOf: [pattern, { type: 'array', minItems: 1, items: pattern }],
+  },
+  around: {
+    type: 'object',
+    description: 'a baseline, and values that its axes take one axis at a time',
+    required: ['vary'],
+    additionalProperties: false,
+    properties: { baseline: { type: 'object' }, vary: pattern },
+  },
+  where: {
+    description: 'expressions that every point must fulfil',
+    oneOf: [expression, { type: 'array', minItems: 1, items: expression }],
+  },
+  blocks: {
+    type: 'array',
+    minItems: 1,
+    description: 'grids of their own; the sweep has the points of all',
+    items: { type: 'object', minProperties: 1, propertyNames: { enum: [...gridKeys] } },
+  },
   search: {
     type: 'object',
     required: ['count', 'axes'],
@@ -131,6 +155,7 @@ function axisSchema(axis: Axis): Json {
         minItems: 1,
       },
       sequence,
+      { type: 'object', required: ['expr'], additionalProperties: false, properties: { expr: expression } },
       { type: 'string' },
     ],
   }

@@ -3,14 +3,27 @@ import type { CustomSource } from '../../experiments/custom/source.js'
 import type { Objective } from '../../core/trial.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
 import { integerValue } from '../../core/param-value.js'
-import { isMapping, plainNumbers } from './mapping.js'
+import {
+  isExpression,
+  mapping,
+  parseAround,
+  parseBlocks,
+  parseExclude,
+  parsePoints,
+  parseWhen,
+  parseWhere,
+  parseZip,
+  readExpr,
+  type Grid,
+} from './grid.js'
+import { plainNumbers } from './mapping.js'
 import { parseSearch, type Search } from './samplers.js'
 import { parseRepeat, parseSeeds, type SeedsSpec } from './seeds.js'
 import { parseStopping, type StoppingRule } from '../scheduling/stopping.js'
 import { expandValues, newestLanguage, type Language, type Reading } from './values.js'
 
 /** What a person asked for, before it is checked against an experiment: plain data, kept with the sweep. */
-export interface SweepSpec {
+export interface SweepSpec extends Grid {
   /** A built-in experiment's name; with `own`, a custom one's, which carries a hash of its code. */
   readonly experiment: string
   /** How it was read; the first language where it says none. */
@@ -20,15 +33,9 @@ export interface SweepSpec {
   readonly profile?: string
   /** A name of the person's own; the sweep's id unless left out. */
   readonly name?: string
-  /** Values per axis, raw. `stage.axis` addresses an axis of a later stage. */
-  readonly axes: Readonly<Record<string, readonly unknown[]>>
   readonly seeds?: SeedsSpec
-  /** Axes that advance together, group by group: lists of one length. */
-  readonly zip?: readonly Readonly<Record<string, readonly unknown[]>>[]
-  /** An axis that matters only where others have these values; elsewhere it keeps its default. */
-  readonly when?: Readonly<Record<string, Pattern>>
-  /** Points left out: those that fit any of these. */
-  readonly exclude?: readonly Pattern[]
+  /** Grids of their own, each crossed with what stands outside of them; the sweep has the points of all. */
+  readonly blocks?: readonly Grid[]
   /** Points drawn from ranges, crossed with the other axes. */
   readonly search?: Search
   readonly budget?: Budget
@@ -37,10 +44,6 @@ export interface SweepSpec {
   /** What `best` and the scheduler judge by, instead of the experiment's own. */
   readonly objective?: Objective
 }
-
-/** What a point must be like, axis by axis. */
-export type Pattern = Readonly<Record<string, Matcher>>
-export type Matcher = readonly unknown[] | { readonly min?: number; readonly max?: number }
 
 /** How long each trial trains. */
 export interface Budget {
@@ -60,6 +63,10 @@ export const specKeys = [
   'zip',
   'when',
   'exclude',
+  'points',
+  'around',
+  'where',
+  'blocks',
   'search',
   'budget',
   'scheduler',
@@ -133,10 +140,13 @@ function readSpec(
   if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
 
   const reading: Reading = { language, isLiteral: own?.kind === 'command' }
-  const axes = readAxes(document, at, reading, toPlain)
+  const { axes, derived } = readAxes(document, at, reading, toPlain)
   const part = <T>(key: (typeof specKeys)[number], read: (raw: unknown) => T): Record<string, T> => {
     const node = document.get(key, true) as Node | undefined
-    return node === undefined ? {} : { [key]: located(at(node), () => read(toPlain(node))) }
+    if (node === undefined) return {}
+    // What has no place of its own in there is told of with that of the whole.
+    const placeOf = (path: SpecPath): string => at(path.length === 0 ? node : nodeAt(node, path, false))
+    return { [key]: located(pathed.has(key) ? placeOf : at(node), () => read(toPlain(node))) }
   }
   const { repeat, ...seeds } = { ...part('seeds', (raw) => parseSeeds(raw, language)), ...part('repeat', parseRepeat) }
   if (repeat !== undefined && seeds.seeds !== undefined)
@@ -156,6 +166,11 @@ function readSpec(
     ...part('zip', (raw) => parseZip(raw, reading)),
     ...part('when', (raw) => parseWhen(raw, reading)),
     ...part('exclude', (raw) => parseExclude(raw, reading)),
+    ...(Object.keys(derived).length === 0 ? {} : { derived }),
+    ...part('points', (raw) => parsePoints(raw, reading)),
+    ...part('around', (raw) => parseAround(raw, reading)),
+    ...part('where', parseWhere),
+    ...part('blocks', (raw) => parseBlocks(raw, reading)),
     ...part('search', (raw) => parseSearch(raw, undefined, reading)),
     ...part('budget', parseBudget),
     ...part('scheduler', parseStopping),
@@ -165,6 +180,9 @@ function readSpec(
   places.set(spec, (path, isKey) => at(nodeAt(contents, path, isKey)))
   return spec
 }
+
+/** Keys whose mistakes carry the path to where they were made. */
+const pathed: ReadonlySet<string> = new Set(['points', 'around', 'where', 'blocks'])
 
 /** Where a node of the document stands: file, line and column, or the file alone. */
 type PlaceOf = (node: unknown) => string
@@ -183,17 +201,20 @@ function readAxes(
   at: PlaceOf,
   reading: Reading,
   toPlain: (node: Node | null) => unknown,
-): SweepSpec['axes'] {
+): { readonly axes: SweepSpec['axes']; readonly derived: Readonly<Record<string, string>> } {
   const node = document.get('axes', true)
   if (node !== undefined && !isMap(node)) throw new SpecError(at(node), 'axes is a mapping of names to values')
-  const axes = (node?.items ?? []).map(({ key, value }): [name: string, values: unknown[]] => {
+  const axes: [name: string, values: unknown[]][] = []
+  const derived: [name: string, expression: string][] = []
+  for (const { key, value } of node?.items ?? []) {
     const name = isScalar(key) ? String(key.value) : ''
     const raw = toPlain(value as Node | null)
     // A mistake in an item of a list is told of with the item's own place.
     const placeOf = ([i]: SpecPath): string => at((isSeq(value) && value.items[i as number]) || (value ?? key))
-    return [name, located(placeOf, () => expandValues(name, raw, reading))]
-  })
-  return Object.fromEntries(axes)
+    if (isExpression(raw)) derived.push([name, located(placeOf, () => readExpr(name, raw))])
+    else axes.push([name, located(placeOf, () => expandValues(name, raw, reading))])
+  }
+  return { axes: Object.fromEntries(axes), derived: Object.fromEntries(derived) }
 }
 
 /** What a path leads to in the document, or the last of it that is there; its key where that is asked for. */
@@ -229,55 +250,6 @@ export function placed(spec: SweepSpec, error: unknown): unknown {
   })
 }
 
-function parseZip(raw: unknown, reading: Reading): Record<string, unknown[]>[] {
-  const groups: unknown[] = Array.isArray(raw) ? raw : [raw]
-  return groups.map((group) => {
-    const entries = Object.entries(mapping('zip', group)).map(
-      ([name, values]) => [name, expandValues(name, values, reading)] as const,
-    )
-    const [first, ...others] = entries
-    if (first === undefined || others.length === 0) throw new SpaceError('zip: a group needs at least two axes')
-    for (const [name, values] of others)
-      if (values.length !== first[1].length)
-        throw new SpaceError(
-          `zip: ${first[0]} has ${first[1].length} values and ${name} has ${values.length} (zipped axes have equally many)`,
-        )
-    return Object.fromEntries(entries)
-  })
-}
-
-function parseWhen(raw: unknown, reading: Reading): Record<string, Pattern> {
-  return Object.fromEntries(
-    Object.entries(mapping('when', raw)).map(([axis, pattern]) => [
-      axis,
-      parsePattern(`when: ${axis}`, pattern, reading),
-    ]),
-  )
-}
-
-function parseExclude(raw: unknown, reading: Reading): Pattern[] {
-  const patterns: unknown[] = Array.isArray(raw) ? raw : [raw]
-  return patterns.map((pattern) => parsePattern('exclude', pattern, reading))
-}
-
-function parsePattern(where: string, raw: unknown, reading: Reading): Pattern {
-  const entries = Object.entries(mapping(where, raw))
-  if (entries.length === 0) throw new SpaceError(`${where}: names no axis (such as {optimizer: sgd})`)
-  return Object.fromEntries(entries.map(([axis, value]) => [axis, parseMatcher(`${where}: ${axis}`, value, reading)]))
-}
-
-function parseMatcher(where: string, raw: unknown, reading: Reading): Matcher {
-  if (raw === null && reading.language > 1) return [null]
-  if (!isMapping(raw) || !('min' in raw || 'max' in raw)) return expandValues(where, raw, reading)
-  const { min, max, ...others } = raw
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new UnknownNameError(`bound of ${where}`, unknown, ['min', 'max'])
-  for (const bound of [min, max])
-    if (bound !== undefined && typeof bound !== 'number')
-      throw new SpaceError(`${where}: ${JSON.stringify(bound)} is not a number`)
-  return { ...(min === undefined ? {} : { min: min as number }), ...(max === undefined ? {} : { max: max as number }) }
-}
-
 const budgetKinds = ['epochs', 'updates', 'targetLoss'] as const
 
 function parseBudget(raw: unknown): Budget {
@@ -299,11 +271,6 @@ function parseObjective(raw: unknown): Objective {
   if (direction !== 'minimize' && direction !== 'maximize')
     throw new UnknownNameError('direction', String(direction), ['minimize', 'maximize'])
   return { metric, direction }
-}
-
-function mapping(where: string, raw: unknown): Readonly<Record<string, unknown>> {
-  if (!isMapping(raw)) throw new SpaceError(`${where}: ${JSON.stringify(raw)} is not a mapping of axes to values`)
-  return raw
 }
 
 function textOf(raw: unknown, key: string): string {
