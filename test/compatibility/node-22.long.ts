@@ -10,5 +10,5 @@ it('what c44b4e1 wrote is gone on with under Node 22 as under Node 20', () => {
     env: { ...process.env, NO_COLOR: '1' },
   })
   expect(told).toMatch(/Tests {2}\d+ passed/)
-  expect(told).not.toMatch(/failed/)
+  expect(told).not.toMatch(/\d+ failed/)
 })

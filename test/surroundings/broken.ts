@@ -79,11 +79,12 @@ export function describeBrokenSurroundings(each: number): void {
     afterAll(() => rmSync(lab, { recursive: true, force: true }))
 
     const names = Object.keys(surroundings)
-    // Each command meets `each` of the surroundings, and the surroundings take turns.
+    const count = Math.min(each, names.length)
+    // Each command meets so many of the surroundings, and the surroundings take turns.
     const pairs = commands.flatMap((args, i) =>
-      Array.from({ length: Math.min(each, names.length) }, (_, j) => ({
+      Array.from({ length: count }, (_, j) => ({
         command: args.join(' '),
-        name: names[(i * each + j) % names.length]!,
+        name: names[(i * count + j) % names.length]!,
         args,
       })),
     )
