@@ -9,13 +9,21 @@ import {
   auditServer,
   repair,
   type Finding,
+  type JournalView,
   type Repair,
   type SweepAudit,
+  type SweepContext,
   type SweepTrace,
 } from '../tracking/mlflow/audit.js'
 import { MlflowClient } from '../tracking/mlflow/client.js'
 import { mlflowSettings } from '../tracking/mlflow/settings.js'
-import { sweepKeyOf } from '../tracking/mlflow/projection.js'
+import { sweepKeyOf, SweepProjection } from '../tracking/mlflow/projection.js'
+import { attemptsOf } from '../tracking/mlflow/attempts.js'
+import { SweepCourse, untold } from '../tracking/mlflow/story.js'
+import { trialEntries } from './mlflow/open-tracking.js'
+import { experimentToRead } from '../experiments/registry.js'
+import { sourcesOf } from './mlflow/story.js'
+import { describeSweep } from './stored-sweep.js'
 import { syncSweep } from './sync.js'
 
 export interface AuditOptions {
@@ -24,6 +32,8 @@ export interface AuditOptions {
   /** After this long without a sign of life a sweep whose journal is elsewhere counts as not running. */
   readonly idleMs: number
   readonly repair: boolean
+  /** Look at every point and file too. */
+  readonly deep: boolean
   readonly clock: Clock
   readonly warn: (message: string) => void
   /** Told what is waited for while the server has not answered. */
@@ -47,13 +57,23 @@ export interface Audit {
  * Audits an MLflow server and, if asked, mends what can be mended: from the journal where it is here, else by ending and
  * marking runs. @throws MlflowError when the server cannot be reached or refuses.
  */
-export async function auditTracking({ store, url, idleMs, clock, warn, ...options }: AuditOptions): Promise<Audit> {
+export async function auditTracking({
+  store,
+  url,
+  idleMs,
+  deep,
+  clock,
+  warn,
+  ...options
+}: AuditOptions): Promise<Audit> {
   const client = new MlflowClient(mlflowSettings(url, process.env), undefined, clock, Math.random, { say: options.say })
   const look = async (): Promise<AuditedSweep[]> => {
-    const audits = await auditServer(client, async (trace) => {
+    const contextOf = async (trace: SweepTrace): Promise<SweepContext> => {
       const sweep = await findJournal(store, trace)
-      return sweep === undefined ? !trace.allEnded && clock.now() - trace.lastSeenMs < idleMs : isBusy(sweep)
-    })
+      if (sweep === undefined) return { running: !trace.allEnded && clock.now() - trace.lastSeenMs < idleMs }
+      return isBusy(sweep) ? { running: true } : { running: false, journal: await viewJournal(store, sweep) }
+    }
+    const audits = await auditServer(client, contextOf, { deep })
     return Promise.all(
       audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(store, audit)) !== undefined })),
     )
@@ -67,7 +87,7 @@ export async function auditTracking({ store, url, idleMs, clock, warn, ...option
     const { sweep } = audit
     if (!audit.journalHere || audit.running) for (const did of await repair(client, audit)) repairs.push(did)
     else {
-      const { sent } = await syncSweep(store, sweep, { url, warn })
+      const { sent } = await syncSweep(store, sweep, { url, warn, deep })
       repairs.push({ sweep, did: `brought up to date from its journal, ${formatCount(sent, 'run')}` })
     }
   }
@@ -85,6 +105,25 @@ async function findJournal(
   return sweepKeyOf({ sweep, openedAtMs: folder.plan.createdAtMs }) === sweepKey ? folder : undefined
 }
 
+/** What the server should hold of a sweep that nobody runs. */
+async function viewJournal(store: Store, sweep: SweepFolder): Promise<JournalView> {
+  const experiment = await experimentToRead(sweep, { warn: () => {} }).catch(() => undefined)
+  const info = describeSweep({ sweep, experiment: experiment ?? unknownExperiment })
+  const sources = experiment && sourcesOf({ store, sweep, experiment }, false)
+  const projection = new SweepProjection(info, sources ?? { readLog: async () => undefined })
+  const course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
+  const history = [...trialEntries(sweep)].map(({ event }) => event)
+  for (const event of history) course.apply(event)
+  return {
+    planned: info.trials.map(({ id }) => id),
+    attempts: attemptsOf(info.trials, history),
+    projection,
+    ...(experiment && { parent: (run: string) => projection.parent(course, untold, run) }),
+  }
+}
+
+const unknownExperiment = { question: '', objective: { metric: '', direction: 'minimize' } } as const
+
 /** Whether a process runs the sweep or brings it to a server. */
 function isBusy(sweep: SweepFolder): boolean {
   const tracking = join(sweep.folder, 'tracking')
@@ -97,9 +136,11 @@ const shown = { findings: 10, trials: 3 }
 
 /** Findings as sentences; of many, the first. */
 export function describeFindings(findings: readonly Finding[]): string[] {
-  const missing = findings.flatMap((finding) => (finding.kind === 'missing' ? [finding.trial] : []))
+  const missing = findings.flatMap((finding) => (finding.kind === 'missing' ? [finding] : []))
   const others = findings.flatMap((finding) => (finding.kind === 'missing' ? [] : [describe(finding)]))
   const more = (count: number): string => (count > 0 ? ` and ${count} more` : '')
+  const nameOf = (finding: (typeof missing)[number]): string =>
+    finding.attempt === undefined ? finding.trial : `attempt ${finding.attempt} of ${finding.trial}`
   const hidden = more(others.length - shown.findings)
   return [
     ...others.slice(0, shown.findings),
@@ -107,7 +148,7 @@ export function describeFindings(findings: readonly Finding[]): string[] {
     ...(missing.length === 0
       ? []
       : [
-          `${missing.length === 1 ? '1 planned trial has' : `${missing.length} planned trials have`} no run: ${missing.slice(0, shown.trials).join(', ')}${more(missing.length - shown.trials)}`,
+          `${missing.length === 1 ? '1 planned trial has' : `${missing.length} planned trials have`} no run: ${missing.slice(0, shown.trials).map(nameOf).join(', ')}${more(missing.length - shown.trials)}`,
         ]),
   ]
 }
@@ -120,6 +161,8 @@ function describe(finding: Exclude<Finding, { kind: 'missing' }>): string {
       return `${finding.run.name} is there twice: run ${finding.run.id} repeats ${finding.of.id}`
     case 'stray':
       return `${finding.run.name} is under no parent: run ${finding.run.id}`
+    case 'differs':
+      return `${finding.run.name} is not as its journal tells it: ${finding.what.slice(0, shown.trials).join(', ')}: run ${finding.run.id}`
     case 'no-plan':
       return 'its plan is not there: what is missing cannot be told'
     case 'no-parent':

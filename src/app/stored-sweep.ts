@@ -11,7 +11,10 @@ export interface StoredSweep {
 }
 
 /** What a tracker and a view are told of the sweep. */
-export function describeSweep({ sweep, experiment }: StoredSweep): SweepInfo {
+export function describeSweep({
+  sweep,
+  experiment,
+}: Pick<StoredSweep, 'sweep'> & { experiment: Pick<Experiment, 'question' | 'objective'> }): SweepInfo {
   const { plan } = sweep
   return {
     sweep: sweep.id,

@@ -10,7 +10,9 @@ import { openTracking, type OpenTrackingOptions } from './mlflow/open-tracking.j
 import type { Tracked } from '../tracking/tracker.js'
 
 export interface SyncOptions
-  extends Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn' | 'checkpoints' | 'firstAnswer'>, CodeTrust {
+  extends
+    Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn' | 'checkpoints' | 'deep' | 'firstAnswer'>,
+    CodeTrust {
   /** Be content when all was brought before and the server still has the sweep; its figures are then not drawn anew. */
   readonly onlyWhatIsNew?: boolean
 }

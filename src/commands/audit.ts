@@ -19,7 +19,10 @@ export default class Audit extends BaseCommand {
   }
   static override flags = {
     repair: Flags.boolean({
-      description: 'sync sweeps whose journal is here; of others, end runs and mark duplicates; nothing is deleted',
+      description: 'sync sweeps whose journal is here; of others, end runs and mark duplicates, deleting nothing',
+    }),
+    deep: Flags.boolean({
+      description: 'look at every point and file too, not only at what a search tells of the runs (slower)',
     }),
     'idle-minutes': integerFlag({
       description: 'minutes without a sign of life until a sweep whose journal is elsewhere counts as not running',
@@ -43,6 +46,7 @@ export default class Audit extends BaseCommand {
       url,
       idleMs: flags['idle-minutes'] * 60_000,
       repair: flags.repair,
+      deep: flags.deep,
       clock: systemClock,
       warn: (message) => void this.warn(message),
       say: (sentence) => void process.stderr.write(`${sentence}\n`),
@@ -89,7 +93,7 @@ export default class Audit extends BaseCommand {
 function hintFor({ sweep, findings, journalHere, running }: AuditedSweep, url: string): string | undefined {
   if (running) return undefined
   const where = journalHere ? '' : 'where its journal is: '
-  if (findings.every(({ kind }) => kind === 'missing'))
+  if (findings.every((finding) => finding.kind === 'missing' && finding.attempt === undefined))
     return `${where}mlds resume ${sweep} --track ${url} brings what has run and runs the rest`
   return `${where}mlds sync ${sweep} --track ${url} mends it exactly`
 }
@@ -106,7 +110,8 @@ function plain({ parent, findings, ...rest }: AuditedSweep): object {
       kind: finding.kind,
       ...('run' in finding && { run: finding.run.id, name: finding.run.name, status: finding.run.status }),
       ...('of' in finding && { of: finding.of.id }),
-      ...('trial' in finding && { trial: finding.trial }),
+      ...('trial' in finding && { trial: finding.trial, attempt: finding.attempt }),
+      ...('what' in finding && { what: finding.what }),
     })),
   }
 }

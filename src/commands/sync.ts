@@ -1,4 +1,5 @@
 import { formatCount } from '../core/format.js'
+import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { sweepArg, trackCheckpointsFlag, trackFlag, trustCodeFlag } from '../terminal/flags.js'
 import { MldsError } from '../core/errors.js'
@@ -9,7 +10,12 @@ export default class Sync extends BaseCommand {
     'Brings a sweep from its journal to MLflow, with its original times; what is there already is not sent again'
   static override examples = ['<%= config.bin %> sync latest --track http://127.0.0.1:5000']
   static override args = { sweep: sweepArg }
-  static override flags = { track: trackFlag, 'track-checkpoints': trackCheckpointsFlag, 'trust-code': trustCodeFlag }
+  static override flags = {
+    track: trackFlag,
+    'track-checkpoints': trackCheckpointsFlag,
+    deep: Flags.boolean({ description: 'compare every point and file with what the server has, too (slower)' }),
+    'trust-code': trustCodeFlag,
+  }
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Sync)
@@ -26,6 +32,7 @@ export default class Sync extends BaseCommand {
     const told = await syncSweep(store, sweep, {
       url,
       checkpoints: flags['track-checkpoints'],
+      deep: flags.deep,
       trustCode: flags['trust-code'],
       warn: (message) => this.warn(message),
       firstAnswer: { say: (sentence) => void process.stderr.write(`${sentence}\n`) },

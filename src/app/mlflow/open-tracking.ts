@@ -23,6 +23,8 @@ export interface OpenTrackingOptions extends StoredSweep {
   readonly ledger?: string
   /** Bring trials' checkpoints too. Default false. */
   readonly checkpoints?: boolean
+  /** Compare every point and file with what the server has. Default false. */
+  readonly deep?: boolean
   readonly warn: (message: string) => void
   /** Told once where the sweep is to be seen, as soon as the server has it. */
   readonly onOpen?: (links: Omit<Tracked, 'sent'>) => void
@@ -39,7 +41,18 @@ export interface OpenTrackingOptions extends StoredSweep {
  * @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there.
  */
 export function openTracking(options: OpenTrackingOptions): MlflowTracker {
-  const { url, ledger, checkpoints = false, warn, onOpen, patience, signal, firstAnswer, ...stored } = options
+  const {
+    url,
+    ledger,
+    checkpoints = false,
+    deep = false,
+    warn,
+    onOpen,
+    patience,
+    signal,
+    firstAnswer,
+    ...stored
+  } = options
   const { sweep } = stored
   const settings = mlflowSettings(url, process.env)
   const giveUp = new AbortController()
@@ -53,6 +66,7 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
   return new MlflowTracker({
     ...sourcesOf(stored, checkpoints),
     client,
+    deep,
     experimentName: settings.experimentName ?? sweep.plan.experiment,
     acknowledgedFile: `${file}.jsonl`,
     history: () => trialEntries(sweep),
@@ -96,7 +110,8 @@ function isTrialEvent(event: JournalEvent): event is HistoryEvent {
   return trialEvents.includes(event.type)
 }
 
-function* trialEntries(sweep: SweepFolder): Generator<{ event: HistoryEvent; offset: number }> {
+/** What of a journal concerns a tracker. */
+export function* trialEntries(sweep: SweepFolder): Generator<{ event: HistoryEvent; offset: number }> {
   for (const { event, offset } of sweep.entries()) if (isTrialEvent(event)) yield { event, offset }
 }
 

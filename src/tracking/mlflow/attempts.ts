@@ -62,8 +62,11 @@ export function attemptsOf(trials: readonly Trial[], events: Iterable<HistoryEve
 
 /** An attempt that nobody runs any more ended with its last word. */
 export function endIfLost(attempt: Attempt): void {
-  attempt.end ??= {
-    atMs: attempt.reports.at(-1)?.atMs ?? attempt.startedAtMs,
-    outcome: { state: 'lost', reason: 'the sweep ended before it did' },
-  }
+  attempt.end = endOf(attempt)
+}
+
+/** How an attempt ended that nobody runs any more. */
+export function endOf({ end, reports, startedAtMs }: Attempt): NonNullable<Attempt['end']> {
+  const atMs = reports.at(-1)?.atMs ?? startedAtMs
+  return end ?? { atMs, outcome: { state: 'lost', reason: 'the sweep ended before it did' } }
 }

@@ -3,7 +3,15 @@ import type { SweepId, TrialId } from '../../core/trial.js'
 import { MlflowError } from './mlflow-error.js'
 import type { MlflowClient } from './client.js'
 import type { Run } from './wire.js'
-import { duplicateTag, statusOfState, withoutDuplicates } from './projection.js'
+import type { Attempt } from './attempts.js'
+import { deepDifferences, differences, missingParams } from './differences.js'
+import {
+  duplicateTag,
+  statusOfState,
+  withoutDuplicates,
+  type ProjectedRun,
+  type SweepProjection,
+} from './projection.js'
 
 /** Something about a sweep on a server that is not as a finished sync leaves it. */
 export type Finding =
@@ -13,8 +21,10 @@ export type Finding =
   | { readonly kind: 'duplicate'; readonly run: Run; readonly of: Run }
   /** Names another parent than its sweep's. */
   | { readonly kind: 'stray'; readonly run: Run; readonly parent: Run }
-  /** Planned, and without any run. */
-  | { readonly kind: 'missing'; readonly trial: TrialId }
+  /** Planned, or begun as the journal says, and without any run. */
+  | { readonly kind: 'missing'; readonly trial: TrialId; readonly attempt?: number }
+  /** Not as the journal tells it. */
+  | { readonly kind: 'differs'; readonly run: Run; readonly what: readonly string[] }
   /** The parent run has no readable plan: nobody can say what is missing. */
   | { readonly kind: 'no-plan' }
   | { readonly kind: 'no-parent' }
@@ -45,21 +55,39 @@ export interface SweepTrace {
   readonly allEnded: boolean
 }
 
+/** What a sweep's runs should be, where its journal is. */
+export interface JournalView {
+  readonly planned: readonly TrialId[]
+  readonly attempts: readonly Attempt[]
+  readonly projection: SweepProjection
+  /** Undefined where nobody knows any more what the sweep is judged by. */
+  readonly parent?: (run: string) => ProjectedRun
+}
+
+/** What is known of a sweep beside its runs. */
+export interface SweepContext {
+  /** Whether anyone still works on it: what such a sweep lacks is no finding. */
+  readonly running: boolean
+  readonly journal?: JournalView | undefined
+}
+
 /**
- * Looks at every sweep that the server holds, oldest first. `isRunning` knows whether anyone still works on one: what
- * such a sweep lacks is no finding.
+ * Looks at every sweep that the server holds, oldest first; `deep` at every point and file too.
  * @throws MlflowError when the server cannot be reached or refuses.
  */
 export async function auditServer(
   client: MlflowClient,
-  isRunning: (trace: SweepTrace) => boolean | Promise<boolean>,
+  contextOf: (trace: SweepTrace) => SweepContext | Promise<SweepContext>,
+  { deep = false } = {},
 ): Promise<SweepAudit[]> {
   const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" LIKE '%'`)
   const audits: SweepAudit[] = []
   for (const group of groupRuns(runs)) {
-    const running = await isRunning(traceOf(group))
+    const context = await contextOf(traceOf(group))
     const planned = group.parent === undefined ? undefined : await readPlan(client, group.parent)
-    audits.push(auditSweep(group, planned, running))
+    const audit = auditSweep(group, planned, context)
+    const below = deep && !context.running ? await lookDeeper(client, group, audit, context) : []
+    audits.push({ ...audit, findings: [...audit.findings, ...below] })
   }
   return audits
 }
@@ -84,7 +112,12 @@ export function groupRuns(all: readonly Run[]): RunGroup[] {
 }
 
 /** Judges one sweep's runs; `planned` are the trials of its plan, undefined when there is none to read. */
-export function auditSweep(group: RunGroup, planned: readonly TrialId[] | undefined, running: boolean): SweepAudit {
+export function auditSweep(
+  group: RunGroup,
+  readablePlan: readonly TrialId[] | undefined,
+  { running, journal }: SweepContext,
+): SweepAudit {
+  const planned = journal === undefined || readablePlan === undefined ? readablePlan : journal.planned
   const { parent, otherParents } = group
   const twins = [...groupBy(group.children, keyOf).values()].map((same) => [...same].sort(byWorth))
   const children = twins.map(([kept]) => kept!)
@@ -116,9 +149,68 @@ export function auditSweep(group: RunGroup, planned: readonly TrialId[] | undefi
             ...(parent === undefined ? [] : strays.map((run) => ({ kind: 'stray', run, parent }) as const)),
             ...unended.map((run) => ({ kind: 'unended', run }) as const),
             ...(planned ?? []).flatMap((trial) => (known.has(trial) ? [] : [{ kind: 'missing', trial } as const])),
+            ...(journal === undefined ? [] : holdAgainst(journal, parent, children, new Set([...unended, ...strays]))),
           ]),
     ],
   }
+}
+
+/** What differs from the journal, beyond what is `found` already. */
+function holdAgainst(
+  { attempts, projection, parent: wantedParent }: JournalView,
+  parent: Run | undefined,
+  children: readonly Run[],
+  found: ReadonlySet<Run>,
+): Finding[] {
+  const trials = new Set(children.map((run) => run.tags['mlds.trial']))
+  const compare = (run: Run, wanted: ProjectedRun): Finding[] => {
+    const params = Object.keys(missingParams(run, wanted)).map((name) => `its parameter ${name} is missing`)
+    const what = [...differences(run, wanted).map((difference) => difference.what), ...params]
+    return what.length === 0 || found.has(run) ? [] : [{ kind: 'differs', run, what }]
+  }
+  return [
+    ...(parent === undefined || wantedParent === undefined
+      ? []
+      : compare(parent, { ...wantedParent(parent.id), points: [] })),
+    ...pair(attempts, projection, children).flatMap(([attempt, run]): Finding[] => {
+      const { id: trial } = attempt.trial
+      if (run !== undefined)
+        return compare(run, projection.child(attempt, parent?.id ?? run.tags['mlflow.parentRunId'] ?? ''))
+      return trials.has(trial) ? [{ kind: 'missing', trial, attempt: attempt.attempt }] : []
+    }),
+  ]
+}
+
+function pair(
+  attempts: readonly Attempt[],
+  projection: SweepProjection,
+  children: readonly Run[],
+): [Attempt, Run | undefined][] {
+  const byKey = new Map(children.map((run) => [keyOf(run), run]))
+  return attempts.map((attempt) => [attempt, byKey.get(projection.childKey(attempt))])
+}
+
+/** What no search tells, of runs that seem right as far as one does. */
+async function lookDeeper(
+  client: MlflowClient,
+  { parent, children }: RunGroup,
+  { findings }: SweepAudit,
+  { journal }: SweepContext,
+): Promise<Finding[]> {
+  const wanting = new Set(findings.flatMap((finding) => ('run' in finding ? [finding.run] : [])))
+  const below: Finding[] = []
+  const look = async (run: Run | undefined, wanted: () => ProjectedRun): Promise<void> => {
+    if (run === undefined || wanting.has(run)) return
+    const differing = await deepDifferences(client, run, wanted())
+    // Earlier versions counted otherwise what the points of a parent tell: they stay among its own.
+    const found = differing.filter(({ isFixed }) => run !== parent || isFixed !== true)
+    if (found.length > 0) below.push({ kind: 'differs', run, what: found.map(({ what }) => what) })
+  }
+  if (journal === undefined) return below
+  if (journal.parent !== undefined) await look(parent, () => journal.parent!(parent!.id))
+  for (const [attempt, run] of pair(journal.attempts, journal.projection, children))
+    await look(run, () => journal.projection.child(attempt, ''))
+  return below
 }
 
 /** What was done about a finding, in words. */
@@ -189,7 +281,7 @@ function byWorth(a: Run, b: Run): number {
     Number('mlds.outcome' in run.tags),
     Number(hasEnded(run)),
     run.lastPointMs ?? 0,
-    run.metricKeys.length,
+    run.latest.size,
   ]
   const [ours, theirs] = [worth(a), worth(b)]
   const differing = ours.findIndex((value, i) => value !== theirs[i])

@@ -217,13 +217,28 @@ export class MlflowClient {
   async #lackingPoints(id: string, points: readonly Point[]): Promise<readonly Point[]> {
     if (points.length === 0 || (await this.storeType()) !== 'FileStore') return points
     const held = new Set<string>()
-    for (const key of new Set(points.map((point) => point.key))) {
-      const query = new URLSearchParams({ run_id: id, metric_key: key, max_results: '25000' })
-      const path = `metrics/get-history?${query.toString()}`
-      const { metrics = [] } = await this.#transport.once<{ metrics?: WirePoint[] }>('GET', path)
-      for (const point of metrics) held.add(pointKey(decodePoint(point)))
-    }
+    for (const key of new Set(points.map((point) => point.key)))
+      for (const point of await this.#history(id, key)) held.add(pointKey(point))
     return points.filter((point) => !held.has(pointKey(point)))
+  }
+
+  /** Every point of a metric. */
+  history(id: string, key: string): Promise<Point[]> {
+    return this.#transport.patiently(() => this.#history(id, key))
+  }
+
+  async #history(id: string, key: string): Promise<Point[]> {
+    const points: Point[] = []
+    let pageToken: string | undefined
+    do {
+      const query = new URLSearchParams({ run_id: id, metric_key: key, max_results: '25000' })
+      if (pageToken !== undefined) query.set('page_token', pageToken)
+      const path = `metrics/get-history?${query.toString()}`
+      const page = await this.#transport.once<{ metrics?: WirePoint[]; next_page_token?: string }>('GET', path)
+      for (const point of page.metrics ?? []) points.push(decodePoint(point))
+      pageToken = page.next_page_token
+    } while (pageToken !== undefined && pageToken !== '')
+    return points
   }
 
   /** Names the data sets that a run has read to train on; the same once more changes nothing. */

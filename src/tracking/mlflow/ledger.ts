@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { readRegularFile } from '../../system/read-regular-file.js'
 import { problemOf } from '../../core/system-error.js'
@@ -20,7 +20,7 @@ export interface Acknowledgement {
 
 /**
  * What one server has acknowledged of one sweep, as append-only lines; the last line of a key counts. It saves work and
- * carries no truth: without it, runs are found again by their keys.
+ * carries no truth: what it says is held against the server, and without it runs are found again by their keys.
  */
 export class Ledger {
   readonly #known: Map<string, Acknowledgement>
@@ -51,10 +51,9 @@ export class Ledger {
     return acknowledgement
   }
 
-  /** The server is another one at the same address, or was emptied. */
-  clear(): void {
-    rmSync(this.file, { force: true })
-    this.#known.clear()
+  /** The run is not on the server any more. The file may go on naming it: the next process looks again. */
+  forget(key: string): void {
+    this.#known.delete(key)
   }
 }
 

@@ -108,8 +108,8 @@ async function readPoints(client: MlflowClient, runs: readonly Run[]): Promise<M
   const found = new Map<string, Point[]>()
   // A long series is read from its artifact instead.
   const short = runs.filter((run) => run.tags['mlds.series'] === undefined)
-  for (const key of new Set(short.flatMap((run) => run.metricKeys))) {
-    const having = short.filter((run) => run.metricKeys.includes(key))
+  for (const key of new Set(short.flatMap((run) => [...run.latest.keys()]))) {
+    const having = short.filter((run) => run.latest.has(key))
     const histories = await client.histories(
       having.map((run) => run.id),
       key,

@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import type { MlflowClient } from './client.js'
 import type { Acknowledgement, Ledger } from './ledger.js'
 import type { ProjectedRun, RunFile, SweepProjection } from './projection.js'
+import { missingParams } from './differences.js'
 import type { Run } from './wire.js'
 
 /** Makes and completes runs, and writes down which run holds what. */
@@ -31,20 +32,24 @@ export class RunWriter {
   }
 
   /**
-   * Keeps the run that is written down, where a request that arrived twice has made another; gives runs made before the
-   * sweep was extended the parameters that did not vary then.
+   * Keeps the run that is written down, where a request that arrived twice has made another; gives runs the parameters
+   * that they lack. Returns the keys of the runs that this changed.
    */
-  async mend(runs: readonly Run[], projection: SweepProjection): Promise<void> {
+  async mend(runs: readonly Run[], projection: SweepProjection): Promise<string[]> {
+    const mended: string[] = []
     for (const run of runs) {
       const known = this.ledger.get(run.tags['mlds.run_key'] ?? '')
       if (known === undefined) continue
       if (known.run !== run.id) {
         await this.client.deleteRun(run.id)
+        mended.push(known.key)
         continue
       }
-      const params = Object.entries(projection.paramsOf(run.tags['mlds.trial'] ?? ''))
-      const missing = params.filter(([name]) => !Object.hasOwn(run.params, name))
-      if (missing.length > 0) await this.client.log(run.id, { params: Object.fromEntries(missing) })
+      const params = missingParams(run, { params: projection.paramsOf(run.tags['mlds.trial'] ?? '') })
+      if (Object.keys(params).length === 0) continue
+      await this.client.log(run.id, { params })
+      mended.push(known.key)
     }
+    return mended
   }
 }

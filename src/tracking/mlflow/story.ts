@@ -10,6 +10,9 @@ import type { SweepInfo, SweepStory } from '../tracker.js'
 
 export type { SweepStory } from '../tracker.js'
 
+/** Of a sweep that is over, and whose story nobody asks for. */
+export const untold: SweepStory = { verdicts: [], figures: [], files: new Map(), facts: {} }
+
 /** How a sweep has gone so far: counts, the best, and both as points over the number of trials that have ended. */
 export class SweepCourse {
   readonly #standing: Map<TrialId, OutcomeState | undefined>

@@ -1,15 +1,17 @@
 import PQueue from 'p-queue'
 import { systemClock } from '../../core/clock.js'
 import type { TrialEvent } from '../../core/trial.js'
-import { Attempts, endIfLost, type Attempt, type HistoryEvent } from './attempts.js'
+import { Attempts, endIfLost, endOf, type Attempt, type HistoryEvent } from './attempts.js'
+import { differences, missingParams, type Difference } from './differences.js'
+import { HeldRuns } from './held-runs.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
 import type { MlflowClient } from './client.js'
 import type { Run } from './wire.js'
-import { primaryMetricTags, SweepProjection, type ProjectionSources } from './projection.js'
+import { primaryMetricTags, SweepProjection, type ProjectedRun, type ProjectionSources } from './projection.js'
 import { withPatience, type Patience } from './patience.js'
 import { RunWriter } from './run-writer.js'
 import { keptReports } from './selection.js'
-import { SweepCourse, type SweepStory } from './story.js'
+import { SweepCourse, untold, type SweepStory } from './story.js'
 import type { SweepInfo, Tracked, Tracker } from '../tracker.js'
 
 export interface MlflowTrackerOptions extends ProjectionSources {
@@ -34,6 +36,8 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   readonly flushMs?: number
   /** Runs brought up to date at once. Default: what the server's store can take, 2 where it is SQLite. */
   readonly inFlight?: number
+  /** Compare every point and file with what the server has, not only what a search tells. Default false. */
+  readonly deep?: boolean
   /** Attempts that may wait; with more a live tracker gives way until the sweep is over. Default 5000. */
   readonly mostWaiting?: number
 }
@@ -63,6 +67,8 @@ export class MlflowTracker implements Tracker {
   readonly #ledger: Ledger
   readonly #writer: RunWriter
   readonly #pending = new Map<string, Pending>()
+  /** Attempts that are written down as brought: to be held against what the server has, once it answers. */
+  readonly #claimed = new Map<string, Pending>()
   /** Keys of runs that were brought to their end, whether while it was followed or by `finish`. */
   readonly #settled = new Set<string>()
   readonly #inFlight = new Set<string>()
@@ -72,12 +78,17 @@ export class MlflowTracker implements Tracker {
   #course: SweepCourse | undefined
   #experimentId = ''
   #parent: Acknowledgement | undefined
+  /** As it was found, if nothing has happened since it was brought: for its end to be held against it. */
+  #heldParent: Run | undefined
   #parentPoints = 0
   #parentIsOpen = false
   #ready: Promise<void> | undefined
   #cancelFlush: (() => void) | undefined
   #lastOffset = -1
   #closed = false
+  /** True once nobody runs an attempt any more. */
+  #isOver = false
+  #compared = false
   #closing: Promise<void> | undefined
   #gaveWay = false
 
@@ -138,6 +149,7 @@ export class MlflowTracker implements Tracker {
 
   async #bringAll(story: SweepStory): Promise<Tracked> {
     await this.#endLive()
+    this.#isOver = true
     await this.#connect()
     if (this.#gaveWay) this.#replay()
     for (const { attempt } of this.#pending.values()) endIfLost(attempt)
@@ -147,7 +159,7 @@ export class MlflowTracker implements Tracker {
     })
     await this.#queue.addAll(work)
     if (failure !== undefined) throw failure
-    await this.#writer.mend(await this.#runsOfSweep(), this.#projection!)
+    for (const key of await this.#writer.mend(await this.#runsOfSweep(), this.#projection!)) this.#settled.add(key)
     await this.#tell(story)
     return { ...this.#links(), sent: this.#settled.size }
   }
@@ -156,20 +168,31 @@ export class MlflowTracker implements Tracker {
     return this.#options.linksTo({ parentRun: this.#parent!.run, experiment: this.#experimentId })
   }
 
-  /** Where the sweep is, if an earlier `finish` told its story, the journal has not grown since, and the server still has it. */
+  /** Where the sweep is, if an earlier `finish` told its story, the journal has not grown since, and the server still has all of it. */
   async alreadyHeld(info: SweepInfo): Promise<Tracked | undefined> {
-    let last = -1
-    for (const { offset } of this.#options.history()) last = offset
-    const parent = this.#ledger.get(new SweepProjection(info, this.#options).parentKey)
-    if (parent?.done !== true || parent.offset !== last || !this.#hasFiles(parent)) return undefined
-    const run = await this.#options.client.findRun(parent.run)
-    if (run === undefined) return undefined
-    return { ...this.#options.linksTo({ parentRun: run.id, experiment: run.experimentId }), sent: 0 }
+    this.#projection = new SweepProjection(info, this.#options)
+    this.#replay()
+    const told = this.#ledger.get(this.#projection.parentKey)
+    if (told?.done !== true || told.offset !== this.#lastOffset || !this.#hasFiles(told)) return undefined
+    this.#isOver = true
+    await this.#connect()
+    const isHeld = this.#pending.size === 0 && this.#parentDifferences(untold)?.length === 0
+    return isHeld ? { ...this.#links(), sent: 0 } : undefined
+  }
+
+  /** Undefined where there was no parent run, or one whose sweep has gone on since. */
+  #parentDifferences(story: SweepStory): Difference[] | undefined {
+    const held = this.#heldParent
+    if (held === undefined) return undefined
+    // Earlier versions counted otherwise what its points tell.
+    const wanted = { ...this.#projection!.parent(this.#course!, story, held.id), points: [] }
+    return [...differences(held, wanted), ...Object.keys(missingParams(held, wanted)).map((what) => ({ what }))]
   }
 
   #replay(): void {
     const { info } = this.#projection!
     this.#pending.clear()
+    this.#claimed.clear()
     this.#attempts = new Attempts(info.trials)
     this.#course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
     for (const { event, offset } of this.#options.history()) this.#feed(event, offset)
@@ -184,15 +207,16 @@ export class MlflowTracker implements Tracker {
   #await(attempt: Attempt, offset: number): void {
     const key = this.#projection!.childKey(attempt)
     const known = this.#ledger.get(key)
-    if (known?.done === true && offset <= known.offset && this.#hasFiles(known)) {
-      // Kept without its points: a lost attempt may yet be declared dead.
-      attempt.reports.length = 0
-      this.#pending.delete(key)
+    const isHeld = known?.done === true && offset <= known.offset && this.#hasFiles(known)
+    const [waiting, other] = isHeld ? [this.#claimed, this.#pending] : [this.#pending, this.#claimed]
+    other.delete(key)
+    if (isHeld && this.#compared) {
+      dropReports(attempt)
       return
     }
-    const pending = this.#pending.get(key)
-    if (pending === undefined) this.#pending.set(key, { attempt, offset, run: known, sent: new Set() })
-    else pending.offset = offset
+    const before = waiting.get(key)
+    if (before === undefined) waiting.set(key, { attempt, offset, run: known, sent: new Set() })
+    else before.offset = offset
   }
 
   #hasFiles({ checkpoints = false }: Acknowledgement): boolean {
@@ -235,32 +259,64 @@ export class MlflowTracker implements Tracker {
     return this.#ready
   }
 
-  /** The experiment and the parent run; runs made before whose names were not written down are found by their keys. */
+  /** The experiment and the parent run; what the server holds is compared with the journal, and what differs brought again. */
   async #openRuns(): Promise<void> {
-    const { client, experimentName, experimentId, inFlight } = this.#options
+    const { client, inFlight, deep = false } = this.#options
     const { parentKey } = this.#projection!
     this.#queue.concurrency = inFlight ?? inFlightFor(await client.storeType())
-    this.#experimentId =
-      experimentId === undefined
-        ? await client.ensureExperiment(experimentName)
-        : await client.requireExperiment(experimentId)
     const known = this.#ledger.get(parentKey)
-    if (known !== undefined && (await client.findRun(known.run)) === undefined) {
-      this.#ledger.clear()
-      this.#replay()
-    }
-    for (const run of await this.#runsOfSweep()) {
-      const key = run.tags['mlds.run_key']
-      if (key === undefined || this.#ledger.get(key) !== undefined) continue
-      this.#ledger.set({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
-    }
-    for (const [key, pending] of this.#pending) pending.run ??= this.#ledger.get(key)
-    const projected = this.#projection!.parent(this.#course!)
+    const home = known === undefined ? undefined : await client.findRun(known.run)
+    this.#experimentId = home?.experimentId ?? (await this.#findExperiment())
+    const held = new HeldRuns(await this.#runsOfSweep(), this.#ledger)
+    const before = held.get(parentKey)
+    await held.weed(client, this.#wantedRuns(before?.id), { deep, inFlight: this.#queue.concurrency })
     this.#parent = this.#ledger.get(parentKey)
-    if (this.#parent !== undefined) return
+    if (this.#parent === undefined) await this.#createParent()
+    else if (known?.done !== true || known.offset === this.#lastOffset) this.#heldParent = before
+    for (const [key, waiting] of [...this.#claimed, ...this.#pending]) this.#settleIfHeld(key, waiting, held)
+    this.#compared = true
+  }
+
+  /** What the server should hold by now; of the parent neither files nor points, since those are brought in any case. */
+  #wantedRuns(parentRun = ''): ProjectedRun[] {
+    const attempts = [...this.#claimed.values(), ...this.#pending.values()]
+    return [
+      { ...this.#projection!.parent(this.#course!, untold, parentRun), files: [], points: [] },
+      ...attempts.flatMap((waiting) => this.#wanted(waiting, parentRun) ?? []),
+    ]
+  }
+
+  #findExperiment(): Promise<string> {
+    const { client, experimentName, experimentId } = this.#options
+    return experimentId === undefined ? client.ensureExperiment(experimentName) : client.requireExperiment(experimentId)
+  }
+
+  async #createParent(): Promise<void> {
+    const projected = this.#projection!.parent(this.#course!)
     this.#parent = await this.#writer.create(this.#experimentId, projected)
-    await client.log(this.#parent.run, { params: projected.params })
+    await this.#options.client.log(this.#parent.run, { params: projected.params })
     await this.#writer.putDatasets(this.#parent, projected)
+  }
+
+  /** The run of an attempt that nobody runs; undefined while somebody may. */
+  #wanted({ attempt }: Pending, parentRun: string): ProjectedRun | undefined {
+    const isOver = this.#isOver || attempt.end !== undefined || this.#claimed.has(this.#projection!.childKey(attempt))
+    return isOver ? this.#projection!.child({ ...attempt, end: endOf(attempt) }, parentRun) : undefined
+  }
+
+  /** Settles an attempt that the server has as the journal tells it; any other is brought, whatever is written down. */
+  #settleIfHeld(key: string, waiting: Pending, held: HeldRuns): void {
+    const { attempt, offset } = waiting
+    const wanted = this.#wanted(waiting, this.#parent!.run)
+    const known = this.#ledger.get(key)
+    this.#claimed.delete(key)
+    if (known === undefined || wanted === undefined || !held.agrees(wanted) || !this.#hasFiles(known)) {
+      this.#pending.set(key, { ...waiting, run: known })
+      return
+    }
+    if (!known.done || known.offset < offset) this.#ledger.set({ ...known, offset, done: true })
+    this.#pending.delete(key)
+    dropReports(attempt)
   }
 
   #runsOfSweep(): Promise<Run[]> {
@@ -318,7 +374,7 @@ export class MlflowTracker implements Tracker {
       if (!ended || pending.offset !== offset) return
       this.#pending.delete(key)
       this.#settled.add(key)
-      attempt.reports.length = 0
+      dropReports(attempt)
     } finally {
       this.#inFlight.delete(key)
     }
@@ -335,8 +391,14 @@ export class MlflowTracker implements Tracker {
     await client.updateRun(parent.run, { status: projected.status, endMs: projected.endMs! })
     for (const [key, value] of Object.entries(primaryMetricTags(objective)))
       await client.setExperimentTag(this.#experimentId, key, value)
+    if ((this.#parentDifferences(story)?.length ?? 0) > 0) this.#settled.add(parent.key)
     this.#ledger.set({ ...parent, offset: this.#lastOffset, done: true, ...(checkpoints && { checkpoints }) })
   }
+}
+
+/** Once it is brought an attempt is kept without its points: a lost one may yet be declared dead. */
+function dropReports({ reports }: Attempt): void {
+  reports.length = 0
 }
 
 /**

@@ -20,7 +20,8 @@ export interface Run {
   readonly artifactUri: string
   readonly tags: Tags
   readonly params: Tags
-  readonly metricKeys: readonly string[]
+  /** Its metrics' latest points by key: of the highest step, of those the newest, of those the largest. */
+  readonly latest: ReadonlyMap<string, Point>
   /** Unix time in ms of the newest of its metrics' latest points; undefined when it has none. */
   readonly lastPointMs: number | undefined
 }
@@ -45,7 +46,9 @@ export function decodePoint({ key, value, timestamp, step }: WirePoint): Point {
   return { key, value: unclamped, timestamp: Number(timestamp), step: Number(step ?? 0) }
 }
 
-export const pointKey = ({ key, value, timestamp, step }: Point): string => `${timestamp} ${step} ${value} ${key}`
+/** The same for points that a server can't tell apart: the largest double is kept as infinity is. */
+export const pointKey = ({ key, value, timestamp, step }: Point): string =>
+  `${timestamp} ${step} ${Math.abs(value) === Number.MAX_VALUE ? Math.sign(value) * Infinity : value} ${key}`
 
 export interface Pair {
   readonly key: string
@@ -81,7 +84,7 @@ export function decodeRun({ info, data }: WireRun): Run {
     artifactUri: info.artifact_uri,
     tags: Object.fromEntries((data?.tags ?? []).map(({ key, value }) => [key, value])),
     params: Object.fromEntries((data?.params ?? []).map(({ key, value }) => [key, value])),
-    metricKeys: (data?.metrics ?? []).map(({ key }) => key),
+    latest: new Map((data?.metrics ?? []).map((point) => [point.key, decodePoint(point)])),
     lastPointMs: data?.metrics?.reduce((latest, { timestamp }) => Math.max(latest, Number(timestamp)), 0),
   }
 }

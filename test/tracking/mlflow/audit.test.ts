@@ -16,7 +16,7 @@ function run(tags: Record<string, string>, facts: Partial<Run> = {}): Run {
   const id = `run-${String(made++).padStart(4, '0')}`
   return {
     ...{ id, experimentId: '1', name: id, status: 'FINISHED', startMs: 1000, endMs: 2000, artifactUri: '' },
-    ...{ tags: { 'mlds.sweep': 's', ...tags }, params: {}, metricKeys: [], lastPointMs: undefined },
+    ...{ tags: { 'mlds.sweep': 's', ...tags }, params: {}, latest: new Map(), lastPointMs: undefined },
     ...facts,
   }
 }
@@ -30,7 +30,7 @@ const childOf = (parent: string, trial: string, facts: Partial<Run> = {}, sweepK
 
 /** Findings as `kind name`, of every group. */
 function findings(runs: readonly Run[], planned?: readonly string[], running = false): string[] {
-  const audits: SweepAudit[] = groupRuns(runs).map((group) => auditSweep(group, planned, running))
+  const audits: SweepAudit[] = groupRuns(runs).map((group) => auditSweep(group, planned, { running }))
   return audits.flatMap((audit) =>
     audit.findings.map((finding) =>
       'run' in finding
@@ -166,7 +166,7 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     const reported = async (): Promise<boolean> => {
       const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${name}'`)
       const trial = (index: string): Run | undefined => runs.find(({ tags }) => tags['mlds.index'] === index)
-      return trial('0')?.status === 'FINISHED' && trial('1')?.metricKeys.includes('loss') === true
+      return trial('0')?.status === 'FINISHED' && trial('1')?.latest.has('loss') === true
     }
     while (!(await reported())) {
       expect(sweep.child.exitCode, sweep.output()).toBeNull()
@@ -268,7 +268,7 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     const undisturbed = await readTrackedSweep(client, 'twice')
     const [child] = undisturbed.children
     await makeRun(child!.experimentId, { name: child!.name, startMs: child!.startMs, tags: child!.tags })
-    const audits = await auditServer(client, () => false)
+    const audits = await auditServer(client, () => ({ running: false }))
     expect(
       await repair(
         client,

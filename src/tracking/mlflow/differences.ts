@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { lookUp } from '../../core/names.js'
+import { readOutcome } from '../../core/divergence.js'
+import type { MlflowClient } from './client.js'
+import { MlflowError } from './mlflow-error.js'
+import type { ProjectedRun, RunFile } from './projection.js'
+import { pointKey, type Point, type Run, type Tags } from './wire.js'
+
+/** One thing that a run on a server has otherwise than it should. */
+export interface Difference {
+  /** Such as `its status is RUNNING, not FINISHED`. */
+  readonly what: string
+  /** True of what MLflow lets nobody change: the run has to be made anew. */
+  readonly isFixed?: true
+}
+
+/** Who brought it, words for people, and what a later version may word otherwise: no facts of the sweep. */
+const unweighed = new Set([
+  ...['mlflow.user', 'mlflow.source.name', 'mlflow.source.type', 'mlflow.note.content'],
+  ...['mlds.group', 'mlds.code_version', 'mlds.plan_hash', 'mlds.spec_hash'],
+])
+
+/**
+ * What a search result tells of a run otherwise than the journal: status, end, tags, parameters, each metric's latest
+ * point. What somebody else added to the run is no difference, and neither are parameters that it lacks (`missingParams`).
+ */
+export function differences(held: Run, wanted: ProjectedRun): Difference[] {
+  const lacks = (name: string, is: unknown, should: unknown): Difference[] =>
+    is === should ? [] : [{ what: `its ${name} is ${inWords(is)}, not ${inWords(should)}` }]
+  return [
+    ...lacks('status', held.status, wanted.status),
+    ...lacks('end', isoTime(held.endMs), isoTime(wanted.endMs)),
+    ...Object.entries(wanted.tags).flatMap(([tag, value]) => {
+      const is = lookUp(held.tags, tag)
+      if (unweighed.has(tag) || (tag === 'mlds.outcome' ? isSameOutcome(is, value) : is === value)) return []
+      return [{ what: is === undefined ? `its tag ${tag} is missing` : `its tag ${tag} is another` }]
+    }),
+    ...Object.entries(wanted.params).flatMap(([name, value]) => {
+      const is = lookUp(held.params, name)
+      return is === undefined || is === value
+        ? []
+        : [{ what: `its parameter ${name} is ${inWords(is)}, not ${inWords(value)}`, isFixed: true as const }]
+    }),
+    ...[...latestOf(wanted.points)].flatMap(([key, point]) => {
+      const is = held.latest.get(key)
+      if (is === undefined) return [{ what: `its metric ${key} is missing` }]
+      if (pointKey(is) === pointKey(point)) return []
+      const what = `the latest ${key} is ${is.value} at step ${is.step}, not ${point.value} at step ${point.step}`
+      return [isLater(is, point) ? { what, isFixed: true as const } : { what }]
+    }),
+  ]
+}
+
+/** Parameters that the run should have and lacks. */
+export function missingParams(held: Run, { params }: Pick<ProjectedRun, 'params'>): Tags {
+  return Object.fromEntries(Object.entries(params).filter(([name]) => !Object.hasOwn(held.params, name)))
+}
+
+/** The same for what costs requests: every point of the metrics that the run should have, and every file by its bytes. */
+export async function deepDifferences(client: MlflowClient, held: Run, wanted: ProjectedRun): Promise<Difference[]> {
+  return [
+    ...(await pointDifferences(client, held, wanted.points)),
+    ...(await fileDifferences(client, held, wanted.files)),
+  ]
+}
+
+async function pointDifferences(client: MlflowClient, held: Run, wanted: readonly Point[]): Promise<Difference[]> {
+  const found: Difference[] = []
+  for (const key of new Set(wanted.map((point) => point.key))) {
+    const should = new Set(wanted.filter((point) => point.key === key).map(pointKey))
+    const is = new Set((await client.history(held.id, key)).map(pointKey))
+    const missing = [...should].filter((point) => !is.has(point)).length
+    const foreign = [...is].filter((point) => !should.has(point)).length
+    if (missing > 0) found.push({ what: `${missing} of ${should.size} points of ${key} are missing` })
+    // MLflow can take no point back.
+    if (foreign > 0) found.push({ what: `${foreign} points of ${key} are none of its own`, isFixed: true })
+  }
+  return found
+}
+
+async function fileDifferences(client: MlflowClient, held: Run, files: readonly RunFile[]): Promise<Difference[]> {
+  const found: Difference[] = []
+  for (const { path, read } of files) {
+    const bytes = await read()
+    if (bytes === undefined || bytes.length === 0) continue
+    const problem = await fileProblem(client, held, path, sha256(bytes))
+    if (problem !== undefined) found.push({ what: problem })
+  }
+  return found
+}
+
+/** What is wrong with a run's file: that it is not there, or has other bytes than those of this hash. */
+export async function fileProblem(
+  client: MlflowClient,
+  run: Pick<Run, 'artifactUri'>,
+  path: string,
+  hash: string,
+): Promise<string | undefined> {
+  try {
+    return sha256(await client.getArtifact(run, path)) === hash ? undefined : `its file ${path} is another`
+  } catch (error) {
+    if (error instanceof MlflowError && error.status === 404) return `its file ${path} is missing`
+    throw error
+  }
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+/** The latest point of each metric, as MLflow picks it. */
+export function latestOf(points: Iterable<Point>): Map<string, Point> {
+  const latest = new Map<string, Point>()
+  for (const point of points) {
+    const before = latest.get(point.key)
+    if (before === undefined || isLater(point, before)) latest.set(point.key, point)
+  }
+  return latest
+}
+
+/** Of one step and time the larger value counts, and NaN as none. */
+function isLater(a: Point, b: Point): boolean {
+  const rank = ({ step, timestamp, value }: Point): number[] => [step, timestamp, Number.isNaN(value) ? 0 : value]
+  const [ours, theirs] = [rank(a), rank(b)]
+  const differing = ours.findIndex((part, i) => part !== theirs[i])
+  return differing >= 0 && ours[differing]! > theirs[differing]!
+}
+
+/** Earlier versions called a divergence a failure. */
+function isSameOutcome(a: string | undefined, b: string): boolean {
+  if (a === undefined || a === b) return a === b
+  try {
+    return isDeepStrictEqual(readOutcome(JSON.parse(a) as { state: string }), JSON.parse(b))
+  } catch {
+    return false
+  }
+}
+
+const isoTime = (atMs: number | undefined): string => (atMs === undefined ? 'missing' : new Date(atMs).toISOString())
+const inWords = (value: unknown): string => (typeof value === 'string' ? value.slice(0, 100) : String(value))

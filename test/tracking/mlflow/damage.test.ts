@@ -1,0 +1,100 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { auditTracking, describeFindings, type Audit } from '../../../src/app/audit.js'
+import { syncSweep } from '../../../src/app/sync.js'
+import { systemClock } from '../../../src/core/clock.js'
+import type { Metrics, Trial } from '../../../src/core/trial.js'
+import type { JournalEvent } from '../../../src/sweeps/journal/journal.js'
+import type { SweepFolder } from '../../../src/sweeps/sweep-folder.js'
+import { logFileOf } from '../../../src/system/log-file.js'
+import { openStore, type Store } from '../../../src/system/store.js'
+import { MlflowClient } from '../../../src/tracking/mlflow/client.js'
+import { mlflowSettings } from '../../../src/tracking/mlflow/settings.js'
+import { damages, type HeldSweep } from '../../helpers/damage.js'
+import { hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../../helpers/mlflow.js'
+import { expectEqual, type Entry } from '../../helpers/told-by-journal.js'
+import { writeSweep } from '../../helpers/written-sweep.js'
+
+/** One finished, one failed, one lost and then finished. */
+function happened([first, second, third]: readonly Trial[]): JournalEvent[] {
+  let atMs = 1_700_000_000_000
+  const events: JournalEvent[] = []
+  const run = ({ id: trial }: Trial, attempt: number, ...ends: object[]): void => {
+    const add = (event: object): void =>
+      void events.push({ trial, attempt, atMs: (atMs += 7), ...event } as JournalEvent)
+    add({ type: 'started', worker: 'w' })
+    for (let step = 1; step <= 3; step++) add({ type: 'report', step, metrics: { loss: 1 / step } satisfies Metrics })
+    for (const end of ends) add(end)
+  }
+  const finished = { type: 'ended', outcome: { state: 'finished', metrics: { loss: 1 / 3 }, artifacts: {} } }
+  run(first!, 1, finished)
+  run(second!, 1, { type: 'ended', outcome: { state: 'failed', error: { name: 'Error', message: 'no' } } })
+  run(third!, 1, { type: 'lost', reason: 'the thread ended' })
+  run(third!, 2, finished)
+  return [...events, { type: 'closed', reason: 'done', atMs }]
+}
+
+// MLflow takes 5 to 25 s to start.
+describe.skipIf(!hasMlflow)('runs that were damaged on the server', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mlds-damage-'))
+  const store: Store = openStore(join(folder, 'store'))
+  const warn = (message: string): void => expect.fail(message)
+  let server: MlflowServer
+  let client: MlflowClient
+  let sweep: SweepFolder
+  beforeAll(async () => {
+    server = await startMlflow()
+    client = new MlflowClient(mlflowSettings(server.url, {}))
+    sweep = await writeSweep(store, 'damaged', [1, 2, 3], happened)
+    mkdirSync(sweep.logsFolder)
+    writeFileSync(logFileOf(sweep.logsFolder, sweep.plan.trials[0]!.id, 1), 'what it said')
+    expect(await sync(false)).toBe(4)
+  })
+  afterAll(async () => {
+    await server.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  const sync = async (deep: boolean): Promise<number> =>
+    (await syncSweep(store, 'damaged', { url: server.url, warn, deep })).sent
+  const audit = (repair: boolean, deep: boolean): Promise<Audit> =>
+    auditTracking({ ...{ store, url: server.url, idleMs: 0, repair, deep }, clock: systemClock, warn, say: warn })
+  const repair = async (deep: boolean): Promise<number> => {
+    const { repairs } = await audit(true, deep)
+    expect(repairs).toEqual([{ sweep: 'damaged', did: expect.stringMatching(/^brought .* \d+ runs?$/) as string }])
+    return Number(/(\d+) runs?$/.exec(repairs[0]!.did)![1])
+  }
+  const held = async (): Promise<HeldSweep> => {
+    const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = 'damaged'`)
+    const children = runs.filter(({ tags }) => 'mlds.trial' in tags)
+    const parent = runs.find((run) => !children.includes(run))!
+    return { server, client, parent, children, child: children.find(({ tags }) => tags['mlds.index'] === '0')! }
+  }
+  const findings = ({ sweeps }: Audit): string[] => sweeps.flatMap((each) => describeFindings(each.findings))
+
+  describe.each([
+    ['mlds sync', sync],
+    ['mlds audit --repair', repair],
+  ] as const)('%s', (_command, mend) => {
+    describe.each(['with', 'without'])('%s what was written down of the server', (written) => {
+      it.each(damages)(
+        'mends $what, tells how many runs it brought, and has nothing to do afterwards',
+        async (damage) => {
+          const deep = damage.isDeep === true
+          const wanting = await damage.harm(await held())
+          if (written === 'without') rmSync(join(sweep.folder, 'tracking'), { recursive: true })
+          expect(await mend(deep)).toBe(wanting)
+          expect(findings(await audit(false, true))).toEqual([])
+          if (mend === sync) expect(await sync(deep)).toBe(0)
+        },
+      )
+    })
+  })
+
+  it('are equal to the journal again', () => {
+    const journal = [...sweep.entries()].filter((entry): entry is Entry => 'trial' in entry.event)
+    expectEqual(readWithPython(server.url, 'damaged'), journal)
+  })
+})
