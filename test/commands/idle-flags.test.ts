@@ -136,6 +136,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
     slots: 'how many',
     experiment: [{ call: `worker start ${nats} --experiment params`, why: '' }],
     grace: 'how long',
+    'trial-user': 'whose rights',
   },
 }
 

@@ -148,7 +148,7 @@ export class Slot {
   /** @throws MldsError in an account of a worker's own, which may write nothing of a run without a token. */
   #requireToken({ token }: RunKey): void {
     if (token === undefined && accountKeyOf(this.context.options.connection) !== undefined)
-      throw new MldsError('VERSION', "this worker's account takes no trials that an mlds before protocol 6 queued")
+      throw new MldsError('VERSION', "this worker's account takes no trials that were queued before protocol 6")
   }
 
   /** Not a message of mlds: out of the queue, and counted. */
