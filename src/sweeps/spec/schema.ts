@@ -28,6 +28,7 @@ export function sweepSchema(experiments: readonly Experiment[]): Json {
     required: ['experiment'],
     additionalProperties: false,
     properties: common,
+    patternProperties: { '^x-': true },
     allOf: experiments.map((experiment) => ({
       if: { properties: { experiment: { enum: [experiment.name, ...experiment.aliases] } }, required: ['experiment'] },
       then: { properties: ofExperiment(experiment) },

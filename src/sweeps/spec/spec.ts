@@ -17,6 +17,7 @@ import {
   type Grid,
 } from './grid.js'
 import { plainNumbers } from './mapping.js'
+import { resolveMergeKeys } from './merge-keys.js'
 import { parseSearch, type Search } from './samplers.js'
 import { parseRepeat, parseSeeds, type SeedsSpec } from './seeds.js'
 import { parseStopping, type StoppingRule } from '../scheduling/stopping.js'
@@ -124,6 +125,7 @@ function readSpec(
   }
   if (!isMap(document.contents)) throw new SpecError(file, 'a sweep file is a mapping (experiment: …, axes: …)')
 
+  resolveMergeKeys(document, at)
   for (const { key } of document.contents.items) requireKnown(key, at)
   const written = document.get('experiment', true) as Node | undefined
   const languageNode = document.get('language', true) as Node | undefined
@@ -189,7 +191,8 @@ type PlaceOf = (node: unknown) => string
 
 function requireKnown(key: unknown, at: PlaceOf): void {
   const name = isScalar(key) ? String(key.value) : ''
-  if ((specKeys as readonly string[]).includes(name)) return
+  // Keys that begin so are a person's own: anchors, notes.
+  if (name.startsWith('x-') || (specKeys as readonly string[]).includes(name)) return
   const near = nearest(name, specKeys)
   throw new SpecError(at(key), `unknown key: ${name}`, {
     hint: near === undefined ? `known: ${specKeys.join(', ')}` : `did you mean ${near}?`,
