@@ -1,3 +1,4 @@
+import { benchCoverage } from './coverage.js'
 import { benchEngine } from './engine.js'
 import { benchExperiments } from './experiments.js'
 import { benchLargeSweep } from './large-sweep.js'
@@ -14,6 +15,7 @@ import { benchTracking } from './tracking.js'
  * `npm run bench` measures overhead, scheduling, shell, engine and sweep; `npm run bench engine m1`, `npm run bench shell`,
  * `npm run bench experiments interpolate`, `npm run bench tracking`, `npm run bench remote`, `scale`, `large` a part,
  * `npm run bench large 316` with 316² trials;
+ * `npm run bench coverage` how often the claims' 95 % intervals hold the truth, `npm run bench coverage 2000` in fewer rounds;
  * `npm run bench tracking rate`, `sweep` or `rebuild` a part of that.
  */
 const [what, ...only] = process.argv.slice(2)
@@ -30,3 +32,4 @@ if (what === 'tracking') {
   for (const [name, bench] of Object.entries(parts)) if (only.length === 0 || only.includes(name)) await bench()
 }
 if (what === 'experiments') await benchExperiments(only)
+if (what === 'coverage') benchCoverage(...only.map(Number))

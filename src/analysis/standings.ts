@@ -1,9 +1,9 @@
 import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
 import { rankRecords, type Standing } from '../core/ranking.js'
-import type { Random } from '../core/seed.js'
 import type { Objective, Params, TrialRecord } from '../core/trial.js'
-import { bootstrapInterval, mean } from './statistics.js'
+import { estimate } from './intervals.js'
+import { mean } from './statistics.js'
 
 export type { Standing }
 
@@ -35,7 +35,7 @@ export interface Comparison {
   readonly difference: number
   /** How many pairs of equal seeds it rests on; 0 when unpaired. */
   readonly pairs: number
-  /** 95 % bootstrap interval over the pairs; missing with fewer than 3. */
+  /** Student's 95 % interval of the mean difference of the pairs; missing with fewer than 3. */
   readonly interval?: readonly [number, number]
 }
 
@@ -48,7 +48,6 @@ export function compareRecords(
   second: readonly TrialRecord[],
   metric: string,
   axes: readonly string[],
-  random: Random,
 ): Comparison[] {
   const [a, b] = [pointsWith(first, metric, axes), pointsWith(second, metric, axes)]
   return [...a].flatMap(([key, own]) => {
@@ -60,7 +59,6 @@ export function compareRecords(
     ]
     const paired = pairsOf(own, other, metric)
     const differences = paired.length > 0 ? paired : [mean(to) - mean(from)]
-    const drawn = (indexes: Int32Array): number => mean(Array.from(indexes, (i) => differences[i]!))
     return [
       {
         point: Object.fromEntries(
@@ -72,7 +70,7 @@ export function compareRecords(
         second: to,
         difference: mean(differences),
         pairs: paired.length,
-        ...(paired.length < 3 ? {} : { interval: bootstrapInterval(paired.length, drawn, random) }),
+        ...(paired.length < 3 ? {} : { interval: estimate(paired, 'linear').interval }),
       },
     ]
   })

@@ -52,12 +52,13 @@ export default class Best extends BaseCommand {
       .map(({ params, values, mean, deviation, stopped, diverged }, i) => [
         i + 1,
         values.length === 0 ? 'diverged' : mean,
-        values.length > 1 ? `± ${deviation.toPrecision(2)}` : '',
+        values.length > 1 ? deviation.toPrecision(2) : '',
         values.length,
         ...axes.map((axis) => writeValue(lookUp(params, axis))),
         [...(stopped === 0 ? [] : ['stopped early']), ...(diverged === 0 ? [] : [`${diverged} diverged`])].join(', '),
       ])
-    if (rows.length > 0) this.log(formatTable(['#', objective.metric, 'deviation', 'seeds', ...axes, ''], rows))
+    if (rows.length > 0)
+      this.log(formatTable(['#', objective.metric, 'standard deviation', 'seeds', ...axes, ''], rows))
     if (why !== undefined || ranked.length === 0) this.log(describeBest(ranking, objective, axes))
     return { sweep: sweep.id, objective, points: ranked.slice(0, flags.top) }
   }

@@ -10,7 +10,8 @@ const sweepOf = (which: string) =>
 
 export default class Compare extends BaseCommand {
   static override storeUse = 'reads' as const
-  static override description = 'Compares two sweeps point by point; trials with equal seeds in pairs'
+  static override description =
+    "Compares two sweeps point by point: trials with equal seeds in pairs, with Student's interval of their mean difference"
   static override examples = ['<%= config.bin %> compare params-1a2b params-3c4d --metric test/loss']
   static override args = { first: sweepOf('first'), second: sweepOf('second') }
   static override flags = { metric: metricFlag, 'trust-code': trustCodeFlag }
@@ -23,14 +24,13 @@ export default class Compare extends BaseCommand {
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { mean } = await import('../analysis/statistics.js')
     const { compareRecords } = await import('../analysis/standings.js')
-    const { Random } = await import('../core/seed.js')
     const { DataError } = await import('../core/errors.js')
     const { objectiveOf } = await import('../app/objective.js')
     const open = async (id: string) => SweepFolder.open(store, await resolveSweepId(store, id))
     const [first, second] = [await open(args.first), await open(args.second)]
     const { metric } = await objectiveOf(first, { metric: flags.metric, trustCode: flags['trust-code'] })
     const axes = [...new Set([first, second].flatMap(({ plan }) => varyingAxes(plan.trials)))]
-    const compared = compareRecords(readRecords(first), readRecords(second), metric, axes, new Random(0, 'compare'))
+    const compared = compareRecords(readRecords(first), readRecords(second), metric, axes)
     if (compared.length === 0)
       throw new DataError(
         `${first.id} and ${second.id} have no point in common with a ${metric} (they vary: ${axes.join(', ')})`,

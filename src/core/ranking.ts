@@ -173,7 +173,7 @@ export function rankRecords(records: readonly TrialRecord[], objective: Objectiv
   return ranking
 }
 
-/** The best point in one line: `best by the mean over 8 seeds: x=1, loss 4.01 ± 0.1`. */
+/** The best point in one line: `best by the mean over 8 seeds: x=1, loss 4.01, standard deviation 0.1`. */
 export function describeBest(ranking: Ranking, { metric }: Objective, axes: readonly string[]): string {
   const best = ranking.best()
   if (best === undefined)
@@ -185,7 +185,7 @@ export function describeBest(ranking: Ranking, { metric }: Objective, axes: read
     .filter((axis) => Object.hasOwn(params, axis))
     .map((axis) => `${axis}=${printableLine(formatSetting(lookUp(params, axis)))}`)
     .join(' ')
-  const spread = values.length === 1 ? '' : ` ± ${formatNumber(Number(deviation.toPrecision(2)))}`
+  const spread = values.length === 1 ? '' : `, standard deviation ${formatNumber(Number(deviation.toPrecision(2)))}`
   const notes = [
     ...(tied === 0 ? [] : [`tied with ${formatCount(tied, 'other point')}`]),
     ...(stopped === 0 ? [] : [`${stopped} stopped early`]),

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { compareRecords, standings } from '../../src/analysis/standings.js'
-import { Random } from '../../src/core/seed.js'
 import type { TrialRecord } from '../../src/core/trial.js'
 
 function record(width: number, seed: number, loss: number, state: TrialRecord['state'] = 'finished'): TrialRecord {
@@ -49,7 +48,7 @@ describe('a comparison of two sweeps', () => {
 
   it('pairs equal seeds, so that their own spread falls out', () => {
     const second = seeds.map((seed) => record(1, seed, 10.5 + noise[seed]!))
-    const [point] = compareRecords(first, second, 'loss', ['width'], new Random(0))
+    const [point] = compareRecords(first, second, 'loss', ['width'])
     expect(point).toMatchObject({ point: { width: 1 }, pairs: 4, difference: 0.5 })
     expect(point!.interval![0]).toBeCloseTo(0.5, 12)
     expect(point!.interval![1]).toBeCloseTo(0.5, 12)
@@ -57,7 +56,7 @@ describe('a comparison of two sweeps', () => {
 
   it('takes the means where no seeds meet, and leaves out points of one sweep alone', () => {
     const second = [record(1, 9, 20), record(7, 0, 1)]
-    const compared = compareRecords(first, second, 'loss', ['width'], new Random(0))
+    const compared = compareRecords(first, second, 'loss', ['width'])
     expect(compared).toHaveLength(1)
     expect(compared[0]).toMatchObject({ pairs: 0, difference: 20 - 12.75 })
     expect(compared[0]!.interval).toBeUndefined()

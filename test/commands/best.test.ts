@@ -13,7 +13,7 @@ describe('the best of a sweep', () => {
   it('is the same at its end, by best, by status and in JSON, by the mean over seeds, taken over or not', async () => {
     const cwd = temporaryFolder()
     writeFileSync(join(cwd, 'my.yaml'), noisy)
-    const line = 'best by the mean over 2 seeds: x=1, loss 4 ± 0'
+    const line = 'best by the mean over 2 seeds: x=1, loss 4, standard deviation 0'
     for (const flags of [
       ['--name', 'one'],
       ['--name', 'again'],

@@ -111,7 +111,7 @@ describe('the best point', () => {
     expect(said({ ...ended(0, 1, 0), state: 'running' })).toBe('best so far: none yet')
     expect(said(ended(0, 1, 4), ended(1, 2, 5))).toBe('best, of one seed: x=1, loss 4')
     expect(said(ended(0, 1, 4), ended(1, 1, 4.2), ended(2, 2, 0.8), ended(3, 2, 9))).toBe(
-      'best by the mean over 2 seeds: x=1, loss 4.1 ± 0.14',
+      'best by the mean over 2 seeds: x=1, loss 4.1, standard deviation 0.14',
     )
     expect(said(ended(0, 1, 0), ended(1, 2, -0), ended(2, 3, 0))).toBe(
       'best, of one seed: x=1, loss 0 (tied with 2 other points)',

@@ -101,7 +101,7 @@ describe('the live view of mlds sweep', () => {
       )
       const lines = stripVTControlCharacters(written.join('')).trimEnd().split('\n')
       expect(lines.at(-1)).toBe(
-        'best by the mean over 2 seeds: width=1 kind=plain, train/loss 1.25e-4 ± 0 (tied with 5 other points)',
+        'best by the mean over 2 seeds: width=1 kind=plain, train/loss 1.25e-4, standard deviation 0 (tied with 5 other points)',
       )
     }
   })
