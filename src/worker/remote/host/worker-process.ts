@@ -63,7 +63,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       await threads.close()
     }
   } finally {
-    await connection.drain().catch(() => {})
+    // A server that is away takes no last words: without this the client would ask for it for ever, and the process stay.
+    await connection.drain().catch(() => connection.close())
   }
 }
 
