@@ -12,9 +12,10 @@ const loopback = ['127.0.0.1', 'localhost', '::1']
 export default class NatsInit extends BaseCommand {
   static override storeUse = 'makes' as const
   static override description =
-    'Writes the configuration of a NATS server: an account, and keys for orchestrators and for workers; again for a further tenant'
+    'Writes the configuration of a NATS server: accounts, and keys for orchestrators and for workers; again for a further tenant or worker'
   static override examples = [
     '<%= config.bin %> nats init',
+    '<%= config.bin %> nats init --worker gpu-17 --worker gpu-18',
     '<%= config.bin %> nats init --host 0.0.0.0 --url tls://lab.example.org:4222 --tls-cert server.pem --tls-key server.key',
   ]
   static override args = {
@@ -22,6 +23,18 @@ export default class NatsInit extends BaseCommand {
   }
   static override flags = {
     tenant: tenantFlag(),
+    worker: Flags.string({
+      description: 'a key of its own for a worker, which can be taken back alone (may be given again)',
+      helpValue: 'NAME',
+      multiple: true,
+      multipleNonGreedy: true,
+      default: [],
+      defaultHelp: async () => '',
+    }),
+    domain: Flags.string({
+      description: "the server's JetStream domain, where leaf nodes are to reach it",
+      helpValue: 'NAME',
+    }),
     host: Flags.string({ description: 'the address to listen on; 0.0.0.0 for every one', default: '127.0.0.1' }),
     port: integerFlag({ description: 'where it listens', default: 4222, min: 1, max: 65_535 }),
     url: Flags.string({ description: 'how orchestrators and workers reach it (default: this host)', helpValue: 'URL' }),
@@ -39,6 +52,17 @@ export default class NatsInit extends BaseCommand {
     const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca, host } = flags
     if (flags.url?.includes('@') === true)
       throw new MldsError('USAGE', '--url: an address without user and password is wanted: keys take their place')
+    for (const name of flags.worker)
+      if (!/^[a-z0-9-]{1,40}$/.test(name))
+        throw new MldsError(
+          'USAGE',
+          `--worker: not a name of a key: ${name} (small letters, digits and dashes, at most 40)`,
+        )
+    if (flags.domain !== undefined && !/^[A-Za-z0-9_-]{1,40}$/.test(flags.domain))
+      throw new MldsError(
+        'USAGE',
+        `--domain: not a name of a domain: ${flags.domain} (letters, digits, dashes, at most 40)`,
+      )
     const local = loopback.includes(host)
     const scheme = cert === undefined ? 'nats' : 'tls'
     const { writeAccess } = await import('../../worker/remote/admin/access.js')
@@ -48,6 +72,8 @@ export default class NatsInit extends BaseCommand {
     const written = writeAccess({
       folder: args.folder ?? join((await this.openStore(flags.store)).folder, 'nats'),
       tenant: flags.tenant,
+      workers: flags.worker,
+      ...(flags.domain === undefined ? {} : { domain: flags.domain }),
       host,
       port: flags.port,
       url: flags.url ?? `${scheme}://${local ? 'localhost' : hostname()}:${flags.port}`,
@@ -56,6 +82,10 @@ export default class NatsInit extends BaseCommand {
     const { orchestrator, worker } = written.contexts
     this.log(`${written.kept ? 'Kept' : 'Wrote'} ${written.config}, wrote keys and accounts beside it.`)
     if (written.kept) this.log('A server that runs takes the change with: nats-server --signal reload')
+    if (written.moved)
+      this
+        .log(`Workers now have accounts of their own. Once the server has taken the change, whoever has the ${worker.split('/').at(-1)} of before
+is refused: copy the new one to each worker's host and start the worker again, with this version of mlds.`)
     if (!local && cert === undefined)
       this.warn('without --tls-cert and --tls-key everything but the keys crosses the network in the clear')
     const start = args.folder === undefined ? 'mlds nats up' : `mlds nats up --config ${shellWord(written.config)}`
@@ -63,8 +93,8 @@ export default class NatsInit extends BaseCommand {
 The server:        ${start}
 Orchestrators:     export NATS_CONTEXT=${shellWord(orchestrator)}
                    mlds sweep params --nats ${flags.url ?? 'URL'}
-Workers elsewhere: copy ${worker.replace(/json$/, '{json,nk}')}${ca === undefined ? '' : ' and ca.pem'} to the host, then
-                   NATS_CONTEXT=worker.json mlds worker start --slots 4`)
+Workers elsewhere: copy ${(written.workers[0] ?? worker).replace(/json$/, '{json,nk}')}${ca === undefined ? '' : ' and ca.pem'} to the host, then
+                   NATS_CONTEXT=${(written.workers[0] ?? worker).split('/').at(-1)} mlds worker start --slots 4`)
     return written
   }
 }

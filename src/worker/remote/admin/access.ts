@@ -4,8 +4,9 @@ import { createUser, fromSeed, type KeyPair } from '@nats-io/nkeys'
 import { makeFolderSync } from '../../../system/make-folder.js'
 import { StoreError } from '../../../core/errors.js'
 import { canSyncAlways, natsServerVersion } from './nats-server.js'
-import { workerPermissions, type Permissions } from './permissions.js'
+import { workerAccount, type Service } from './worker-account.js'
 import { problemOf } from '../../../core/system-error.js'
+import { prefixOfAccount } from '../wire/confinement.js'
 import { namesOf } from '../wire/names.js'
 
 export interface AccessOptions {
@@ -17,25 +18,35 @@ export interface AccessOptions {
   /** How orchestrators and workers reach it. */
   readonly url: string
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string }
+  /** The server's JetStream domain, for one that leaf nodes reach. Default: none. */
+  readonly domain?: string
+  /** Workers that get keys of their own, beside the one that all others share. Default: none. */
+  readonly workers?: readonly string[]
 }
 
 export interface WrittenAccess {
   readonly config: string
-  /** Context files, for NATS_CONTEXT, by role; each stands beside the key that it names. */
-  readonly contexts: Readonly<Record<Role, string>>
+  /** Context files, for NATS_CONTEXT; each stands beside the key that it names. */
+  readonly contexts: { readonly orchestrator: string; readonly worker: string }
+  /** Those of the workers that were named, in their order. */
+  readonly workers: readonly string[]
   /** The server's configuration was there already and is as it was. */
   readonly kept: boolean
+  /** Workers had no accounts of their own before: each needs the context that was written now. */
+  readonly moved: boolean
 }
 
-const roles = ['orchestrator', 'worker'] as const
-type Role = (typeof roles)[number]
+/** Whom each key is for; it names the key's files. */
+const [orchestrator, worker] = ['orchestrator', 'worker'] as const
+const namedWorker = (name: string): string => `${worker}-${name}`
+const workerKey = /^(worker(?:-[a-z0-9-]{1,40})?)\.nk$/
 
 /**
- * Writes a server's configuration with an account per tenant, and an nkey each for its orchestrators and its workers.
+ * Writes a server's configuration with an account per tenant, one for each of its workers' keys, and the keys (nkeys).
  * Keys that are there stay, so it may be called again, for a further tenant or after a key was deleted;
  * `accounts.conf` is written anew each time, `server.conf` only once. Only the owner can read any of it.
  *
- *     server.conf  accounts.conf  <tenant>/orchestrator.nk .json  <tenant>/worker.nk .json
+ *     server.conf  accounts.conf  <tenant>/orchestrator.nk .json  <tenant>/worker.nk .json  <tenant>/worker-<name>.nk .json
  *
  * @throws StoreError when the folder can't be written or a key in it can't be read.
  */
@@ -44,25 +55,33 @@ export function writeAccess(options: AccessOptions): WrittenAccess {
   try {
     const home = join(folder, options.tenant)
     makeFolderSync(home, 0o700)
-    for (const role of roles) {
-      const keyFile = join(home, `${role}.nk`)
+    const named = (options.workers ?? []).map(namedWorker)
+    for (const holder of new Set([orchestrator, worker, ...named, ...workersIn(home)])) {
+      const keyFile = join(home, `${holder}.nk`)
       if (!existsSync(keyFile)) writePrivate(keyFile, `${new TextDecoder().decode(createUser().getSeed())}\n`)
-      writePrivate(contextFile(folder, options.tenant, role), contextOf(options, role, readKey(keyFile)))
+      writePrivate(join(home, `${holder}.json`), contextOf(options, holder, readKey(keyFile)))
     }
     if (options.tls?.ca !== undefined) copyFileSync(options.tls.ca, join(home, 'ca.pem'))
-    writePrivate(join(folder, 'accounts.conf'), accountsOf(folder))
+    const accounts = join(folder, 'accounts.conf')
+    const moved = existsSync(accounts) && !readFileSync(accounts, 'utf8').includes('imports: [')
+    writePrivate(accounts, accountsOf(folder))
     const config = join(folder, 'server.conf')
     const kept = existsSync(config)
     if (!kept) writePrivate(config, serverOf({ ...options, folder }))
-    const contexts = Object.fromEntries(roles.map((role) => [role, contextFile(folder, options.tenant, role)]))
-    return { config, contexts: contexts as Record<Role, string>, kept }
+    const context = (holder: string): string => join(home, `${holder}.json`)
+    const contexts = { orchestrator: context(orchestrator), worker: context(worker) }
+    return { config, contexts, workers: named.map(context), kept, moved }
   } catch (error) {
     if (error instanceof StoreError) throw error
     throw new StoreError(`access to NATS could not be written: ${problemOf(error)}`, { cause: error })
   }
 }
 
-const contextFile = (folder: string, tenant: string, role: Role): string => join(folder, tenant, `${role}.json`)
+/** The workers that have keys here. */
+const workersIn = (home: string): string[] =>
+  readdirSync(home)
+    .flatMap((file) => workerKey.exec(file)?.[1] ?? [])
+    .sort()
 
 function writePrivate(file: string, text: string): void {
   writeFileSync(file, text, { mode: 0o600 })
@@ -79,22 +98,28 @@ function readKey(file: string): KeyPair {
   }
 }
 
+/** What stands for a key in subjects and in the name of its account. */
+const tokenOf = (key: KeyPair): string => key.getPublicKey().slice(-12)
+
 /** Replies come to subjects that no other key may listen to. */
-const inboxOf = (key: KeyPair): string => `_INBOX_${key.getPublicKey().slice(-12)}`
+const inboxOf = (key: KeyPair): string => `_INBOX_${tokenOf(key)}`
 
 /** A context of the `nats` command (ADR-21): its files are named as beside it, so that they can be copied together. */
-function contextOf({ tenant, url, tls }: AccessOptions, role: Role, key: KeyPair): string {
+function contextOf({ tenant, url, tls, domain }: AccessOptions, holder: string, key: KeyPair): string {
+  const api = holder === orchestrator ? {} : { jetstream_api_prefix: prefixOfAccount(tokenOf(key)) }
   const context = {
-    description: `mlds, tenant ${tenant}: ${role}`,
+    description: `mlds, tenant ${tenant}: ${holder}`,
     url,
-    nkey: `${role}.nk`,
+    nkey: `${holder}.nk`,
     inbox_prefix: inboxOf(key),
+    ...api,
+    ...(domain === undefined || holder !== orchestrator ? {} : { jetstream_domain: domain }),
     ...(tls?.ca === undefined ? {} : { ca: 'ca.pem' }),
   }
   return `${JSON.stringify(context, null, 2)}\n`
 }
 
-function serverOf({ folder, host, port, tls }: AccessOptions): string {
+function serverOf({ folder, host, port, tls, domain }: AccessOptions): string {
   const version = natsServerVersion()
   const sync = version === undefined || canSyncAlways(version)
   return `# Written once by \`mlds nats init\`: yours to change. Start it with \`mlds nats up\` or \`nats-server -c server.conf\`.
@@ -107,7 +132,7 @@ ping_max: 2
 
 jetstream {
   store_dir: ${JSON.stringify(folder)}
-  # Nothing that was acknowledged is lost with the power. nats-server 2.10 or later.
+${domain === undefined ? '' : `  domain: ${JSON.stringify(domain)}\n`}  # Nothing that was acknowledged is lost with the power. nats-server 2.10 or later.
   ${sync ? '' : '# '}sync_interval: always
 }
 
@@ -130,39 +155,94 @@ function tlsOf(tls: AccessOptions['tls']): string {
 
 function accountsOf(folder: string): string {
   const tenants = readdirSync(folder, { withFileTypes: true })
-    .flatMap((entry) => (roles.every((role) => existsSync(join(folder, entry.name, `${role}.nk`))) ? [entry.name] : []))
+    .flatMap((entry) => {
+      const isOne = [orchestrator, worker].every((holder) => existsSync(join(folder, entry.name, `${holder}.nk`)))
+      return isOne ? [entry.name] : []
+    })
     .sort()
-  const accounts = tenants.map((tenant) => {
-    const [orchestrator, worker] = roles.map((role) => readKey(join(folder, tenant, `${role}.nk`)))
-    const permissions = workerPermissions(namesOf(tenant), inboxOf(worker!))
-    return `  # What is in one account, no other can see.
-  MLDS_${tenant} {
-    jetstream: enabled
-    users: [
-      # Orchestrators may do everything in their account.
-      { nkey: ${orchestrator!.getPublicKey()} }
-      # Workers
-      {
-        nkey: ${worker!.getPublicKey()}
-        permissions: {
-${permissionList(permissions)}
-        }
-      }
-    ]
-  }`
-  })
   return `# Written by \`mlds nats init\` from the keys beside it: changes here are lost at the next.
 accounts {
-${accounts.join('\n')}
+${tenants.map((tenant) => tenantAccounts(tenant, join(folder, tenant))).join('\n')}
 }
 `
 }
 
-function permissionList(permissions: Permissions): string {
-  return (['publish', 'subscribe'] as const)
-    .map((kind) => {
-      const subjects = permissions[kind].map((subject) => `            ${JSON.stringify(subject)}`)
-      return `          ${kind}: [\n${subjects.join('\n')}\n          ]`
-    })
-    .join('\n')
+/** The account where a tenant's orchestrators are, and one for each worker's key. */
+function tenantAccounts(tenant: string, home: string): string {
+  const names = namesOf(tenant)
+  const own = `MLDS_${tenant}`
+  const workers = workersIn(home).map((holder) => {
+    const key = readKey(join(home, `${holder}.nk`))
+    const { services, streams } = workerAccount(names, tokenOf(key))
+    return { holder, key, account: `${own}_WORKER_${tokenOf(key)}`, services, streams }
+  })
+  const exports = new Map<string, { service: Service; accounts: string[] }>()
+  for (const { account, services } of workers)
+    for (const service of services) {
+      const known = exports.get(service.subject)
+      if (known === undefined) exports.set(service.subject, { service, accounts: [account] })
+      else known.accounts.push(account)
+    }
+  const all = workers.map(({ account }) => account)
+  const exported = [
+    ...[...exports.values()].map(({ service: { subject, streamed }, accounts }) => {
+      const answers = streamed === true ? ', response_type: stream' : ''
+      return `{ service: ${JSON.stringify(subject)}${answers}, accounts: [${accounts.join(', ')}] }`
+    }),
+    ...workers[0]!.streams.map((subject) => `{ stream: ${JSON.stringify(subject)}, accounts: [${all.join(', ')}] }`),
+  ]
+  return `  # What is in one account, no other can see but for what is exported to it.
+  ${own} {
+    jetstream: enabled
+    users: [
+      # Orchestrators may do everything in their account.
+      { nkey: ${readKey(join(home, `${orchestrator}.nk`)).getPublicKey()} }
+    ]
+    exports: [
+${lines(exported, 6)}
+    ]
+  }
+${workers.map((one) => importingAccount(one, own)).join('\n')}`
 }
+
+interface ImportingAccount {
+  readonly holder: string
+  readonly key: KeyPair
+  readonly account: string
+  readonly services: readonly Service[]
+  readonly streams: readonly string[]
+}
+
+function importingAccount({ holder, key, account, services, streams }: ImportingAccount, from: string): string {
+  const imported = [
+    ...services.map(({ subject, as }) => {
+      const to = as === undefined ? '' : `, to: ${JSON.stringify(as)}`
+      return `{ service: { account: ${from}, subject: ${JSON.stringify(subject)} }${to} }`
+    }),
+    ...streams.map((subject) => `{ stream: { account: ${from}, subject: ${JSON.stringify(subject)} } }`),
+  ]
+  const publish = services.map(({ subject, as }) => JSON.stringify(as ?? subject))
+  const subscribe = [`${inboxOf(key)}.>`, ...streams].map((subject) => JSON.stringify(subject))
+  return `  # ${holder}
+  ${account} {
+    users: [
+      {
+        nkey: ${key.getPublicKey()}
+        permissions: {
+          publish: [
+${lines(publish, 12)}
+          ]
+          subscribe: [
+${lines(subscribe, 12)}
+          ]
+        }
+      }
+    ]
+    imports: [
+${lines(imported, 6)}
+    ]
+  }`
+}
+
+const lines = (entries: readonly string[], indent: number): string =>
+  entries.map((entry) => `${' '.repeat(indent)}${entry}`).join('\n')

@@ -97,12 +97,19 @@ async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSett
     reads: new DirectReads(nc),
     jsm,
     objects: await new Objm(js).create(names.objects, shared),
-    workers: await kvm.create(names.workers, { ...shared, ttl: presenceMs }),
+    workers: await withoutRollUp(jsm, names.workers, await kvm.create(names.workers, { ...shared, ttl: presenceMs })),
     controls: await kvm.create(names.controls, shared),
     sweeps: await kvm.create(names.sweeps, shared),
     leases: await kvm.create(names.leases, { ...shared, ttl: presenceMs }),
     leaseMs: leaseOf(consumer.config),
   }
+}
+
+/** A worker may write its own entry, and could empty the whole bucket by a header of it. */
+async function withoutRollUp(jsm: JetStreamManager, name: string, bucket: KV): Promise<KV> {
+  const { config } = await jsm.streams.info(`KV_${name}`)
+  if (config.allow_rollup_hdrs) await jsm.streams.update(config.name, { allow_rollup_hdrs: false })
+  return bucket
 }
 
 /**
@@ -225,7 +232,7 @@ async function explained<T>(act: () => Promise<T>): Promise<T> {
     const { message } = error as Error
     if (isDenied(error))
       throw new UnavailableError(`the NATS server does not allow this: ${message}`, {
-        hint: 'docs/remote.md lists what an orchestrator and a worker use',
+        hint: 'docs/remote.md lists what an orchestrator and a worker use; mlds nats init writes the contexts for both',
         cause: error,
       })
     if (/jetstream.*(not enabled|not available)/i.test(message))

@@ -10,8 +10,8 @@ import { connectNats } from '../../../../src/worker/remote/wire/connect.js'
 import { startNatsServer, type NatsServer } from '../../../../src/worker/remote/admin/nats-server.js'
 import { namesOf } from '../../../../src/worker/remote/wire/names.js'
 import { toyAssignment } from '../../../conformance/backend.js'
-import { hasNats } from '../../../helpers/nats.js'
-import { withLabOrchestrator, withLabWorker } from '../../../helpers/remote-lab.js'
+import { hasNats, withNats } from '../../../helpers/nats.js'
+import { recorded, withLabOrchestrator, withLabWorker } from '../../../helpers/remote-lab.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-access-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -40,6 +40,24 @@ describe('the access that nats init writes', () => {
     expect(readFileSync(config, 'utf8')).toContain('# mine')
     // The server learns of users by public keys only.
     expect(readFileSync(join(access, 'accounts.conf'), 'utf8')).not.toMatch(/\bS[A-Z2-7]{50}/)
+  })
+
+  it('gives a named worker a key of its own, until that is deleted', () => {
+    const named = { folder: access, tenant: 'named', host: '127.0.0.1', port: 4222, url: 'nats://lab:4222' }
+    const { workers } = writeAccess({ ...named, workers: ['gpu-17', 'gpu-18'] })
+    expect(workers).toEqual(['gpu-17', 'gpu-18'].map((name) => join(access, 'named', `worker-${name}.json`)))
+    const accounts = (): number => readFileSync(join(access, 'accounts.conf'), 'utf8').split('  MLDS_named').length - 1
+    expect(accounts()).toBe(1 + 3)
+    const key = readFileSync(join(access, 'named', 'worker-gpu-17.nk'), 'utf8')
+    expect(writeAccess(named)).toMatchObject({ workers: [], moved: false })
+    expect([accounts(), readFileSync(join(access, 'named', 'worker-gpu-17.nk'), 'utf8')]).toEqual([4, key])
+    rmSync(join(access, 'named', 'worker-gpu-17.nk'))
+    writeAccess(named)
+    expect(accounts()).toBe(3)
+    // Where all workers shared the orchestrators' account, they have to be told.
+    writeFileSync(join(access, 'accounts.conf'), 'accounts { MLDS_named { users: [] } }')
+    expect(writeAccess(named).moved).toBe(true)
+    rmSync(join(access, 'named'), { recursive: true })
   })
 
   it('says which file holds no key', () => {
@@ -72,7 +90,7 @@ describe.skipIf(!hasNats)('a server with the written configuration', () => {
 
   it('lets a worker do all that it does: wait, run, save, load, report, stop', async () => {
     const worker = await withLabWorker(place('worker'))
-    const { backend, listener } = await withLabOrchestrator(place('orchestrator'))
+    const { backend, listener } = await withLabOrchestrator(place('orchestrator'), recorded())
     const saver = toyAssignment({ behaviour: 'save' })
     // More than a message holds: the result goes by the object store.
     const talker = toyAssignment({ steps: 3_000 })
@@ -95,9 +113,8 @@ describe.skipIf(!hasNats)('a server with the written configuration', () => {
     expect(state(talker.trial.id)).toMatchObject({ outcome: { state: 'finished' } })
     expect(listener.of(talker.trial.id).filter((event) => event.type === 'report')).toHaveLength(3_000)
     expect(state(endless.trial.id)).toMatchObject({ outcome: { state: 'stopped' } })
-    // It came before the streams did, and met no other refusal than that it may not make them.
-    const refusals = worker.said.filter((line) => line.includes('Permissions Violation'))
-    expect(refusals.filter((line) => !line.includes('STREAM.INFO.MLDS_lab_TRIALS'))).toEqual([])
+    // It came before the streams did, and met no refusal.
+    expect(worker.said.filter((line) => line.includes('Permissions Violation'))).toEqual([])
   })
 
   it('refuses whoever comes without a key, or with one it does not know', async () => {
@@ -163,6 +180,56 @@ describe.skipIf(!hasNats)('a server with the written configuration', () => {
     expect((await streams(mine)).filter((name) => name.includes('other'))).toEqual([])
     await mine.flush()
     expect(heard).toEqual([])
+  })
+})
+
+/** What `nats init` of earlier versions let a worker do, in the account of its orchestrators. */
+function earlierPermissions(tenant: string): { publish: string[]; subscribe: string[] } {
+  const names = namesOf(tenant)
+  const [workers, controls, objects] = [`KV_${names.workers}`, `KV_${names.controls}`, `OBJ_${names.objects}`]
+  const read = [names.results, names.attempts, controls, objects]
+  const api = (request: string): string => `$JS.API.${request}`
+  return {
+    publish: [
+      api(`CONSUMER.INFO.${names.trials}.${names.durable}`),
+      api(`CONSUMER.MSG.NEXT.${names.trials}.${names.durable}`),
+      `$JS.ACK.${names.trials}.${names.durable}.>`,
+      ...[names.result({}), names.attempt({}), names.event({}), `$KV.${names.workers}.*`, `$O.${names.objects}.>`],
+      ...read.flatMap((stream) => [api(`DIRECT.GET.${stream}`), api(`DIRECT.GET.${stream}.>`)]),
+      ...read.map((stream) => api(`STREAM.MSG.GET.${stream}`)),
+      ...[workers, controls, objects].map((stream) => api(`STREAM.INFO.${stream}`)),
+      ...[controls, objects].flatMap((stream) => [
+        api(`CONSUMER.CREATE.${stream}.>`),
+        api(`CONSUMER.DELETE.${stream}.>`),
+      ]),
+      ...['$JS.API.INFO', '$JS.FC.>'],
+    ],
+    subscribe: ['_INBOX.>', names.order({})],
+  }
+}
+
+describe.skipIf(!hasNats)('a server with the configuration that an earlier version wrote', () => {
+  it('goes on: trials run, save and load', async () => {
+    const permissions = JSON.stringify(earlierPermissions('before'))
+    const { url } = await withNats(
+      `accounts { MLDS_before { jetstream: enabled, users: [
+         { user: orchestrator, password: secret }
+         { user: worker, password: secret, permissions: ${permissions} }
+      ] } }`,
+    )
+    const place = (user: string) => ({ url, tenant: 'before', env: { NATS_USER: user, NATS_PASSWORD: 'secret' } })
+    const { backend, listener } = await withLabOrchestrator(place('orchestrator'), recorded())
+    await withLabWorker(place('worker'))
+    const saver = toyAssignment({ behaviour: 'save' })
+    await backend.start(saver)
+    await listener.untilEnded([saver.trial.id])
+    const end = listener.of(saver.trial.id).at(-1)
+    if (end?.type !== 'ended' || end.outcome.state !== 'finished') throw new Error('it did not finish')
+    const parents = [{ trial: saver.trial, metrics: end.outcome.metrics, artifacts: end.outcome.artifacts }]
+    const loader = toyAssignment({ behaviour: 'load' }, { parents })
+    await backend.start(loader)
+    await listener.untilEnded([loader.trial.id])
+    expect(listener.of(loader.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished', metrics: { sum: 6 } } })
   })
 })
 
