@@ -97,7 +97,7 @@ class LiveView implements ProgressView {
     const columns = output.columns || 80
     return [
       colours.bold(
-        fitLine(`${info.sweep}  ${formatCount(state.counts().planned, 'trial')}${onWorkers(this.options)}`, columns),
+        fitLine(`${info.sweep}  ${formatCount(state.trials.size, 'trial')}${onWorkers(this.options)}`, columns),
       ),
       drawShare(this.options, this.#pace, columns),
       ...(withBest ? [fitLine(String(this.#best), columns)] : []),
@@ -133,14 +133,14 @@ class PlainView implements ProgressView {
     const trial = this.options.state.trials.get(event.trial)!
     const failure = describeFailure(event, this.options)
     if (failure !== undefined) this.say(failure)
-    const counts = this.options.state.counts()
-    const ended = counts.planned - counts.missing - counts.running
-    const part = counts.planned <= linesAtMost ? ended : Math.floor((100 * ended) / counts.planned)
+    const { ended, trials } = this.options.state
+    const planned = trials.size
+    const part = planned <= linesAtMost ? ended : Math.floor((100 * ended) / planned)
     if (part === this.#told) return
     this.#told = part
     const left = this.#pace.describeLeft()
     this.say(
-      `${ended}/${counts.planned}  ${event.trial} ${describePoint(trial.trial.params, trial.trial.seeds, this.options)}${describeResult(event.outcome, this.options.info.objective.metric)}${left === undefined ? '' : `  (${left})`}`,
+      `${ended}/${planned}  ${event.trial} ${describePoint(trial.trial.params, trial.trial.seeds, this.options)}${describeResult(event.outcome, this.options.info.objective.metric)}${left === undefined ? '' : `  (${left})`}`,
     )
   }
 

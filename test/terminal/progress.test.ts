@@ -226,3 +226,23 @@ describe('plain lines', () => {
     expect(written.join('')).not.toMatch(/left/)
   })
 })
+
+describe('the plain view', () => {
+  it('looks at one trial alone when one ends: all of them at each end would be a square', () => {
+    const { output, written } = outputOf(80, false)
+    const sweep = toySweep(output)
+    const view = openPlainProgress(sweep)
+    vi.spyOn(sweep.state, 'counts').mockImplementation(() => {
+      throw new Error('every trial was counted')
+    })
+    for (const trial of sweep.state.trials.keys())
+      for (const event of [
+        { type: 'started', trial, attempt: 1, atMs: 1, worker: 'w' },
+        { type: 'ended', trial, attempt: 1, atMs: 2, outcome: { state: 'finished', metrics: {}, artifacts: {} } },
+      ] as const) {
+        sweep.state.apply(event)
+        view.onEvent(event)
+      }
+    expect(written.at(-1)).toContain('12/12')
+  })
+})

@@ -24,7 +24,7 @@ export function takeLeft(state: SweepState, only: ReadonlySet<Rerun>): LeftToRun
     if (isResult(trial.outcome) || forGood.has(trial.trial.id) || !only.has(standing as Rerun)) continue
     trials.add(trial.trial.id)
     if (trial.outcome !== undefined) before.set(trial.trial.id, { ...trial })
-    trial.state = 'planned'
+    state.planAgain(trial)
     delete trial.outcome
   }
   return { trials, before }
@@ -34,7 +34,7 @@ export function takeLeft(state: SweepState, only: ReadonlySet<Rerun>): LeftToRun
 export function putBack(state: SweepState, { before }: LeftToRun): void {
   for (const [id, { attempts, ...earlier }] of before) {
     const trial = state.trials.get(id)!
-    if (trial.state === 'planned' && trial.attempts === attempts) Object.assign(trial, earlier)
+    if (trial.state === 'planned' && trial.attempts === attempts) state.putBack(trial, earlier)
   }
 }
 

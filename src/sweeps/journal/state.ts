@@ -67,6 +67,7 @@ export class SweepState {
   /** Of the lines that are being read. */
   #format = Infinity
   #voids = 0
+  #ended = 0
 
   constructor(trials: readonly Trial[]) {
     this.trials = new Map(
@@ -81,6 +82,7 @@ export class SweepState {
     if (!('trial' in event)) return undefined
     const state = this.trials.get(event.trial)
     if (state === undefined) return undefined
+    const wasEnded = isEnded(state)
     switch (event.type) {
       case 'started':
         // A trial that diverged was a failed one then, which a resume ran again: that end was not accepted.
@@ -119,6 +121,7 @@ export class SweepState {
       case 'reused':
         break
     }
+    this.#ended += Number(isEnded(state)) - Number(wasEnded)
     return state
   }
 
@@ -130,6 +133,7 @@ export class SweepState {
   /** Attempts go on being counted: an attempt's number names its log and its run in MLflow. */
   #voidAll(): void {
     this.#voids++
+    this.#ended = 0
     this.reported.clear()
     for (const state of this.trials.values()) {
       Object.assign(state, { state: 'planned', reports: 0, accepted: 0 })
@@ -140,6 +144,24 @@ export class SweepState {
   /** What was running when a process died is running no longer: call once after a replay. */
   forgetRunning(): void {
     for (const state of this.trials.values()) if (state.state === 'running') state.state = 'planned'
+  }
+
+  /** A trial that has ended is to run once more. */
+  planAgain(state: TrialState): void {
+    this.#ended -= Number(isEnded(state))
+    state.state = 'planned'
+  }
+
+  /** A trial that was to run once more, and was not begun, stands as it did before. */
+  putBack(state: TrialState, earlier: Partial<TrialState>): void {
+    const wasEnded = isEnded(state)
+    Object.assign(state, earlier)
+    this.#ended += Number(isEnded(state)) - Number(wasEnded)
+  }
+
+  /** How many trials have ended, however they did; known at once, where `counts` looks at every trial. */
+  get ended(): number {
+    return this.#ended
   }
 
   /** Trials that were skipped and that no resume can run. */
@@ -182,6 +204,8 @@ export class SweepState {
     }
   }
 }
+
+const isEnded = ({ state }: TrialState): boolean => state !== 'planned' && state !== 'running'
 
 const inWords: readonly (readonly [keyof SweepCounts, string])[] = [
   ['stopped', 'stopped early'],

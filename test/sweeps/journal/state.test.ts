@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { JournalEvent } from '../../../src/sweeps/journal/journal.js'
 import { buildRecords, isComplete, SweepState } from '../../../src/sweeps/journal/state.js'
@@ -59,6 +60,38 @@ describe('a sweep’s state', () => {
     expect(state.counts()).toMatchObject({ running: 1, missing: 1 })
     state.forgetRunning()
     expect(state.counts()).toMatchObject({ running: 0, missing: 2 })
+  })
+
+  it('knows at once how many trials have ended, whatever came', () => {
+    const lost = (trial: string): JournalEvent => ({ type: 'lost', trial, attempt: 1, atMs: 2, reason: 'gone' })
+    const event = fc
+      .constantFrom('a', 'b', 'gone')
+      .chain((trial) =>
+        fc.constantFrom<JournalEvent>(
+          started(trial),
+          report(trial, 1, 2),
+          ended(trial),
+          ended(trial, 2),
+          lost(trial),
+          { type: 'ended', trial, attempt: 1, atMs: 4, outcome: { state: 'skipped', reason: 'no parent' } },
+          { type: 'voided', atMs: 5 },
+          { type: 'opened', format: 1, sweep: 's', planHash: 'h', codeVersion: 'v', atMs: 1 },
+        ),
+      )
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 12 }), fc.nat(3), (events, again) => {
+        const state = new SweepState(trials)
+        for (const one of events) state.apply(one)
+        const open = (): number => state.counts().missing + state.counts().running
+        expect(state.ended).toBe(trials.length - open())
+        const left = [...state.trials.values()].slice(0, again)
+        const before = left.map((trial) => ({ ...trial }))
+        for (const trial of left) state.planAgain(trial)
+        expect(state.ended).toBe(trials.length - open())
+        left.forEach((trial, i) => state.putBack(trial, before[i]!))
+        expect(state.ended).toBe(trials.length - open())
+      }),
+    )
   })
 
   it('passes over events of trials it does not plan', () => {

@@ -140,6 +140,7 @@ export class RemoteBackend implements Backend {
     await this.#results.follow(this.#tails, (run, text) => {
       const flight = this.#flights.find(run)
       if (flight !== undefined) void this.#collectResult(flight, text)
+      return flight !== undefined
     })
     const voids = await this.#results.voidEarlier({ fresh, voids: voidsInJournal })
     if (record !== undefined)

@@ -9,17 +9,26 @@ import { patiently } from '../wire/streams.js'
 import type { StreamTails } from './stream-tail.js'
 import type { SweepLink } from './sweep-link.js'
 
+/** Characters of results that came before their trials were asked for; what goes beyond is read again then. */
+const maxWaitingCharacters = 64_000_000
+
 /** Every result of one sweep that the server holds, as it comes. */
 export class Results {
   /** The latest generation of each trial that has a result, and where it lies. */
   readonly #latest = new Map<TrialId, { readonly generation: number; readonly sequence: number }>()
+  /** Results that wait for their trials, by their places in the stream: a request for each would take longer than all else. */
+  readonly #waiting = new Map<number, string>()
+  #waitingCharacters = 0
   /** Results of earlier generations are void, also those that are still to come. */
   #firstGeneration = 0
 
   constructor(private readonly link: SweepLink) {}
 
-  /** Resolves when those that are there are known; later ones are passed on as well. */
-  follow(tails: StreamTails, onResult: (run: RunKey, text: string) => void): Promise<void> {
+  /**
+   * Resolves when those that are there are known; later ones are passed on as well.
+   * @param onResult whether somebody waits for it.
+   */
+  follow(tails: StreamTails, onResult: (run: RunKey, text: string) => boolean): Promise<void> {
     const { names, token } = this.link
     return tails.follow(names.results, names.result({ sweep: token }), (message) => {
       const run = runOf(message.subject)
@@ -31,8 +40,15 @@ export class Results {
       const latest = this.#latest.get(run.trial)
       if (latest === undefined || latest.generation <= run.generation)
         this.#latest.set(run.trial, { generation: run.generation, sequence: message.seq })
-      onResult(run, message.string())
+      const text = message.string()
+      if (!onResult(run, text)) this.#keep(message.seq, text)
     })
+  }
+
+  #keep(sequence: number, text: string): void {
+    if (this.#waitingCharacters + text.length > maxWaitingCharacters) return
+    this.#waitingCharacters += text.length
+    this.#waiting.set(sequence, text)
   }
 
   /**
@@ -72,6 +88,12 @@ export class Results {
   }
 
   async read(sequence: number): Promise<string | undefined> {
+    const kept = this.#waiting.get(sequence)
+    if (kept !== undefined) {
+      this.#waiting.delete(sequence)
+      this.#waitingCharacters -= kept.length
+      return kept
+    }
     const { broker, names } = this.link
     const message = await this.link.persist(() => broker.jsm.streams.getMessage(names.results, { seq: sequence }))
     return message?.string()
