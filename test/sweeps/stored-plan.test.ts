@@ -30,8 +30,10 @@ describe('plan.json', () => {
         const plan = stored({ width })
         const bytes = bytesOf(plan)
         expect(bytes.toString().split('\n')).toHaveLength(plan.trials.length + 3)
-        expect(JSON.parse(bytes.toString())).toEqual(plan)
-        for (const text of [bytes.toString(), `${JSON.stringify(plan)}\n`, JSON.stringify(plan, null, 2)]) {
+        const whole = JSON.parse(bytes.toString()) as object
+        expect(whole).toEqual({ ...plan, trialsCrc32: expect.stringMatching(/^[0-9a-f]{8}$/) as string })
+        const laidOut = [plan, whole].flatMap((all) => [`${JSON.stringify(all)}\n`, JSON.stringify(all, null, 2)])
+        for (const text of [bytes.toString(), ...laidOut]) {
           expect(parsePlan(Buffer.from(text), 'here')).toEqual(plan)
           writeFileSync(file, text)
           expect(readPlan(file).plan).toEqual(plan)
@@ -40,6 +42,29 @@ describe('plan.json', () => {
         }
       }),
     )
+  })
+
+  it('that somebody changed a trial in is refused, also where the ids are as they were', () => {
+    const text = bytesOf(stored({ width: [8, 16] })).toString()
+    for (const [from, to] of [
+      ['"width":8', '"width":9'],
+      ['"seeds":{"data":0', '"seeds":{"data":1'],
+      ['"cost":', '"cost":1'],
+      ['"index":0', '"index":5'],
+    ] as const) {
+      expect(text).toContain(from)
+      for (const altered of [text.replace(from, to), JSON.stringify(JSON.parse(text.replace(from, to)), null, 2)])
+        expect(() => parsePlan(Buffer.from(altered), 'here'), to).toThrow(/the plan of sweep toy was altered/)
+    }
+  })
+
+  it('that an earlier version wrote, without a sum, is read', () => {
+    const plan = stored({ width: [8, 16] })
+    const text = bytesOf(plan)
+      .toString()
+      .replace(/\],"trialsCrc32.*/, ']}')
+    expect(text).not.toContain('Crc')
+    expect(parsePlan(Buffer.from(text), 'here')).toEqual(plan)
   })
 
   it('is refused in a sentence when it is torn at any byte, or is no plan', () => {
