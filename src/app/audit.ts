@@ -8,7 +8,6 @@ import { SweepFolder } from '../sweeps/sweep-folder.js'
 import {
   auditServer,
   repair,
-  type Finding,
   type JournalView,
   type Repair,
   type SweepAudit,
@@ -22,8 +21,13 @@ import { attemptsOf } from '../tracking/mlflow/attempts.js'
 import { SweepCourse, untold } from '../tracking/mlflow/story.js'
 import { trialEntries } from './mlflow/open-tracking.js'
 import { experimentToRead } from '../experiments/registry.js'
-import { sourcesOf } from './mlflow/story.js'
+import { closingWord, sourcesOf } from './mlflow/story.js'
 import { describeSweep } from './stored-sweep.js'
+import { buildRecords } from '../sweeps/journal/state.js'
+import { parsePlan } from '../sweeps/stored-plan.js'
+import { digestRecords } from '../tracking/mlflow/records-digest.js'
+import type { TrackedSweep } from '../tracking/mlflow/read-sweep.js'
+import type { Finding } from '../tracking/mlflow/finding.js'
 import { syncSweep } from './sync.js'
 
 export interface AuditOptions {
@@ -73,7 +77,7 @@ export async function auditTracking({
       if (sweep === undefined) return { running: !trace.allEnded && clock.now() - trace.lastSeenMs < idleMs }
       return isBusy(sweep) ? { running: true } : { running: false, journal: await viewJournal(store, sweep) }
     }
-    const audits = await auditServer(client, contextOf, { deep })
+    const audits = await auditServer(client, contextOf, { deep: deep ? digestOf : undefined })
     return Promise.all(
       audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(store, audit)) !== undefined })),
     )
@@ -112,14 +116,21 @@ async function viewJournal(store: Store, sweep: SweepFolder): Promise<JournalVie
   const sources = experiment && sourcesOf({ store, sweep, experiment }, false)
   const projection = new SweepProjection(info, sources ?? { readLog: async () => undefined })
   const course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
+  const closed = closingWord(sweep)
+  const story = { ...untold, ...(closed !== undefined && { closed }) }
   const history = [...trialEntries(sweep)].map(({ event }) => event)
   for (const event of history) course.apply(event)
   return {
-    planned: info.trials.map(({ id }) => id),
+    planned: info.trials,
     attempts: attemptsOf(info.trials, history),
     projection,
-    ...(experiment && { parent: (run: string) => projection.parent(course, untold, run) }),
+    isClosed: closed !== undefined,
+    ...(experiment && { parent: (run: string) => projection.parent(course, story, run) }),
   }
+}
+
+function digestOf({ plan, events }: TrackedSweep): string {
+  return digestRecords(buildRecords(parsePlan(plan, 'a plan in MLflow').trials, events))
 }
 
 const unknownExperiment = { question: '', objective: { metric: '', direction: 'minimize' } } as const

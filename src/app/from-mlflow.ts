@@ -16,6 +16,7 @@ import { MlflowClient } from '../tracking/mlflow/client.js'
 import { mlflowSettings } from '../tracking/mlflow/settings.js'
 import { isCheckpoint, savedPath } from '../tracking/mlflow/projection.js'
 import { readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/read-sweep.js'
+import { digestRecords } from '../tracking/mlflow/records-digest.js'
 import type { TrialRecord } from '../core/trial.js'
 
 /** A sweep as MLflow remembers it, with all that figures and reports are made of. */
@@ -38,8 +39,22 @@ async function openRemote(url: string, sweep: string, { warn, trustCode }: ReadO
   const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
   const experiment = await experimentToRead({ plan, isMine: false }, { warn, trustCode })
   const records = buildRecords(plan.trials, tracked.events)
+  warnIfAltered(tracked, records, warn)
   const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)
   return { tracked, plan, experiment, records, read, client }
+}
+
+/** Says so when what was read is not what was sent. */
+export function warnIfAltered(
+  { parent, recordsDigest }: TrackedSweep,
+  records: readonly TrialRecord[],
+  warn: (message: string) => void,
+): void {
+  if (recordsDigest === undefined || recordsDigest === digestRecords(records)) return
+  const sweep = parent.tags['mlds.sweep']
+  warn(
+    `the runs of sweep ${sweep} in MLflow are not as they were sent: something was changed or deleted there since (where its journal is, mlds sync ${sweep} --deep mends that)`,
+  )
 }
 
 /** What a trial saved, from the run of the attempt that counts. @throws DataError when it is not there or altered. */

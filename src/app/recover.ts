@@ -11,7 +11,7 @@ import { mlflowSettings } from '../tracking/mlflow/settings.js'
 import { isCheckpoint } from '../tracking/mlflow/projection.js'
 import { readTrackedSweep } from '../tracking/mlflow/read-sweep.js'
 import type { TrialId, TrialRecord } from '../core/trial.js'
-import { readSaved } from './from-mlflow.js'
+import { readSaved, warnIfAltered } from './from-mlflow.js'
 
 export interface Recovered {
   readonly sweep: SweepFolder
@@ -28,7 +28,12 @@ export interface Recovered {
  * trials saved as far as it is in the store or in MLflow.
  * @throws StoreError when the store has the sweep: a journal is never written over.
  */
-export async function recoverFromMlflow(store: Store, url: string, sweep: string): Promise<Recovered> {
+export async function recoverFromMlflow(
+  store: Store,
+  url: string,
+  sweep: string,
+  warn: (message: string) => void,
+): Promise<Recovered> {
   const client = new MlflowClient(mlflowSettings(url, process.env))
   const tracked = await readTrackedSweep(client, sweep)
   const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
@@ -39,6 +44,7 @@ export async function recoverFromMlflow(store: Store, url: string, sweep: string
     })
   }
   const records = buildRecords(plan.trials, tracked.events)
+  warnIfAltered(tracked, records, warn)
   let fetched = 0
   /** Names of files that are nowhere, by trial. */
   const missing = new Map<TrialId, string[]>()

@@ -4,7 +4,7 @@ import type { Store } from '../system/store.js'
 import { lockHolder } from '../system/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { concludeAndDraw } from './conclude.js'
-import { storyOf } from './mlflow/story.js'
+import { closingWord, storyOf } from './mlflow/story.js'
 import { describeSweep } from './stored-sweep.js'
 import { openTracking, type OpenTrackingOptions } from './mlflow/open-tracking.js'
 import type { Tracked } from '../tracking/tracker.js'
@@ -31,8 +31,9 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   const { onlyWhatIsNew = false, trustCode: _, ...tracked } = options
   const tracker = openTracking({ ...stored, ...tracked })
   const info = describeSweep(stored)
+  const closed = closingWord(sweep)
   try {
-    const held = onlyWhatIsNew ? await tracker.alreadyHeld(info) : undefined
+    const held = onlyWhatIsNew ? await tracker.alreadyHeld(info, closed === undefined ? {} : { closed }) : undefined
     if (held !== undefined) return held
     await tracker.open(info)
     return await tracker.finish(async () => storyOf(stored, await concludeAndDraw(stored, options.warn)))

@@ -9,7 +9,7 @@ import { integerFlag } from '../terminal/integer-flag.js'
 export default class Audit extends BaseCommand {
   static override storeUse = 'peeks' as const
   static override description =
-    'Finds what is wrong with the sweeps that an MLflow server holds: runs that never ended, runs that are there twice, planned trials without a run; exit code 0 only when nothing is'
+    'Finds what is wrong with the sweeps that an MLflow server holds: runs that never ended, are there twice, are missing, or do not say what they should; exit code 0 only when nothing is'
   static override examples = [
     '<%= config.bin %> audit http://127.0.0.1:5000',
     '<%= config.bin %> audit http://127.0.0.1:5000 --repair',
@@ -51,14 +51,14 @@ export default class Audit extends BaseCommand {
       warn: (message) => void this.warn(message),
       say: (sentence) => void process.stderr.write(`${sentence}\n`),
     })
-    await this.#print(audit)
+    await this.#print(audit, flags.deep)
     const sound = audit.sweeps.every(({ findings }) => findings.length === 0)
     const { url: address, repairs, sweeps } = audit
     const result = { url: address, sound, repairs: repairs.map(plainRepair), sweeps: sweeps.map(plain) }
     return this.endWith(sound ? exitCodes.ok : exitCodes.incomplete, result)
   }
 
-  async #print({ url, sweeps, repairs }: AuditResult): Promise<void> {
+  async #print({ url, sweeps, repairs }: AuditResult, deep: boolean): Promise<void> {
     const { formatTable } = await import('../terminal/table.js')
     const { describeFindings } = await import('../app/audit.js')
     for (const { sweep, run, did } of repairs)
@@ -67,27 +67,35 @@ export default class Audit extends BaseCommand {
     const header = ['sweep', 'state', 'planned', 'runs', 'finished', 'not ended', 'twice', 'missing']
     const rows = sweeps.map((sweep) => [
       sweep.sweep,
-      sweep.running ? 'running' : sweep.findings.length === 0 ? 'sound' : 'wanting',
+      stateOf(sweep),
       sweep.planned ?? '–',
       sweep.runs,
       sweep.finished,
       count(sweep, 'unended'),
       count(sweep, 'duplicate'),
-      sweep.planned === undefined ? '–' : count(sweep, 'missing'),
+      sweep.planned === undefined ? '–' : count(sweep, 'missing') + sweep.left,
     ])
     this.log(sweeps.length === 0 ? `${url} holds no sweep` : formatTable(header, rows))
+    for (const { sweep, left } of sweeps.filter((each) => each.left > 0))
+      this.log(`\n${sweep} is incomplete, as its journal says: ${formatCount(left, 'planned trial')} did not run`)
     for (const audited of sweeps.filter(({ findings }) => findings.length > 0)) {
       this.log(`\n${audited.sweep}:`)
       for (const line of describeFindings(audited.findings)) this.log(`  ${line}`)
       const hint = hintFor(audited, url)
       if (hint !== undefined) this.advise(`  ${hint}`)
     }
+    if (!deep && sweeps.length > 0) this.log('\nPoints, files and notes were not looked at; --deep does.')
     const wrong = sweeps.filter(({ findings }) => findings.length > 0).length
     if (wrong > 0 && repairs.length === 0)
       this.log(
         `\n${wrong} of ${formatCount(sweeps.length, 'sweep')} ${wrong === 1 ? 'is' : 'are'} wanting; --repair mends what it can`,
       )
   }
+}
+
+function stateOf({ running, findings, left }: AuditedSweep): string {
+  if (running) return 'running'
+  return findings.length > 0 ? 'wanting' : left > 0 ? 'incomplete' : 'sound'
 }
 
 function hintFor({ sweep, findings, journalHere, running }: AuditedSweep, url: string): string | undefined {

@@ -26,7 +26,12 @@ export default class Recover extends BaseCommand {
     const { recoverFromMlflow } = await import('../app/recover.js')
     const { summarise } = await import('../app/summary.js')
     const store = await this.openStore(flags.store)
-    const { sweep, fetched, leftOut, withoutFiles } = await recoverFromMlflow(store, flags.from, args.sweep)
+    const { sweep, fetched, leftOut, withoutFiles } = await recoverFromMlflow(
+      store,
+      flags.from,
+      args.sweep,
+      (message) => void this.warn(message),
+    )
     const summary = summarise(sweep, sweep.restore().counts())
     this.log(`${sweep.id}: ${summary.finished} of ${formatCount(summary.planned, 'trial')} recovered`)
     if (fetched > 0)

@@ -23,6 +23,8 @@ export interface SweepStory {
   readonly files: ReadonlyMap<string, Uint8Array>
   /** What the manifest states beside the runs: spec, hashes, versions, engines, data. */
   readonly facts: Readonly<Record<string, unknown>>
+  /** Why the sweep's last process stopped, in its own word; left out where it was killed, or nobody knows. */
+  readonly closed?: string
 }
 
 /** Where a sweep is to be seen. */

@@ -11,6 +11,8 @@ export interface Damage {
   harm(held: HeldSweep): Promise<number>
   /** True of what only a look at every point and file can find. */
   readonly isDeep?: true
+  /** True of what only the journal can tell. */
+  readonly isSilent?: true
 }
 
 export interface HeldSweep {
@@ -55,12 +57,17 @@ const update = (change: object): Damage['harm'] =>
 export const damages: readonly Damage[] = [
   { what: 'a run set to RUNNING', harm: update({ status: 'RUNNING' }) },
   { what: 'a run set to FAILED', harm: update({ status: 'FAILED' }) },
-  { what: 'a run that ends at another time', harm: update({ status: 'FINISHED', end_time: 1_800_000_000_000 }) },
+  {
+    what: 'a run that ends at another time',
+    isSilent: true,
+    harm: update({ status: 'FINISHED', end_time: 1_800_000_000_000 }),
+  },
   { what: 'a run deleted', harm: one(({ client, child }) => client.deleteRun(child.id)) },
-  ...['mlflow.parentRunId', 'mlds.state', 'mlds.outcome', 'mlds.worker'].map((tag) => ({
+  ...['mlflow.parentRunId', 'mlds.state', 'mlds.outcome'].map((tag) => ({
     what: `a run without its tag ${tag}`,
     harm: withoutTag(tag),
   })),
+  { what: 'a run without its worker', isSilent: true, harm: withoutTag('mlds.worker') },
   {
     what: 'a run under another parent',
     harm: one(({ client, child }) => client.log(child.id, { tags: { 'mlflow.parentRunId': child.id } })),
@@ -78,9 +85,14 @@ export const damages: readonly Damage[] = [
       client.createRun(experimentId, { name, startMs, tags }, 'mlds.run_key'),
     ),
   },
-  { what: 'a parameter missing', harm: one((held) => alter(held, 'DELETE FROM params WHERE run_uuid = ?')) },
+  {
+    what: 'a parameter missing',
+    isSilent: true,
+    harm: one((held) => alter(held, 'DELETE FROM params WHERE run_uuid = ?')),
+  },
   {
     what: 'a parameter of another value',
+    isSilent: true,
     harm: one((held) => alter(held, "UPDATE params SET value = '7' WHERE run_uuid = ?")),
   },
   {
@@ -95,7 +107,7 @@ export const damages: readonly Damage[] = [
       client.log(child.id, { points: [{ key: 'loss', value: 9, step: 99, timestamp: child.endMs! }] }),
     ),
   },
-  { what: 'an attempt deleted that a later one followed', harm: one(deleteLost) },
+  { what: 'an attempt deleted that a later one followed', isSilent: true, harm: one(deleteLost) },
   {
     what: 'the parent set to RUNNING',
     harm: one(({ client, parent }) => client.updateRun(parent.id, { status: 'RUNNING' })),
@@ -129,7 +141,31 @@ export const damages: readonly Damage[] = [
   {
     what: 'a log of other bytes',
     isDeep: true,
+    isSilent: true,
     harm: one(({ client, child }) => client.putArtifact(child, 'log.txt', Buffer.from('another'))),
+  },
+  {
+    what: 'another note',
+    isDeep: true,
+    harm: one(({ client, parent }) => client.log(parent.id, { tags: { 'mlflow.note.content': 'mine' } })),
+  },
+  {
+    what: 'other counts',
+    harm: one(({ client, parent }) =>
+      client.log(parent.id, { tags: { 'mlds.standing': '{"counts":{"finished":9}}' } }),
+    ),
+  },
+  {
+    what: 'another best trial',
+    harm: one(({ client, parent, children }) => {
+      const other = children.find(({ tags }) => tags['mlds.trial'] !== parent.tags['mlds.best_trial'])!
+      return client.log(parent.id, { tags: { 'mlds.best_trial': other.tags['mlds.trial']! } })
+    }),
+  },
+  {
+    what: 'another verdict',
+    isDeep: true,
+    harm: one(({ client, parent }) => client.putArtifact(parent, 'sweep/verdicts.json', Buffer.from('[1]'))),
   },
 ]
 

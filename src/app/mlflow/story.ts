@@ -3,6 +3,9 @@ import { userInfo } from 'node:os'
 import { basename, join } from 'node:path'
 import { readRegularFile } from '../../system/read-regular-file.js'
 import type { Conclusion } from '../../sweeps/conclusion.js'
+import type { SweepFolder } from '../../sweeps/sweep-folder.js'
+import { readRecords } from '../../sweeps/verdicts.js'
+import { digestRecords } from '../../tracking/mlflow/records-digest.js'
 import type { ProjectionSources } from '../../tracking/mlflow/projection.js'
 import type { SweepStory } from '../../tracking/mlflow/story.js'
 import { dataReader, planFacts } from '../plan-facts.js'
@@ -51,10 +54,26 @@ export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclu
     ['sweep/verdicts.json', Buffer.from(`${JSON.stringify(verdicts, null, 1)}\n`)],
   ])
   for (const figure of figures) files.set(`figures/${basename(figure)}`, await readFile(figure))
+  const closed = closingWord(sweep)
   return {
+    ...(closed === undefined ? {} : { closed }),
     verdicts,
     figures: experiment.figures.filter(({ name }) => drawn.has(`${name}.png`)),
     files,
-    facts: { ...planFacts(store, sweep, experiment), version: experiment.version },
+    facts: {
+      ...planFacts(store, sweep, experiment),
+      version: experiment.version,
+      recordsDigest: digestRecords(readRecords(sweep)),
+    },
   }
+}
+
+/** Why the sweep's last process stopped, as it wrote itself; undefined while one runs, and after one that was killed. */
+export function closingWord(sweep: SweepFolder): string | undefined {
+  let closed: string | undefined
+  for (const { event } of sweep.entries()) {
+    if (event.type === 'opened') closed = undefined
+    if (event.type === 'closed') closed = event.reason
+  }
+  return closed
 }

@@ -1,9 +1,12 @@
 import { groupBy } from '../../core/group-by.js'
-import type { SweepId, TrialId } from '../../core/trial.js'
+import type { SweepId, Trial } from '../../core/trial.js'
 import { MlflowError } from './mlflow-error.js'
 import type { MlflowClient } from './client.js'
+import type { Finding } from './finding.js'
 import type { Run } from './wire.js'
 import type { Attempt } from './attempts.js'
+import { childContradictions, endingOf, isToldMissing, parentContradictions, readStanding } from './contents.js'
+import { lookAtStory, lookAtTrials, type DigestOf } from './deep-look.js'
 import { deepDifferences, differences, missingParams } from './differences.js'
 import {
   duplicateTag,
@@ -13,22 +16,6 @@ import {
   type SweepProjection,
 } from './projection.js'
 
-/** Something about a sweep on a server that is not as a finished sync leaves it. */
-export type Finding =
-  /** Not in a terminal state, and nobody runs it. */
-  | { readonly kind: 'unended'; readonly run: Run }
-  /** Holds what `of` holds: they have one run key. */
-  | { readonly kind: 'duplicate'; readonly run: Run; readonly of: Run }
-  /** Names another parent than its sweep's. */
-  | { readonly kind: 'stray'; readonly run: Run; readonly parent: Run }
-  /** Planned, or begun as the journal says, and without any run. */
-  | { readonly kind: 'missing'; readonly trial: TrialId; readonly attempt?: number }
-  /** Not as the journal tells it. */
-  | { readonly kind: 'differs'; readonly run: Run; readonly what: readonly string[] }
-  /** The parent run has no readable plan: nobody can say what is missing. */
-  | { readonly kind: 'no-plan' }
-  | { readonly kind: 'no-parent' }
-
 /** What a server holds of one sweep. */
 export interface SweepAudit {
   readonly sweep: SweepId
@@ -36,6 +23,8 @@ export interface SweepAudit {
   readonly parent: Run | undefined
   readonly sweepKey: string
   readonly running: boolean
+  /** Planned trials that have not run, as the sweep's journal or its story says; their absence is no finding. */
+  readonly left: number
   /** Trials in the plan; undefined when the server has no plan. */
   readonly planned: number | undefined
   /** Attempts, each once. */
@@ -57,7 +46,9 @@ export interface SweepTrace {
 
 /** What a sweep's runs should be, where its journal is. */
 export interface JournalView {
-  readonly planned: readonly TrialId[]
+  readonly planned: readonly Trial[]
+  /** Its last process wrote that it ended: what has not run was left on purpose. */
+  readonly isClosed: boolean
   readonly attempts: readonly Attempt[]
   readonly projection: SweepProjection
   /** Undefined where nobody knows any more what the sweep is judged by. */
@@ -78,7 +69,7 @@ export interface SweepContext {
 export async function auditServer(
   client: MlflowClient,
   contextOf: (trace: SweepTrace) => SweepContext | Promise<SweepContext>,
-  { deep = false } = {},
+  { deep }: { readonly deep?: DigestOf | undefined } = {},
 ): Promise<SweepAudit[]> {
   const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" LIKE '%'`)
   const audits: SweepAudit[] = []
@@ -86,7 +77,8 @@ export async function auditServer(
     const context = await contextOf(traceOf(group))
     const planned = group.parent === undefined ? undefined : await readPlan(client, group.parent)
     const audit = auditSweep(group, planned, context)
-    const below = deep && !context.running ? await lookDeeper(client, group, audit, context) : []
+    const isDeep = deep !== undefined && !context.running
+    const below = isDeep ? await lookDeeper(client, group, audit, context, deep) : []
     audits.push({ ...audit, findings: [...audit.findings, ...below] })
   }
   return audits
@@ -114,7 +106,7 @@ export function groupRuns(all: readonly Run[]): RunGroup[] {
 /** Judges one sweep's runs; `planned` are the trials of its plan, undefined when there is none to read. */
 export function auditSweep(
   group: RunGroup,
-  readablePlan: readonly TrialId[] | undefined,
+  readablePlan: readonly Trial[] | undefined,
   { running, journal }: SweepContext,
 ): SweepAudit {
   const planned = journal === undefined || readablePlan === undefined ? readablePlan : journal.planned
@@ -129,6 +121,11 @@ export function auditSweep(
   const strays = children.filter((run) => run.tags['mlflow.parentRunId'] !== parent?.id)
   const unended = [...(parent === undefined ? [] : [parent]), ...children].filter((run) => !hasEnded(run))
   const { sweep, sweepKey } = traceOf(group)
+  const absent = (planned ?? []).flatMap(({ id }) => (known.has(id) ? [] : [id]))
+  const begun = new Set(journal?.attempts.map(({ trial }) => trial.id))
+  const left = absent.filter((id) => !begun.has(id))
+  const isToldOf = journal === undefined ? isToldMissing(parent, absent) : journal.isClosed
+  const missing = isToldOf ? absent.filter((id) => begun.has(id)) : absent
   return {
     sweep,
     sweepKey,
@@ -137,6 +134,7 @@ export function auditSweep(
     running,
     planned: planned?.length,
     runs: children.length,
+    left: isToldOf && !running ? left.length : 0,
     finished: children.filter((run) => run.status === 'FINISHED').length,
     findings: [
       // A request that arrived twice leaves two runs at any time: this is wrong even while the sweep runs.
@@ -148,11 +146,29 @@ export function auditSweep(
             ...(parent !== undefined && planned === undefined ? [{ kind: 'no-plan' } as const] : []),
             ...(parent === undefined ? [] : strays.map((run) => ({ kind: 'stray', run, parent }) as const)),
             ...unended.map((run) => ({ kind: 'unended', run }) as const),
-            ...(planned ?? []).flatMap((trial) => (known.has(trial) ? [] : [{ kind: 'missing', trial } as const])),
-            ...(journal === undefined ? [] : holdAgainst(journal, parent, children, new Set([...unended, ...strays]))),
+            ...missing.map((trial) => ({ kind: 'missing', trial }) as const),
+            ...(journal === undefined
+              ? findContradictions(parent, children, planned ?? [], new Set([...unended, ...strays]))
+              : holdAgainst(journal, parent, children, new Set([...unended, ...strays]))),
           ]),
     ],
   }
+}
+
+/** What runs say of themselves, and the parent of them, that does not fit, beyond what is `found` already. */
+function findContradictions(
+  parent: Run | undefined,
+  children: readonly Run[],
+  planned: readonly Trial[],
+  found: ReadonlySet<Run>,
+): Finding[] {
+  const isTold = parent !== undefined && readStanding(parent) !== undefined
+  const of = (run: Run, what: readonly string[]): Finding[] =>
+    what.length === 0 || found.has(run) ? [] : [{ kind: 'differs', run, what }]
+  return [
+    ...(parent === undefined ? [] : of(parent, parentContradictions(parent, children, planned))),
+    ...children.flatMap((run) => of(run, childContradictions(run, isTold))),
+  ]
 }
 
 /** What differs from the journal, beyond what is `found` already. */
@@ -196,6 +212,7 @@ async function lookDeeper(
   { parent, children }: RunGroup,
   { findings }: SweepAudit,
   { journal }: SweepContext,
+  digestOf: DigestOf,
 ): Promise<Finding[]> {
   const wanting = new Set(findings.flatMap((finding) => ('run' in finding ? [finding.run] : [])))
   const below: Finding[] = []
@@ -206,7 +223,19 @@ async function lookDeeper(
     const found = differing.filter(({ isFixed }) => run !== parent || isFixed !== true)
     if (found.length > 0) below.push({ kind: 'differs', run, what: found.map(({ what }) => what) })
   }
-  if (journal === undefined) return below
+  if (parent !== undefined) for (const finding of await lookAtStory(client, parent)) below.push(finding)
+  if (journal === undefined)
+    return parent === undefined
+      ? below
+      : [
+          ...below,
+          ...(await lookAtTrials(
+            client,
+            parent,
+            children.filter((run) => !wanting.has(run)),
+            digestOf,
+          )),
+        ]
   if (journal.parent !== undefined) await look(parent, () => journal.parent!(parent!.id))
   for (const [attempt, run] of pair(journal.attempts, journal.projection, children))
     await look(run, () => journal.projection.child(attempt, ''))
@@ -236,6 +265,11 @@ export async function repair(client: MlflowClient, { sweep, findings, parent }: 
       if (!hasEnded(finding.run))
         await client.updateRun(finding.run.id, { status: 'KILLED', endMs: lastSeenMs(finding.run) })
       done.push({ sweep, run: finding.run, did: `marked as a duplicate of ${finding.of.id}` })
+    } else if (finding.kind === 'differs' && finding.run !== parent) {
+      const ending = endingOf(finding.run)
+      if (ending === undefined || (isFit(finding.run, ending) && finding.run.tags['mlds.state'] === ending)) continue
+      const status = await end(client, finding.run, false)
+      done.push({ sweep, run: finding.run, did: `set to ${status}, as its outcome says` })
     } else if (finding.kind === 'stray') {
       await client.log(finding.run.id, { tags: { 'mlflow.parentRunId': finding.parent.id } })
       done.push({ sweep, run: finding.run, did: `put under its parent ${finding.parent.id}` })
@@ -246,22 +280,23 @@ export async function repair(client: MlflowClient, { sweep, findings, parent }: 
 
 /** A run whose outcome arrived ends by it, another one as lost: as the journal would say of an attempt nobody ended. */
 async function end(client: MlflowClient, run: Run, isParent: boolean): Promise<string> {
-  const known = 'mlds.outcome' in run.tags || 'mlds.outcome_file' in run.tags
-  const state = known ? run.tags['mlds.state']! : 'lost'
+  const known = endingOf(run)
+  const state = known ?? 'lost'
   const reason = 'mlds audit found that nobody ran it any more'
   const tags = {
     'mlds.state': state,
-    ...(!known && !isParent && { 'mlds.outcome': JSON.stringify({ state, reason }) }),
+    ...(known === undefined && !isParent && { 'mlds.outcome': JSON.stringify({ state, reason }) }),
   }
   await client.log(run.id, { tags })
   const status = statusOfState(state)
-  await client.updateRun(run.id, { status, endMs: lastSeenMs(run) })
+  await client.updateRun(run.id, { status, endMs: run.endMs ?? lastSeenMs(run) })
   return status
 }
 
 const keyOf = (run: Run): string => run.tags['mlds.run_key'] ?? run.id
 /** Runs that something else tagged may have a name alone. */
 const sweepKeyIn = ({ tags }: Run): string => tags['mlds.sweep_key'] ?? tags['mlds.sweep']!
+const isFit = ({ status }: Run, state: string): boolean => status === statusOfState(state)
 const hasEnded = (run: Run): boolean => ['FINISHED', 'FAILED', 'KILLED'].includes(run.status)
 const lastSeenMs = (run: Run): number => Math.max(run.startMs, run.endMs ?? 0, run.lastPointMs ?? 0)
 
@@ -288,11 +323,11 @@ function byWorth(a: Run, b: Run): number {
   return differing < 0 ? (a.id < b.id ? -1 : 1) : theirs[differing]! - ours[differing]!
 }
 
-async function readPlan(client: MlflowClient, parent: Run): Promise<TrialId[] | undefined> {
+async function readPlan(client: MlflowClient, parent: Run): Promise<readonly Trial[] | undefined> {
   try {
     const bytes = await client.getArtifact(parent, 'sweep/plan.json')
-    const { trials } = JSON.parse(Buffer.from(bytes).toString()) as { trials?: readonly { readonly id: TrialId }[] }
-    return trials?.map((trial) => trial.id)
+    const { trials } = JSON.parse(Buffer.from(bytes).toString()) as { trials?: readonly Trial[] }
+    return trials
   } catch (error) {
     if (error instanceof SyntaxError || (error instanceof MlflowError && error.status === 404)) return undefined
     throw error

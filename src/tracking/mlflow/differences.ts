@@ -3,8 +3,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { lookUp } from '../../core/names.js'
 import { readOutcome } from '../../core/divergence.js'
 import type { MlflowClient } from './client.js'
+import { isLater, latestOf } from './latest.js'
 import { MlflowError } from './mlflow-error.js'
-import type { ProjectedRun, RunFile } from './projection.js'
+import { standingTag, type ProjectedRun, type RunFile } from './projection.js'
 import { pointKey, type Point, type Run, type Tags } from './wire.js'
 
 /** One thing that a run on a server has otherwise than it should. */
@@ -20,6 +21,8 @@ const unweighed = new Set([
   ...['mlflow.user', 'mlflow.source.name', 'mlflow.source.type', 'mlflow.note.content'],
   ...['mlds.group', 'mlds.code_version', 'mlds.plan_hash', 'mlds.spec_hash'],
 ])
+/** Parents of earlier versions are without them. */
+const mayBeMissing = new Set(['mlds.objective', standingTag])
 
 /**
  * What a search result tells of a run otherwise than the journal: status, end, tags, parameters, each metric's latest
@@ -33,6 +36,7 @@ export function differences(held: Run, wanted: ProjectedRun): Difference[] {
     ...lacks('end', isoTime(held.endMs), isoTime(wanted.endMs)),
     ...Object.entries(wanted.tags).flatMap(([tag, value]) => {
       const is = lookUp(held.tags, tag)
+      if (is === undefined && mayBeMissing.has(tag)) return []
       if (unweighed.has(tag) || (tag === 'mlds.outcome' ? isSameOutcome(is, value) : is === value)) return []
       return [{ what: is === undefined ? `its tag ${tag} is missing` : `its tag ${tag} is another` }]
     }),
@@ -106,24 +110,6 @@ export async function fileProblem(
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-
-/** The latest point of each metric, as MLflow picks it. */
-export function latestOf(points: Iterable<Point>): Map<string, Point> {
-  const latest = new Map<string, Point>()
-  for (const point of points) {
-    const before = latest.get(point.key)
-    if (before === undefined || isLater(point, before)) latest.set(point.key, point)
-  }
-  return latest
-}
-
-/** Of one step and time the larger value counts, and NaN as none. */
-function isLater(a: Point, b: Point): boolean {
-  const rank = ({ step, timestamp, value }: Point): number[] => [step, timestamp, Number.isNaN(value) ? 0 : value]
-  const [ours, theirs] = [rank(a), rank(b)]
-  const differing = ours.findIndex((part, i) => part !== theirs[i])
-  return differing >= 0 && ours[differing]! > theirs[differing]!
-}
 
 /** Earlier versions called a divergence a failure. */
 function isSameOutcome(a: string | undefined, b: string): boolean {

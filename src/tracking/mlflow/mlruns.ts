@@ -42,9 +42,10 @@ export async function writeMlruns(options: MlrunsOptions): Promise<number> {
   for (const event of options.history()) course.apply(event)
   const parent = projection.parent(course, story, parentRun)
   const keys = [projection.parentKey, ...children.map((attempt) => projection.childKey(attempt))]
-  const manifest = projection.manifest(
+  const manifest = await projection.manifest(
     story,
     keys.map((key) => ({ key, run: runIdOf(key) })),
+    parent.files,
   )
   await writeRun(experiment, { ...parent, files: [...parent.files, manifest] })
   return children.length + 1

@@ -1,9 +1,10 @@
-import { lookUp } from '../../core/names.js'
+import { createHash } from 'node:crypto'
 import { valueKey, wordOf } from '../../core/param-value.js'
 import { contentHash } from '../../core/seed.js'
 import type { ArtifactRef, Objective, ParamValue, Trial, TrialId } from '../../core/trial.js'
 import type { Attempt } from './attempts.js'
 import type { DatasetInput } from './client.js'
+import { latestOf } from './latest.js'
 import type { Point, RunStatus, Tags } from './wire.js'
 import { keptReports, mostPoints } from './selection.js'
 import { notePath, shortenNote, writeNote, type SweepCourse, type SweepStory } from './story.js'
@@ -47,7 +48,7 @@ export interface ProjectionSources {
   readonly user?: string
 }
 
-/** The artifact that holds a series of more than 300 reports whole. */
+/** The artifact that holds a series whole of which the points do not tell all. */
 const seriesPath = 'series.jsonl'
 export const planPath = 'sweep/plan.json'
 /** The artifact of the parent that names every run, with hashes and versions. */
@@ -116,6 +117,8 @@ export class SweepProjection {
         'mlds.state': story === undefined ? 'running' : complete ? 'complete' : 'incomplete',
         ...(course.voidedAtMs !== undefined && { [voidedTag]: String(course.voidedAtMs) }),
         ...(course.best !== undefined && { 'mlds.best_trial': course.best.trial }),
+        'mlds.objective': JSON.stringify(info.objective),
+        ...(story !== undefined && { [standingTag]: JSON.stringify(standingOf(course, story)) }),
         'mlflow.note.content': shortenNote(note),
       },
       params: this.#constant,
@@ -160,7 +163,7 @@ export class SweepProjection {
         ...finalPoints(attempt),
       ],
       datasets: this.sources.datasetsOf?.(trial) ?? [],
-      files: end === undefined ? [] : this.#filesOf(attempt, kept.length < reports.length),
+      files: end === undefined ? [] : this.#filesOf(attempt),
     }
   }
 
@@ -170,8 +173,12 @@ export class SweepProjection {
     return trial === undefined ? {} : { ...this.#varyingOf(trial), ...seedParams(trial) }
   }
 
-  /** Which run is which trial's, with what the sweep was made of. */
-  manifest(story: SweepStory, runs: Iterable<{ readonly key: string; readonly run: string }>): RunFile {
+  /** Which run is which trial's, with what the sweep was made of, and hashes of the parent's `files`. */
+  async manifest(
+    story: SweepStory,
+    runs: Iterable<{ readonly key: string; readonly run: string }>,
+    files: readonly RunFile[],
+  ): Promise<RunFile> {
     const ids = new Map([...runs].map(({ key, run }) => [key, run]))
     const prefix = `${this.sweepKey}:`
     const children = [...ids].flatMap(([key, run]) => {
@@ -184,6 +191,7 @@ export class SweepProjection {
       ...{ sweep, experiment, planHash, specHash: contentHash(spec), codeVersion },
       ...story.facts,
       parentRun: ids.get(this.parentKey),
+      files: await hashesOf(files),
       runs: children,
     }
     return file(manifestPath, Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`))
@@ -217,13 +225,13 @@ export class SweepProjection {
     return [...new Map(all.map((dataset) => [`${dataset.name} ${dataset.digest}`, dataset])).values()]
   }
 
-  #filesOf(attempt: Attempt, isLong: boolean): RunFile[] {
+  #filesOf(attempt: Attempt): RunFile[] {
     const { readLog, readArtifact, checkpoints = false } = this.sources
     const { outcome } = attempt.end!
     const json = outcomeOf(attempt.end!)
     const saved = 'artifacts' in outcome && readArtifact !== undefined ? Object.entries(outcome.artifacts) : []
     return [
-      ...(isLong ? [file(seriesPath, seriesFile(attempt))] : []),
+      ...(needsSeries(attempt) ? [file(seriesPath, seriesFile(attempt))] : []),
       ...(json.length > longestTag ? [file(outcomePath, Buffer.from(json))] : []),
       { path: 'log.txt', read: () => readLog(attempt.trial.id, attempt.attempt) },
       ...saved
@@ -231,6 +239,27 @@ export class SweepProjection {
         .map(([name, artifact]) => ({ path: savedPath(name), read: () => readArtifact!(artifact) })),
     ]
   }
+}
+
+async function hashesOf(files: readonly RunFile[]): Promise<Record<string, string>> {
+  const hashes: [string, string][] = []
+  for (const { path, read } of files) {
+    const bytes = await read()
+    if (bytes !== undefined && bytes.length > 0) hashes.push([path, createHash('sha256').update(bytes).digest('hex')])
+  }
+  return Object.fromEntries(hashes)
+}
+
+/** On a sweep's parent run: how its trials had ended when its story was told, and why its last process stopped. */
+export const standingTag = 'mlds.standing'
+
+export interface Standing {
+  readonly counts: ReturnType<SweepCourse['counts']>
+  readonly closed?: string
+}
+
+function standingOf(course: SweepCourse, { closed }: SweepStory): Standing {
+  return { counts: course.counts(), ...(closed !== undefined && { closed: closed.slice(0, 500) }) }
 }
 
 /** What MLflow's table and charts of an experiment show first. */
@@ -261,19 +290,55 @@ function runName({ trial, attempt }: Attempt): string {
 }
 
 function pointsOf({ reports }: Attempt, indices: readonly number[]): Point[] {
+  const times = pointTimes(reports)
   return indices.flatMap((i) => {
-    const { atMs, step, metrics } = reports[i]!
-    return Object.entries(metrics).map(([key, value]) => ({ key, value, timestamp: atMs, step }))
+    const { step, metrics } = reports[i]!
+    return Object.entries(metrics).map(([key, value]) => ({ key, value, timestamp: times[i]!, step }))
   })
 }
 
-/** Final metrics that the last report does not already say; logged at its step, so that they are MLflow's latest. */
-function finalPoints({ reports, end }: Attempt): Point[] {
+/** The journal's times; where a step comes again within its millisecond, a millisecond later: MLflow would make one of two. */
+function pointTimes(reports: Attempt['reports']): number[] {
+  const newest = new Map<number, number>()
+  return reports.map(({ atMs, step }) => {
+    const time = Math.max(atMs, (newest.get(step) ?? -Infinity) + 1)
+    newest.set(step, time)
+    return time
+  })
+}
+
+/** Final metrics that the reports do not say last; logged at the highest step, so that they are MLflow's latest. */
+function finalPoints(attempt: Attempt): Point[] {
+  const { reports, end } = attempt
   if (end === undefined || !('metrics' in end.outcome)) return []
-  const last = reports.at(-1)
+  const latest = latestOf(pointsOf(attempt, keptReports(reports.length, true)))
+  const step = reports.length === 0 ? 0 : reports.reduce((highest, report) => Math.max(highest, report.step), -Infinity)
   return Object.entries(end.outcome.metrics)
-    .filter(([key, value]) => !Object.is(lookUp(last?.metrics, key), value))
-    .map(([key, value]) => ({ key, value, timestamp: end.atMs, step: last?.step ?? 0 }))
+    .filter(([key, value]) => !Object.is(latest.get(key)?.value, value))
+    .map(([key, value]) => {
+      const before = latest.get(key)
+      const isTied = before !== undefined && before.step === step
+      return { key, value, timestamp: isTied ? Math.max(end.atMs, before.timestamp + 1) : end.atMs, step }
+    })
+}
+
+/**
+ * Whether a reader could not tell the reports from a run's points alone: some are left out, they lie in another order than
+ * that of time and step, the largest double would pass for infinity, or one of them for a result.
+ */
+function needsSeries(attempt: Attempt): boolean {
+  const { reports, end } = attempt
+  const isOdd = ({ atMs, step, metrics }: Attempt['reports'][number], i: number): boolean => {
+    const before = reports[i - 1]
+    const follows = before === undefined || atMs > before.atMs || (atMs === before.atMs && step > before.step)
+    return !follows || Object.values(metrics).some((value) => Math.abs(value) === Number.MAX_VALUE)
+  }
+  const lastMs = reports.at(-1)?.atMs ?? -Infinity
+  return (
+    reports.length > mostPoints ||
+    reports.some(isOdd) ||
+    (end !== undefined && lastMs >= end.atMs && finalPoints(attempt).length > 0)
+  )
 }
 
 function statusOf(attempt: Attempt): RunStatus {
@@ -315,7 +380,7 @@ function outcomeOf({ outcome }: NonNullable<Attempt['end']>): string {
 }
 
 function endTags(attempt: Attempt): Tags {
-  const { end, reports } = attempt
+  const { end } = attempt
   if (end === undefined) return { 'mlds.state': 'running' }
   const json = outcomeOf(end)
   const final = finalPoints(attempt).map(({ key }) => key)
@@ -324,7 +389,7 @@ function endTags(attempt: Attempt): Tags {
     ...(json.length <= longestTag ? { 'mlds.outcome': json } : { 'mlds.outcome_file': outcomePath }),
     // Which points are results and not reports, and where a long series is: what a reader cannot see from the points.
     ...(final.length > 0 && { 'mlds.final': JSON.stringify(final) }),
-    ...(reports.length > mostPoints && { 'mlds.series': seriesPath }),
+    ...(needsSeries(attempt) && { 'mlds.series': seriesPath }),
   }
 }
 

@@ -1,6 +1,6 @@
 import { readOutcome } from '../../core/divergence.js'
 import { StoreError } from '../../core/errors.js'
-import type { Metrics, Outcome, TrialEvent } from '../../core/trial.js'
+import type { Metrics, Outcome, TrialEvent, TrialId } from '../../core/trial.js'
 import { MlflowError } from './mlflow-error.js'
 import type { MlflowClient } from './client.js'
 import type { Point, Run } from './wire.js'
@@ -15,6 +15,8 @@ export interface TrackedSweep {
   readonly children: readonly Run[]
   /** The bytes of plan.json. */
   readonly plan: Uint8Array
+  /** SHA-256 of the records that were sent; undefined where an earlier version sent them, or the sweep has gone on since. */
+  readonly recordsDigest: string | undefined
   /** What the manifest states; undefined when the sweep has not come so far. */
   readonly manifest: Readonly<Record<string, unknown>> | undefined
   /** The journal's events of trials, in order of time: feeding them to `buildRecords` gives the journal's records. */
@@ -37,14 +39,27 @@ export async function readTrackedSweep(client: MlflowClient, sweep: string): Pro
   const runs = await client.searchRuns([parent.experimentId], `tags."mlds.sweep_key" = '${key}'`)
   const voidedAtMs = Number(parent.tags[voidedTag] ?? -Infinity)
   const counts = (run: Run): boolean => run.tags['mlds.trial'] !== undefined && (run.endMs ?? Infinity) >= voidedAtMs
-  const children = oncePerKey(runs.filter(counts))
+  const attemptOf = (run: Run): number => Number(run.tags['mlds.attempt'])
+  const children = oncePerKey(runs.filter(counts)).sort((a, b) => attemptOf(a) - attemptOf(b))
   const points = await readPoints(client, children)
-  const events: TrialEvent[] = []
-  for (const run of children)
-    for (const event of await readEvents(client, run, points.get(run.id) ?? [])) events.push(event)
+  const placed: { readonly event: TrialEvent; readonly placeMs: number }[] = []
+  // Clocks may be set back: no event comes before an earlier one of its trial.
+  const newest = new Map<TrialId, number>()
+  for (const run of children) {
+    for (const event of await readEvents(client, run, points.get(run.id) ?? [])) {
+      const placeMs = Math.max(event.atMs, newest.get(event.trial) ?? -Infinity)
+      newest.set(event.trial, placeMs)
+      placed.push({ event, placeMs })
+    }
+  }
   const manifest = await readManifest(client, parent)
-  // Each run's own events are in order already, and sorting keeps equals as they were.
-  return { parent, children, plan, manifest, events: events.sort((a, b) => a.atMs - b.atMs) }
+  const { recordsDigest } = manifest ?? {}
+  const isTold = typeof recordsDigest === 'string' && parent.tags['mlds.state'] !== 'running'
+  return {
+    ...{ parent, children, plan, manifest, recordsDigest: isTold ? recordsDigest : undefined },
+    // Sorting keeps equals as they were.
+    events: placed.sort((a, b) => a.placeMs - b.placeMs).map(({ event }) => event),
+  }
 }
 
 const runId = /^[0-9a-f]{32}$/
@@ -89,7 +104,7 @@ function oncePerKey(runs: readonly Run[]): Run[] {
   return [...kept.values()]
 }
 
-async function readManifest(client: MlflowClient, parent: Run): Promise<TrackedSweep['manifest']> {
+export async function readManifest(client: MlflowClient, parent: Run): Promise<TrackedSweep['manifest']> {
   let manifest: TrackedSweep['manifest']
   try {
     const bytes = await client.getArtifact(parent, manifestPath)
@@ -150,7 +165,7 @@ async function fetchOutcome(client: MlflowClient, run: Run): Promise<Ending | un
 }
 
 /** NaN and infinities travel as words. */
-function readMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
+export function readMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
   return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, Number(value)]))
 }
 

@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import { systemClock } from '../../core/clock.js'
 import type { TrialEvent } from '../../core/trial.js'
 import { Attempts, endIfLost, endOf, type Attempt, type HistoryEvent } from './attempts.js'
+import { lookAtStory } from './deep-look.js'
 import { differences, missingParams, type Difference } from './differences.js'
 import { HeldRuns } from './held-runs.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
@@ -169,14 +170,14 @@ export class MlflowTracker implements Tracker {
   }
 
   /** Where the sweep is, if an earlier `finish` told its story, the journal has not grown since, and the server still has all of it. */
-  async alreadyHeld(info: SweepInfo): Promise<Tracked | undefined> {
+  async alreadyHeld(info: SweepInfo, story: Pick<SweepStory, 'closed'>): Promise<Tracked | undefined> {
     this.#projection = new SweepProjection(info, this.#options)
     this.#replay()
     const told = this.#ledger.get(this.#projection.parentKey)
     if (told?.done !== true || told.offset !== this.#lastOffset || !this.#hasFiles(told)) return undefined
     this.#isOver = true
     await this.#connect()
-    const isHeld = this.#pending.size === 0 && this.#parentDifferences(untold)?.length === 0
+    const isHeld = this.#pending.size === 0 && this.#parentDifferences({ ...untold, ...story })?.length === 0
     return isHeld ? { ...this.#links(), sent: 0 } : undefined
   }
 
@@ -187,6 +188,12 @@ export class MlflowTracker implements Tracker {
     // Earlier versions counted otherwise what its points tell.
     const wanted = { ...this.#projection!.parent(this.#course!, story, held.id), points: [] }
     return [...differences(held, wanted), ...Object.keys(missingParams(held, wanted)).map((what) => ({ what }))]
+  }
+
+  async #isParentOtherwise(story: SweepStory): Promise<boolean> {
+    const { client, deep = false } = this.#options
+    if ((this.#parentDifferences(story)?.length ?? 0) > 0) return true
+    return deep && this.#heldParent !== undefined && (await lookAtStory(client, this.#heldParent)).length > 0
   }
 
   #replay(): void {
@@ -385,13 +392,15 @@ export class MlflowTracker implements Tracker {
     const { objective } = this.#projection!.info
     const parent = this.#parent!
     const projected = this.#projection!.parent(this.#course!, story, parent.run)
+    const wasOtherwise = await this.#isParentOtherwise(story)
     await client.log(parent.run, projected)
     await this.#writer.putDatasets(parent, projected)
-    await this.#writer.putFiles(parent, [...projected.files, this.#projection!.manifest(story, this.#ledger.entries())])
+    const manifest = await this.#projection!.manifest(story, this.#ledger.entries(), projected.files)
+    await this.#writer.putFiles(parent, [...projected.files, manifest])
     await client.updateRun(parent.run, { status: projected.status, endMs: projected.endMs! })
     for (const [key, value] of Object.entries(primaryMetricTags(objective)))
       await client.setExperimentTag(this.#experimentId, key, value)
-    if ((this.#parentDifferences(story)?.length ?? 0) > 0) this.#settled.add(parent.key)
+    if (wasOtherwise) this.#settled.add(parent.key)
     this.#ledger.set({ ...parent, offset: this.#lastOffset, done: true, ...(checkpoints && { checkpoints }) })
   }
 }

@@ -39,7 +39,7 @@ export interface WirePoint {
   readonly step?: number | string
 }
 
-/** MLflow clamps infinities to the largest double; no loss ever is that number by itself. */
+/** MLflow clamps infinities to the largest double; of a run that reported that number itself the series is in a file. */
 export function decodePoint({ key, value, timestamp, step }: WirePoint): Point {
   const number = Number(value)
   const unclamped = Math.abs(number) === Number.MAX_VALUE ? Math.sign(number) * Infinity : number

@@ -9,6 +9,7 @@ import { mlflowSettings } from '../../../src/tracking/mlflow/settings.js'
 import { readTrackedSweep } from '../../../src/tracking/mlflow/read-sweep.js'
 import { mlds, startMlds, temporaryFolder, type Finished } from '../../helpers/cli.js'
 import { openFaultProxy } from '../../helpers/fault-proxy.js'
+import { toyTrial } from '../../helpers/told-by-journal.js'
 import { hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../../helpers/mlflow.js'
 
 let made = 0
@@ -25,12 +26,19 @@ const parentOf = (facts: Partial<Run> = {}, sweepKey = 's:1'): Run =>
   run({ 'mlds.run_key': `${sweepKey}:sweep`, 'mlds.sweep_key': sweepKey }, facts)
 const childOf = (parent: string, trial: string, facts: Partial<Run> = {}, sweepKey = 's:1'): Run => {
   const keys = { 'mlds.run_key': `${sweepKey}:${trial}:1`, 'mlds.sweep_key': sweepKey }
-  return run({ ...keys, 'mlds.trial': trial, 'mlflow.parentRunId': parent }, facts)
+  const end = { 'mlds.state': 'finished', 'mlds.outcome': '{"state":"finished","metrics":{},"artifacts":{}}' }
+  return run({ ...keys, ...end, 'mlds.trial': trial, 'mlflow.parentRunId': parent }, facts)
 }
 
 /** Findings as `kind name`, of every group. */
 function findings(runs: readonly Run[], planned?: readonly string[], running = false): string[] {
-  const audits: SweepAudit[] = groupRuns(runs).map((group) => auditSweep(group, planned, { running }))
+  const audits: SweepAudit[] = groupRuns(runs).map((group) =>
+    auditSweep(
+      group,
+      planned?.map((id, index) => ({ ...toyTrial(index), id })),
+      { running },
+    ),
+  )
   return audits.flatMap((audit) =>
     audit.findings.map((finding) =>
       'run' in finding
@@ -55,9 +63,9 @@ describe('an audit', () => {
 
   it('keeps of two runs with one key the one that knows its outcome, whatever order they come in', () => {
     const parent = parentOf()
-    const empty = childOf(parent.id, 'x', { status: 'RUNNING' })
-    const child = childOf(parent.id, 'x')
-    const whole = { ...child, tags: { ...child.tags, 'mlds.outcome': '{}' } }
+    const whole = childOf(parent.id, 'x')
+    const { 'mlds.outcome': _, ...untold } = whole.tags
+    const empty = { ...whole, id: 'run-9999', status: 'RUNNING', tags: untold }
     fc.assert(
       fc.property(fc.shuffledSubarray([parent, empty, whole], { minLength: 3 }), (runs) => {
         expect(findings(runs, ['x'])).toEqual([`duplicate ${empty.id}`])

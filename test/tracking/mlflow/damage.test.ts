@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { auditTracking, describeFindings, type Audit } from '../../../src/app/audit.js'
+import { drawFromMlflow } from '../../../src/app/from-mlflow.js'
 import { syncSweep } from '../../../src/app/sync.js'
 import { systemClock } from '../../../src/core/clock.js'
 import type { Metrics, Trial } from '../../../src/core/trial.js'
@@ -59,8 +60,14 @@ describe.skipIf(!hasMlflow)('runs that were damaged on the server', () => {
 
   const sync = async (deep: boolean): Promise<number> =>
     (await syncSweep(store, 'damaged', { url: server.url, warn, deep })).sent
-  const audit = (repair: boolean, deep: boolean): Promise<Audit> =>
-    auditTracking({ ...{ store, url: server.url, idleMs: 0, repair, deep }, clock: systemClock, warn, say: warn })
+  const audit = (repair: boolean, deep: boolean): Promise<Audit> => auditIn(store, repair, deep)
+  const auditIn = (where: Store, repair: boolean, deep: boolean): Promise<Audit> =>
+    auditTracking({
+      ...{ store: where, url: server.url, idleMs: 0, repair, deep },
+      clock: systemClock,
+      warn,
+      say: warn,
+    })
   const repair = async (deep: boolean): Promise<number> => {
     const { repairs } = await audit(true, deep)
     expect(repairs).toEqual([{ sweep: 'damaged', did: expect.stringMatching(/^brought .* \d+ runs?$/) as string }])
@@ -91,6 +98,57 @@ describe.skipIf(!hasMlflow)('runs that were damaged on the server', () => {
         },
       )
     })
+  })
+
+  describe('elsewhere, without the journal', () => {
+    const elsewhere = openStore(join(folder, 'elsewhere'))
+    const audited = async (deep: boolean): Promise<string[]> => findings(await auditIn(elsewhere, false, deep))
+    const drawn = async (): Promise<string[]> => {
+      const said: string[] = []
+      const options = { warn: (message: string): void => void said.push(message), trustCode: true }
+      await drawFromMlflow(server.url, 'damaged', join(folder, 'figures'), options, warn)
+      return said
+    }
+
+    it('nothing is found while nothing is wrong', async () => {
+      expect(await audited(true)).toEqual([])
+      expect(await drawn()).toEqual([])
+    })
+
+    it.each(damages.filter(({ isSilent }) => isSilent !== true))('an audit sees $what', async (damage) => {
+      await damage.harm(await held())
+      const [search, deep] = [await audited(false), await audited(true)]
+      expect(damage.isDeep === true ? search : []).toEqual([])
+      expect(damage.isDeep === true ? deep : search).not.toEqual([])
+      await sync(true)
+    })
+
+    it.each(damages.filter(({ what }) => /point missing|false point|another outcome|run deleted/.test(what)))(
+      'figures from MLflow alone come with a warning: $what',
+      async (damage) => {
+        await damage.harm(await held())
+        expect(await drawn()).toEqual([expect.stringContaining('are not as they were sent')])
+        await sync(true)
+      },
+    )
+  })
+
+  it.each([
+    ['ended early on purpose: incomplete, as its journal says', 'early', [], 2],
+    ['whose process was killed: wanting', 'killed', ['2 planned trials have no run'], 0],
+  ] as const)('an audit calls a sweep %s', async (_words, name, wanting, left) => {
+    await writeSweep(store, name, [1, 2, 3], (trials) =>
+      happened(trials)
+        .filter((event) => ('trial' in event ? event.trial === trials[0]!.id : name === 'early'))
+        .map((event) => ({ ...event, ...(event.type === 'closed' && { reason: 'the first 3 trials all failed' }) })),
+    )
+    await syncSweep(store, name, { url: server.url, warn })
+    for (const where of [store, openStore(join(folder, 'elsewhere'))]) {
+      const { sweeps } = await auditIn(where, false, true)
+      const sweep = sweeps.find((each) => each.sweep === name)!
+      expect(describeFindings(sweep.findings)).toEqual(wanting.map((line) => expect.stringContaining(line) as string))
+      expect(sweep.left).toBe(left)
+    }
   })
 
   it('are equal to the journal again', () => {
