@@ -81,10 +81,12 @@ export default class NatsInit extends BaseCommand {
     })
     const { orchestrator, worker } = written.contexts
     this.log(`${written.kept ? 'Kept' : 'Wrote'} ${written.config}, wrote keys and accounts beside it.`)
-    if (written.kept) this.log('A server that runs takes the change with: nats-server --signal reload')
+    if (written.kept)
+      this.log(`A server that runs refuses deleted keys after: nats-server --signal reload
+New keys for workers count once it is started again; nothing that it holds is lost.`)
     if (written.moved)
       this
-        .log(`Workers now have accounts of their own. Once the server has taken the change, whoever has the ${worker.split('/').at(-1)} of before
+        .log(`Workers now have accounts of their own. Once the server was started again, whoever has the ${worker.split('/').at(-1)} of before
 is refused: copy the new one to each worker's host and start the worker again, with this version of mlds.`)
     if (!local && cert === undefined)
       this.warn('without --tls-cert and --tls-key everything but the keys crosses the network in the clear')

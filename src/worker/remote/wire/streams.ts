@@ -18,6 +18,7 @@ import { nanos, TimeoutError, type NatsConnection } from '@nats-io/transport-nod
 import { systemClock } from '../../../core/clock.js'
 import { UnavailableError } from '../../../core/errors.js'
 import { retry } from '../../../system/retry.js'
+import { accountKeyOf } from './confinement.js'
 import { apiPrefixOf } from './connect.js'
 import { DirectReads } from './direct-reads.js'
 import { runOf, type Names, type RunKey } from './names.js'
@@ -69,7 +70,7 @@ export interface OrchestratorBroker extends Broker {
  * @throws UnavailableError when the server has no JetStream or does not allow it.
  */
 export function openBroker(nc: NatsConnection, names: Names, settings: BrokerSettings): Promise<OrchestratorBroker> {
-  return explained(() => patiently(() => makeBroker(nc, names, settings)))
+  return explained(nc, () => patiently(() => makeBroker(nc, names, settings)))
 }
 
 async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSettings): Promise<OrchestratorBroker> {
@@ -118,7 +119,7 @@ async function withoutRollUp(jsm: JetStreamManager, name: string, bucket: KV): P
  * @throws UnavailableError when the server has no JetStream or does not allow it.
  */
 export function joinBroker(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
-  return explained(() => patiently(() => findStreams(nc, names)))
+  return explained(nc, () => patiently(() => findStreams(nc, names)))
 }
 
 async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
@@ -225,7 +226,7 @@ export function patiently<T>(act: () => Promise<T>): Promise<T> {
 }
 
 /** What a person can do about a server that refuses. */
-async function explained<T>(act: () => Promise<T>): Promise<T> {
+async function explained<T>(nc: NatsConnection, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (error) {
@@ -235,7 +236,13 @@ async function explained<T>(act: () => Promise<T>): Promise<T> {
         hint: 'docs/remote.md lists what an orchestrator and a worker use; mlds nats init writes the contexts for both',
         cause: error,
       })
-    if (/jetstream.*(not enabled|not available)/i.test(message))
+    const isAbsent = /jetstream.*(not enabled|not available)/i.test(message)
+    if (isAbsent && accountKeyOf(nc) !== undefined)
+      throw new UnavailableError("the NATS server gives this worker's account nothing of what it imports", {
+        hint: 'a key that was made while the server ran counts once it is started again; to reload its configuration is not enough',
+        cause: error,
+      })
+    if (isAbsent)
       throw new UnavailableError('this NATS server has no JetStream, which holds the queue and the results', {
         hint: 'start it with -js, or use: mlds nats up',
         cause: error,

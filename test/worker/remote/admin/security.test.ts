@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
@@ -8,8 +8,10 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { writeAccess } from '../../../../src/worker/remote/admin/access.js'
 import { connectNats } from '../../../../src/worker/remote/wire/connect.js'
 import { startNatsServer, type NatsServer } from '../../../../src/worker/remote/admin/nats-server.js'
+import { joinBroker, openBroker } from '../../../../src/worker/remote/wire/streams.js'
 import { namesOf } from '../../../../src/worker/remote/wire/names.js'
 import { toyAssignment } from '../../../conformance/backend.js'
+import { freePort } from '../../../helpers/services.js'
 import { hasNats, withNats } from '../../../helpers/nats.js'
 import { recorded, withLabOrchestrator, withLabWorker } from '../../../helpers/remote-lab.js'
 
@@ -115,6 +117,31 @@ describe.skipIf(!hasNats)('a server with the written configuration', () => {
     expect(state(endless.trial.id)).toMatchObject({ outcome: { state: 'stopped' } })
     // It came before the streams did, and met no refusal.
     expect(worker.said.filter((line) => line.includes('Permissions Violation'))).toEqual([])
+  })
+
+  it('refuses a deleted key once it was reloaded, and tells a new one when it counts', async () => {
+    const options = { folder: join(folder, 'renewed'), tenant: 'lab', host: '127.0.0.1', port: await freePort() }
+    const write = (workers: string[] = []) => writeAccess({ ...options, url: 'nats://lab:4222', workers })
+    const { config, contexts } = write(['old', 'stays'])
+    const renewed = await startNatsServer(join(folder, 'renewed-nats'), undefined, config)
+    onTestFinished(() => renewed.stop('SIGKILL'))
+    const comeAs = async (context: string) => {
+      const connection = await connectNats(renewed.url, 'test', { env: { NATS_CONTEXT: context } })
+      onTestFinished(() => connection.close())
+      return joinBroker(connection, namesOf('lab'))
+    }
+    const orchestrator = await connectNats(renewed.url, 'test', { env: { NATS_CONTEXT: contexts.orchestrator } })
+    onTestFinished(() => orchestrator.close())
+    await openBroker(orchestrator, namesOf('lab'), { leaseMs: 2_000 })
+    const worker = (name: string): string => join(options.folder, 'lab', `worker-${name}.json`)
+    cpSync(join(options.folder, 'lab'), join(folder, 'thief'), { recursive: true })
+    rmSync(join(options.folder, 'lab', 'worker-old.nk'))
+    write(['new'])
+    renewed.process.kill('SIGHUP')
+    const stolen = join(folder, 'thief', 'worker-old.json')
+    await expect.poll(() => comeAs(stolen).then(() => 'joined', String), { timeout: 20_000 }).toMatch(/authorization/i)
+    expect(await comeAs(worker('stays'))).toBeDefined()
+    await expect(comeAs(worker('new'))).rejects.toThrow("gives this worker's account nothing")
   })
 
   it('refuses whoever comes without a key, or with one it does not know', async () => {
