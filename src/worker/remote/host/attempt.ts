@@ -9,6 +9,7 @@ import { isLasting } from '../wire/nats-errors.js'
 import { tagged } from '../wire/run-tokens.js'
 import {
   divergedSince,
+  maxSavedBytes,
   maxLogCharacters,
   oldestProtocol,
   type ResultMessage,
@@ -144,7 +145,8 @@ export class AttemptRunner {
     key: RunKey,
     { end, active, assignment, facts }: EndedAttempt<Extract<AttemptEnd, { how: 'ended' }>>,
   ): Promise<void> {
-    const { outcome, atMs, log } = end
+    const { atMs, log } = end
+    const outcome = withinSize(end.outcome)
     const counts = await this.commits.commitOutcome(key, {
       ...facts,
       outcome: facts.v < divergedSince && outcome.state === 'diverged' ? asFailure(outcome) : outcome,
@@ -174,6 +176,19 @@ export class AttemptRunner {
     this.context.tally.fenced++
     running.active.giveUp({ how: 'superseded' })
   }
+}
+
+type EndedOutcome = Extract<AttemptEnd, { how: 'ended' }>['outcome']
+
+/** The outcome, or that of a trial which saved more than crosses the wire. */
+function withinSize(outcome: EndedOutcome): EndedOutcome {
+  const [large] = Object.entries('artifacts' in outcome ? outcome.artifacts : {}).filter(
+    ([, { sizeBytes }]) => sizeBytes > maxSavedBytes,
+  )
+  if (large === undefined) return outcome
+  const [name, { sizeBytes }] = large
+  const message = `a file is too large for a remote worker to send: ${name}: ${sizeBytes} bytes (at most ${maxSavedBytes})`
+  return { state: 'failed', error: { name: 'MldsError', message } }
 }
 
 /** An attempt that has ended, and what is told of it. */

@@ -99,9 +99,15 @@ export async function upload({ publisher, names }: Broker, run: RunKey, { sha256
 export function uploadsOf({ reads, names }: Pick<Broker, 'reads' | 'names'>, run: RunKey): ReadObject {
   return async ({ sha256, sizeBytes }) => {
     const pieces = Math.ceil(sizeBytes / pieceBytes)
-    const found = await inWindows(pieces, (piece) => reads.last(names.uploads, names.upload(run, sha256, piece)))
-    if (found.some((piece) => piece === undefined)) return undefined
-    return Buffer.concat(found.map((piece) => piece!.bytes))
+    const found: Uint8Array[] = []
+    // What says it is larger than it is ends at the first piece that is not there.
+    for (let at = 0; at < pieces; at += windowPieces) {
+      const window = Array.from({ length: Math.min(windowPieces, pieces - at) }, (_, i) => at + i)
+      const read = await Promise.all(window.map((piece) => reads.last(names.uploads, names.upload(run, sha256, piece))))
+      for (const piece of read) if (piece !== undefined) found.push(piece.bytes)
+      if (found.length < at + window.length) return undefined
+    }
+    return Buffer.concat(found)
   }
 }
 

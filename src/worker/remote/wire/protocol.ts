@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NameCheck } from '../../../core/names.js'
 import { readOutcome } from '../../../core/divergence.js'
 import { refuseNewer } from '../../../core/newer-format.js'
 import { engineNames, type Assignment, type Metrics, type ParamValue } from '../../../core/trial.js'
@@ -28,6 +29,8 @@ const ordinal = z.int().min(1)
 const version = z.literal([oldestProtocol, divergedSince, valuesSince, protocolVersion])
 const token = z.string().regex(/^[0-9a-f]{32}$/)
 
+/** A moment that a date can say, in ms since 1970. */
+const time = z.number().min(-8.64e15).max(8.64e15)
 /** Any name that src/core/names.ts lets pass. */
 const key = z.string().min(1).max(240)
 /** Values by name. zod's own record leaves `__proto__` out, which may be a metric's name like any other. */
@@ -43,7 +46,11 @@ function record<T>(value: z.ZodType<T>): z.ZodType<Readonly<Record<string, T>>> 
 // JSON has no NaN: non-finite numbers travel as words.
 const metric = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
 const metrics: z.ZodType<Metrics> = record(metric)
-const artifact = z.object({ sha256, sizeBytes: count })
+/** Bytes of one file that a trial saves: what crosses the wire is in memory as a whole at both ends. */
+export const maxSavedBytes = 2 ** 30
+/** Bytes of a result that is too large for a message. */
+const maxResultBytes = 2 ** 28
+const artifact = z.object({ sha256, sizeBytes: count.max(maxSavedBytes) })
 const artifacts = record(artifact)
 /** The longest text of a plan (src/sweeps/plan.ts), and as much of a list's. */
 const value: z.ZodType<ParamValue> = z.union([
@@ -89,7 +96,9 @@ const dataset = z.object({
   images: z.object({ rows: ordinal, trainRows: ordinal, shape: z.array(ordinal).min(1).max(4) }).exactOptional(),
 })
 export type DatasetMessage = z.infer<typeof dataset>
-const report = z.object({ step: z.number(), atMs: z.number(), metrics })
+const report = z.object({ step: z.int(), atMs: time, metrics })
+/** What is only shown to people: as much of it as they read. */
+const longText = z.string().transform((text) => text.slice(0, 20_000))
 
 /** What any version's message of a trial says, read when the full schema fails. */
 export const envelope = z.object({ v: z.int(), token: token.exactOptional() })
@@ -121,50 +130,67 @@ export const attemptMessage = z.object({
   vanished: count,
   worker: name,
   nonce: name,
-  startedAtMs: z.number(),
+  startedAtMs: time,
   /** `running` until its worker says otherwise; what was handed back or given up is not held against the trial. */
   standing: z.enum(['running', 'handed back', 'given up', 'lost']),
   /** When that was said. */
-  atMs: z.number(),
+  atMs: time,
   reason: short.exactOptional(),
 })
 export type AttemptMessage = z.infer<typeof attemptMessage>
+
+/** Whether the metrics are called as a trial's own process would let them be called; a hostile worker's did not. */
+function areNamed(told: readonly { readonly metrics: Metrics }[]): boolean {
+  const names = new NameCheck('metric')
+  try {
+    for (const { metrics } of told) names.add(Object.keys(metrics))
+    return true
+  } catch {
+    return false
+  }
+}
 
 const outcome = z
   .discriminatedUnion('state', [
     z.object({ state: z.literal('finished'), metrics, artifacts }),
     z.object({ state: z.literal('stopped'), metrics, artifacts, reason: short }),
     // Since protocol 4: before, such a trial failed.
-    z.object({ state: z.literal('diverged'), metric: name, step: z.number().exactOptional(), metrics, artifacts }),
+    z.object({ state: z.literal('diverged'), metric: key, step: z.int().exactOptional(), metrics, artifacts }),
     z.object({
       state: z.literal('failed'),
-      error: z.object({ name: short, message: z.string(), stack: z.string().exactOptional() }),
+      error: z.object({ name: short, message: longText, stack: longText.exactOptional() }),
     }),
     z.object({ state: z.literal('dead'), reason: short }),
   ])
   .transform((told) => readOutcome(told))
 
 /** The commit of a trial, with all it reported, so that no live event need arrive. */
-export const resultMessage = z.object({
-  v: version,
-  worker: name,
-  /** Tells a writer whether a stored result is its own. */
-  nonce: name,
-  /** Of this run, counted from 1; 0 when none began. */
-  attempt: count,
-  startedAtMs: z.number(),
-  atMs: z.number(),
-  outcome,
-  reports: z.array(report),
-  /** The end of the trial's log. */
-  log: z.string().max(maxLogCharacters).exactOptional(),
-})
+export const resultMessage = z
+  .object({
+    v: version,
+    worker: name,
+    /** Tells a writer whether a stored result is its own. */
+    nonce: name,
+    /** Of this run, counted from 1; 0 when none began. */
+    attempt: count,
+    startedAtMs: time,
+    atMs: time,
+    outcome,
+    reports: z.array(report),
+    /** The end of the trial's log. */
+    log: z.string().max(maxLogCharacters).exactOptional(),
+  })
+  .refine(({ outcome, reports }) => areNamed([...reports, ...('metrics' in outcome ? [outcome] : [])]))
 export type ResultMessage = z.infer<typeof resultMessage>
 /** A result too large for a message lies in the object store. */
 export const storedResult = z.union([
   resultMessage,
   /** `nonce`: of the attempt that uploaded it, for a run with a token. */
-  z.object({ v: version, object: artifact, nonce: name.exactOptional() }),
+  z.object({
+    v: version,
+    object: artifact.extend({ sizeBytes: count.max(maxResultBytes) }),
+    nonce: name.exactOptional(),
+  }),
 ])
 
 /** Live news beside attempts; may be lost, since the result tells all reports again. */
@@ -174,10 +200,10 @@ export const eventMessage = z.discriminatedUnion('type', [
     v: version,
     worker: name,
     attempt: ordinal,
-    startedAtMs: z.number(),
+    startedAtMs: time,
     /** Position of the first report among all of this attempt. */
     from: count,
-    reports: z.array(report),
+    reports: z.array(report).refine(areNamed),
   }),
   /** This worker can't run it; it is left to others. */
   z.object({ type: z.literal('refused'), v: version, worker: name, error: z.object({ name: short, message: short }) }),
@@ -202,7 +228,7 @@ export const workerMessage = z.object({
   codeVersion: name,
   slots: count,
   free: count,
-  running: z.array(z.object({ sweep: name, trial: hash16, attempt: ordinal, sinceMs: z.number() })),
+  running: z.array(z.object({ sweep: name, trial: hash16, attempt: ordinal, sinceMs: time })),
   draining: z.boolean(),
   /** Experiments it has that are not built in. */
   experiments: z.array(name).max(1_000).exactOptional(),
@@ -211,8 +237,8 @@ export const workerMessage = z.object({
   malformed: count,
   refused: count,
   fenced: count,
-  startedAtMs: z.number(),
-  atMs: z.number(),
+  startedAtMs: time,
+  atMs: time,
 })
 export type WorkerMessage = z.infer<typeof workerMessage>
 
@@ -226,7 +252,7 @@ export const sweepMessage = z.object({
   total: count,
   codeVersion: name,
   engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
-  openedAtMs: z.number(),
+  openedAtMs: time,
   /** The last result, by its place in the stream, that whoever ran the sweep had written down when it ended in order. */
   collectedUpTo: count.exactOptional(),
   /** How many times all results before were declared void. */
@@ -243,7 +269,7 @@ export const controlMessage = z.object({
   v: version,
   wanted: z.enum(['run', 'pause', 'cancel']),
   by: name,
-  atMs: z.number(),
+  atMs: time,
 })
 export type ControlMessage = z.infer<typeof controlMessage>
 
@@ -259,7 +285,7 @@ export const leaseMessage = z.object({
     pidNamespace: z.string().max(100).exactOptional(),
   }),
   nonce: name,
-  atMs: z.number(),
+  atMs: time,
 })
 export type LeaseMessage = z.infer<typeof leaseMessage>
 
