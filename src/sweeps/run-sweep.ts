@@ -2,6 +2,7 @@ import { formatCount } from '../core/format.js'
 import type { Clock } from '../core/clock.js'
 import { divergedMetric } from '../core/divergence.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
+import { wasToldToGo } from '../core/told-to-go.js'
 import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } from '../core/trial.js'
 import type { Backend } from '../worker/backend.js'
 import type { Journal, JournalEvent } from './journal/journal.js'
@@ -195,6 +196,11 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         const { outcome, trial, attempt, atMs } = ended
         // Before the end is told of, so that whoever hears of it can read the log.
         if (log !== undefined) options.keepLog?.(trial, attempt, log)
+        if (options.drain.aborted && wasToldToGo(outcome)) {
+          record({ type: 'lost', trial, attempt, atMs, reason: 'its program was told to go together with mlds' })
+          scheduler.forget(trial)
+          return void running.delete(trial)
+        }
         if (outcome.state === 'failed' && countUp(retries, trial) <= limits.retries) {
           record({ type: 'lost', trial, attempt, atMs, reason: outcome.error.message })
           scheduler.forget(trial)

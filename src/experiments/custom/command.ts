@@ -12,6 +12,7 @@ import { signalGroup } from '../../system/process-group.js'
 import { killMarked } from '../../system/process-tree.js'
 import { guardVariable } from '../../system/watchdog.js'
 import { trialEnvironment } from '../../system/trial-environment.js'
+import { isToldToGo, toldTogetherMs } from '../../core/told-to-go.js'
 import { valueProblem, wordOf } from '../../core/param-value.js'
 import { literal, number, text, type Axis, type Space } from '../../core/space.js'
 import type { Metrics, Objective, Params, ParamValue } from '../../core/trial.js'
@@ -344,11 +345,11 @@ async function attend(
     signal.throwIfAborted()
     if (failure !== undefined) throw failure as Error
     if (timedOut) throw new MldsError('COMMAND', `the program took longer than its limit: ${timeLimitMs} ms`)
-    if (code !== 0)
-      throw new MldsError(
-        'COMMAND',
-        `the program ended ${by === null ? `with exit code ${code}` : `by ${by}`}${lastError === '' ? '' : `: ${lastError.slice(0, 500)}`}`,
-      )
+    if (code !== 0) {
+      const how = `the program ended ${by === null ? `with exit code ${code}` : `by ${by}`}`
+      if (isToldToGo(how)) await new Promise((resolve) => setTimeout(resolve, toldTogetherMs))
+      throw new MldsError('COMMAND', `${how}${lastError === '' ? '' : `: ${lastError.slice(0, 500)}`}`)
+    }
     if (metrics.size === 0) context.log('the program printed no metrics (lines such as {"step": 1, "loss": 0.5})')
     return Object.fromEntries(metrics)
   } finally {

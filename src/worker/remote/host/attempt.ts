@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { asFailure } from '../../../core/divergence.js'
+import { wasToldToGo } from '../../../core/told-to-go.js'
 import type { Assignment } from '../../../core/trial.js'
 import type { Dataset } from '../../../data/dataset.js'
 import { readEnd } from '../../../sweeps/trial-logs.js'
@@ -94,6 +95,9 @@ export class AttemptRunner {
     const { threads } = this.context
     await threads.start(assignment, datasets)
     const end = await active.ended
+    const { drain, abort, name } = this.context.options
+    if (end.how === 'ended' && (drain.aborted || abort.aborted) && wasToldToGo(end.outcome))
+      return { how: 'handed back', reason: `worker ${name} and its program were told to go` }
     // The thread is made free before the slot takes another trial.
     if (end.how !== 'ended' && end.how !== 'lost') await threads.stop(assignment.trial.id, 'given up')
     return end
