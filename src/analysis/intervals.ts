@@ -13,6 +13,9 @@ import { studentQuantile } from './student-t.js'
  */
 export type Scale = 'linear' | 'log' | 'rank' | 'share'
 
+/** Independent replications of which fewer say nothing: a spread of two is none. */
+export const leastReplications = 3
+
 export interface Estimate {
   /** The mean on the scale, in the numbers' own unit. */
   readonly effect: number
@@ -23,8 +26,9 @@ interface IntervalOptions {
   /** Default 0.95. */
   readonly level?: number
   /**
-   * The smallest difference that one number can show, such as 1 / rows for an accuracy (default 0). Half of it is added to
-   * the spread (in quadrature), lest equal numbers make an interval of no width; ranks need it.
+   * The smallest difference that one number can show, such as 1 / rows for an accuracy; on a logarithmic scale that of
+   * logarithms (default 0). Half of it is added to the spread, in quadrature, lest equal numbers make an interval of no width;
+   * ranks need it.
    */
   readonly step?: number
 }
@@ -38,7 +42,7 @@ export function estimate(values: readonly number[], scale: Scale, options: Inter
   const { step = 0 } = options
   const [to, from] = transforms(scale, step)
   // Near 1, where ranks are coarsest.
-  const resolution = scale === 'linear' ? step : scale === 'rank' ? to(1) - to(1 - step) : 0
+  const resolution = scale === 'rank' ? to(1) - to(1 - step) : step
   const { effect, interval } = meanInterval(values.map(to), { ...options, step: resolution })
   return { effect: from(effect), interval: [from(interval[0]), from(interval[1])] }
 }

@@ -1,6 +1,4 @@
-import { groupBy } from '../core/group-by.js'
 import { mean, standardDeviation } from '../core/mean.js'
-import type { Random } from '../core/seed.js'
 
 export { mean, standardDeviation }
 
@@ -53,45 +51,4 @@ export function pearson(x: ArrayLike<number>, y: ArrayLike<number>): number {
 /** Spearman's rank correlation: Pearson's of the ranks (Spearman 1904), ties shared. */
 export function spearman(x: ArrayLike<number>, y: ArrayLike<number>): number {
   return pearson(ranks(x), ranks(y))
-}
-
-/**
- * A percentile bootstrap interval (Efron 1979) of a statistic of paired points: points are drawn anew with
- * replacement `samples` times (default 2000); draws whose statistic is undefined are left out.
- */
-export function bootstrapInterval(
-  count: number,
-  statistic: (indexes: Int32Array) => number,
-  random: Random,
-  { samples = 2000, level = 0.95 }: { samples?: number; level?: number } = {},
-): [number, number] {
-  const drawn: number[] = []
-  const indexes = new Int32Array(count)
-  for (let sample = 0; sample < samples; sample++) {
-    for (let i = 0; i < count; i++) indexes[i] = random.below(count)
-    const value = statistic(indexes)
-    if (!Number.isNaN(value)) drawn.push(value)
-  }
-  return [quantile(drawn, (1 - level) / 2), quantile(drawn, (1 + level) / 2)]
-}
-
-/**
- * Spearman's correlation with its bootstrap interval over the points. With `clusters`, the clusters are drawn anew, each
- * with all its points (Field and Welsh 2007): points that share a seed are not independent.
- */
-export function spearmanInterval(
-  x: readonly number[],
-  y: readonly number[],
-  random: Random,
-  clusters: readonly (string | number)[] = x.map((_, i) => i),
-): { rho: number; interval: [number, number] } {
-  const groups = [...groupBy(clusters.keys(), (i) => clusters[i]!).values()]
-  const ofDrawn = (drawn: Int32Array): number => {
-    const points = Array.from(drawn, (group) => groups[group]!).flat()
-    return spearman(
-      points.map((i) => x[i]!),
-      points.map((i) => y[i]!),
-    )
-  }
-  return { rho: spearman(x, y), interval: bootstrapInterval(groups.length, ofDrawn, random) }
 }

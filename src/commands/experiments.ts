@@ -1,3 +1,6 @@
+import type { Scale } from '../analysis/intervals.js'
+import { formatNumber } from '../core/format.js'
+import type { Claim, Tested } from '../experiments/experiment.js'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { writeValue } from '../core/param-value.js'
@@ -54,10 +57,12 @@ export default class Experiments extends BaseCommand {
       return [profile, [...varied, ...settings].join(' · '), seeds.join(', ')]
     })
     this.log(`${formatTable(['profile', 'axes', 'seeds'], profileRows)}\n`)
-    if (claims.length > 0)
-      this.log(
-        `Claims\n${claims.map((claim) => `  ${claim.statement}\n      published: ${claim.published}`).join('\n')}`,
-      )
+    const [weighed, checks] = [
+      claims.filter(({ kind }) => kind !== 'check'),
+      claims.filter(({ kind }) => kind === 'check'),
+    ]
+    if (weighed.length > 0) this.log(`Claims\n${weighed.flatMap(describeClaim).join('\n')}`)
+    if (checks.length > 0) this.log(`Checks\n${checks.map(({ statement }) => `  ${statement}`).join('\n')}`)
     return {
       name,
       aliases,
@@ -67,7 +72,35 @@ export default class Experiments extends BaseCommand {
       version,
       stages: stages.map((s) => ({ name: s.name, space: s.space })),
       profiles,
-      claims: claims.map(({ id, statement, published }) => ({ id, statement, published })),
+      claims: claims.map(({ id, version: ofRule = 1, kind, fragile = false, statement, published, tested }) => ({
+        ...{ id, version: ofRule, fragile, statement, published },
+        ...(kind === undefined ? {} : { kind }),
+        ...(tested === undefined ? {} : { tested }),
+      })),
     }
   }
 }
+
+/** A claim, what was published, and what it rests on. */
+function describeClaim({ statement, published, tested = [] }: Claim): string[] {
+  const bounds = ({ above, below }: Tested): string =>
+    [
+      ...(above === undefined ? [] : [`above ${formatNumber(above)}`]),
+      ...(below === undefined ? [] : [`below ${formatNumber(below)}`]),
+    ].join(' and ')
+  return [
+    `  ${statement}`,
+    `      published: ${published}`,
+    ...tested.map(
+      (one) =>
+        `      weighed: ${one.quantity}, ${bounds(one)} (${scaleWords[one.scale]})${one.why === undefined ? '' : `: ${one.why}`}`,
+    ),
+  ]
+}
+
+const scaleWords = {
+  linear: 'mean over seeds',
+  log: 'geometric mean over seeds',
+  rank: 'mean over seeds on Fisher’s z',
+  share: 'share of seeds',
+} as const satisfies Record<Scale, string>

@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { fromFlags, sweepNamed, trustCodeFlag } from '../terminal/flags.js'
-import { formatVerdict } from '../terminal/summary.js'
+import { formatVerdicts } from '../terminal/summary.js'
 import { exitCodes } from '../core/errors.js'
 import type { Conclusion } from '../sweeps/conclusion.js'
 
@@ -56,7 +56,7 @@ export default class Figure extends BaseCommand {
     for (const file of figures) this.log(file)
     if (figures.length === 0 && troubles.length === 0)
       this.log('Nothing has finished yet, so there is nothing to draw.')
-    if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
+    if (verdicts.length > 0) this.log(`\n${formatVerdicts(verdicts)}`)
     return this.endWith(troubles.length > 0 ? exitCodes.incomplete : exitCodes.ok, { sweep, figures, verdicts })
   }
 }

@@ -1,5 +1,5 @@
 import { BaseCommand } from '../terminal/base-command.js'
-import { formatVerdict } from '../terminal/summary.js'
+import { formatVerdicts } from '../terminal/summary.js'
 import { formatTable } from '../terminal/table.js'
 import { natsFlag, sweepArg, tenantFlag } from '../terminal/flags.js'
 import { idleTenant, refuseIdle } from '../terminal/idle-flags.js'
@@ -67,7 +67,7 @@ export default class Status extends BaseCommand {
     this.log(runningPid === undefined ? 'No process is running it.' : `Process ${runningPid} is running it.`)
     if (ranked !== undefined) this.log(describeBest(ranked.ranking, ranked.objective, axes))
     if (rows.length > 0) this.log(`\n${formatTable(['trial', 'state', 'attempts', 'step', ...axes, 'seed'], rows)}`)
-    if (verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
+    if (verdicts.length > 0) this.log(`\n${formatVerdicts(verdicts)}`)
   }
 
   /**

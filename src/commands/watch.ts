@@ -32,7 +32,7 @@ export default class Watch extends BaseCommand {
     const { varyingAxes } = await import('../sweeps/plan.js')
     const { describeStanding, isComplete } = await import('../sweeps/journal/state.js')
     const { storedVerdicts } = await import('../sweeps/verdicts.js')
-    const { formatVerdict } = await import('../terminal/summary.js')
+    const { formatVerdicts } = await import('../terminal/summary.js')
     const { summarise } = await import('../app/summary.js')
     const { watchSweep } = await import('../terminal/watch-sweep.js')
     const opened = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
@@ -63,7 +63,7 @@ export default class Watch extends BaseCommand {
     this.log(`${sweep.id}: ${describeStanding(counts)}`)
     if (goesOn) this.advise('It goes on; mlds watch shows it again.')
     else if (!isComplete(counts)) this.advise(`No process runs it now; run the rest with: mlds resume ${sweep.id}`)
-    if (!goesOn && verdicts.length > 0) this.log(`\n${verdicts.map(formatVerdict).join('\n')}`)
+    if (!goesOn && verdicts.length > 0) this.log(`\n${formatVerdicts(verdicts)}`)
     const exitCode = goesOn || isComplete(counts) ? exitCodes.ok : exitCodes.incomplete
     return this.endWith(exitCode, { ...summarise(sweep, counts), running: counts.running, goesOn, verdicts })
   }

@@ -1,3 +1,4 @@
+import type { Scale } from '../analysis/intervals.js'
 import type { Dataset } from '../data/dataset.js'
 import { MldsError } from '../core/errors.js'
 import { dataProblem, frameProblem, stageProblem } from './check-frame.js'
@@ -81,9 +82,26 @@ export interface Verdict {
   readonly interval?: readonly [number, number]
 }
 
+/** What a claim rests on: one number of each seed, whose 95 % interval must lie wholly on one side of a bound, or between two. */
+export interface Tested {
+  /** The number, in words. */
+  readonly quantity: string
+  readonly scale: Scale
+  readonly above?: number
+  readonly below?: number
+  /** Why this bound. */
+  readonly why?: string
+}
+
 /** A statement that a finished sweep can bear out or not; never forced. */
 export interface Claim {
   readonly id: string
+  /** Of its rule; raised whenever the same records might come out otherwise. Default: 1. */
+  readonly version?: number
+  /** A check cannot fail unless the software does: it is told apart from claims about the world. */
+  readonly kind?: 'check'
+  /** What a claim about effects rests on, as data. */
+  readonly tested?: readonly Tested[]
   /** What would be true, as a sentence. */
   readonly statement: string
   /** What was published, in words, with its source. */

@@ -1,5 +1,6 @@
 import { escapeHtml, pageHead, pageScripts, svgSource } from '../figures/page.js'
-import { fragileNote, headline, verdictCells, verdictColumns } from './markdown.js'
+import { checksOf, claimsOf } from '../sweeps/tally.js'
+import { checkLine, headline, verdictCells, verdictColumns, verdictNotes } from './markdown.js'
 import { pageScript } from './page-script.js'
 import { pageStyle } from './page-style.js'
 import { formatCell, headingOf, type Report } from './report.js'
@@ -63,8 +64,12 @@ ${pageScripts('report-data', data, scripts)}
 }
 
 function verdictTable({ verdicts }: Report): string {
-  if (verdicts.length === 0) return '<p>This experiment makes no claims.</p>'
-  const rows = verdicts.map((verdict) => {
+  const notes = [...verdictNotes(verdicts), ...checksOf(verdicts).map(checkLine)].map(
+    (note) => `\n<p class="note">${escapeHtml(note)}</p>`,
+  )
+  const claims = claimsOf(verdicts)
+  if (claims.length === 0) return `<p>This experiment makes no claims.</p>${notes.join('')}`
+  const rows = claims.map((verdict) => {
     const cells = verdictCells(verdict).map((cell, i) => {
       const label = escapeHtml(verdictColumns[i]!)
       return i === 0
@@ -74,7 +79,7 @@ function verdictTable({ verdicts }: Report): string {
     return `<tr>${cells.join('')}</tr>`
   })
   const head = verdictColumns.map((column) => `<th scope="col">${column}</th>`).join('')
-  return `<table class="verdicts"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>${verdicts.some(({ fragile }) => fragile) ? `\n<p class="note">${escapeHtml(fragileNote)}</p>` : ''}`
+  return `<table class="verdicts"><thead><tr>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table>${notes.join('')}`
 }
 
 /** The still picture stands until the script has drawn its own: the page also reads where scripts may not run. */

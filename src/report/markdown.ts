@@ -1,3 +1,4 @@
+import { chanceNote, checksOf, claimsOf, stateWord } from '../sweeps/tally.js'
 import type { ClaimVerdict } from '../sweeps/verdicts.js'
 import { formatCell, headingOf, type Report } from './report.js'
 
@@ -13,10 +14,11 @@ export function renderMarkdown(report: Report, imageOf: (name: string) => string
     escapeMarkdown(report.question),
     `Sweep ${escapeMarkdown(report.sweep)}: ${escapeMarkdown(headline(report))} Source: ${escapeMarkdown(report.source)}.`,
     '## Verdicts',
-    report.verdicts.length === 0
+    claimsOf(report.verdicts).length === 0
       ? 'This experiment makes no claims.'
-      : tableOf(verdictColumns, report.verdicts.map(verdictCells)),
-    ...(report.verdicts.some(({ fragile }) => fragile) ? [fragileNote] : []),
+      : tableOf(verdictColumns, claimsOf(report.verdicts).map(verdictCells)),
+    ...verdictNotes(report.verdicts),
+    ...checksOf(report.verdicts).map((check) => `${escapeMarkdown(checkLine(check))}`),
     '## Figures',
     ...(report.figures.length === 0 ? ['Nothing to draw yet.'] : []),
     ...report.figures.flatMap(({ name, caption }) => [
@@ -44,16 +46,30 @@ export function headline({ outcome, tally, best }: Report): string {
   return best === '' ? ran : `${ran} ${best[0]!.toUpperCase()}${best.slice(1)}.`
 }
 
-export const fragileNote =
+/** What to know of the claims' table. */
+export const verdictNotes = (verdicts: readonly ClaimVerdict[]): string[] => [
+  ...(claimsOf(verdicts).some(({ fragile }) => fragile) ? [fragileNote] : []),
+  ...[chanceNote(verdicts)].filter((note) => note !== ''),
+]
+
+/** A check in one line: software that holds to it has shown nothing of the world. */
+export const checkLine = (check: ClaimVerdict): string =>
+  `Check ${stateWord(check)}: ${check.statement} (${check.summary}).`
+
+const fragileNote =
   'A fragile claim is one that the literature disagrees on, or that its own source does not bear out: it is reported, not relied on.'
 
 export const verdictColumns = ['claim', 'verdict', 'ours', 'published', 'effect', '95 % interval', 'seeds'] as const
 
 /** One verdict as the cells of `verdictColumns`. */
 export function verdictCells(verdict: ClaimVerdict): string[] {
+  const notes = [
+    ...(verdict.fragile ? ['fragile'] : []),
+    ...(verdict.version > 1 ? [`version ${verdict.version} of the claim`] : []),
+  ]
   return [
     verdict.statement,
-    `${verdict.state}${verdict.fragile ? ' (fragile)' : ''}`,
+    `${verdict.state}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`,
     verdict.summary,
     verdict.published,
     verdict.effect === undefined ? '–' : formatCell(verdict.effect),

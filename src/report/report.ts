@@ -9,6 +9,7 @@ import { writeValue } from '../core/param-value.js'
 import { describeBest, rankRecords } from '../core/ranking.js'
 import { varyingAxes } from '../sweeps/plan.js'
 import { describeCounts } from '../sweeps/journal/state.js'
+import { tallyOf } from '../sweeps/tally.js'
 import { judge, type ClaimVerdict } from '../sweeps/verdicts.js'
 import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
 
@@ -62,7 +63,7 @@ export interface Report {
   readonly source: string
   /** One sentence of counts. */
   readonly outcome: string
-  /** How many claims came out which way; empty when there are none. */
+  /** How many claims came out which way, checks left out; empty when there are none. */
   readonly tally: string
   /** The best point in one line, or why there is none; empty while nothing has ended. */
   readonly best: string
@@ -131,14 +132,6 @@ function describeBestOf({ records, experiment, objective = experiment.objective 
   const ranking = rankRecords(records, objective)
   if (ranking.best() === undefined && ranking.whyNone() === undefined) return ''
   return describeBest(ranking, objective, varyingAxes(records.map(({ trial }) => trial)))
-}
-
-/** `4 reproduced, 1 inconclusive`. */
-function tallyOf(verdicts: readonly ClaimVerdict[]): string {
-  const counted = (['reproduced', 'not reproduced', 'inconclusive'] as const).map(
-    (state) => [state, verdicts.filter((verdict) => verdict.state === state).length] as const,
-  )
-  return counted.flatMap(([state, count]) => (count === 0 ? [] : [`${count} ${state}`])).join(', ')
 }
 
 /** Index, state and what varies first, then final metrics; what is the same in every trial stands in the manifest. */

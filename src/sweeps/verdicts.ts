@@ -12,6 +12,10 @@ export interface ClaimVerdict extends Verdict {
   readonly statement: string
   readonly published: string
   readonly fragile: boolean
+  /** Of the claim's rule; 1 of verdicts that were stored before rules had versions. */
+  readonly version: number
+  /** Of a check, which can't fail unless the software does. */
+  readonly kind?: 'check'
 }
 
 /** Weighs every claim of the experiment against the records; a check that cannot be made is inconclusive, never an error. */
@@ -23,6 +27,8 @@ export function judge(claims: readonly Claim[], records: readonly TrialRecord[])
       statement: claim.statement,
       published: claim.published,
       fragile: claim.fragile ?? false,
+      version: claim.version ?? 1,
+      ...(claim.kind === undefined ? {} : { kind: claim.kind }),
       ...check(claim, records),
     }))
 }
@@ -76,6 +82,12 @@ function verdictOf({ state, summary, seeds, effect, interval }: Verdict): Verdic
   }
 }
 
+/** Before rules had versions, all were of the first. */
+function versionOf(verdict: object): number {
+  const { version } = verdict as { readonly version?: unknown }
+  return Number.isSafeInteger(version) ? (version as number) : 1
+}
+
 function describe(given: unknown): string {
   try {
     return (JSON.stringify(given) ?? typeof given).slice(0, 200)
@@ -118,7 +130,8 @@ export async function storedVerdicts(sweep: SweepFolder): Promise<ClaimVerdict[]
   } catch {
     return []
   }
-  if (Array.isArray(stored)) return stored.filter(isVerdict) as ClaimVerdict[]
+  if (Array.isArray(stored))
+    return stored.filter(isVerdict).map((verdict) => ({ ...verdict, version: versionOf(verdict) }) as ClaimVerdict)
   const { format } = (stored ?? {}) as { format?: unknown }
   refuseNewer(sweep.verdictsFile, 'verdicts format', { format, known: verdictsFormat })
   return []

@@ -1,3 +1,4 @@
+import { chanceNote, checksOf, claimsOf, stateWord } from '../sweeps/tally.js'
 import type { ClaimVerdict } from '../sweeps/verdicts.js'
 import type { SweepSummary } from '../app/summary.js'
 import { describeCounts, isComplete } from '../sweeps/journal/state.js'
@@ -9,7 +10,7 @@ export function formatSummary(summary: SweepSummary): string {
   const { finished, unique } = summary
   return [
     '',
-    ...(summary.verdicts.length === 0 ? [] : ['What it shows', ...summary.verdicts.map(formatVerdict), '']),
+    ...(summary.verdicts.length === 0 ? [] : [formatVerdicts(summary.verdicts), '']),
     ...(summary.figures.length === 0
       ? []
       : ['Figures', ...summary.figures.filter((file) => !file.endsWith('.json')).map((file) => `  ${file}`), '']),
@@ -34,6 +35,15 @@ function whatIsLeft({ sweep, missing, detached, failedAlike, advice }: SweepSumm
 
 const marks = { reproduced: colours.green('✓'), 'not reproduced': colours.red('✗'), inconclusive: colours.yellow('?') }
 
-export function formatVerdict(verdict: ClaimVerdict): string {
-  return `  ${marks[verdict.state]} ${verdict.state}: ${verdict.statement}\n      ${verdict.summary}`
+/** Claims with what they rest on, then checks. */
+export function formatVerdicts(verdicts: readonly ClaimVerdict[]): string {
+  const [claims, checks, note] = [claimsOf(verdicts), checksOf(verdicts), chanceNote(verdicts)]
+  return [
+    ...(claims.length === 0 ? [] : ['What it shows', ...claims.map(formatVerdict)]),
+    ...(note === '' ? [] : [`  ${note}`]),
+    ...(checks.length === 0 ? [] : ['Checks', ...checks.map(formatVerdict)]),
+  ].join('\n')
 }
+
+const formatVerdict = (verdict: ClaimVerdict): string =>
+  `  ${marks[verdict.state]} ${stateWord(verdict)}: ${verdict.statement}\n      ${verdict.summary}`

@@ -53,7 +53,7 @@ describe('the commands that look', () => {
 
   it('status tells counts and verdicts', () => {
     expect(mlds('status', sweep).stdout).toMatch(/4 of 4 finished.*\nNo process is running it\./)
-    expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(5)
+    expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(6)
   })
 
   it('best ranks points by the mean over their seeds', () => {

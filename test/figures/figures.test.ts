@@ -148,8 +148,20 @@ function fail(message: string): never {
 }
 
 describe('the claims of params', () => {
+  /** Seeds that differ, as seeds do. */
+  const apart = (records: TrialRecord[]): TrialRecord[] =>
+    records.map((record) => ({
+      ...record,
+      trial: { ...record.trial, params: { ...record.trial.params, validationRows: 2500 } },
+      metrics: Object.fromEntries(
+        Object.entries(record.metrics).map(([name, value]) => [
+          name,
+          name === 'parameters' ? value : value * (1 - 0.001 * record.trial.seeds.init),
+        ]),
+      ),
+    }))
   const verdicts = (records: TrialRecord[]) =>
-    Object.fromEntries(params.claims.map((claim) => [claim.id, claim.check(records).state]))
+    Object.fromEntries(params.claims.map((claim) => [claim.id, claim.check(apart(records)).state]))
 
   it('are borne out by records that bear them out', () => {
     expect(verdicts(recordsFor([2, 8, 16, 24, 32, 64, 128, 256, 512], [0, 1, 2]))).toEqual({
@@ -157,6 +169,8 @@ describe('the claims of params', () => {
       'loss-falls-with-size': 'reproduced',
       'accuracy-saturates': 'reproduced',
       'gap-of-large-nets': 'reproduced',
+      // Of so many sizes only three are large.
+      'gap-rises-with-size': 'inconclusive',
       'training-fits-above': 'reproduced',
       'double-descent': 'inconclusive',
     })
@@ -176,7 +190,7 @@ describe('the claims of params', () => {
         }),
       )
     const verdict = (lossOf: (parameters: number) => number, seeds?: number[]) =>
-      params.claims.find(({ id }) => id === 'double-descent')!.check(noisy(lossOf, seeds))
+      params.claims.find(({ id }) => id === 'double-descent')!.check(apart(noisy(lossOf, seeds)))
     const peakAt = (at: number) => (parameters: number) => Math.exp(-(Math.log(parameters / at) ** 2))
     expect(verdict(peakAt(12_000))).toMatchObject({ state: 'reproduced' })
     expect(verdict(peakAt(12_000), [0]).state).toBe('inconclusive')
@@ -184,20 +198,20 @@ describe('the claims of params', () => {
     expect(verdict(peakAt(60_000)).state).toBe('not reproduced')
     expect(verdict((parameters) => 1 / parameters)).toMatchObject({
       state: 'not reproduced',
-      summary: expect.stringContaining('no peak: the smallest nets') as string,
+      effect: expect.closeTo(0.0805, 4) as number,
     })
     // Labels of the other claims are right ones only.
     expect(verdicts(noisy(peakAt(1)))['loss-falls-with-size']).toBe('inconclusive')
   })
 
   it('are refuted by records that refute them', () => {
-    const upside = recordsFor([2, 8, 16, 24, 32, 64, 128, 256, 512], [0]).map((record) => ({
+    const upside = recordsFor([2, 8, 16, 24, 32, 64, 128, 256, 512], [0, 1, 2]).map((record) => ({
       ...record,
       metrics: {
         ...record.metrics,
         parameters: record.metrics['parameters']! + 1,
         'train/loss': 3 - record.metrics['train/loss']!,
-        'train/accuracy': 0.5,
+        'train/accuracy': 0.6,
       },
     }))
     expect(verdicts(upside)).toMatchObject({

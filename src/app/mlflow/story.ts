@@ -1,3 +1,4 @@
+import { checksOf, claimsOf, isCheck, stateWord } from '../../sweeps/tally.js'
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { basename, join } from 'node:path'
@@ -57,7 +58,10 @@ export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclu
   const closed = closingWord(sweep)
   return {
     ...(closed === undefined ? {} : { closed }),
-    verdicts,
+    verdicts: [...claimsOf(verdicts), ...checksOf(verdicts)].map((verdict) => ({
+      ...verdict,
+      state: `${isCheck(verdict) ? 'check ' : ''}${stateWord(verdict)}`,
+    })),
     figures: experiment.figures.filter(({ name }) => drawn.has(`${name}.png`)),
     files,
     facts: {

@@ -1,27 +1,25 @@
-import { bootstrapInterval, median, spearman } from '../../analysis/statistics.js'
+import { rankStep } from '../../analysis/intervals.js'
+import { mean, spearman } from '../../analysis/statistics.js'
 import { norm } from '../../analysis/vectors.js'
-import { maxOf } from '../../core/extremes.js'
-import { Random } from '../../core/seed.js'
+import { maxOf, minOf } from '../../core/extremes.js'
 import type { ParamsOf } from '../../core/space.js'
 import type { Metrics, TrialRecord } from '../../core/trial.js'
 import { sampleFunction, targetFunctionNames, type TargetFunction } from '../../data/functions.js'
 import type { Rows } from '../../engines/engine.js'
 import { againstSteps } from '../../figures/against-steps.js'
-import { seedCount } from '../../figures/select.js'
 import { defineNet, multiplyAdds, type Net } from '../../net/net.js'
 import type { Loss } from '../../net/training-spec.js'
-import { defineExperiment, defineStage, type Claim, type TrialContext, type Verdict } from '../experiment.js'
+import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { everyOne, given, verdict } from '../vocabulary/claims.js'
+import { everyOne } from '../vocabulary/checks.js'
 import { classes, crossEntropy, openSplit } from '../vocabulary/classify.js'
-import { tellInterval } from '../vocabulary/effects.js'
+import { bySeed, geometricMean, weighed, type Effect } from '../vocabulary/effects.js'
 import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { dense, digitShape, functionNet, hiddenActivations, torchDefault } from '../vocabulary/nets.js'
 import { axisOf, seriesOf } from '../vocabulary/numbers.js'
-import { finished, having, type Records } from '../vocabulary/records.js'
+import { finished, having, type Choose } from '../vocabulary/records.js'
 import { firstRows, recipe, trainNet } from '../vocabulary/train-net.js'
-import { round } from '../vocabulary/wording.js'
 
 /**
  * How does the gradient's norm move while the loss falls?
@@ -100,15 +98,14 @@ const main = defineStage({
 })
 
 const leastEpochs = 200
-const overEnoughEpochs = (target: TargetFunction, judge: (all: Records) => Verdict): Claim['check'] =>
-  given(
-    (records) =>
-      having(finished(records), { dataset: 'function', target, optimizer: 'adam' }).filter(
-        (record) => axisOf('epochs')(record) >= leastEpochs,
-      ),
-    `no finished trial on ${target} with ${leastEpochs} epochs`,
-    judge,
-  )
+/** Nets trained as the original's on a function, long enough, that learnt: they end with half the loss of their first epoch. */
+const learnt =
+  (target: TargetFunction): Choose =>
+  (records) =>
+    having(finished(records), { dataset: 'function', target, optimizer: 'adam' }).filter((record) => {
+      const losses = seriesOf(record, 'train/loss', [NaN])
+      return axisOf('epochs')(record) >= leastEpochs && losses.at(-1)! <= losses[0]! / 2
+    })
 
 /** The first epochs bring the outputs to the function's mean, which is no feature of the function. */
 const settling = 5
@@ -121,25 +118,23 @@ function peakDistance(record: TrialRecord): number {
   return Math.abs(falls.indexOf(maxOf(falls)) + 2.5 - norms.indexOf(maxOf(norms)))
 }
 
-/** The rank correlation of epoch and norm in each trial; its median over them, and that median's interval. */
-const normFalls = (name: string): Claim['check'] =>
-  overEnoughEpochs('sinc', (all) => {
-    const rhos = all.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))
-    const rho = median(rhos)
-    const interval = bootstrapInterval(
-      rhos.length,
-      (indexes) => median(Array.from(indexes, (i) => rhos[i]!)),
-      new Random(0, 'claim', 'norm-falls-on-sinc'),
-    )
-    const falling = rhos.filter((value) => value < 0).length
-    const summary = `median Spearman ${round(rho)} over ${all.length} trials, ${falling} of them below 0, ${tellInterval(interval)}`
-    const state = interval[1] < 0 ? 'reproduced' : interval[0] > 0 ? 'not reproduced' : 'inconclusive'
-    return { state, summary, seeds: seedCount(all), effect: rho, interval }
-  })
+/** Does a norm fall over the epochs of each training? */
+const normFalls = (name: string): Effect => ({
+  quantity: 'Spearman’s correlation of epoch and norm',
+  scale: 'rank',
+  below: 0,
+  needs: `a net that learnt sinc in ${leastEpochs} epochs or more`,
+  of: (records) =>
+    bySeed(learnt('sinc')(records), (own) =>
+      mean(own.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))),
+    ),
+  step: (records) => rankStep(minOf(learnt('sinc')(records).map(axisOf('epochs')))),
+})
 
 const claims: readonly Claim[] = [
   {
     id: 'one-record-an-epoch',
+    kind: 'check',
     statement: 'loss and norm are recorded once an epoch',
     published: 'the last mini-batch of each epoch (min_ratio_grad.py)',
     check: everyOne(
@@ -148,29 +143,38 @@ const claims: readonly Claim[] = [
       (record) => seriesOf(record, 'gradient/last-batch').length === axisOf('epochs')(record),
     ),
   },
-  {
+  weighed({
     id: 'norm-falls-on-sinc',
+    version: 3,
     statement: 'on sinc, the gradient norm, averaged over each epoch’s steps, falls over the epochs (Spearman < 0)',
     published: 'norm 0.36 falling to 0.005, with a bump where the loss leaves its plateau (README figure)',
-    check: normFalls('gradient/epoch-mean'),
-  },
-  {
+    effects: [normFalls('gradient/epoch-mean')],
+  }),
+  weighed({
     id: 'last-batch-norm-falls-on-sinc',
+    version: 2,
     statement: 'so does the norm of each epoch’s last mini-batch, the one that the original recorded',
     published: 'the same figure; one batch of fifty is a noisy measure of the epoch',
     fragile: true,
-    check: normFalls('gradient/last-batch'),
-  },
-  {
+    effects: [normFalls('gradient/last-batch')],
+  }),
+  weighed({
     id: 'norm-peaks-where-loss-falls',
-    statement: 'on f1, the full-batch norm peaks within 5 epochs of the steepest fall of the loss (median over seeds)',
+    version: 3,
+    statement: 'on f1, the full-batch norm peaks within 5 epochs of the steepest fall of the loss',
     published: 'norm peaks while the loss drops (README figure, sum of sines)',
     fragile: true,
-    check: overEnoughEpochs('f1', (all) => {
-      const distance = median(all.map(peakDistance))
-      return verdict(distance <= 5, all, `${round(distance, 1)} epochs apart, over ${all.length} trials`, distance)
-    }),
-  },
+    effects: [
+      {
+        quantity: 'epochs between the two',
+        // Never 0: the steepest fall lies between two epochs.
+        scale: 'log',
+        below: 5,
+        needs: `a net that learnt f1 in ${leastEpochs} epochs or more`,
+        of: (records) => bySeed(learnt('f1')(records), (own) => geometricMean(own.map(peakDistance))),
+      },
+    ],
+  }),
 ]
 
 const figures = [

@@ -1,4 +1,4 @@
-import { mean, standardDeviation } from '../../analysis/statistics.js'
+import { mean } from '../../analysis/statistics.js'
 import { maxOf, minOf } from '../../core/extremes.js'
 import { lookUp } from '../../core/names.js'
 import { Random } from '../../core/seed.js'
@@ -9,14 +9,14 @@ import { initialize, multiplyAdds, type Net } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
-import { everyOne, given, overSeeds, verdict } from '../vocabulary/claims.js'
-import { byClass, crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { everyOne } from '../vocabulary/checks.js'
+import { byClass, classes, crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
+import { bySeed, inRows, meanEffect, tellingRows, weighed } from '../vocabulary/effects.js'
 import { lossAndAccuracy, trainAndTest } from '../vocabulary/figures.js'
 import { twoLayerNet } from '../vocabulary/nets.js'
-import { leastOf, metric, valuesOf } from '../vocabulary/numbers.js'
-import { finished, finishedWith, having, type Choose } from '../vocabulary/records.js'
+import { axisOf, leastOf, metric } from '../vocabulary/numbers.js'
+import { finished, finishedWith, having, netParams, type Choose } from '../vocabulary/records.js'
 import { openNet } from '../vocabulary/stored-net.js'
-import { brief, round } from '../vocabulary/wording.js'
 
 /**
  * What lies between two trained nets, and is the valley of the small batch wider?
@@ -170,10 +170,25 @@ const linesApart: Choose = (records) => lines(pathsBetween('independent')(record
 
 /** Fewer leave N(0, 1) weights half trained. */
 const enoughUpdates = 1500
+const fitted = 0.99
+
+/** Lines between nets that started apart, at both ends of which the training rows are fitted. */
+const fittedLines: Choose = (records) =>
+  linesApart(records).filter(
+    (record) => metric(record, 'a/accuracy') >= fitted && metric(record, 'b/accuracy') >= fitted,
+  )
+/** Of those, between nets of two batch sizes: `a` has the smaller. */
+const batchLines: Choose = (records) =>
+  fittedLines(records).filter(({ trial }) => {
+    const batches = trial.parents.map((id) => records.find((record) => record.trial.id === id)?.trial.params['batch'])
+    return batches[0] !== batches[1]
+  })
+const needs = `two fitted nets (${fitted} of the training rows) that started apart`
 
 const claims: readonly Claim[] = [
   {
     id: 'exact-ends',
+    kind: 'check',
     statement: 'at α = 0 and α = 1 the path has the stored nets’ losses, bit for bit',
     published: 'a path must begin and end where its nets are',
     check: everyOne(
@@ -183,58 +198,92 @@ const claims: readonly Claim[] = [
       { none: 'no finished line that holds both ends' },
     ),
   },
-  {
+  weighed({
     id: 'ends-fit',
-    statement: 'both nets have a training accuracy of at least 0.99',
+    version: 2,
+    statement: `both nets have a training accuracy of at least ${fitted}`,
     published: 'training loss about 2e-10 and 0 at the ends (README figure; divided by 10,000)',
-    check: given(
-      (records) => finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates),
-      `no net has had ${enoughUpdates} updates`,
-      (nets) => {
-        const least = leastOf(nets, 'train/accuracy')
-        return verdict(least >= 0.99, nets, `at least ${round(least)} over ${nets.length} nets`, least)
+    effects: [
+      {
+        quantity: 'the least training accuracy of a seed’s nets',
+        scale: 'linear',
+        above: fitted,
+        needs: `a net of ${enoughUpdates} updates`,
+        of: (records) =>
+          bySeed(
+            finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates),
+            (own) => leastOf(own, 'train/accuracy'),
+          ),
+        step: (records) => 1 / minOf(finished(records).map(axisOf('trainRows'))),
       },
-    ),
-  },
-  {
+    ],
+  }),
+  weighed({
     id: 'barrier',
-    statement: 'between nets that started apart lies a barrier: the loss rises above both ends',
+    version: 2,
+    statement:
+      'between fitted nets that started apart lies a barrier: the loss rises above both ends by more than a guess loses',
     published: 'a barrier about α = 0.5 of 2.5e-2 (times 10,000), training accuracy 0.33 (README figure)',
-    check: given(linesApart, 'no finished line between nets that started apart', (all) => {
-      const barriers = valuesOf(all, 'path/barrier')
-      const [lowest, rising] = [minOf(barriers), barriers.filter((height) => height > 0).length]
-      const summary = `${rising} of ${all.length} lines; lowest ${brief(lowest)}, mean ${brief(mean(barriers))} nats`
-      return verdict(lowest > 0, all, summary, mean(barriers))
-    }),
-  },
-  {
+    effects: [
+      meanEffect(fittedLines, 'path/barrier', {
+        ...{ quantity: 'height of the barrier in nats', above: Math.log(classes), needs },
+        why: 'ln 10, what a guess among ten classes loses; a height is never below 0, so 0 would show nothing',
+      }),
+    ],
+  }),
+  weighed({
     id: 'small-batch-wider',
-    statement: "the small batch's valley is wider than the large batch's",
+    version: 2,
+    statement: "the small batch's valley is wider than the large batch's by more than a step of the grid of α",
     published:
       'the batch-100 valley is visibly wider (README figure); sibling reports saw no difference, or the opposite',
     fragile: true,
-    check: overSeeds(linesApart, 'lines', (all) => {
-      const wider = all.filter((record) => metric(record, 'a/width') > metric(record, 'b/width'))
-      const width = (end: string): string => {
-        const widths = valuesOf(all, `${end}/width`)
-        return `${round(mean(widths), 2)} ± ${round(standardDeviation(widths), 2)}`
-      }
-      const share = wider.length / all.length
-      const summary = `wider in ${wider.length} of ${all.length} lines: ${width('a')} against ${width('b')} in α (mean ± standard deviation)`
-      const found = verdict(share > 0.5, all, summary, share)
-      return share > 0.2 && share < 0.8 ? { ...found, state: 'inconclusive' } : found
-    }),
-  },
-  {
+    effects: [
+      {
+        quantity: 'how much wider, in steps of α',
+        scale: 'linear',
+        above: 1,
+        needs: `${needs}, of two batch sizes`,
+        of: (records) =>
+          bySeed(batchLines(records), (own) =>
+            mean(
+              own.map(
+                (record) => (metric(record, 'a/width') - metric(record, 'b/width')) / axisOf('alphaStep')(record),
+              ),
+            ),
+          ),
+        step: () => 1,
+      },
+    ],
+  }),
+  weighed({
     id: 'small-batch-better',
-    statement: 'the small batch generalises better',
+    version: 2,
+    statement: 'the small batch generalises better, by more held-out rows than chance would make it',
     published: 'test accuracy 0.925 (batch 100) against 0.873 (batch 1000) (README figure)',
     fragile: true,
-    check: overSeeds(linesApart, 'lines', (all) => {
-      const gain = mean(all.map((record) => metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy')))
-      return verdict(gain > 0, all, `test accuracy higher by ${round(gain)} on average`, gain)
-    }),
-  },
+    effects: [
+      {
+        quantity: 'held-out rows that the small batch has right beyond the large one',
+        scale: 'linear',
+        above: tellingRows,
+        why: 'fewer rows cannot tell two nets apart',
+        needs: `${needs}, of two batch sizes`,
+        of: (records) =>
+          bySeed(batchLines(records), (own) =>
+            mean(
+              own.map((record) =>
+                inRows(
+                  metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy'),
+                  Number(netParams(record, records)['testRows']),
+                ),
+              ),
+            ),
+          ),
+        step: () => 1,
+      },
+    ],
+  }),
 ]
 
 const [loss, accuracy] = lossAndAccuracy

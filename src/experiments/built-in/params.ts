@@ -6,21 +6,20 @@ import type { Metrics, TrialRecord } from '../../core/trial.js'
 import { corruptLabels } from '../../data/corrupt.js'
 import type { EpochResult } from '../../engines/engine.js'
 import { againstAxis } from '../../figures/against-axis.js'
-import { seedCount } from '../../figures/select.js'
 import { defineNet, type Net } from '../../net/net.js'
 import type { OptimizerSpec } from '../../net/training-spec.js'
-import { defineExperiment, defineStage, type Claim, type Verdict } from '../experiment.js'
+import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { everyOne, given, inconclusive, verdict, withEnough } from '../vocabulary/claims.js'
+import { everyOne } from '../vocabulary/checks.js'
 import { byClass, classes, crossEntropy, named, namedSet, openSplit, trainingCost } from '../vocabulary/classify.js'
-import { intervalOverSeeds, rankVerdict } from '../vocabulary/effects.js'
+import { bySeed, meanEffect, ratioOf, weighed } from '../vocabulary/effects.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
 import { dense } from '../vocabulary/nets.js'
 import { axisOf, meanOf, metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
 import { byOneHot, oneHot } from '../vocabulary/one-hot.js'
 import { finished, largestComparable, type Choose, type Records } from '../vocabulary/records.js'
 import { trainNet } from '../vocabulary/train-net.js'
-import { brief, round } from '../vocabulary/wording.js'
+import { trendEffect } from '../vocabulary/trends.js'
 
 /**
  * How many parameters does a net need to generalise?
@@ -144,27 +143,59 @@ const trainedOn = ({ trial }: TrialRecord): unknown => trial.params['loss'] ?? c
 const clean: Choose = (records) =>
   finished(records).filter((record) => noiseOf(record) === 0 && trainedOn(record) === crossEntropy)
 
-/** Final metrics against parameters, seeds averaged first: the seeds of one size are no independent evidence about size. */
-function meansBySize(records: Records, name: string): { parameters: number[]; means: number[] } {
-  const sizes = [...groupBy(records, (record) => metric(record, 'parameters'))].sort(([a], [b]) => a - b)
-  return {
-    parameters: sizes.map(([size]) => size),
-    means: sizes.map(([, nets]) => meanOf(nets, name)),
-  }
-}
+const learntAccuracy = 0.5
+/** Of those, all nets of the seeds whose best one has learnt what digits look like. */
+const learnt: Choose = (records) =>
+  [...groupBy(clean(records), ({ trial }) => JSON.stringify(trial.seeds)).values()]
+    .filter((own) => maxOf(valuesOf(own, 'train/accuracy')) >= learntAccuracy)
+    .flat()
 
-const aboveThreshold: Choose = (records) =>
-  clean(records).filter((record) => metric(record, 'parameters') > interpolationThreshold(record))
-
-const sizesOf = (records: Records): number[] => [...new Set(valuesOf(records, 'parameters'))]
-const isLarge = (parameters: number): boolean => parameters >= 2e4
-const leastSizes = 6
+const parametersOf = metricOf('parameters')
 /** The original's number; earlier, a training loss averaged over an epoch of fast learning lies above the held-out one. */
 const leastEpochs = 20
+const longEnough: Choose = (records) => clean(records).filter((record) => axisOf('epochs')(record) >= leastEpochs)
+const aboveThreshold: Choose = (records) =>
+  longEnough(records).filter((record) => parametersOf(record) > interpolationThreshold(record))
+const largeParameters = 2e4
+const isLarge = (record: TrialRecord): boolean => parametersOf(record) >= largeParameters
+const leastSizes = 6
+const gapOf = (record: TrialRecord): number => metric(record, 'validation/loss') - metric(record, 'train/loss')
+
+/** A seed's nets by size, the smallest first. */
+const bySize = (own: Records): [number, TrialRecord[]][] => [...groupBy(own, parametersOf)].sort(([a], [b]) => a - b)
+
+const oneRow =
+  (rows: 'trainRows' | 'validationRows') =>
+  (records: Records): number =>
+    1 / minOf(clean(records).map(axisOf(rows)))
+
+const leastNoiseOfPeak = 0.1
+const nearThreshold = 3
+const leastSizesOfPeak = 8
+const sizesOfPeak = `${leastSizesOfPeak} sizes with label noise, from a third of rows × classes parameters to three times as many, the largest fitting 0.99 of their rows`
+/** Nets with label noise: of several settings the one with the most sizes, which then differ in nothing else. */
+const noisy: Choose = (records) =>
+  largestComparable(
+    finished(records).filter((record) => noiseOf(record) >= leastNoiseOfPeak),
+    ({ trial }) => ({ ...trial.params, width: undefined }),
+  )
+
+/** A seed's held-out loss by size, in multiples of rows × classes; nothing where a peak could not show. */
+function peakCurve(own: Records): readonly { readonly ratio: number; readonly loss: number }[] {
+  const sizes = bySize(own)
+  const curve = sizes.map(([parameters, nets]) => ({
+    ratio: parameters / interpolationThreshold(own[0]!),
+    loss: meanOf(nets, 'validation/loss'),
+  }))
+  const reaches = curve.length >= leastSizesOfPeak && curve[0]!.ratio <= 1 / nearThreshold
+  if (!reaches || curve.at(-1)!.ratio < nearThreshold) return []
+  return meanOf(sizes.at(-1)![1], 'train/accuracy') < 0.99 ? [] : curve
+}
 
 const claims: readonly Claim[] = [
   {
     id: 'parameter-formula',
+    kind: 'check',
     statement: 'the parameter count is P(u) = 7860 + 23u + 2u²',
     published: '7,914 parameters for u = 2 (number_of_param.py)',
     check: everyOne(
@@ -181,125 +212,139 @@ const claims: readonly Claim[] = [
       },
     ),
   },
-  {
+  weighed({
     id: 'loss-falls-with-size',
+    version: 2,
     statement: 'below rows × classes parameters, larger nets end with a lower training loss (Spearman ≤ −0.8)',
     published:
       'training loss falls from 1.76–2.30 to 0.08–0.17 between 7.9 k and about 20 k parameters (README figure)',
-    check: withEnough(
-      (records) => clean(records).filter((record) => metric(record, 'parameters') <= interpolationThreshold(record)),
-      { needed: leastSizes, of: 'sizes below the threshold', count: (below) => sizesOf(below).length },
-      (below) => {
-        const { parameters, means } = meansBySize(below, 'train/loss')
-        return rankVerdict(parameters, means, -0.8, { claim: 'params', unit: 'sizes', seeds: seedCount(below) })
-      },
-    ),
-  },
-  {
+    effects: [
+      trendEffect(
+        {
+          choose: (records) =>
+            learnt(records).filter((record) => parametersOf(record) <= interpolationThreshold(record)),
+          ...{ x: parametersOf, y: metricOf('train/loss'), least: leastSizes },
+        },
+        {
+          ...{ quantity: 'Spearman’s correlation of size and training loss within a seed', below: -0.8 },
+          needs: `${leastSizes} sizes below the threshold that learnt`,
+        },
+      ),
+    ],
+  }),
+  weighed({
     id: 'accuracy-saturates',
+    version: 2,
     statement: 'from 2·10⁴ parameters on, validation accuracy is within 0.06 of the best',
     published: 'validation accuracy 0.87–0.92 from about 2·10⁴ parameters on (README figure)',
-    check: withEnough(
-      clean,
-      { needed: 3, of: 'sizes of 2·10⁴ parameters or more', count: (all) => sizesOf(all).filter(isLarge).length },
-      (all) => {
-        const { parameters, means } = meansBySize(all, 'validation/accuracy')
-        const large = means.filter((_, i) => isLarge(parameters[i]!))
-        const gap = maxOf(means) - minOf(large)
-        const summary = `the worst of ${large.length} such sizes is ${round(gap)} below the best (${round(maxOf(means))})`
-        return verdict(gap <= 0.06, all, summary, gap)
+    effects: [
+      {
+        quantity: 'how far the worst such size is below the best of all',
+        scale: 'linear',
+        below: 0.06,
+        needs: `three sizes of ${largeParameters} parameters or more that learnt`,
+        of: (records) =>
+          bySeed(learnt(records), (own) => {
+            const accuracies = (nets: Records): number[] =>
+              bySize(nets).map(([, ofSize]) => meanOf(ofSize, 'validation/accuracy'))
+            const large = accuracies(own.filter(isLarge))
+            return large.length < 3 ? NaN : maxOf(accuracies(own)) - minOf(large)
+          }),
+        step: oneRow('validationRows'),
       },
-    ),
-  },
-  {
+    ],
+  }),
+  weighed({
     id: 'gap-of-large-nets',
+    version: 2,
     statement: 'nets with more parameters than rows × classes lose more on held-out rows than on training rows',
+    published: 'validation loss 0.38–0.48 at 10⁶ parameters, training loss 0.08–0.17 (README figure)',
+    effects: [
+      {
+        quantity: 'validation loss − training loss',
+        scale: 'linear',
+        above: 0,
+        needs: `a net above the threshold after ${leastEpochs} epochs`,
+        of: (records) => bySeed(aboveThreshold(records), (own) => mean(own.map(gapOf))),
+      },
+    ],
+  }),
+  weighed({
+    id: 'gap-rises-with-size',
+    statement: 'from 2·10⁴ parameters on, that gap rises with the number of parameters (Spearman ≥ 0.3)',
     published:
       'validation loss 0.30 rising to 0.38–0.48 at 10⁶ parameters while training loss stays at 0.08–0.17 (README figure)',
-    check: given(aboveThreshold, 'no net above the threshold has finished', (large) => {
-      const epochs = minOf(large.map(axisOf('epochs')))
-      if (epochs < leastEpochs)
-        return inconclusive(
-          `after ${epochs} epochs only (${leastEpochs} needed: training loss is a mean over the epoch)`,
-          large,
-        )
-      const gaps = large.map((record) => metric(record, 'validation/loss') - metric(record, 'train/loss'))
-      const [least, count] = [minOf(gaps), gaps.filter((gap) => gap >= 0).length]
-      const summary = `${count} of ${large.length} nets; the least gap is ${round(least)}, the mean ${round(mean(gaps))}`
-      return verdict(least >= 0, large, summary, mean(gaps))
-    }),
-  },
-  {
+    effects: [
+      trendEffect(
+        {
+          choose: (records) => longEnough(learnt(records)).filter(isLarge),
+          ...{ x: parametersOf, y: gapOf, least: leastSizes },
+        },
+        {
+          ...{ quantity: 'Spearman’s correlation of size and gap within a seed', above: 0.3 },
+          needs: `${leastSizes} sizes of ${largeParameters} parameters or more after ${leastEpochs} epochs`,
+        },
+      ),
+    ],
+  }),
+  weighed({
     id: 'training-fits-above',
+    version: 2,
     statement:
       'above rows × classes parameters the training accuracy approaches 1 (at least 0.95 on average after 20 epochs)',
     published: 'training accuracy 0.95–0.98 after 20 epochs of Adagrad (README figure)',
-    check: given(aboveThreshold, 'no net above the threshold has finished', (large) => {
-      const accuracy = meanOf(large, 'train/accuracy')
-      const epochs = minOf(large.map(axisOf('epochs')))
-      if (epochs < leastEpochs && accuracy < 0.95)
-        return inconclusive(`mean accuracy ${round(accuracy)}, but after ${epochs} epochs only`, large)
-      const summary = `mean training accuracy ${round(accuracy)} over ${large.length} nets`
-      return verdict(accuracy >= 0.95, large, summary, accuracy)
-    }),
-  },
-  {
+    effects: [
+      meanEffect(aboveThreshold, 'train/accuracy', {
+        ...{ quantity: 'training accuracy', above: 0.95, step: oneRow('trainRows') },
+        needs: `a net above the threshold after ${leastEpochs} epochs`,
+      }),
+    ],
+  }),
+  weighed({
     id: 'double-descent',
+    version: 2,
     statement:
       'with label noise and training until it fits, the held-out loss peaks within a factor 3 of rows × classes parameters and falls again beyond',
     published:
       'Belkin et al. 2019: one hidden layer, squared error, a peak at rows × classes; Nakkiran et al. 2019: label noise raises it',
     concerns: (records) => records.some((record) => noiseOf(record) >= leastNoiseOfPeak),
-    check: (records) =>
-      peakVerdict(largestSetting(finished(records).filter((record) => noiseOf(record) >= leastNoiseOfPeak))),
-  },
+    effects: [
+      {
+        quantity: 'parameters where a seed’s held-out loss is greatest ÷ rows × classes',
+        scale: 'log',
+        above: 1 / nearThreshold,
+        below: nearThreshold,
+        needs: sizesOfPeak,
+        of: (records) =>
+          bySeed(noisy(records), (own) => {
+            const curve = peakCurve(own)
+            const greatest = maxOf(curve.map(({ loss }) => loss))
+            return curve.find(({ loss }) => loss === greatest)?.ratio ?? NaN
+          }),
+        // Half a size either way.
+        step(records) {
+          const ratios = peakCurve(noisy(records)).map(({ ratio }) => ratio)
+          return Math.log(ratios.at(-1)! / ratios[0]!) / (ratios.length - 1)
+        },
+      },
+      {
+        quantity: 'held-out loss within a factor 3 of rows × classes ÷ that of the largest nets',
+        scale: 'log',
+        above: 1,
+        needs: sizesOfPeak,
+        of: (records) =>
+          bySeed(noisy(records), (own) => {
+            const curve = peakCurve(own)
+            const near = curve.filter(({ ratio }) => ratio <= nearThreshold && ratio >= 1 / nearThreshold)
+            return ratioOf(
+              near.map(({ loss }) => loss),
+              curve.slice(-1).map(({ loss }) => loss),
+            )
+          }),
+      },
+    ],
+  }),
 ]
-
-/** Of several settings, the one with the most sizes: a peak is sought over sizes that differ in nothing else. */
-const largestSetting = (records: Records): Records =>
-  largestComparable(records, ({ trial }) => ({ ...trial.params, width: undefined }))
-
-const leastSizesOfPeak = 8
-/** One seed's curve has the peaks of that seed, and no interval. */
-const leastSeedsOfPeak = 3
-const leastNoiseOfPeak = 0.1
-const nearThreshold = 3
-
-function peakVerdict(all: Records): Verdict {
-  const { parameters, means } = meansBySize(all, 'validation/loss')
-  const seeds = seedCount(all)
-  if (parameters.length < leastSizesOfPeak)
-    return inconclusive(`only ${parameters.length} sizes with label noise (${leastSizesOfPeak} needed)`, all)
-  if (seeds < leastSeedsOfPeak) return inconclusive(`nets of ${seeds} seeds (${leastSeedsOfPeak} needed)`, all)
-  const threshold = interpolationThreshold(all[0]!)
-  if (parameters[0]! > threshold / nearThreshold || parameters.at(-1)! < threshold * nearThreshold)
-    return inconclusive(`the sizes do not reach from a third of ${threshold} parameters to three times as many`, all)
-  const fitted = meansBySize(all, 'train/accuracy').means.at(-1)!
-  if (fitted < 0.99)
-    return inconclusive(`the largest nets fit only ${round(fitted)} of their rows: not trained long enough`, all)
-
-  const peak = means.indexOf(maxOf(means))
-  if (peak === 0 || peak === means.length - 1) {
-    const where = peak === 0 ? 'smallest' : 'largest'
-    const summary = `no peak: the ${where} nets lose most (${brief(means[peak]!)})`
-    return { state: 'not reproduced', summary, seeds }
-  }
-  const peakOf = (drawn: Records): number => {
-    const curve = meansBySize(drawn, 'validation/loss')
-    return curve.parameters[curve.means.indexOf(maxOf(curve.means))]! / threshold
-  }
-  const interval = intervalOverSeeds(all, peakOf, 'double-descent')
-  const effect = parameters[peak]! / threshold
-  const isNear = (ratio: number): boolean => ratio <= nearThreshold && ratio >= 1 / nearThreshold
-  const state =
-    isNear(effect) && interval.every(isNear)
-      ? 'reproduced'
-      : interval[1] < 1 / nearThreshold || interval[0] > nearThreshold
-        ? 'not reproduced'
-        : 'inconclusive'
-  const summary = `peak ${brief(means[peak]!)} at ${parameters[peak]!} parameters, ${brief(effect)} times rows × classes (interval ${brief(interval[0])} to ${brief(interval[1])}); ${brief(means.at(-1)!)} at ${parameters.at(-1)!}`
-  return { state, summary, seeds, effect, interval }
-}
 
 const lossUnit = (records: Records): string => {
   const losses = new Set(records.map(trainedOn))

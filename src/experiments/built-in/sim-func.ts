@@ -13,14 +13,14 @@ import { againstSteps } from '../../figures/against-steps.js'
 import { curves } from '../../figures/curves.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { everyOne, given, inconclusive, verdict } from '../vocabulary/claims.js'
+import { everyOne } from '../vocabulary/checks.js'
+import { bySeed, geometricMean, ratioOf, weighed, type Effect } from '../vocabulary/effects.js'
 import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { functionNet, hiddenActivations } from '../vocabulary/nets.js'
 import { axisOf, medianUntil, metric } from '../vocabulary/numbers.js'
-import { finished, finishedWith, having, type Records } from '../vocabulary/records.js'
+import { finished, having, type Choose, type Records } from '../vocabulary/records.js'
 import { recipe, trainNet } from '../vocabulary/train-net.js'
-import { brief, round } from '../vocabulary/wording.js'
 
 /**
  * At an equal number of parameters, do deeper nets fit a wiggly function better?
@@ -122,11 +122,6 @@ const main = defineStage({
 /** When the original judged a function. */
 const judgedAt: Partial<Record<TargetFunction, number>> = { f1: 500, f2: 1000 }
 
-/** Median over seeds of the training loss around an epoch, for one of the original nets. */
-function lossOf(records: Records, model: string, epoch: number): number {
-  return median(having(records, { model }).map((record) => medianUntil(record, 'train/loss', epoch, lateEpochs)))
-}
-
 /** Trials as the original had them, of one function, that came as far as the epoch it is judged at. */
 function original(records: Records, target: TargetFunction): TrialRecord[] {
   return having(finished(records), { target, activation: 'leaky', batch: 300, learningRate: 0.001 }).filter(
@@ -134,26 +129,46 @@ function original(records: Records, target: TargetFunction): TrialRecord[] {
   )
 }
 
-const compare =
-  (
-    target: TargetFunction,
-    needed: readonly Original[],
-    judge: (loss: (model: Original) => number) => { holds: boolean; effect?: number },
-  ): Claim['check'] =>
-  (records) => {
-    const these = original(records, target)
-    const missing = needed.filter((model) => having(these, { model }).length === 0)
-    if (missing.length > 0)
-      return inconclusive(`no finished ${missing.join(', ')} on ${target} for ${judgedAt[target]} epochs`, these)
-    const loss = (model: Original): number => lossOf(these, model, judgedAt[target]!)
-    const { holds, effect } = judge(loss)
-    const losses = needed.map((model) => `${model} ${brief(loss(model))}`).join(', ')
-    return verdict(holds, these, `median loss at epoch ${judgedAt[target]}: ${losses}`, effect)
-  }
+/** The training loss around the epoch that a function is judged at. */
+const lossAt =
+  (target: TargetFunction) =>
+  (record: TrialRecord): number =>
+    medianUntil(record, 'train/loss', judgedAt[target]!, lateEpochs)
+
+/** How one net's loss compares with another's on a function. */
+const against = (target: TargetFunction, model: Original, other: Original, below = 1): Effect => ({
+  quantity: `${model}’s loss ÷ ${other}’s`,
+  scale: 'log',
+  below,
+  needs: `${model} and ${other} on ${target} for ${judgedAt[target]} epochs`,
+  of: (records) =>
+    bySeed(original(records, target), (own) =>
+      ratioOf(having(own, { model }).map(lossAt(target)), having(own, { model: other }).map(lossAt(target))),
+    ),
+})
+
+/** A net's loss on a function, held to a bound. */
+const lossOf = (target: TargetFunction, model: Original, bound: Pick<Effect, 'above' | 'below'>): Effect => ({
+  quantity: `${model}’s loss`,
+  scale: 'log',
+  ...bound,
+  needs: `${model} on ${target} for ${judgedAt[target]} epochs`,
+  of: (records) =>
+    bySeed(original(records, target), (own) => geometricMean(having(own, { model }).map(lossAt(target)))),
+})
+
+/** What the best constant loses. */
+const constantLoss = (target: TargetFunction): number => variance(gridOf(target, 2001).targets)
+/** Nets that fit their function better than a constant does: others would show nothing of training. */
+const learnt: Choose = (records) =>
+  finished(records).filter(
+    (record) => metric(record, 'train/late-loss') <= constantLoss(record.trial.params['target'] as TargetFunction) / 2,
+  )
 
 const claims: readonly Claim[] = [
   {
     id: 'parameter-counts',
+    kind: 'check',
     statement: 'the four nets have 1254, 1252, 1257 and 1252 parameters',
     published: '1254, 1252, 1257, 1252 (sim_func.py)',
     check: everyOne(
@@ -163,66 +178,88 @@ const claims: readonly Claim[] = [
       { none: 'none of the four has finished', told: ' have exactly that many' },
     ),
   },
-  {
+  weighed({
     id: 'plateau',
+    version: 2,
     statement:
-      "on f1, training begins on a plateau: the deepest net's first epochs lose as much as the best constant (to within 5 %)",
+      "on f1, training begins on a plateau and leaves it: the deepest net's first three epochs lose as much as the best constant (to within 5 %), epoch 500 less than half",
     published: 'the plateau is the target’s variance, 0.250 (calibration runs)',
-    check: given(
-      finishedWith({ model: 'm1', activation: 'leaky', target: 'f1' }),
-      'm1 has not finished on f1',
-      (deepest) => {
-        const constant = variance(gridOf('f1', 2001).targets)
-        const first = median(deepest.map((record) => medianUntil(record, 'train/loss', 3, 3)))
-        const ratio = first / constant
-        return verdict(Math.abs(ratio - 1) <= 0.05, deepest, `${round(ratio)} of the target's variance`, ratio)
+    effects: [
+      {
+        quantity: 'm1’s loss over epochs 1 to 3 ÷ the target’s variance',
+        scale: 'log',
+        above: 0.95,
+        below: 1.05,
+        needs: 'm1 on f1 for 500 epochs',
+        of: (records) =>
+          bySeed(having(original(records, 'f1'), { model: 'm1' }), (own) =>
+            ratioOf(
+              own.map((record) => medianUntil(record, 'train/loss', 3, 3)),
+              [constantLoss('f1')],
+            ),
+          ),
       },
-    ),
-  },
-  ...(['f1', 'f2'] as const).map((target): Claim => ({
-    id: `deep-beats-shallow-${target}`,
-    statement: `on ${target}, m1 and m2 end at most at a twentieth of m4's loss, with m3 between`,
-    published:
-      target === 'f1'
-        ? 'm1 about 1e-4, m2 3e-4, m3 1.1e-3, m4 0.12 after 500 epochs (README figure)'
-        : 'm1 about 3e-4, m2 2.7e-3, m3 3.7e-3, m4 0.075 after 1000 epochs (README figure)',
-    check: compare(target, ['m1', 'm2', 'm3', 'm4'], (loss) => ({
-      holds:
-        Math.max(loss('m1'), loss('m2')) <= loss('m4') / 20 &&
-        loss('m3') < loss('m4') &&
-        loss('m3') > Math.min(loss('m1'), loss('m2')),
-      effect: Math.max(loss('m1'), loss('m2')) / loss('m4'),
-    })),
-  })),
+      lossOf('f1', 'm1', { below: constantLoss('f1') / 2 }),
+    ],
+  }),
+  ...(['f1', 'f2'] as const).map((target) =>
+    weighed({
+      id: `deep-beats-shallow-${target}`,
+      version: 2,
+      statement: `on ${target}, m1 and m2 end at most at a twentieth of m4's loss, with m3 between (below m4, above m1 and m2)`,
+      published:
+        target === 'f1'
+          ? 'm1 about 1e-4, m2 3e-4, m3 1.1e-3, m4 0.12 after 500 epochs (README figure)'
+          : 'm1 about 3e-4, m2 2.7e-3, m3 3.7e-3, m4 0.075 after 1000 epochs (README figure)',
+      effects: [
+        against(target, 'm1', 'm4', 1 / 20),
+        against(target, 'm2', 'm4', 1 / 20),
+        against(target, 'm3', 'm4'),
+        against(target, 'm1', 'm3'),
+        against(target, 'm2', 'm3'),
+      ],
+    }),
+  ),
   ...(
     [
       ['f1', 1e-2],
       ['f2', 5e-2],
     ] as const
-  ).map(([target, bound]): Claim => ({
-    id: `shallow-fails-${target}`,
-    statement: `on ${target}, the one-layer net stays above ${bound}`,
-    published: target === 'f1' ? 'm4 about 0.12; it misses the right half of f1' : 'm4 about 0.075',
-    check: compare(target, ['m4'], (loss) => ({ holds: loss('m4') > bound, effect: loss('m4') })),
-  })),
-  {
+  ).map(([target, bound]) =>
+    weighed({
+      id: `shallow-fails-${target}`,
+      version: 2,
+      statement: `on ${target}, the one-layer net stays above ${bound}, below which the deepest one comes`,
+      published: target === 'f1' ? 'm4 about 0.12; it misses the right half of f1' : 'm4 about 0.075',
+      effects: [lossOf(target, 'm4', { above: bound }), lossOf(target, 'm1', { below: bound })],
+    }),
+  ),
+  weighed({
     id: 'deepest-first-f2',
+    version: 2,
     statement: 'on f2, the deepest net ends below the second deepest',
     published: 'm1 about 3e-4, m2 2.7e-3 (README figure); on f1 their order depends on the seed',
-    check: compare('f2', ['m1', 'm2'], (loss) => ({
-      holds: loss('m1') < loss('m2'),
-      effect: loss('m1') / loss('m2'),
-    })),
-  },
-  {
+    effects: [against('f2', 'm1', 'm2')],
+  }),
+  weighed({
     id: 'no-overfitting',
-    statement: 'the test loss is at most three times the training loss (medians over the last 20 epochs)',
+    version: 2,
+    statement:
+      'of nets that have learnt (half the loss of a constant), the test loss is at most three times the training loss (medians over the last 20 epochs)',
     published: 'train and test loss are printed alike (sim_func.py)',
-    check: given(finished, 'no finished trial', (all) => {
-      const ratio = maxOf(all.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
-      return verdict(ratio <= 3, all, `at most ${brief(ratio)} times, over ${all.length} trials`, ratio)
-    }),
-  },
+    effects: [
+      {
+        quantity: 'the greatest test loss ÷ training loss of a seed’s nets',
+        scale: 'log',
+        below: 3,
+        needs: 'a net that has learnt',
+        of: (records) =>
+          bySeed(learnt(records), (own) =>
+            maxOf(own.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss'))),
+          ),
+      },
+    ],
+  }),
 ]
 
 const depths: Readonly<Record<string, string>> = {

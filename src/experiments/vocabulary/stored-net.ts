@@ -3,8 +3,6 @@ import type { Metrics, ParentResult, Trial } from '../../core/trial.js'
 import { decodeCheckpoint } from '../../net/checkpoint.js'
 import type { Net } from '../../net/net.js'
 import type { TrialContext } from '../experiment.js'
-import { valuesOf } from './numbers.js'
-import type { Records } from './records.js'
 
 /** What stages share that measure nets which an earlier stage trained: to measure anew trains nothing again. */
 
@@ -47,8 +45,4 @@ export const besideMeasurement = ({ parent, trained }: StoredNet<{ readonly batc
 })
 
 /** A measure's course over batch sizes shows in no fewer. */
-export const enoughBatches = {
-  needed: 4,
-  of: 'batch sizes measured',
-  count: (all: Records): number => new Set(valuesOf(all, 'batch')).size,
-}
+export const leastBatches = 4

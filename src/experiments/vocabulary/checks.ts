@@ -3,10 +3,10 @@ import type { TrialRecord } from '../../core/trial.js'
 import type { Claim, Verdict } from '../experiment.js'
 import type { Choose, Records } from './records.js'
 
-/** What follows from some records' numbers, in a verdict's words. */
+/** Checks: what is so of every trial unless the software errs. */
 
 /** What can't be told from these records. */
-export const inconclusive = (summary: string, records: Records = []): Verdict => ({
+const inconclusive = (summary: string, records: Records = []): Verdict => ({
   state: 'inconclusive',
   summary,
   seeds: seedCount(records),
@@ -20,28 +20,6 @@ export const given =
   (records) => {
     const all = choose(records)
     return all.length === 0 ? inconclusive(none) : judge(all)
-  }
-
-/** A check that judges the trials it chooses, if they are of enough seeds: one seed's result says nothing of the next one's. */
-export const overSeeds =
-  (choose: Choose, what: string, judge: Judge, needed = 3): Claim['check'] =>
-  (records) => {
-    const all = choose(records)
-    const seeds = seedCount(all)
-    return seeds < needed ? inconclusive(`${what} of ${seeds} seeds (${needed} needed)`, all) : judge(all)
-  }
-
-/** A check that judges the trials it chooses, if they hold enough of what `of` names; counted are the trials unless told otherwise. */
-export const withEnough =
-  (
-    choose: Choose,
-    { needed, of: what, count = (all) => all.length }: { needed: number; of: string; count?: (all: Records) => number },
-    judge: Judge,
-  ): Claim['check'] =>
-  (records) => {
-    const all = choose(records)
-    const found = count(all)
-    return found < needed ? inconclusive(`only ${found} ${what} (${needed} needed)`, all) : judge(all)
   }
 
 /** True or false as a verdict, with what it rests on. */
