@@ -22,6 +22,8 @@ export interface RetryOptions {
   readonly signal?: AbortSignal
   /** Whether the failure may go away by itself; any other is thrown at once. */
   readonly mayPass: (error: unknown) => boolean
+  /** Cuts the pause short that is under way when it aborts, and no later one. Default: nothing does. */
+  readonly wake?: AbortSignal
   /** Milliseconds between a failure and the next try; `failures` counts those so far, from 1. */
   readonly pauseMs: (failures: number, error: unknown) => number
   /** Failures after which the last is thrown, however it may pass. Default: no limit. */
@@ -32,14 +34,14 @@ export interface RetryOptions {
 
 /** Repeats `act` until it succeeds. @throws what `act` threw last, when it may not pass or there is no time left. */
 export async function retry<T>(act: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { clock, signal = never, mayPass, pauseMs, maxFailures = Infinity, say } = options
+  const { clock, signal = never, wake = never, mayPass, pauseMs, maxFailures = Infinity, say } = options
   for (let failures = 1; ; failures++) {
     try {
       return await act()
     } catch (error) {
       if (failures >= maxFailures || signal.aborted || !mayPass(error)) throw error
       say?.(error as Error)
-      await wait(clock, pauseMs(failures, error), signal)
+      await wait(clock, pauseMs(failures, error), wake.aborted ? signal : AbortSignal.any([signal, wake]))
       if (signal.aborted) throw error
     }
   }

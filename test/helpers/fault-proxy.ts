@@ -6,7 +6,7 @@ import { createServer, request, type ClientRequest, type IncomingMessage, type S
  */
 export const faults = [
   ...(['drop-request', 'half-request', 'drop-reply', 'half-reply', 'duplicate'] as const),
-  ...(['429', '503-html', '500-html', '200-html'] as const),
+  ...(['429', '503-html', '500-html', '404-html', '200-html'] as const),
 ] as const
 export type Fault = 'none' | (typeof faults)[number]
 
@@ -46,6 +46,7 @@ export async function openFaultProxy(
     if (fault === '429') return answer(429, 'text/plain', 'slow down')
     if (fault === '503-html') return answer(503, 'text/html', '<h1>Away</h1>')
     if (fault === '500-html') return answer(500, 'text/html', '<title>500</title><h1>Internal Server Error</h1>')
+    if (fault === '404-html') return answer(404, 'text/html', '<h1>No such service</h1>')
     if (fault === '200-html') return answer(200, 'text/html', '<h1>Please sign in to this network</h1>')
     if (fault === 'duplicate') await forward(targetUrl(), incoming, body)
     const reply = await forward(targetUrl(), incoming, body)

@@ -66,6 +66,11 @@ export class MlflowClient {
     return this.#transport.hasAnswered
   }
 
+  /** Somebody waits for the end: pauses are short from now on, and tries go on until the signal ends them. */
+  hurry(): void {
+    this.#transport.hurry()
+  }
+
   /** `FileStore` or `SqlStore`; `unknown` where the server does not say: older ones, plug-ins, other vendors. */
   async storeType(): Promise<string> {
     if (this.#storeType !== undefined) return this.#storeType

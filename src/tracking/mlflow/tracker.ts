@@ -145,7 +145,10 @@ export class MlflowTracker implements Tracker {
   async finish(story: () => Promise<SweepStory>): Promise<Tracked> {
     const { client, patience } = this.#options
     const bring = async (): Promise<Tracked> => this.#bringAll(await story())
-    return patience === undefined ? bring() : withPatience(client, patience, bring)
+    if (patience === undefined) return bring()
+    // Pushes of the live part may sleep through all the time that is left.
+    client.hurry()
+    return withPatience(client, patience, bring)
   }
 
   async #bringAll(story: SweepStory): Promise<Tracked> {

@@ -4,6 +4,10 @@ import type { MlflowSettings } from './settings.js'
 import { MlflowError, passingStatuses, retryAfterMs } from './mlflow-error.js'
 
 const longestPauseMs = 30_000
+/** While somebody waits for the end of a sweep. */
+const longestHurriedPauseMs = 5_000
+/** Tries after a proxy's page of status 404: it may come while a server starts, or for ever from what is no MLflow. */
+const triesAfterPage = 4
 
 /** How long a person who waits for it gives a server that has not answered yet. */
 export interface FirstAnswer {
@@ -36,6 +40,7 @@ export class MlflowTransport {
   #answered = false
   #saidWhatWaits = false
   readonly #tooLate = new AbortController()
+  readonly #hurry = new AbortController()
   readonly #ends: AbortSignal
 
   constructor(
@@ -60,6 +65,11 @@ export class MlflowTransport {
     return this.#answered
   }
 
+  /** From now on pauses are of 5 s at most, and tries go on until the signal ends them; ends the pauses under way. */
+  hurry(): void {
+    this.#hurry.abort()
+  }
+
   /** Bytes, repeated while a failure may pass. */
   send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Buffer> {
     return this.patiently(() => this.#answer(method, path, body, type))
@@ -81,7 +91,8 @@ export class MlflowTransport {
 
   /** Tries again while a failure may pass, waiting as long as the server asks or twice as long each time. */
   async patiently<T>(act: () => Promise<T>): Promise<T> {
-    if (this.firstAnswer === undefined || this.#answered) return this.#retry(act)
+    if (this.firstAnswer === undefined) return this.#retry(act)
+    if (this.#answered) return this.#retry(act, this.firstAnswer.say)
     const { say, withinMs = firstAnswerMs } = this.firstAnswer
     const cancels = [
       this.clock.after(quietMs, () => {
@@ -94,7 +105,7 @@ export class MlflowTransport {
       }),
     ]
     try {
-      return await this.#retry(act)
+      return await this.#retry(act, say)
     } catch (cause) {
       if (!this.#tooLate.signal.aborted) throw cause
       const hint = 'is the MLflow server running there? (mlflow server, or mlds ui)'
@@ -105,18 +116,31 @@ export class MlflowTransport {
     }
   }
 
-  #retry<T>(act: () => Promise<T>): Promise<T> {
+  #retry<T>(act: () => Promise<T>, say?: (sentence: string) => void): Promise<T> {
     const { retries, backoffMs } = this.settings
+    const beganMs = this.clock.now()
+    let [failures, pages] = [0, 0]
+    const isHurried = (): boolean => this.#hurry.signal.aborted
     return retry(act, {
-      clock: this.clock,
-      signal: this.#ends,
-      mayPass: (error) => error instanceof MlflowError && error.passing,
-      pauseMs: (failures, error) =>
-        Math.min(
-          longestPauseMs,
-          (error as MlflowError).retryAfterMs ?? backoffMs * 2 ** (failures - 1) * (0.5 + this.random()),
-        ),
-      maxFailures: retries + 1,
+      ...{ clock: this.clock, signal: this.#ends, wake: this.#hurry.signal },
+      mayPass: (error) => {
+        if (!(error instanceof MlflowError) || !error.passing) return false
+        if (error.status === 404 && ++pages > triesAfterPage) return false
+        return ++failures <= retries || isHurried()
+      },
+      pauseMs: (count, error) => {
+        const { retryAfterMs: asked, message } = error as MlflowError
+        const pauseMs = Math.min(
+          isHurried() ? longestHurriedPauseMs : longestPauseMs,
+          asked ?? backoffMs * 2 ** (count - 1) * (0.5 + this.random()),
+        )
+        const isLong = this.clock.now() + pauseMs - beganMs >= quietMs
+        if (isLong && say !== undefined && this.#answered && !this.#saidWhatWaits) {
+          this.#saidWhatWaits = true
+          say(`Waiting for ${this.url}: ${message}`)
+        }
+        return pauseMs
+      },
     })
   }
 
@@ -161,6 +185,9 @@ export class MlflowTransport {
     } catch {
       // HTML of a proxy or plain text: the status and the beginning say enough.
     }
+    // Servers before 3.10 answer so to what of API 3.0 they do not know.
+    const isPage = said.error_code === undefined && /^\s*<(!doctype|html|h1|title)/i.test(text)
+    const isProxy = status === 404 && isPage && !path.startsWith('/api/3.0/')
     const detail =
       said.message ??
       text
@@ -181,7 +208,7 @@ export class MlflowTransport {
     return new MlflowError(
       `${this.url} refused ${method} ${path.split('?')[0]!.replace('/api/2.0/', '')}: ${status} ${detail}`,
       status,
-      passingStatuses.has(status),
+      passingStatuses.has(status) || isProxy,
       said.error_code,
       retryAfterMs(response.headers.get('retry-after'), this.clock.now()),
       hint === undefined ? {} : { hint },

@@ -116,7 +116,6 @@ describe('the MLflow client', () => {
   it.each([
     [{ status: 401, body: '<h1>Unauthorized</h1>' }, /401 Unauthorized/, /MLFLOW_TRACKING_USERNAME/],
     [{ status: 403, body: 'Invalid Host header - possible DNS rebinding attack detected' }, /403/, /--allowed-hosts/],
-    [{ status: 404, body: '<html><title>404</title></html>' }, /404/, /address of an MLflow server/],
     [{ status: 400, body: '{"error_code":"INVALID_PARAMETER_VALUE","message":"bad key"}' }, /400 bad key/, /^$/],
   ] satisfies [Reply, RegExp, RegExp][])(
     'says once and in a sentence what a person must mend: %j',
@@ -131,6 +130,36 @@ describe('the MLflow client', () => {
       expect(sent).toHaveLength(1)
     },
   )
+
+  it('tries a proxy’s 404 again a few times, since a server may be starting, and then asks for the address', async () => {
+    const page = { status: 404, headers: { 'content-type': 'text/html' }, body: '<html><title>404</title></html>' }
+    const starting = await openScript([page, page])
+    await openClient(starting.url).client.log('r', { tags: { a: 'b' } })
+    expect(starting.sent).toHaveLength(3)
+
+    const { url, sent } = await openScript(Array.from({ length: 20 }, () => page))
+    await expect(openClient(url).client.log('r', { tags: { a: 'b' } })).rejects.toMatchObject({
+      message: expect.stringContaining('404') as string,
+      hint: 'is this the address of an MLflow server?',
+      exitCode: 3,
+    })
+    expect(sent).toHaveLength(5)
+  })
+
+  it('in a hurry ends the pause under way, pauses 5 s at most, and tries until its time is up', async () => {
+    const { url, sent } = await openScript(Array.from({ length: 12 }, () => busy('25')))
+    const clock = new SimulatedClock()
+    const { client } = { client: new MlflowClient(mlflowSettings(url, {}), undefined, clock) }
+    const logged = client.log('r', { tags: { a: 'b' } })
+    await expect.poll(() => sent.length).toBe(1)
+    client.hurry()
+    // Without a step of the clock.
+    await expect.poll(() => sent.length).toBe(2)
+    keepMoving(clock)
+    await logged
+    expect(sent).toHaveLength(13)
+    expect(clock.now()).toBe(11 * 5_000)
+  })
 
   it('takes a page for no answer, also where any bytes would do', async () => {
     const page = { headers: { 'content-type': 'text/html; charset=utf-8' }, body: '<h1>Please sign in</h1>' }
@@ -294,15 +323,18 @@ describe('the MLflow client', () => {
     },
   )
 
-  it('is as patient as ever with a server that has answered once', async () => {
+  it('is as patient as ever with a server that has answered once, and says within 2 s what it waits for', async () => {
     const failing = { status: 503, body: 'busy' }
     const { url } = await openScript([{}, ...Array.from({ length: 6 }, () => failing)])
     const clock = new SimulatedClock()
-    const say = (sentence: string): void => expect.fail(sentence)
+    const said: [number, string][] = []
+    const say = (sentence: string): void => void said.push([clock.now(), sentence])
     const client = new MlflowClient(mlflowSettings(url, {}), undefined, clock, () => 0.5, { say })
     await client.experimentIds()
     keepMoving(clock)
     await client.experimentIds()
     expect(clock.now()).toBeGreaterThan(12_000)
+    expect(said).toEqual([[expect.any(Number), expect.stringMatching(/^Waiting for http.*: .* 503 busy$/)]])
+    expect(said[0]![0]).toBeLessThanOrEqual(2_000)
   })
 })
