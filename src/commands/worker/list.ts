@@ -19,18 +19,21 @@ export default class WorkerList extends BaseCommand {
     const now = systemClock.now()
     const rows = workers.map((worker) => [
       worker.worker,
+      worker.host,
       worker.slots,
       worker.draining ? 0 : worker.free,
-      worker.running.map(({ trial }) => trial.slice(0, 8)).join(' '),
+      worker.running.map(({ trial, sinceMs }) => `${trial.slice(0, 8)} (${formatDuration(now - sinceMs)})`).join(' '),
       worker.done,
       worker.refused,
       worker.malformed,
       worker.fenced,
       worker.codeVersion,
       formatDuration(now - worker.startedAtMs),
+      (worker.experiments ?? []).join(' '),
       worker.draining ? 'leaving' : '',
     ])
-    const header = ['worker', 'slots', 'free', 'running', 'done', 'refused', 'malformed', 'late', 'version', 'up', '']
+    const counted = ['done', 'refused', 'malformed', 'late']
+    const header = ['worker', 'host', 'slots', 'free', 'running', ...counted, 'version', 'up', 'also has', '']
     this.log(formatTable(header, rows) || 'No workers. Start one with: mlds worker start --nats URL')
     return workers
   }

@@ -44,7 +44,7 @@ export class AttemptRunner {
   /** @returns whether the trial is done here. */
   async run(ready: ReadyTrial): Promise<boolean> {
     const { key, pulled, trial, datasets } = ready
-    const { options, broker, running } = this.context
+    const { options, broker } = this.context
     const own = { worker: options.name, nonce: randomUUID(), startedAtMs: options.clock.now() }
     const mayBeFirst = pulled.count === 1
     const begun = await beginAttempt(broker, key, own, { mayBeFirst, maxAttempts: trial.maxAttempts })
@@ -68,12 +68,12 @@ export class AttemptRunner {
       publish: (reports) => this.context.publish(key, { ...progress, ...reports }),
       proceed: () => this.context.threads.proceed(key.trial),
     })
-    running.set(key.trial, { sweep: assignment.sweep, active, attempt, sinceMs: own.startedAtMs })
+    this.context.begin({ sweep: assignment.sweep, active, attempt, sinceMs: own.startedAtMs })
     try {
       const end = await this.#execute(assignment, active, datasets)
       return await this.#tellServer(ready, begun, { end, active, assignment, facts: { v: trial.v, ...own, attempt } })
     } finally {
-      running.delete(key.trial)
+      this.context.end(key.trial)
       active.close()
     }
   }

@@ -48,6 +48,8 @@ export interface Running {
 /** What every part of a worker works with. */
 export class WorkerContext {
   readonly #running = new Map<TrialId, Running>()
+  /** Told when a trial begins to run here, or runs no longer. */
+  onChange = (): void => {}
   readonly tally = { done: 0, malformed: 0, refused: 0, fenced: 0 }
   readonly #said = new Set<string>()
 
@@ -57,8 +59,18 @@ export class WorkerContext {
     readonly threads: ThreadsBackend,
   ) {}
 
-  get running(): Map<TrialId, Running> {
+  get running(): ReadonlyMap<TrialId, Running> {
     return this.#running
+  }
+
+  begin(running: Running): void {
+    this.#running.set(running.active.key.trial, running)
+    this.onChange()
+  }
+
+  end(trial: TrialId): void {
+    this.#running.delete(trial)
+    this.onChange()
   }
 
   /** The trial if just this run of it runs here. */

@@ -35,6 +35,8 @@ export function workerName(): string {
 }
 
 const heartbeatMs = presenceMs / 3
+/** At most so often a worker says what runs on it. */
+const newsMs = 1_000
 
 /**
  * A worker: takes one trial per free slot, runs it on the thread pool, and commits its result. Returns when drained.
@@ -135,11 +137,19 @@ class Worker {
     abort.addEventListener('abort', onAbort)
     drain.addEventListener('abort', onDrain)
     let cancelBeat = (): void => {}
+    let cancelNews: (() => void) | undefined
     const beat = async (): Promise<void> => {
       cancelBeat = clock.after(heartbeatMs, () => void beat())
       await this.#introduce()
       const busy = [...this.context.running.values()].map(({ active }) => active.key.sweep)
       await this.#halted.askAgain(new Set(busy))
+    }
+    // Whoever lists workers sees what runs to a second; a trial that is over before is told of once with others.
+    this.context.onChange = () => {
+      cancelNews ??= clock.after(newsMs, () => {
+        cancelNews = undefined
+        void this.#introduce()
+      })
     }
     // Before its first pull: who refuses a trial must be known to be there.
     await beat()
@@ -148,6 +158,8 @@ class Worker {
       await Promise.all(this.#slots().map((slot) => slot.serve()))
     } finally {
       cancelBeat()
+      this.context.onChange = () => {}
+      cancelNews?.()
       abort.removeEventListener('abort', onAbort)
       drain.removeEventListener('abort', onDrain)
       orders.unsubscribe()
