@@ -31,6 +31,8 @@ function trendOf(own: Records, { x, y, least }: Trend): number {
 /** How a value goes with a setting within a seed, as an effect. */
 export const trendEffect = (trend: Trend, tested: Omit<Effect, 'of' | 'scale' | 'step'>): Effect => ({
   ...tested,
+  // Values that are all alike have no ranks.
+  needs: `${tested.needs}, with values that differ`,
   scale: 'rank',
   of: (records) => bySeed(trend.choose(records), (own) => trendOf(own, trend)),
   step(records) {
