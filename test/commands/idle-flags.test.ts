@@ -22,7 +22,7 @@ const nats = '--nats nats://127.0.0.1:9'
 
 /** Every flag of every command; one that is new has to be placed here. */
 const table: Readonly<Record<string, Readonly<Record<string, Always | readonly Idle[]>>>> = {
-  audit: { repair: 'mends', 'idle-minutes': 'what counts as running' },
+  audit: { repair: 'mends', deep: 'looks at contents', 'idle-minutes': 'what counts as running' },
   best: {
     metric: 'ranks by it',
     maximize: 'ranks by it',
