@@ -85,7 +85,7 @@ export async function benchTracking(): Promise<void> {
         history: () => events.map((event, offset) => ({ event, offset })),
         readLog: async () => undefined,
         warn: console.warn,
-        linksTo: ({ parentRun }) => ({ link: '', parentLink: parentRun }),
+        linksTo: ({ parentRun }) => ({ link: '', parentLink: parentRun, compareLink: '' }),
       })
       await tracker.open(info)
       await tracker.finish(async () => story)

@@ -41,7 +41,9 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
       durationMs: systemClock.now() - startedAtMs,
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
       ...conclusion,
-      ...(tracked === undefined ? {} : { link: tracked.link, storyLink: tracked.parentLink }),
+      ...(tracked === undefined
+        ? {}
+        : { link: tracked.link, storyLink: tracked.parentLink, compareLink: tracked.compareLink }),
     }
   } finally {
     await closeParts(closing, failed)

@@ -39,6 +39,8 @@ export interface SweepSummary extends Pick<
   readonly link?: string
   /** The run that carries its note and figures. */
   readonly storyLink?: string
+  /** Its trials in MLflow side by side. */
+  readonly compareLink?: string
 }
 
 /** Which sweep it is, and how its trials stand. */

@@ -37,7 +37,9 @@ export default class Sync extends BaseCommand {
       warn: (message) => this.warn(message),
       firstAnswer: { say: (sentence) => void process.stderr.write(`${sentence}\n`) },
     })
-    this.log(`${formatCount(told.sent, 'run')} brought up to date: ${told.link}\nits story: ${told.parentLink}`)
+    this.log(
+      `${formatCount(told.sent, 'run')} brought up to date: ${told.link}\nits story: ${told.parentLink}\nside by side: ${told.compareLink}`,
+    )
     return { sweep, ...told }
   }
 }

@@ -17,6 +17,7 @@ export function formatSummary(summary: SweepSummary): string {
     `${colours.bold(summary.sweep)}: ${describeCounts(summary)} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
     ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
     ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
+    ...(summary.compareLink === undefined ? [] : [`  side by side: ${summary.compareLink}`]),
     ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
     ...(isComplete(summary) ? [] : [whatIsLeft(summary)]),
   ].join('\n')

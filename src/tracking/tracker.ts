@@ -29,8 +29,10 @@ export interface SweepStory {
 
 /** Where a sweep is to be seen. */
 export interface Tracked {
-  /** The table of runs. */
+  /** Its trials, by their settings. */
   readonly link: string
+  /** Its trials side by side, as parallel coordinates. */
+  readonly compareLink: string
   /** The run that stands for the sweep: note, figures, counts. */
   readonly parentLink: string
   /** Runs brought to their end since `open`. */

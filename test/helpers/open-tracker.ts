@@ -36,7 +36,7 @@ export function openTracker(
     readPlan: async () => Buffer.from('{}'),
     datasetsOf: () => [{ name: 'dots', digest: '0123456789abcdef', sourceType: 'mlds', source: '{}' }],
     warn: (message) => warnings.push(message),
-    linksTo: ({ experiment, parentRun }) => ({ link: `${experiment}/runs`, parentLink: parentRun }),
+    linksTo: ({ experiment, parentRun }) => ({ link: `${experiment}/runs`, parentLink: parentRun, compareLink: '' }),
     flushMs: 5,
     ...more,
   })

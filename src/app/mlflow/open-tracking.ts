@@ -10,6 +10,7 @@ import type { FirstAnswer } from '../../tracking/mlflow/transport.js'
 import { experimentFrom, mlflowSettings } from '../../tracking/mlflow/settings.js'
 import { MlflowTracker } from '../../tracking/mlflow/tracker.js'
 import type { Patience } from '../../tracking/mlflow/patience.js'
+import { pagesOf } from '../../tracking/mlflow/first-look.js'
 import { writeMlruns } from '../../tracking/mlflow/mlruns.js'
 import type { SweepInfo, Tracked } from '../../tracking/tracker.js'
 import type { HistoryEvent } from '../../tracking/mlflow/attempts.js'
@@ -62,7 +63,6 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
   const file = join(folder, ledger ?? contentHash(settings.url))
   makeFolderSync(folder)
   const lock = lockSweep(`${file}.lock`, sweep.id)
-  const page = (path: string): string => `${settings.url}/#/experiments/${path}?workflowType=machine_learning`
   return new MlflowTracker({
     ...sourcesOf(stored, checkpoints),
     client,
@@ -71,10 +71,7 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
     acknowledgedFile: `${file}.jsonl`,
     history: () => trialEntries(sweep),
     warn: saidOnce(warn),
-    linksTo: ({ experiment, parentRun }) => ({
-      link: page(`${experiment}/runs`),
-      parentLink: page(`${experiment}/runs/${parentRun}`),
-    }),
+    linksTo: (runs) => pagesOf(settings.url, runs),
     onClosed: () => lock.release(),
     ...(onOpen === undefined ? {} : { onOpen }),
     ...(patience === undefined ? {} : { patience: { ...patience, giveUp } }),

@@ -179,8 +179,8 @@ function holdAgainst(
   found: ReadonlySet<Run>,
 ): Finding[] {
   const trials = new Set(children.map((run) => run.tags['mlds.trial']))
-  const compare = (run: Run, wanted: ProjectedRun): Finding[] => {
-    const params = Object.keys(missingParams(run, wanted)).map((name) => `its parameter ${name} is missing`)
+  const compare = (run: Run, wanted: ProjectedRun, needed = wanted.params): Finding[] => {
+    const params = Object.keys(missingParams(run, { params: needed })).map((name) => `its parameter ${name} is missing`)
     const what = [...differences(run, wanted).map((difference) => difference.what), ...params]
     return what.length === 0 || found.has(run) ? [] : [{ kind: 'differs', run, what }]
   }
@@ -191,7 +191,11 @@ function holdAgainst(
     ...pair(attempts, projection, children).flatMap(([attempt, run]): Finding[] => {
       const { id: trial } = attempt.trial
       if (run !== undefined)
-        return compare(run, projection.child(attempt, parent?.id ?? run.tags['mlflow.parentRunId'] ?? ''))
+        return compare(
+          run,
+          projection.child(attempt, parent?.id ?? run.tags['mlflow.parentRunId'] ?? ''),
+          projection.paramsOf(trial),
+        )
       return trials.has(trial) ? [{ kind: 'missing', trial, attempt: attempt.attempt }] : []
     }),
   ]

@@ -75,8 +75,8 @@ async function writeExperiment(options: MlrunsOptions): Promise<ExperimentFolder
     name: experimentName,
   }
   await writeText(join(experiment, 'meta.yaml'), yaml(meta))
-  for (const [tag, value] of Object.entries(primaryMetricTags(info.objective)))
-    await writeText(join(experiment, 'tags', tag), value)
+  const tags = [...Object.entries(primaryMetricTags(info.objective)), new SweepProjection(info, options).view.tag]
+  for (const [tag, value] of tags) await writeText(join(experiment, 'tags', tag), value)
   return { folder: experiment, id, datasets: new Set() }
 }
 

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
+import { reasonOf } from '../../core/divergence.js'
 import { valueKey, wordOf } from '../../core/param-value.js'
 import { contentHash } from '../../core/seed.js'
 import type { ArtifactRef, Objective, ParamValue, Trial, TrialId } from '../../core/trial.js'
 import type { Attempt } from './attempts.js'
 import type { DatasetInput } from './client.js'
+import { sharedView, type SharedView } from './first-look.js'
 import { latestOf } from './latest.js'
 import type { Point, RunStatus, Tags } from './wire.js'
 import { keptReports, mostPoints } from './selection.js'
@@ -86,6 +89,11 @@ export class SweepProjection {
     this.#constant = constant
   }
 
+  /** What the experiment's page shows of the sweep first. */
+  get view(): SharedView {
+    return sharedView(this.info, this.sweepKey, [...this.#varying, 'seed'])
+  }
+
   get parentKey(): string {
     return `${this.sweepKey}:sweep`
   }
@@ -139,7 +147,7 @@ export class SweepProjection {
     const kept = keptReports(reports.length, end !== undefined)
     return {
       key: this.childKey(attempt),
-      name: runName(attempt),
+      name: this.#nameOf(attempt),
       startMs: attempt.startedAtMs,
       endMs: end?.atMs,
       status: statusOf(attempt),
@@ -154,7 +162,8 @@ export class SweepProjection {
         ...(worker !== undefined && { 'mlds.worker': worker }),
         ...endTags(attempt),
       },
-      params: this.paramsOf(trial.id),
+      // All of them: trials of two sweeps are compared by what neither varies.
+      params: { ...this.#constantOf(trial), ...this.paramsOf(trial.id) },
       points: [
         ...pointsOf(
           attempt,
@@ -167,7 +176,7 @@ export class SweepProjection {
     }
   }
 
-  /** What tells the trial from others of its sweep: a child's parameters; none for a trial that is not planned. */
+  /** What tells the trial from others of its sweep: parameters that a child can't be without; none for a trial that is not planned. */
   paramsOf(id: TrialId): Tags {
     const trial = this.#trials.get(id)
     return trial === undefined ? {} : { ...this.#varyingOf(trial), ...seedParams(trial) }
@@ -202,7 +211,7 @@ export class SweepProjection {
       'mlds.run_key': key,
       'mlds.sweep': this.info.sweep,
       'mlds.sweep_key': this.sweepKey,
-      'mlflow.source.name': 'mlds',
+      'mlflow.source.name': sourceName(this.info.spec),
       'mlflow.source.type': 'LOCAL',
       ...(this.sources.user !== undefined && { 'mlflow.user': this.sources.user }),
     }
@@ -213,9 +222,32 @@ export class SweepProjection {
     return Object.fromEntries(varying.map(([name, value]) => [name, paramText(value)]))
   }
 
-  /** The same for trials that differ in nothing but their seeds: what charts may average over. */
+  #constantOf({ params }: Trial): Tags {
+    const constant = Object.entries(params).filter(([name]) => !this.#varying.has(name))
+    return Object.fromEntries(constant.map(([name, value]) => [name, paramText(value)]))
+  }
+
+  /**
+   * The same for trials that differ in nothing but their seeds: what charts may average over. In brackets a hash of what
+   * the sweep does not vary, which another sweep may have otherwise.
+   */
   #groupOf(trial: Trial): string {
-    return (tagWords(this.#varyingOf(trial)) || 'all').slice(0, 500)
+    const constant = contentHash([trial.experiment, trial.stage, this.#constantOf(trial)], 4)
+    return `${(tagWords(this.#varyingOf(trial)) || 'all').slice(0, 490)} (${constant})`
+  }
+
+  /** By its point, such as `width=64 seed=1`. */
+  #nameOf({ trial, attempt }: Attempt): string {
+    const stages = new Set(this.info.trials.map(({ stage }) => stage)).size
+    const words = [
+      ...(stages > 1 ? [trial.stage] : []),
+      tagWords(this.paramsOf(trial.id)),
+      ...(attempt > 1 ? [`(attempt ${attempt})`] : []),
+    ]
+    const name = words.join(' ').replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
+    return name.length <= longestName
+      ? name
+      : `trial-${String(trial.index).padStart(4, '0')} ${name.slice(0, longestName - 20)}…`
   }
 
   #allDatasets(): DatasetInput[] {
@@ -285,8 +317,31 @@ function file(path: string, bytes: Uint8Array): RunFile {
   return { path, read: async () => bytes }
 }
 
-function runName({ trial, attempt }: Attempt): string {
-  return `trial-${String(trial.index).padStart(4, '0')}${attempt > 1 ? `-attempt-${attempt}` : ''}`
+/** MLflow takes 250 characters; a table shows fewer. */
+const longestName = 200
+
+/** The file or the command of a person's own experiment, by what a sweep's spec says. */
+function sourceName(spec: unknown): string {
+  const { own } = (spec ?? {}) as { own?: { file?: unknown; command?: { argv?: unknown } } }
+  if (typeof own?.file === 'string') return basename(own.file)
+  const argv: unknown = own?.command?.argv
+  return Array.isArray(argv) ? argv.map(String).join(' ').slice(0, 500) : 'mlds'
+}
+
+/** Why an attempt has no result, as Markdown: a block of code, so that nothing in it is a link or a picture. */
+function describeFailure({ outcome }: NonNullable<Attempt['end']>): string | undefined {
+  const reason = outcome.state === 'lost' ? outcome.reason : reasonOf(outcome)
+  if (reason === undefined) return undefined
+  const quoted = reason
+    .slice(0, 4000)
+    .split('\n')
+    .map((line) => `    ${line}`)
+  return [`It ${endWords[outcome.state]}:`, '', ...quoted].join('\n')
+}
+
+const endWords: Readonly<Record<string, string>> = {
+  ...{ failed: 'failed', diverged: 'diverged', stopped: 'was stopped', dead: 'is given up' },
+  ...{ cancelled: 'was cancelled', skipped: 'was skipped', lost: 'was lost' },
 }
 
 function pointsOf({ reports }: Attempt, indices: readonly number[]): Point[] {
@@ -384,8 +439,10 @@ function endTags(attempt: Attempt): Tags {
   if (end === undefined) return { 'mlds.state': 'running' }
   const json = outcomeOf(end)
   const final = finalPoints(attempt).map(({ key }) => key)
+  const failure = describeFailure(end)
   return {
     'mlds.state': end.outcome.state,
+    ...(failure !== undefined && { 'mlflow.note.content': failure }),
     ...(json.length <= longestTag ? { 'mlds.outcome': json } : { 'mlds.outcome_file': outcomePath }),
     // Which points are results and not reports, and where a long series is: what a reader cannot see from the points.
     ...(final.length > 0 && { 'mlds.final': JSON.stringify(final) }),

@@ -45,9 +45,9 @@ export class RunWriter {
         mended.push(known.key)
         continue
       }
-      const params = missingParams(run, { params: projection.paramsOf(run.tags['mlds.trial'] ?? '') })
-      if (Object.keys(params).length === 0) continue
-      await this.client.log(run.id, { params })
+      const missing = missingParams(run, { params: projection.paramsOf(run.tags['mlds.trial'] ?? '') })
+      if (Object.keys(missing).length === 0) continue
+      await this.client.log(run.id, { params: missing })
       mended.push(known.key)
     }
     return mended

@@ -4,6 +4,8 @@ import type { TrialEvent } from '../../core/trial.js'
 import { Attempts, endIfLost, endOf, type Attempt, type HistoryEvent } from './attempts.js'
 import { lookAtStory } from './deep-look.js'
 import { differences, missingParams, type Difference } from './differences.js'
+import type { TrackedRuns } from './first-look.js'
+import { MlflowError } from './mlflow-error.js'
 import { HeldRuns } from './held-runs.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
 import type { MlflowClient } from './client.js'
@@ -41,13 +43,6 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   readonly deep?: boolean
   /** Attempts that may wait; with more a live tracker gives way until the sweep is over. Default 5000. */
   readonly mostWaiting?: number
-}
-
-/** Where a sweep's runs are. */
-export interface TrackedRuns {
-  readonly parentRun: string
-  /** MLflow's id of the experiment. */
-  readonly experiment: string
 }
 
 interface Pending {
@@ -169,7 +164,14 @@ export class MlflowTracker implements Tracker {
   }
 
   #links(): Omit<Tracked, 'sent'> {
-    return this.#options.linksTo({ parentRun: this.#parent!.run, experiment: this.#experimentId })
+    const { parentKey, view } = this.#projection!
+    const others = [...this.#ledger.entries()].filter(({ key }) => key !== parentKey)
+    return this.#options.linksTo({
+      parentRun: this.#parent!.run,
+      trialRuns: others.map(({ run }) => run),
+      experiment: this.#experimentId,
+      view: view.key,
+    })
   }
 
   /** Where the sweep is, if an earlier `finish` told its story, the journal has not grown since, and the server still has all of it. */
@@ -197,6 +199,14 @@ export class MlflowTracker implements Tracker {
     const { client, deep = false } = this.#options
     if ((this.#parentDifferences(story)?.length ?? 0) > 0) return true
     return deep && this.#heldParent !== undefined && (await lookAtStory(client, this.#heldParent)).length > 0
+  }
+
+  /** A server that refuses it shows the sweep all the same. */
+  async #keepView(): Promise<void> {
+    const { client } = this.#options
+    await client.setExperimentTag(this.#experimentId, ...this.#projection!.view.tag).catch((error: unknown) => {
+      if (!(error instanceof MlflowError) || error.passing) throw error
+    })
   }
 
   #replay(): void {
@@ -345,6 +355,7 @@ export class MlflowTracker implements Tracker {
       await client.updateRun(parent.run, { status })
       // At once: should this host be lost, the sweep can be rebuilt from here.
       await this.#writer.putFiles(parent, files)
+      await this.#keepView()
       this.#options.onOpen?.(this.#links())
     }
     const fresh = points.slice(this.#parentPoints)
@@ -403,6 +414,7 @@ export class MlflowTracker implements Tracker {
     await client.updateRun(parent.run, { status: projected.status, endMs: projected.endMs! })
     for (const [key, value] of Object.entries(primaryMetricTags(objective)))
       await client.setExperimentTag(this.#experimentId, key, value)
+    await this.#keepView()
     if (wasOtherwise) this.#settled.add(parent.key)
     this.#ledger.set({ ...parent, offset: this.#lastOffset, done: true, ...(checkpoints && { checkpoints }) })
   }

@@ -198,7 +198,7 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     // The parent and the second trial did not end, the third never began.
     expect(kindsOf(read(after), 'killed')).toEqual({ unended: 2, missing: 1 })
     const told = await mlds(['audit', server.url], { cwd })
-    expect(told.stdout).toContain('trial-0001 is RUNNING and nobody runs it')
+    expect(told.stdout).toContain('n=1 seed=0 is RUNNING and nobody runs it')
     expect(told.stdout).toContain(`mlds sync killed --track ${server.url}`)
 
     const repaired = await mlds(['audit', server.url, '--repair', '--json'], { cwd })

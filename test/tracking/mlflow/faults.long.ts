@@ -18,7 +18,7 @@ describe.skipIf(!hasMlflow)('a sweep that is told while it runs', () => {
       const { entries } = eventfulJournal()
       let current = await startMlflow()
       onTestFinished(() => current.close())
-      const kills = [5 + random.below(25), 45 + random.below(45)]
+      const kills = [5 + random.below(15), 30 + random.below(20)]
       const killings: Promise<void>[] = []
       const restart = async (): Promise<void> => {
         await current.kill()

@@ -63,7 +63,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
         : [],
     )
     expect(long.artifacts['series.jsonl']).toBe(sha256(lines.join('')))
-    expect(long.params).toEqual({ width: '10', seed: '0' })
+    expect(long.params).toEqual({ width: '10', seed: '0', rate: '0.001' })
     const parent = runs.find((run) => run.tags['mlds.trial'] === undefined)!
     expect(parent).toMatchObject({ status: 'FAILED', name: 'live', start: 1_699_999_999_000 })
     expect(parent.end).toBe(entries.at(-1)!.event.atMs)
@@ -126,7 +126,9 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     await large.tracker.finish(story)
     const runs = readWithPython(server.url, 'extended')
     expectEqual(runs, entries)
-    expect(runs.find(({ tags }) => tags['mlds.index'] === '0')!.params).toEqual({ width: '4', seed: '0' })
+    expect(runs.find(({ tags }) => tags['mlds.index'] === '0')!.params).toEqual({
+      ...{ width: '4', seed: '0', rate: '0.001' },
+    })
   })
 
   it('gives way to a sweep that it can not follow, and has all of it in the end', async () => {

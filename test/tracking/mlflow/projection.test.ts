@@ -38,22 +38,78 @@ describe('the projection of a sweep', () => {
       return [name, status, tags['mlds.state']]
     })
     expect(ends).toEqual([
-      ['trial-0000', 'FINISHED', 'finished'],
-      ['trial-0001', 'FINISHED', 'diverged'],
-      ['trial-0002', 'KILLED', 'stopped'],
-      ['trial-0003', 'KILLED', 'lost'],
-      ['trial-0003-attempt-2', 'FINISHED', 'finished'],
-      ['trial-0004', 'FAILED', 'dead'],
-      ['trial-0005', 'KILLED', 'skipped'],
-      ['trial-0006', 'FINISHED', 'finished'],
+      ['width=4 seed=0', 'FINISHED', 'finished'],
+      ['width=5 seed=0', 'FINISHED', 'diverged'],
+      ['width=6 seed=0', 'KILLED', 'stopped'],
+      ['width=7 seed=0', 'KILLED', 'lost'],
+      ['width=7 seed=0 (attempt 2)', 'FINISHED', 'finished'],
+      ['width=8 seed=0', 'FAILED', 'dead'],
+      ['width=9 seed=0', 'KILLED', 'skipped'],
+      ['width=10 seed=0', 'FINISHED', 'finished'],
     ])
   })
 
-  it('gives a child only the axes that vary, as plain numerals, and the parent the others', async () => {
+  it('says in a description why a run has no result, as text that no page takes for more', () => {
+    const projection = new SweepProjection(info, sources)
+    const failed = (message: string): string | undefined => {
+      const outcome = { state: 'failed', error: { name: 'Error', message } } as const
+      const attempt = {
+        trial: toyTrial(0),
+        attempt: 1,
+        startedAtMs: 0,
+        worker: 'w',
+        reports: [],
+        end: { atMs: 1, outcome },
+      }
+      return projection.child(attempt, 'p').tags['mlflow.note.content']
+    }
+    expect(failed('no such file\n![x](http://elsewhere)')).toBe(
+      'It failed:\n\n    no such file\n    ![x](http://elsewhere)',
+    )
+    const notes = attemptsOf(info.trials, events).map(
+      (attempt) => projection.child(attempt, 'p').tags['mlflow.note.content'],
+    )
+    expect(notes.map((note) => note?.split(':')[0])).toEqual([
+      ...[
+        undefined,
+        'It diverged',
+        'It was stopped',
+        'It was lost',
+        undefined,
+        'It is given up',
+        'It was skipped',
+        undefined,
+      ],
+    ])
+  })
+
+  it('names the file or the command that a sweep runs as its source', () => {
+    const source = (spec: unknown): string | undefined =>
+      new SweepProjection({ ...info, spec }, sources).parent(courseOf(events)).tags['mlflow.source.name']
+    expect(source({ own: { kind: 'file', file: '/home/me/secret-project/mine.ts' } })).toBe('mine.ts')
+    expect(source({ own: { kind: 'command', command: { argv: ['python', 'train.py', '{lr}'] } } })).toBe(
+      'python train.py {lr}',
+    )
+    expect(source({})).toBe('mlds')
+  })
+
+  it('groups by setting over seeds, and never two sweeps that differ in what neither varies', () => {
+    const groupsOf = (rate: number): (string | undefined)[] => {
+      const trials = info.trials.map((trial) => ({ ...trial, params: { ...trial.params, rate } }))
+      const projection = new SweepProjection({ ...info, trials }, sources)
+      return attemptsOf(trials, events).map((attempt) => projection.child(attempt, 'p').tags['mlds.group'])
+    }
+    const [slow, fast] = [groupsOf(0.001), groupsOf(0.1)]
+    expect(slow[0]).toMatch(/^width=4 \([0-9a-f]{4}\)$/)
+    expect(new Set(slow).size).toBe(7)
+    expect(slow.filter((group) => fast.includes(group))).toEqual([])
+    expect(groupsOf(0.001)).toEqual(slow)
+  })
+
+  it('gives a child every parameter, as plain numerals, and the parent those that do not vary', async () => {
     const [attempt] = attemptsOf(info.trials, events)
     const projection = new SweepProjection(info, sources)
-    expect(projection.child(attempt!, 'p').params).toEqual({ width: '4', seed: '0' })
-    expect(projection.child(attempt!, 'p').tags['mlds.group']).toBe('width=4')
+    expect(projection.child(attempt!, 'p').params).toEqual({ width: '4', seed: '0', rate: '0.001' })
     expect(projection.parent(courseOf(events), await story()).params).toEqual({ rate: '0.001' })
   })
 

@@ -38,23 +38,29 @@ describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", () 
     })
   }
 
-  it('shows the trials nested under their sweep, the story with its figures, and a figure among the artifacts', async () => {
+  it('shows each setting with its curves, the trials side by side, the story with its figures, and a figure among the artifacts', async () => {
     const cwd = temporaryFolder()
     const swept = await mlds([...args, '--track', server.url], { cwd })
     expect(swept.code, swept.stderr).toBe(0)
-    const { link, storyLink } = JSON.parse(swept.stdout) as { link: string; storyLink: string }
+    const { link, storyLink, compareLink } = JSON.parse(swept.stdout) as Record<string, string>
 
-    const runs = await openPage(link)
-    const trials = runs.getByRole('link', { name: /^trial-\d{4}$/ })
-    const parent = runs.getByRole('gridcell').filter({ has: runs.getByRole('link', { name: 'seen', exact: true }) })
-    await parent.waitFor()
-    expect(await trials.count()).toBe(0)
-    await parent.getByRole('button').click()
-    await trials.nth(5).waitFor()
-    expect((await trials.allTextContents()).sort()).toEqual([0, 1, 2, 3, 4, 5].map((index) => `trial-000${index}`))
+    // Without a click: each setting with the mean of its seeds, and curves of the objective.
+    const runs = await openPage(link!)
+    await keepScreenshot(runs, 'mlflow-opening')
+    for (const width of [4, 8, 16])
+      await runs
+        .getByText(new RegExp(`width=${width} \\(`))
+        .first()
+        .waitFor()
+    await runs.locator('.js-plotly-plot').first().waitFor()
     await keepScreenshot(runs, 'mlflow-runs')
 
-    const story = await openPage(storyLink)
+    const compared = await openPage(compareLink!)
+    await compared.getByText('Parallel Coordinates Plot').first().waitFor()
+    await compared.locator('.js-plotly-plot').first().waitFor()
+    await keepScreenshot(compared, 'mlflow-compared')
+
+    const story = await openPage(storyLink!)
     await story.getByText('6 of 6 trials finished.').waitFor()
     await story.getByRole('button', { name: 'Expand description' }).click()
     await story.getByRole('cell', { name: 'the parameter count is P(u) = 7860 + 23u + 2u²' }).waitFor()
@@ -63,7 +69,7 @@ describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", () 
       expect(await widthOf(story.getByRole('main').locator('p img').nth(index))).toBeGreaterThan(100)
     await keepScreenshot(story, 'mlflow-story')
 
-    const [address, query] = storyLink.split('?')
+    const [address, query] = storyLink!.split('?')
     const artifact = await openPage(`${address}/artifacts/figures/${figures[0]}?${query}`)
     expect(await widthOf(artifact.locator(`img[src*="${figures[0]}"], img[src^="blob:"]`).first())).toBeGreaterThan(100)
     await keepScreenshot(artifact, 'mlflow-figure')
