@@ -19,12 +19,12 @@ export function printJson(value: unknown, output: NodeJS.WriteStream): void {
 }
 
 /** Lists in a command's result are no deeper than this. */
-const mostDepth = 2
+const maxDepth = 2
 
 /** The text of `JSON.stringify(value, null, 2)` in parts, none of which holds all of a list near the top. */
 export function* jsonParts(value: unknown, depth = 0): Generator<string> {
   const inner = '  '.repeat(depth + 1)
-  if (depth < mostDepth && Array.isArray(value) && value.length > 0) {
+  if (depth < maxDepth && Array.isArray(value) && value.length > 0) {
     for (const [i, item] of value.entries()) {
       yield `${i === 0 ? '[' : ','}\n${inner}`
       yield* jsonParts(item, depth + 1)
@@ -32,7 +32,7 @@ export function* jsonParts(value: unknown, depth = 0): Generator<string> {
     yield `\n${inner.slice(2)}]`
     return
   }
-  if (depth < mostDepth && isPlain(value)) {
+  if (depth < maxDepth && isPlain(value)) {
     const members = Object.entries(value).filter(([, member]) => member !== undefined)
     for (const [i, [name, member]] of members.entries()) {
       yield `${i === 0 ? '{' : ','}\n${inner}${JSON.stringify(name)}: `

@@ -97,14 +97,14 @@ const main = defineStage({
   },
 })
 
-const leastEpochs = 200
+const minEpochs = 200
 /** Nets trained as the original's on a function, long enough, that learnt: they end with half the loss of their first epoch. */
 const learnt =
   (target: TargetFunction): Choose =>
   (records) =>
     having(finished(records), { dataset: 'function', target, optimizer: 'adam' }).filter((record) => {
       const losses = seriesOf(record, 'train/loss', [NaN])
-      return axisOf('epochs')(record) >= leastEpochs && losses.at(-1)! <= losses[0]! / 2
+      return axisOf('epochs')(record) >= minEpochs && losses.at(-1)! <= losses[0]! / 2
     })
 
 /** The first epochs bring the outputs to the function's mean, which is no feature of the function. */
@@ -123,7 +123,7 @@ const normFalls = (name: string): Effect => ({
   quantity: 'Spearman’s correlation of epoch and norm',
   scale: 'rank',
   below: 0,
-  needs: `a net that learnt sinc in ${leastEpochs} epochs or more`,
+  needs: `a net that learnt sinc in ${minEpochs} epochs or more`,
   of: (records) =>
     bySeed(learnt('sinc')(records), (own) =>
       mean(own.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))),
@@ -170,7 +170,7 @@ const claims: readonly Claim[] = [
         // Never 0: the steepest fall lies between two epochs.
         scale: 'log',
         below: 5,
-        needs: `a net that learnt f1 in ${leastEpochs} epochs or more`,
+        needs: `a net that learnt f1 in ${minEpochs} epochs or more`,
         of: (records) => bySeed(learnt('f1')(records), (own) => geometricMean(own.map(peakDistance))),
       },
     ],

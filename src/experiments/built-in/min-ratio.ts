@@ -173,7 +173,7 @@ const smoothRatios: Choose = (records) =>
     (record) => netParams(record, records)['activation'] === 'tanh' && Number.isFinite(metric(record, 'ratio')),
   )
 /** Lengths of training that a seed must have. */
-const leastLengths = 4
+const minLengths = 4
 
 /** Nets that were trained to half the loss of the best constant before their gradient's norm became the objective. */
 const hadLearnt = (record: TrialRecord): boolean => {
@@ -190,11 +190,11 @@ const claims: readonly Claim[] = [
     published: 'Spearman −0.93 over 100 runs by sampling, and the same sign by eigenvalues (course reports of 2018)',
     effects: [
       trendEffect(
-        { choose: smoothRatios, x: metricOf('train/loss'), y: metricOf('ratio'), least: leastLengths },
+        { choose: smoothRatios, x: metricOf('train/loss'), y: metricOf('ratio'), least: minLengths },
         {
           quantity: 'Spearman’s correlation of loss and ratio within a seed',
           below: -0.3,
-          needs: `${leastLengths} tanh nets with eigenvalues and losses of their own`,
+          needs: `${minLengths} tanh nets with eigenvalues and losses of their own`,
         },
       ),
     ],

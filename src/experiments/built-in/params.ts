@@ -152,13 +152,13 @@ const learnt: Choose = (records) =>
 
 const parametersOf = metricOf('parameters')
 /** The original's number; earlier, a training loss averaged over an epoch of fast learning lies above the held-out one. */
-const leastEpochs = 20
-const longEnough: Choose = (records) => clean(records).filter((record) => axisOf('epochs')(record) >= leastEpochs)
+const minEpochs = 20
+const longEnough: Choose = (records) => clean(records).filter((record) => axisOf('epochs')(record) >= minEpochs)
 const aboveThreshold: Choose = (records) =>
   longEnough(records).filter((record) => parametersOf(record) > interpolationThreshold(record))
 const largeParameters = 2e4
 const isLarge = (record: TrialRecord): boolean => parametersOf(record) >= largeParameters
-const leastSizes = 6
+const minSizes = 6
 const gapOf = (record: TrialRecord): number => metric(record, 'validation/loss') - metric(record, 'train/loss')
 
 /** A seed's nets by size, the smallest first. */
@@ -169,14 +169,14 @@ const oneRow =
   (records: Records): number =>
     1 / minOf(clean(records).map(axisOf(rows)))
 
-const leastNoiseOfPeak = 0.1
+const minNoiseOfPeak = 0.1
 const nearThreshold = 3
-const leastSizesOfPeak = 8
-const sizesOfPeak = `${leastSizesOfPeak} sizes with label noise, from a third of rows × classes parameters to three times as many, the largest fitting 0.99 of their rows`
+const minSizesOfPeak = 8
+const sizesOfPeak = `${minSizesOfPeak} sizes with label noise, from a third of rows × classes parameters to three times as many, the largest fitting 0.99 of their rows`
 /** Nets with label noise: of several settings the one with the most sizes, which then differ in nothing else. */
 const noisy: Choose = (records) =>
   largestComparable(
-    finished(records).filter((record) => noiseOf(record) >= leastNoiseOfPeak),
+    finished(records).filter((record) => noiseOf(record) >= minNoiseOfPeak),
     ({ trial }) => ({ ...trial.params, width: undefined }),
   )
 
@@ -187,7 +187,7 @@ function peakCurve(own: Records): readonly { readonly ratio: number; readonly lo
     ratio: parameters / interpolationThreshold(own[0]!),
     loss: meanOf(nets, 'validation/loss'),
   }))
-  const reaches = curve.length >= leastSizesOfPeak && curve[0]!.ratio <= 1 / nearThreshold
+  const reaches = curve.length >= minSizesOfPeak && curve[0]!.ratio <= 1 / nearThreshold
   if (!reaches || curve.at(-1)!.ratio < nearThreshold) return []
   return meanOf(sizes.at(-1)![1], 'train/accuracy') < 0.99 ? [] : curve
 }
@@ -223,11 +223,11 @@ const claims: readonly Claim[] = [
         {
           choose: (records) =>
             learnt(records).filter((record) => parametersOf(record) <= interpolationThreshold(record)),
-          ...{ x: parametersOf, y: metricOf('train/loss'), least: leastSizes },
+          ...{ x: parametersOf, y: metricOf('train/loss'), least: minSizes },
         },
         {
           ...{ quantity: 'Spearman’s correlation of size and training loss within a seed', below: -0.8 },
-          needs: `${leastSizes} sizes below the threshold that learnt`,
+          needs: `${minSizes} sizes below the threshold that learnt`,
         },
       ),
     ],
@@ -264,7 +264,7 @@ const claims: readonly Claim[] = [
         quantity: 'validation loss − training loss',
         scale: 'linear',
         above: 0,
-        needs: `a net above the threshold after ${leastEpochs} epochs`,
+        needs: `a net above the threshold after ${minEpochs} epochs`,
         of: (records) => bySeed(aboveThreshold(records), (own) => mean(own.map(gapOf))),
       },
     ],
@@ -278,11 +278,11 @@ const claims: readonly Claim[] = [
       trendEffect(
         {
           choose: (records) => longEnough(learnt(records)).filter(isLarge),
-          ...{ x: parametersOf, y: gapOf, least: leastSizes },
+          ...{ x: parametersOf, y: gapOf, least: minSizes },
         },
         {
           ...{ quantity: 'Spearman’s correlation of size and gap within a seed', above: 0.3 },
-          needs: `${leastSizes} sizes of ${largeParameters} parameters or more after ${leastEpochs} epochs`,
+          needs: `${minSizes} sizes of ${largeParameters} parameters or more after ${minEpochs} epochs`,
         },
       ),
     ],
@@ -296,7 +296,7 @@ const claims: readonly Claim[] = [
     effects: [
       meanEffect(aboveThreshold, 'train/accuracy', {
         ...{ quantity: 'training accuracy', above: 0.95, step: oneRow('trainRows') },
-        needs: `a net above the threshold after ${leastEpochs} epochs`,
+        needs: `a net above the threshold after ${minEpochs} epochs`,
       }),
     ],
   }),
@@ -307,7 +307,7 @@ const claims: readonly Claim[] = [
       'with label noise and training until it fits, the held-out loss peaks within a factor 3 of rows × classes parameters and falls again beyond',
     published:
       'Belkin et al. 2019: one hidden layer, squared error, a peak at rows × classes; Nakkiran et al. 2019: label noise raises it',
-    concerns: (records) => records.some((record) => noiseOf(record) >= leastNoiseOfPeak),
+    concerns: (records) => records.some((record) => noiseOf(record) >= minNoiseOfPeak),
     effects: [
       {
         quantity: 'parameters where a seed’s held-out loss is greatest ÷ rows × classes',

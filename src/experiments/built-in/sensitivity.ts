@@ -16,7 +16,7 @@ import { besideBatch, overBatch } from '../vocabulary/figures.js'
 import { twoLayerNet } from '../vocabulary/nets.js'
 import { metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
 import { finishedWith, netParams, type Choose } from '../vocabulary/records.js'
-import { besideMeasurement, leastBatches, ofEachNet, openNet } from '../vocabulary/stored-net.js'
+import { besideMeasurement, leastBatches as minBatches, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { trendEffect } from '../vocabulary/trends.js'
 
 /**
@@ -135,10 +135,10 @@ const learnt = (budget: P['budget']): Choose => {
 /** How a metric moves with the batch size over the nets of each seed. */
 const withBatch = (budget: P['budget'], name: string, bound: Pick<Effect, 'above' | 'below'>): Effect =>
   trendEffect(
-    { choose: learnt(budget), x: metricOf('batch'), y: metricOf(name), least: leastBatches },
+    { choose: learnt(budget), x: metricOf('batch'), y: metricOf(name), least: minBatches },
     {
       ...{ quantity: `Spearman’s correlation of batch and ${name} within a seed`, ...bound },
-      needs: `${leastBatches} batch sizes that kept to the budget, and learnt`,
+      needs: `${minBatches} batch sizes that kept to the budget, and learnt`,
     },
   )
 
@@ -160,12 +160,12 @@ const claims: readonly Claim[] = [
         quantity: 'sensitivity of the largest batch ÷ median over batch sizes',
         scale: 'log',
         above: 2,
-        needs: `${leastBatches} batch sizes that learnt`,
+        needs: `${minBatches} batch sizes that learnt`,
         of: (records) =>
           bySeed(learnt('epochs')(records), (own) => {
             const sizes = [...groupBy(own, metricOf('batch'))].sort(([a], [b]) => a - b)
             const levels = sizes.map(([, nets]) => geometricMean(valuesOf(nets, 'sensitivity')))
-            return levels.length < leastBatches ? NaN : levels.at(-1)! / median(levels)
+            return levels.length < minBatches ? NaN : levels.at(-1)! / median(levels)
           }),
       },
     ],

@@ -19,7 +19,7 @@ import { lossSurface, type LossSurface } from '../vocabulary/loss-surface.js'
 import { digitShape } from '../vocabulary/nets.js'
 import { axisOf, metric, metricOf } from '../vocabulary/numbers.js'
 import { finishedWith, having, largestComparable, netParams, type Choose } from '../vocabulary/records.js'
-import { besideMeasurement, leastBatches, ofEachNet, openNet } from '../vocabulary/stored-net.js'
+import { besideMeasurement, leastBatches as minBatches, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { trendEffect } from '../vocabulary/trends.js'
 
 /**
@@ -181,11 +181,11 @@ const withBatch = (name: (typeof metrics)[number], bound: Pick<Effect, 'above' |
     {
       choose: (records) =>
         comparable(name)(records).filter((record) => metric(record, 'train/accuracy') >= learntAccuracy),
-      ...{ x: metricOf('batch'), y: metricOf('sharpness'), least: leastBatches },
+      ...{ x: metricOf('batch'), y: metricOf('sharpness'), least: minBatches },
     },
     {
       ...{ quantity: 'Spearman’s correlation of batch and sharpness within a seed', ...bound },
-      needs: `${leastBatches} batch sizes that kept to the budget, and learnt`,
+      needs: `${minBatches} batch sizes that kept to the budget, and learnt`,
     },
   )
 

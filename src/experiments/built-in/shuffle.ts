@@ -155,15 +155,15 @@ const withShare = (
   trendEffect(
     {
       choose: (records) => shuffled(records).filter((record) => metric(record, 'parameters') >= 6 * rowsOf(record)),
-      ...{ x: axisOf('share'), y, least: leastShares },
+      ...{ x: axisOf('share'), y, least: minShares },
     },
     {
       quantity: `Spearman’s correlation of share and ${quantity} within a seed`,
       ...bound,
-      needs: `${leastShares} shares`,
+      needs: `${minShares} shares`,
     },
   )
-const leastShares = 3
+const minShares = 3
 /** Never, where a net has not come so far. */
 const epochsToFit = (record: TrialRecord): number => {
   const epochs = metric(record, 'train/epochs-to-99')

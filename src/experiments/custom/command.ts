@@ -245,8 +245,8 @@ const leftOpenMs = 1_000
 /** The variable that names a trial's folder, and so marks all that the trial's program has started. */
 const folderVariable = 'MLDS_FOLDER'
 /** Files left in the trial's folder are kept with its result up to these. */
-const mostFiles = 32
-const mostFileBytes = 64 << 20
+const maxFiles = 32
+const maxFileBytes = 64 << 20
 
 async function runCommand(definition: CommandDefinition, params: Params, context: TrialContext): Promise<Metrics> {
   const { trial, seeds } = context
@@ -413,10 +413,10 @@ export function parseMetrics(line: string): ({ step?: number } & Record<string, 
 }
 
 async function keepFiles(folder: string, context: TrialContext): Promise<void> {
-  const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile()).slice(0, mostFiles)
+  const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile()).slice(0, maxFiles)
   for (const { name } of files) {
     const bytes = await readFile(join(folder, name))
-    if (bytes.length <= mostFileBytes) await context.save(name, bytes)
-    else context.log(`${name} is not kept: ${bytes.length} bytes (at most ${mostFileBytes})`)
+    if (bytes.length <= maxFileBytes) await context.save(name, bytes)
+    else context.log(`${name} is not kept: ${bytes.length} bytes (at most ${maxFileBytes})`)
   }
 }

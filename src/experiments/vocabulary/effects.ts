@@ -1,4 +1,4 @@
-import { estimate, leastReplications } from '../../analysis/intervals.js'
+import { estimate, leastReplications as minReplications } from '../../analysis/intervals.js'
 import { mean } from '../../analysis/statistics.js'
 import { minOf } from '../../core/extremes.js'
 import { formatCount } from '../../core/format.js'
@@ -75,8 +75,8 @@ export function weigh(effect: Effect, records: Records): Verdict {
   const values = [...effect.of(records).values()]
   const seeds = values.length
   const open = (why: string): Verdict => ({ state: 'inconclusive', summary: `${quantity}: ${why}`, seeds })
-  if (seeds < leastReplications)
-    return open(`${['no seed has', '1 seed has', '2 seeds have'][seeds]} ${needs} (${leastReplications} needed)`)
+  if (seeds < minReplications)
+    return open(`${['no seed has', '1 seed has', '2 seeds have'][seeds]} ${needs} (${minReplications} needed)`)
   const { effect: found, interval } = estimate(values, scale, { step: effect.step?.(records) ?? 0 })
   const [low, high] = interval
   if (!Number.isFinite(low) || !Number.isFinite(high))

@@ -1,5 +1,5 @@
 /** Most numbers in one piece: few enough to move by a place in no time, many enough that the pieces are few. */
-const mostInPiece = 512
+const maxInPiece = 512
 
 /**
  * Numbers in rising order, equal ones included. Adding, taking away and finding the n-th move at most one piece's numbers
@@ -19,7 +19,7 @@ export class SortedNumbers {
     if (at < 0) return void this.#pieces.push([value])
     const piece = this.#pieces[at]!
     piece.splice(countBelow(piece, value), 0, value)
-    if (piece.length > mostInPiece) this.#pieces.splice(at + 1, 0, piece.splice(mostInPiece >> 1))
+    if (piece.length > maxInPiece) this.#pieces.splice(at + 1, 0, piece.splice(maxInPiece >> 1))
   }
 
   /** Takes one number of this value away, if there is one. */

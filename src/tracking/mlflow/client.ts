@@ -34,10 +34,10 @@ export interface NewRun {
   readonly tags: Tags
 }
 
-const largestPage = 1000
+const maxRunsPerPage = 1000
 /** Of `metrics/get-history-bulk-interval`: at most 100 runs a call, and 25,000 points of all together. */
-const mostRunsPerHistory = 80
-const mostPointsPerRun = 305
+const maxRunsPerHistory = 80
+const maxPointsPerRun = 305
 
 /**
  * The part of MLflow's REST API 2.0 that sweeps need, on `fetch`. Every call may be repeated without harm, and is, after
@@ -115,7 +115,7 @@ export class MlflowClient {
       const page = await this.#call<{ experiments?: { experiment_id: string }[]; next_page_token?: string }>(
         'POST',
         'experiments/search',
-        { max_results: largestPage, ...(pageToken && { page_token: pageToken }) },
+        { max_results: maxRunsPerPage, ...(pageToken && { page_token: pageToken }) },
       )
       for (const { experiment_id } of page.experiments ?? []) ids.push(experiment_id)
       pageToken = page.next_page_token
@@ -184,7 +184,7 @@ export class MlflowClient {
     return this.#transport.once('POST', 'runs/search', {
       experiment_ids: experimentIds,
       filter,
-      max_results: largestPage,
+      max_results: maxRunsPerPage,
       order_by: ['attributes.start_time ASC'],
       ...(pageToken && { page_token: pageToken }),
     })
@@ -266,15 +266,15 @@ export class MlflowClient {
   /** A metric's history in many runs at once; only for series of at most 300 points, longer ones come back sampled. */
   async histories(ids: readonly string[], key: string): Promise<Map<string, Point[]>> {
     const found = new Map<string, Point[]>()
-    for (let at = 0; at < ids.length; at += mostRunsPerHistory) {
+    for (let at = 0; at < ids.length; at += maxRunsPerHistory) {
       const query = new URLSearchParams({ metric_key: key, max_results: '2500' })
-      for (const id of ids.slice(at, at + mostRunsPerHistory)) query.append('run_ids', id)
+      for (const id of ids.slice(at, at + maxRunsPerHistory)) query.append('run_ids', id)
       const path = `metrics/get-history-bulk-interval?${query.toString()}`
       const answer = await this.#call<{ metrics?: (WirePoint & { run_id: string })[] }>('GET', path)
       for (const point of answer.metrics ?? []) {
         const points = found.get(point.run_id)
         if (points === undefined) found.set(point.run_id, [decodePoint(point)])
-        else if (points.length < mostPointsPerRun) points.push(decodePoint(point))
+        else if (points.length < maxPointsPerRun) points.push(decodePoint(point))
       }
     }
     for (const points of found.values()) points.sort(byStepThenTime)

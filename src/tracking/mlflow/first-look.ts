@@ -9,7 +9,7 @@ export interface SharedView {
 }
 
 /** MLflow takes tags of experiments of up to 5000 characters. */
-const mostAxes = 20
+const maxAxes = 20
 
 /**
  * Trials grouped by their setting, with mean curves and bands over seeds, and columns of what varies and of the objective.
@@ -23,10 +23,7 @@ export function sharedView(
   const value = JSON.stringify({
     // Among other sweeps of the experiment; in the link itself, MLflow would take it instead of the view.
     searchFilter: `tags."mlds.sweep_key" = '${sweepKey}'`,
-    selectedColumns: [
-      ...axes.slice(0, mostAxes).map((axis) => `params.\`${axis}\``),
-      `metrics.\`${objective.metric}\``,
-    ],
+    selectedColumns: [...axes.slice(0, maxAxes).map((axis) => `params.\`${axis}\``), `metrics.\`${objective.metric}\``],
     groupBy: { aggregateFunction: 'average', groupByKeys: [{ mode: 'tag', groupByData: 'mlds.group' }] },
     groupsExpanded: {},
     useGroupedValuesInCharts: true,
@@ -36,7 +33,7 @@ export function sharedView(
 }
 
 /** Of more runs the address of a comparison grows too long for servers and browsers. */
-const mostCompared = 50
+const maxCompared = 50
 
 /** Pages of a server at `url` where a sweep is to be seen. */
 export function pagesOf(
@@ -46,7 +43,7 @@ export function pagesOf(
   // What a page is about stands first: MLflow's comparison looks for `?runs`.
   const page = (path: string, query: Readonly<Record<string, string>> = {}): string =>
     `${url}/#/${path}?${new URLSearchParams({ ...query, workflowType: 'machine_learning' }).toString()}`
-  const runs = JSON.stringify(trialRuns.slice(0, mostCompared))
+  const runs = JSON.stringify(trialRuns.slice(0, maxCompared))
   return {
     link: page(`experiments/${experiment}/runs`, {
       ...{ viewStateShareKey: view, compareRunsMode: 'CHART' },

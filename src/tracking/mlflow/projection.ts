@@ -9,7 +9,7 @@ import type { DatasetInput } from './client.js'
 import { sharedView, type SharedView } from './first-look.js'
 import { latestOf } from './latest.js'
 import type { Point, RunStatus, Tags } from './wire.js'
-import { keptReports, mostPoints } from './selection.js'
+import { keptReports, maxPoints } from './selection.js'
 import { notePath, shortenNote, writeNote, type SweepCourse, type SweepStory } from './story.js'
 import type { SweepInfo } from '../tracker.js'
 
@@ -245,9 +245,9 @@ export class SweepProjection {
       ...(attempt > 1 ? [`(attempt ${attempt})`] : []),
     ]
     const name = words.join(' ').replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
-    return name.length <= longestName
+    return name.length <= maxNameLength
       ? name
-      : `trial-${String(trial.index).padStart(4, '0')} ${name.slice(0, longestName - 20)}…`
+      : `trial-${String(trial.index).padStart(4, '0')} ${name.slice(0, maxNameLength - 20)}…`
   }
 
   #allDatasets(): DatasetInput[] {
@@ -264,7 +264,7 @@ export class SweepProjection {
     const saved = 'artifacts' in outcome && readArtifact !== undefined ? Object.entries(outcome.artifacts) : []
     return [
       ...(needsSeries(attempt) ? [file(seriesPath, seriesFile(attempt))] : []),
-      ...(json.length > longestTag ? [file(outcomePath, Buffer.from(json))] : []),
+      ...(json.length > maxTagLength ? [file(outcomePath, Buffer.from(json))] : []),
       { path: 'log.txt', read: () => readLog(attempt.trial.id, attempt.attempt) },
       ...saved
         .filter(([name]) => checkpoints || !isCheckpoint(name))
@@ -318,7 +318,7 @@ function file(path: string, bytes: Uint8Array): RunFile {
 }
 
 /** MLflow takes 250 characters; a table shows fewer. */
-const longestName = 200
+const maxNameLength = 200
 
 /** The file or the command of a person's own experiment, by what a sweep's spec says. */
 function sourceName(spec: unknown): string {
@@ -390,7 +390,7 @@ function needsSeries(attempt: Attempt): boolean {
   }
   const lastMs = reports.at(-1)?.atMs ?? -Infinity
   return (
-    reports.length > mostPoints ||
+    reports.length > maxPoints ||
     reports.some(isOdd) ||
     (end !== undefined && lastMs >= end.atMs && finalPoints(attempt).length > 0)
   )
@@ -422,7 +422,7 @@ export function withoutDuplicates<R extends { readonly id: string; readonly tags
 }
 
 /** Longer would be cut short by the server without a word, and no longer be JSON. */
-const longestTag = 7900
+const maxTagLength = 7900
 
 const outcomePath = 'outcome.json'
 
@@ -443,7 +443,7 @@ function endTags(attempt: Attempt): Tags {
   return {
     'mlds.state': end.outcome.state,
     ...(failure !== undefined && { 'mlflow.note.content': failure }),
-    ...(json.length <= longestTag ? { 'mlds.outcome': json } : { 'mlds.outcome_file': outcomePath }),
+    ...(json.length <= maxTagLength ? { 'mlds.outcome': json } : { 'mlds.outcome_file': outcomePath }),
     // Which points are results and not reports, and where a long series is: what a reader cannot see from the points.
     ...(final.length > 0 && { 'mlds.final': JSON.stringify(final) }),
     ...(needsSeries(attempt) && { 'mlds.series': seriesPath }),

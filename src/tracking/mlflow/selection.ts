@@ -5,7 +5,7 @@ const sparse = new Set(
   Array.from({ length: sparseReports }, (_, j) => Math.round(wholeReports * 5000 ** ((j + 1) / sparseReports))),
 )
 /** Points a metric that a run holds at most. MLflow's own charts show 320. */
-export const mostPoints = 300
+export const maxPoints = 300
 
 /** Whether report `index` (from 0) is logged while its attempt runs. */
 export function isKeptLive(index: number): boolean {
@@ -19,5 +19,5 @@ export function isKeptLive(index: number): boolean {
 export function keptReports(count: number, ended: boolean): number[] {
   const all = Array.from({ length: count }, (_, i) => i)
   if (!ended) return all.filter(isKeptLive)
-  return count <= mostPoints ? all : all.filter((i) => isKeptLive(i) || i === count - 1)
+  return count <= maxPoints ? all : all.filter((i) => isKeptLive(i) || i === count - 1)
 }

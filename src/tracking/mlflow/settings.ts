@@ -53,7 +53,7 @@ export interface NamedExperiment {
   readonly experimentId?: string
 }
 
-const longestExperimentName = 500
+const maxExperimentNameLength = 500
 
 /**
  * What MLFLOW_EXPERIMENT_NAME says, else MLFLOW_EXPERIMENT_ID, as MLflow's own client reads them; empty when nothing.
@@ -62,10 +62,10 @@ const longestExperimentName = 500
 export function experimentFrom(env: Environment): NamedExperiment {
   const [name, id] = [env['MLFLOW_EXPERIMENT_NAME'], env['MLFLOW_EXPERIMENT_ID']]
   if (name === undefined || name === '') return id === undefined || id === '' ? {} : { experimentId: id }
-  if (name.length <= longestExperimentName) return { experimentName: name }
+  if (name.length <= maxExperimentNameLength) return { experimentName: name }
   throw new MldsError(
     'USAGE',
-    `MLFLOW_EXPERIMENT_NAME: ${name.length} characters (at most ${longestExperimentName}): ${name.slice(0, 60)}…`,
+    `MLFLOW_EXPERIMENT_NAME: ${name.length} characters (at most ${maxExperimentNameLength}): ${name.slice(0, 60)}…`,
   )
 }
 

@@ -133,7 +133,7 @@ export class SweepCourse {
 }
 
 /** Longer would be cut short by the server without a word. */
-const longestNote = 7900
+const maxNoteLength = 7900
 export const notePath = 'sweep/note.md'
 
 /** Words that only who writes the runs knows. */
@@ -184,10 +184,10 @@ export function writeNote(
 
 /** The note as a tag can hold it: cut at the end of a line, saying where the rest is. */
 export function shortenNote(note: string): string {
-  if (note.length <= longestNote) return note
+  if (note.length <= maxNoteLength) return note
   const end = `\n\n… the whole note is the artifact \`${notePath}\`.`
-  const cut = note.lastIndexOf('\n', longestNote - end.length)
-  const kept = note.slice(0, cut > 0 ? cut : longestNote - end.length)
+  const cut = note.lastIndexOf('\n', maxNoteLength - end.length)
+  const kept = note.slice(0, cut > 0 ? cut : maxNoteLength - end.length)
   // A block of code that lost its end would swallow the sentence.
   return `${kept}${(kept.match(/^```/gm)?.length ?? 0) % 2 === 1 ? '\n```' : ''}${end}`
 }

@@ -42,7 +42,7 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   /** Compare every point and file with what the server has, not only what a search tells. Default false. */
   readonly deep?: boolean
   /** Attempts that may wait; with more a live tracker gives way until the sweep is over. Default 5000. */
-  readonly mostWaiting?: number
+  readonly maxWaiting?: number
 }
 
 interface Pending {
@@ -105,7 +105,7 @@ export class MlflowTracker implements Tracker {
     if (this.#gaveWay || offset <= this.#lastOffset) return
     this.#feed(event, offset)
     this.#schedule()
-    if (this.#pending.size > (this.#options.mostWaiting ?? 5000)) {
+    if (this.#pending.size > (this.#options.maxWaiting ?? 5000)) {
       this.#gaveWay = true
       this.#pending.clear()
       this.#options.warn('MLflow is too slow to follow this sweep: it gets the rest when the sweep is over')

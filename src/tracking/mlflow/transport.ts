@@ -3,9 +3,9 @@ import { retry } from '../../system/retry.js'
 import type { MlflowSettings } from './settings.js'
 import { MlflowError, passingStatuses, retryAfterMs } from './mlflow-error.js'
 
-const longestPauseMs = 30_000
+const maxPauseMs = 30_000
 /** While somebody waits for the end of a sweep. */
-const longestHurriedPauseMs = 5_000
+const maxHurriedPauseMs = 5_000
 /** Tries after a proxy's page of status 404: it may come while a server starts, or for ever from what is no MLflow. */
 const triesAfterPage = 4
 
@@ -131,7 +131,7 @@ export class MlflowTransport {
       pauseMs: (count, error) => {
         const { retryAfterMs: asked, message } = error as MlflowError
         const pauseMs = Math.min(
-          isHurried() ? longestHurriedPauseMs : longestPauseMs,
+          isHurried() ? maxHurriedPauseMs : maxPauseMs,
           asked ?? backoffMs * 2 ** (count - 1) * (0.5 + this.random()),
         )
         const isLong = this.clock.now() + pauseMs - beganMs >= quietMs

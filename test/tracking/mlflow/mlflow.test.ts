@@ -139,7 +139,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     const told: Entry[] = []
     const { tracker, info, warnings } = openTracker(proxy.url, 'overtaken', temporaryFolder(), told, {
       env: { MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0' },
-      mostWaiting: 3,
+      maxWaiting: 3,
     })
     await tracker.open(info)
     for (const entry of entries) {
