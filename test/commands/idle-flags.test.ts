@@ -109,7 +109,12 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
     ],
     retries: [{ call: `sweep q.yaml ${nats} --detach --retries 1`, why: left }],
   },
-  sync: { track: 'where to', 'track-checkpoints': 'what is sent', 'trust-code': 'permits code' },
+  sync: {
+    track: 'where to',
+    deep: 'looks at contents',
+    'track-checkpoints': 'what is sent',
+    'trust-code': 'permits code',
+  },
   ui: { port: 'where' },
   verify: { repair: 'mends' },
   watch: { metric: 'what is shown', axis: 'the preview, where there is a terminal', 'trust-code': 'permits code' },
@@ -120,6 +125,8 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
   'import:wandb': {},
   'nats:init': {
     tenant: 'whose keys',
+    worker: 'whose keys',
+    domain: 'where the server is reached',
     host: 'the address',
     port: 'the address',
     url: 'the address',
