@@ -49,7 +49,9 @@ describe.skipIf(!hasMlflow)('mlds ui', () => {
       expect(ui.output()).toContain(`second (${said})`)
       expect(ui.output()).toContain(`first (${said})`)
       const url = /listens on (\S+);/.exec(ui.output())![1]!
-      expect(ui.output()).toMatch(/its runs: {2}http\S+\/runs\?workflowType=machine_learning/)
+      expect(ui.output()).toMatch(
+        /its runs: {2}http\S+\/runs\?viewStateShareKey=[0-9a-f]{16}&compareRunsMode=CHART&workflowType=machine_learning/,
+      )
       expect(ui.output()).toMatch(/its story: http\S+\/runs\/[0-9a-f]{32}\?workflowType=machine_learning/)
       if (round === 1) expect(readWithPython(url, 'first')).toHaveLength(3)
       const groups = groupsBelow(ui.child.pid!)
