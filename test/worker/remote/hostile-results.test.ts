@@ -101,7 +101,7 @@ describe.skipIf(!hasNats)('a hostile worker', () => {
     await listener.untilEnded(assignments.map(({ trial }) => trial.id))
     for (const { trial } of assignments)
       expect(listener.of(trial.id).at(-1)).toMatchObject({ type: 'ended', outcome: { state: 'finished' } })
-    expect(JSON.stringify(listener.seen)).not.toContain('666')
+    expect(JSON.stringify(listener.seen)).not.toContain('"loss":666')
 
     expect(said.join('')).not.toMatch(/[\u0000-\u0009\u001b]/)
   })
