@@ -156,8 +156,11 @@ export async function cautionAbout({ spec, trials }: Plan): Promise<string | und
 /** Every value that the spec gives an axis, wherever it does; of one that is derived a value of its kind. */
 function valuesOf({ search, blocks = [], ...outside }: SweepSpec): Record<string, readonly unknown[]> {
   const values = new Map<string, unknown[]>()
-  const add = (name: string, more: readonly unknown[]): void =>
-    void values.set(name, [...(values.get(name) ?? []), ...more])
+  const add = (name: string, more: readonly unknown[]): void => {
+    const known = values.get(name) ?? []
+    for (const value of more) known.push(value)
+    values.set(name, known)
+  }
   for (const [name, axis] of Object.entries(search?.axes ?? {}))
     add(name, axis.kind === 'choice' ? axis.values : [axis.low, axis.high])
   const grids: readonly Grid[] = [outside, ...blocks]

@@ -10,7 +10,8 @@ const asked = /^the program ended (?:by SIG(?:TERM|HUP|INT)|with exit code (?:12
 export const wasToldToGo = (outcome: Outcome): boolean =>
   outcome.state === 'failed' && isToldToGo(outcome.error.message)
 
+/** The same of what is said of the program's end. */
 export const isToldToGo = (message: string): boolean => asked.test(message)
 
-/** The signal by which both were told may come to mlds a little later. */
+/** How much later than its program mlds may get the signal by which both were told. */
 export const toldTogetherMs = 500

@@ -34,14 +34,18 @@ export interface RetryOptions {
 
 /** Repeats `act` until it succeeds. @throws what `act` threw last, when it may not pass or there is no time left. */
 export async function retry<T>(act: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { clock, signal = never, wake = never, mayPass, pauseMs, maxFailures = Infinity, say } = options
+  const { clock, signal = never, wake, mayPass, pauseMs, maxFailures = Infinity, say } = options
   for (let failures = 1; ; failures++) {
     try {
       return await act()
     } catch (error) {
       if (failures >= maxFailures || signal.aborted || !mayPass(error)) throw error
       say?.(error as Error)
-      await wait(clock, pauseMs(failures, error), wake.aborted ? signal : AbortSignal.any([signal, wake]))
+      await wait(
+        clock,
+        pauseMs(failures, error),
+        wake === undefined || wake.aborted ? signal : AbortSignal.any([signal, wake]),
+      )
       if (signal.aborted) throw error
     }
   }

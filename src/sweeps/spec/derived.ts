@@ -1,6 +1,6 @@
 import { SpaceError, writtenAt } from '../../core/errors.js'
 import type { Experiment, Stage } from '../../experiments/experiment.js'
-import { axesNamed, readExpression, typeOfAxis, type Expression } from './expression.js'
+import { axesNamed, expressionOver, readExpression, type Expression } from './expression.js'
 import { addressAxis } from './factors.js'
 
 /** An axis whose value follows from others of its stage. */
@@ -20,9 +20,7 @@ export function derivationsOf(
   const all = Object.entries(derived).map(([written, text]): Derivation =>
     writtenAt(['axes', written], () => {
       const [stage, name] = addressAxis(experiment, written)
-      const { space } = stage
-      const typeOf = (axis: string) => (Object.hasOwn(space, axis) ? typeOfAxis(space[axis]!) : undefined)
-      return { stage, name, written, expression: readExpression(text, typeOf, Object.keys(space)) }
+      return { stage, name, written, expression: expressionOver(stage.space, text) }
     }),
   )
   const ordered: Derivation[] = []

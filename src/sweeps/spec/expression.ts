@@ -1,6 +1,6 @@
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { valueKey, writeValue } from '../../core/param-value.js'
-import type { Axis } from '../../core/space.js'
+import type { Axis, Space } from '../../core/space.js'
 import type { Params, ParamValue } from '../../core/trial.js'
 import { lookUp } from '../../core/names.js'
 import { parseExpression, type BinaryOperator, type Node } from './parse-expression.js'
@@ -37,11 +37,17 @@ export function readExpression(
   return { type, names, evaluate: (params) => finite(evaluate(node, params), text) }
 }
 
+/** Reads an expression over the axes of a space. @throws as `readExpression`. */
+export function expressionOver(space: Space, text: string): Expression {
+  const typeOf = (name: string) => (Object.hasOwn(space, name) ? typeOfAxis(space[name]!) : undefined)
+  return readExpression(text, typeOf, Object.keys(space))
+}
+
 /** The axes that an expression names. @throws SpaceError where it can't be read. */
 export const axesNamed = (text: string): string[] => [...new Set(namesIn(parseExpression(text)))]
 
 /** The kind of an axis's values. */
-export function typeOfAxis({ kind }: Axis): ValueType {
+function typeOfAxis({ kind }: Axis): ValueType {
   return (
     { integer: 'number', number: 'number', choice: 'text', text: 'text', boolean: 'boolean', literal: 'any' } as const
   )[kind]

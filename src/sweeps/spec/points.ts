@@ -6,7 +6,7 @@ import { valueKey } from '../../core/param-value.js'
 import type { ParamValue, Params } from '../../core/trial.js'
 import { joined, placedInBlock } from './blocks.js'
 import { derivationsOf, type Derivation } from './derived.js'
-import { axesNamed, readExpression, typeOfAxis } from './expression.js'
+import { axesNamed, expressionOver } from './expression.js'
 import { addressAxis, factorsByStage, maxTrials, type Factor } from './factors.js'
 import type { Matcher, Pattern } from './grid.js'
 import type { SweepSpec } from './spec.js'
@@ -51,9 +51,8 @@ function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec)
 
   return (stage) => {
     const crossed = writtenAt(['axes'], () => cross(completeParams(stage.space, {}), factors.get(stage.name)!))
-    const [derived, own, left, wanted] = [derivations, conditions, excluded, demanded].map((all) =>
-      of(all as { stage: Stage }[], stage),
-    ) as [Derivation[], typeof conditions, typeof excluded, typeof demanded]
+    const [derived, own] = [of(derivations, stage), of(conditions, stage)]
+    const [left, wanted] = [of(excluded, stage), of(demanded, stage)]
     const points = derived.length === 0 ? crossed : crossed.map((point) => withDerived(point, derived))
     const settled = own.length === 0 ? points : points.map((point) => completePoint(stage.space, point, own))
     const kept =
@@ -80,9 +79,7 @@ function demand(
   const [first] = axesNamed(text)
   if (first === undefined) throw new SpaceError(`where: ${text}: names no axis (such as 'width * depth <= 512')`)
   const [stage] = addressAxis(experiment, first)
-  const { space } = stage
-  const typeOf = (name: string) => (Object.hasOwn(space, name) ? typeOfAxis(space[name]!) : undefined)
-  const expression = readExpression(text, typeOf, Object.keys(space))
+  const expression = expressionOver(stage.space, text)
   if (expression.type !== 'boolean' && expression.type !== 'any')
     throw new SpaceError(
       `where: ${text}: is a ${expression.type} (it must be true or false, such as 'width * depth <= 512')`,
