@@ -42,6 +42,7 @@ export async function benchOverhead(): Promise<void> {
         clock: systemClock,
         storeFolder: folder,
         logsFolder: sweep.logsFolder,
+        checkpointsFolder: sweep.checkpointsFolder,
         datasets: [],
         custom: [noopCustom],
       })

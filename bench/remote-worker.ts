@@ -4,8 +4,8 @@ import { connectNats } from '../src/worker/remote/wire/connect.js'
 import { runWorker } from '../src/worker/remote/host/worker-process.js'
 import { noopCustom } from './noop-custom.js'
 
-/** A worker of the benchmark: `remote-worker.ts URL NAME STORE SLOTS`. SIGTERM drains it. */
-const [url, name, folder, slots] = process.argv.slice(2) as [string, string, string, string]
+/** A worker of the benchmark: `remote-worker.ts URL NAME STORE SLOTS fit|unfit`. SIGTERM drains it. */
+const [url, name, folder, slots, ability] = process.argv.slice(2) as [string, string, string, string, string]
 const [drain, abort] = [new AbortController(), new AbortController()]
 process.once('SIGTERM', () => drain.abort())
 await runWorker({
@@ -15,7 +15,7 @@ await runWorker({
   slots: Number(slots),
   store: openStore(folder),
   clock: systemClock,
-  custom: [noopCustom],
+  custom: ability === 'fit' ? [noopCustom] : [],
   drain: drain.signal,
   abort: abort.signal,
   say: (message) => void process.stderr.write(`${message}\n`),

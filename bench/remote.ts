@@ -32,14 +32,14 @@ export async function benchRemote(): Promise<void> {
     rows.push(...(await whileIdle(idle)))
     idle.kill('SIGKILL')
 
-    const lab = new Lab(server.url, folder, closing)
+    const lab = new RemoteBench(server.url, folder, closing)
     const [worker] = await lab.startWorkers(1, 8)
     const backend = await lab.open(8)
     await lab.run(backend, warmUpTrials, 8)
     const alone = await lab.run(backend, 2_000, 1)
     const spent = (): number[] => [process.pid, worker!.pid!, server.process.pid!].map(processorMs)
     const before = spent()
-    const eight: Awaited<ReturnType<Lab['run']>>[] = []
+    const eight: Awaited<ReturnType<RemoteBench['run']>>[] = []
     for (let i = 0; i < rounds; i++) eight.push(await lab.run(backend, roundTrials, 8))
     const each = spent().map((ms, i) => (ms - before[i]!) / (rounds * roundTrials))
     const trips = eight.flatMap(({ tripsMs }) => tripsMs)
@@ -116,7 +116,8 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const quantile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.floor(share * values.length)]!
 
-class Lab {
+/** Workers and sweeps around one server. */
+export class RemoteBench {
   #serial = 0
 
   constructor(
@@ -125,11 +126,12 @@ class Lab {
     private readonly closing: (() => Promise<void> | void)[],
   ) {}
 
-  async startWorkers(count: number, slots: number): Promise<ChildProcess[]> {
+  /** @param ability `unfit` for workers that have not got the experiment. */
+  async startWorkers(count: number, slots: number, ability: 'fit' | 'unfit' = 'fit'): Promise<ChildProcess[]> {
     const workers = Array.from({ length: count }, () => {
       const name = `bench-${++this.#serial}`
       const store = join(this.folder, name)
-      const child = startProcess('remote-worker.ts', [this.url, name, store, String(slots)], this.folder)
+      const child = startProcess('remote-worker.ts', [this.url, name, store, String(slots), ability], this.folder)
       this.closing.push(() => void child.kill('SIGKILL'))
       return child
     })

@@ -91,6 +91,7 @@ function timeDecisions(inner: Scheduler) {
     interactive: inner.interactive,
     suggest: () => inner.suggest(),
     forget: (trial) => inner.forget(trial),
+    restore: (report) => inner.restore(report),
     observe(report) {
       const start = performance.now()
       const decision = inner.observe(report)
@@ -98,6 +99,7 @@ function timeDecisions(inner: Scheduler) {
       reports.push(report)
       return decision
     },
+    add: () => {},
     recordEnd: (trial, outcome) => inner.recordEnd(trial, outcome),
   }
   return { scheduler, reports, microseconds }

@@ -101,9 +101,9 @@ export async function benchRebuild(): Promise<void> {
 }
 
 /** A sweep of `params` as if it had run: made-up numbers, real plan and journal. */
-async function writeSweep(storeFolder: string): Promise<void> {
+export async function writeSweep(storeFolder: string, count = rebuilt): Promise<void> {
   const experiment = await findExperiment('params')
-  const widths = Array.from({ length: rebuilt / 5 }, (_, i) => i + 1)
+  const widths = Array.from({ length: count / 5 }, (_, i) => i + 1)
   const spec = { experiment: 'params', name: 'rebuilt', axes: { width: widths }, seeds: [0, 1, 2, 3, 4] }
   const plan = makePlan(experiment, spec, () => 'none')
   const sweep = await SweepFolder.create(openStore(storeFolder), plan, { codeVersion: '0', createdAtMs: 1 })

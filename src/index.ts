@@ -7,12 +7,16 @@ export type {
   AxisPattern,
   AxisValues,
   CommandDescription,
+  StagesDescription,
   RunOptions,
   Scheduler,
   StoreOptions,
   SweepDescription,
   SweepRun,
 } from './app/library.js'
+export { openStudy, Study } from './app/study.js'
+export type { StudyTrial, Told, ToldTrial } from './app/study.js'
+export type { StudyDescription } from './app/study-description.js'
 export type { Rerun } from './app/running/left-to-run.js'
 export type { SweepSummary } from './app/summary.js'
 export type { Standing } from './analysis/standings.js'
@@ -45,6 +49,8 @@ export { Random } from './core/seed.js'
 export type {
   EngineName,
   Metrics,
+  Constraint,
+  Goal,
   Objective,
   Outcome,
   Params,
@@ -60,4 +66,4 @@ export { lanczos } from './analysis/lanczos.js'
 export { filterNormalised, randomDirection } from './analysis/directions.js'
 export { countEigenvalues, sampledRatio } from './analysis/minimal-ratio.js'
 export { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from './analysis/loss-sharpness.js'
-export { blockFrobeniusNorms, denseHessian } from './engines/curvature.js'
+export { blockFrobeniusNorms, denseHessian, type BlockNorm } from './engines/curvature.js'

@@ -42,9 +42,11 @@ const middle = [
   'figures',
   'report',
   'experiments',
+  'search',
   'sweeps',
   'worker',
   'tracking',
+  'fleet',
 ]
 const below = [...leaves, ...middle]
 
@@ -60,11 +62,14 @@ const allowed: Record<string, readonly string[]> = {
   tracking: leaves,
   worker: leaves,
   experiments: [...leaves, 'net', 'engines', 'data', 'analysis', 'figures'],
-  sweeps: leaves,
+  search: ['core', 'analysis'],
+  sweeps: [...leaves, 'analysis', 'search'],
   report: [...leaves, 'figures', 'sweeps'],
+  fleet: leaves,
   app: below,
+  dashboard: [...below, 'app'],
   terminal: [...below, 'app'],
-  commands: [...below, 'app', 'terminal'],
+  commands: [...below, 'app', 'terminal', 'dashboard'],
 }
 /** Interfaces are words everyone may use, as long as only types are taken from them. */
 const interfaces = [
@@ -79,6 +84,11 @@ const interfaces = [
  * Folders of several rooms, and which others each room may lean on; '.' is the folder's own files.
  */
 const rooms: Record<string, Record<string, readonly string[]>> = {
+  dashboard: {
+    '.': [],
+    server: ['.'],
+    page: ['.'],
+  },
   engines: {
     '.': ['eager', 'compiled'],
     eager: ['.'],
@@ -88,12 +98,20 @@ const rooms: Record<string, Record<string, readonly string[]>> = {
     'compiled/update': ['.'],
   },
   sweeps: {
-    '.': ['journal', 'scheduling', 'spec'],
+    '.': ['journal', 'scheduling', 'searching', 'spec'],
     journal: [],
     scheduling: ['journal'],
+    searching: ['.', 'journal', 'scheduling', 'spec'],
     spec: ['scheduling', 'spec/samplers'],
     'spec/import': ['spec'],
     'spec/samplers': [],
+  },
+  'tracking/mlflow': {
+    '.': ['rest', 'projection', 'audit', 'gateway'],
+    rest: [],
+    projection: ['rest'],
+    gateway: ['rest', 'projection'],
+    audit: ['rest', 'projection'],
   },
   'worker/remote': {
     wire: [],
@@ -105,6 +123,7 @@ const rooms: Record<string, Record<string, readonly string[]>> = {
 /** The files where a backend meets what it runs. */
 const entryFiles = [
   'worker/threads/thread-entry.ts',
+  'worker/processes/process-entry.ts',
   'worker/remote/host/attempt.ts',
   'worker/remote/host/requirements.ts',
 ]
@@ -164,6 +183,19 @@ describe('the architecture', () => {
     expect(elsewhere.map(({ from, to }) => `${from} imports ${to}`)).toEqual([])
   })
 
+  it('gives a browser nothing of Node: what the page of the dashboard imports leads to none of it', () => {
+    const reached = new Set<string>()
+    const visit = (file: string): void => {
+      if (reached.has(file)) return
+      reached.add(file)
+      for (const { from, to, typeOnly } of imports) if (from === file && !typeOnly) visit(to)
+    }
+    visit('dashboard/page/main.ts')
+    const foreign = [...reached].filter((file) => !files.includes(file))
+    expect(foreign).toEqual(['uplot'])
+    expect([...reached].filter((file) => !/^(dashboard\/page|core)\/|^uplot$/.test(file))).toEqual([])
+  })
+
   it('gives a file that was written aside its name in one place, which forces it to the disk first', () => {
     const renames = files.filter((file) => /\brename(Sync)?\(/.test(readFileSync(join(source, file), 'utf8')))
     // A lock changes hands by a rename: who holds it is its entry's name.
@@ -199,7 +231,9 @@ describe('the architecture', () => {
 
   it('reads the wall clock and rolls dice only where they are arguments', () => {
     const pure = files.filter((file) =>
-      ['sweeps', 'experiments', 'analysis', 'figures', 'report', 'data', 'net', 'engines'].includes(folderOf(file)),
+      ['sweeps', 'search', 'experiments', 'analysis', 'figures', 'report', 'data', 'net', 'engines'].includes(
+        folderOf(file),
+      ),
     )
     const offenders = pure.filter((file) =>
       /Date\.now\(\)|Math\.random\(\)|new Date\(\)/.test(readFileSync(join(source, file), 'utf8')),
@@ -213,7 +247,7 @@ describe('the architecture', () => {
         folderOf(from) === 'commands' &&
         !lazy &&
         !typeOnly &&
-        !/^@oclif\/core$|^node:|^(terminal\/|core\/(errors|names|trial|space|version|clock|format|newer-format|param-value|has-profiles))/.test(
+        !/^@oclif\/core$|^node:|^(terminal\/|figures\/formats|core\/(errors|names|trial|space|version|clock|format|newer-format|param-value|has-profiles|shell-word))/.test(
           to,
         ),
     )

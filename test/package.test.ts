@@ -88,7 +88,17 @@ describe.skipIf(!hasRegistry)('the package', () => {
       expect(readdirSync(runtime, { recursive: true }).filter((name) => /cuda|tensorrt/.test(String(name)))).toEqual([])
       // Nothing of the development is in it.
       expect(readdirSync(join(folder, 'node_modules', 'mlds')).sort()).toEqual(
-        ['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'docs', 'oclif.manifest.json', 'package.json'].sort(),
+        [
+          'CHANGELOG.md',
+          'LICENSE',
+          'README.md',
+          'bin',
+          'dist',
+          'docs',
+          'oclif.manifest.json',
+          'package.json',
+          'python',
+        ].sort(),
       )
 
       const readme = readFileSync(join(repository, 'README.md'), 'utf8')

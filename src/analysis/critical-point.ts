@@ -1,6 +1,7 @@
 import { symmetricSpectrum } from './symmetric.js'
 import { dot, norm } from './vectors.js'
 
+/** A loss and its gradient at a point; the loss is infinite where there is none. */
 export interface Slope {
   readonly loss: number
   readonly gradient: Float64Array

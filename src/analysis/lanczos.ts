@@ -11,6 +11,8 @@ export interface Extremes {
   readonly values: Float64Array
   /** The Ritz vector of the k-th value, `[n]`. */
   vector(k: number): Float64Array
+  /** ‖Av − λv‖ of the largest Ritz value: an eigenvalue lies no farther from it than that. */
+  readonly residual: number
   readonly products: number
 }
 
@@ -46,7 +48,7 @@ export async function lanczos(
     ) {
       const vector = (k: number): Float64Array =>
         unit(basis.reduce((sum, q, i) => addScaled(sum, q, vectors[k]![i] ?? 0), new Float64Array(n)))
-      return { values, vector, products: size }
+      return { values, vector, residual: length * Math.abs(vectors[0]!.at(-1)!), products: size }
     }
     beside.push(length)
     basis.push(unit(next))

@@ -1,5 +1,6 @@
 import { addScaled, dot, norm } from './vectors.js'
 import type { Slope } from './critical-point.js'
+import { CurvaturePairs } from './curvature-pairs.js'
 
 export interface LbfgsOptions {
   readonly steps: number
@@ -22,12 +23,12 @@ export async function lbfgs(
 ): Promise<{ point: Float64Array; slope: Slope }> {
   let point: Float64Array = Float64Array.from(start)
   let slope = await slopeAt(point)
-  const pairs: Pair[] = []
+  const pairs = new CurvaturePairs(memory)
   for (let step = 1; step <= steps && norm(slope.gradient) > threshold; step++) {
-    const direction = descent(slope.gradient, pairs)
+    const direction = pairs.descent(slope.gradient)
     const promised = dot(direction, slope.gradient)
     // Without curvature to go by, the first step is at most of length 1.
-    let length = pairs.length === 0 ? Math.min(1, 1 / norm(slope.gradient)) : 1
+    let length = pairs.isEmpty ? Math.min(1, 1 / norm(slope.gradient)) : 1
     let next = addScaled(point, direction, length)
     let there = await slopeAt(next)
     for (let halving = 0; !(there.loss <= slope.loss + 1e-4 * length * promised) && halving < 30; halving++) {
@@ -36,36 +37,9 @@ export async function lbfgs(
       there = await slopeAt(next)
     }
     if (!(there.loss < slope.loss)) break
-    const moved = addScaled(next, point, -1)
-    const changed = addScaled(there.gradient, slope.gradient, -1)
-    const curvature = dot(moved, changed)
-    if (curvature > 1e-12 * norm(moved) * norm(changed)) pairs.push({ moved, changed, curvature })
-    if (pairs.length > memory) pairs.shift()
+    pairs.add(addScaled(next, point, -1), addScaled(there.gradient, slope.gradient, -1))
     ;[point, slope] = [next, there]
     await onStep?.(step, point, slope)
   }
   return { point, slope }
-}
-
-interface Pair {
-  readonly moved: Float64Array
-  readonly changed: Float64Array
-  readonly curvature: number
-}
-
-/** −H∇L, with the inverse Hessian H as the pairs tell it. */
-function descent(gradient: Float64Array, pairs: readonly Pair[]): Float64Array {
-  let q: Float64Array = Float64Array.from(gradient)
-  const weights: number[] = []
-  for (const { moved, changed, curvature } of [...pairs].reverse()) {
-    const weight = dot(moved, q) / curvature
-    weights.unshift(weight)
-    q = addScaled(q, changed, -weight)
-  }
-  const last = pairs.at(-1)
-  if (last !== undefined) q = q.map((value) => (value * last.curvature) / dot(last.changed, last.changed))
-  pairs.forEach(({ moved, changed, curvature }, i) => {
-    q = addScaled(q, moved, weights[i]! - dot(changed, q) / curvature)
-  })
-  return q.map((value) => -value)
 }

@@ -12,6 +12,10 @@ export function studentQuantile(level: number, freedom: number): number {
   return found
 }
 
+/** P(|T| < t) for Student's t: `studentProbability(4.303, 2)` is 0.95. */
+export const studentProbability = (t: number, freedom: number): number =>
+  probabilityWithin(Math.atan(Math.abs(t) / Math.sqrt(freedom)), freedom)
+
 /** θ = arctan(t / √ν) where P(|T| < t) = `level`, by halving. */
 function angleWithin(level: number, freedom: number): number {
   let [low, high] = [0, Math.PI / 2]

@@ -1,10 +1,7 @@
 import { formatCount } from '../core/format.js'
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
 import type { Store } from '../system/store.js'
-import { lockHolder } from '../system/lock.js'
-import { SweepFolder } from '../sweeps/sweep-folder.js'
+import { holderOf, planFactsOf, SweepFolder } from '../sweeps/sweep-folder.js'
 import {
   auditServer,
   repair,
@@ -13,21 +10,22 @@ import {
   type SweepAudit,
   type SweepContext,
   type SweepTrace,
-} from '../tracking/mlflow/audit.js'
-import { MlflowClient } from '../tracking/mlflow/client.js'
-import { mlflowSettings } from '../tracking/mlflow/settings.js'
-import { sweepKeyOf, SweepProjection } from '../tracking/mlflow/projection.js'
-import { attemptsOf } from '../tracking/mlflow/attempts.js'
-import { SweepCourse, untold } from '../tracking/mlflow/story.js'
+} from '../tracking/mlflow/audit/audit.js'
+import { MlflowClient } from '../tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
+import { sweepKeyOf, SweepProjection } from '../tracking/mlflow/projection/projection.js'
+import { attemptsOf } from '../tracking/mlflow/projection/attempts.js'
+import { SweepCourse, untold } from '../tracking/mlflow/projection/story.js'
 import { trialEntries } from './mlflow/open-tracking.js'
 import { experimentToRead } from '../experiments/registry.js'
-import { closingWord, sourcesOf } from './mlflow/story.js'
+import { sourcesOf } from './mlflow/story.js'
 import { describeSweep } from './stored-sweep.js'
-import { buildRecords } from '../sweeps/journal/state.js'
+import { withAdditions } from '../sweeps/journal/additions.js'
+import { buildRecords } from '../sweeps/journal/records.js'
 import { parsePlan } from '../sweeps/stored-plan.js'
 import { digestRecords } from '../tracking/mlflow/records-digest.js'
-import type { TrackedSweep } from '../tracking/mlflow/read-sweep.js'
-import type { Finding } from '../tracking/mlflow/finding.js'
+import type { TrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
+import type { Finding } from '../tracking/mlflow/audit/finding.js'
 import { syncSweep } from './sync.js'
 
 export interface AuditOptions {
@@ -71,15 +69,19 @@ export async function auditTracking({
   ...options
 }: AuditOptions): Promise<Audit> {
   const client = new MlflowClient(mlflowSettings(url, process.env), undefined, clock, Math.random, { say: options.say })
+  let journals: Promise<FindJournal> | undefined
+  const findJournal: FindJournal = async (trace) => (await (journals ??= journalsOf(store)))(trace)
   const look = async (): Promise<AuditedSweep[]> => {
     const contextOf = async (trace: SweepTrace): Promise<SweepContext> => {
-      const sweep = await findJournal(store, trace)
+      const sweep = await findJournal(trace)
       if (sweep === undefined) return { running: !trace.allEnded && clock.now() - trace.lastSeenMs < idleMs }
-      return isBusy(sweep) ? { running: true } : { running: false, journal: await viewJournal(store, sweep) }
+      return holderOf(sweep.folder) !== undefined
+        ? { running: true }
+        : { running: false, journal: await viewJournal(store, sweep) }
     }
     const audits = await auditServer(client, contextOf, { deep: deep ? digestOf : undefined })
     return Promise.all(
-      audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(store, audit)) !== undefined })),
+      audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(audit)) !== undefined })),
     )
   }
   const before = await look()
@@ -91,22 +93,35 @@ export async function auditTracking({
     const { sweep } = audit
     if (!audit.journalHere || audit.running) for (const did of await repair(client, audit)) repairs.push(did)
     else {
-      const { sent } = await syncSweep(store, sweep, { url, warn, deep })
+      const here = (await findJournal(audit))!.id
+      const { sent } = await syncSweep(store, here, { url, warn, deep })
       repairs.push({ sweep, did: `brought up to date from its journal, ${formatCount(sent, 'run')}` })
     }
   }
   return { url: client.url, sweeps: await look(), repairs }
 }
 
-/** The sweep in the store that a server's runs came from: the same name, planned at the same time. */
-async function findJournal(
-  store: Store,
-  { sweep, sweepKey }: Pick<SweepTrace, 'sweep' | 'sweepKey'>,
-): Promise<SweepFolder | undefined> {
-  if (!(await store.sweepIds()).includes(sweep)) return undefined
-  const folder = await SweepFolder.open(store, sweep).catch(() => undefined)
-  if (folder === undefined) return undefined
-  return sweepKeyOf({ sweep, openedAtMs: folder.plan.createdAtMs }) === sweepKey ? folder : undefined
+/** Finds the sweep in the store that a server's runs came from: the same first name, planned at the same time. */
+type FindJournal = (trace: Pick<SweepTrace, 'sweep' | 'sweepKey'>) => Promise<SweepFolder | undefined>
+
+/** Reads each plan once, however many sweeps the server has. */
+async function journalsOf(store: Store): Promise<FindJournal> {
+  const idsByKey = new Map<string, string[]>()
+  for (const id of await store.sweepIds()) {
+    const facts = planFactsOf(store, id)
+    if (facts === undefined) continue
+    const key = sweepKeyOf({ sweep: facts.sweep, openedAtMs: facts.createdAtMs })
+    idsByKey.set(key, [...(idsByKey.get(key) ?? []), id])
+  }
+  return async ({ sweep, sweepKey }) => {
+    // Mostly it is still called so; one that was renamed has its first name in its plan.
+    const ids = idsByKey.get(sweepKey) ?? []
+    for (const id of [...ids].sort((a, b) => Number(b === sweep) - Number(a === sweep))) {
+      const folder = await SweepFolder.open(store, id).catch(() => undefined)
+      if (folder !== undefined) return folder
+    }
+    return undefined
+  }
 }
 
 /** What the server should hold of a sweep that nobody runs. */
@@ -116,7 +131,7 @@ async function viewJournal(store: Store, sweep: SweepFolder): Promise<JournalVie
   const sources = experiment && sourcesOf({ store, sweep, experiment }, false)
   const projection = new SweepProjection(info, sources ?? { readLog: async () => undefined })
   const course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
-  const closed = closingWord(sweep)
+  const closed = sweep.closedAs
   const story = { ...untold, ...(closed !== undefined && { closed }) }
   const history = [...trialEntries(sweep)].map(({ event }) => event)
   for (const event of history) course.apply(event)
@@ -125,23 +140,16 @@ async function viewJournal(store: Store, sweep: SweepFolder): Promise<JournalVie
     attempts: attemptsOf(info.trials, history),
     projection,
     isClosed: closed !== undefined,
-    ...(experiment && { parent: (run: string) => projection.parent(course, story, run) }),
+    ...(experiment && { parent: (run: string) => projection.parent(course, story, { run }) }),
   }
 }
 
 function digestOf({ plan, events }: TrackedSweep): string {
-  return digestRecords(buildRecords(parsePlan(plan, 'a plan in MLflow').trials, events))
+  const { trials, added } = parsePlan(plan, 'a plan in MLflow')
+  return digestRecords(buildRecords(trials, withAdditions(events, added)))
 }
 
 const unknownExperiment = { question: '', objective: { metric: '', direction: 'minimize' } } as const
-
-/** Whether a process runs the sweep or brings it to a server. */
-function isBusy(sweep: SweepFolder): boolean {
-  const tracking = join(sweep.folder, 'tracking')
-  const files = existsSync(tracking) ? readdirSync(tracking) : []
-  const locks = files.filter((file) => file.endsWith('.lock')).map((file) => join(tracking, file))
-  return [sweep.lockFile, ...locks].some((lock) => lockHolder(lock) !== undefined)
-}
 
 const shown = { findings: 10, trials: 3 }
 

@@ -1,4 +1,5 @@
 import { lookUp } from '../core/names.js'
+import type { DrawOptions } from '../figures/draw.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import { judge, readRecords, storeVerdicts } from '../sweeps/verdicts.js'
 import { basisOf, noteConclusion, recallConclusion, type Conclusion } from '../sweeps/conclusion.js'
@@ -29,7 +30,7 @@ export async function concludeOnce(stored: StoredSweep, say: (message: string) =
 export async function concludeAndDraw(
   { store, sweep, experiment }: StoredSweep,
   say: (message: string) => void,
-  elsewhere?: string,
+  { elsewhere, ...drawing }: DrawOptions & { readonly elsewhere?: string } = {},
 ): Promise<Conclusion> {
   const records = readRecords(sweep)
   const verdicts = judge(experiment.claims, records)
@@ -38,7 +39,7 @@ export async function concludeAndDraw(
   const { drawFigures } = await import('../figures/draw.js')
   const read = artifactReader(store)
   const folder = elsewhere ?? sweep.figuresFolder
-  return { verdicts, figures: await drawFigures(experiment.figures, records, read, folder, say) }
+  return { verdicts, figures: await drawFigures(experiment.figures, records, read, folder, say, drawing) }
 }
 
 /** Reads what trials saved from the store. */

@@ -11,9 +11,9 @@ import { concludeAndDraw } from './conclude.js'
 import { exportMlruns } from './mlflow/open-tracking.js'
 import { describeSweep } from './stored-sweep.js'
 
-/** Writes exported rows to a file. @throws StoreError when it can't be written. */
-export async function writeExport(file: string, text: string): Promise<void> {
-  await writeOutput(file, text).catch((error: unknown) => {
+/** Writes what is exported to a file. @throws StoreError when it can't be written. */
+export async function writeExport(file: string, content: string | Uint8Array): Promise<void> {
+  await writeOutput(file, content).catch((error: unknown) => {
     throw new StoreError(`the export could not be written: ${file}: ${problemOf(error)}`, { cause: error })
   })
 }
@@ -41,7 +41,7 @@ export async function exportRuns(
   // Figures go into the runs; the sweep's own stay as they are.
   const drawn = mkdtempSync(join(tmpdir(), 'mlds-figures-'))
   try {
-    const told = await concludeAndDraw(stored, warn, drawn)
+    const told = await concludeAndDraw(stored, warn, { elsewhere: drawn })
     return await exportMlruns(stored, folder, describeSweep(stored), told, checkpoints)
   } finally {
     rmSync(drawn, { recursive: true, force: true })

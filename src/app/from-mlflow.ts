@@ -1,3 +1,4 @@
+import { sweepObjective } from '../core/objective.js'
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -5,17 +6,19 @@ import { makeFolder } from '../system/make-folder.js'
 import { DataError } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
+import type { DrawOptions } from '../figures/draw.js'
 import type { ReadArtifact } from '../figures/figure.js'
 import { lookUp } from '../core/names.js'
 import type { PlanFacts, Report } from '../report/report.js'
 import { judge } from '../sweeps/verdicts.js'
 import type { Conclusion } from '../sweeps/conclusion.js'
 import { parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
-import { buildRecords } from '../sweeps/journal/state.js'
-import { MlflowClient } from '../tracking/mlflow/client.js'
-import { mlflowSettings } from '../tracking/mlflow/settings.js'
-import { isCheckpoint, savedPath } from '../tracking/mlflow/projection.js'
-import { readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/read-sweep.js'
+import { withAdditions } from '../sweeps/journal/additions.js'
+import { buildRecords } from '../sweeps/journal/records.js'
+import { MlflowClient } from '../tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
+import { isCheckpoint, savedPath } from '../tracking/mlflow/projection/projection.js'
+import { readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
 import { digestRecords } from '../tracking/mlflow/records-digest.js'
 import type { TrialRecord } from '../core/trial.js'
 
@@ -38,7 +41,7 @@ async function openRemote(url: string, sweep: string, { warn, trustCode }: ReadO
   const tracked = await readTrackedSweep(client, sweep)
   const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
   const experiment = await experimentToRead({ plan, isMine: false }, { warn, trustCode })
-  const records = buildRecords(plan.trials, tracked.events)
+  const records = buildRecords(plan.trials, withAdditions(tracked.events, plan.added))
   warnIfAltered(tracked, records, warn)
   const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)
   return { tracked, plan, experiment, records, read, client }
@@ -93,11 +96,12 @@ export async function drawFromMlflow(
   folder: string,
   options: ReadOptions,
   trouble: (message: string) => void,
+  drawing: DrawOptions = {},
 ): Promise<Conclusion> {
   const remote = await openRemote(url, sweep, options)
   const { experiment, records, read } = remote
   const { drawFigures } = await import('../figures/draw.js')
-  const figures = await drawFigures(experiment.figures, records, read, folder, trouble)
+  const figures = await drawFigures(experiment.figures, records, read, folder, trouble, drawing)
   if (figures.length > 0) await writeManifest(remote, folder)
   return { figures, verdicts: judge(experiment.claims, records) }
 }
@@ -113,7 +117,7 @@ export async function reportFromMlflow(
   const { experiment, records, read, tracked, plan } = remote
   const { buildReport } = await import('../report/report.js')
   const report = await buildReport({
-    ...{ experiment, objective: plan.spec.objective, records, read },
+    ...{ experiment, objective: sweepObjective(plan.spec, experiment), records, read },
     facts: factsOf(tracked, plan),
   })
   await writeManifest(remote, folder)

@@ -1,3 +1,6 @@
+import { sweepObjective } from '../core/objective.js'
+import { asPlanned } from '../experiments/as-planned.js'
+import type { LearningSampler } from '../sweeps/spec/learning.js'
 import type { SamplerName } from '../sweeps/spec/samplers.js'
 import { availableParallelism } from 'node:os'
 import { standings, type Standing } from '../analysis/standings.js'
@@ -13,12 +16,12 @@ import type { SweepLimits } from '../sweeps/run-sweep.js'
 import { parseSweepObject, type SweepSpec } from '../sweeps/spec/spec.js'
 import type { SweepCounts } from '../sweeps/journal/state.js'
 import { SweepFolder, resolveSweepId } from '../sweeps/sweep-folder.js'
-import type { EngineName, Objective, ParamValue, Trial, TrialEvent, TrialRecord } from '../core/trial.js'
+import type { EngineName, Goal, Objective, ParamValue, Trial, TrialEvent, TrialRecord } from '../core/trial.js'
 import type { Where } from './backends/open-backend.js'
-import { checkOptions, checkSweep } from './check-options.js'
+import { checkOptions, checkSweep } from './planning/check-options.js'
 import { concludeAndDraw } from './conclude.js'
-import { freezePlan } from './freeze-plan.js'
-import { languageFor, customParser, planSpec, readTarget } from './plan.js'
+import { freezePlan } from './planning/freeze-plan.js'
+import { languageFor, customParser, planSpec, planTarget, sweepFileOf } from './planning/plan.js'
 import { run } from './run.js'
 import type { RunChoices, RunObserver } from './running/choices.js'
 import type { Rerun } from './running/left-to-run.js'
@@ -44,7 +47,7 @@ export type Setting = Readonly<Record<string, ParamValue>>
 /** What to try: the keys of a sweep file (docs/sweep-language.md). */
 export interface SweepDescription {
   /** A built-in experiment's name, the path of a module that exports one, a program, or an experiment of this program. */
-  readonly experiment: string | Experiment | CommandDescription
+  readonly experiment: string | Experiment | CommandDescription | StagesDescription
   readonly profile?: string
   /** The sweep's id; left out, it is the experiment's name with a hash of the plan. */
   readonly name?: string
@@ -71,15 +74,50 @@ export interface SweepDescription {
   /** Points left out. */
   readonly exclude?: Readonly<Record<string, AxisPattern>> | readonly Readonly<Record<string, AxisPattern>>[]
   readonly search?: {
-    readonly sampler: SamplerName
+    readonly sampler: SamplerName | LearningSampler
     readonly count: number
     readonly seed?: number
     readonly axes: Readonly<Record<string, Readonly<Record<string, readonly [number, number]>> | readonly ParamValue[]>>
+    /** Of a sampler that learns: setting i is suggested from the results of settings 0 to i − `parallel`. Default 8. */
+    readonly parallel?: number
+    /** Whose results count: by index, the same on any number of workers, or all that have come. Default `fixed`. */
+    readonly order?: 'fixed' | 'arrival'
+    /** What a setting with a trial that failed teaches. Default `worst`. */
+    readonly failed?: 'worst' | 'ignore'
+    /** Settings tried first, each a value of every searched axis. */
+    readonly enqueue?: Setting | readonly Setting[]
+    /** Earlier sweeps of the same axes and objective, whose results the search begins with. */
+    readonly learnFrom?: string | readonly string[]
   }
   readonly budget?: { readonly epochs: number } | { readonly updates: number } | { readonly targetLoss: number }
-  readonly objective?: Partial<Objective>
+  /** Of a list, no point is the best, and those that none beats in all are the front. */
+  readonly objective?: Partial<Goal> | readonly Partial<Goal>[]
+  /** Bounds of final metrics, by name; a point that breaks one is behind every point that does not. */
+  readonly constraints?: Readonly<Record<string, { readonly min?: number; readonly max?: number }>>
+  /** What the sweep is to bear out, beside the claims of its experiment, by name. */
+  readonly claims?: Readonly<Record<string, ClaimDescription>>
   /** Rules that stop trials early: `'median'`, `{ asha: { maxSteps: 81 } }`, or a list of such. */
   readonly scheduler?: Scheduler | readonly Scheduler[]
+}
+
+/** A comparison, a trend, or neither: the metric itself; with the bounds that it claims (docs/sweep-language.md). */
+export interface ClaimDescription {
+  /** The claim in words. */
+  readonly says?: string
+  /** A final metric. Default: the objective's. */
+  readonly metric?: string
+  /** The trials it is about. */
+  readonly of?: Readonly<Record<string, AxisValues>>
+  /** The first setting against the second, in pairs of equal seeds. */
+  readonly compare?: readonly [Readonly<Record<string, AxisValues>>, Readonly<Record<string, AxisValues>>]
+  /** The axis with which the metric is to rise or fall within each seed. */
+  readonly trend?: string
+  /** On `log`, comparisons are ratios and means geometric. Default `linear`. */
+  readonly scale?: 'linear' | 'log'
+  readonly above?: number
+  readonly below?: number
+  /** Of a comparison: how little the two differ. */
+  readonly within?: number
 }
 
 export type Scheduler = string | Readonly<Record<string, Readonly<Record<string, string | number>>>>
@@ -90,7 +128,19 @@ export interface CommandDescription {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
   readonly timeLimitMs?: number
+  /** The same as a text, such as `10m`. */
+  readonly timeout?: string
   readonly defaults?: Readonly<Record<string, ParamValue>>
+}
+
+/** An experiment's stages are a list, those of programs have names. */
+const isExperiment = (one: Experiment | StagesDescription): one is Experiment => Array.isArray(one.stages)
+
+/** Programs of which later ones work on what earlier ones saved (docs/custom-experiments.md). */
+export interface StagesDescription {
+  readonly stages: Readonly<
+    Record<string, string | (CommandDescription & { readonly derive?: string | Readonly<Record<string, unknown>> })>
+  >
 }
 
 export interface StoreOptions {
@@ -113,13 +163,15 @@ export interface RunOptions {
   readonly limits?: Partial<SweepLimits>
   /** Run every trial again: earlier results of this sweep are void, and no other sweep's are taken over. Default false. */
   readonly fresh?: boolean
+  /** After so much time of running, that of earlier runs included, no trial is begun. Default: what it was given last. */
+  readonly budgetMs?: number
   /** Which trials without a result to run. Default: all of them. */
   readonly only?: readonly Rerun[]
   /** Gives up what runs; what is done is kept, and running the sweep again runs the rest. */
   readonly signal?: AbortSignal
   /** Starts nothing more and lets what runs end. */
   readonly drain?: AbortSignal
-  /** Told of every event after it was written to the journal. */
+  /** Told of every event of a trial after it was written to the journal. */
   readonly onEvent?: (event: TrialEvent) => void
   /** Told what a person should know: warnings, results taken over. Default: nobody is. */
   readonly onMessage?: (message: string) => void
@@ -169,10 +221,16 @@ export class Sweep {
 
   /** What the sweep is judged by. */
   async objective(): Promise<Objective> {
-    return this.#folder.plan.spec.objective ?? (await this.#open()).objective
+    const { spec } = this.#folder.plan
+    // An experiment of a program that has ended can't be opened; its plan says what its sweep is judged by.
+    const { objective = (await this.#open()).objective } = spec
+    return sweepObjective(spec, { objective })
   }
 
-  /** Points by the mean of their final metric over seeds, the best first; `objective` defaults to the sweep's. */
+  /**
+   * Points by the mean of their final metric over seeds, the best first; `objective` defaults to the sweep's. Of several
+   * objectives those with `rank` 0 are the front.
+   */
   async best(objective?: Objective): Promise<Standing[]> {
     return standings(this.records(), objective ?? (await this.objective()))
   }
@@ -183,7 +241,7 @@ export class Sweep {
   }
 
   /**
-   * Draws the figures of what has finished (SVG, PNG, vega-lite) into the sweep's folder. @returns their paths.
+   * Draws the figures of what has finished (SVG, PNG, page, vega-lite, CSV) into the sweep's folder. @returns their paths.
    * @throws MldsError naming those that can't be drawn, when the others are.
    */
   async draw(): Promise<string[]> {
@@ -234,7 +292,8 @@ export async function runSweep(
   checkSweep(sweep)
   const store = openStore(findStore(storeFolder).folder)
   const { plan, experiment } = await describe(sweep, store)
-  const [choices, observer] = [choicesOf(options, plan), observerOf(options)]
+  const sweepFile = typeof sweep === 'string' ? sweepFileOf(sweep) : undefined
+  const [choices, observer] = [{ ...choicesOf(options, plan), sweepFile }, observerOf(options)]
   const frozen = await freezePlan(store, plan, experiment, {
     ...{ extend, fresh: options.fresh ?? false },
     say: (message) => observer.say(message),
@@ -244,12 +303,13 @@ export async function runSweep(
 }
 
 function choicesOf(options: RunOptions, { spec }: Pick<Plan, 'spec'>): RunChoices {
-  const { engine, limits, only, fresh, track } = options
+  const { engine, limits, only, fresh, track, budgetMs } = options
   return {
     where: whereOf(options, spec.own?.kind === 'program'),
     ...(engine === undefined ? {} : { engine }),
     ...(limits === undefined ? {} : { limits }),
     ...(only === undefined ? {} : { only }),
+    ...(budgetMs === undefined ? {} : { budgetMs }),
     ...(fresh === undefined ? {} : { fresh }),
     ...(track === undefined ? {} : { track: { url: track } }),
   }
@@ -263,7 +323,9 @@ function whereOf({ workers, nats, tenant = 'mlds' }: RunOptions, inProgram: bool
 function observerOf({ onMessage, onEvent, drain, signal }: RunOptions): RunObserver {
   return {
     say: (message) => onMessage?.(message),
-    onEvent: (event) => onEvent?.(event),
+    onEvent: (event) => {
+      if (event.type !== 'trials-added') onEvent?.(event)
+    },
     ...(drain === undefined ? {} : { drain }),
     ...(signal === undefined ? {} : { abort: signal }),
   }
@@ -291,7 +353,7 @@ export async function openSweep(
     throw new UnavailableError(
       `sweep ${opened.id} is of another experiment: ${opened.plan.experiment} (not ${custom.name})`,
     )
-  return new Sweep(store, opened, custom, trustCode)
+  return new Sweep(store, opened, custom && asPlanned(opened.plan.spec, custom), trustCode)
 }
 
 async function describe(
@@ -299,14 +361,17 @@ async function describe(
   store: Store,
 ): Promise<{ plan: Plan; experiment: Experiment }> {
   checkSweep(sweep)
-  if (typeof sweep === 'string') return planSpec(await readTarget(sweep, languageFor(store, {})), { set: [] }, store)
+  if (typeof sweep === 'string') return planTarget(sweep, { set: [] }, store)
   const { experiment, ...rest } = sweep
-  if (typeof experiment !== 'object' || 'command' in experiment) {
-    const spec = parseSweepObject(sweep, await customParser(process.cwd()), languageFor(store, {}))
+  if (typeof experiment !== 'object' || 'command' in experiment || !isExperiment(experiment)) {
+    const spec = parseSweepObject(sweep, {
+      parseCustom: await customParser(process.cwd()),
+      languageOf: languageFor(store, {}),
+    })
     return planSpec(spec, { set: [] }, store)
   }
   const custom = inProgram(experiment)
-  const written = parseSweepObject({ ...rest, experiment: custom.name }, undefined, languageFor(store, {}))
+  const written = parseSweepObject({ ...rest, experiment: custom.name }, { languageOf: languageFor(store, {}) })
   const spec: SweepSpec = {
     ...written,
     own: { kind: 'program' },

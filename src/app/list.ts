@@ -2,13 +2,18 @@ import { basename } from 'node:path'
 import { StoreError } from '../core/errors.js'
 import type { Plan } from '../sweeps/plan.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
+import { noteOf } from '../sweeps/sweep-note.js'
 import { lockHolder } from '../system/lock.js'
 import type { Store } from '../system/store.js'
 import { summarise } from './summary.js'
+import { thoseWhere, type Candidate } from './where.js'
 
 export interface ListedSweep extends ReturnType<typeof summarise> {
   /** The file of a custom experiment, or the one that its command runs. */
   readonly file?: string
+  /** What `mlds tag` and `mlds note` gave it; absent where they gave nothing. */
+  readonly tags?: readonly string[]
+  readonly note?: string
   /** ISO 8601, UTC. */
   readonly createdAt: string
   /** The process of this host that runs it. */
@@ -16,31 +21,53 @@ export interface ListedSweep extends ReturnType<typeof summarise> {
 }
 
 /**
- * The store's sweeps, newest first; those that can't be read are left out, and `onDamaged` is told why.
+ * The store's sweeps, newest first, of which a trial fulfils `where`; those that can't be read are left out, and `onDamaged` is told why.
  * @throws StoreError when there are sweeps and none can be read.
  */
-export async function listSweeps(store: Store, onDamaged: (message: string) => void): Promise<ListedSweep[]> {
+export async function listSweeps(
+  store: Store,
+  onDamaged: (message: string) => void,
+  where?: string,
+): Promise<ListedSweep[]> {
   const ids = await store.sweepIds()
-  const read = async (id: string): Promise<ListedSweep[]> => {
+  const read = async (id: string): Promise<{ listed: ListedSweep; candidate: Candidate | undefined }[]> => {
     try {
-      return [await describe(await SweepFolder.open(store, id))]
+      const sweep = await SweepFolder.open(store, id)
+      const listed = await describe(sweep)
+      return [{ listed, candidate: where === undefined ? undefined : candidateOf(sweep, listed) }]
     } catch (error) {
       // One damaged sweep must not hide the others.
       onDamaged((error as Error).message)
       return []
     }
   }
-  const sweeps = (await Promise.all(ids.map(read))).flat()
-  if (ids.length > 0 && sweeps.length === 0)
+  const all = (await Promise.all(ids.map(read))).flat()
+  if (ids.length > 0 && all.length === 0)
     throw new StoreError(`none of the sweeps of this store can be read: ${ids.length} of ${ids.length} are damaged`)
+  const found = where === undefined ? all : thoseWhere(where, all, ({ candidate }) => candidate!)
+  const sweeps = found.map(({ listed }) => listed)
   return sweeps.sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0))
+}
+
+/** What a condition may name of a sweep. */
+function candidateOf({ plan }: SweepFolder, listed: ListedSweep): Candidate {
+  const { sweep, experiment, profile, file, planned, finished, failed, diverged, missing } = listed
+  const counts = { planned, finished, failed, diverged, missing }
+  return {
+    facts: { sweep, experiment, profile, file: file ?? experiment, ...counts },
+    tags: listed.tags ?? [],
+    trials: plan.trials,
+  }
 }
 
 async function describe(sweep: SweepFolder): Promise<ListedSweep> {
   const pid = lockHolder(sweep.lockFile)
+  const { note, tags } = noteOf(sweep)
   return {
     ...summarise(sweep, sweep.restore().counts()),
     ...(await fileOf(sweep.plan)),
+    ...(tags.length === 0 ? {} : { tags }),
+    ...(note === '' ? {} : { note }),
     createdAt: new Date(sweep.plan.createdAtMs).toISOString(),
     ...(pid === undefined ? {} : { runningPid: pid }),
   }

@@ -1,3 +1,5 @@
+import { MldsError } from '../core/errors.js'
+import { describeObjective, goalsOf, hasFront, sweepObjective } from '../core/objective.js'
 import type { Objective } from '../core/trial.js'
 import { experimentToRead, type CodeTrust, type PlanToOpen } from '../experiments/registry.js'
 
@@ -15,8 +17,22 @@ export async function objectiveOf(
   sweep: PlanToOpen,
   { metric, direction, warn = () => {}, ...trust }: ObjectiveOptions = {},
 ): Promise<Objective> {
-  const objective = sweep.plan.spec.objective ?? (await experimentToRead(sweep, { warn, ...trust })).objective
-  if (metric === undefined || metric === objective.metric)
-    return direction === undefined ? objective : { ...objective, direction }
-  return { metric, direction: direction ?? (metric.endsWith('accuracy') ? 'maximize' : 'minimize') }
+  const { spec } = sweep.plan
+  const { objective: own = (await experimentToRead(sweep, { warn, ...trust })).objective } = spec
+  const objective = sweepObjective(spec, { objective: own })
+  if (metric === undefined && direction === undefined) return objective
+  if (metric === undefined && hasFront(objective))
+    throw new MldsError(
+      'OBJECTIVE',
+      `${direction} is said of one objective, and this sweep has ${goalsOf(objective).length}: ${describeObjective(objective)}`,
+      { hint: `name one too: --metric ${objective.metric} --${direction}`, exitCode: 2 },
+    )
+  const { constraints, confirm } = objective
+  const known = metric === undefined ? objective : goalsOf(objective).find((goal) => goal.metric === metric)
+  return {
+    metric: metric ?? objective.metric,
+    direction: direction ?? known?.direction ?? (metric?.endsWith('accuracy') === true ? 'maximize' : 'minimize'),
+    ...(constraints && { constraints }),
+    ...(confirm && { confirm }),
+  }
 }

@@ -1,15 +1,20 @@
 import { writeFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { makeFolder } from '../system/make-folder.js'
 import { StoreError } from '../core/errors.js'
 import type { Store } from '../system/store.js'
 import { Journal, journalFormat } from '../sweeps/journal/journal.js'
-import { buildRecords, isResult } from '../sweeps/journal/state.js'
-import { parsePlan } from '../sweeps/stored-plan.js'
+import { withAdditions } from '../sweeps/journal/additions.js'
+import { buildRecords } from '../sweeps/journal/records.js'
+import { isResult } from '../sweeps/journal/state.js'
+import { encodePlan, parsePlan } from '../sweeps/stored-plan.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
-import { MlflowClient } from '../tracking/mlflow/client.js'
-import { mlflowSettings } from '../tracking/mlflow/settings.js'
-import { isCheckpoint } from '../tracking/mlflow/projection.js'
-import { readTrackedSweep } from '../tracking/mlflow/read-sweep.js'
+import { MlflowClient } from '../tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
+import { isCheckpoint } from '../tracking/mlflow/projection/projection.js'
+import { readStanding } from '../tracking/mlflow/audit/contents.js'
+import { readTrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
+import type { SweepSource } from '../core/sweep-source.js'
 import type { TrialId, TrialRecord } from '../core/trial.js'
 import { readSaved, warnIfAltered } from './from-mlflow.js'
 
@@ -36,14 +41,14 @@ export async function recoverFromMlflow(
 ): Promise<Recovered> {
   const client = new MlflowClient(mlflowSettings(url, process.env))
   const tracked = await readTrackedSweep(client, sweep)
-  const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
+  const { added, ...plan } = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
   const id = plan.sweep
   if ((await store.sweepIds()).includes(id)) {
     throw new StoreError(`the store has this sweep already: ${id}`, {
       hint: 'nothing was changed; to rebuild it, move its folder away or name another --store',
     })
   }
-  const records = buildRecords(plan.trials, tracked.events)
+  const records = buildRecords(plan.trials, withAdditions(tracked.events, added))
   warnIfAltered(tracked, records, warn)
   let fetched = 0
   /** Names of files that are nowhere, by trial. */
@@ -63,18 +68,29 @@ export async function recoverFromMlflow(
   const leftOut = needed(records, missing)
   const folder = store.sweepFolder(id)
   await makeFolder(folder)
-  await writeFile(`${folder}/plan.json`, tracked.plan, { flag: 'wx' })
+  await writeFile(`${folder}/plan.json`, Buffer.concat([...encodePlan(plan)]), { flag: 'wx' })
   const recovered = await SweepFolder.open(store, id)
   const { hash: planHash, codeVersion, createdAtMs: atMs } = plan
   const engine = (tracked.manifest?.['engines'] as readonly [] | undefined)?.at(-1)
   const journal = Journal.open(recovered.journalFile)
   try {
-    journal.append({
-      ...{ type: 'opened', format: journalFormat, sweep: id, planHash, codeVersion, atMs },
+    const opened = {
+      ...({ type: 'opened', format: journalFormat, sweep: id, planHash, codeVersion, atMs } as const),
       ...(engine === undefined ? {} : { engine }),
-    })
-    for (const event of tracked.events) if (!leftOut.has(event.trial)) journal.append(event)
-    journal.append({ type: 'closed', reason: 'recovered from MLflow', atMs: tracked.events.at(-1)?.atMs ?? atMs })
+    }
+    journal.append(opened)
+    const kept = tracked.events.filter(({ trial }) => !leftOut.has(trial))
+    let source: SweepSource | undefined
+    for (const event of withAdditions(kept, added)) {
+      const told = event.type === 'trials-added' ? undefined : tracked.sourceOf(event)
+      if (told !== undefined && !isDeepStrictEqual(told, source)) {
+        source = told
+        journal.append({ ...opened, source, atMs: event.atMs })
+      }
+      journal.append(event)
+    }
+    const reason = readStanding(tracked.parent)?.closed ?? 'recovered from MLflow'
+    journal.append({ type: 'closed', reason, atMs: tracked.events.at(-1)?.atMs ?? atMs })
   } finally {
     journal.close()
   }

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path'
 import { writeOutput } from '../system/replace-file.js'
 import { StoreError } from '../core/errors.js'
+import { sweepObjective } from '../core/objective.js'
 import { readBrowserBundle } from '../figures/browser-bundle.js'
 import { renderPng } from '../figures/render.js'
 import { renderHtml } from '../report/html.js'
@@ -9,10 +10,11 @@ import { problemOf } from '../core/system-error.js'
 import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
 import { buildReport, type Report } from '../report/report.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import { noteOf } from '../sweeps/sweep-note.js'
 import { readRecords } from '../sweeps/verdicts.js'
 import type { Store } from '../system/store.js'
 import { artifactReader } from './conclude.js'
-import { planFacts } from './plan-facts.js'
+import { planFacts } from './planning/plan-facts.js'
 
 /** The report of a sweep as it stands, from its own folder. */
 export async function reportOf(
@@ -23,10 +25,11 @@ export async function reportOf(
   const experiment = await experimentToRead(sweep, trust)
   return buildReport({
     experiment,
-    objective: sweep.plan.spec.objective,
+    objective: sweepObjective(sweep.plan.spec, experiment),
     facts: planFacts(store, sweep, experiment),
     records: readRecords(sweep),
     read: artifactReader(store),
+    note: noteOf(sweep),
   })
 }
 

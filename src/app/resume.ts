@@ -9,7 +9,7 @@ import { replaceFile } from '../system/replace-file.js'
 import type { Store } from '../system/store.js'
 import type { NatsTarget } from './backends/nats-target.js'
 import { findSweepOn, withTenant } from './backends/tenant.js'
-import { readCustom, inferAxes } from './plan.js'
+import { readCustom, inferAxes } from './planning/plan.js'
 
 /**
  * Makes a sweep's folder here from what the server keeps, so that it can be resumed: its plan; results are taken over

@@ -1,8 +1,13 @@
 import { systemClock } from '../core/clock.js'
+import { hasFront } from '../core/objective.js'
 import { rankingOf } from '../core/ranking.js'
+import { refuseToRun } from '../experiments/custom/study.js'
 import type { Conclusion } from '../sweeps/conclusion.js'
+import { isComplete } from '../sweeps/journal/state.js'
+import { describeDecision } from '../sweeps/until-decided.js'
 import { runSweep, type SweepEnd } from '../sweeps/run-sweep.js'
 import { MetricWatch } from '../sweeps/scheduling/metric-watch.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { concludeOnce } from './conclude.js'
 import { decide, type DecidedChoices, type RunChoices, type RunObserver } from './running/choices.js'
 import { describeNothingLeft, putBack } from './running/left-to-run.js'
@@ -17,6 +22,7 @@ import { beginTracking, finishTracking } from './tracking.js'
 export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunObserver): Promise<SweepSummary> {
   const startedAtMs = systemClock.now()
   const say = (message: string): void => observer.say(message)
+  if (sweep.sweep.plan.spec.own?.kind === 'study') refuseToRun()
   const decided = decide(choices)
   const closing: Closer[] = []
   let failed = true
@@ -26,17 +32,24 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
     if (parts.loop === undefined) sayNothingLeft(parts, decided, say)
     // After what was taken over and what is void: its history holds both.
     await beginTracking(tracker, info, say)
-    const end = await runLoop(parts, decided, observer)
+    const end = await runLoop(sweep.sweep, parts, decided, observer)
     observer.ended?.()
     lock.assertHeld()
     const conclusion: Conclusion = decided.detach ? { verdicts: [], figures: [] } : await concludeOnce(sweep, say)
-    const best = rankingOf(state.trials.values(), info.objective).best()
+    const ranking = rankingOf(state.trials.values(), info.objective)
+    const best = ranking.best()
+    const confirmed = ranking.confirmed?.best()?.standing
     const tracked = await finishTracking(tracker, sweep, conclusion, decided.track, say)
+    const counts = state.counts()
+    const decision = describeDecision(sweep.sweep.plan, conclusion.verdicts, isComplete(counts))
     failed = false
     return {
-      ...summarise(sweep.sweep, state.counts()),
+      ...summarise(sweep.sweep, counts),
       ...end,
+      ...(decision === undefined ? {} : { decision }),
       ...(best === undefined ? {} : { best }),
+      ...(confirmed === undefined ? {} : { confirmed }),
+      ...(hasFront(info.objective) ? { front: ranking.front() } : {}),
       ...(decided.detach ? { detached: true as const } : {}),
       durationMs: systemClock.now() - startedAtMs,
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
@@ -61,6 +74,7 @@ function sayNothingLeft(
 }
 
 async function runLoop(
+  sweep: SweepFolder,
   { loop, left, info, state, tracker }: Parts,
   { engine, limits, detach }: DecidedChoices,
   observer: RunObserver,
@@ -69,11 +83,16 @@ async function runLoop(
   const never = new AbortController().signal
   const end = await runSweep({
     ...loop,
-    ...{ info, engine, state, tracker, limits, detach },
+    ...{ info, engine, state, tracker, detach },
+    limits: { ...limits, retries: Math.max(limits.retries, sweep.plan.spec.retries ?? 0) },
     clock: systemClock,
     drain: observer.drain ?? never,
+    leave: observer.leave ?? never,
     abort: observer.abort ?? never,
-    onEvent: (event) => observer.onEvent?.(event),
+    onEvent: (event) => {
+      if (event.type === 'trials-added') sweep.grow(event)
+      observer.onEvent?.(event)
+    },
     warn: (message) => observer.say(message),
   })
   putBack(state, left)

@@ -21,7 +21,7 @@ export interface SweepStanding {
 /** Reads where a sweep stands; it may be running. */
 export async function standingOf(sweep: SweepFolder): Promise<SweepStanding> {
   const runningPid = lockHolder(sweep.lockFile)
-  const state = new SweepState(sweep.plan.trials)
+  const state = new SweepState(sweep.frozen.trials)
   for (const { event } of sweep.entries()) state.apply(event)
   if (runningPid === undefined) state.forgetRunning()
   const trials = [...state.trials.values()]

@@ -1,3 +1,4 @@
+import { sweepObjective } from '../core/objective.js'
 import type { Experiment } from '../experiments/experiment.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { Store } from '../system/store.js'
@@ -18,10 +19,11 @@ export function describeSweep({
   const { plan } = sweep
   return {
     sweep: sweep.id,
+    firstName: sweep.firstName,
     name: plan.spec.name ?? plan.experiment,
     experiment: plan.experiment,
     question: experiment.question,
-    objective: plan.spec.objective ?? experiment.objective,
+    objective: sweepObjective(plan.spec, experiment),
     spec: plan.spec,
     planHash: plan.hash,
     codeVersion: plan.codeVersion,

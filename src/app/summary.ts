@@ -22,12 +22,20 @@ export interface SweepSummary extends Pick<
   readonly profile: string
   /** The best point, by the mean over its seeds, and how many others are exactly as good. */
   readonly best?: { readonly standing: Standing; readonly tied: number }
+  /** What the best point came to on fresh seeds, where it was run again on those: the search's own value is biased. */
+  readonly confirmed?: Standing
+  /** Of several objectives, the points that no other beats in all of them. */
+  readonly front?: readonly Standing[]
+  /** How far it has come to decide its claims, when seeds are added for that. */
+  readonly decision?: string
   /** Why it ended before its plan did. */
   readonly cutShort?: string
   /** It ended since its first trials all failed alike, as a resume would again. */
   readonly failedAlike?: true
   /** What lets the rest run, where a resume would end alike. */
   readonly advice?: string
+  /** Every trial that is planned has ended, and the search would have gone on. */
+  readonly mayGoOn?: true
   /** The rest was left to remote workers. */
   readonly detached?: true
   readonly durationMs: number

@@ -4,14 +4,17 @@ import type { Store } from '../system/store.js'
 import { lockHolder } from '../system/lock.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { concludeAndDraw } from './conclude.js'
-import { closingWord, storyOf } from './mlflow/story.js'
+import { storyOf } from './mlflow/story.js'
 import { describeSweep } from './stored-sweep.js'
 import { openTracking, type OpenTrackingOptions } from './mlflow/open-tracking.js'
 import type { Tracked } from '../tracking/tracker.js'
 
 export interface SyncOptions
   extends
-    Pick<OpenTrackingOptions, 'url' | 'ledger' | 'signal' | 'warn' | 'checkpoints' | 'deep' | 'firstAnswer'>,
+    Pick<
+      OpenTrackingOptions,
+      'url' | 'ledger' | 'signal' | 'warn' | 'onProgress' | 'checkpoints' | 'deep' | 'firstAnswer'
+    >,
     CodeTrust {
   /** Be content when all was brought before and the server still has the sweep; its figures are then not drawn anew. */
   readonly onlyWhatIsNew?: boolean
@@ -29,9 +32,9 @@ export async function syncSweep(store: Store, id: string, options: SyncOptions):
   const experiment = await experimentToRead(sweep, options)
   const stored = { store, sweep, experiment }
   const { onlyWhatIsNew = false, trustCode: _, ...tracked } = options
-  const tracker = openTracking({ ...stored, ...tracked })
+  const tracker = openTracking({ ...stored, ...tracked, isOver: true })
   const info = describeSweep(stored)
-  const closed = closingWord(sweep)
+  const closed = sweep.closedAs
   try {
     const held = onlyWhatIsNew ? await tracker.alreadyHeld(info, closed === undefined ? {} : { closed }) : undefined
     if (held !== undefined) return held

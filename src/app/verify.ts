@@ -2,6 +2,8 @@ import { DamageTally } from '../sweeps/journal/damage.js'
 import { repairJournal, type JournalRepair } from '../sweeps/journal/repair.js'
 import { isComplete, isResult, type SweepCounts, type SweepState } from '../sweeps/journal/state.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import { verifySearch, type SearchVerification } from './verify-search.js'
+import { verifySeeds, type SeedsVerification } from './verify-seeds.js'
 import { lockSweep } from '../system/lock.js'
 import type { Store } from '../system/store.js'
 
@@ -20,6 +22,10 @@ export interface Verification {
   readonly repeatedEnds: number
   /** Saved files that are gone or altered, and why. */
   readonly brokenArtifacts: readonly string[]
+  /** Of a search that learns: its suggestions, made again from the results that they were made from. */
+  readonly search?: SearchVerification
+  /** Of a sweep that adds seeds until its claims are decided: each addition, decided again from the results there were. */
+  readonly seeds?: SeedsVerification
 }
 
 /** Reads the whole journal, and hashes every saved file: a result whose files are gone or altered is no result. */
@@ -32,8 +38,15 @@ export async function verifySweep(store: Store, sweep: SweepFolder): Promise<Ver
   })
   const brokenArtifacts = await brokenArtifactsOf(store, state)
   const counts = state.counts()
-  const complete = isComplete(counts) && brokenArtifacts.length === 0
-  return { counts, complete, damage, damagedLines, repeatedEnds: state.repeatedEnds, brokenArtifacts }
+  const search = await verifySearch(store, sweep)
+  const seeds = await verifySeeds(store, sweep)
+  const hasGrown = (search?.isDone ?? true) && (seeds?.isDone ?? true)
+  const complete = isComplete(counts) && brokenArtifacts.length === 0 && hasGrown
+  return {
+    ...{ counts, complete, damage, damagedLines, repeatedEnds: state.repeatedEnds, brokenArtifacts },
+    ...(search === undefined ? {} : { search }),
+    ...(seeds === undefined ? {} : { seeds }),
+  }
 }
 
 async function brokenArtifactsOf(store: Store, state: SweepState): Promise<string[]> {
@@ -55,7 +68,7 @@ async function brokenArtifactsOf(store: Store, state: SweepState): Promise<strin
 export async function repairSweep(sweep: SweepFolder): Promise<JournalRepair | undefined> {
   const lock = lockSweep(sweep.lockFile, sweep.id)
   try {
-    return await repairJournal(sweep.journalFile, sweep.plan.trials)
+    return await repairJournal(sweep.journalFile, sweep.frozen.trials)
   } finally {
     lock.release()
   }

@@ -4,7 +4,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import type { Audit as AuditResult, AuditedSweep } from '../app/audit.js'
 import { systemClock } from '../core/clock.js'
 import { exitCodes, MldsError } from '../core/errors.js'
-import { integerFlag } from '../terminal/integer-flag.js'
+import { integerFlag } from '../terminal/flags/integer-flag.js'
 
 export default class Audit extends BaseCommand {
   static override storeUse = 'peeks' as const
@@ -35,7 +35,7 @@ export default class Audit extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(Audit)
     const { auditTracking } = await import('../app/audit.js')
-    const { trackingUrl } = await import('../tracking/mlflow/settings.js')
+    const { trackingUrl } = await import('../tracking/mlflow/rest/settings.js')
     const url = trackingUrl(args.url)
     if (url === undefined)
       throw new MldsError('USAGE', 'no MLflow server was named', {
@@ -78,6 +78,10 @@ export default class Audit extends BaseCommand {
     this.log(sweeps.length === 0 ? `${url} holds no sweep` : formatTable(header, rows))
     for (const { sweep, left } of sweeps.filter((each) => each.left > 0))
       this.log(`\n${sweep} is incomplete, as its journal says: ${formatCount(left, 'planned trial')} did not run`)
+    for (const { sweep, shared } of sweeps.filter((each) => each.shared > 0))
+      this.log(
+        `\n${sweep}: programs logged to ${formatCount(shared, 'run')} themselves; what mlds put there was looked at, not what is theirs`,
+      )
     for (const audited of sweeps.filter(({ findings }) => findings.length > 0)) {
       this.log(`\n${audited.sweep}:`)
       for (const line of describeFindings(audited.findings)) this.log(`  ${line}`)

@@ -1,15 +1,16 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { metricFlag, sweepArg, trustCodeFlag } from '../terminal/flags.js'
-import { formatTable } from '../terminal/table.js'
-import { lookUp } from '../core/names.js'
-import { writeValue } from '../core/param-value.js'
+import { metricFlag, sweepArg, trustCodeFlag } from '../terminal/flags/flags.js'
 import type { TrialRecord } from '../core/trial.js'
-import { integerFlag } from '../terminal/integer-flag.js'
+import { integerFlag } from '../terminal/flags/integer-flag.js'
+
+/** Of one objective. */
+const defaultTop = 10
 
 export default class Best extends BaseCommand {
   static override storeUse = 'reads' as const
-  static override description = 'Ranks the points of a sweep by their objective, averaged over seeds'
+  static override description =
+    'Ranks the points of a sweep by their objective, averaged over seeds; of several objectives, the front'
   static override examples = [
     '<%= config.bin %> best latest',
     '<%= config.bin %> best latest --metric test/loss --top 5',
@@ -20,7 +21,11 @@ export default class Best extends BaseCommand {
     'trust-code': trustCodeFlag,
     maximize: Flags.boolean({ description: 'take larger for better', exclusive: ['minimize'] }),
     minimize: Flags.boolean({ description: 'take smaller for better', exclusive: ['maximize'] }),
-    top: integerFlag({ description: 'how many points', default: 10, min: 1, helpValue: 'N' }),
+    top: integerFlag({
+      description: `how many points (default: ${defaultTop}, or the whole front)`,
+      min: 1,
+      helpValue: 'N',
+    }),
   }
 
   async run(): Promise<unknown> {
@@ -29,7 +34,9 @@ export default class Best extends BaseCommand {
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/verdicts.js')
     const { varyingAxes } = await import('../sweeps/plan.js')
-    const { describeBest, rankRecords } = await import('../core/ranking.js')
+    const { describeBest } = await import('../core/describe-best.js')
+    const { rankRecords } = await import('../core/ranking.js')
+    const { hasFront } = await import('../core/objective.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { objectiveOf } = await import('../app/objective.js')
     const objective = await objectiveOf(sweep, {
@@ -47,20 +54,17 @@ export default class Best extends BaseCommand {
     if (ranked.length === 0 && (flags.metric !== undefined || known.length > 0) && !hasDiverged(records))
       throw new UnknownNameError('metric, or one that no trial has yet', objective.metric, known)
     const axes = varyingAxes(sweep.plan.trials)
-    const rows = ranked
-      .slice(0, flags.top)
-      .map(({ params, values, mean, deviation, stopped, diverged }, i) => [
-        i + 1,
-        values.length === 0 ? 'diverged' : mean,
-        values.length > 1 ? deviation.toPrecision(2) : '',
-        values.length,
-        ...axes.map((axis) => writeValue(lookUp(params, axis))),
-        [...(stopped === 0 ? [] : ['stopped early']), ...(diverged === 0 ? [] : [`${diverged} diverged`])].join(', '),
-      ])
-    if (rows.length > 0)
-      this.log(formatTable(['#', objective.metric, 'standard deviation', 'seeds', ...axes, ''], rows))
-    if (why !== undefined || ranked.length === 0) this.log(describeBest(ranking, objective, axes))
-    return { sweep: sweep.id, objective, points: ranked.slice(0, flags.top) }
+    const isFront = hasFront(objective)
+    const front = ranking.front()
+    const points = ranked.slice(0, flags.top ?? (isFront && front.length > 0 ? front.length : defaultTop))
+    const { standingTable } = await import('../terminal/standing-table.js')
+    if (points.length > 0) this.log(standingTable(points, objective, axes))
+    if (why !== undefined || ranked.length === 0 || isFront || objective.confirm !== undefined)
+      this.log(describeBest(ranking, objective, axes))
+    const { describeImportances, importancesOf } = await import('../app/importance.js')
+    const importances = importancesOf(sweep, objective)
+    if (importances !== undefined) this.log(describeImportances(importances))
+    return { sweep: sweep.id, objective, points, ...(importances === undefined ? {} : { importances }) }
   }
 }
 

@@ -1,7 +1,7 @@
 import { formatCount } from '../core/format.js'
 import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { metricFlag, trustCodeFlag } from '../terminal/flags.js'
+import { metricFlag, trustCodeFlag } from '../terminal/flags/flags.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
 

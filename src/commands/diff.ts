@@ -1,7 +1,7 @@
 import { formatCount } from '../core/format.js'
 import { BaseCommand } from '../terminal/base-command.js'
-import { profileFlag, setFlag, namedSweepArg, targetArg } from '../terminal/flags.js'
-import { idleFor, refuseIdle } from '../terminal/idle-flags.js'
+import { configFlag, profileFlag, setFlag, namedSweepArg, targetArg } from '../terminal/flags/flags.js'
+import { idleFor, refuseIdle } from '../terminal/flags/idle-flags.js'
 
 export default class Diff extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -11,13 +11,13 @@ export default class Diff extends BaseCommand {
     '<%= config.bin %> diff latest params --set width=8,16',
   ]
   static override args = { sweep: namedSweepArg, target: targetArg }
-  static override flags = { set: setFlag, profile: profileFlag }
+  static override flags = { config: configFlag, set: setFlag, profile: profileFlag }
 
   async run(): Promise<unknown> {
     const { args, flags, raw } = await this.parse(Diff)
     const store = await this.openStore(flags.store)
     const { SweepFolder, diffPlans } = await import('../sweeps/sweep-folder.js')
-    const { planTarget } = await import('../app/plan.js')
+    const { planTarget } = await import('../app/planning/plan.js')
     const { exitCodes } = await import('../core/errors.js')
     const sweep = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan, experiment } = await planTarget(args.target, { ...flags, like: sweep.plan.spec }, store)

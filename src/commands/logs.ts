@@ -1,9 +1,10 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { exitCodes, StoreError } from '../core/errors.js'
+import type { Store } from '../system/store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { TrialId } from '../core/trial.js'
-import { integerFlag } from '../terminal/integer-flag.js'
+import { integerFlag } from '../terminal/flags/integer-flag.js'
 
 export default class Logs extends BaseCommand {
   static override storeUse = 'reads' as const
@@ -20,6 +21,8 @@ export default class Logs extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { findTrial } = await import('../sweeps/find-trial.js')
     const { sweep, trial } = await findTrial(store, args.trial)
+    if (flags.attempt === undefined && (await this.#readElsewhere(store, sweep, trial.id, !flags.follow)))
+      return { sweep: sweep.id, trial: trial.id }
     if (flags.follow) await this.#follow(sweep, trial.id, flags.attempt)
     const attempt = flags.attempt ?? Math.max(1, sweep.restore().trials.get(trial.id)!.attempts)
     const log = await sweep.readLog(trial.id, attempt).catch(async (error: Error) => {
@@ -35,10 +38,31 @@ export default class Logs extends BaseCommand {
     return { sweep: sweep.id, trial: trial.id, attempt, file: log.file, text }
   }
 
+  /** Shows the log of a trial that runs on a worker elsewhere. @returns whether it does. */
+  async #readElsewhere(store: Store, sweep: SweepFolder, trial: TrialId, once: boolean): Promise<boolean> {
+    const { isTerminal } = await import('../core/trial.js')
+    if (isTerminal(sweep.restore().trials.get(trial)!.state)) return false
+    const { readRemoteLog } = await import('../app/remote-log.js')
+    const { printableColours } = await import('../core/printable.js')
+    const output = this.jsonEnabled() ? process.stderr : process.stdout
+    const enough = new AbortController()
+    const stop = (): void => enough.abort()
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+    try {
+      const write = (text: string): void => void output.write(printableColours(text))
+      return (await readRemoteLog(store, sweep, trial, { signal: enough.signal, write, once })) !== undefined
+    } catch (error) {
+      process.stderr.write(`On NATS: ${(error as Error).message}\n`)
+      return false
+    } finally {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop)
+    }
+  }
+
   /** Shows the log as it grows; with `--json` on standard error. The exit code is not 0 when the trial did not end. */
   async #follow(sweep: SweepFolder, trial: TrialId, attempt: number | undefined): Promise<void> {
     const { lockHolder } = await import('../system/lock.js')
-    const { followLog } = await import('../terminal/follow-log.js')
+    const { followLog } = await import('../terminal/live/follow-log.js')
     const { printableColours } = await import('../core/printable.js')
     const output = this.jsonEnabled() ? process.stderr : process.stdout
     const isRun = lockHolder(sweep.lockFile) !== undefined

@@ -1,13 +1,24 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { engineFlag, nameFlag, profileFlag, schedulerFlag, setFlag, targetArg, workersFlag } from '../terminal/flags.js'
-import { idleFor, refuseIdle } from '../terminal/idle-flags.js'
+import {
+  configFlag,
+  engineFlag,
+  nameFlag,
+  profileFlag,
+  schedulerFlag,
+  searchFlags,
+  setFlag,
+  targetArg,
+  workersFlag,
+} from '../terminal/flags/flags.js'
+import { idleFor, refuseIdle } from '../terminal/flags/idle-flags.js'
 import { formatTable } from '../terminal/table.js'
 import { formatCount, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
 import type { ParamValue, TrialId } from '../core/trial.js'
-import type { Preview } from '../app/preview.js'
+import type { Decidability } from '../app/planning/decidable.js'
+import type { Preview } from '../app/planning/preview.js'
 import type { Plan as SweepPlan } from '../sweeps/plan.js'
 
 const tableRows = 40
@@ -22,9 +33,11 @@ export default class Plan extends BaseCommand {
   ]
   static override args = { target: targetArg }
   static override flags = {
+    config: configFlag,
     set: setFlag,
     profile: profileFlag,
     name: nameFlag,
+    ...searchFlags,
     scheduler: schedulerFlag,
     workers: workersFlag(),
     engine: engineFlag(),
@@ -38,9 +51,10 @@ export default class Plan extends BaseCommand {
     const { args, flags, raw } = await this.parse(Plan)
     const store = await this.openStore(flags.store)
     const { hasProfiles } = await import('../core/has-profiles.js')
-    const { cautionAbout, planTarget } = await import('../app/plan.js')
-    const { previewPlan } = await import('../app/preview.js')
-    const { describeEstimate, estimate } = await import('../app/estimate.js')
+    const { cautionAbout, planTarget } = await import('../app/planning/plan.js')
+    const { decidability } = await import('../app/planning/decidable.js')
+    const { previewPlan } = await import('../app/planning/preview.js')
+    const { describeEstimate, estimate } = await import('../app/planning/estimate.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
     refuseIdle(raw, await idleFor(experiment))
     const caution = await cautionAbout(plan)
@@ -49,6 +63,8 @@ export default class Plan extends BaseCommand {
     const preview = await previewPlan(store, plan)
     await this.#sayTrials(plan, preview, flags.all)
     const { sweep, done, takenOver, toRun, refusal } = preview
+    const claims = decidability(experiment, plan.trials)
+    this.#sayClaims(claims)
     if (refusal !== undefined)
       process.stderr.write(
         this.inNamedStore(`A sweep of this plan is refused: ${refusal.message}\n  ${refusal.hint ?? ''}\n`),
@@ -57,6 +73,11 @@ export default class Plan extends BaseCommand {
     this.log(
       `\n${sweep}: ${formatCount(plan.trials.length, 'trial')} of ${plan.experiment}${hasProfiles(experiment) ? ` (${plan.profile})` : ''}, ${done} done${taken}, ${toRun.length} to run`,
     )
+    const { search } = plan.spec
+    if (search?.learning !== undefined)
+      this.log(
+        `Search by ${search.sampler}: ${formatCount(search.count, 'setting')} in all; ${plan.suggested!.length} need no result and are these, the others are suggested as results come`,
+      )
     const { workers, engine, pilot } = flags
     const expected = await estimate({ store, plan, experiment, trials: toRun, workers, engine, pilot })
     if (expected !== undefined) {
@@ -78,9 +99,21 @@ export default class Plan extends BaseCommand {
       takenOver: takenOver.size,
       toRun: toRun.length,
       hash: plan.hash,
+      ...(claims.length === 0 ? {} : { claims }),
       ...(expected === undefined ? {} : { estimate: expected }),
       trials: plan.trials,
     }
+  }
+
+  /** How many of the claims the trials can decide, and what they lack for the others. */
+  #sayClaims(claims: readonly Decidability[]): void {
+    if (claims.length === 0) return
+    const open = claims.filter(({ missing }) => missing.length > 0)
+    this.log(
+      `\nIt can decide ${claims.length - open.length} of ${formatCount(claims.length, 'claim')}${open.length === 0 ? '' : '; what it lacks for the others:'}`,
+    )
+    for (const { claim, missing } of open)
+      this.log(`  ${claim}: ${missing[0]}${missing.length === 1 ? '' : `, and ${missing.length - 1} more`}`)
   }
 
   /** The trials as a table, and the values that all of them share. */
@@ -102,7 +135,9 @@ export default class Plan extends BaseCommand {
     this.log(formatTable(['#', 'trial', 'stage', ...axes, 'seed', 'state'], rows))
     if (shown.length < plan.trials.length)
       this.log(`… and ${plan.trials.length - shown.length} more (--all lists them)`)
-    const constant = Object.entries(plan.spec.axes).filter(([name]) => !axes.includes(name))
+    const constant = Object.entries(plan.spec.axes).filter(
+      ([name, values]) => values.length === 1 && !axes.includes(name),
+    )
     // What an axis has yet to read, a numeral in text, stands as it was typed.
     const isLiteral = plan.spec.own?.kind === 'command' && plan.spec.language !== undefined
     const asWritten = (value: unknown): string => (isLiteral ? writeValue(value as ParamValue) : String(value))

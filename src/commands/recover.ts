@@ -44,7 +44,7 @@ export default class Recover extends BaseCommand {
       )
     if (summary.finished < summary.planned) {
       const { customOf, whereFrom } = await import('../experiments/custom/custom.js')
-      for (const { source, name } of customOf(sweep.plan))
+      for (const { source, name } of customOf(sweep))
         this.log(`What they run was told by the server, so look at it first: ${whereFrom(source, name)}`)
       this.advise(`Run the rest with: mlds resume ${sweep.id}`)
     }

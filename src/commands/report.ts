@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { fromFlags, sweepNamed, trustCodeFlag } from '../terminal/flags.js'
+import { fromFlags, sweepNamed, trustCodeFlag } from '../terminal/flags/flags.js'
 import { MldsError } from '../core/errors.js'
 import type { Report as SweepReport } from '../report/report.js'
 

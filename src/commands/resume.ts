@@ -4,15 +4,17 @@ import {
   engineFlag,
   failureFlags,
   natsFlag,
+  preemptionFlags,
   sweepArg,
   tenantFlag,
   trackCheckpointsFlag,
+  trackProgramsFlag,
   trackFlag,
   trustCodeFlag,
   workersFlag,
-} from '../terminal/flags.js'
-import { idleFor, idleInRun, refuseIdle } from '../terminal/idle-flags.js'
-import { choicesFrom } from '../terminal/run-flags.js'
+} from '../terminal/flags/flags.js'
+import { idleFor, idleInRun, refuseIdle } from '../terminal/flags/idle-flags.js'
+import { choicesFrom } from '../terminal/flags/run-flags.js'
 import { formatSummary } from '../terminal/summary.js'
 import { UnknownNameError } from '../core/errors.js'
 import type { Rerun } from '../app/running/left-to-run.js'
@@ -50,7 +52,9 @@ export default class Resume extends BaseCommand {
     engine: engineFlag(),
     track: trackFlag,
     'track-checkpoints': trackCheckpointsFlag,
+    'track-programs': trackProgramsFlag,
     ...failureFlags,
+    ...preemptionFlags,
   }
 
   async run(): Promise<unknown> {
@@ -73,8 +77,12 @@ export default class Resume extends BaseCommand {
     const { targetOf } = await import('../app/backends/nats-target.js')
     const choices = await choicesFrom(flags, metadata, targetOf(flags, sweep))
     const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
-    refuseIdle(raw, await idleFor(experiment))
-    const { summary, exitCode } = await this.runInTerminal({ store, sweep, experiment }, { ...choices, only })
+    refuseIdle(raw, await idleFor(experiment, sweep.plan.spec.own))
+    const { summary, exitCode } = await this.runInTerminal(
+      { store, sweep, experiment },
+      { ...choices, only },
+      flags.grace,
+    )
     this.advise(formatSummary(summary))
     return this.endWith(exitCode, summary)
   }

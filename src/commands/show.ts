@@ -30,6 +30,12 @@ export default class Show extends BaseCommand {
     this.log(
       `\n${formatTable(['parameter', 'value'], [...Object.entries(trial.params).map(([k, v]) => [k, writeValue(v)]), ['seeds', describeSeeds(trial.seeds)]])}`,
     )
+    const { describeSuggestion, suggestionsOf } = await import('../sweeps/searching/replay.js')
+    const suggestion =
+      sweep.plan.spec.search?.learning === undefined
+        ? undefined
+        : suggestionsOf(sweep.frozen, sweep.events()).find(({ trials }) => trials.includes(trial.id))
+    if (suggestion !== undefined) this.log(`\n${describeSuggestion(suggestion)}`)
     if (trial.parents.length > 0) this.log(`\nderived from ${trial.parents.join(', ')}`)
     const metrics = Object.entries(record.metrics).map(([name, value]) => [name, value])
     if (metrics.length > 0) this.log(`\n${formatTable(['result', 'value'], metrics)}`)
@@ -60,6 +66,11 @@ export default class Show extends BaseCommand {
       this.log(`\n${formatTable(['attempt', 'ended as', 'when (UTC)', ''], rows)}`)
     }
     if (record.attempts > 0) this.advise(`\nlog: mlds logs ${trial.id}`)
-    return { sweep: sweep.id, ...record, ...(attempts === undefined ? {} : { allAttempts: attempts }) }
+    return {
+      sweep: sweep.id,
+      ...record,
+      ...(suggestion === undefined ? {} : { suggestion }),
+      ...(attempts === undefined ? {} : { allAttempts: attempts }),
+    }
   }
 }

@@ -1,8 +1,8 @@
 import { BaseCommand } from '../terminal/base-command.js'
 import { formatVerdicts } from '../terminal/summary.js'
 import { formatTable } from '../terminal/table.js'
-import { natsFlag, sweepArg, tenantFlag } from '../terminal/flags.js'
-import { idleTenant, refuseIdle } from '../terminal/idle-flags.js'
+import { natsFlag, sweepArg, tenantFlag } from '../terminal/flags/flags.js'
+import { idleTenant, refuseIdle } from '../terminal/flags/idle-flags.js'
 import { formatDuration, formatSetting } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import { NewerFormatError } from '../core/newer-format.js'
@@ -37,6 +37,7 @@ export default class Status extends BaseCommand {
     await this.#say(sweep, standing)
     const { counts, runningPid, ranked, verdicts } = standing
     const best = ranked?.ranking.best()
+    const { hasFront } = await import('../core/objective.js')
     const target = targetOf(flags, sweep)
     const remote = target === undefined ? undefined : await this.#remote(store, target, sweep.id)
     return {
@@ -44,6 +45,7 @@ export default class Status extends BaseCommand {
       running: counts.running,
       ...(runningPid === undefined ? {} : { runningPid }),
       ...(best === undefined ? {} : { best }),
+      ...(ranked !== undefined && hasFront(ranked.objective) ? { front: ranked.ranking.front() } : {}),
       verdicts,
       ...(remote === undefined ? {} : { remote }),
     }
@@ -52,7 +54,7 @@ export default class Status extends BaseCommand {
   async #say({ id, plan }: SweepFolder, standing: SweepStanding): Promise<void> {
     const { describeStanding } = await import('../sweeps/journal/state.js')
     const { describeSeeds, varyingAxes } = await import('../sweeps/plan.js')
-    const { describeBest } = await import('../core/ranking.js')
+    const { describeBest } = await import('../core/describe-best.js')
     const { counts, runningPid, ranked, notable, verdicts } = standing
     const axes = varyingAxes(plan.trials)
     const rows = notable.map(({ trial, state: standing, attempts, step }) => [
@@ -92,13 +94,14 @@ export default class Status extends BaseCommand {
     this.log(`\nOn NATS: ${[`${queued} queued`, `${running.length} running`, ...ends].join(', ')}${halted}`)
     this.log(orchestrator === undefined ? 'No process collects its results.' : `${orchestrator} collects its results.`)
     const now = systemClock.now()
-    const rows = running.map(({ trial, message }) => [
+    const rows = running.map(({ trial, message, heardAtMs }) => [
       trial,
       message.worker,
       message.attempt,
       formatDuration(now - message.startedAtMs),
+      heardAtMs === undefined ? '' : `${formatDuration(Math.max(0, now - heardAtMs))} ago`,
     ])
-    if (rows.length > 0) this.log(`\n${formatTable(['trial', 'runs on', 'attempt', 'since'], rows)}`)
+    if (rows.length > 0) this.log(`\n${formatTable(['trial', 'runs on', 'attempt', 'since', 'last heard'], rows)}`)
     if (dead.length > 0)
       this.log(
         `\n${formatTable(

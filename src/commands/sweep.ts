@@ -7,21 +7,29 @@ import type { Store } from '../system/store.js'
 import type { Plan } from '../sweeps/plan.js'
 import { BaseCommand } from '../terminal/base-command.js'
 import {
+  configFlag,
   engineFlag,
   failureFlags,
   nameFlag,
+  leaseFlag,
   natsFlag,
+  preemptionFlags,
   profileFlag,
   schedulerFlag,
+  searchFlags,
   setFlag,
   targetArg,
   tenantFlag,
   trackCheckpointsFlag,
+  trackProgramsFlag,
   trackFlag,
   workersFlag,
-} from '../terminal/flags.js'
-import { choicesFrom } from '../terminal/run-flags.js'
-import { idleFor, idleInRun, refuseIdle, type Typed } from '../terminal/idle-flags.js'
+} from '../terminal/flags/flags.js'
+import { sweepFleetFlags } from '../terminal/flags/fleet-flags.js'
+import { integerFlag } from '../terminal/flags/integer-flag.js'
+import { choicesFrom } from '../terminal/flags/run-flags.js'
+import { idleFor, idleInRun, refuseIdle, type Typed } from '../terminal/flags/idle-flags.js'
+import type { SweepFleet } from '../terminal/sweep-fleet.js'
 import type { RanInTerminal } from '../terminal/run-in-terminal.js'
 import { formatSummary } from '../terminal/summary.js'
 
@@ -33,6 +41,14 @@ interface Request {
   readonly typed: Typed
   readonly choices: RunChoices
   readonly store: Store
+  /** Workers that it brings along. */
+  readonly fleet: SweepFleet | undefined
+}
+
+/** What the command ends with. */
+interface Result {
+  readonly exitCode: number
+  readonly told: unknown
 }
 
 export default class Sweep extends BaseCommand {
@@ -50,13 +66,27 @@ export default class Sweep extends BaseCommand {
     workers: workersFlag(),
     nats: natsFlag(),
     tenant: tenantFlag(),
+    lease: leaseFlag(['nats']),
+    config: configFlag,
     set: setFlag,
     profile: profileFlag,
     name: nameFlag,
+    ...searchFlags,
     scheduler: schedulerFlag,
+    'until-decided': Flags.boolean({
+      description: 'add seeds until every claim is decided, by a rule that allows looking after each (docs/claims.md)',
+    }),
+    'max-seeds': integerFlag({
+      description: 'with --until-decided: seeds at most (default: 30)',
+      min: 1,
+      max: 100_000,
+      helpValue: 'N',
+      dependsOn: ['until-decided'],
+    }),
     engine: engineFlag(),
     track: trackFlag,
     'track-checkpoints': trackCheckpointsFlag,
+    'track-programs': trackProgramsFlag,
     extend: Flags.boolean({ description: 'let a sweep of this name grow: run only what is new' }),
     fresh: Flags.boolean({
       description: 'run every trial again: earlier results count no more, and none are taken over',
@@ -65,7 +95,9 @@ export default class Sweep extends BaseCommand {
       description: 'leave the queued trials to the workers and return; mlds resume collects the results',
       dependsOn: ['nats'],
     }),
+    ...sweepFleetFlags,
     ...failureFlags,
+    ...preemptionFlags,
   }
 
   async run(): Promise<unknown> {
@@ -74,14 +106,38 @@ export default class Sweep extends BaseCommand {
     // Only what is going to run makes a store.
     const store = await this.openStore(flags.store, 'peeks')
     const choices = await choicesFrom(flags, metadata)
-    const request: Request = { flags, typed: raw, choices, store }
-    if (args.target === 'all') return this.#sweepAll(request)
-    const { summary, exitCode } = await this.#sweep(args.target, request)
-    return this.endWith(exitCode, summary)
+    const fleet = await this.#fleetOf(flags)
+    const { exitCode, told } = await this.#endingFleet(fleet, async () => {
+      const request: Request = { flags, typed: raw, choices, store, fleet }
+      if (args.target === 'all') return this.#sweepAll(request)
+      const ran = await this.#sweep(args.target, request)
+      return { exitCode: ran.exitCode, told: ran.summary }
+    })
+    return this.endWith(exitCode, told)
+  }
+
+  async #fleetOf({ fleet, ...flags }: SweepFlags): Promise<SweepFleet | undefined> {
+    if (fleet === undefined) return undefined
+    const { default: WorkerStart } = await import('./worker/start.js')
+    const { SweepFleet } = await import('../terminal/sweep-fleet.js')
+    return SweepFleet.of({ ...flags, fleet }, WorkerStart.flags)
+  }
+
+  /** Ends the workers that the sweep brought along, however it ended. */
+  async #endingFleet(fleet: SweepFleet | undefined, work: () => Promise<Result>): Promise<Result> {
+    let result: Result
+    try {
+      result = await work()
+    } catch (error) {
+      await fleet?.end()
+      throw error
+    }
+    const isGone = (await fleet?.end()) ?? true
+    return isGone || result.exitCode !== exitCodes.ok ? result : { ...result, exitCode: exitCodes.incomplete }
   }
 
   /** Every experiment in turn; ends with the first exit code that is not 0, and at an interruption. */
-  async #sweepAll(request: Request): Promise<unknown> {
+  async #sweepAll(request: Request): Promise<Result> {
     const { name } = request.flags
     if (name !== undefined)
       throw new MldsError('USAGE', `--name: ${name} can't name several sweeps (leave it out with \`all\`)`)
@@ -96,7 +152,8 @@ export default class Sweep extends BaseCommand {
     }
     const sweeps = ran.map(({ summary }) => summary)
     this.log(`\n${sweeps.filter(isComplete).length} of ${formatCount(experimentNames.length, 'sweep')} finished`)
-    return this.endWith(ran.find(({ exitCode }) => exitCode !== exitCodes.ok)?.exitCode ?? exitCodes.ok, { sweeps })
+    const exitCode = ran.find((one) => one.exitCode !== exitCodes.ok)?.exitCode ?? exitCodes.ok
+    return { exitCode, told: { sweeps } }
   }
 
   #say(line: string): void {
@@ -104,15 +161,17 @@ export default class Sweep extends BaseCommand {
     output.write(`${line}\n`)
   }
 
-  async #sweep(target: string, { flags, typed, choices, store }: Request): Promise<RanInTerminal> {
-    const { cautionAbout, planTarget } = await import('../app/plan.js')
-    const { freezePlan } = await import('../app/freeze-plan.js')
+  async #sweep(target: string, { flags, typed, choices, store, fleet }: Request): Promise<RanInTerminal> {
+    const { cautionAbout, planTarget, sweepFileOf } = await import('../app/planning/plan.js')
+    const { freezePlan } = await import('../app/planning/freeze-plan.js')
     const { openStore } = await import('../system/store.js')
-    const { plan, experiment } = await planTarget(target, flags, store)
+    const { plan, experiment, beside } = await planTarget(target, flags, store)
     refuseIdle(typed, {
-      ...(await idleFor(experiment)),
+      ...(await idleFor(experiment, plan.spec.own)),
       extend: plan.spec.name === undefined && 'only a sweep with a name grows (give it one, with --name NAME)',
     })
+    if (beside !== undefined && !(await store.sweepIds()).includes(plan.spec.name!))
+      this.#say(`${beside} has another plan, so this is ${plan.spec.name} (with --extend, ${beside} grows)`)
     const caution = await cautionAbout(plan)
     if (caution !== undefined) this.#say(caution)
     if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
@@ -121,7 +180,16 @@ export default class Sweep extends BaseCommand {
       fresh: flags.fresh,
       say: (line) => this.#say(line),
     })
-    const ran = await this.runInTerminal({ store, experiment, ...frozen }, choices)
+    const run = (answering?: (is: boolean) => void) =>
+      this.runInTerminal(
+        { store, experiment, ...frozen },
+        { ...choices, sweepFile: sweepFileOf(target) },
+        flags.grace,
+        answering,
+      )
+    const { mayLack } = await import('../app/planning/estimate.js')
+    const wanted = fleet !== undefined && (flags.fresh || (await mayLack(store, plan))) ? fleet : undefined
+    const ran = wanted === undefined ? await run() : await wanted.during(plan, run)
     this.advise(formatSummary(ran.summary))
     return ran
   }
@@ -138,7 +206,7 @@ export default class Sweep extends BaseCommand {
     experiment: Experiment
     flags: SweepFlags
   }): Promise<void> {
-    const { describeEstimate, estimate, missingTrials } = await import('../app/estimate.js')
+    const { describeEstimate, estimate, missingTrials } = await import('../app/planning/estimate.js')
     const trials = flags.fresh ? plan.trials : await missingTrials(store, plan)
     if (trials.length === 0) return
     const pilot = flags.nats === undefined

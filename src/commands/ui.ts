@@ -4,7 +4,7 @@ import { Args } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import { exitCodes, UnavailableError } from '../core/errors.js'
 import type { Store } from '../system/store.js'
-import { integerFlag } from '../terminal/integer-flag.js'
+import { integerFlag } from '../terminal/flags/integer-flag.js'
 
 export default class Ui extends BaseCommand {
   static override storeUse = 'makes' as const

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { sweepArg } from '../terminal/flags.js'
+import { sweepArg } from '../terminal/flags/flags.js'
 import { exitCodes } from '../core/errors.js'
 import type { JournalRepair } from '../sweeps/journal/repair.js'
 import type { Verification } from '../app/verify.js'
@@ -37,10 +37,12 @@ export default class Verify extends BaseCommand {
       damaged: { lines: damage.lines, unreadable: damage.unreadable, repeatedEnds },
       ...(repair === undefined ? {} : { repair }),
       brokenArtifacts,
+      ...(verification.search === undefined ? {} : { search: verification.search }),
+      ...(verification.seeds === undefined ? {} : { seeds: verification.seeds }),
     })
   }
 
-  #say({ counts, complete, damage, repeatedEnds, brokenArtifacts }: Verification, sweep: string): void {
+  #say({ counts, complete, damage, repeatedEnds, brokenArtifacts, search, seeds }: Verification, sweep: string): void {
     const { planned, finished, unique } = counts
     this.log(`planned ${planned}, finished ${finished}, unique ${unique}: ${complete ? 'complete' : 'not complete'}`)
     this.log(
@@ -56,6 +58,7 @@ export default class Verify extends BaseCommand {
     for (const line of wrong) this.log(`journal: ${line}`)
     if (wrong.length > 0) this.advise(`To make the journal whole: mlds verify ${sweep} --repair`)
     for (const line of brokenArtifacts) this.log(line)
+    for (const line of [...(search?.lines ?? []), ...(seeds?.lines ?? [])]) this.log(line)
   }
 
   #sayRepaired(repair: JournalRepair | undefined): void {

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
-import { metricFlag, sweepArg, trustCodeFlag } from '../terminal/flags.js'
+import { metricFlag, sweepArg, trustCodeFlag } from '../terminal/flags/flags.js'
 import { exitCodes, UnknownNameError } from '../core/errors.js'
 import { lookUp } from '../core/names.js'
 import { valueKey } from '../core/param-value.js'
@@ -34,7 +34,7 @@ export default class Watch extends BaseCommand {
     const { storedVerdicts } = await import('../sweeps/verdicts.js')
     const { formatVerdicts } = await import('../terminal/summary.js')
     const { summarise } = await import('../app/summary.js')
-    const { watchSweep } = await import('../terminal/watch-sweep.js')
+    const { watchSweep } = await import('../terminal/live/watch-sweep.js')
     const opened = await SweepFolder.open(store, await this.sweepId(store, args.sweep))
     const { plan, id } = opened
     const axes = varyingAxes(plan.trials)

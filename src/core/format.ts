@@ -10,6 +10,18 @@ export function formatNumber(value: number): string {
 }
 
 /** `1 trial`, `2 trials`: a count with its noun, whose plural has an `s` at its end. */
+/** As a person reads a size of files: `512 B`, `1.2 MB`; powers of 1000. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let size = bytes
+  let unit = 0
+  while (size >= 999.95 && unit < units.length - 1) {
+    size /= 1000
+    unit++
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`
+}
+
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 /** A setting as a person wrote it, but for numbers of more digits than anyone writes: `0.0251188643151` is `0.0251`. */

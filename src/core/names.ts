@@ -1,4 +1,3 @@
-import { posix } from 'node:path'
 import { MldsError } from './errors.js'
 
 /** What the newest sweep is called wherever a sweep is named; no sweep may take it for its own name. */
@@ -16,7 +15,7 @@ export function nameProblem(name: string): string | undefined {
   if (name.length === 0 || name.length > longest) return `${name.length} characters long (1 to ${longest} are right)`
   if (!allowed.test(name)) return 'of other characters than letters, digits, spaces and _ - . : /'
   // Stored as a path, it would be another one.
-  return posix.normalize(name) !== name || /^\/|\/$|^\.\.|^\.$/.test(name)
+  return /^\/|\/$|\/\/|^\.\.|(?:^|\/)\.\.?(?:\/|$)/.test(name)
     ? 'not a path in its shortest form (a//b, ./a and a/ are not)'
     : undefined
 }

@@ -1,40 +1,12 @@
-import { formatCount, formatNumber, formatSetting } from './format.js'
-import { mean, standardDeviation } from './mean.js'
 import { lookUp } from './names.js'
+import { describeConstraint, goalsOf, hasFront } from './objective.js'
+import { formatNumber } from './format.js'
 import { printableLine } from './printable.js'
-import {
-  isTerminal,
-  type Metrics,
-  type Objective,
-  type Outcome,
-  type Params,
-  type Trial,
-  type TrialId,
-  type TrialRecord,
-} from './trial.js'
+import { byFronts, classes, classOf, compareStandings, indexOf, weigh } from './standing.js'
+import type { Placed, Ranked, Standing } from './standing.js'
+import { isTerminal, type Objective, type Outcome, type Trial, type TrialId, type TrialRecord } from './trial.js'
 
-/** One point of a sweep with the values its seeds gave. */
-export interface Standing {
-  readonly params: Params
-  readonly trials: readonly string[]
-  /** Of the trials that did not diverge. */
-  readonly values: readonly number[]
-  /** NaN where every trial diverged. */
-  readonly mean: number
-  /** Sample standard deviation over the seeds; 0 of one. */
-  readonly deviation: number
-  /** How many of its trials were stopped before their end. */
-  readonly stopped: number
-  /** How many of its trials diverged. */
-  readonly diverged: number
-}
-
-/** What is known of a trial that has ended. */
-export interface Ranked {
-  readonly trial: Trial
-  readonly state: TrialRecord['state']
-  readonly metrics: Metrics
-}
+export type { Ranked, Standing } from './standing.js'
 
 interface Group {
   readonly stage: string
@@ -45,110 +17,140 @@ interface Group {
 /**
  * Points by the mean of their final metric over seeds: the one order for every line and table that names a best. A point
  * with a trial that was stopped early ranks behind those that ran to their end, since its last value is not its final one;
- * one with a trial that diverged behind those, and one without any value last. Equal points keep the plan's order. Of
- * several stages only the first that has the metric is ranked.
+ * one with a trial that diverged behind those, then one that breaks a constraint, and one without any value last. Equal
+ * points keep the plan's order. Of several stages only the first that has the metric is ranked; with several objectives, or
+ * constraints, a point is one of the first stage with all that derives from it. Several objectives rank by fronts.
  */
 export class Ranking {
   readonly #groups = new Map<string, Group>()
-  readonly #sign: 1 | -1
   /** What every trial that has ended came to: a state, and `valued` for one that counts. */
   readonly #ended = new Map<TrialId, 'diverged' | 'valued' | 'without value' | 'without result'>()
-  /** The first trial of the plan that has the metric. */
-  #first: Trial | undefined
+  /** Of each metric the first trial of the plan that has it. */
+  readonly #first = new Map<string, Trial>()
+  /** Whether trials of several stages make a point. */
+  readonly #isJoint: boolean
+  /** The point of each trial, where it may be one of an earlier stage. */
+  readonly #origins = new Map<TrialId, string>()
+  #sorted: readonly Placed[] | undefined
+
+  /** Of the trials that tell what the best points are worth. */
+  readonly confirmed: Ranking | undefined
 
   constructor(private readonly objective: Objective) {
-    this.#sign = objective.direction === 'minimize' ? 1 : -1
+    const { confirm, ...plain } = objective
+    this.confirmed = confirm === undefined ? undefined : new Ranking(plain)
+    this.#isJoint = hasFront(objective) || objective.constraints !== undefined
   }
 
   /** Takes in a trial that has ended; one without the metric is not ranked. The same trial again replaces the one before. */
   add(ended: Ranked): void {
     const { trial, state, metrics } = ended
-    const value = lookUp(metrics, this.objective.metric)
-    if (value !== undefined && (this.#first === undefined || trial.index < this.#first.index)) this.#first = trial
+    if (this.confirmed !== undefined && trial.seeds.init > this.objective.confirm!.after)
+      return this.confirmed.add(ended)
+    for (const { metric } of [...goalsOf(this.objective), ...(this.objective.constraints ?? [])]) {
+      const first = this.#first.get(metric)
+      if (lookUp(metrics, metric) === undefined || (first !== undefined && first.index <= trial.index)) continue
+      if (first?.stage !== trial.stage) for (const group of this.#groups.values()) group.standing = undefined
+      this.#first.set(metric, trial)
+    }
+    const key = this.#keyOf(trial)
     if (!isTerminal(state)) return
+    this.#sorted = undefined
     const hasResult = state === 'finished' || state === 'stopped'
-    const valued = Number.isFinite(value) ? 'valued' : 'without value'
+    const isValued = goalsOf(this.objective).some(({ metric }) => Number.isFinite(lookUp(metrics, metric)))
+    const valued = isValued ? 'valued' : 'without value'
     const came = state === 'diverged' ? state : hasResult ? valued : 'without result'
     this.#ended.set(trial.id, came)
-    if (came !== 'diverged' && came !== 'valued') return
-    const key = JSON.stringify([trial.stage, Object.entries(trial.params)])
+    if (came === 'without result' || (came === 'without value' && !this.#isJoint)) return
     const group = this.#groups.get(key) ?? { stage: trial.stage, members: new Map(), standing: undefined }
     this.#groups.set(key, group)
     group.members.set(trial.id, ended)
     group.standing = undefined
   }
 
-  /** The best first; empty while no trial has the metric. */
-  all(): Standing[] {
-    const ranked = this.#ofStage().sort(this.#order)
-    return ranked.map(({ standing }) => standing)
+  #keyOf({ id, stage, params, parents: [parent] }: Trial): string {
+    const own = (): string => JSON.stringify([stage, Object.entries(params)])
+    if (!this.#isJoint) return own()
+    const key = (parent === undefined ? undefined : this.#origins.get(parent)) ?? own()
+    this.#origins.set(id, key)
+    return key
   }
 
-  /** The first of all, and how many others are exactly as good; `undefined` while no point has a value. */
+  /** The best first; empty while no trial has the metric. */
+  all(): Standing[] {
+    return this.#inOrder().map(({ standing }) => standing)
+  }
+
+  /** Of several objectives: the points of which no other is as good in all and better in one; else none. */
+  front(): Standing[] {
+    if (!hasFront(this.objective)) return []
+    const [first] = this.#inOrder()
+    if (first?.standing.rank === undefined) return []
+    const kind = classOf(first.standing)
+    return this.all().filter((one) => one.rank === 0 && classOf(one) === kind)
+  }
+
+  /**
+   * The first of all, and how many others are exactly as good; `undefined` while no point has a value and keeps every
+   * constraint, and of several objectives.
+   */
   best(): { readonly standing: Standing; readonly tied: number } | undefined {
-    const ranked = this.#ofStage()
+    if (hasFront(this.objective)) return undefined
+    const ranked = this.#points()
     const [first, ...others] = ranked
     if (first === undefined) return undefined
     const best = others.reduce((a, b) => (this.#order(b, a) < 0 ? b : a), first)
-    if (best.standing.values.length === 0) return undefined
-    const tied = ranked.filter((one) => one !== best && this.#compare(one.standing, best.standing) === 0).length
-    return { standing: best.standing, tied }
+    if (classOf(best.standing) >= classes.infeasible) return undefined
+    const isTied = ({ standing }: Placed): boolean => compareStandings(standing, best.standing, this.objective) === 0
+    return { standing: best.standing, tied: ranked.filter((one) => one !== best && isTied(one)).length }
   }
 
   /** Why there is no best, such as `all 9 trials diverged`; `undefined` where there is one, or nothing has ended. */
   whyNone(): string | undefined {
-    if (this.#ended.size === 0 || this.best() !== undefined) return undefined
+    if (this.#ended.size === 0 || this.best() !== undefined || this.front().length > 0) return undefined
     const all = [...this.#ended.values()]
     const diverged = all.filter((came) => came === 'diverged').length
     const withResult = all.filter((came) => came !== 'without result').length
     const trials = (count: number): string => (count === 1 ? 'the only trial' : `all ${count} trials`)
     if (withResult === 0) return `no trial has a result yet, ${all.length} ended without one`
-    if (diverged < withResult) return `no result has a finite ${printableLine(this.objective.metric)}`
+    const [nearest] = this.all()
+    if (nearest !== undefined && classOf(nearest) === classes.infeasible) return this.#whyInfeasible(nearest)
+    const metrics = goalsOf(this.objective).map(({ metric }) => printableLine(metric))
+    if (diverged < withResult)
+      return metrics.length === 1
+        ? `no result has a finite ${metrics[0]!}`
+        : `no point has a finite value of each of ${metrics.join(', ')}`
     return `${trials(diverged)}${withResult === all.length ? '' : ' with a result'} diverged`
   }
 
-  #ofStage(): { standing: Standing; index: number }[] {
-    const { stage } = this.#first ?? {}
+  #whyInfeasible({ kept = [] }: Standing): string {
+    const constraints = this.objective.constraints!.map(describeConstraint).join(' and ')
+    const values = kept.map(({ metric, mean }) =>
+      Number.isNaN(mean) ? `no ${printableLine(metric)}` : `${printableLine(metric)} ${formatNumber(mean)}`,
+    )
+    return `no point keeps ${constraints}; the nearest has ${values.join(', ')}`
+  }
+
+  #inOrder(): readonly Placed[] {
+    this.#sorted ??= hasFront(this.objective)
+      ? byFronts(this.#points(), this.objective)
+      : this.#points().sort(this.#order)
+    return this.#sorted
+  }
+
+  #points(): Placed[] {
+    const stage = this.#first.get(this.objective.metric)?.stage
     return [...this.#groups.values()].flatMap((group) => {
-      if (group.stage !== stage) return []
-      group.standing ??= this.#weigh(group)
-      return { standing: group.standing, index: indexOf(group) }
+      if (!this.#isJoint && group.stage !== stage) return []
+      group.standing ??= weigh(group.members.values(), this.objective, (metric) => this.#first.get(metric)?.stage)
+      // Of some objective it has no value yet.
+      const isOpen = this.#isJoint && group.standing.values.length === 0 && group.standing.diverged === 0
+      return isOpen ? [] : [{ standing: group.standing, index: indexOf(group.members) }]
     })
   }
 
-  #weigh({ members }: Group): Standing {
-    // Sums depend on their order, and trials end in any.
-    const own = [...members.values()].sort((a, b) => a.trial.index - b.trial.index)
-    const values = own.flatMap(({ state, metrics }) =>
-      state === 'diverged' ? [] : [lookUp(metrics, this.objective.metric)!],
-    )
-    return {
-      params: own[0]!.trial.params,
-      trials: own.map(({ trial }) => trial.id),
-      values,
-      mean: mean(values),
-      deviation: standardDeviation(values),
-      stopped: own.filter(({ state }) => state === 'stopped').length,
-      diverged: own.filter(({ state }) => state === 'diverged').length,
-    }
-  }
-
-  readonly #order = (a: { standing: Standing; index: number }, b: { standing: Standing; index: number }): number =>
-    this.#compare(a.standing, b.standing) || a.index - b.index
-
-  #compare(a: Standing, b: Standing): number {
-    return classOf(a) - classOf(b) || (classOf(a) === 3 ? 0 : this.#sign * (a.mean - b.mean))
-  }
-}
-
-function indexOf({ members }: Group): number {
-  let least = Infinity
-  for (const { trial } of members.values()) least = Math.min(least, trial.index)
-  return least
-}
-
-function classOf({ values, stopped, diverged }: Standing): 0 | 1 | 2 | 3 {
-  return values.length === 0 ? 3 : diverged > 0 ? 2 : stopped > 0 ? 1 : 0
+  readonly #order = (a: Placed, b: Placed): number =>
+    compareStandings(a.standing, b.standing, this.objective) || a.index - b.index
 }
 
 /** A trial's end as it is ranked. */
@@ -171,25 +173,4 @@ export function rankRecords(records: readonly TrialRecord[], objective: Objectiv
   const ranking = new Ranking(objective)
   for (const record of records) ranking.add(record)
   return ranking
-}
-
-/** The best point in one line: `best by the mean over 8 seeds: x=1, loss 4.01, standard deviation 0.1`. */
-export function describeBest(ranking: Ranking, { metric }: Objective, axes: readonly string[]): string {
-  const best = ranking.best()
-  if (best === undefined)
-    return `best so far: ${ranking.whyNone() === undefined ? 'none yet' : `none: ${ranking.whyNone()}`}`
-  const { standing, tied } = best
-  const { values, params, deviation, stopped, diverged } = standing
-  const seeds = values.length === 1 ? 'best, of one seed' : `best by the mean over ${values.length} seeds`
-  const point = axes
-    .filter((axis) => Object.hasOwn(params, axis))
-    .map((axis) => `${axis}=${printableLine(formatSetting(lookUp(params, axis)))}`)
-    .join(' ')
-  const spread = values.length === 1 ? '' : `, standard deviation ${formatNumber(Number(deviation.toPrecision(2)))}`
-  const notes = [
-    ...(tied === 0 ? [] : [`tied with ${formatCount(tied, 'other point')}`]),
-    ...(stopped === 0 ? [] : [`${stopped} stopped early`]),
-    ...(diverged === 0 ? [] : [`${diverged} more diverged`]),
-  ]
-  return `${seeds}: ${point === '' ? '' : `${point}, `}${metric} ${formatNumber(standing.mean)}${spread}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`
 }

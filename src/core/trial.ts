@@ -11,10 +11,33 @@ export type Params = Readonly<Record<string, ParamValue>>
 /** Named numbers, such as `train/loss`; NaN and infinities are allowed and kept. */
 export type Metrics = Readonly<Record<string, number>>
 
-/** What a sweep is judged by. */
-export interface Objective {
+/** A final metric, and which of two values of it is better. */
+export interface Goal {
   readonly metric: string
   readonly direction: 'minimize' | 'maximize'
+}
+
+/** A final metric and the bounds that its mean over seeds is to keep, themselves included. */
+export interface Constraint {
+  readonly metric: string
+  readonly min?: number
+  readonly max?: number
+}
+
+/** Seeds on which the best points of a search are run again: so many, from the one after `after` on. */
+export interface Confirmation {
+  readonly seeds: number
+  readonly after: number
+}
+
+/** What a sweep is judged by. */
+export interface Objective extends Goal {
+  /** Objectives that count beside it. No point is the best then: those that none beats in all of them are the front. */
+  readonly also?: readonly Goal[]
+  /** What a point has to keep; one that does not is behind every one that does. */
+  readonly constraints?: readonly Constraint[]
+  /** Trials of these seeds are no part of the ranking: they tell what its best points are worth. */
+  readonly confirm?: Confirmation
 }
 
 /** Four independent sources of chance, so that no axis is confounded with another (experiments.md, section 5). */
@@ -98,6 +121,8 @@ export type TrialEvent =
       /** The x axis of a series: an epoch, counted from 1, unless the experiment says otherwise. */
       readonly step: number
       readonly metrics: Metrics
+      /** It was made by an earlier attempt, before the checkpoint that this one goes on from. */
+      readonly carried?: true
     }
   | {
       readonly type: 'ended'
@@ -115,13 +140,43 @@ export type TrialEvent =
       readonly attempt: number
       readonly atMs: number
       readonly reason: string
+      /** It ended since it was told to go, which is not held against the trial. */
+      readonly handedBack?: true
     }
+
+/**
+ * The plan grew by these trials, which come after all before. Written down before any of them is started, with all that
+ * decided it, so that whoever reads it can decide the same again.
+ */
+export interface TrialsAdded {
+  readonly type: 'trials-added'
+  /** `seed`: claims are undecided; `suggestion`: a sampler has chosen a point; `confirmation`: the best are run again. */
+  readonly reason: 'seed' | 'suggestion' | 'confirmation'
+  /** What decided it: plain data. */
+  readonly because: Readonly<Record<string, unknown>>
+  readonly trials: readonly Trial[]
+  readonly atMs: number
+}
+
+/** What happens while a sweep runs. */
+export type SweepEvent = TrialEvent | TrialsAdded
 
 /** What a trial may read of each parent. */
 export interface ParentResult {
   readonly trial: Trial
   readonly metrics: Metrics
   readonly artifacts: Artifacts
+}
+
+/** Where a trial's program may log to its own run in MLflow: an address of this host that adds the login. */
+export interface ProgramLogging {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string
+  /** Opens this trial's run and nothing else: 64 hexadecimal digits. */
+  readonly key: string
+  /** The MLflow experiment that its run is in, by name or by MLflow's id. */
+  readonly experimentName?: string
+  readonly experimentId?: string
 }
 
 /** All that a worker needs to run one attempt; plain data. */
@@ -136,6 +191,14 @@ export interface Assignment {
   readonly engine: EngineName
   /** True when each report must wait for the scheduler's answer (early stopping). */
   readonly interactive: boolean
+  /** After so long the attempt is ended, and the trial has failed. Default: never. */
+  readonly timeLimitMs?: number
+  /** GB of memory (10^9 bytes) that its programs may have together, or its own process; with more it has failed. Default: any. */
+  readonly memoryGb?: number
+  /** It runs in a process of its own, unless it is a program, which has one. Default: with others. */
+  readonly isolate?: true
+  /** Where its program may log to its own run. Default: nowhere. */
+  readonly logging?: ProgramLogging
   /** Metrics beside the losses that must be finite numbers, or the trial diverged: the objective. Default: none. */
   readonly watch?: readonly string[]
 }

@@ -4,12 +4,13 @@ import { Random } from '../core/seed.js'
  * The functions that the original experiments fit, on x ∈ [0, 1].
  *
  * f1: ½[sin 6π(x−½) + sin 8π(x−½)] (sim_func.py; ½[sin 3πu + sin 4πu] with u = 2x−1) · f2: exp(sin 40x)·ln(x+1) ·
- * f2-tenth: f2/10 (err_surface.py) · sinc: sin(5πx)/(5πx) · sines: sin 3πx + sin 4πx (min_ratio.py) ·
+ * f2-fast: f2 with four times as many waves, exp(sin 160x)·ln(x+1) · f2-tenth: f2/10 (err_surface.py) · sinc: sin(5πx)/(5πx) · sines: sin 3πx + sin 4πx (min_ratio.py) ·
  * sine: sin 4πx · square: sgn(sin 5πx) · damped-sine: e^(−3x)·sin 6πx.
  */
 export const targetFunctions = {
   f1: (x: number) => (Math.sin(6 * Math.PI * (x - 0.5)) + Math.sin(8 * Math.PI * (x - 0.5))) / 2,
   f2: (x: number) => Math.exp(Math.sin(40 * x)) * Math.log(x + 1),
+  'f2-fast': (x: number) => Math.exp(Math.sin(160 * x)) * Math.log(x + 1),
   'f2-tenth': (x: number) => (Math.exp(Math.sin(40 * x)) * Math.log(x + 1)) / 10,
   sinc: (x: number) => (x === 0 ? 1 : Math.sin(5 * Math.PI * x) / (5 * Math.PI * x)),
   sines: (x: number) => Math.sin(3 * Math.PI * x) + Math.sin(4 * Math.PI * x),

@@ -21,6 +21,8 @@ export interface TrainingOptions {
   readonly batch: number
   /** Initial weights, `[net.parameterCount]`; copied. */
   readonly parameters: Float32Array
+  /** Goes on from there instead, bit for bit as if it had not been interrupted. Default: it begins. */
+  readonly from?: TrainingState
   /** Seeds dropout masks. Default 0. */
   readonly dropoutSeed?: number
   /** Measure the gradient's norm at each step; costs a pass over the parameters. Default false. */
@@ -42,6 +44,14 @@ export interface EpochResult {
   readonly accuracy: number
 }
 
+/** All that the steps of a training have changed, as its engine keeps it: for the same engine and the same options alone. */
+export interface TrainingState {
+  /** Updates done. */
+  readonly updates: number
+  /** Weights and the optimiser's vectors. */
+  readonly vectors: readonly Float32Array[]
+}
+
 /** One net in training: weights and optimiser state on the engine's side. */
 export interface Training {
   /**
@@ -51,6 +61,8 @@ export interface Training {
   run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult>
   /** A copy of the weights, `[net.parameterCount]`. */
   parameters(): Float32Array
+  /** A copy of what the next step depends on. */
+  state(): TrainingState
   /** Updates done so far. */
   readonly updates: number
   dispose(): void
@@ -88,6 +100,7 @@ export interface Curvature {
  */
 export interface Engine {
   readonly name: EngineName
+  /** @throws DataError when the state to go on from is of another training. */
   train(options: TrainingOptions): Promise<Training>
   /** Mean loss and accuracy. */
   evaluate(options: MeasurementOptions, parameters: Float32Array, signal?: AbortSignal): Promise<Evaluation>

@@ -1,3 +1,4 @@
+import { isMapping } from '../core/is-mapping.js'
 /** What a part of an experiment must be, as the end of a sentence, and whether it is. */
 interface Rule {
   readonly right: string
@@ -6,8 +7,6 @@ interface Rule {
 
 const isText = (value: unknown): boolean => typeof value === 'string'
 const isFunction = (value: unknown): boolean => typeof value === 'function'
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const isListOf =
   (fits: (item: unknown) => boolean) =>
   (value: unknown): boolean =>
@@ -15,7 +14,7 @@ const isListOf =
 const hasParts =
   (parts: Readonly<Record<string, (value: unknown) => boolean>>) =>
   (value: unknown): boolean =>
-    isObject(value) && Object.entries(parts).every(([name, fits]) => fits(value[name]))
+    isMapping(value) && Object.entries(parts).every(([name, fits]) => fits(value[name]))
 
 const text: Rule = { right: 'a text', fits: isText }
 const names: Rule = { right: 'a list of texts', fits: isListOf(isText) }
@@ -36,10 +35,10 @@ const frame: Readonly<Record<string, Rule>> = {
   profiles: {
     right: 'an object of { axes: an object of lists, seeds: a list of integers from 0 }',
     fits: (value) =>
-      isObject(value) &&
+      isMapping(value) &&
       Object.values(value).every(
         hasParts({
-          axes: (axes) => isObject(axes) && Object.values(axes).every(isListOfValues),
+          axes: (axes) => isMapping(axes) && Object.values(axes).every(isListOfValues),
           seeds: isListOf(isSeed),
         }),
       ),
@@ -59,6 +58,8 @@ const stage: Readonly<Record<string, Rule>> = {
   engine: { right: 'false (leave it out where nets are trained)', fits: (value) => value === false },
   data: { right: 'a function that gives a list of texts', fits: isFunction },
   cost: { right: 'a function that gives a number', fits: isFunction },
+  rows: { right: 'a function that gives arrays by part', fits: isFunction },
+  net: { right: 'a function that gives a net', fits: isFunction },
   derive: {
     right: '{ from: the name of a stage, groups: a function }',
     fits: hasParts({ from: isText, groups: isFunction }),

@@ -1,12 +1,22 @@
-import type { Scale } from '../analysis/intervals.js'
+import type { IntervalRule, Scale } from '../analysis/intervals.js'
 import type { Dataset } from '../data/dataset.js'
 import { MldsError } from '../core/errors.js'
 import { dataProblem, frameProblem, stageProblem } from './check-frame.js'
 import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
 import type { Engine } from '../engines/engine.js'
+import type { Net } from '../net/net.js'
 import { checkSpace, type ParamsOf, type Space } from '../core/space.js'
-import type { Metrics, Objective, ParamValue, ParentResult, Seeds, Trial, TrialRecord } from '../core/trial.js'
+import type {
+  ProgramLogging,
+  Metrics,
+  Objective,
+  ParamValue,
+  ParentResult,
+  Seeds,
+  Trial,
+  TrialRecord,
+} from '../core/trial.js'
 
 /** smoke: under a minute; reduced: minutes, claims still testable; full: the original's sizes. */
 export type ProfileName = 'smoke' | 'reduced' | 'full'
@@ -44,8 +54,51 @@ export interface TrialContext {
   readonly save: (name: string, bytes: Uint8Array) => Promise<void>
   /** What a parent saved. @throws DataError when the parent has no artifact of that name. */
   readonly load: (parent: ParentResult, name: string) => Promise<Uint8Array>
+  /** Where the trial's program may log to its own run, and which attempt at the trial this is. Default: nowhere. */
+  readonly logging?: ProgramLogging & { readonly attempt: number }
+  /** GB of memory (10^9 bytes) that programs of the trial may have together. Default: any. */
+  readonly memoryGb?: number
+  readonly checkpoint: Checkpoint
   /** One line into the trial's log file. */
   readonly log: (line: string) => void
+}
+
+/** What an earlier attempt reported before its checkpoint. */
+export interface KeptReport {
+  readonly step: number
+  readonly metrics: Metrics
+}
+
+/**
+ * What a trial keeps of its work on the way, so that its next attempt goes on there, on whatever host. The last that was
+ * kept counts, with all that the trial had reported and saved by then; it goes when the trial ends.
+ */
+export interface Checkpoint {
+  /**
+   * What the attempt before kept last; `undefined` for a trial that begins. Its reports, and what it had saved, are this
+   * attempt's from here on: only what follows is to be reported.
+   */
+  readonly load: () => Promise<Uint8Array | undefined>
+  /**
+   * To be called where the trial could go on, after it has reported: keeps what `state` returns if one is due. One is due a minute
+   * after the last (`--checkpoint-every`), and at once when the trial is told to go, which ends it here.
+   * What can't be kept (more than 2 GiB, a full disk) is told in the trial's log, and the one before stays.
+   */
+  readonly save: (state: () => Uint8Array) => Promise<void>
+  /** Whether the next `save` keeps anything. */
+  readonly isDue: boolean
+  /** Told to go: what is saved from now on is the last that counts. */
+  readonly leave: AbortSignal
+  /**
+   * As `load`, for what `saveFiles` kept: puts it into a folder that is there.
+   * @returns what had been reported, or `undefined` where there is none.
+   */
+  readonly loadFiles: (folder: string) => Promise<readonly KeptReport[] | undefined>
+  /**
+   * As `save`, for a file, or a folder with all that is in it: under its own name, and whether or not it is due. What was
+   * reported at steps beyond `step` is no part of it.
+   */
+  readonly saveFiles: (path: string, step: number) => Promise<void>
 }
 
 /** A set of trials run alike. The first stage has no `derive`; later ones need results of the trials it names. */
@@ -59,6 +112,8 @@ export interface Stage<S extends Space = Space> {
    * for a trial's ancestors it may read too, and need not name.
    */
   data(params: ParamsOf<S>): readonly string[]
+  /** The net that a trial trains, for `mlds experiments NAME --nets`. Left out: it trains none, or none that is known before. */
+  net?(params: ParamsOf<S>): Net
   /** Estimated floating-point operations of one trial. */
   cost(params: ParamsOf<S>): number
   /**
@@ -66,8 +121,16 @@ export interface Stage<S extends Space = Space> {
    * the stage's own axes. `trials` are those of the stage named `from`, in plan order.
    */
   readonly derive?: { readonly from: string; groups(trials: readonly Trial[]): readonly (readonly Trial[])[] }
+  /**
+   * What a trial trains on and is measured on, as `mlds export --format evidence` writes it: numbers of rows in its data set, or
+   * the points themselves. Left out: nothing is written of it.
+   */
+  rows?(params: ParamsOf<S>, seeds: Seeds, data: (name: string) => Promise<Dataset>): Promise<RowsByPart>
   run(params: ParamsOf<S>, context: TrialContext): Promise<Metrics> | Metrics
 }
+
+/** Numbers of rows (integers) or points (floats) by part: `train`, `test`. */
+export type RowsByPart = Readonly<Record<string, Int32Array | Float32Array>>
 
 export type VerdictState = 'reproduced' | 'not reproduced' | 'inconclusive'
 
@@ -80,6 +143,10 @@ export interface Verdict {
   readonly effect?: number
   /** 95 % interval of the effect. */
   readonly interval?: readonly [number, number]
+  /** Its error is that of all claims and looks of its sweep together, not its own. */
+  readonly together?: true
+  /** How often chance alone would decide it so, were the truth at its bound; of what was decided over seeds fixed beforehand. */
+  readonly p?: number
 }
 
 /** What a claim rests on: one number of each seed, whose 95 % interval must lie wholly on one side of a bound, or between two. */
@@ -91,6 +158,18 @@ export interface Tested {
   readonly below?: number
   /** Why this bound. */
   readonly why?: string
+  /** Seeds of which fewer cannot bear it out, whatever their numbers. */
+  readonly minSeeds: number
+  /** What a seed must have several of, and how many; left out where any one trial makes its number. */
+  readonly settings?: { readonly what: string; readonly least: number }
+}
+
+/** What one of a claim's effects came to, with all that its interval was made of. */
+export interface ClaimPart extends Tested, Verdict {
+  /** The number of each seed that has one. */
+  readonly numbers: readonly { readonly seeds: Seeds; readonly value: number }[]
+  /** The smallest difference that one of them can show (`estimate`). */
+  readonly step: number
 }
 
 /** A statement that a finished sweep can bear out or not; never forced. */
@@ -110,7 +189,15 @@ export interface Claim {
   readonly fragile?: boolean
   /** Whether a sweep of these trials asks the question at all; one that does not leaves the claim out. Default: yes. */
   concerns?(records: readonly TrialRecord[]): boolean
-  check(records: readonly TrialRecord[]): Verdict
+  /**
+   * What a plan of these trials lacks to decide it, in words; empty when it can. They are told by their parameters alone:
+   * as records they are finished and have no metrics.
+   */
+  missing?(planned: readonly TrialRecord[]): readonly string[]
+  /** The arithmetic of a claim about effects: one part of each, in the order of `tested`. */
+  parts?(records: readonly TrialRecord[]): readonly ClaimPart[]
+  /** `rule` is for claims that state what is `tested`. Default: that of seeds whose number was fixed beforehand. */
+  check(records: readonly TrialRecord[], rule?: IntervalRule): Verdict
 }
 
 export interface Experiment<S extends Space = Space> {
@@ -147,12 +234,12 @@ export function defineExperiment<const S extends Space>(
   checkFrame(experiment)
   const { name = '' } = experiment
   if (!('stages' in experiment)) {
-    const { space, run, data = [], ...rest } = experiment
+    const { space, run, data = [], net, ...rest } = experiment
     const problem = dataProblem(data)
     if (problem !== undefined) refuse(name, problem)
     checkStage(name, { space, run })
     // The very function, so that what it is made of can be read from it (custom/custom.ts).
-    return complete(rest, [{ name: 'main', space, data: () => data, cost: () => 1, run }])
+    return complete(rest, [{ name: 'main', space, data: () => data, ...(net && { net }), cost: () => 1, run }])
   }
   for (const key of ['space', 'run'])
     if (Object.hasOwn(experiment, key)) refuse(name, `it has stages, and ${key} beside them (put ${key} into a stage)`)
@@ -185,6 +272,8 @@ export interface ShortExperiment<S extends Space = Space> extends ExperimentFram
   readonly run: (params: ParamsOf<S>, context: TrialContext) => Promise<Metrics> | Metrics
   /** Data sets its trials read, by name. */
   readonly data?: readonly string[]
+  /** The net that a trial trains: {@link Stage.net}. */
+  readonly net?: (params: ParamsOf<S>) => Net
 }
 
 /** A stage that may leave out its data (none), its cost (1) and, if it is the only one, its name. */

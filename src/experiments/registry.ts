@@ -2,6 +2,7 @@ import { MldsError, UnknownNameError, exitCodes } from '../core/errors.js'
 import { isTrustedCode } from '../system/ownership.js'
 import type { Experiment } from './experiment.js'
 import type { CustomSource } from './custom/source.js'
+import type { ClaimsOfSweep } from './written-claims.js'
 import type { UnreadPlan } from './vocabulary/unread.js'
 
 interface BuiltIn {
@@ -54,8 +55,10 @@ export function canonicalName(name: string): string {
 
 /** A stored plan, and whether whoever runs this process wrote it: only then is the code that it names theirs to run. */
 interface PlanToRun {
-  readonly plan: { readonly experiment: string; readonly spec: { readonly own?: CustomSource } }
+  readonly plan: { readonly experiment: string; readonly spec: ClaimsOfSweep & { readonly own?: CustomSource } }
   readonly isMine: boolean
+  /** Where the sweep's copy of its program is, if it has one. */
+  readonly codeFolder?: string
 }
 export interface PlanToOpen extends PlanToRun {
   readonly plan: PlanToRun['plan'] & UnreadPlan
@@ -70,16 +73,21 @@ export interface CodeTrust {
  * The experiment of a stored plan, to run its trials.
  * @throws MldsError when it is a person's own and its code has changed since, or is another user's and not trusted.
  */
-export async function experimentOf({ plan, isMine }: PlanToRun, { trustCode }: CodeTrust = {}): Promise<Experiment> {
+export async function experimentOf(
+  { plan, isMine, codeFolder }: PlanToRun,
+  { trustCode }: CodeTrust = {},
+): Promise<Experiment> {
   const { own } = plan.spec
-  if (own === undefined) return await findExperiment(plan.experiment)
+  const { asPlanned } = await import('./as-planned.js')
+  if (own === undefined) return asPlanned(plan.spec, await findExperiment(plan.experiment))
   const { reopenCustom, whereFrom } = await import('./custom/custom.js')
   if (trustCode !== true && !(isMine && isTrusted(own)))
     throw new MldsError('FOREIGN', `the code of this sweep is another user's: ${whereFrom(own, plan.experiment)}`, {
       hint: 'look at it first; --trust-code runs it with your rights',
       exitCode: exitCodes.environment,
     })
-  return await reopenCustom(own, plan.experiment)
+  const { withCopy } = await import('./custom/code-copy.js')
+  return asPlanned(plan.spec, await reopenCustom(withCopy(own, codeFolder), plan.experiment))
 }
 
 /**
@@ -91,7 +99,8 @@ export async function experimentToRead(
   { trustCode, warn }: CodeTrust & { readonly warn: (message: string) => void },
 ): Promise<Experiment> {
   const { own } = plan.spec
-  if (own === undefined) return await findExperiment(plan.experiment)
+  const { asPlanned } = await import('./as-planned.js')
+  if (own === undefined) return asPlanned(plan.spec, await findExperiment(plan.experiment))
   if (own.kind === 'file' && trustCode !== true && !(isMine && isTrusted(own))) {
     warn(
       `the code of this sweep is another user's and is not run: ${own.file} (figures are the general ones, claims are left out; --trust-code runs it)`,
@@ -100,7 +109,7 @@ export async function experimentToRead(
     return unreadExperiment(plan)
   }
   const { customToRead } = await import('./custom/custom.js')
-  return await customToRead(own, plan.experiment, warn)
+  return asPlanned(plan.spec, await customToRead(own, plan.experiment, warn))
 }
 
 /** Of a command whose plan is one's own nothing else is looked at: it names programs of the system too. */

@@ -6,7 +6,7 @@ import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, evenly, labelOf, withResult } from './select.js'
-import { coloured, frame, inReadingOrder, logarithmic, numberLabels, size, spread } from './style.js'
+import { apart, coloured, frame, inReadingOrder, logarithmic, numberLabels, size, spread } from './style.js'
 
 export interface AgainstAxisOptions {
   readonly name: string
@@ -96,10 +96,9 @@ interface Drawn {
 function layersOf(options: AgainstAxisOptions, { points, groups, banded, rules, results }: Drawn): object[] {
   const labels = options.series.map((s) => s.label)
   const color = groups.length > 1 ? coloured('group', null, groups) : coloured('series', null, labels)
-  const strokeDash =
-    groups.length > 1 && labels.length > 1
-      ? { strokeDash: { field: 'series', type: 'nominal', title: null, scale: { domain: labels } } }
-      : {}
+  const isGrouped = groups.length > 1
+  const differing = isGrouped ? apart('group', null, groups) : apart('series', null, labels)
+  const dash = isGrouped && labels.length > 1 ? apart('series', null, labels).line : differing.markedLine
   // Points of one line lie together: colour alone does not tell series of one group apart.
   const detail = groups.length > 1 ? { detail: { field: 'series' } } : {}
   const x = xOf(options, points)
@@ -113,10 +112,10 @@ function layersOf(options: AgainstAxisOptions, { points, groups, banded, rules, 
     mark: { type: 'rule', strokeDash: [3, 3], color: '#666' },
     encoding: { x: { ...x, field: 'at' } },
   }
-  const line = { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color, ...strokeDash } }
+  const line = { mark: { type: 'line', strokeWidth: 1.8 }, encoding: { x, y: y('mean'), color, ...dash, ...detail } }
   const marks = {
     mark: { type: 'point', filled: true, size: 42, opacity: 1 },
-    encoding: { x, y: y('mean'), color, tooltip: tooltips(options, groups) },
+    encoding: { x, y: y('mean'), color, ...differing.mark, tooltip: tooltips(options, groups) },
   }
   return [
     ...(banded ? [band] : []),
@@ -133,7 +132,10 @@ function xOf({ x }: AgainstAxisOptions, points: readonly Point[]): object {
     title: x.title,
     ...(x.scale === 'log'
       ? spread(points.map((point) => point.x))
-      : { scale: { zero: false, nice: false, padding: 12 }, axis: { labelExpr: numberLabels, tickCount: 8 } }),
+      : {
+          scale: { zero: false, nice: false, padding: 12 },
+          axis: { labelExpr: numberLabels(points.map((point) => point.x)), tickCount: 8 },
+        }),
   }
 }
 

@@ -5,7 +5,7 @@ import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, evenly, withCourse } from './select.js'
-import { coloured, frame, inReadingOrder, logarithmic, numberLabels, palette, size } from './style.js'
+import { apart, coloured, frame, inReadingOrder, logarithmic, numberLabels, palette, size } from './style.js'
 
 export interface Panel {
   readonly title: string
@@ -106,17 +106,19 @@ function view(
   const labels = panel.metrics.map(({ label }) => label)
   const byMetric = labels.length > 1 ? coloured('metric', null, labels) : { value: palette[0] }
   const color = options.group === undefined ? byMetric : coloured('group', options.group.title, groups)
-  const dash =
-    options.group === undefined || labels.length === 1
-      ? {}
-      : { strokeDash: { field: 'metric', type: 'nominal', title: null, scale: { domain: labels } } }
+  const isGrouped = options.group !== undefined
+  const { line: dash } =
+    labels.length > 1 || !isGrouped ? apart('metric', null, labels) : apart('group', options.group.title, groups)
   const x = {
     field: 'step',
     type: 'quantitative',
     title: last ? (options.x ?? 'epoch') : null,
     ...(options.xScale === 'log'
       ? { ...logarithmic(medians.map(({ step }) => step)), scale: { type: 'log', nice: false } }
-      : { scale: { nice: false, zero: false }, axis: { labelExpr: numberLabels, tickCount: 8 } }),
+      : {
+          scale: { nice: false, zero: false },
+          axis: { labelExpr: numberLabels(medians.map(({ step }) => step)), tickCount: 8 },
+        }),
   }
   const fitted =
     panel.scale === 'log'
@@ -217,7 +219,7 @@ function crowdView(
     type: 'quantitative',
     title: last ? (options.x ?? 'epoch') : null,
     scale: { nice: false, zero: false },
-    axis: { labelExpr: numberLabels, tickCount: 8 },
+    axis: { labelExpr: numberLabels(crowd.map(({ step }) => step)), tickCount: 8 },
   }
   const scale = { zero: panel.zero ?? false, nice: true }
   const y = (field: string) => ({ field, type: 'quantitative', title: panel.title, scale })

@@ -1,23 +1,42 @@
-import { createRequire } from 'node:module'
+import type { View } from 'vega'
 import type { VegaLiteSpec } from './figure.js'
+import { ownFont, type FigureFont } from './font.js'
 
 /**
  * A specification as SVG text. The same specification gives the same bytes on every machine: text is measured by an
  * estimate, not by installed fonts, and element ids start anew.
  */
-export async function renderSvg(spec: VegaLiteSpec, warn: (message: string) => void = () => {}): Promise<string> {
-  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
-  const logger = quietLogger(warn)
-  const compiled = compile(structuredClone(spec) as never, { logger: logger })
-  vega.resetSVGDefIds()
-  const { textMetrics } = vega as unknown as { textMetrics: { width: (item: MeasuredText, text?: unknown) => number } }
-  textMetrics.width = (item, text) => estimateWidth(asText(text ?? item.text), item.fontSize ?? 11)
-  const view = new vega.View(vega.parse(compiled.spec), { renderer: 'none', logger: logger })
+export async function renderSvg(spec: VegaLiteSpec, warn?: (message: string) => void): Promise<string> {
+  const view = await viewOf(spec, warn)
   try {
     return await view.toSVG()
   } finally {
     view.finalize()
   }
+}
+
+/** A compiled specification, to be drawn and then finalised. */
+export async function viewOf(spec: VegaLiteSpec, warn: (message: string) => void = () => {}): Promise<View> {
+  const [vega, { compile }] = await Promise.all([import('vega'), import('vega-lite')])
+  const logger = quietLogger(warn)
+  const compiled = compile(structuredClone(spec) as never, { logger })
+  vega.resetSVGDefIds()
+  const { textMetrics } = vega as unknown as { textMetrics: { width: (item: MeasuredText, text?: unknown) => number } }
+  textMetrics.width = (item, text) => estimateWidth(asText(text ?? item.text), item.fontSize ?? 11)
+  return new vega.View(vega.parse(compiled.spec), { renderer: 'none', logger })
+}
+
+/** Width and height of SVG text that {@link renderSvg} made, in pixels. */
+export function sizeOfSvg(svg: string): { width: number; height: number } {
+  const [, width, height] = /^<svg[^>]* width="([\d.]+)" height="([\d.]+)"/.exec(svg) ?? []
+  return { width: Number(width), height: Number(height) }
+}
+
+/** The same drawing set to this width in pixels, at the same proportions. */
+export function svgOfWidth(svg: string, widthPixels: number): string {
+  const { width, height } = sizeOfSvg(svg)
+  const heightPixels = Number(((height * widthPixels) / width).toFixed(3))
+  return svg.replace(/ width="[\d.]+" height="[\d.]+"/, ` width="${widthPixels}" height="${heightPixels}"`)
 }
 
 /** Vega measures strings, numbers and missing texts. */
@@ -32,7 +51,7 @@ interface MeasuredText {
 }
 
 /** Width of a text in DejaVu Sans, in pixels: advance widths by kind of letter, within a few per cent of the font's own. */
-function estimateWidth(text: string, fontSize: number): number {
+export function estimateWidth(text: string, fontSize: number): number {
   let em = 0
   for (const letter of text)
     em += /[ijl.,:;|' ]/.test(letter)
@@ -59,16 +78,15 @@ function quietLogger(warn: (message: string) => void) {
   return logger
 }
 
-/** SVG text as PNG bytes, at twice its size unless a width is given, with a font that comes with mlds: a fresh container has none. */
-export async function renderPng(svg: string, { widthPixels }: { widthPixels?: number } = {}): Promise<Uint8Array> {
+/** SVG text as PNG bytes, at twice its size unless a width is given, in the font that comes with mlds unless another is. */
+export async function renderPng(
+  svg: string,
+  { widthPixels, font = ownFont() }: { widthPixels?: number; font?: FigureFont } = {},
+): Promise<Uint8Array> {
   const { Resvg } = await import('@resvg/resvg-js')
-  const fonts = createRequire(import.meta.url)
-  const fontFiles = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((file) =>
-    fonts.resolve(`dejavu-fonts-ttf/ttf/${file}`),
-  )
   const image = new Resvg(svg, {
     fitTo: widthPixels === undefined ? { mode: 'zoom', value: 2 } : { mode: 'width', value: widthPixels },
-    font: { fontFiles, loadSystemFonts: false, defaultFontFamily: 'DejaVu Sans' },
+    font: { fontFiles: [font.regular, font.bold], loadSystemFonts: false, defaultFontFamily: font.family },
   })
   return image.render().asPng()
 }

@@ -1,3 +1,5 @@
+import { maxOf, minOf } from '../core/extremes.js'
+
 /** One look for all figures: legible at 800 pixels, told apart by people of any colour vision. */
 
 /** Okabe and Ito's palette without its yellow, which is faint on white. */
@@ -53,6 +55,48 @@ export function coloured(field: string, title: string | null, domain: readonly s
   return { field, type: 'nominal', title, sort: null, scale: { domain, ...colours } }
 }
 
+/**
+ * Dashes and marks for the names that {@link coloured} colours, so that they differ without colour too, while there are few.
+ * Lines that have marks are named by those in the legend, other lines by their dashes.
+ */
+export function apart(field: string, title: string | null, domain: readonly string[]): Apart {
+  if (domain.length < 2 || domain.length > shapes.length) return { line: {}, markedLine: {}, mark: {} }
+  const told = { field, type: 'nominal', title, sort: null }
+  const strokeDash = { ...told, scale: { domain, range: dashes.slice(0, domain.length) } }
+  return {
+    line: { strokeDash },
+    // A scale of dashes would have its legend drawn in dashes, marks and all.
+    markedLine: {
+      strokeDash: {
+        value: dashes[0],
+        condition: domain.slice(1).map((name, i) => ({
+          test: `datum[${JSON.stringify(field)}] === ${JSON.stringify(name)}`,
+          value: dashes[i + 1],
+        })),
+      },
+    },
+    mark: { shape: { ...told, scale: { domain, range: shapes.slice(0, domain.length) } } },
+  }
+}
+
+/** Encodings of a line without marks, of one that has marks, and of its marks. */
+interface Apart {
+  readonly line: object
+  readonly markedLine: object
+  readonly mark: object
+}
+
+/** Solid, dashed, dotted, dash-dotted … */
+const dashes = [
+  [1, 0],
+  [6, 3],
+  [2, 2],
+  [8, 3, 2, 3],
+  [10, 4],
+  [4, 1, 1, 1],
+]
+const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'triangle-down', 'cross']
+
 /** The loss of a point or a cell as a colour, evenly in its logarithm, with a scale beside the figure. */
 export function lossColour(format: string): Record<string, unknown> {
   return {
@@ -64,24 +108,32 @@ export function lossColour(format: string): Record<string, unknown> {
   }
 }
 
-/** Labels of an axis of numbers: 40k and 1.5M from ten thousand on, 1e-4 below a hundredth, plain between. */
-export const numberLabels =
-  "datum.value === 0 ? '0' : abs(datum.value) >= 10000 ? format(datum.value, '~s')" +
-  " : abs(datum.value) < 0.01 ? format(datum.value, '~e') : format(datum.value, '~g')"
+/**
+ * Labels of an axis that holds these values, all in one style: plain from a hundredth to ten thousand, 40k and 1.5M where none
+ * but 0 is below 1, else powers of ten (1e-3, 1e-1, 1, 1e2).
+ */
+export function numberLabels(values: readonly number[]): string {
+  const sizes = values.map(Math.abs).filter((value) => value > 0 && Number.isFinite(value))
+  const [least, most] = [minOf(sizes), maxOf(sizes)]
+  if (sizes.length === 0 || (least >= 0.01 && most < 10_000)) return "format(datum.value, '~g')"
+  if (least >= 1) return "format(datum.value, '~s')"
+  return "datum.value === 0 ? '0' : replace(replace(format(datum.value, '~e'), 'e+', 'e'), regexp('e0$'), '')"
+}
 
-/** 1, 2 and 5 times the powers of ten from one that is at most `least` to one that is at least `most`, ascending. */
-function stepsAround(least: number, most: number): number[] {
+/** The digits times the powers of ten from one that is at most `least` to one that is at least `most`, ascending. */
+function stepsAround(least: number, most: number, digits: readonly number[] = [1, 2, 5]): number[] {
   const steps: number[] = []
   for (let power = Math.floor(Math.log10(least)); power <= Math.ceil(Math.log10(most)); power++)
-    for (const digit of [1, 2, 5]) steps.push(Number(`${digit}e${power}`))
+    for (const digit of digits) steps.push(Number(`${digit}e${power}`))
   return steps
 }
 
-/** Powers of ten where three and more lie within a range, else 1, 2 and 5 times them. */
+/** Powers of ten where three and more lie within a range, else 1, 2 and 5 times them, else every digit times them. */
 function ticksWithin(least: number, most: number): number[] {
-  const steps = stepsAround(least, most).filter((step) => step >= least && step <= most)
-  const powers = steps.filter((step) => step.toExponential().startsWith('1e'))
-  return powers.length >= 3 ? powers : steps
+  const within = (digits: readonly number[]): number[] =>
+    stepsAround(least, most, digits).filter((step) => step >= least && step <= most)
+  const [powers, steps] = [within([1]), within([1, 2, 5])]
+  return powers.length >= 3 ? powers : steps.length >= 3 ? steps : within([1, 2, 3, 4, 5, 6, 7, 8, 9])
 }
 
 const extentOf = (values: readonly number[]): [number, number] =>
@@ -95,9 +147,10 @@ export function logarithmic(values: readonly number[]): { scale: object; axis: o
   const [least, most] = extentOf(values)
   const steps = stepsAround(least, most)
   const [low, high] = [steps.findLast((step) => step <= least)!, steps.find((step) => step >= most)!]
+  const ticks = ticksWithin(low, high)
   return {
     scale: { type: 'log', domain: low === high ? [low / 2, high * 2] : [low, high], nice: false },
-    axis: { values: ticksWithin(low, high), labelExpr: numberLabels },
+    axis: { values: ticks, labelExpr: numberLabels(ticks) },
   }
 }
 
@@ -105,7 +158,10 @@ export function logarithmic(values: readonly number[]): { scale: object; axis: o
 export function spread(values: readonly number[]): { scale: object; axis: object } {
   const ticks = ticksWithin(...extentOf(values))
   const labels = ticks.length >= 2 ? { values: ticks } : { tickCount: 5 }
-  return { scale: { type: 'log', nice: false, padding: 12 }, axis: { ...labels, labelExpr: numberLabels, grid: true } }
+  return {
+    scale: { type: 'log', nice: false, padding: 12 },
+    axis: { ...labels, labelExpr: numberLabels(ticks.length >= 2 ? ticks : values), grid: true },
+  }
 }
 
 const collator = new Intl.Collator('en', { numeric: true })

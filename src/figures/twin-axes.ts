@@ -111,7 +111,7 @@ const dashes = [
 /** A linear axis says 1.2e-5, not 0.000012. */
 const linear = (values: readonly number[]): object => ({
   tickCount: 8,
-  ...(values.every((value) => Math.abs(value) < 0.01) ? { labelExpr: numberLabels } : {}),
+  ...(values.every((value) => Math.abs(value) < 0.01) ? { labelExpr: numberLabels(values) } : {}),
 })
 
 interface Point {

@@ -25,7 +25,7 @@ ${pageHead(`${report.title} – ${report.sweep}`, pageStyle, scripts, ['<meta na
 <header>
 <h1>${escapeHtml(report.title)}</h1>
 <p class="question">${escapeHtml(report.question)}</p>
-<p>Sweep <code>${escapeHtml(report.sweep)}</code>: ${escapeHtml(headline(report))} Source: ${escapeHtml(report.source)}.</p>
+<p>Sweep <code>${escapeHtml(report.sweep)}</code>: ${escapeHtml(headline(report))} Source: ${escapeHtml(report.source)}.</p>${writtenOf(report)}
 <nav aria-label="Sections"><a href="#verdicts">Verdicts</a> <a href="#figures">Figures</a> <a href="#trials">Trials</a> <a href="#manifest">Manifest</a></nav>
 </header>
 <main>
@@ -61,6 +61,13 @@ ${pageScripts('report-data', data, scripts)}
 </body>
 </html>
 `
+}
+
+/** What people wrote of the sweep, as they wrote it. */
+function writtenOf({ note }: Report): string {
+  if (note === undefined) return ''
+  const tags = note.tags.map((tag) => `<span class="tag">${escapeHtml(tag)}</span>`).join(' ')
+  return `${tags === '' ? '' : `\n<p>${tags}</p>`}${note.note === '' ? '' : `\n<p class="written">${escapeHtml(note.note)}</p>`}`
 }
 
 function verdictTable({ verdicts }: Report): string {

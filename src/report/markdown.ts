@@ -13,6 +13,7 @@ export function renderMarkdown(report: Report, imageOf: (name: string) => string
     `# ${escapeMarkdown(report.title)}`,
     escapeMarkdown(report.question),
     `Sweep ${escapeMarkdown(report.sweep)}: ${escapeMarkdown(headline(report))} Source: ${escapeMarkdown(report.source)}.`,
+    ...writtenOf(report),
     '## Verdicts',
     claimsOf(report.verdicts).length === 0
       ? 'This experiment makes no claims.'
@@ -38,6 +39,13 @@ export function renderMarkdown(report: Report, imageOf: (name: string) => string
     '## Manifest',
     tableOf(['what', 'value'], report.manifest),
   ].join('\n\n')}\n`
+}
+
+/** What people wrote of the sweep, as text: its lines stay lines. */
+function writtenOf({ note }: Report): string[] {
+  if (note === undefined) return []
+  const tags = note.tags.map((tag) => `#${tag}`).join(' ')
+  return [tags, ...note.note.split(/\n{2,}/)].filter((part) => part.trim() !== '').map(escapeMarkdown)
 }
 
 /** What a reader wants first: how much ran, and what came of it. */

@@ -5,6 +5,7 @@ export const pageStyle = `
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 72rem; padding: 1rem; font: 1rem/1.5 "DejaVu Sans", Verdana, sans-serif; color: var(--text); background: var(--ground); overflow-wrap: anywhere }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .5rem } h2 { font-size: 1.25rem; margin: 2rem 0 .75rem } h3 { font-size: 1rem; margin: 0 0 .5rem }
+.written { white-space: pre-wrap; border-left: 3px solid var(--link); padding-left: .6rem } .tag { display: inline-block; background: var(--band); border-radius: 3px; padding: 0 .4rem; font-size: .75rem; font-weight: normal }
 .question { font-size: 1.1rem; color: var(--soft); margin: 0 } nav a { margin-right: 1rem } a { color: var(--link) }
 table { border-collapse: collapse; width: 100%; font-size: .85rem } caption { text-align: left; color: var(--soft); padding: .25rem 0 }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .6rem; text-align: left; vertical-align: top } thead th { background: var(--band) }

@@ -6,9 +6,11 @@ import type { ReadArtifact, VegaLiteSpec } from '../figures/figure.js'
 import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
-import { describeBest, rankRecords } from '../core/ranking.js'
+import { describeBest } from '../core/describe-best.js'
+import { rankRecords } from '../core/ranking.js'
 import { varyingAxes } from '../sweeps/plan.js'
 import { describeCounts } from '../sweeps/journal/state.js'
+import type { SweepNote } from '../sweeps/sweep-note.js'
 import { tallyOf } from '../sweeps/tally.js'
 import { judge, type ClaimVerdict } from '../sweeps/verdicts.js'
 import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
@@ -32,11 +34,13 @@ export interface PlanFacts {
 export interface ReportInput {
   readonly experiment: Experiment
   /** The sweep's. Default: the experiment's. */
-  readonly objective?: Objective | undefined
+  readonly objective?: Objective
   readonly facts: PlanFacts
   /** In plan order. */
   readonly records: readonly TrialRecord[]
   readonly read: ReadArtifact
+  /** What people wrote of the sweep. Default: nothing. */
+  readonly note?: SweepNote
 }
 
 export interface ReportFigure {
@@ -67,6 +71,8 @@ export interface Report {
   readonly tally: string
   /** The best point in one line, or why there is none; empty while nothing has ended. */
   readonly best: string
+  /** What people wrote of the sweep; missing where they wrote nothing. */
+  readonly note?: SweepNote
   readonly verdicts: readonly ClaimVerdict[]
   readonly figures: readonly ReportFigure[]
   /** Figures that could not be drawn, and why. */
@@ -83,7 +89,7 @@ export function headingOf(name: string): string {
 
 /** Pure: the same records and facts give the same report. A figure that fails is named in `troubles`, not thrown. */
 export async function buildReport(input: ReportInput): Promise<Report> {
-  const { experiment, facts, records, read } = input
+  const { experiment, facts, records, read, note } = input
   const figures: ReportFigure[] = []
   const troubles: string[] = []
   for (const definition of experiment.figures) {
@@ -103,6 +109,7 @@ export async function buildReport(input: ReportInput): Promise<Report> {
     outcome: describeOutcome(records),
     tally: tallyOf(verdicts),
     best: describeBestOf(input),
+    ...(note === undefined || (note.note === '' && note.tags.length === 0) ? {} : { note }),
     verdicts,
     figures,
     troubles,
@@ -130,7 +137,7 @@ function describeOutcome(records: readonly TrialRecord[]): string {
 
 function describeBestOf({ records, experiment, objective = experiment.objective }: ReportInput): string {
   const ranking = rankRecords(records, objective)
-  if (ranking.best() === undefined && ranking.whyNone() === undefined) return ''
+  if (ranking.all().length === 0 && ranking.whyNone() === undefined) return ''
   return describeBest(ranking, objective, varyingAxes(records.map(({ trial }) => trial)))
 }
 

@@ -2,11 +2,14 @@ import { formatCount } from '../core/format.js'
 import { SpaceError, UnknownNameError, writtenAt } from '../core/errors.js'
 import type { Experiment, Stage } from '../experiments/experiment.js'
 import { NameCheck } from '../core/names.js'
+import { goalsOf, sweepObjective } from '../core/objective.js'
 import { wordOf } from '../core/param-value.js'
 import { canonicalJson, contentHash, textHash } from '../core/seed.js'
 import type { Params, Seeds, Trial, TrialId } from '../core/trial.js'
 import { maxTrials } from './spec/factors.js'
 import { pointsOfStages } from './spec/points.js'
+import type { Suggested } from './searching/course.js'
+import type { Learnt } from './searching/learnt.js'
 import { isTogether, seedNames, type SeedsSpec } from './spec/seeds.js'
 import type { SweepSpec } from './spec/spec.js'
 
@@ -21,7 +24,15 @@ export interface Plan {
   readonly trials: readonly Trial[]
   /** Over the set of trial ids: two plans with the same hash ask for the same results. */
   readonly hash: string
+  /** Of a search that learns, the settings that are known before the first result; others are suggested while it runs. */
+  readonly suggested?: readonly Suggested[]
+  /** What it learns from earlier sweeps, as they stood when it was planned. */
+  readonly learnt?: readonly Learnt[]
 }
+
+/** Whether a sweep's plan grows while it runs; by what, its journal says. */
+export const mayGrow = ({ untilDecided, search }: Pick<SweepSpec, 'untilDecided' | 'search'>): boolean =>
+  untilDecided !== undefined || search?.learning !== undefined
 
 /** A data set's name to its fingerprint, known without reading the data. @throws DataError when there is no such set. */
 export type ResolveData = (name: string) => string
@@ -117,7 +128,9 @@ function planStage(
 function checkNames(experiment: Experiment, spec: SweepSpec): void {
   const axes = new NameCheck('axis')
   for (const { space } of experiment.stages) axes.add(Object.keys(space))
-  new NameCheck('metric').add([(spec.objective ?? experiment.objective).metric])
+  const objective = sweepObjective(spec, experiment)
+  new NameCheck('metric').add(goalsOf(objective).map(({ metric }) => metric))
+  new NameCheck('metric').add((objective.constraints ?? []).map(({ metric }) => metric))
 }
 
 /** Longer values MLflow would cut short without a word. */
@@ -169,9 +182,14 @@ export function hashTrials(trials: readonly Trial[]): string {
 
 /** The sweep's id: the person's name for it, else the experiment's with the plan's hash. */
 export function sweepIdOf(plan: Plan): string {
-  const { name, scheduler } = plan.spec
-  // The same trials under a rule that stops some of them early are another sweep.
-  const hash = scheduler === undefined ? plan.hash : contentHash({ trials: plan.hash, scheduler })
+  const { name, scheduler, search, objective, constraints } = plan.spec
+  // The same trials under a rule that stops some of them early are another sweep, and so are those of another search.
+  const more = {
+    ...(scheduler && { scheduler }),
+    ...(search?.learning && { search, objective, ...(constraints && { constraints }) }),
+    ...(plan.learnt && { learnt: plan.learnt }),
+  }
+  const hash = Object.keys(more).length === 0 ? plan.hash : contentHash({ trials: plan.hash, ...more })
   return name ?? `${plan.experiment}-${hash.slice(0, 8)}`
 }
 

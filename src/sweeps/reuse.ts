@@ -22,10 +22,12 @@ export async function findEarlierResults(
   wanted: ReadonlySet<TrialId>,
 ): Promise<Map<TrialId, EarlierResult>> {
   const found = new Map<TrialId, EarlierResult>()
-  const known = new Set(await store.sweepIds())
-  for (const id of known) {
+  const plans = (await store.sweepIds()).map((id) => ({ id, facts: planFactsOf(store, id) }))
+  // One that was renamed is spoken of by its first name.
+  const known = new Set(plans.flatMap(({ id, facts }) => [id, facts?.sweep ?? id]))
+  for (const { id, facts } of plans) {
     if (id === sweep.id) continue
-    if (planFactsOf(store, id)?.experiment !== sweep.plan.experiment) continue
+    if (facts?.experiment !== sweep.plan.experiment) continue
     const other = await SweepFolder.open(store, id).catch(() => undefined)
     if (other === undefined) continue
     const shared = new Set(

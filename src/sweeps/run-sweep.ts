@@ -1,12 +1,24 @@
-import { formatCount } from '../core/format.js'
+import type {
+  ProgramLogging,
+  EngineName,
+  Outcome,
+  ParentResult,
+  SweepEvent,
+  Trial,
+  TrialEvent,
+  TrialId,
+} from '../core/trial.js'
+import { formatCount, formatDuration } from '../core/format.js'
+import { writeDuration } from '../core/duration.js'
 import type { Clock } from '../core/clock.js'
 import { divergedMetric } from '../core/divergence.js'
+import { goalsOf } from '../core/objective.js'
 import type { SweepInfo, Tracker } from '../tracking/tracker.js'
 import { wasToldToGo } from '../core/told-to-go.js'
-import type { EngineName, Outcome, ParentResult, Trial, TrialEvent, TrialId } from '../core/trial.js'
 import type { Backend } from '../worker/backend.js'
 import type { Journal, JournalEvent } from './journal/journal.js'
 import { MetricWatch, type Judge } from './scheduling/metric-watch.js'
+import type { Growth } from './scheduling/growth.js'
 import type { Scheduler } from './scheduling/scheduler.js'
 import { isComplete, isLoss, isResult, type SweepState } from './journal/state.js'
 
@@ -31,11 +43,23 @@ export interface RunSweepOptions {
   readonly wanted?: ReadonlySet<TrialId>
   /** Names of the data sets that a trial may read. Default: none. */
   readonly dataReadBy?: (trial: Trial) => readonly string[]
+  /** After so long a trial is ended and has failed. Default: never. */
+  readonly timeLimitMs?: number | undefined
+  /** What a trial's programs, or its own process, may have in memory together, in GB of 10^9 bytes. Default: any. */
+  readonly memoryGb?: number | undefined
+  /** Each trial runs in a process of its own. Default: with others. */
+  readonly isolate?: true | undefined
+  /** Where a trial's program may log to its own run. Default: nowhere. */
+  readonly loggingOf?: (trial: TrialId) => ProgramLogging
   readonly journal: Journal
   /** Keeps the log that came with an attempt's end: it is no part of the journal. Default: it is dropped. */
   readonly keepLog?: (trial: TrialId, attempt: number, text: string) => void
+  /** The trial goes on from no checkpoint any more: it has ended, or begins anew. */
+  readonly dropCheckpoint?: (trial: TrialId) => void
   /** Already told of every restored outcome. */
   readonly scheduler: Scheduler
+  /** What the plan grows by when nothing planned is left to start. Default: it does not grow. */
+  readonly growth?: Growth
   readonly backend: Backend
   /** Open, and closed by whoever opened it. */
   readonly tracker: Pick<Tracker, 'record'>
@@ -43,14 +67,18 @@ export interface RunSweepOptions {
   readonly limits: SweepLimits
   /** The rules that stop trials: one whose metric no trial reports would stop nothing, and ends the sweep. Default: none. */
   readonly judges?: readonly Judge[]
+  /** After so much time of running, of which so much is used, no trial is begun. Default: never. */
+  readonly budget?: { readonly limitMs: number; readonly usedMs: number }
   /** First Ctrl-C: start nothing more, let what runs end. */
   readonly drain: AbortSignal
+  /** Told to end soon: what runs keeps a checkpoint where it can, and ends there. Default: never. */
+  readonly leave?: AbortSignal
   /** Second Ctrl-C: give up what runs; it is missing, and a resume runs it. */
   readonly abort: AbortSignal
   /** Leave as soon as all that can be started has been; the backend goes on without us. Default false. */
   readonly detach?: boolean
   /** Told of every event after it was written down; for live views. */
-  readonly onEvent: (event: TrialEvent) => void
+  readonly onEvent: (event: SweepEvent) => void
   readonly warn: (message: string) => void
 }
 
@@ -61,6 +89,8 @@ export interface SweepEnd {
   readonly failedAlike?: true
   /** What lets the rest run, where a resume would end alike. */
   readonly advice?: string
+  /** Every trial that is planned has ended, and the plan would have grown. */
+  readonly mayGoOn?: true
 }
 
 /**
@@ -76,7 +106,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   // Counted in this process alone: an attempt that an earlier one left behind is no fault of the trial's.
   const vanishings = new Map<TrialId, number>()
   const retries = new Map<TrialId, number>()
-  const watch = [info.objective.metric]
+  const watch = goalsOf(info.objective).map(({ metric }) => metric)
   const failures = new FailureWatch(limits)
   const metrics = new MetricWatch(state, info.objective, options.judges ?? [])
   let cutShort: string | undefined
@@ -88,15 +118,17 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const tell = createTeller(options.warn)
 
   // Write it down first; then tell whoever listens.
-  const record = (event: TrialEvent): void => {
+  const record = (event: SweepEvent): void => {
     const offset = journal.append(event)
     state.apply(event)
+    options.growth?.apply?.(event)
     void tell(() => tracker.record(event, offset))
     options.onEvent(event)
   }
 
   const recordEnd = (trial: Trial, outcome: Outcome): void => {
     running.delete(trial.id)
+    options.dropCheckpoint?.(trial.id)
     if (isLoss(outcome)) scheduler.forget(trial.id)
     scheduler.recordEnd(trial, outcome)
     const went = cutShort === undefined
@@ -114,7 +146,10 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
 
   // Whether the attempt ends with this report: as was decided once, or as the scheduler decides now.
   const mustStop = (report: Extract<TrialEvent, { type: 'report' }>): boolean => {
-    const decision = scheduler.observe(report)
+    // What was judged at an earlier attempt stands.
+    const isJudged = report.carried === true
+    if (isJudged) scheduler.restore(report)
+    const decision = isJudged ? 'continue' : scheduler.observe(report)
     // One that diverged ends by itself, and as that.
     if (divergedMetric(report.metrics, watch) !== undefined) return false
     const { reports, stopAfter } = state.trials.get(report.trial)!
@@ -141,9 +176,13 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       attempt,
       parents: trial.parents.map((id) => parentResult(state, id)),
       reads: options.dataReadBy?.(trial) ?? [],
+      ...(options.loggingOf && { logging: options.loggingOf(trial.id) }),
       engine: options.engine,
       interactive: scheduler.interactive,
       watch,
+      ...(options.timeLimitMs === undefined ? {} : { timeLimitMs: options.timeLimitMs }),
+      ...(options.memoryGb === undefined ? {} : { memoryGb: options.memoryGb }),
+      ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
     })
   }
 
@@ -152,12 +191,26 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     again.push(trial)
   }
 
-  // Fill the backend while there are trials to try again or the scheduler has ideas.
+  const added = new Set<TrialId>()
+  const grow = async (): Promise<boolean> => {
+    const addition = await options.growth?.next(state)
+    if (addition === undefined) return false
+    record({ type: 'trials-added', ...addition, atMs: clock.now() })
+    const trials = addition.trials.map(({ id }) => state.trials.get(id)!.trial)
+    for (const { id } of trials) added.add(id)
+    scheduler.add(trials, (id) => state.trials.get(id)?.outcome)
+    return true
+  }
+
+  // Fill the backend while there are trials to try again, the scheduler has ideas, or the plan grows.
   const fill = async (): Promise<void> => {
     while (cutShort === undefined && !options.drain.aborted && running.size < backend.capacity) {
       const suggestion = again.length > 0 ? { trial: again.shift()! } : scheduler.suggest()
-      if (suggestion === undefined) return
-      if (options.wanted?.has(suggestion.trial.id) === false) continue
+      if (suggestion === undefined) {
+        if (await grow()) continue
+        return
+      }
+      if (options.wanted?.has(suggestion.trial.id) === false && !added.has(suggestion.trial.id)) continue
       if (suggestion.skip === undefined) await start(suggestion.trial)
       else journalEnd(suggestion.trial, 0, { state: 'skipped', reason: suggestion.skip })
     }
@@ -186,6 +239,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         record(event)
         scheduler.forget(event.trial)
         if (backend.retries) return
+        if (event.handedBack === true) return void running.delete(event.trial)
         const vanished = countUp(vanishings, event.trial)
         if (vanished < limits.maxAttempts) return tryAgain(current.trial)
         const reason = `${formatCount(vanished, 'attempt')} vanished; the last: ${event.reason}`
@@ -204,6 +258,8 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         if (outcome.state === 'failed' && countUp(retries, trial) <= limits.retries) {
           record({ type: 'lost', trial, attempt, atMs, reason: outcome.error.message })
           scheduler.forget(trial)
+          // What it threw may follow from what it kept.
+          options.dropCheckpoint?.(trial)
           return tryAgain(current.trial)
         }
         record(ended)
@@ -220,28 +276,55 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   }
   const takeBack = (): void =>
     void recall().catch((error: Error) => options.warn(`what waits could not be taken back: ${error.message}`))
-  const giveUp = (): void => void backend.close()
+  const giveUp = (): void => {
+    void backend.close()
+    wake()
+  }
+  // What the plan grows by is waited for as long as it could be started.
+  const growing = (): Promise<undefined> | undefined => {
+    const isOver = cutShort !== undefined || options.drain.aborted || options.abort.aborted
+    return isOver || running.size >= backend.capacity ? undefined : options.growth?.working?.then(() => undefined)
+  }
+  const leave = (): void => backend.leave?.()
+  const startedAtMs = clock.now()
+  let isSpent = false
+  const spend = (): void => {
+    if (cutShort !== undefined) return
+    const { limitMs } = options.budget!
+    cutShort = `the budget of ${formatDuration(limitMs)} is used up`
+    isSpent = true
+    takeBack()
+  }
+  const { limitMs = Infinity, usedMs = 0 } = options.budget ?? {}
+  if (usedMs >= limitMs) spend()
+  const cancelBudget = limitMs === Infinity ? () => {} : clock.after(limitMs - usedMs, spend)
+  options.leave?.addEventListener('abort', leave, { once: true })
   options.abort.addEventListener('abort', giveUp, { once: true })
   options.drain.addEventListener('abort', takeBack, { once: true })
   try {
     const events = backend.events()[Symbol.asyncIterator]()
     if (!options.abort.aborted) await fill()
-    let next = options.detach === true ? undefined : events.next()
-    while (running.size > 0 && next !== undefined) {
+    let next: Promise<IteratorResult<TrialEvent>> | undefined
+    while (options.detach !== true && (running.size > 0 || growing() !== undefined)) {
       const woken = new Promise<undefined>((resolve) => (wake = () => resolve(undefined)))
-      const event = await Promise.race([next, woken])
-      if (event === undefined) continue
-      if (event.done === true) break
-      await take(event.value)
+      // A backend in which nothing runs has nothing to tell.
+      if (running.size > 0) next ??= events.next()
+      const event = await Promise.race([next ?? woken, growing() ?? woken, woken])
+      if (event !== undefined) {
+        if (event.done === true) break
+        next = undefined
+        await take(event.value)
+      }
       await fill()
-      next = events.next()
     }
   } catch (error) {
     cutShort ??= (error as Error).message
     throw error
   } finally {
+    options.leave?.removeEventListener('abort', leave)
     options.abort.removeEventListener('abort', giveUp)
     options.drain.removeEventListener('abort', takeBack)
+    cancelBudget()
     await backend.close()
     journal.append({
       type: 'closed',
@@ -251,14 +334,25 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     journal.sync()
   }
   // What ran by then was all there was.
-  if (cutShort !== undefined && isComplete(state.counts())) cutShort = undefined
+  const isAll = cutShort !== undefined && isComplete(state.counts())
+  const mayGoOn = isAll && (await wouldGrow(options))
+  if (isAll && !mayGoOn) cutShort = undefined
   if (options.drain.aborted || options.abort.aborted) cutShort ??= 'interrupted'
   if (cutShort === undefined) return {}
+  // What ran on after the budget counts too.
+  const moreMs = limitMs + usedMs + clock.now() - startedAtMs
+  if (isSpent) advice = `Give it more time with: mlds resume ${info.sweep} --budget ${writeDuration(moreMs)}`
   return {
     cutShort,
     ...(failures.alike ? { failedAlike: true as const } : {}),
     ...(advice === undefined ? {} : { advice }),
+    ...(mayGoOn ? { mayGoOn } : {}),
   }
+}
+
+async function wouldGrow({ growth, state }: RunSweepOptions): Promise<boolean> {
+  await growth?.working
+  return (await growth?.next(state)) !== undefined
 }
 
 function closingWord({ drain, abort, detach = false }: RunSweepOptions): string {

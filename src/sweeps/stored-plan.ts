@@ -3,20 +3,30 @@ import { formatCount } from '../core/format.js'
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import { StoreError } from '../core/errors.js'
 import { refuseNewer } from '../core/newer-format.js'
+import { isMapping } from '../core/is-mapping.js'
 import { isMine } from '../system/ownership.js'
-import type { Trial } from '../core/trial.js'
-import { hashTrials, type Plan } from './plan.js'
+import type { Trial, TrialsAdded } from '../core/trial.js'
+import { hashTrials, mayGrow, type Plan } from './plan.js'
 
 /** Raised when plan.json changes meaning; a plan of a higher number is refused, never guessed at. */
-export const planFormat = 2
+export const planFormat = 5
 
-/** The format that a plan needs: values that are null, lists or of mixed kinds came with the second, and older ones read the rest. */
-export function formatOf({ trials, spec }: Pick<Plan, 'trials' | 'spec'>): number {
+/**
+ * The format that a plan needs: values that are null, lists or of mixed kinds came with the second, plans that grow by what
+ * their journal says with the third, several objectives, constraints, confirmation and studies with the fourth, what earlier
+ * sweeps taught with the fifth, and older ones read the rest.
+ */
+export function formatOf({ trials, spec, learnt }: Pick<Plan, 'trials' | 'spec' | 'learnt'>): number {
+  if (learnt !== undefined) return planFormat
+  const { objective, constraints, confirm, own } = spec
+  const isOfFourth = objective?.also !== undefined || constraints !== undefined || confirm !== undefined
+  if (isOfFourth || own?.kind === 'study') return 4
+  if (mayGrow(spec)) return 3
   const axes = spec.own?.kind === 'command' ? Object.values(spec.own.command.axes ?? {}) : []
   const isNew =
     axes.some(({ kind }) => kind === 'literal') ||
     trials.some(({ params }) => Object.values(params).some((value) => typeof value === 'object'))
-  return isNew ? planFormat : 1
+  return isNew ? 2 : 1
 }
 
 /** A plan as plan.json holds it: one JSON text whose trials have a line each, so that no plan is too long for a string. */
@@ -25,6 +35,8 @@ export interface StoredPlan extends Plan {
   readonly sweep: string
   readonly codeVersion: string
   readonly createdAtMs: number
+  /** What the plan has grown by, in a copy that has no journal beside it. */
+  readonly added?: readonly TrialsAdded[]
 }
 
 export type PlanFacts = Omit<StoredPlan, 'trials'>
@@ -134,9 +146,33 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 function isPlan(value: unknown): value is PlanFacts & { trials: unknown[]; trialsCrc32?: string } {
   if (typeof value !== 'object' || value === null || !('trials' in value && Array.isArray(value.trials))) return false
   const { format, createdAtMs, sweep, experiment, hash, spec } = value as Partial<PlanFacts>
+  if (!isAdded((value as Partial<PlanFacts>).added ?? [])) return false
+  if (!isLearnt((value as Partial<PlanFacts>).learnt ?? [])) return false
   const areNumbers = [format, createdAtMs].every((fact) => typeof fact === 'number')
   return areNumbers && [sweep, experiment, hash].every((fact) => typeof fact === 'string') && typeof spec === 'object'
 }
+
+const isAdded = (added: unknown): boolean =>
+  Array.isArray(added) &&
+  added.every((one: Partial<TrialsAdded> | null) => Array.isArray(one?.trials) && one.trials.every(isTrial))
+
+const isLearnt = (learnt: unknown): boolean =>
+  Array.isArray(learnt) &&
+  learnt.every(
+    (one: unknown) =>
+      isMapping(one) &&
+      typeof one['from'] === 'string' &&
+      isMapping(one['leftOut']) &&
+      Array.isArray(one['settings']) &&
+      one['settings'].every(
+        (setting: unknown) =>
+          isMapping(setting) &&
+          isMapping(setting['values']) &&
+          [setting['results'] ?? [], setting['violations'] ?? []].every(isListOfNumbers),
+      ),
+  )
+const isListOfNumbers = (list: unknown): boolean =>
+  Array.isArray(list) && list.every((one) => one === null || typeof one === 'number')
 
 function isTrial(value: unknown): value is Mutable<Trial> {
   return typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string'

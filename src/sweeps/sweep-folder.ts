@@ -1,18 +1,21 @@
 import { formatCount } from '../core/format.js'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { rm, rmdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { MldsError, StoreError, UnknownNameError } from '../core/errors.js'
 import { latest, lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
+import { readRegularFile } from '../system/read-regular-file.js'
+import { lockHolder } from '../system/lock.js'
 import { replaceFile, syncName } from '../system/replace-file.js'
 import { canonicalJson } from '../core/seed.js'
 import type { Store } from '../system/store.js'
-import type { Trial, TrialId } from '../core/trial.js'
+import type { Trial, TrialId, TrialsAdded } from '../core/trial.js'
 import { readJournal, type JournalDamage, type JournalEntry, type JournalEvent } from './journal/journal.js'
-import { hashTrials, sweepIdOf, varyingAxes, type Plan } from './plan.js'
+import { hashTrials, mayGrow, sweepIdOf, varyingAxes, type Plan } from './plan.js'
 import { TrialLogs, type StoredLog } from './trial-logs.js'
 import { problemOf } from '../core/system-error.js'
+import { additionsOf } from './journal/additions.js'
 import { SweepState } from './journal/state.js'
 import { describeRules } from './scheduling/stopping.js'
 import { encodePlan, formatOf, readPlan, readPlanFacts, type PlanFacts, type StoredPlan } from './stored-plan.js'
@@ -20,13 +23,50 @@ import { encodePlan, formatOf, readPlan, readPlanFacts, type PlanFacts, type Sto
 /** One sweep on disk: a frozen plan, a journal, logs and figures. Reading needs no lock. */
 export class SweepFolder {
   #logs: TrialLogs | undefined
+  /** Those of the frozen plan, then those that it has grown by. */
+  readonly #trials: Trial[]
+  readonly #known = new Set<TrialId>()
+  readonly #added: TrialsAdded[] = []
 
   private constructor(
     readonly folder: string,
-    readonly plan: StoredPlan,
+    /** As plan.json has it. */
+    readonly frozen: StoredPlan,
     /** Whether whoever runs this process owns plan.json, wherever a link leads: only then is the code it names run unasked. */
     readonly isMine: boolean,
-  ) {}
+  ) {
+    this.#trials = [...frozen.trials]
+    if (!mayGrow(frozen.spec)) return
+    for (const { id } of this.#trials) this.#known.add(id)
+    for (const added of additionsOf(this.entries())) this.grow(added)
+  }
+
+  /** The plan with all that it has grown by so far; its hash is the frozen one's. */
+  get plan(): StoredPlan {
+    return { ...this.frozen, trials: this.#trials }
+  }
+
+  /** Takes in what the plan has grown by: whoever holds the plan has those trials too. */
+  grow(added: TrialsAdded): void {
+    this.#added.push(added)
+    for (const trial of added.trials) {
+      if (this.#known.has(trial.id)) continue
+      this.#known.add(trial.id)
+      this.#trials.push({ ...trial, index: this.#trials.length })
+    }
+  }
+
+  /** What the plan has grown by rested on results that are void. */
+  forgetAdded(): void {
+    this.#added.length = 0
+    for (const { id } of this.#trials.splice(this.frozen.trials.length)) this.#known.delete(id)
+  }
+
+  /** What plan.json holds; where the plan has grown, what it would hold if no journal were beside it. */
+  wholePlan(): Uint8Array {
+    if (this.#added.length === 0) return readRegularFile(this.planFile)
+    return Buffer.concat([...encodePlan({ ...this.frozen, added: this.#added })])
+  }
 
   /** @throws StoreError when there is no such sweep, or its plan was altered or written by a newer version. */
   static async open(store: Store, id: string): Promise<SweepFolder> {
@@ -61,7 +101,7 @@ export class SweepFolder {
       // What runs is what was asked for now, wherever the stored plan says that its code lies.
       const { own: _, ...spec } = existing.plan.spec
       const asked = {
-        ...existing.plan,
+        ...existing.frozen,
         spec: { ...spec, ...(plan.spec.own === undefined ? {} : { own: plan.spec.own }) },
       }
       return new SweepFolder(folder, asked, existing.isMine)
@@ -69,11 +109,28 @@ export class SweepFolder {
     return SweepFolder.#write(folder, { format: formatOf(plan), sweep: id, ...facts, ...plan })
   }
 
-  /** Why a sweep of this plan can't go on with this one: it has other trials, or other rules. `undefined` when it can. */
+  /** Why a sweep of this plan can't go on with this one: it has other trials, rules or search. `undefined` when it can. */
   refusalOf(plan: Plan, options: { readonly fresh?: boolean } = {}): MldsError | undefined {
+    const refusal = this.#otherSearch(plan, 'the same')
+    if (refusal !== undefined) return refusal
     return this.plan.hash === plan.hash
       ? this.#otherRules(plan)
-      : new PlanDiffersError(this.id, this.plan.trials, plan.trials, options)
+      : new PlanDiffersError(this.id, this.frozen.trials, plan.trials, options)
+  }
+
+  /** A search goes on from its own results alone: by the same sampler in the same ranges, if only to more settings. */
+  #otherSearch(plan: Plan, wanted: 'the same' | 'at least as many'): MldsError | undefined {
+    const [before, after] = [this.frozen.spec.search, plan.spec.search]
+    if (before?.learning === undefined && after?.learning === undefined) return undefined
+    const refuse = (problem: string, hint: string): MldsError =>
+      new StoreError(`sweep ${this.id} exists with ${problem}`, { hint, exitCode: 2 })
+    if (canonicalJson({ ...before, count: 0 }) !== canonicalJson({ ...after, count: 0 }))
+      return refuse('another search', 'give this one another --name: trials that finished are taken over')
+    const [had, has] = [before!.count, after!.count]
+    if (had === has) return undefined
+    const counts = `${formatCount(had, 'setting')} to search (now ${has})`
+    if (has < had) return refuse(counts, 'give this one another --name: a search forgets nothing')
+    return wanted === 'the same' ? refuse(counts, 'add --extend to go on to more settings') : undefined
   }
 
   /** Results under other rules are other results: no sweep holds both. */
@@ -93,12 +150,12 @@ export class SweepFolder {
   async extend(plan: Plan): Promise<SweepFolder> {
     // A sweep that a newer mlds ran is refused before anything of it is changed.
     this.restore()
-    const refusal = this.#otherRules(plan)
+    const refusal = this.#otherRules(plan) ?? this.#otherSearch(plan, 'at least as many')
     if (refusal !== undefined) throw refusal
-    const known = new Set(this.plan.trials.map((trial) => trial.id))
+    const known = new Set(this.frozen.trials.map((trial) => trial.id))
     const added = plan.trials.filter((trial) => !known.has(trial.id))
-    const trials = [...this.plan.trials, ...added].map((trial, index) => ({ ...trial, index }))
-    const { format, sweep, codeVersion, createdAtMs } = this.plan
+    const trials = [...this.frozen.trials, ...added].map((trial, index) => ({ ...trial, index }))
+    const { format, sweep, codeVersion, createdAtMs } = this.frozen
     return SweepFolder.#write(this.folder, {
       format: Math.max(format, formatOf({ ...plan, trials })),
       sweep,
@@ -134,8 +191,26 @@ export class SweepFolder {
     for (const folder of [dirname(this.folder), dirname(dirname(this.folder))]) await rmdir(folder).catch(() => {})
   }
 
+  /** What the sweep is called: the name of its folder, so that it is another one as soon as that has another. */
   get id(): string {
-    return this.plan.sweep
+    return basename(this.folder)
+  }
+  /** What it was called when it was planned, by which trackers go on to know it. */
+  get firstName(): string {
+    return this.frozen.sweep
+  }
+  /** Whether it was brought to a tracking server. */
+  get isTracked(): boolean {
+    return existsSync(join(this.folder, 'tracking'))
+  }
+  /** Why its last process stopped, in its own word; `undefined` where it was killed, never ran, or runs. */
+  get closedAs(): string | undefined {
+    let closed: string | undefined
+    for (const event of this.events()) {
+      if (event.type === 'opened') closed = undefined
+      if (event.type === 'closed') closed = event.reason
+    }
+    return closed
   }
   get planFile(): string {
     return join(this.folder, 'plan.json')
@@ -155,6 +230,15 @@ export class SweepFolder {
   get conclusionFile(): string {
     return join(this.folder, 'conclusion.json')
   }
+  /** Holds a copy of the program, if the experiment is a command. */
+  get codeFolder(): string {
+    return join(this.folder, 'code')
+  }
+  /** Of trials that have begun and not ended. */
+  get checkpointsFolder(): string {
+    return join(this.folder, 'checkpoints')
+  }
+
   get logsFolder(): string {
     return join(this.folder, 'logs')
   }
@@ -177,7 +261,7 @@ export class SweepFolder {
 
   /** Where every trial stands according to the journal; nothing is taken to be still running. */
   restore(onDamage?: (damage: JournalDamage) => void): SweepState {
-    const state = new SweepState(this.plan.trials)
+    const state = new SweepState(this.frozen.trials)
     for (const { event } of this.entries(onDamage)) state.apply(event)
     state.forgetRunning()
     return state
@@ -229,6 +313,18 @@ export function diffPlans(
   }
 }
 
+/** The process that runs the sweep of a folder, or brings it to a tracking server, if there is one. */
+export function holderOf(folder: string, { exceptRunning = false } = {}): number | undefined {
+  const tracking = join(folder, 'tracking')
+  const files = existsSync(tracking) ? readdirSync(tracking) : []
+  const locks = files.filter((file) => file.endsWith('.lock')).map((file) => join(tracking, file))
+  for (const lock of [...(exceptRunning ? [] : [join(folder, 'lock')]), ...locks]) {
+    const pid = lockHolder(lock)
+    if (pid !== undefined) return pid
+  }
+  return undefined
+}
+
 /** There is no such sweep here, or none at all; one that is there and can't be read is another matter. */
 class NoSuchSweepError extends StoreError {}
 
@@ -255,6 +351,20 @@ export async function resolveSweepId(store: Store, typed: string): Promise<strin
   if (fitting.length > 1)
     throw new StoreError(`several sweeps begin with ${wanted}: ${fitting.join(', ')}`, { exitCode: 2 })
   throw new UnknownNameError('sweep', wanted, ids.length === 0 ? ['none yet: start one with mlds sweep params'] : ids)
+}
+
+/** The id that was typed in full, since what is done to it can't be undone. @throws UnknownNameError that names what begins so. */
+export async function requireFullName(store: Store, typed: string): Promise<string> {
+  const ids = await store.sweepIds()
+  const wanted = typed.replace(/^sweeps\//, '')
+  if (ids.includes(wanted)) return wanted
+  const known = typed === latest ? (await sweepsByAge(store)).slice(0, 1) : ids
+  throw new UnknownNameError(
+    'sweep',
+    wanted,
+    known,
+    known.length === 0 ? {} : { hint: `name it in full: ${known.join(', ')}` },
+  )
 }
 
 /** Ids of all sweeps, newest first. */

@@ -5,7 +5,7 @@ import { replaceFile } from '../system/replace-file.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { SweepFolder } from './sweep-folder.js'
 import { lockHolder } from '../system/lock.js'
-import { buildRecords } from './journal/state.js'
+import { buildRecords } from './journal/records.js'
 
 export interface ClaimVerdict extends Verdict {
   readonly claim: string
@@ -72,13 +72,15 @@ function isVerdict(given: unknown): given is Verdict {
 }
 
 /** The parts of a verdict alone; an effect or an interval that is none is left out. */
-function verdictOf({ state, summary, seeds, effect, interval }: Verdict): Verdict {
+function verdictOf({ state, summary, seeds, effect, interval, together, p }: Verdict): Verdict {
   const isInterval =
     Array.isArray(interval) && interval.length === 2 && interval.every((end) => typeof end === 'number')
   return {
     ...{ state, summary, seeds },
     ...(typeof effect === 'number' ? { effect } : {}),
     ...(isInterval ? { interval: interval } : {}),
+    ...(together === true ? { together } : {}),
+    ...(typeof p === 'number' ? { p } : {}),
   }
 }
 
@@ -104,12 +106,12 @@ export async function storeVerdicts(sweep: SweepFolder, verdicts: readonly Claim
 
 /** What is known of every trial now: what a process that was killed had begun is not running any more. */
 export function readRecords(sweep: SweepFolder): TrialRecord[] {
-  return buildRecords(sweep.plan.trials, events(sweep), { isRun: lockHolder(sweep.lockFile) !== undefined })
+  return buildRecords(sweep.frozen.trials, events(sweep), { isRun: lockHolder(sweep.lockFile) !== undefined })
 }
 
 /** As `readRecords`, but a trial that was running when its process was killed is still called so: exports keep their bytes. */
 export function readRecordsAsWritten(sweep: SweepFolder): TrialRecord[] {
-  return buildRecords(sweep.plan.trials, events(sweep))
+  return buildRecords(sweep.frozen.trials, events(sweep))
 }
 
 function* events(sweep: SweepFolder) {

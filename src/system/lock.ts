@@ -13,7 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { readRegularFile } from './read-regular-file.js'
 import { systemClock, type Clock } from '../core/clock.js'
 import { exitCodes, StoreError } from '../core/errors.js'
@@ -32,6 +32,8 @@ const usual: LockOptions = { clock: systemClock, beatMs: 10_000, staleMs: 60_000
 export interface SweepLock {
   /** Called before every write: costs a look at the clock, and at the lock after this process stood still. @throws StoreError when it was ousted. */
   assertHeld(): void
+  /** The folder that holds the lock was given another name. */
+  moveTo(folder: string): void
   release(): void
 }
 
@@ -69,18 +71,24 @@ export function lockHolder(file: string): number | undefined {
   return silentMs <= usual.staleMs ? holder.pid : undefined
 }
 
+/** The process of this host that holds the sweep now; `undefined` where nobody does, or one of another host. */
+export function holderHere(file: string): number | undefined {
+  const { holder } = entryOf(heldFolder(file)) ?? {}
+  return holder !== undefined && livenessOf(holder) === 'alive' ? holder.pid : undefined
+}
+
 const heldFolder = (file: string): string => `${file}.held`
 
 class HeldLock implements SweepLock {
-  readonly #folder: string
-  readonly #entry: string
+  #folder: string
+  #entry: string
   /** What `file` says. */
   readonly #words: string
   #confirmed = { atMs: 0, monotonicMs: 0 }
   #cancel = (): void => {}
 
   constructor(
-    private readonly file: string,
+    private file: string,
     private readonly sweep: string,
     private readonly options: LockOptions,
   ) {
@@ -211,6 +219,12 @@ class HeldLock implements SweepLock {
       }
       this.#beatLater()
     })
+  }
+
+  moveTo(folder: string): void {
+    this.file = join(folder, basename(this.file))
+    this.#folder = heldFolder(this.file)
+    this.#entry = join(this.#folder, nameIn(this.#entry))
   }
 
   release(): void {

@@ -13,11 +13,14 @@ export interface ProcessIdentity {
   readonly pidNamespace?: string
 }
 
-export function thisProcess(): ProcessIdentity & { readonly pidNamespace: string } {
+export const thisProcess = (): ProcessIdentity & { readonly pidNamespace: string } => identityOf(process.pid)
+
+/** A process of this host and PID namespace, now. */
+export function identityOf(pid: number): ProcessIdentity & { readonly pidNamespace: string } {
   return {
-    pid: process.pid,
+    pid,
     host: hostname(),
-    started: startOf(process.pid),
+    started: startOf(pid),
     boot: read(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
     pidNamespace: read(() => /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? ''),
   }

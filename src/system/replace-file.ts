@@ -45,6 +45,12 @@ export async function moveIntoPlace(aside: string, file: string): Promise<void> 
   await rename(aside, file)
 }
 
+/** Gives a folder another name, in one step that a power cut does not undo. Rejects as the file system does, where the name is taken too. */
+export async function moveFolder(folder: string, to: string): Promise<void> {
+  await rename(folder, to)
+  await syncName(to)
+}
+
 /** Forces a file's name to the disk, for one that others build on: without it a power cut may bring the old file back. */
 export async function syncName(file: string): Promise<void> {
   await sync(dirname(file)).catch((error: NodeJS.ErrnoException) => {

@@ -35,6 +35,8 @@ export interface Store {
   putObject(bytes: Uint8Array): Promise<ArtifactRef>
   /** Whether the object is there; its bytes are checked when it is read. */
   hasObject(ref: Pick<ArtifactRef, 'sha256'>): Promise<boolean>
+  /** The file that holds the object, or would. @throws StoreError for what is no hash. */
+  objectFile(sha256: string): string
   /** @throws StoreError when the object is missing or its bytes do not match its hash. */
   readObject(ref: Pick<ArtifactRef, 'sha256'>): Promise<Uint8Array>
 }
@@ -129,7 +131,7 @@ class FolderStore implements Store {
 
   async putObject(bytes: Uint8Array): Promise<ArtifactRef> {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    await replaceFile(this.#objectFile(sha256), bytes).catch((error: unknown) => {
+    await replaceFile(this.objectFile(sha256), bytes).catch((error: unknown) => {
       throw new StoreError(`an artifact of ${bytes.length} bytes could not be kept: ${problemOf(error)}`, {
         cause: error,
       })
@@ -138,14 +140,14 @@ class FolderStore implements Store {
   }
 
   async hasObject({ sha256 }: Pick<ArtifactRef, 'sha256'>): Promise<boolean> {
-    return access(this.#objectFile(sha256)).then(
+    return access(this.objectFile(sha256)).then(
       () => true,
       () => false,
     )
   }
 
   async readObject({ sha256 }: Pick<ArtifactRef, 'sha256'>): Promise<Uint8Array> {
-    const file = this.#objectFile(sha256)
+    const file = this.objectFile(sha256)
     let bytes: Uint8Array
     try {
       bytes = readRegularFile(file)
@@ -160,7 +162,7 @@ class FolderStore implements Store {
     return bytes
   }
 
-  #objectFile(sha256: string): string {
+  objectFile(sha256: string): string {
     if (!hashPattern.test(sha256)) throw new StoreError(`not a SHA-256: ${JSON.stringify(sha256)}`)
     return join(this.folder, 'objects', sha256.slice(0, 2), sha256)
   }

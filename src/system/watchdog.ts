@@ -22,18 +22,47 @@ export interface Watchdog extends Guard {
 
 /**
  * Waits for the end of its input: a line before it says that all is well. Without that line the process of mlds has died, however it
- * did. Then programs that carry its token ($1) get SIGTERM, three seconds later SIGKILL, and their folders ($2) go.
+ * did. Then programs that carry its token ($1), and what descends from them, get SIGTERM, three seconds later SIGKILL, and their
+ * folders ($2) go. A process is known by its pid and when it started (fields 1 and 22 of /proc/PID/stat), so that it stays one
+ * of them when its parents have ended, and none that is given its pid later is taken for it.
  */
 const script = `
 read -r word && exit 0
-marked() {
-  for entry in /proc/[0-9]*; do
-    tr '\\0' '\\n' < "$entry/environ" 2> /dev/null | grep -qx "${guardVariable}=$1" && echo "\${entry#/proc/}"
-  done
+known=''
+has() {
+  case " $1 " in *" $2 "*) return 0;; esac
+  return 1
 }
-kill -TERM $(marked "$1") 2> /dev/null && sleep 3
-for round in 1 2 3; do kill -KILL $(marked "$1") 2> /dev/null || break; done
-rm -rf -- "$2"
+look() {
+  table='' pids='' marked=''
+  for entry in /proc/[0-9]*; do
+    { read -r line < "$entry/stat"; } 2> /dev/null || continue
+    case $line in *') '*) set -- \${line##*) };; *) continue;; esac
+    [ "$1" = Z ] || table="$table \${entry#/proc/}:$2:\${20}"
+    tr '\\0' '\\n' 2> /dev/null < "$entry/environ" | grep -qx "${guardVariable}=$token" && marked="$marked \${entry#/proc/}"
+  done 2> /dev/null
+  more=yes
+  while [ -n "$more" ]; do
+    more=''
+    for one in $table; do
+      pid=\${one%%:*} start=\${one##*:} parent=\${one#*:}
+      parent=\${parent%%:*}
+      has "$pids" $pid && continue
+      has "$known" $pid:$start || has "$marked" $pid || has "$pids" $parent || continue
+      pids="$pids $pid" more=yes
+      has "$known" $pid:$start || known="$known $pid:$start"
+    done
+  done
+  [ -n "$pids" ]
+}
+token=$1 folder=$2
+look && { kill -TERM $pids 2> /dev/null; sleep 3; }
+round=0
+while look && [ $round -lt 100 ]; do
+  kill -KILL $pids 2> /dev/null
+  round=$((round + 1))
+done
+rm -rf -- "$folder"
 `
 
 /** Starts a small process that outlives this one and cleans up when this one dies, kill -9 included. */

@@ -100,10 +100,18 @@ export abstract class BaseCommand extends Command {
   }
 
   /** Runs what a sweep lacks before a person's eyes, beside the JSON object that standard output may be for. */
-  protected async runInTerminal(sweep: SweepToRun, choices: RunChoices): Promise<RanInTerminal> {
+  protected async runInTerminal(
+    sweep: SweepToRun,
+    choices: RunChoices,
+    graceSeconds: number,
+    answering?: (is: boolean) => void,
+  ): Promise<RanInTerminal> {
     const { runInTerminal } = await import('./run-in-terminal.js')
     const output = this.jsonEnabled() ? process.stderr : process.stdout
-    return runInTerminal(sweep, choices, { output, reword: (text) => this.inNamedStore(text) })
+    return runInTerminal(sweep, choices, {
+      ...{ output, graceMs: 1_000 * graceSeconds, answering },
+      reword: (text) => this.inNamedStore(text),
+    })
   }
 
   /** The command's result, and what its process exits with: 0 unless a command says otherwise. */

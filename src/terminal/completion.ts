@@ -1,5 +1,7 @@
 import { rerunnable } from '../app/running/left-to-run.js'
 import { ruleNames } from '../sweeps/scheduling/rules.js'
+import { learningSamplers } from '../sweeps/spec/learning.js'
+import { samplerNames } from '../sweeps/spec/samplers.js'
 
 /** What a shell must know of a command to complete it. */
 export interface CompletableCommand {
@@ -31,6 +33,7 @@ export type ArgumentKind = 'sweep' | 'trial' | 'target' | 'sweep-and-target' | '
 const usual: Readonly<Record<string, readonly string[]>> = {
   profile: ['smoke', 'reduced', 'full'],
   scheduler: ruleNames,
+  search: [...learningSamplers, ...samplerNames],
   only: rerunnable,
 }
 /** Flags that name a file or a folder. */

@@ -1,6 +1,6 @@
 import { BaseCommand } from './base-command.js'
-import { idleTenant, refuseIdle } from './idle-flags.js'
-import { natsFlag, namedSweepArg, tenantFlag } from './flags.js'
+import { idleTenant, refuseIdle } from './flags/idle-flags.js'
+import { natsFlag, namedSweepArg, tenantFlag } from './flags/flags.js'
 
 /** What pausing and cancelling share: the sweep may be here or only on the server, and anyone may run it. */
 export abstract class HaltCommand extends BaseCommand {

@@ -1,8 +1,8 @@
-import { shellWord } from './shell-word.js'
+import { shellWord } from '../core/shell-word.js'
 
 /** Commands of this host's store; a worker's may be any. */
 const usingStore =
-  /(?<![\w-])mlds (?:audit|best|cancel|compare|data add|data fetch|data list|diff|doctor|export|figure|list|logs|nats init|nats prune|nats up|pause|plan|recover|report|resume|show|status|sweep|sync|ui|verify|watch)(?![\w-])(?![^\n]*--store)/g
+  /(?<![\w-])mlds (?:audit|best|cancel|compare|dashboard|data add|data fetch|data list|diff|doctor|export|figure|list|logs|nats init|nats prune|nats up|note|pause|plan|recover|rename|report|resume|rm|show|status|sweep|sync|tag|ui|verify|watch)(?![\w-])(?![^\n]*--store)/g
 
 /** The text with `--store` in each command that it advises, so that what is typed finds the store that a person named. */
 export function nameStore(text: string, store: string | undefined): string {

@@ -7,9 +7,9 @@ import type { SweepToRun } from '../app/running/parts.js'
 import type { SweepSummary } from '../app/summary.js'
 import { describeSeeds, varyingAxes } from '../sweeps/plan.js'
 import { isComplete } from '../sweeps/journal/state.js'
-import { openProgress, type ProgressView } from './progress.js'
+import { openProgress, type ProgressView } from './live/progress.js'
 import { listenForInterruption } from './signals.js'
-import type { Watched } from './standing.js'
+import type { Watched } from './live/standing.js'
 
 /** A sweep that ran, and what its command exits with. */
 export interface RanInTerminal {
@@ -23,11 +23,17 @@ export async function runInTerminal(
   choices: RunChoices,
   {
     output,
+    graceMs,
     reword,
+    answering,
   }: {
+    /** Between SIGTERM and the end of what still runs. */
+    readonly graceMs: number
     /** Standard error when standard output is for a JSON object. */
     readonly output: NodeJS.WriteStream
     readonly reword: Watched['reword']
+    /** Told whether signals are answered here from now on. */
+    readonly answering?: ((is: boolean) => void) | undefined
   },
 ): Promise<RanInTerminal> {
   const { where } = choices
@@ -38,7 +44,8 @@ export async function runInTerminal(
     view?.close()
     view = undefined
   }
-  const interruption = listenForInterruption(say)
+  const interruption = listenForInterruption({ graceMs, clock: systemClock, say })
+  answering?.(true)
   try {
     const summary = await run(sweep, choices, {
       say,
@@ -55,11 +62,13 @@ export async function runInTerminal(
         // Drawing is not worth a drain: from here on Ctrl-C ends the process as it does any other.
         interruption.release()
         closeView()
+        answering?.(false)
       },
       drain: interruption.drain,
+      leave: interruption.leave,
       abort: interruption.abort,
     })
-    const isDone = isComplete(summary) || summary.detached === true
+    const isDone = (isComplete(summary) && summary.mayGoOn !== true) || summary.detached === true
     return { summary, exitCode: interruption.exitCode() ?? (isDone ? exitCodes.ok : exitCodes.incomplete) }
   } finally {
     interruption.release()

@@ -15,11 +15,12 @@ export function formatSummary(summary: SweepSummary): string {
       ? []
       : ['Figures', ...summary.figures.filter((file) => !file.endsWith('.json')).map((file) => `  ${file}`), '']),
     `${colours.bold(summary.sweep)}: ${describeCounts(summary)} in ${formatDuration(summary.durationMs)}, at most ${summary.peakMemoryMb} MB of memory${unique === finished ? '' : ` (only ${unique} of them different)`}`,
+    ...(summary.decision === undefined ? [] : [summary.decision]),
     ...(summary.link === undefined ? [] : [`In MLflow: ${summary.link}`]),
     ...(summary.storyLink === undefined ? [] : [`  its story: ${summary.storyLink}`]),
     ...(summary.compareLink === undefined ? [] : [`  side by side: ${summary.compareLink}`]),
     ...(summary.cutShort === undefined ? [] : [`It ended early: ${summary.cutShort}.`]),
-    ...(isComplete(summary) ? [] : [whatIsLeft(summary)]),
+    ...(isComplete(summary) && summary.mayGoOn !== true ? [] : [whatIsLeft(summary)]),
   ].join('\n')
 }
 

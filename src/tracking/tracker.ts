@@ -1,8 +1,10 @@
-import type { Objective, SweepId, Trial, TrialEvent } from '../core/trial.js'
+import type { Objective, SweepEvent, SweepId, Trial } from '../core/trial.js'
 
 /** What a tracker is told of a sweep when it opens; `spec` and `plan` are plain data for the record. */
 export interface SweepInfo {
   readonly sweep: SweepId
+  /** What it was called when it was planned: trackers go on to call it so. Default: as it is called. */
+  readonly firstName?: SweepId
   readonly name: string
   readonly experiment: string
   readonly question: string
@@ -11,14 +13,15 @@ export interface SweepInfo {
   readonly planHash: string
   readonly codeVersion: string
   readonly openedAtMs: number
+  /** Those that the plan has grown by so far are among them. */
   readonly trials: readonly Trial[]
 }
 
 /** What cannot be derived from events; supplied once the sweep is idle. */
 export interface SweepStory {
   readonly verdicts: readonly { readonly state: string; readonly statement: string; readonly summary: string }[]
-  /** Figures by file name without extension; each is `figures/<name>.svg` and more among the files. */
-  readonly figures: readonly { readonly name: string; readonly caption: string }[]
+  /** Pictures for the note; `path` is among the files. */
+  readonly figures: readonly { readonly name: string; readonly caption: string; readonly path: string }[]
   /** Artifacts by path. */
   readonly files: ReadonlyMap<string, Uint8Array>
   /** What the manifest states beside the runs: spec, hashes, versions, engines, data. */
@@ -51,7 +54,7 @@ export interface Tracker {
   /** Takes in what the journal holds, and begins to connect: a far side that does not answer is met again later. */
   open(sweep: SweepInfo): Promise<void>
   /** `offset` is the event's byte position in the journal: the same event always comes with the same offset. */
-  record(event: TrialEvent, offset: number): Promise<void>
+  record(event: SweepEvent, offset: number): Promise<void>
   /**
    * Nothing runs any more: brings what is missing, and the sweep's story.
    * @returns where it is to be seen; `undefined` when nobody is told.

@@ -23,6 +23,11 @@ export interface Backend {
    * Only backends with a queue of their own have it.
    */
   recall?(): Promise<readonly TrialId[]>
+  /**
+   * Tells what runs to keep a checkpoint as soon as it can, and to end there as `lost`, handed back. What keeps none goes on.
+   * Only backends whose trials run in this process have it.
+   */
+  leave?(): void
   /** One consumer. Ends after `close`; rejects when the far side is gone for good, with what a person can do about it. */
   events(): AsyncIterable<TrialEvent>
   /** Ends every attempt in flight without an outcome and frees everything; resolves when nothing is left. */

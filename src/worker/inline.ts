@@ -1,19 +1,26 @@
+import { join } from 'node:path'
 import type { Assignment, TrialEvent, TrialId } from '../core/trial.js'
 import type { Backend } from './backend.js'
+import { defaultCheckpointEveryMs } from './checkpoints/trial-checkpoint.js'
 import { EventQueue } from './event-queue.js'
 import { Gate } from './gate.js'
 import { runTrial, StopRequest, type Surroundings } from './run-trial.js'
 import { TrialLog } from './trial-log.js'
 
-export type InlineSurroundings = Omit<Surroundings, 'emit' | 'signal' | 'mayProceed' | 'log'> & {
+export type InlineSurroundings = Omit<Surroundings, 'emit' | 'signal' | 'mayProceed' | 'log' | 'checkpoints'> & {
   /** Where the logs of longer trials go; short ones come with their outcomes. */
   readonly logsFolder: string
+  /** Where checkpoints go, each trial's in a folder named after it. */
+  readonly checkpointsFolder: string
+  /** At most so often a trial keeps one. Default: a minute. */
+  readonly checkpointEveryMs?: number
 }
 
 /** Runs trials in this very thread, `capacity` of them interleaved: for tests, and for looking inside with a debugger. */
 export class InlineBackend implements Backend {
   readonly retries = false
   readonly #events = new EventQueue<TrialEvent>()
+  readonly #leave = new AbortController()
   readonly #running = new Map<TrialId, { controller: AbortController; ended: Promise<void>; gate: Gate }>()
 
   constructor(
@@ -28,11 +35,18 @@ export class InlineBackend implements Backend {
     const entry = { controller, ended: Promise.resolve(), gate }
     this.#running.set(id, entry)
     const trialLog = new TrialLog(this.surroundings.logsFolder, assignment, this.surroundings.clock)
+    const { checkpointsFolder, checkpointEveryMs = defaultCheckpointEveryMs } = this.surroundings
     entry.ended = runTrial(assignment, {
       ...this.surroundings,
+      checkpoints: {
+        folder: join(checkpointsFolder, id),
+        everyMs: checkpointEveryMs,
+        leave: this.#leave.signal,
+        bring: async () => {},
+      },
       log: (line) => trialLog.line(line),
       emit: (event) => {
-        if (event.type === 'ended') this.#running.delete(id)
+        if (event.type === 'ended' || event.type === 'lost') this.#running.delete(id)
         this.#events.push(trialLog.accompany(event))
       },
       signal: controller.signal,
@@ -49,6 +63,10 @@ export class InlineBackend implements Backend {
 
   proceed(trial: TrialId): void {
     this.#running.get(trial)?.gate.open()
+  }
+
+  leave(): void {
+    this.#leave.abort()
   }
 
   events(): AsyncIterable<TrialEvent> {

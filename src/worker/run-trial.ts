@@ -1,13 +1,16 @@
 import type { Clock } from '../core/clock.js'
 import type { Dataset } from '../data/dataset.js'
+import { requireMetricNumbers } from './metric-values.js'
 import { describeDivergence, divergedMetric } from '../core/divergence.js'
 import { DataError, DivergedError, MldsError } from '../core/errors.js'
 import { NameCheck, lookUp } from '../core/names.js'
 import type { Experiment, TrialContext } from '../experiments/experiment.js'
 import type { Engine } from '../engines/engine.js'
+import { HandedBack, TrialCheckpoint, type CheckpointPlace, type Course } from './checkpoints/trial-checkpoint.js'
 import {
   serialiseError,
   type ArtifactRef,
+  type Artifacts,
   type Assignment,
   type Metrics,
   type Outcome,
@@ -27,9 +30,17 @@ export interface Surroundings {
   /** Resolves when the scheduler lets an interactive attempt go on; rejects when it is stopped. */
   mayProceed(): Promise<void>
   readonly worker: string
+  readonly checkpoints: CheckpointPlace
   readonly clock: Clock
-  /** Aborts with a `StopRequest` when the scheduler stops the trial, with anything else when the attempt is given up. */
+  /** Aborts with a `StopRequest` when the scheduler stops the trial, with a `TimeLimitError`, or with anything else when the attempt is given up. */
   readonly signal: AbortSignal
+}
+
+/** The reason of an abort that is a failure: the trial took too long. */
+export class TimeLimitError extends MldsError {
+  constructor(limitMs: number) {
+    super('TIME', `the trial took longer than its limit: ${limitMs} ms`)
+  }
 }
 
 /** The reason of an abort that is an outcome: the trial ends as stopped, with what it has. */
@@ -39,7 +50,8 @@ export class StopRequest {
 
 /**
  * Runs one attempt here and now, telling its story as events: `started`, reports in step order, `ended`.
- * Never rejects: whatever a trial throws is its outcome. An attempt that was given up ends without an event.
+ * Never rejects: whatever a trial throws is its outcome. An attempt that was given up ends without an event; one that was
+ * told to go ends as `lost`, handed back.
  */
 export async function runTrial(assignment: Assignment, surroundings: Surroundings): Promise<void> {
   const { trial, attempt } = assignment
@@ -49,16 +61,22 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
     `trial ${trial.id} of ${trial.experiment}, stage ${trial.stage}, attempt ${attempt}: ${JSON.stringify(trial.params)} seeds ${JSON.stringify(trial.seeds)}`,
   )
 
-  const saved = new Map<string, ArtifactRef>()
-  const told: Told = { latest: {} }
+  const told: Told = { latest: {}, reports: [], saved: new Map() }
+  const handBack = (why: string): void => {
+    log(why)
+    emit({ type: 'lost', trial: trial.id, attempt, atMs: clock.now(), reason: why, handedBack: true })
+  }
   let outcome: Outcome
   try {
-    const metrics = await conduct(assignment, surroundings, saved, told)
-    outcome = { state: 'finished', metrics, artifacts: Object.fromEntries(saved) }
+    const metrics = await conduct(assignment, surroundings, told)
+    outcome = { state: 'finished', metrics, artifacts: artifactsOf(told) }
     log(`finished: ${JSON.stringify(metrics)}`)
   } catch (error) {
-    if (signal.aborted && !(signal.reason instanceof StopRequest)) return log('given up')
-    const soFar = { metrics: told.latest, artifacts: Object.fromEntries(saved) }
+    if (error instanceof HandedBack) return handBack(error.message)
+    const isLate = signal.reason instanceof TimeLimitError
+    if (signal.aborted && !isLate && !(signal.reason instanceof StopRequest))
+      return surroundings.checkpoints.leave.aborted ? handBack('given up, since mlds was told to go') : log('given up')
+    const soFar = { metrics: told.latest, artifacts: artifactsOf(told) }
     // Whatever the trial makes of it: what it throws then follows from the divergence, and so would a stop.
     if (told.divergence !== undefined) {
       const { metric, step } = told.divergence
@@ -69,7 +87,8 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
       outcome = { state: 'stopped', ...soFar, reason: signal.reason.reason }
       log(`stopped: ${outcome.reason}`)
     } else {
-      outcome = { state: 'failed', error: serialiseError(error) }
+      const failure: unknown = isLate ? signal.reason : error
+      outcome = { state: 'failed', error: serialiseError(failure) }
       log(`failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
       if (error instanceof MldsError && error.hint !== undefined) log(error.hint)
     }
@@ -77,18 +96,18 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
   emit({ type: 'ended', trial: trial.id, attempt, atMs: clock.now(), outcome })
 }
 
-/** What a trial has told so far. */
+/** What a trial has told and saved so far. */
 interface Told {
   latest: Metrics
   divergence?: DivergedError
+  readonly reports: Course['reports'][number][]
+  /** After so many reports, by name. */
+  readonly saved: Map<string, { readonly ref: ArtifactRef; readonly after: number }>
 }
 
-async function conduct(
-  assignment: Assignment,
-  surroundings: Surroundings,
-  saved: Map<string, ArtifactRef>,
-  told: Told,
-): Promise<Metrics> {
+const artifactsOf = ({ saved }: Told): Artifacts => Object.fromEntries([...saved].map(([name, { ref }]) => [name, ref]))
+
+async function conduct(assignment: Assignment, surroundings: Surroundings, told: Told): Promise<Metrics> {
   const { trial, attempt } = assignment
   const { emit, clock, signal, log } = surroundings
   const experiment = await surroundings.findExperiment(trial.experiment)
@@ -109,6 +128,29 @@ async function conduct(
     told.divergence = new DivergedError(metric, lookUp(metrics, metric)!, step)
     throw told.divergence
   }
+  const tell = async (report: Course['reports'][number], carried?: true): Promise<void> => {
+    const { step, metrics } = report
+    requireMetricNumbers(`the report of step ${step}`, metrics)
+    names.add(Object.keys(metrics))
+    emit({ type: 'report', trial: trial.id, attempt, ...report, ...(carried === undefined ? {} : { carried }) })
+    told.latest = metrics
+    told.reports.push(report)
+    requireFinite(metrics, step)
+    if (assignment.interactive) await surroundings.mayProceed()
+  }
+  const keepSaved = (name: string, ref: ArtifactRef): void =>
+    void told.saved.set(name, { ref, after: told.reports.length })
+  const course: Course = {
+    reports: told.reports,
+    get saved() {
+      return [...told.saved].map(([name, { ref, after }]) => ({ name, after, ...ref }))
+    },
+    async carry(report) {
+      signal.throwIfAborted()
+      await tell(report, true)
+    },
+    carrySaved: keepSaved,
+  }
   const context: TrialContext = {
     trial,
     seeds: trial.seeds,
@@ -116,16 +158,14 @@ async function conduct(
     engine: stage.engine === false ? (undefined as never) : await surroundings.engine(assignment.engine),
     signal,
     parents: assignment.parents,
+    ...(assignment.memoryGb === undefined ? {} : { memoryGb: assignment.memoryGb }),
+    ...(assignment.logging && { logging: { ...assignment.logging, attempt } }),
     async report(step, metrics) {
       signal.throwIfAborted()
       if (told.divergence !== undefined) throw told.divergence
       if (!Number.isSafeInteger(step))
         throw new MldsError('STEP', `the step of a report is not a whole number: ${step}`)
-      names.add(Object.keys(metrics))
-      emit({ type: 'report', trial: trial.id, attempt, atMs: clock.now(), step, metrics })
-      told.latest = metrics
-      requireFinite(metrics, step)
-      if (assignment.interactive) await surroundings.mayProceed()
+      await tell({ step, atMs: clock.now(), metrics })
     },
     async data(name) {
       if (!assignment.reads.includes(name))
@@ -135,7 +175,7 @@ async function conduct(
       return surroundings.data(name)
     },
     async save(name, bytes) {
-      saved.set(name, await surroundings.putObject(bytes))
+      keepSaved(name, await surroundings.putObject(bytes))
     },
     async load(parent, name) {
       const artifact = lookUp(parent.artifacts, name)
@@ -146,9 +186,11 @@ async function conduct(
       }
       return surroundings.readObject(artifact)
     },
+    checkpoint: new TrialCheckpoint(surroundings.checkpoints, attempt, course, clock, log),
     log,
   }
   const metrics = await stage.run(trial.params, context)
+  requireMetricNumbers('what run returned', metrics)
   names.add(Object.keys(metrics))
   // A trial that caught the refusal of its report has diverged all the same.
   if (told.divergence !== undefined) throw told.divergence

@@ -5,7 +5,12 @@ import type { Backend } from './backend.js'
 /** How an attempt would go if it were run: made from the assignment alone, so that a simulation can be repeated. */
 export interface SimulatedAttempt {
   /** In step order; each comes so long after the one before. */
-  readonly reports: readonly { readonly afterMs: number; readonly step: number; readonly metrics: Metrics }[]
+  readonly reports: readonly {
+    readonly afterMs: number
+    readonly step: number
+    readonly metrics: Metrics
+    readonly carried?: true
+  }[]
   /** From the last report to the end. */
   readonly endAfterMs: number
   /** What it ends with, or that its worker vanishes. */
@@ -54,7 +59,8 @@ export class SimulatedBackend implements Backend {
       if (report === undefined) return this.#end(running, attempt.end)
       running.next++
       running.latest = report.metrics
-      this.#queue.push({ type: 'report', ...facts, step: report.step, metrics: report.metrics })
+      const { afterMs: _, ...told } = report
+      this.#queue.push({ type: 'report', ...facts, ...told })
       if (!assignment.interactive) this.#schedule(running)
     })
   }

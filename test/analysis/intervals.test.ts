@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { coverage, promises, settings } from '../../bench/coverage.js'
-import { estimate, rankStep } from '../../src/analysis/intervals.js'
+import { estimate, holm, pValue, rankStep } from '../../src/analysis/intervals.js'
+import { Random } from '../../src/core/seed.js'
 import { studentQuantile } from '../../src/analysis/student-t.js'
 
 describe("Student's quantile", () => {
@@ -14,6 +15,39 @@ describe("Student's quantile", () => {
     [0.99, 999, 2.5807596372676365],
   ])('of %f and %i degrees of freedom is %f, as SciPy has it', (level, freedom, expected) => {
     expect(studentQuantile(level, freedom) / expected).toBeCloseTo(1, 9)
+  })
+})
+
+describe('a p value', () => {
+  it('is below a level where the interval of that level does not hold the bound', () => {
+    const random = new Random(4, 'p')
+    for (let round = 0; round < 300; round++) {
+      const values = Array.from({ length: 3 + random.below(6) }, () => random.normal() + 0.7)
+      for (const [scale, own, bound] of [
+        ['linear', values, 0],
+        ['log', values.map(Math.exp), 1],
+        ['rank', values.map((value) => Math.tanh(value)), 0.1],
+        ['share', values.map((value) => (value > 0 ? 1 : 0)), 0.4],
+      ] as const) {
+        const step = scale === 'rank' ? rankStep(8) : 0
+        const [low, high] = estimate(own, scale, { step }).interval
+        const p = pValue(own, scale, bound, step)
+        if (Math.abs(p - 0.05) > 1e-6) expect(p < 0.05).toBe(bound < low || bound > high)
+      }
+    }
+  })
+
+  it('of three numbers is 1 − t / √(t² + 2), as Student’s t of two degrees has it', () => {
+    // Mean 3, deviation √7.
+    const t = 3 / Math.sqrt(7 / 3)
+    expect(pValue([1, 2, 6], 'linear', 0)).toBeCloseTo(1 - t / Math.sqrt(t * t + 2), 9)
+  })
+
+  it('is corrected as Holm has it', () => {
+    // statsmodels' multipletests([0.01, 0.04, 0.03], method='holm'): 0.03, 0.06, 0.06.
+    expect(holm([0.01, 0.04, 0.03], 3)).toEqual([0.03, 0.06, 0.06])
+    expect(holm([0.5, 0.9], 5)).toEqual([1, 1])
+    expect(holm([], 4)).toEqual([])
   })
 })
 

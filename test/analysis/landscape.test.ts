@@ -25,6 +25,16 @@ describe('eigenvalues', () => {
       expect(found.values[0]).toBeCloseTo(9.5, 5)
       expect(found.products).toBeLessThanOrEqual(60)
       expect(Math.abs(found.vector(0)[0]!)).toBeCloseTo(1, 3)
+      expect(Math.abs(found.values[0]! - 9.5)).toBeLessThanOrEqual(found.residual + 1e-12)
+    }
+  })
+
+  it('are no farther from one than the residual that is told, however few products were made', async () => {
+    for (const maxProducts of [1, 2, 4, 8, 16]) {
+      const { values, residual } = await lanczos(product, 200, new Random(3), { tolerance: 0, maxProducts })
+      const nearest = Math.min(...spectrum.map((lambda) => Math.abs(lambda - values[0]!)))
+      expect(nearest).toBeLessThanOrEqual(residual + 1e-9)
+      expect(residual).toBeGreaterThan(1e-6)
     }
   })
 
@@ -70,7 +80,7 @@ describe('sharpness of a quadratic', () => {
 
   it('is bounded in a ball by ½λmax ε²/(1+L), rises with samples and with ε, and is at most that in the box', async () => {
     const ball = (epsilon: number, samples: number) =>
-      ballSharpness(loss, [0, 0, 0], { epsilon, samples, random: new Random(1) })
+      ballSharpness(slope, [0, 0, 0], { epsilon, samples, random: new Random(1) })
     const spectral = curvatureSharpness(8, 0.1, 0)
     expect(spectral).toBeCloseTo(0.04, 12)
     const [few, many] = [await ball(0.1, 5), await ball(0.1, 500)]
@@ -143,7 +153,7 @@ describe('sharpness of a net', () => {
   }
 
   it('is never negative and does not fall as the neighbourhood grows; the box holds more than the ball', async () => {
-    const { theta, lossAt, slopeAt } = await valley()
+    const { theta, slopeAt } = await valley()
     const sizes = [1e-3, 1e-2, 1e-1]
     const draw = (seed: number) => {
       const own = new Random(seed, 'directions')
@@ -151,9 +161,9 @@ describe('sharpness of a net', () => {
     }
     const measured = {
       ball: await inTurn(sizes, (epsilon) =>
-        ballSharpness(lossAt, theta, { epsilon, samples: 20, random: new Random(1) }),
+        ballSharpness(slopeAt, theta, { epsilon, samples: 20, random: new Random(1) }),
       ),
-      filters: await inTurn(sizes, (epsilon) => sampledRise(lossAt, theta, epsilon, 20, draw(1))),
+      filters: await inTurn(sizes, (epsilon) => sampledRise(slopeAt, theta, epsilon, 20, draw(1))),
       box: await inTurn(sizes, (epsilon) => boxSharpness(slopeAt, theta, { epsilon })),
     }
     for (const values of Object.values(measured)) {
@@ -163,18 +173,27 @@ describe('sharpness of a net', () => {
     measured.ball.forEach((value, i) => expect(measured.box[i]! / 100).toBeGreaterThanOrEqual(value))
   })
 
+  it('at a small ε is the slope’s, where the losses’ difference in float32 is rounding', async () => {
+    const { theta, slopeAt } = await valley()
+    const ball = (epsilon: number) => ballSharpness(slopeAt, theta, { epsilon, samples: 20, random: new Random(1) })
+    // To first order it is ε times the steepest of the slopes drawn: a tenth of the ε has a tenth of it.
+    const [small, smaller] = [await ball(1e-5), await ball(1e-6)]
+    expect(small).toBeGreaterThan(0)
+    expect(Math.abs(small / smaller / 10 - 1)).toBeLessThan(2e-3)
+  })
+
   it('changes when a ReLU layer is rescaled, which changes no output, unless filters are normalised (Dinh 2017)', async () => {
-    const { theta, lossAt } = await valley()
+    const { theta, lossAt, slopeAt } = await valley()
     const rescaled = Float32Array.from(theta)
     for (const { layer, name, offset, size } of net.parameters)
       for (let i = offset; i < offset + size; i++) rescaled[i]! *= layer === 0 ? 8 : name.endsWith('kernel') ? 1 / 8 : 1
     expect(await lossAt(Float64Array.from(rescaled))).toBeCloseTo(await lossAt(Float64Array.from(theta)), 6)
 
-    const raw = (at: Float32Array) => ballSharpness(lossAt, at, { epsilon: 0.5, samples: 30, random: new Random(2) })
+    const raw = (at: Float32Array) => ballSharpness(slopeAt, at, { epsilon: 0.5, samples: 30, random: new Random(2) })
     const normalised = (at: Float32Array) => {
       const own = new Random(2, 'directions')
       const draw = () => filterNormalised(randomDirection(at.length, own), at, net.parameters)
-      return sampledRise(lossAt, at, 0.5, 30, draw)
+      return sampledRise(slopeAt, at, 0.5, 30, draw)
     }
     expect(Math.abs((await raw(rescaled)) / (await raw(theta)) - 1)).toBeGreaterThan(0.2)
     expect(Math.abs((await normalised(rescaled)) / (await normalised(theta)) - 1)).toBeLessThan(1e-3)

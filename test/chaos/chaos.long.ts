@@ -21,7 +21,7 @@ describe.skipIf(!hasNats)(`a sweep of ${shape.trials} trials whose processes are
     async (seed) => {
       const here = join(folder, `run-${seed}`)
       const report = await runChaos(
-        { ...shape, folder: here, workers: 3, slots: 4, kills, seed, say: () => {} },
+        { ...shape, folder: here, workers: 3, slots: 4, kills, accounts: true, seed, say: () => {} },
         expected,
       )
       expect(report).toMatchObject({

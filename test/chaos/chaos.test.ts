@@ -18,6 +18,7 @@ describe.skipIf(!hasNats)('a sweep whose processes are killed', () => {
         workers: 2,
         slots: 3,
         kills: { worker: 2, orchestrator: 1, server: 1 },
+        accounts: true,
         seed: 1,
         say: () => {},
       },

@@ -8,6 +8,7 @@ import { Random } from '../../src/core/seed.js'
 import { readJournal, type JournalEvent } from '../../src/sweeps/journal/journal.js'
 import type { TrialId } from '../../src/core/trial.js'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
+import { writeAccess, type WrittenAccess } from '../../src/worker/remote/admin/access.js'
 import { startNatsServer, type NatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { namesOf } from '../../src/worker/remote/wire/names.js'
 import { ThreadsBackend } from '../../src/worker/threads/threads.js'
@@ -21,6 +22,8 @@ export interface ChaosOptions extends Shape {
   readonly slots: number
   /** Kills with SIGKILL, spread evenly over the course; each is followed by a new process at once. */
   readonly kills: { readonly worker: number; readonly orchestrator: number; readonly server: number }
+  /** Whether each key has an account of its own, as `mlds nats init` writes them. Default: anyone may do everything. */
+  readonly accounts?: boolean
   /** Chooses which worker dies, and the order of the kills. */
   readonly seed: number
   readonly say: (line: string) => void
@@ -56,6 +59,7 @@ export async function undisturbed(shape: Shape, folder: string): Promise<Map<num
       heapMb: 64,
       storeFolder: store.folder,
       logsFolder: join(sweep.folder, 'logs'),
+      checkpointsFolder: sweep.checkpointsFolder,
       datasets: [],
       custom: [chaosCustom],
     })
@@ -91,17 +95,26 @@ class Chaos {
   #onlooker: NatsConnection | undefined
   #names = 0
   #closing = false
+  /** Files with the server's configuration and with who one is there; none where anyone may come. */
+  readonly #access: WrittenAccess | undefined
 
   constructor(private readonly options: ChaosOptions) {
     this.#log = join(options.folder, 'log')
     this.#executions = join(options.folder, 'executions')
     this.#store = join(options.folder, 'orchestrator')
     this.#workers = Array.from({ length: options.workers }, () => undefined)
+    const place = {
+      folder: join(options.folder, 'access'),
+      host: '127.0.0.1',
+      port: 4222,
+      url: 'nats://127.0.0.1:4222',
+    }
+    this.#access = options.accounts === true ? writeAccess({ ...place, tenant }) : undefined
   }
 
   async run(expected: ReadonlyMap<number, string>): Promise<ChaosReport> {
     const { folder, trials } = this.options
-    this.#server = await startNatsServer(join(folder, 'nats'), 0)
+    this.#server = await startNatsServer(join(folder, 'nats'), 0, this.#access?.config)
     this.#startOrchestrator()
     this.#workers.forEach((_, place) => this.#startWorker(place))
     const victims = this.#schedule()
@@ -131,7 +144,7 @@ class Chaos {
     if (what === 'server') {
       const port = Number(new URL(this.#server.url).port)
       await this.#server.stop('SIGKILL')
-      this.#server = await startNatsServer(join(this.options.folder, 'nats'), port)
+      this.#server = await startNatsServer(join(this.options.folder, 'nats'), port, this.#access?.config)
     } else {
       const dead = this.#orchestrator
       const gone = new Promise((resolve) => dead.once('exit', resolve))
@@ -175,12 +188,19 @@ class Chaos {
 
   #start(file: string, args: string[]): ChildProcessByStdio<null, Readable, Readable> {
     const child = spawn(process.execPath, ['--import', 'tsx', entry(file), ...args], {
-      env: { ...process.env, MLDS_CHAOS_LOG: this.#executions, NO_COLOR: '1' },
+      env: { ...process.env, ...this.#credentials(file), MLDS_CHAOS_LOG: this.#executions, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => appendFileSync(this.#log, `${this.#elapsed()} ${chunk.toString()}`))
     return child
+  }
+
+  /** Workers are workers; everyone else is an orchestrator. */
+  #credentials(file?: string): Record<string, string> {
+    if (this.#access === undefined) return {}
+    const { orchestrator, worker } = this.#access.contexts
+    return { NATS_CONTEXT: file === 'worker.ts' ? worker : orchestrator }
   }
 
   #elapsed(): string {
@@ -189,7 +209,7 @@ class Chaos {
 
   /** On the server: the orchestrator learns of results later, or is away. */
   async #resultCount(): Promise<number> {
-    this.#onlooker ??= await connectNats(this.#server.url, 'onlooker', { env: {} })
+    this.#onlooker ??= await connectNats(this.#server.url, 'onlooker', { env: this.#credentials() })
     const jsm = await jetstreamManager(this.#onlooker, { checkAPI: false })
     return jsm.streams.info(namesOf(tenant).results).then(
       ({ state }) => state.messages,
@@ -231,7 +251,7 @@ class Chaos {
   }
 
   async #storedResults(): Promise<[string, number][]> {
-    const connection = await connectNats(this.#server.url, 'counter')
+    const connection = await connectNats(this.#server.url, 'counter', { env: this.#credentials() })
     try {
       const names = namesOf(tenant)
       const jsm = await jetstreamManager(connection)

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/core/clock.js'
 import type { Experiment } from '../../src/experiments/experiment.js'
 import { openCustom } from '../../src/experiments/custom/custom.js'
-import { freezePlan } from '../../src/app/freeze-plan.js'
+import { freezePlan } from '../../src/app/planning/freeze-plan.js'
 import { run } from '../../src/app/run.js'
 import type { SweepSummary } from '../../src/app/summary.js'
 import { openStore } from '../../src/system/store.js'

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { codeVersion } from '../../src/core/version.js'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
 import { RemoteBackend } from '../../src/worker/remote/orchestrator/remote-backend.js'
 import { clock, pingMs, leaseMs, sweepIn, tenant } from './lab.js'
@@ -18,6 +21,11 @@ const summary = await sweepIn(folder, { trials: Number(trials), ms: Number(ms) }
     maxAttempts: 3,
     leaseMs,
     warn,
+    // As every sweep of a person's: its trials carry tokens.
+    record: {
+      ...{ sweep: sweep.id, planHash: sweep.plan.hash, planBytes: readFileSync(join(sweep.folder, 'plan.json')) },
+      ...{ total: sweep.plan.trials.length, codeVersion, engine: 'cpu', openedAtMs: sweep.plan.createdAtMs },
+    },
   }),
 )
 process.stderr.write(`${JSON.stringify(summary)}\n`)

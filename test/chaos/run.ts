@@ -14,7 +14,10 @@ try {
     const here = join(folder, `run-${seed}`)
     const kills = { worker: 6, orchestrator: 2, server: 1 }
     const say = (line: string): void => console.log(`  ${line}`)
-    const report = await runChaos({ ...shape, folder: here, workers: 3, slots: 4, kills, seed, say }, expected)
+    const report = await runChaos(
+      { ...shape, folder: here, workers: 3, slots: 4, kills, accounts: true, seed, say },
+      expected,
+    )
     const good = isGood(report)
     if (!good) wrong++
     console.log(`run ${seed}: ${good ? 'good' : 'WRONG'} ${JSON.stringify(report)}`)

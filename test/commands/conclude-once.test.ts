@@ -42,7 +42,7 @@ describe('a resume of a complete sweep', () => {
   it('says what the run before concluded and writes nothing again, until anything has changed: then it has the very same files', async () => {
     const { folder, conclusion, first, written, resume } = await completeSweep()
     expect(first).toMatchObject({ finished: 3, verdicts: [{ claim: 'small', summary: 'of 3' }] })
-    expect(first.figures).toHaveLength(4)
+    expect(first.figures).toHaveLength(5)
     const told = { figures: first.figures, verdicts: first.verdicts }
     const nothingIsWritten = async (): Promise<void> => {
       const before = written()

@@ -111,7 +111,7 @@ look()
     await until(() => started().length === 2)
     const [, trial] = started()
     const show = async (...flags: string[]) => (await mlds(['logs', trial!, ...flags], { cwd })).stdout
-    await expect.poll(() => show(), { timeout: 20_000 }).toMatch(/^\S+ trial .* attempt 1: .*\n\S+ \[.*\n\S+ begun\n$/)
+    await expect.poll(() => show()).toMatch(/^\S+ trial .* attempt 1: .*\n\S+ \[.*\n\S+ begun\n$/)
     running.child.kill('SIGKILL')
     await running.finished
     const before = await show()

@@ -31,8 +31,8 @@ describe('the commands that look', () => {
   it('plan counts, lists and says what is done, without starting anything', () => {
     const { stdout, code } = mlds('plan', 'params')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/params-[0-9a-f]{8}: 87 trials of params \(reduced\), 0 done, 87 to run/)
-    expect(json<{ trials: object[] }>('plan', 'params').trials).toHaveLength(87)
+    expect(stdout).toMatch(/params-[0-9a-f]{8}: 145 trials of params \(reduced\), 0 done, 145 to run/)
+    expect(json<{ trials: object[] }>('plan', 'params').trials).toHaveLength(145)
     expect(
       mlds('list')
         .stdout.split('\n')
@@ -40,20 +40,20 @@ describe('the commands that look', () => {
     ).toHaveLength(1)
   })
 
-  it('plan params covers 7.9 k to 1.45 M parameters in at least 24 sizes and 3 seeds', () => {
+  it('plan params covers 7.9 k to 1.45 M parameters in at least 24 sizes and 5 seeds', () => {
     const { trials } = json<{ trials: { params: { width: number }; seeds: { init: number } }[] }>('plan', 'params')
     const sizes = [...new Set(trials.map(({ params: { width } }) => 7860 + 23 * width + 2 * width * width))].sort(
       (a, b) => a - b,
     )
     expect(sizes.length).toBeGreaterThanOrEqual(24)
     expect([sizes[0], sizes.at(-1)]).toEqual([7914, 1_448_547])
-    expect(new Set(trials.map(({ seeds }) => seeds.init)).size).toBe(3)
-    expect(json<{ planned: number }>('plan', 'params', '--profile', 'full').planned).toBe(100)
+    expect(new Set(trials.map(({ seeds }) => seeds.init)).size).toBe(5)
+    expect(json<{ planned: number }>('plan', 'params', '--profile', 'full').planned).toBe(300)
   })
 
   it('status tells counts and verdicts', () => {
     expect(mlds('status', sweep).stdout).toMatch(/4 of 4 finished.*\nNo process is running it\./)
-    expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(6)
+    expect(json<{ verdicts: object[] }>('status', 'latest').verdicts).toHaveLength(8)
   })
 
   it('best ranks points by the mean over their seeds', () => {
@@ -120,8 +120,21 @@ describe('the commands that look', () => {
   it('figure draws again from the journal', () => {
     rmSync(join(cwd, '.mlds', 'sweeps', sweep, 'figures'), { recursive: true })
     const { figures } = json<{ figures: string[] }>('figure', sweep)
-    expect(figures).toHaveLength(16)
+    expect(figures).toHaveLength(20)
     expect(figures.every((file) => existsSync(file))).toBe(true)
+  })
+
+  it('figure draws for print into a folder of its own, as wide as is asked for', () => {
+    const before = readFileSync(join(cwd, '.mlds', 'sweeps', sweep, 'figures', 'loss-against-parameters-log.svg'))
+    const { figures } = json<{ figures: string[] }>(
+      ...['figure', sweep, '--format', 'svg,pdf', '--width', '3.25in', '--no-title', '--grayscale'],
+    )
+    expect(figures).toHaveLength(8)
+    for (const file of figures) expect(file).toMatch(/figures\/print\/[\w-]+\.(svg|pdf)$/)
+    expect(readFileSync(figures[0]!, 'utf8')).toMatch(/^<svg[^>]* width="31[0-4]/)
+    expect(readFileSync(join(cwd, '.mlds', 'sweeps', sweep, 'figures', 'loss-against-parameters-log.svg'))).toEqual(
+      before,
+    )
   })
 
   it('experiments describes axes, profiles and claims', () => {

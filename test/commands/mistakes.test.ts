@@ -12,6 +12,10 @@ describe('a mistake at the prompt', () => {
     [['nats', 'up', 'x'], 'Error: mlds nats up takes no argument: x\n  see mlds nats up --help\n'],
     [['recover', 'lost'], 'Error: Missing required flag --from\n  see --help\n'],
     [['import', 'wandb', 'none.yaml'], 'Error: none.yaml: no such file\n'],
+    [
+      ['import', 'hydra', '-m lr=1,2 ~db'],
+      'Error: this has no counterpart in a sweep file: ~db\n  add --partial to translate the rest: it is another sweep without these\n',
+    ],
     [['data', 'add', 'none.gz'], 'Error: none.gz: no such file\n'],
     [['frobnicate'], 'Error: unknown command: frobnicate\n  mlds --help lists them\n'],
     [
@@ -40,6 +44,10 @@ describe('a mistake at the prompt', () => {
     [
       ['plan', 'params', '--set', 'seed=1', '--set', 'seeds=2'],
       'Error: --set seed=1 --set seeds=2: both set seed\n  all its values in one: --set seed=1,2\n',
+    ],
+    [
+      ['plan', 'params', '--set', 'width=8,width=16'],
+      'Error: --set width=8,width=16: it sets width twice\n  all its values in one: --set width=8,16\n',
     ],
     [
       ['sweep', 'params', '--name', 'latest'],
@@ -168,7 +176,7 @@ describe('a mistake at the prompt', () => {
       [['sweep', 'params'], 'max-failures', ' of at least 1'],
       [['resume'], 'failing-alike', ' of at least 0'],
       [['worker', 'start'], 'slots', ' from 1 to 256'],
-      [['worker', 'start'], 'grace', ' of at least 0'],
+      [['worker', 'start'], 'grace', ' from 0 to 86400'],
       [['nats', 'up'], 'port', ' from 0 to 65535'],
       [['nats', 'init'], 'port', ' from 1 to 65535'],
       [['ui'], 'port', ' from 0 to 65535'],

@@ -52,6 +52,17 @@ describe.skipIf(!hasNats)('mlds nats init', () => {
     expect(files).toMatchObject({ code: 2 })
     expect(files.stderr).toContain('there is no such file: none.pem')
   })
+
+  it('has the server listen where its contexts look for it, unless told otherwise', async () => {
+    const cwd = temporaryFolder()
+    const portOf = async (folder: string, ...args: string[]): Promise<string | undefined> => {
+      expect(await mlds(['nats', 'init', folder, ...args], { cwd })).toMatchObject({ code: 0 })
+      return /^port: (\d+)$/m.exec(readFileSync(join(cwd, folder, 'server.conf'), 'utf8'))?.[1]
+    }
+    expect(await portOf('a', '--url', 'nats://lab:5333')).toBe('5333')
+    expect(await portOf('b', '--url', 'nats://lab:5333', '--port', '5444')).toBe('5444')
+    expect(await portOf('c', '--url', 'nats://lab')).toBe('4222')
+  })
 })
 
 describe.skipIf(!hasNats)('mlds nats up', () => {

@@ -64,4 +64,18 @@ describe('mlds plan', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(/Time: unknown; the pilot failed/)
   })
+
+  it('says which claims the plan can decide, and what it lacks for the others', async () => {
+    const cwd = temporaryFolder()
+    const sweep = ['plan', 'sim-func', '--set', 'target=f1', '--set', 'seed=0..1']
+    const told = (await mlds(sweep, { cwd })).stdout
+    expect(told).toMatch(/It can decide 0 of 9 claims; what it lacks for the others:/)
+    expect(told).toMatch(/^ {2}plateau: add 1 seed$/m)
+    expect(told).toMatch(/^ {2}deepest-first-f2: it has no m1 and m2 on f2 for 1000 epochs$/m)
+    const { claims } = JSON.parse((await mlds([...sweep, '--json'], { cwd })).stdout) as {
+      claims: { claim: string; missing: string[] }[]
+    }
+    expect(claims).toContainEqual({ claim: 'plateau', missing: ['add 1 seed'] })
+    expect((await mlds(['plan', 'sim-func'], { cwd })).stdout).toMatch(/It can decide 9 of 9 claims\n/)
+  })
 })

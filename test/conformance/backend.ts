@@ -68,6 +68,8 @@ export class Listener {
 }
 
 export interface BackendAbilities {
+  /** What it lacks may come with a worker that comes later, so a trial that nothing here can run waits. */
+  readonly waitsForWorkers?: true
   /** A trial may take its thread or process down without taking the test with it. */
   readonly survivesCrashes: boolean
   /** For trials that run elsewhere: cuts the backend off from there for good. */
@@ -168,19 +170,22 @@ export function backendSuite(
       expect(outcomeOf(listener, watched.trial.id)).toMatchObject({ state: 'diverged', metric: 'score', step: 1 })
     })
 
-    it('fails a trial of an unknown experiment or version with a sentence', async () => {
-      const { backend, listener } = await start()
-      const [unknown, newer] = [toyAssignment({}), toyAssignment({})]
-      await backend.start({ ...unknown, trial: { ...unknown.trial, experiment: 'nothing' } })
-      await backend.start({ ...newer, trial: { ...newer.trial, version: 2 } })
-      await listener.untilEnded([unknown.trial.id, newer.trial.id])
-      expect(listener.of(unknown.trial.id).at(-1)).toMatchObject({
-        outcome: { state: 'failed', error: { message: 'unknown experiment: nothing' } },
-      })
-      expect(listener.of(newer.trial.id).at(-1)).toMatchObject({
-        outcome: { state: 'failed', error: { message: expect.stringContaining('another version') as string } },
-      })
-    })
+    it.skipIf(abilities.waitsForWorkers)(
+      'fails a trial of an unknown experiment or version with a sentence',
+      async () => {
+        const { backend, listener } = await start()
+        const [unknown, newer] = [toyAssignment({}), toyAssignment({})]
+        await backend.start({ ...unknown, trial: { ...unknown.trial, experiment: 'nothing' } })
+        await backend.start({ ...newer, trial: { ...newer.trial, version: 2 } })
+        await listener.untilEnded([unknown.trial.id, newer.trial.id])
+        expect(listener.of(unknown.trial.id).at(-1)).toMatchObject({
+          outcome: { state: 'failed', error: { message: 'unknown experiment: nothing' } },
+        })
+        expect(listener.of(newer.trial.id).at(-1)).toMatchObject({
+          outcome: { state: 'failed', error: { message: expect.stringContaining('another version') as string } },
+        })
+      },
+    )
 
     it('honours a stop by the next report, and the trial keeps what it had', async () => {
       const { backend, listener } = await start()

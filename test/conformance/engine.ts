@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine } from '../../src/engines/create-engine.js'
-import type { Engine, Rows } from '../../src/engines/engine.js'
+import type { Engine, Rows, TrainingState } from '../../src/engines/engine.js'
 import { defineNet, initialize, type Activation, type Layer, type Net } from '../../src/net/net.js'
 import { optimizerKinds, type Loss, type OptimizerSpec } from '../../src/net/training-spec.js'
 import { Random } from '../../src/core/seed.js'
@@ -323,6 +323,53 @@ export function engineSuite(
       await halves.run(sequence(10 * batch).subarray(0, 4 * batch))
       await halves.run(sequence(10 * batch).subarray(4 * batch))
       expect(halves.parameters()).toEqual(whole.parameters())
+    })
+
+    it.each([
+      ...supported.map((of) => ({ of, kind: 'adam' as const, objective: 'loss' as const })),
+      ...optimizerKinds.flatMap((kind) => [
+        { of: 'dropout', kind, objective: 'loss' as const },
+        { of: 'deep and thin, leaky relu, squared error', kind, objective: 'loss' as const },
+      ]),
+      { of: 'dense tanh, squared error', kind: 'adam' as const, objective: 'squared-gradient-norm' as const },
+    ])('goes on from a state as if undisturbed, bit for bit: $of by $kind on the $objective', async (training) => {
+      const { net, loss } = nets[training.of]!
+      const rows = rowsFor(net, loss, 31)
+      const open = (seed: number, from?: TrainingState) =>
+        engine.train({
+          ...{ net, loss, rows, batch, dropoutSeed: 3, gradientNorms: true, objective: training.objective },
+          optimizer: optimizerOf(training.kind),
+          parameters: initialize(net, seed),
+          ...(from === undefined ? {} : { from }),
+        })
+      const whole = await open(1)
+      const results = []
+      const states = [whole.state()]
+      for (let epoch = 0; epoch < 3; epoch++) {
+        results.push(await whole.run(sequence(31)))
+        states.push(whole.state())
+      }
+      const end = whole.state()
+      whole.dispose()
+      for (const [done, state] of states.slice(0, 3).entries()) {
+        // The initial weights are another's: all that counts is in the state.
+        const rest = await open(2, state)
+        expect(rest.updates).toBe(3 * done)
+        for (let epoch = done; epoch < 3; epoch++) expect(await rest.run(sequence(31))).toEqual(results[epoch])
+        expect(rest.state()).toEqual(end)
+        rest.dispose()
+      }
+    })
+
+    it('refuses the state of another training', async () => {
+      const { net, loss } = nets['dense relu']!
+      const options = { net, loss, rows: rowsFor(net, loss, batch), batch, parameters: initialize(net, 1) }
+      const training = await engine.train({ ...options, optimizer: optimizerOf('adam') })
+      const from = training.state()
+      training.dispose()
+      await expect(engine.train({ ...options, optimizer: optimizerOf('sgd'), from })).rejects.toThrow(
+        'the state of a training is of another one',
+      )
     })
 
     it('gives the same bits every time, also beside another training', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { GridScheduler } from '../../src/sweeps/scheduling/grid.js'
-import type { Scheduler } from '../../src/sweeps/scheduling/scheduler.js'
+import type { ScheduledReport, Scheduler } from '../../src/sweeps/scheduling/scheduler.js'
 import type { Trial } from '../../src/core/trial.js'
 
 export const trialsOf = (count: number): Trial[] =>
@@ -42,6 +42,19 @@ export function schedulerSuite(name: string, wrap: (inner: Scheduler) => Schedul
       ])
     })
 
+    it('suggests what the plan grows by, as if it had been planned at first', () => {
+      const [first, added] = [trialsOf(20).slice(0, 12), trialsOf(20).slice(12)]
+      const scheduler = wrap(new GridScheduler(first))
+      const seen: string[] = []
+      const drain = (): void => {
+        for (let s = scheduler.suggest(); s !== undefined; s = scheduler.suggest()) seen.push(s.trial.id)
+      }
+      drain()
+      scheduler.add(added, () => undefined)
+      drain()
+      expect(seen).toEqual([...first, ...added].map(({ id }) => id))
+    })
+
     it('decides the same when it is told the same again', () => {
       const reports = Array.from({ length: 300 }, (_, i) => ({
         trial: `t${(i * 7) % 20}`,
@@ -77,6 +90,45 @@ export function schedulerSuite(name: string, wrap: (inner: Scheduler) => Schedul
               return later.map(tell)
             }
             expect(told(earlier)).toEqual(told(earlier.filter(({ trial }) => trial !== lost)))
+          },
+        ),
+      )
+    })
+
+    it('counts what an attempt carries on from a checkpoint as before, what was reported later for nothing, and judges neither again', () => {
+      const report = fc.record({ trial: fc.nat(9), value: fc.nat(9) })
+      fc.assert(
+        fc.property(
+          fc.array(report, { maxLength: 60 }),
+          fc.array(fc.nat(9), { maxLength: 6 }),
+          fc.array(report, { minLength: 1, maxLength: 60 }),
+          fc.nat(9),
+          (earlier, lost, later, resumed) => {
+            const told = (isResumed: boolean) => {
+              const scheduler = wrap(new GridScheduler(trialsOf(10)))
+              const made = new Map<number, ScheduledReport[]>()
+              const stopped = new Set<number>()
+              const tell = ({ trial, value }: { trial: number; value: number }) => {
+                if (stopped.has(trial)) return 'stopped before'
+                const before = made.get(trial) ?? []
+                const next = { trial: `t${trial}`, step: before.length + 1, metrics: { loss: value } }
+                made.set(trial, [...before, next])
+                const decision = scheduler.observe(next)
+                if (decision === 'stop') stopped.add(trial)
+                return decision
+              }
+              earlier.forEach(tell)
+              if (isResumed && !stopped.has(resumed)) {
+                const carried = made.get(resumed) ?? []
+                for (const value of lost) tell({ trial: resumed, value })
+                stopped.delete(resumed)
+                scheduler.forget(`t${resumed}`)
+                carried.forEach((one) => scheduler.restore(one))
+                made.set(resumed, carried)
+              }
+              return later.map(tell)
+            }
+            expect(told(true)).toEqual(told(false))
           },
         ),
       )

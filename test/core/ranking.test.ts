@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { standings } from '../../src/analysis/standings.js'
 import { maxOf, minOf } from '../../src/core/extremes.js'
 import { mean, standardDeviation } from '../../src/core/mean.js'
-import { describeBest, Ranking, type Ranked } from '../../src/core/ranking.js'
-import { SweepCourse } from '../../src/tracking/mlflow/story.js'
+import { describeBest } from '../../src/core/describe-best.js'
+import { Ranking, type Ranked } from '../../src/core/ranking.js'
+import { SweepCourse } from '../../src/tracking/mlflow/projection/story.js'
 import type { Objective, Trial, TrialRecord } from '../../src/core/trial.js'
 
 const trialOf = (index: number, params: Trial['params'], seed: number, stage = 'main'): Trial => ({

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { TrialRecord } from '../../src/core/trial.js'
+import type { TargetFunction } from '../../src/data/functions.js'
+import { parameterCount } from '../../src/experiments/built-in/params.js'
 import { experimentNames, findExperiment } from '../../src/experiments/registry.js'
 import { measured, net, noise } from '../helpers/claims.js'
 
@@ -17,8 +19,8 @@ const cnn =
     ['c1', 'c2', 'c3', 'c4'].map((structure) =>
       net(
         seed,
-        { structure, convActivation: 'linear', epochs: 500, testRows: 2000 },
-        { updates: 25_000, 'test/accuracy': accuracies(held)[structure]! + 1e-4 * noise(seed, structure) },
+        { structure, convActivation: 'linear', epochs: 500, batch: 40, trainRows: 8000, testRows: 2000 },
+        { 'test/accuracy': accuracies(held)[structure]! + 1e-4 * noise(seed, structure) },
         { 'train/loss': repeat(500, losses(held)[structure]! * (1 + 0.1 * noise(seed, structure))) },
       ),
     )
@@ -26,7 +28,7 @@ const alike = () => ({ c1: 0.97, c2: 0.97, c3: 0.97, c4: 0.97 })
 const lag = (held: boolean) => ({ c1: 1e-7, c2: 1e-7, c3: held ? 1e-3 : 2e-6, c4: 1e-7 })
 
 const simFunc =
-  (target: 'f1' | 'f2', losses: (held: boolean) => Record<string, number>, first = 0.25): World =>
+  (target: TargetFunction, losses: (held: boolean) => Record<string, number>, first = 0.25): World =>
   (held, seed) =>
     Object.entries(losses(held)).map(([model, loss]) => {
       const end = loss * (1 + 0.1 * noise(seed, model))
@@ -39,14 +41,34 @@ const simFunc =
       )
     })
 const deep = (held: boolean) => ({ m1: 1e-4, m2: 2e-4, m3: held ? 1e-3 : 5e-5, m4: 0.1 })
+/** The same nets with both activations. */
+const bothActivations: World = (held, seed) =>
+  (['leaky', 'relu'] as const).flatMap((activation) =>
+    simFunc('f1', () => ({ m1: 1e-4, m4: 0.1 }))(true, seed).map((record) => {
+      const factor = (activation === 'relu') === held ? 3 : 1
+      return net(
+        seed,
+        { ...record.trial.params, activation },
+        {},
+        { 'train/loss': record.series['train/loss']!.values.map((loss) => loss * factor) },
+      )
+    }),
+  )
+/** What depth gains on five functions: most between, or most at both ends. */
+const fiveFunctions: World = (held, seed) =>
+  (['sinc', 'damped-sine', 'f1', 'f2', 'f2-fast'] as const).flatMap((target, i) => {
+    const isBetween = i > 0 && i < 4
+    const gain = (isBetween === held ? 100 : 2) * (1 + 0.1 * noise(seed, target))
+    return simFunc(target, () => ({ m1: 0.1 / gain, m4: 0.1 }))(true, seed)
+  })
 const shallow = (held: boolean) => ({ m1: 1e-4, m2: 2e-4, m3: 1e-3, m4: held ? 0.1 : 1e-3 })
 
 const pca: World = (held, seed) => [
   net(
     seed,
-    { testRows: 2000 },
+    { testRows: 2000, epochs: 100, snapshotEvery: 3 },
     {
-      ...{ snapshots: 34, 'test/accuracy': 0.97 + 0.001 * noise(seed) },
+      ...{ 'test/accuracy': 0.97 + 0.001 * noise(seed) },
       ...{ 'start/accuracy': (held ? 0.1 : 0.5) + 0.01 * noise(seed), 'path/first-snapshots-outward': held ? 1 : 0 },
     },
   ),
@@ -76,8 +98,8 @@ const interpolate: World = (held, seed) => {
   const nets = [100, 1000].map((batch) =>
     net(
       seed,
-      { batch, init: 'independent', testRows: 2000, trainRows: 8000 },
-      { updates: 2000, 'train/accuracy': 1 - 1e-4 * (1 + noise(seed, batch)) },
+      { batch, init: 'independent', testRows: 2000, trainRows: 8000, budget: 'epochs', epochs: 200 },
+      { 'train/accuracy': 1 - 1e-4 * (1 + noise(seed, batch)) },
     ),
   )
   const line = measured(
@@ -117,38 +139,69 @@ const leaky: World = (held, seed) => {
     { net: 'original', activation: 'leaky', target: 'sinc', finder: 'gradient-norm' },
     { 'switch/loss': 0.001, 'train/loss': (held ? 0.01 : 1e-4) * (1 + 0.1 * noise(seed)) },
   )
-  return [original, measured('ratio', [original], { estimator: 'sampled', std: 1e-4 }, { ratio: held ? 0.55 : 0.2 })]
+  const sampled = { estimator: 'sampled', std: 1e-4, split: 'test' } as const
+  return [original, measured('ratio', [original], sampled, { ratio: held ? 0.55 : 0.2 })]
 }
+/** Nets of the original's recipe: what the switch to the norm makes of loss and norm, at once and in the end. */
+const switched =
+  (target: TargetFunction, growthOf: (held: boolean) => number): World =>
+  (held, seed) => {
+    const after = growthOf(held) * (1 + 0.1 * noise(seed, target))
+    const course = [...repeat(20, 0.001), ...repeat(20, 0.001 * after)]
+    return [
+      net(
+        seed,
+        { net: 'original', activation: 'leaky', target, finder: 'gradient-norm', epochs: 20 },
+        { 'switch/loss': 0.001, 'train/loss': 0.001 * after },
+        { 'train/loss': course, 'train/gradient-norm': course },
+      ),
+    ]
+  }
+const jumps = switched('sinc', (held) => (held ? 5 : 0.2))
+const worseOnF2: World = (held, seed) => [
+  ...switched('f2', () => (held ? 5 : 0.2))(held, seed),
+  ...switched('sinc', () => 1.2)(held, seed),
+]
 
 const params: World = (held, seed) =>
-  [8000, 12_000, 15_000, 20_000, 25_000, 30_000, 40_000, 60_000, 90_000, 120_000, 200_000].map((parameters, i) => {
-    const own = 1 + 0.02 * noise(seed, parameters)
+  [5, 20, 40, 60, 80, 100, 130, 160, 200, 230, 260, 300, 350, 400].map((width, i) => {
+    const own = 1 + 0.02 * noise(seed, width)
+    // One net of a seed that refutes the rest has learnt.
+    const accuracy = (high: number, low: number): number =>
+      (held || i === 3 ? high : low) + (held ? 1 : -1) * 0.001 * i + 1e-4 * noise(seed, i)
     return net(
       seed,
-      { width: parameters, depth: 3, trainRows: 7500, validationRows: 2500, epochs: 20, labelNoise: 0 },
       {
-        parameters,
+        ...{ width, depth: 3, bottleneck: 10, dataset: 'mnist-10k' },
+        ...{ trainRows: 7500, validationRows: 2500, epochs: 20, labelNoise: 0 },
+      },
+      {
+        parameters: parameterCount(width),
         'train/loss': (held ? 1 / (i + 1) : (i + 1) / 10) * own,
         'validation/loss': (held ? 1 / (i + 1) + 0.1 * i : (i + 1) / 10 - 0.05 * i) * own,
-        'train/accuracy': held ? 0.97 : i === 3 ? 0.97 : 0.8 + 0.001 * noise(seed, i),
-        'validation/accuracy': held ? 0.9 + 0.001 * noise(seed, i) : i === 3 ? 0.9 : 0.5 + 0.001 * noise(seed, i),
+        'train/accuracy': accuracy(0.96, 0.8),
+        'validation/accuracy': accuracy(0.9, 0.5),
       },
     )
   })
 const peak: World = (held, seed) =>
-  [800, 1600, 3200, 5000, 8000, 11_000, 16_000, 32_000, 64_000].map((parameters, i) =>
-    net(
+  [1, 2, 4, 6, 10, 14, 20, 40, 80].map((width, i) => {
+    const parameters = 795 * width + 10
+    return net(
       seed,
-      { width: parameters, labelNoise: 0.2, trainRows: 1000, validationRows: 2500 },
+      {
+        ...{ width, depth: 1, bottleneck: 0, dataset: 'mnist-10k' },
+        ...{ labelNoise: 0.2, trainRows: 1000, validationRows: 2500 },
+      },
       {
         ...{ parameters, 'train/accuracy': 1 },
         'validation/loss':
           (held ? Math.exp(-(Math.log(parameters / 10_000) ** 2)) : i + 1) * (1 + 0.02 * noise(seed, i)),
       },
-    ),
-  )
+    )
+  })
 
-const batches = [16, 64, 256, 1024, 4096]
+const batches = [8, 16, 32, 64, 125, 250, 500, 1000, 2000, 4000]
 /** Measurements whose value rises with the batch, falls with it, or does neither. */
 const overBatches =
   (budget: string, settings: { metric?: string; quantity?: string }, course: (held: boolean) => 1 | 0 | -1): World =>
@@ -168,7 +221,8 @@ const overBatches =
           { part: 'train', epsilon: 1e-3, ...settings },
           {
             ...{ batch, 'budget/reached': 1, 'train/accuracy': 0.99 },
-            ...{ sensitivity: value, sharpness: value, 'test/accuracy': 0.9 - 0.001 * value },
+            ...{ sensitivity: value, sharpness: value, 'relative-spread': value },
+            ...{ 'train/loss': value, 'test/loss': value, 'test/accuracy': 0.9 - 0.001 * value },
           },
         ),
       ]
@@ -181,9 +235,11 @@ const shuffle =
     [0, 0.25, 0.5, 0.75, 1].map((share, i) =>
       net(
         seed,
-        { share, corruption: 'permute', dropout: 0, trainRows: rows, testRows: 2000 },
         {
-          parameters: 1e6,
+          ...{ share, corruption: 'permute', dropout: 0, trainRows: rows, testRows: 2000 },
+          ...{ dataset: 'mnist-10k', width: 1024, depth: 1 },
+        },
+        {
           'train/accuracy': held ? 0.999 : 0.9 + 0.001 * noise(seed),
           'test/accuracy': (held ? 0.98 - 0.22 * i : 0.5 + 0.1 * i) + 0.002 * noise(seed, i),
           'test/loss': 10 + noise(seed, i),
@@ -225,10 +281,17 @@ const worlds: Readonly<Record<string, Readonly<Record<string, World>>>> = {
     'shallow-fails-f2': simFunc('f2', shallow),
     'deepest-first-f2': simFunc('f2', (held) => ({ m1: held ? 1e-4 : 1e-2, m2: 1e-3 })),
     'no-overfitting': simFunc('f1', deep),
+    'leaky-beats-relu': bothActivations,
+    'neither-too-simple-nor-too-complicated': fiveFunctions,
   },
   cnn: {
     'fits-training-rows': cnn((held) => ({ c1: 1e-7, c2: held ? 1e-7 : 1e-3, c3: 1, c4: 1e-7 }), alike),
     'c3-lags': cnn(lag, alike),
+    'thick-convolutions-no-better-in-training': cnn((held) => ({ ...lag(true), c2: held ? 1e-7 : 1e-9 }), alike),
+    'thick-convolutions-no-better-held-out': cnn(lag, (held) => ({ ...alike(), c2: held ? 0.97 : 0.98 })),
+    'more-hidden-layers-no-better-in-training': cnn((held) => ({ ...lag(true), c3: held ? 1e-3 : 1e-9 }), alike),
+    'more-hidden-layers-no-better-held-out': cnn(lag, (held) => ({ ...alike(), c3: held ? 0.96 : 0.98 })),
+    'best-in-training': cnn((held) => ({ ...lag(true), c4: held ? 1e-8 : 1e-6 }), alike),
     'best-on-test': cnn(lag, (held) => ({ ...alike(), c4: held ? 0.98 : 0.96 })),
   },
   pca: { outward: pca, 'starts-blind': pca },
@@ -236,8 +299,17 @@ const worlds: Readonly<Record<string, Readonly<Record<string, World>>>> = {
     'norm-falls-on-sinc': gradNorm('sinc'),
     'last-batch-norm-falls-on-sinc': gradNorm('sinc'),
     'norm-peaks-where-loss-falls': gradNorm('f1'),
+    'norm-lowers-with-loss': gradNorm('sinc'),
+    'norm-hard-to-master-on-f2': (held, seed) => [...gradNorm('f2')(!held, seed), ...gradNorm('sinc')(held, seed)],
+    'norm-still-tends-down-on-f2': gradNorm('f2'),
   },
-  'min-ratio': { 'lower-loss-nearer-minimum': minRatio, 'coin-toss': leaky, 'norm-descent-raises-loss': leaky },
+  'min-ratio': {
+    'lower-loss-nearer-minimum': minRatio,
+    'coin-toss': leaky,
+    'switch-jumps': jumps,
+    'norm-descent-raises-loss': leaky,
+    'norm-descent-worse-on-f2': worseOnF2,
+  },
   'err-surface': { 'no-obstacle': errSurface },
   shuffle: {
     'starts-ignorant': shuffle(),
@@ -250,6 +322,8 @@ const worlds: Readonly<Record<string, Readonly<Record<string, World>>>> = {
   params: {
     'loss-falls-with-size': params,
     'accuracy-saturates': params,
+    'more-parameters-higher-training-accuracy': params,
+    'more-parameters-higher-held-out-accuracy': params,
     'gap-of-large-nets': params,
     'gap-rises-with-size': params,
     'training-fits-above': params,
@@ -264,12 +338,20 @@ const worlds: Readonly<Record<string, Readonly<Record<string, World>>>> = {
   sensitivity: {
     'large-batch-generalises-worse': overBatches('epochs', { quantity: 'mean-loss' }, rising),
     'largest-batch-most-sensitive': overBatches('epochs', { quantity: 'mean-loss' }, rising),
+    'small-batch-less-sensitive-at-equal-epochs': overBatches('epochs', { quantity: 'mean-loss' }, rising),
+    'small-batch-lower-loss-at-equal-epochs': overBatches('epochs', { quantity: 'mean-loss' }, rising),
+    'small-batch-lower-loss-at-equal-loss': overBatches('loss', { quantity: 'mean-loss' }, rising),
     'sensitivity-rises-at-equal-loss': overBatches('loss', { quantity: 'mean-loss' }, rising),
   },
   sharpness: {
     'spectral-rises-with-batch': overBatches('loss', { metric: 'spectral' }, rising),
     'box-rises-with-batch': overBatches('loss', { metric: 'keskar-box' }, rising),
-    'original-measure-has-no-trend': overBatches('loss', { metric: 'block-frobenius' }, (held) => (held ? 0 : 1)),
+    'spectral-rises-with-batch-at-equal-epochs': overBatches('epochs', { metric: 'spectral' }, rising),
+    'box-rises-with-batch-at-equal-epochs': overBatches('epochs', { metric: 'keskar-box' }, rising),
+    'small-batch-hessian-less-accurate': overBatches('epochs', { metric: 'block-frobenius-spread' }, (held) =>
+      held ? -1 : 1,
+    ),
+    'original-measure-has-no-trend': overBatches('epochs', { metric: 'block-frobenius' }, (held) => (held ? 0 : 1)),
   },
 }
 
@@ -289,7 +371,11 @@ describe.each(claims)('the claim of %s: %s', (_, __, claim, world) => {
 
   it('says what it rests on', () => {
     expect(claim.tested?.length).toBeGreaterThan(0)
-    for (const { above, below } of claim.tested!) expect(above ?? below).toBeDefined()
+    for (const { above, below, why, minSeeds } of claim.tested!) {
+      expect(above ?? below).toBeDefined()
+      expect(why).toBeTruthy()
+      expect(minSeeds).toBeGreaterThanOrEqual(3)
+    }
     expect(world).toBeDefined()
   })
 
@@ -308,6 +394,19 @@ describe.each(claims)('the claim of %s: %s', (_, __, claim, world) => {
       expect(summary).toMatch(/\(3 needed\)/)
     }
     expect(claim.check([]).state).toBe('inconclusive')
+  })
+
+  it('knows of a plan, before it has run, what it lacks: whatever decides the claim lacks nothing, two seeds lack some', () => {
+    const planned = (seeds: readonly number[]) =>
+      seeds.flatMap((seed) => world!(true, seed)).map((record) => ({ ...record, metrics: {}, series: {} }))
+    const minSeeds = Math.max(...claim.tested!.map((one) => one.minSeeds))
+    expect(claim.missing!(planned(many))).toEqual([])
+    expect(claim.missing!(planned(many.slice(0, minSeeds)))).toEqual([])
+    expect(claim.missing!(planned([0, 1]))).toEqual(
+      [...new Set(claim.tested!.map((one) => one.minSeeds - 2))].map((n) => `add ${n} seed${n === 1 ? '' : 's'}`),
+    )
+    for (const lack of claim.missing!([])) expect(lack).toMatch(/^it has no /)
+    expect(claim.missing!([])).not.toEqual([])
   })
 
   it('is inconclusive where seeds disagree', () => {

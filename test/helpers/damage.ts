@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
-import type { MlflowClient } from '../../src/tracking/mlflow/client.js'
-import type { Run } from '../../src/tracking/mlflow/wire.js'
+import type { MlflowClient } from '../../src/tracking/mlflow/rest/client.js'
+import type { Run } from '../../src/tracking/mlflow/rest/wire.js'
 import type { MlflowServer } from './mlflow.js'
 
 /** What a person, a program or a broken disk can do to a sweep's runs on a server. */

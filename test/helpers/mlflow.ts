@@ -67,7 +67,7 @@ export async function startMlflow(options: ServerOptions = {}): Promise<MlflowSe
     const said = readFileSync(logFile, 'utf8')
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`MLflow did not start: ${said.slice(-2000)}`)
-    url = /Uvicorn running on (http\S+)/.exec(said)?.[1]
+    url = /(?:Uvicorn running on|Listening at:) (http\S+)/.exec(said)?.[1]
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   return {

@@ -29,6 +29,8 @@ export type Cut = 'silently' | 'with a reset'
 export interface Network {
   /** This side's address, as seen from the other. */
   readonly here: string
+  /** The other side's address. */
+  readonly there: string
   /** A command and its arguments, to be run on the other side. */
   inside(command: string, ...args: string[]): [string, string[]]
   cut(how: Cut): void
@@ -62,6 +64,7 @@ export function withNetwork(index: number): Network {
   let lasts = Promise.resolve()
   return {
     here,
+    there,
     inside,
     cut(how) {
       // The far end's sockets are destroyed, which sends a reset while the cable is still whole.

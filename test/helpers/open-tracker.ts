@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Clock } from '../../src/core/clock.js'
-import { MlflowClient } from '../../src/tracking/mlflow/client.js'
-import { mlflowSettings } from '../../src/tracking/mlflow/settings.js'
+import { MlflowClient } from '../../src/tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../../src/tracking/mlflow/rest/settings.js'
 import { MlflowTracker, type MlflowTrackerOptions } from '../../src/tracking/mlflow/tracker.js'
-import type { SweepStory } from '../../src/tracking/mlflow/story.js'
+import type { SweepStory } from '../../src/tracking/mlflow/projection/story.js'
 import type { SweepInfo } from '../../src/tracking/tracker.js'
 import { eventfulJournal, type Entry } from './told-by-journal.js'
 

@@ -7,9 +7,12 @@ import sys
 import tempfile
 
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+import mlflow  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
 
 url, *sweeps = sys.argv[1:]
+# Clients of MLflow 2 resolve artifacts by the process's own server.
+mlflow.set_tracking_uri(url)
 client = MlflowClient(url)
 experiments = [experiment.experiment_id for experiment in client.search_experiments()]
 runs = []

@@ -209,3 +209,11 @@ export class RemoteLab {
 export function runKey(trial: string, generation = 0): RunKey {
   return { sweep: sweepToken(toySweep), trial, generation }
 }
+
+/** The consumer of the one lane that the orchestrators of this tenant have made. */
+export async function laneConsumer({ jsm, names }: OrchestratorBroker): Promise<string> {
+  const consumers = await jsm.consumers.list(names.trials).next()
+  const lanes = consumers.flatMap(({ name }) => (name === names.consumer() ? [] : name))
+  if (lanes.length !== 1) throw new Error(`not one lane: ${lanes.join(', ')}`)
+  return lanes[0]!
+}

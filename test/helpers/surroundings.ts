@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import type { Finished } from './cli.js'
 
@@ -37,6 +37,12 @@ export function runAs(
   return runWords(uid === undefined ? words : asUser(uid, words), cwd, surroundings)
 }
 
+/** Starts the built command as another user; whoever calls this ends it. */
+export function startAs(uid: number, cwd: string, args: readonly string[]): ChildProcess {
+  const [command, ...words] = asUser(uid, [process.execPath, program, ...args])
+  return spawn(command!, words, { cwd, env: cleanEnv(cwd), stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
 /** The same where `folder` can't be written by anybody. */
 export function underReadOnlyMount(folder: string, cwd: string, args: readonly string[]): Finished {
   const script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
@@ -52,13 +58,12 @@ export function onSmallDisk(folder: string, sizeKb: number, cwd: string, args: r
 }
 
 function runWords(words: readonly string[], cwd: string, { env, redirect = '', before = ':' }: Surroundings): Finished {
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MLDS|MLFLOW|NATS)_/.test(name)))
   const { status, signal, stdout, stderr } = spawnSync(
     'sh',
     ['-c', `${before} && ${redirect.startsWith('|') ? '' : 'exec '}"$@" ${redirect}`, 'sh', ...words],
     {
       cwd,
-      env: { ...clean, NO_COLOR: '1', XDG_CONFIG_HOME: cwd, ...env },
+      env: { ...cleanEnv(cwd), ...env },
       encoding: 'utf8',
       timeout: 60_000,
       killSignal: 'SIGKILL',
@@ -66,4 +71,9 @@ function runWords(words: readonly string[], cwd: string, { env, redirect = '', b
     },
   )
   return { code: status, signal, stdout, stderr }
+}
+
+function cleanEnv(cwd: string): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !/^(MLDS|MLFLOW|NATS)_/.test(name))
+  return { ...Object.fromEntries(own), NO_COLOR: '1', XDG_CONFIG_HOME: cwd }
 }

@@ -72,9 +72,9 @@ export function openLab(
     }: Partial<RunSweepOptions> & { model?: (assignment: Assignment) => SimulatedAttempt; workers?: number } = {}) {
       const journal = Journal.open(file)
       lab.state = new SweepState(plan.trials)
-      const scheduler = wrap(new GridScheduler(plan.trials))
       const before = lab.journal()
       for (const event of before) lab.state.apply(event)
+      const scheduler = wrap(new GridScheduler([...lab.state.trials.values()].map(({ trial }) => trial)))
       replay(scheduler, before)
       lab.state.forgetRunning()
       for (const { trial, outcome } of lab.state.trials.values())
@@ -103,7 +103,7 @@ export function openLab(
           limits: defaultLimits,
           drain: new AbortController().signal,
           abort: new AbortController().signal,
-          onEvent: (event) => events.push(event),
+          onEvent: (event) => void (event.type === 'trials-added' || events.push(event)),
           warn: (message) => warnings.push(message),
           ...options,
         })

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ParamValue } from '../../src/core/trial.js'
-import { MlflowClient } from '../../src/tracking/mlflow/client.js'
-import { mlflowSettings } from '../../src/tracking/mlflow/settings.js'
+import { MlflowClient } from '../../src/tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../../src/tracking/mlflow/rest/settings.js'
 import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { decode, encode, trialMessage, valuesSince, versionFor } from '../../src/worker/remote/wire/protocol.js'
 import { linesOf, mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
@@ -96,7 +96,7 @@ describe('the values of a program', () => {
     expect((await mlds(['report', 'v', '--out', 'v.html'], { cwd })).code).toBe(0)
   })
 
-  it.skipIf(!hasMlflow)('are parameters in MLflow, from which the sweep comes back', { timeout: 120_000 }, async () => {
+  it.skipIf(!hasMlflow)('are parameters in MLflow, from which the sweep comes back', async () => {
     const server = await startMlflow()
     onTestFinished(() => server.close())
     const cwd = host()
@@ -114,7 +114,7 @@ describe('the values of a program', () => {
     expect(await rows(elsewhere)).toEqual(await rows(cwd))
   })
 
-  it.skipIf(!hasNats)('reach a program on another host', { timeout: 120_000 }, async () => {
+  it.skipIf(!hasNats)('reach a program on another host', async () => {
     const server = await startNatsServer(join(temporaryFolder(), 'nats'), 0)
     onTestFinished(() => server.stop('SIGKILL'))
     const [home, far] = [host(), host()]

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mlds, temporaryFolder } from '../helpers/cli.js'
-import { mayRun, nobody, runAs, underReadOnlyMount } from '../helpers/surroundings.js'
+import { mayRun, nobody, runAs, startAs, underReadOnlyMount } from '../helpers/surroundings.js'
 
 const commandsFolder = join(import.meta.dirname, '..', '..', 'dist', 'commands')
 const commandFiles = readdirSync(commandsFolder, { recursive: true, encoding: 'utf8' }).filter((file) =>
@@ -23,7 +24,11 @@ const commands: Declared[] = await Promise.all(
     return { words: file.replace(/\.js$/, '').split('/'), storeUse: command.storeUse }
   }),
 )
-const reading = commands.filter(({ storeUse }) => storeUse === 'reads' || storeUse === 'peeks')
+/** These run until they are told to end. */
+const endless = ['dashboard']
+const reading = commands.filter(
+  ({ storeUse, words }) => (storeUse === 'reads' || storeUse === 'peeks') && !endless.includes(words.join(' ')),
+)
 
 /** What to type after each command that reads; `OUT` is a folder of the reader's own. A new command must be added here. */
 const typed: Readonly<Record<string, readonly string[]>> = {
@@ -73,7 +78,7 @@ beforeAll(async () => {
   }
   const { stdout } = runAs(undefined, lab, ['export', 'first', '--format', 'jsonl'])
   trial = (JSON.parse(stdout.split('\n')[0]!) as { trial: string }).trial
-}, 60_000)
+})
 afterAll(() => rmSync(lab, { recursive: true, force: true }))
 
 /** Every file and folder with its size and the time it was last changed. */
@@ -114,6 +119,25 @@ describe.skipIf(!mayRun)('a store of another user', () => {
       expect({ code, stdout, stderr }).toEqual({ code: 0, stdout, stderr })
     expect([0, 2, 3]).toContain(code)
     expect(stderr).not.toMatch(/ {4}at |bug|can't be written/)
+    expect(lookAt(store)).toEqual(before)
+  })
+
+  it('is served by dashboard, which makes and changes nothing in it', async () => {
+    const store = join(lab, '.mlds')
+    const before = lookAt(store)
+    const child = startAs(nobody, join(lab, 'out'), ['dashboard', 'first', '--no-open', '--store', store])
+    const ended = once(child, 'exit')
+    try {
+      let printed = ''
+      for await (const chunk of child.stdout!.setEncoding('utf8')) {
+        printed += chunk as string
+        if (/http:\/\/\S+\s/.test(printed)) break
+      }
+      expect((await fetch(/http:\/\/\S+/.exec(printed)![0])).status).toBe(200)
+    } finally {
+      child.kill('SIGINT')
+    }
+    expect(await ended).toEqual([0, null])
     expect(lookAt(store)).toEqual(before)
   })
 
@@ -231,39 +255,35 @@ describe.skipIf(!mayRun)("another user's code", () => {
     ['the plan and the code', ['plan.json', 'trap.mjs']],
     ['the plan', ['plan.json']],
     ['the code', ['trap.mjs']],
-  ])(
-    'is not run where %s belong to them, unless it is trusted',
-    async (_, theirs) => {
-      const cwd = temporaryFolder()
-      const mark = join(cwd, 'mark')
-      writeFileSync(join(cwd, 'trap.mjs'), trap(mark))
-      expect((await mlds(['sweep', 'trap.mjs', '--name', 'trap', '--set', 'x=1,2'], { cwd })).code).toBe(0)
-      expect(readFileSync(mark, 'utf8')).toBe('ran')
-      const files: Record<string, string> = {
-        'plan.json': join(cwd, '.mlds/sweeps/trap/plan.json'),
-        'trap.mjs': join(cwd, 'trap.mjs'),
-      }
-      for (const file of theirs) spawnSync('chown', [String(nobody), files[file]!])
-      rmSync(mark)
-      for (const args of reads) {
-        const { code, stderr } = await mlds(args, { cwd })
-        expect({ args, code, stderr: code === 0 ? '' : stderr, ran: readdirSync(cwd).includes('mark') }).toEqual({
-          args,
-          code: 0,
-          stderr: '',
-          ran: false,
-        })
-      }
-      const refused = await mlds(['resume', 'trap'], { cwd })
-      expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('--trust-code runs it') as string })
-      expect(readdirSync(cwd)).not.toContain('mark')
+  ])('is not run where %s belong to them, unless it is trusted', async (_, theirs) => {
+    const cwd = temporaryFolder()
+    const mark = join(cwd, 'mark')
+    writeFileSync(join(cwd, 'trap.mjs'), trap(mark))
+    expect((await mlds(['sweep', 'trap.mjs', '--name', 'trap', '--set', 'x=1,2'], { cwd })).code).toBe(0)
+    expect(readFileSync(mark, 'utf8')).toBe('ran')
+    const files: Record<string, string> = {
+      'plan.json': join(cwd, '.mlds/sweeps/trap/plan.json'),
+      'trap.mjs': join(cwd, 'trap.mjs'),
+    }
+    for (const file of theirs) spawnSync('chown', [String(nobody), files[file]!])
+    rmSync(mark)
+    for (const args of reads) {
+      const { code, stderr } = await mlds(args, { cwd })
+      expect({ args, code, stderr: code === 0 ? '' : stderr, ran: readdirSync(cwd).includes('mark') }).toEqual({
+        args,
+        code: 0,
+        stderr: '',
+        ran: false,
+      })
+    }
+    const refused = await mlds(['resume', 'trap'], { cwd })
+    expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('--trust-code runs it') as string })
+    expect(readdirSync(cwd)).not.toContain('mark')
 
-      expect((await mlds(['report', 'trap', '--trust-code'], { cwd })).code).toBe(0)
-      expect(readdirSync(cwd)).toContain('mark')
-      expect((await mlds(['resume', 'trap', '--trust-code'], { cwd })).code).toBe(0)
-    },
-    60_000,
-  )
+    expect((await mlds(['report', 'trap', '--trust-code'], { cwd })).code).toBe(0)
+    expect(readdirSync(cwd)).toContain('mark')
+    expect((await mlds(['resume', 'trap', '--trust-code'], { cwd })).code).toBe(0)
+  })
 
   it('is not run through a link in a store of one’s own, nor by a sweep that was planned elsewhere under the same name', async () => {
     const cwd = temporaryFolder()

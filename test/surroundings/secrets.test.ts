@@ -48,7 +48,10 @@ export default defineExperiment({
 
   it('sees what its own sweep file gives it, whatever it is called', async () => {
     const cwd = temporaryFolder()
-    writeFileSync(join(cwd, 'env.cjs'), `require('fs').writeFileSync('seen', process.env.MLFLOW_RUN_NAME)`)
+    writeFileSync(
+      join(cwd, 'env.cjs'),
+      `require('fs').writeFileSync('seen', process.env.MLFLOW_RUN_NAME); console.log('loss=1')`,
+    )
     writeFileSync(join(cwd, 's.yaml'), sweepOf('node env.cjs\n  env: {MLFLOW_RUN_NAME: mine}'))
     expect((await mlds(['sweep', 's.yaml'], { cwd, env: { MLFLOW_RUN_NAME: 'another' } })).code).toBe(0)
     expect(readFileSync(join(cwd, 'seen'), 'utf8')).toBe('mine')

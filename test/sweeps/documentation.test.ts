@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { planTarget } from '../../src/app/planning/plan.js'
 import { findExperiment } from '../../src/experiments/registry.js'
 import { makePlan } from '../../src/sweeps/plan.js'
 import { sweepSchema } from '../../src/sweeps/spec/schema.js'
 import { parseSweepFile, specKeys } from '../../src/sweeps/spec/spec.js'
-import { createScheduler } from '../../src/sweeps/scheduling/stopping.js'
+import { readStore } from '../../src/system/store.js'
+import { temporaryFolder } from '../helpers/cli.js'
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'sweep-language.md'), 'utf8')
 const blocks = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!)
@@ -14,11 +16,13 @@ describe('the page on the sweep language', () => {
   it.each(blocks.map((text, i) => [i + 1, text] as const))(
     'holds in block %i a file that can be planned',
     async (_, text) => {
-      const spec = parseSweepFile(text, 'block.yaml')
-      const experiment = await findExperiment(spec.experiment)
-      const { trials } = makePlan(experiment, spec, () => 'data')
-      expect(trials.length).toBeGreaterThan(0)
-      createScheduler(trials, spec.scheduler ?? [], experiment.objective)
+      const folder = temporaryFolder()
+      writeFileSync(join(folder, 'my.yaml'), text)
+      writeFileSync(join(folder, 'lab.yaml'), 'repeat: 2\n')
+      vi.stubEnv('SCRATCH', folder)
+      onTestFinished(() => void vi.unstubAllEnvs())
+      const { plan } = await planTarget(join(folder, 'my.yaml'), { set: [] }, readStore(join(folder, 'store')))
+      expect(plan.trials.length).toBeGreaterThan(0)
     },
   )
 

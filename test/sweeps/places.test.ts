@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { planTarget } from '../../src/app/plan.js'
+import { planTarget } from '../../src/app/planning/plan.js'
 import { readStore } from '../../src/system/store.js'
 import { temporaryFolder } from '../helpers/cli.js'
 
@@ -14,7 +14,8 @@ const mistakes: readonly (readonly [file: string, said: RegExp])[] = [
   ['experiment: params\naxes: {width: ‸[]}', /^width: no values/],
   ['experiment: params\naxes: {width: ‸}', /^width: no values/],
   ['experiment: params\naxes: {width: ‸0..1e9}', /^width: a sequence of 1000000001 values/],
-  ['experiment: params\naxes: {width: ‸{span: [1, 2]}}', /^width: .* is not a set of values/],
+  ['experiment: params\naxes: {width: ‸{linspce: [1, 2, 3]}}', /^width: .* is not a set of values/],
+  ['experiment: params\naxes: {width: {‸span: [1, 2]}}', /^unknown axis: width\.span/],
   ['experiment: params\naxes: {width: [8], ‸width: [16]}', /unique/],
   ['experiment: params\naxes: {width: [8], main.width: ‸[16]}', /^width: given twice/],
   ['experiment: params\naxes: ‸[width]', /^axes is a mapping/],
@@ -43,6 +44,12 @@ const mistakes: readonly (readonly [file: string, said: RegExp])[] = [
   ['experiment: params\nexclude: {width: [8], ‸mm: [8]}', /^unknown axis: mm$/],
   ['experiment: interpolate\naxes: {‸interpolate.alpah: [0]}', /^unknown axis: /],
   ['experiment: params\nbudget: ‸{updates: -5}', /^(updates|budget): /],
+  [
+    'experiment: params\naxes: {x: ‸linspace(-2, 2, 60)}',
+    /^x: linspace\(-2, 2, 60\): between \{ \} or \[ \] YAML parts this/,
+  ],
+  ['experiment: params\naxes: {batch: [4], width: ‸8,16,32, depth: [1]}', /^width: 8, 16, 32: between/],
+  ['experiment: params\naxes: {batch: [‸logspace(1, 8, 4)]}', /^logspace\(1, 8, 4\): between/],
   ['experiment: params\nprofile: ‸3', /^profile: 3 is not text$/],
   ['experiment: params\nprofile: ‸smal', /^unknown profile: smal$/],
   ['experiment: ‸parms\naxes: {width: [8]}', /^unknown experiment: parms$/],

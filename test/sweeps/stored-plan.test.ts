@@ -5,7 +5,14 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openStore } from '../../src/system/store.js'
 import { makePlan } from '../../src/sweeps/plan.js'
-import { encodePlan, parsePlan, readPlan, readPlanFacts, type StoredPlan } from '../../src/sweeps/stored-plan.js'
+import {
+  encodePlan,
+  parsePlan,
+  planFormat,
+  readPlan,
+  readPlanFacts,
+  type StoredPlan,
+} from '../../src/sweeps/stored-plan.js'
 import { SweepFolder, sweepsByAge } from '../../src/sweeps/sweep-folder.js'
 import { plainExperiment, toyExperiment } from '../helpers/experiments.js'
 
@@ -86,8 +93,10 @@ describe('plan.json', () => {
   it('is refused when a trial was taken out, and when a newer mlds wrote it', () => {
     const plan = stored({ width: [8, 16] })
     expect(() => parsePlan(bytesOf({ ...plan, trials: plan.trials.slice(1) }), 'here')).toThrow(/was altered/)
-    const newer = bytesOf({ ...plan, format: 3, codeVersion: '9.9.9' })
-    expect(() => parsePlan(newer, 'here')).toThrow(/written by a newer mlds: plan format 3 \(this one reads up to 2\)/)
+    const newer = bytesOf({ ...plan, format: planFormat + 1, codeVersion: '9.9.9' })
+    expect(() => parsePlan(newer, 'here')).toThrow(
+      `written by a newer mlds: plan format ${planFormat + 1} (this one reads up to ${planFormat})`,
+    )
   })
 
   it('of 130,000 trials in one stage is planned, frozen, opened and restored', async () => {

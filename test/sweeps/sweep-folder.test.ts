@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { MldsError } from '../../src/core/errors.js'
+import { findTrial } from '../../src/sweeps/find-trial.js'
 import { Journal } from '../../src/sweeps/journal/journal.js'
 import { makePlan, type Plan } from '../../src/sweeps/plan.js'
 import type { SweepSpec } from '../../src/sweeps/spec/spec.js'
@@ -74,6 +76,20 @@ describe("a sweep's folder", () => {
     expect(existsSync(sweep.folder)).toBe(false)
     const missing = await SweepFolder.open(store, 'mine').catch((error: unknown) => error)
     expect(meansAbsent(missing)).toBe(true)
+  })
+})
+
+describe('what takes a trial', () => {
+  it('says of a sweep that it is one, and what shows it', async () => {
+    const store = emptyStore()
+    await create(store, plan([4]))
+    for (const typed of ['latest', 'mine', 'sweeps/mine']) {
+      const refused = (await findTrial(store, typed).catch((error: unknown) => error)) as MldsError
+      expect(refused.message).toContain(`${typed} is a sweep`)
+      expect(refused.exitCode).toBe(2)
+      expect(refused.hint).toContain('mlds status mine')
+    }
+    await expect(findTrial(store, 'zzzz')).rejects.toThrow('unknown trial: zzzz')
   })
 })
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { nameStore } from '../../src/terminal/name-store.js'
-import { shellWord } from '../../src/terminal/shell-word.js'
+import { shellWord } from '../../src/core/shell-word.js'
 import { commands } from '../helpers/advised.js'
 
 describe('a command in a message', () => {

@@ -42,6 +42,7 @@ describe('an attempt that waits for the scheduler after each report', () => {
       putObject: () => Promise.reject(new Error('no store here')),
       readObject: () => Promise.reject(new Error('no store here')),
       logsFolder: temporaryFolder(),
+      checkpointsFolder: temporaryFolder(),
       worker: 'inline',
       clock: systemClock,
     })

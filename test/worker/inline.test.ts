@@ -30,6 +30,7 @@ backendSuite(
       putObject: (bytes) => store.putObject(bytes),
       readObject: (ref) => store.readObject(ref),
       logsFolder: folder,
+      checkpointsFolder: join(folder, 'checkpoints'),
       worker: 'inline',
       clock: systemClock,
     }),

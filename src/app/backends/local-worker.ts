@@ -1,5 +1,6 @@
 import { systemClock } from '../../core/clock.js'
 import { customOf } from '../../experiments/custom/custom.js'
+import { gpuDevices } from '../../system/gpus.js'
 import type { StoredSweep } from '../stored-sweep.js'
 import type { NatsTarget } from './nats-target.js'
 
@@ -20,6 +21,7 @@ export class LocalWorker {
     const { store, sweep } = this.stored
     const { nats, tenant, threads } = this.where
     const name = workerName()
+    const gpus = gpuDevices(undefined, process.env)
     this.#done = runWorker({
       connection: await connectNats(nats, `mlds-worker/${name}`),
       tenant,
@@ -28,7 +30,8 @@ export class LocalWorker {
       store,
       clock: systemClock,
       logsFolder: sweep.logsFolder,
-      custom: customOf(sweep.plan),
+      custom: customOf(sweep),
+      ...(gpus === undefined ? {} : { gpus }),
       drain: this.#end.signal,
       abort: this.#end.signal,
       say: this.say,

@@ -1,5 +1,6 @@
 import { systemClock } from '../../core/clock.js'
 import { MldsError } from '../../core/errors.js'
+import { minOf } from '../../core/extremes.js'
 import type { EngineName } from '../../core/trial.js'
 import { codeVersion } from '../../core/version.js'
 import { defaultLimits } from '../../sweeps/run-sweep.js'
@@ -8,14 +9,20 @@ import type { Backend } from '../../worker/backend.js'
 import type { StoredSweep } from '../stored-sweep.js'
 import { datasetOffers } from './dataset-offers.js'
 import { LocalWorker } from './local-worker.js'
+import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { rememberTarget, type NatsTarget } from './nats-target.js'
 
 /** A run on the workers of a NATS server. */
 export interface RemoteRun {
-  /** `threads`: those of this process that take trials beside the workers; 0 for none. */
-  readonly where: NatsTarget & { readonly threads: number }
+  /**
+   * `threads`: those of this process that take trials beside the workers; 0 for none. `leaseMs`: of the queue, where it is made now
+   * (default 30 s).
+   */
+  readonly where: NatsTarget & { readonly threads: number; readonly leaseMs?: number }
   readonly engine: EngineName
   readonly fresh: boolean
+  /** At most so often a trial that runs in this process keeps a checkpoint. */
+  readonly checkpointEveryMs: number
   /** Closing leaves the queue to the workers. */
   readonly detach: boolean
 }
@@ -33,10 +40,10 @@ export async function openRemote(
 ): Promise<Backend> {
   const { store, sweep } = stored
   const { plan } = sweep
+  const { gpu, memoryGb } = plan.spec.resources ?? {}
   refuseAway(plan, detach)
   const { connectNats } = await import('../../worker/remote/wire/connect.js')
   const { RemoteBackend } = await import('../../worker/remote/orchestrator/remote-backend.js')
-  const { defaultLeaseMs } = await import('../../worker/remote/wire/streams.js')
   const worker = where.threads === 0 ? undefined : new LocalWorker(stored, where, say)
   const backend = await RemoteBackend.open({
     connection: await connectNats(where.nats, `mlds-sweep/${sweep.id}`, { say }),
@@ -46,14 +53,20 @@ export async function openRemote(
     clock: systemClock,
     window: detach ? detachedWindowTrials : windowTrials,
     maxAttempts: defaultLimits.maxAttempts,
-    leaseMs: defaultLeaseMs,
+    ...(where.leaseMs === undefined ? {} : { leaseMs: where.leaseMs }),
     warn: say,
     datasets: datasetOffers(store),
     interactive: isInteractive(plan),
+    needs: {
+      labels: [...(plan.spec.labels ?? [])],
+      ...(gpu === undefined ? {} : { gpu }),
+      ...(memoryGb === undefined ? {} : { memoryGb }),
+    },
+    timeLimitOf: (stage) => timeLimitOf(plan, stage),
     fresh,
     voids: sweep.restore().voids + (fresh ? 1 : 0),
     detach,
-    record: recordOf(plan, engine),
+    record: recordOf(sweep, engine),
     ...(worker === undefined ? {} : { afterClose: () => worker.stop() }),
   })
   await rememberTarget(sweep, where)
@@ -63,6 +76,16 @@ export async function openRemote(
 
 const isInteractive = ({ spec }: StoredPlan): boolean => (spec.scheduler ?? []).length > 0
 
+/** After how long an attempt is ended at the latest: by the sweep, or by the command that is this stage of its experiment. */
+function timeLimitOf({ spec }: StoredPlan, stage: string): number | undefined {
+  const { own } = spec
+  const commands =
+    own?.kind === 'command' ? [own.command, ...(own.command.later ?? []).map(({ command }) => command)] : []
+  const ofStage = commands.find((command) => (command.stage ?? 'main') === stage)
+  const limits = [spec.timeLimitMs, ofStage?.timeLimitMs].flatMap((limitMs) => limitMs ?? [])
+  return limits.length === 0 ? undefined : minOf(limits)
+}
+
 /** @throws MldsError for a sweep that needs what workers, or a process that left, have not got. */
 function refuseAway(plan: StoredPlan, detach: boolean): void {
   if (plan.spec.own?.kind === 'program')
@@ -71,12 +94,19 @@ function refuseAway(plan: StoredPlan, detach: boolean): void {
     })
   if (isInteractive(plan) && detach)
     throw new MldsError('USAGE', '--detach: a sweep that stops trials early needs this process to judge them')
+  if (plan.spec.search?.learning !== undefined && detach)
+    throw new MldsError('USAGE', '--detach: a search that learns needs this process to suggest what comes next')
+  if (plan.spec.untilDecided !== undefined && detach)
+    throw new MldsError(
+      'USAGE',
+      '--detach: a sweep that adds seeds until its claims are decided needs this process to look',
+    )
 }
 
 /** What the server keeps of a sweep, for whoever looks or resumes it elsewhere. */
-function recordOf(plan: StoredPlan, engine: EngineName) {
+function recordOf({ id, frozen: plan }: SweepFolder, engine: EngineName) {
   return {
-    sweep: plan.sweep,
+    sweep: id,
     planHash: plan.hash,
     planBytes: withoutCustom(plan),
     total: plan.trials.length,

@@ -5,15 +5,15 @@ import { contentHash } from '../../core/seed.js'
 import type { JournalEvent } from '../../sweeps/journal/journal.js'
 import { lockSweep } from '../../system/lock.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
-import { MlflowClient } from '../../tracking/mlflow/client.js'
-import type { FirstAnswer } from '../../tracking/mlflow/transport.js'
-import { experimentFrom, mlflowSettings } from '../../tracking/mlflow/settings.js'
+import { MlflowClient } from '../../tracking/mlflow/rest/client.js'
+import type { FirstAnswer } from '../../tracking/mlflow/rest/transport.js'
+import { experimentFrom, mlflowSettings } from '../../tracking/mlflow/rest/settings.js'
 import { MlflowTracker } from '../../tracking/mlflow/tracker.js'
-import type { Patience } from '../../tracking/mlflow/patience.js'
-import { pagesOf } from '../../tracking/mlflow/first-look.js'
+import type { Patience } from '../../tracking/mlflow/rest/patience.js'
+import { pagesOf } from '../../tracking/mlflow/projection/first-look.js'
 import { writeMlruns } from '../../tracking/mlflow/mlruns.js'
 import type { SweepInfo, Tracked } from '../../tracking/tracker.js'
-import type { HistoryEvent } from '../../tracking/mlflow/attempts.js'
+import type { HistoryEvent } from '../../tracking/mlflow/projection/attempts.js'
 import type { Conclusion } from '../../sweeps/conclusion.js'
 import type { StoredSweep } from '../stored-sweep.js'
 import { sourcesOf, storyOf } from './story.js'
@@ -26,9 +26,13 @@ export interface OpenTrackingOptions extends StoredSweep {
   readonly checkpoints?: boolean
   /** Compare every point and file with what the server has. Default false. */
   readonly deep?: boolean
+  /** Nobody runs the sweep. Default false. */
+  readonly isOver?: boolean
   readonly warn: (message: string) => void
   /** Told once where the sweep is to be seen, as soon as the server has it. */
   readonly onOpen?: (links: Omit<Tracked, 'sent'>) => void
+  /** Told as `finish` goes on: so many of the runs that it brings are brought. */
+  readonly onProgress?: ((brought: number, of: number) => void) | undefined
   /** How long `finish` may take. Default: as long as it needs. */
   readonly patience?: Omit<Patience, 'giveUp'>
   /** Gives a server that has not answered yet so long and no longer. Default: as long as every call may take. */
@@ -47,8 +51,10 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
     ledger,
     checkpoints = false,
     deep = false,
+    isOver = false,
     warn,
     onOpen,
+    onProgress,
     patience,
     signal,
     firstAnswer,
@@ -67,10 +73,12 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
     ...sourcesOf(stored, checkpoints),
     client,
     deep,
+    isOver,
     experimentName: settings.experimentName ?? sweep.plan.experiment,
     acknowledgedFile: `${file}.jsonl`,
     history: () => trialEntries(sweep),
     warn: saidOnce(warn),
+    onProgress,
     linksTo: (runs) => pagesOf(settings.url, runs),
     onClosed: () => lock.release(),
     ...(onOpen === undefined ? {} : { onOpen }),
@@ -102,9 +110,9 @@ export async function exportMlruns(
   })
 }
 
-const trialEvents = ['started', 'report', 'ended', 'lost', 'voided']
-function isTrialEvent(event: JournalEvent): event is HistoryEvent {
-  return trialEvents.includes(event.type)
+const trialEvents = ['started', 'report', 'ended', 'lost', 'trials-added', 'voided']
+function isTrialEvent(event: JournalEvent): event is JournalEvent & HistoryEvent {
+  return trialEvents.includes(event.type) || (event.type === 'opened' && event.source !== undefined)
 }
 
 /** What of a journal concerns a tracker. */

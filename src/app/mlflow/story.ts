@@ -1,15 +1,13 @@
 import { checksOf, claimsOf, isCheck, stateWord } from '../../sweeps/tally.js'
 import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
-import { basename, join } from 'node:path'
-import { readRegularFile } from '../../system/read-regular-file.js'
+import { basename } from 'node:path'
 import type { Conclusion } from '../../sweeps/conclusion.js'
-import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { readRecords } from '../../sweeps/verdicts.js'
 import { digestRecords } from '../../tracking/mlflow/records-digest.js'
-import type { ProjectionSources } from '../../tracking/mlflow/projection.js'
-import type { SweepStory } from '../../tracking/mlflow/story.js'
-import { dataReader, planFacts } from '../plan-facts.js'
+import type { ProjectionSources } from '../../tracking/mlflow/projection/projection.js'
+import type { SweepStory } from '../../tracking/mlflow/projection/story.js'
+import { dataReader, planFacts } from '../planning/plan-facts.js'
 import type { StoredSweep } from '../stored-sweep.js'
 
 /** Where a projection of the sweep finds logs, saved files, data sets and the plan. */
@@ -19,7 +17,7 @@ export function sourcesOf({ store, sweep, experiment }: StoredSweep, checkpoints
   return {
     readLog: async (trial, attempt) => (await sweep.readLog(trial, attempt).catch(() => undefined))?.bytes,
     readArtifact: (artifact) => store.readObject(artifact).catch(() => undefined),
-    readPlan: () => Promise.resolve(readRegularFile(join(sweep.folder, 'plan.json'))),
+    readPlan: () => Promise.resolve(sweep.wholePlan()),
     datasetsOf: (trial) =>
       dataOf(trial).flatMap(({ name, fingerprint }) =>
         fingerprint === undefined
@@ -50,19 +48,25 @@ function userOf(): { user?: string } {
 /** What the sweep has come to, for the run that carries its story. */
 export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclusion): Promise<SweepStory> {
   const { store, sweep, experiment } = stored
-  const drawn = new Set(figures.map((file) => basename(file)))
+  const drawn = new Map(figures.map((file) => [basename(file), file]))
+  const shown = experiment.figures.filter(({ name }) => drawn.has(`${name}.png`))
   const files = new Map<string, Uint8Array>([
     ['sweep/verdicts.json', Buffer.from(`${JSON.stringify(verdicts, null, 1)}\n`)],
   ])
-  for (const figure of figures) files.set(`figures/${basename(figure)}`, await readFile(figure))
-  const closed = closingWord(sweep)
+  for (const [i, { name }] of shown.entries())
+    for (const format of figureFormats) {
+      const file = drawn.get(`${name}.${format}`)
+      if (file !== undefined) files.set(figurePath(i, name, format), await readFile(file))
+    }
+  const closed = sweep.closedAs
   return {
     ...(closed === undefined ? {} : { closed }),
     verdicts: [...claimsOf(verdicts), ...checksOf(verdicts)].map((verdict) => ({
       ...verdict,
       state: `${isCheck(verdict) ? 'check ' : ''}${stateWord(verdict)}`,
     })),
-    figures: experiment.figures.filter(({ name }) => drawn.has(`${name}.png`)),
+    // As SVG: MLflow shows pictures in their own size, and a PNG has twice the width.
+    figures: shown.map(({ name, caption }, i) => ({ name, caption, path: figurePath(i, name, 'svg') })),
     files,
     facts: {
       ...planFacts(store, sweep, experiment),
@@ -72,12 +76,19 @@ export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclu
   }
 }
 
-/** Why the sweep's last process stopped, as it wrote itself; undefined while one runs, and after one that was killed. */
-export function closingWord(sweep: SweepFolder): string | undefined {
-  let closed: string | undefined
-  for (const { event } of sweep.entries()) {
-    if (event.type === 'opened') closed = undefined
-    if (event.type === 'closed') closed = event.reason
+const figureFormats = ['png', 'svg', 'html', 'vl.json', 'csv'] as const
+
+/**
+ * Numbered in the order of the note, and with one format a folder: MLflow's tree of artifacts shows no more than 17 letters
+ * of a name, and no end of it.
+ */
+function figurePath(index: number, name: string, format: (typeof figureFormats)[number]): string {
+  const folders = {
+    png: 'figures',
+    svg: 'figures/svg',
+    html: 'figures/html',
+    'vl.json': 'figures/vega-lite',
+    csv: 'figures/csv',
   }
-  return closed
+  return `${folders[format]}/${index + 1}-${name}.${format}`
 }

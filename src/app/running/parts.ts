@@ -1,13 +1,16 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../../core/clock.js'
 import { codeVersion } from '../../core/version.js'
 import { dataReadBy } from '../../experiments/trial-data.js'
 import { DamageTally } from '../../sweeps/journal/damage.js'
 import { Journal, journalFormat, mendTail, type JournalEvent } from '../../sweeps/journal/journal.js'
+import { timeUsed } from '../../sweeps/journal/time-used.js'
 import type { SweepState } from '../../sweeps/journal/state.js'
 import type { RunSweepOptions } from '../../sweeps/run-sweep.js'
 import type { Scheduler } from '../../sweeps/scheduling/scheduler.js'
 import type { Judge } from '../../sweeps/scheduling/metric-watch.js'
+import { goalsOf } from '../../core/objective.js'
 import { createScheduler, judgedBy, replay } from '../../sweeps/scheduling/stopping.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { LogKeeper } from '../../sweeps/trial-logs.js'
@@ -17,6 +20,10 @@ import { openBackend } from '../backends/open-backend.js'
 import { describeSweep, type StoredSweep } from '../stored-sweep.js'
 import { openTracker } from '../tracking.js'
 import type { DecidedChoices, RunObserver } from './choices.js'
+import { keepOwnCode } from './own-code.js'
+import { describeSource } from './source.js'
+import { openSearch } from './open-search.js'
+import { openSeeds } from './open-seeds.js'
 import { takeLeft, type LeftToRun } from './left-to-run.js'
 import { takeOver } from './take-over.js'
 
@@ -40,7 +47,20 @@ export interface Parts {
 
 type LoopParts = Pick<
   RunSweepOptions,
-  'wanted' | 'dataReadBy' | 'journal' | 'keepLog' | 'scheduler' | 'judges' | 'backend'
+  | 'wanted'
+  | 'dataReadBy'
+  | 'timeLimitMs'
+  | 'memoryGb'
+  | 'isolate'
+  | 'loggingOf'
+  | 'journal'
+  | 'keepLog'
+  | 'dropCheckpoint'
+  | 'scheduler'
+  | 'growth'
+  | 'judges'
+  | 'budget'
+  | 'backend'
 >
 
 /** Closes a part; told whether the run failed. */
@@ -65,28 +85,48 @@ export async function openParts(
   closing.push(async (failed) => {
     if (failed && !mayHaveBegun) await takeBack?.()
   })
-  const tracker = await openTracker(sweepToRun, choices.track, say)
-  closing.push(() => tracker.close())
+  const { tracker, loggingOf } = await openTracker(sweepToRun, choices.track, say, closing)
+  if (loggingOf !== undefined && 'nats' in choices.where)
+    say('Programs log to MLflow on workers of this host alone: the address for it is no other host’s.')
 
   const { state, warnings } = await restore(sweep)
   const voided = choices.fresh ? declareVoid(state) : undefined
+  if (voided !== undefined) sweep.forgetAdded()
   const info = describeSweep(sweepToRun)
   observer.opened?.(info, state)
   warnings.forEach(say)
   const left = takeLeft(state, choices.only)
-  const judges = rulesOf(sweep).map((rule) => ({ rule: rule.rule, metric: judgedBy(rule, info.objective).metric }))
-  if (left.trials.size === 0) return { lock, tracker, info, state, left, judges, loop: undefined }
+  const judges = rulesOf(sweep).flatMap((rule) =>
+    goalsOf(judgedBy(rule, info.objective)).map(({ metric }) => ({ rule: rule.rule, metric })),
+  )
+  const openGrowth = async (events: Iterable<JournalEvent>) =>
+    openSeeds(sweepToRun) ?? (await openSearch(sweepToRun, [...events], systemClock, say, closing))
+  let growth = left.trials.size === 0 && choices.only.has('missing') ? await openGrowth(sweep.events()) : undefined
+  if (left.trials.size === 0 && !(await growth?.hasNext(state)))
+    return { lock, tracker, info, state, left, judges, loop: undefined }
 
+  const { usedMs, budgetMs: givenMs } = timeUsed(sweep.events())
+  const budgetMs = choices.budgetMs ?? givenMs
+  const budget = budgetMs === undefined ? {} : { budget: { limitMs: budgetMs, usedMs: choices.fresh ? 0 : usedMs } }
   const journal = Journal.open(sweep.journalFile, () => lock.assertHeld())
   closing.push(() => journal.close())
   const logs = new LogKeeper(sweep.logsFolder, () => lock.assertHeld())
   closing.push(() => logs.close())
   const { id, plan } = sweep
+  const isOfNow = await keepOwnCode(sweep, !choices.fresh && hasResults(state), say)
+  const source = isOfNow ? await describeSource(plan.spec, choices.sweepFile) : undefined
   const opened = { sweep: id, planHash: plan.hash, codeVersion, engine: choices.engine, atMs: systemClock.now() }
-  journal.append({ type: 'opened', format: journalFormat, ...opened })
+  journal.append({
+    type: 'opened',
+    format: journalFormat,
+    ...opened,
+    ...(source && { source }),
+    ...(budgetMs && { budgetMs }),
+  })
   // Whoever wanted every trial to run does not mean results from elsewhere when the rest is resumed either.
   if (!choices.fresh && state.voids === 0) await takeOver(sweepToRun, left.trials, state, journal, say)
   const scheduler = openScheduler(sweep, info, state, voided !== undefined)
+  if (choices.only.has('missing')) growth ??= await openGrowth(voided === undefined ? sweep.events() : [])
   const backend = await openBackend(sweepToRun, choices, say)
   // A server may hold trials of which no event has come yet.
   mayHaveBegun = true
@@ -94,19 +134,30 @@ export async function openParts(
   // Not before the backend can begin: a server that does not answer costs no result.
   if (voided !== undefined) {
     journal.append(voided)
+    rmSync(sweep.checkpointsFolder, { recursive: true, force: true })
     say(`Earlier results of ${id} are void: every trial runs again.`)
   }
   const loop: LoopParts = {
     wanted: left.trials,
     dataReadBy: (trial) => dataReadBy(experiment, trial, (parent) => state.trials.get(parent)?.trial),
+    timeLimitMs: plan.spec.timeLimitMs,
+    memoryGb: plan.spec.resources?.memoryGb,
+    isolate: plan.spec.resources?.isolate,
+    ...(loggingOf && { loggingOf }),
     journal,
     keepLog: (trial, attempt, text) => logs.keep(trial, attempt, text),
+    dropCheckpoint: (trial) => rmSync(join(sweep.checkpointsFolder, trial), { recursive: true, force: true }),
     scheduler,
+    ...(growth === undefined ? {} : { growth }),
     judges,
+    ...budget,
     backend,
   }
   return { lock, tracker, info, state, left, judges, loop }
 }
+
+const hasResults = ({ trials }: SweepState): boolean =>
+  [...trials.values()].some(({ state }) => state === 'finished' || state === 'stopped' || state === 'diverged')
 
 /** The newest part first. What can't be closed keeps no other part open. @throws what closing threw, unless the run failed before. */
 export async function closeParts(closing: readonly Closer[], failed: boolean): Promise<void> {
@@ -153,7 +204,8 @@ const rulesOf = ({ plan }: SweepFolder) => plan.spec.scheduler ?? []
 
 /** The scheduler, told of all that happened since results were last declared void. */
 function openScheduler(sweep: SweepFolder, info: SweepInfo, state: SweepState, isVoid: boolean): Scheduler {
-  const scheduler = createScheduler(sweep.plan.trials, rulesOf(sweep), info.objective)
+  const trials = [...state.trials.values()].map(({ trial }) => trial)
+  const scheduler = createScheduler(trials, rulesOf(sweep), info.objective)
   if (scheduler.interactive) replay(scheduler, isVoid ? [] : sinceVoided(sweep.events()))
   for (const { trial, outcome } of state.trials.values()) if (outcome !== undefined) scheduler.recordEnd(trial, outcome)
   return scheduler

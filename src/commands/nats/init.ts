@@ -2,10 +2,10 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { shellWord } from '../../terminal/shell-word.js'
-import { tenantFlag } from '../../terminal/flags.js'
+import { shellWord } from '../../core/shell-word.js'
+import { tenantFlag } from '../../terminal/flags/flags.js'
 import { MldsError } from '../../core/errors.js'
-import { integerFlag } from '../../terminal/integer-flag.js'
+import { integerFlag } from '../../terminal/flags/integer-flag.js'
 
 const loopback = ['127.0.0.1', 'localhost', '::1']
 
@@ -36,7 +36,12 @@ export default class NatsInit extends BaseCommand {
       helpValue: 'NAME',
     }),
     host: Flags.string({ description: 'the address to listen on; 0.0.0.0 for every one', default: '127.0.0.1' }),
-    port: integerFlag({ description: 'where it listens', default: 4222, min: 1, max: 65_535 }),
+    port: integerFlag({
+      description: 'where it listens',
+      defaultHelp: async () => 'that of --url, else 4222',
+      min: 1,
+      max: 65_535,
+    }),
     url: Flags.string({ description: 'how orchestrators and workers reach it (default: this host)', helpValue: 'URL' }),
     'tls-cert': Flags.string({ description: "the server's certificate", helpValue: 'FILE', dependsOn: ['tls-key'] }),
     'tls-key': Flags.string({ description: "the certificate's key", helpValue: 'FILE', dependsOn: ['tls-cert'] }),
@@ -50,6 +55,7 @@ export default class NatsInit extends BaseCommand {
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(NatsInit)
     const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca, host } = flags
+    const port = flags.port ?? portOf(flags.url) ?? 4222
     if (flags.url?.includes('@') === true)
       throw new MldsError('USAGE', '--url: an address without user and password is wanted: keys take their place')
     for (const name of flags.worker)
@@ -75,8 +81,8 @@ export default class NatsInit extends BaseCommand {
       workers: flags.worker,
       ...(flags.domain === undefined ? {} : { domain: flags.domain }),
       host,
-      port: flags.port,
-      url: flags.url ?? `${scheme}://${local ? 'localhost' : hostname()}:${flags.port}`,
+      port,
+      url: flags.url ?? `${scheme}://${local ? 'localhost' : hostname()}:${port}`,
       ...(cert === undefined || key === undefined ? {} : { tls: { cert, key, ...(ca === undefined ? {} : { ca }) } }),
     })
     const { orchestrator, worker } = written.contexts
@@ -99,4 +105,11 @@ Workers elsewhere: copy ${(written.workers[0] ?? worker).replace(/json$/, '{json
                    NATS_CONTEXT=${(written.workers[0] ?? worker).split('/').at(-1)} mlds worker start --slots 4`)
     return written
   }
+}
+
+/** The port that an address names; `undefined` for one that names none, or several servers. */
+function portOf(url = ''): number | undefined {
+  const [, port] = /^[^,]*:(\d{1,5})\/?$/.exec(url) ?? []
+  const number = Number(port)
+  return number >= 1 && number <= 65_535 ? number : undefined
 }

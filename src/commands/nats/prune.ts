@@ -1,13 +1,11 @@
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { natsFlag, tenantFlag } from '../../terminal/flags.js'
+import { durationFlag } from '../../terminal/flags/duration-flag.js'
+import { natsFlag, tenantFlag } from '../../terminal/flags/flags.js'
 import { formatTable } from '../../terminal/table.js'
 import { systemClock } from '../../core/clock.js'
-import { MldsError } from '../../core/errors.js'
 import { formatDuration } from '../../core/format.js'
 import type { KeptSweep } from '../../worker/remote/admin/prune.js'
-
-const unitsMs = { h: 3_600_000, d: 86_400_000 } as const
 
 export default class NatsPrune extends BaseCommand {
   static override storeUse = 'peeks' as const
@@ -26,17 +24,14 @@ export default class NatsPrune extends BaseCommand {
   static override flags = {
     nats: natsFlag(),
     tenant: tenantFlag(),
-    'older-than': Flags.custom<number>({
-      description: 'only what was not heard of for so many hours or days',
+    'older-than': durationFlag({
+      minMs: 0,
+      maxMs: Infinity,
+      description: 'only what was not heard of for so long',
       helpValue: '12h|7d',
       default: 0,
       defaultHelp: async () => '',
-      parse: async (raw) => {
-        const [, count, unit] = /^(\d{1,6})([hd])$/.exec(raw) ?? []
-        if (count === undefined) throw new MldsError('USAGE', `--older-than: ${raw} is not a time (such as 12h or 7d)`)
-        return Number(count) * unitsMs[unit as keyof typeof unitsMs]
-      },
-    })(),
+    }),
     yes: Flags.boolean({ char: 'y', description: 'remove it' }),
   }
 

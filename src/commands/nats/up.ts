@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, rmdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../terminal/base-command.js'
-import { integerFlag } from '../../terminal/integer-flag.js'
+import { integerFlag } from '../../terminal/flags/integer-flag.js'
 
 export default class NatsUp extends BaseCommand {
   static override storeUse = 'makes' as const
@@ -22,12 +22,18 @@ export default class NatsUp extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { flags } = await this.parse(NatsUp)
-    const store = await this.openStore(flags.store)
-    const folder = join(store.folder, 'nats')
+    const folder = join((await this.openStore(flags.store, 'peeks')).folder, 'nats')
+    const isNew = !existsSync(folder)
     const { canSyncAlways, startNatsServer } = await import('../../worker/remote/admin/nats-server.js')
     const written = join(folder, 'server.conf')
     const config = flags.config ?? (existsSync(written) ? written : undefined)
-    const server = await startNatsServer(folder, flags.port, config)
+    const server = await startNatsServer(folder, flags.port, config).catch((error: unknown) => {
+      // Nothing is left of a server that never was one.
+      if (isNew) rmSync(folder, { recursive: true, force: true })
+      removeIfEmpty(dirname(folder))
+      throw error
+    })
+    await this.openStore(flags.store)
     const stop = (): void => void server.stop()
     process.once('SIGINT', stop)
     process.once('SIGTERM', stop)
@@ -48,5 +54,13 @@ export default class NatsUp extends BaseCommand {
     }
     await server.ended
     return { url: server.url }
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Something is in it, or it never was there.
   }
 }

@@ -1,7 +1,8 @@
-import { natsFlag, tenantFlag } from '../../terminal/flags.js'
+import { natsFlag, tenantFlag } from '../../terminal/flags/flags.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { formatTable } from '../../terminal/table.js'
 import { formatDuration } from '../../core/format.js'
+import type { WorkerMessage } from '../../worker/remote/wire/protocol.js'
 
 export default class WorkerList extends BaseCommand {
   static override storeUse = 'none' as const
@@ -30,11 +31,31 @@ export default class WorkerList extends BaseCommand {
       worker.codeVersion,
       formatDuration(now - worker.startedAtMs),
       (worker.experiments ?? []).join(' '),
+      describeAbilities(worker),
       worker.draining ? 'leaving' : '',
     ])
     const counted = ['done', 'refused', 'malformed', 'late']
-    const header = ['worker', 'host', 'slots', 'free', 'running', ...counted, 'version', 'up', 'also has', '']
+    const header = [
+      'worker',
+      'host',
+      'slots',
+      'free',
+      'running',
+      ...counted,
+      'version',
+      'up',
+      'also has',
+      'labels, GPUs, GB',
+      '',
+    ]
     this.log(formatTable(header, rows) || 'No workers. Start one with: mlds worker start --nats URL')
     return workers
   }
+}
+
+/** `a100 2 64`; a worker of an earlier version tells nothing of it. */
+function describeAbilities({ abilities }: WorkerMessage): string {
+  if (abilities === undefined) return 'an earlier version'
+  const { labels, gpus, memoryGb } = abilities
+  return [...labels, gpus, memoryGb].join(' ')
 }

@@ -1,6 +1,6 @@
 import type * as ort from 'onnxruntime-node'
 import { dropoutLayers, updateDropoutMasks } from '../../net/dropout.js'
-import type { EpochResult, Training, TrainingOptions } from '../engine.js'
+import type { EpochResult, Training, TrainingOptions, TrainingState } from '../engine.js'
 import { Tensor } from './onnx-runtime.js'
 import { optimizerRules } from '../optimizers.js'
 import { Pace } from './pace.js'
@@ -8,6 +8,7 @@ import { stateNames } from './programs/training-program.js'
 import type { TrainedNet } from './programs/homogeneous-net.js'
 import type { BatchSupply } from './training-batches.js'
 import { summariseEpoch, type StepMeasurements } from '../epoch.js'
+import { restoreState } from '../training-state.js'
 import { pick, place, weightGroups, type WeightGroup } from './programs/weight-groups.js'
 
 type Measured = { readonly [K in keyof StepMeasurements]: number[] }
@@ -54,6 +55,7 @@ export class CompiledTraining implements Training {
       )
     this.#state = state()
     this.#spare = state()
+    if (options.from !== undefined) this.#updates = restoreState(options.from, vectorsOf(this.#state))
     this.#fixed = { ...supply.fixed }
     rule.hyperparameters(optimizer).forEach((value, i) => (this.#fixed[`hyper${i}`] = scalar(value)))
   }
@@ -66,6 +68,10 @@ export class CompiledTraining implements Training {
     const flat = new Float32Array(this.trained.net.parameterCount)
     this.#groups.forEach((group, k) => place(group, this.#state[`weights${k}`]!.data as Float32Array, flat))
     return this.trained.narrow(flat)
+  }
+
+  state(): TrainingState {
+    return { updates: this.#updates, vectors: vectorsOf(this.#state).map((vector) => vector.slice()) }
   }
 
   async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {
@@ -140,5 +146,7 @@ export class CompiledTraining implements Training {
     this.close()
   }
 }
+
+const vectorsOf = (state: State): Float32Array[] => Object.values(state).map(({ data }) => data as Float32Array)
 
 const scalar = (value: number): ort.Tensor => new Tensor('float32', Float32Array.of(value), [1, 1])

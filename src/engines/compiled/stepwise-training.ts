@@ -1,11 +1,12 @@
 import type * as ort from 'onnxruntime-node'
 import { dropoutLayers, updateDropoutMasks } from '../../net/dropout.js'
-import type { EpochResult, Training, TrainingOptions } from '../engine.js'
+import type { EpochResult, Training, TrainingOptions, TrainingState } from '../engine.js'
 import { callInPlace } from './in-place-call.js'
 import type { Net } from '../../net/net.js'
 import { Tensor } from './onnx-runtime.js'
 import { optimizerRules } from '../optimizers.js'
 import { summariseEpoch } from '../epoch.js'
+import { restoreState } from '../training-state.js'
 import { openUpdate } from './update/update-code.js'
 
 const floatBytes = 4
@@ -26,6 +27,8 @@ const vectorBytes = ({ parameterCount }: Net): number => floatBytes * lanes * Ma
 export class StepwiseTraining implements Training {
   #updates = 0
   readonly #parameters: Float32Array
+  /** The parameters and the optimiser's slots, with the zeros that fill them up. */
+  readonly #kept: readonly Float32Array[]
   readonly #feeds: Readonly<Record<string, ort.Tensor>>
   readonly #fetches: Readonly<Record<string, ort.Tensor>>
   readonly #update: () => void
@@ -47,6 +50,8 @@ export class StepwiseTraining implements Training {
     parameters!.fill(0).set(options.parameters)
     gradient!.fill(0)
     slots.forEach((slot) => slot.fill(rule.initial(optimizer)))
+    this.#kept = [parameters!, ...slots]
+    if (options.from !== undefined) this.#updates = restoreState(options.from, this.#kept)
     this.#parameters = parameters!.subarray(0, net.parameterCount)
     this.#feeds = { ...stored, ...tensors('parameter', net, parameters!) }
     this.#fetches = {
@@ -67,6 +72,10 @@ export class StepwiseTraining implements Training {
 
   parameters(): Float32Array {
     return this.#parameters.slice()
+  }
+
+  state(): TrainingState {
+    return { updates: this.#updates, vectors: this.#kept.map((vector) => vector.slice()) }
   }
 
   async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {

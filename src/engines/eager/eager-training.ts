@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { dropoutLayers, updateDropoutMasks } from '../../net/dropout.js'
 import { applyNet, correctPerRow, meanLoss, squaredGradientNorm } from '../apply.js'
-import type { EpochResult, Training, TrainingOptions } from '../engine.js'
+import type { EpochResult, Training, TrainingOptions, TrainingState } from '../engine.js'
 import { summariseEpoch, type StepMeasurements } from '../epoch.js'
 import { optimizerRules } from '../optimizers.js'
+import { restoreState } from '../training-state.js'
 import { breathe, gather, join, split, total } from './tensors.js'
 
 /** A training by tfjs, one operation after the other; `on` runs tfjs code and frees its tensors. */
@@ -22,6 +23,7 @@ export class EagerTraining implements Training {
     this.#slots = Array.from({ length: rule.slots }, () =>
       new Float32Array(net.parameterCount).fill(rule.initial(optimizer)),
     )
+    if (options.from !== undefined) this.#updates = restoreState(options.from, [this.#parameters, ...this.#slots])
   }
 
   get updates(): number {
@@ -30,6 +32,10 @@ export class EagerTraining implements Training {
 
   parameters(): Float32Array {
     return this.#parameters.slice()
+  }
+
+  state(): TrainingState {
+    return { updates: this.#updates, vectors: [this.#parameters, ...this.#slots].map((vector) => vector.slice()) }
   }
 
   async run(order: Int32Array, signal?: AbortSignal): Promise<EpochResult> {

@@ -13,12 +13,12 @@ import { defineExperiment, defineStage, type Claim, type TrialContext } from '..
 import * as axes from '../vocabulary/axes.js'
 import { everyOne } from '../vocabulary/checks.js'
 import { classes, crossEntropy, openSplit } from '../vocabulary/classify.js'
-import { bySeed, geometricMean, weighed, type Effect } from '../vocabulary/effects.js'
+import { geometricMean, weighed, type Counted, type Effect, type Settings } from '../vocabulary/effects.js'
 import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { dense, digitShape, functionNet, hiddenActivations, torchDefault } from '../vocabulary/nets.js'
 import { axisOf, seriesOf } from '../vocabulary/numbers.js'
-import { finished, having, type Choose } from '../vocabulary/records.js'
+import { finished, having, type Choose, type Records } from '../vocabulary/records.js'
 import { firstRows, recipe, trainNet } from '../vocabulary/train-net.js'
 
 /**
@@ -66,6 +66,7 @@ const main = defineStage({
   name: 'main',
   space,
   data: ({ dataset }) => (dataset === 'function' ? [] : [dataset]),
+  net: netOf,
   // Each epoch also takes the gradient over all rows.
   cost: (params) => 12 * multiplyAdds(netOf(params)) * params.rows * params.epochs,
   async run(params, context): Promise<Metrics> {
@@ -82,6 +83,7 @@ const main = defineStage({
       // The original's loader keeps the order.
       shuffled: false,
       gradientNorms: true,
+      memory: { read: () => metrics, write: (value) => (metrics = value as Metrics) },
       async onEpoch(epoch, { loss: trainLoss, losses, gradientNorms }, weights) {
         metrics = {
           'train/loss': trainLoss,
@@ -98,14 +100,23 @@ const main = defineStage({
 })
 
 const minEpochs = 200
-/** Nets trained as the original's on a function, long enough, that learnt: they end with half the loss of their first epoch. */
-const learnt =
+/** Nets trained as the original's on a function, and long enough. */
+const original =
   (target: TargetFunction): Choose =>
   (records) =>
-    having(finished(records), { dataset: 'function', target, optimizer: 'adam' }).filter((record) => {
-      const losses = seriesOf(record, 'train/loss', [NaN])
-      return axisOf('epochs')(record) >= minEpochs && losses.at(-1)! <= losses[0]! / 2
-    })
+    having(finished(records), { dataset: 'function', target, optimizer: 'adam' }).filter(
+      (record) => axisOf('epochs')(record) >= minEpochs,
+    )
+/** Those that learnt: they end with half the loss of their first epoch. */
+const learnt: Counted = (own) =>
+  own.filter((record) => {
+    const losses = seriesOf(record, 'train/loss', [NaN])
+    return losses.at(-1)! <= losses[0]! / 2
+  })
+const ofLearnt = (target: TargetFunction): Pick<Effect, 'needs' | 'trials'> => ({
+  needs: `a net that learnt ${target} in ${minEpochs} epochs or more`,
+  trials: original(target),
+})
 
 /** The first epochs bring the outputs to the function's mean, which is no feature of the function. */
 const settling = 5
@@ -118,17 +129,39 @@ function peakDistance(record: TrialRecord): number {
   return Math.abs(falls.indexOf(maxOf(falls)) + 2.5 - norms.indexOf(maxOf(norms)))
 }
 
+/** Half an exchange of two epochs is all that ranks can show. */
+const epochStep =
+  (target: TargetFunction) =>
+  (records: Records): number =>
+    rankStep(minOf(original(target)(records).map(axisOf('epochs'))))
+
 /** Does a norm fall over the epochs of each training? */
-const normFalls = (name: string): Effect => ({
+const normFalls = (name: string, target: TargetFunction): Effect => ({
   quantity: 'Spearman’s correlation of epoch and norm',
   scale: 'rank',
   below: 0,
-  needs: `a net that learnt sinc in ${minEpochs} epochs or more`,
-  of: (records) =>
-    bySeed(learnt('sinc')(records), (own) =>
-      mean(own.map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))),
+  why: 'no trend',
+  ...ofLearnt(target),
+  of: (own) =>
+    mean(learnt(own, own).map((record) => spearman([...seriesOf(record, name).keys()], seriesOf(record, name)))),
+  step: epochStep(target),
+})
+
+/** The original recorded the last mini-batch's; averaged over an epoch it is less noisy. */
+const epochMean = 'gradient/epoch-mean'
+
+/** How the norm goes with the loss over the epochs of a seed's trainings. */
+const togetherness = (own: Records, target: TargetFunction): number =>
+  mean(
+    learnt(having(own, { target }), own).map((record) =>
+      spearman(seriesOf(record, 'train/loss'), seriesOf(record, epochMean)),
     ),
-  step: (records) => rankStep(minOf(learnt('sinc')(records).map(axisOf('epochs')))),
+  )
+
+const targetsOf = (...needed: TargetFunction[]): Settings => ({
+  what: 'functions',
+  of: ({ trial }) => trial.params['target'],
+  needed,
 })
 
 const claims: readonly Claim[] = [
@@ -148,7 +181,7 @@ const claims: readonly Claim[] = [
     version: 3,
     statement: 'on sinc, the gradient norm, averaged over each epoch’s steps, falls over the epochs (Spearman < 0)',
     published: 'norm 0.36 falling to 0.005, with a bump where the loss leaves its plateau (README figure)',
-    effects: [normFalls('gradient/epoch-mean')],
+    effects: [normFalls(epochMean, 'sinc')],
   }),
   weighed({
     id: 'last-batch-norm-falls-on-sinc',
@@ -156,7 +189,7 @@ const claims: readonly Claim[] = [
     statement: 'so does the norm of each epoch’s last mini-batch, the one that the original recorded',
     published: 'the same figure; one batch of fifty is a noisy measure of the epoch',
     fragile: true,
-    effects: [normFalls('gradient/last-batch')],
+    effects: [normFalls('gradient/last-batch', 'sinc')],
   }),
   weighed({
     id: 'norm-peaks-where-loss-falls',
@@ -170,10 +203,51 @@ const claims: readonly Claim[] = [
         // Never 0: the steepest fall lies between two epochs.
         scale: 'log',
         below: 5,
-        needs: `a net that learnt f1 in ${minEpochs} epochs or more`,
-        of: (records) => bySeed(learnt('f1')(records), (own) => geometricMean(own.map(peakDistance))),
+        why: 'as first set, before any run',
+        ...ofLearnt('f1'),
+        of: (own) => geometricMean(learnt(own, own).map(peakDistance)),
       },
     ],
+  }),
+  weighed({
+    id: 'norm-lowers-with-loss',
+    statement:
+      'the norm of the gradient lowers together with the loss: within a run on sinc, epochs of lower loss have a lower norm (Spearman > 0.5)',
+    published: 'Norm of gradient lowers together obviously (README)',
+    effects: [
+      {
+        quantity: 'Spearman’s correlation of loss and norm within a run',
+        scale: 'rank',
+        above: 0.5,
+        why: '“obviously”: loss and norm agree on the order of three in four pairs of epochs',
+        ...ofLearnt('sinc'),
+        of: (own) => togetherness(own, 'sinc'),
+        step: epochStep('sinc'),
+      },
+    ],
+  }),
+  weighed({
+    id: 'norm-hard-to-master-on-f2',
+    statement: 'on a complicated function, f2, the norm is hard to master: it goes less with the loss than on sinc',
+    published: 'when it comes to complicated functions … it is hard to master gradient norm’s behavior (README)',
+    effects: [
+      {
+        quantity: 'Spearman’s correlation of loss and norm on f2 − on sinc',
+        scale: 'linear',
+        below: 0,
+        why: 'as little as on sinc',
+        needs: `nets that learnt f2 and sinc in ${minEpochs} epochs or more`,
+        trials: (records) => [...original('f2')(records), ...original('sinc')(records)],
+        settings: targetsOf('f2', 'sinc'),
+        of: (own) => togetherness(own, 'f2') - togetherness(own, 'sinc'),
+      },
+    ],
+  }),
+  weighed({
+    id: 'norm-still-tends-down-on-f2',
+    statement: 'but on f2 too it still tends to decrease over the epochs (Spearman < 0)',
+    published: '… but it still tends to decrease (README)',
+    effects: [normFalls(epochMean, 'f2')],
   }),
 ]
 
@@ -212,8 +286,8 @@ export const gradNorm = defineExperiment({
   stages: [main],
   profiles: {
     smoke: { axes: { target: ['sinc', 'f1'], epochs: [30], rows: [2000] }, seeds: [0] },
-    reduced: { axes: { target: ['sinc', 'sines', 'f1'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7] },
-    full: { axes: { target: ['sinc', 'sines'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] },
+    reduced: { axes: { target: ['sinc', 'sines', 'f1', 'f2'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7] },
+    full: { axes: { target: ['sinc', 'sines', 'f1', 'f2'] }, seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] },
   },
   figures,
   claims,

@@ -8,13 +8,14 @@ import { reportsAgainst, twinAxes } from '../../figures/twin-axes.js'
 import { initialize, multiplyAdds, type Net } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
+import { budgetAxes, budgetCost, epochsOf, trainToBudget } from '../vocabulary/budget.js'
 import { everyOne } from '../vocabulary/checks.js'
 import { byClass, classes, crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
-import { bySeed, inRows, meanEffect, tellingRows, weighed } from '../vocabulary/effects.js'
+import { inRows, meanEffect, tellingRows, weighed, type Counted } from '../vocabulary/effects.js'
 import { lossAndAccuracy, trainAndTest } from '../vocabulary/figures.js'
 import { twoLayerNet } from '../vocabulary/nets.js'
 import { axisOf, leastOf, metric } from '../vocabulary/numbers.js'
+import { rowsOfSplit } from '../vocabulary/rows.js'
 import { finished, finishedWith, having, netParams, type Choose } from '../vocabulary/records.js'
 import { openNet } from '../vocabulary/stored-net.js'
 
@@ -48,6 +49,8 @@ const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
+  rows: rowsOfSplit,
+  net: ({ initScale }) => twoLayerNet(initScale),
   cost: (params) => budgetCost(twoLayerNet(1), params),
   async run(params, context): Promise<Metrics> {
     const net = twoLayerNet(params.initScale)
@@ -170,19 +173,19 @@ const linesApart: Choose = (records) => lines(pathsBetween('independent')(record
 
 /** Fewer leave N(0, 1) weights half trained. */
 const enoughUpdates = 1500
+/** At most: a loss may be reached before. */
+const updatesOf = ({ params }: Trial): number =>
+  epochsOf(params as unknown as P) * Math.ceil(Number(params['trainRows']) / Number(params['batch']))
 const fitted = 0.99
 
-/** Lines between nets that started apart, at both ends of which the training rows are fitted. */
-const fittedLines: Choose = (records) =>
-  linesApart(records).filter(
-    (record) => metric(record, 'a/accuracy') >= fitted && metric(record, 'b/accuracy') >= fitted,
-  )
-/** Of those, between nets of two batch sizes: `a` has the smaller. */
-const batchLines: Choose = (records) =>
-  fittedLines(records).filter(({ trial }) => {
-    const batches = trial.parents.map((id) => records.find((record) => record.trial.id === id)?.trial.params['batch'])
-    return batches[0] !== batches[1]
-  })
+/** Of those, lines at both ends of which the training rows are fitted. */
+const fittedLines: Counted = (own) =>
+  own.filter((record) => metric(record, 'a/accuracy') >= fitted && metric(record, 'b/accuracy') >= fitted)
+/** Lines between nets of two batch sizes that started apart: `a` has the smaller. */
+const batchLines: Choose = (records) => {
+  const batches = new Map(finished(records).map(({ trial }) => [trial.id, trial.params['batch']]))
+  return linesApart(records).filter(({ trial: { parents } }) => batches.get(parents[0]!) !== batches.get(parents[1]!))
+}
 const needs = `two fitted nets (${fitted} of the training rows) that started apart`
 
 const claims: readonly Claim[] = [
@@ -208,12 +211,10 @@ const claims: readonly Claim[] = [
         quantity: 'the least training accuracy of a seed’s nets',
         scale: 'linear',
         above: fitted,
+        why: 'one row in a hundred is left',
         needs: `a net of ${enoughUpdates} updates`,
-        of: (records) =>
-          bySeed(
-            finished(records).filter((record) => metric(record, 'updates') >= enoughUpdates),
-            (own) => leastOf(own, 'train/accuracy'),
-          ),
+        trials: (records) => finished(records).filter(({ trial }) => updatesOf(trial) >= enoughUpdates),
+        of: (own) => leastOf(own, 'train/accuracy'),
         step: (records) => 1 / minOf(finished(records).map(axisOf('trainRows'))),
       },
     ],
@@ -225,8 +226,9 @@ const claims: readonly Claim[] = [
       'between fitted nets that started apart lies a barrier: the loss rises above both ends by more than a guess loses',
     published: 'a barrier about α = 0.5 of 2.5e-2 (times 10,000), training accuracy 0.33 (README figure)',
     effects: [
-      meanEffect(fittedLines, 'path/barrier', {
+      meanEffect('path/barrier', {
         ...{ quantity: 'height of the barrier in nats', above: Math.log(classes), needs },
+        ...{ trials: linesApart, counted: fittedLines },
         why: 'ln 10, what a guess among ten classes loses; a height is never below 0, so 0 would show nothing',
       }),
     ],
@@ -243,13 +245,13 @@ const claims: readonly Claim[] = [
         quantity: 'how much wider, in steps of α',
         scale: 'linear',
         above: 1,
+        why: 'a step of the grid of α is all that a width can show',
         needs: `${needs}, of two batch sizes`,
-        of: (records) =>
-          bySeed(batchLines(records), (own) =>
-            mean(
-              own.map(
-                (record) => (metric(record, 'a/width') - metric(record, 'b/width')) / axisOf('alphaStep')(record),
-              ),
+        trials: batchLines,
+        of: (own) =>
+          mean(
+            fittedLines(own, own).map(
+              (record) => (metric(record, 'a/width') - metric(record, 'b/width')) / axisOf('alphaStep')(record),
             ),
           ),
         step: () => 1,
@@ -269,14 +271,13 @@ const claims: readonly Claim[] = [
         above: tellingRows,
         why: 'fewer rows cannot tell two nets apart',
         needs: `${needs}, of two batch sizes`,
-        of: (records) =>
-          bySeed(batchLines(records), (own) =>
-            mean(
-              own.map((record) =>
-                inRows(
-                  metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy'),
-                  Number(netParams(record, records)['testRows']),
-                ),
+        trials: batchLines,
+        of: (own, records) =>
+          mean(
+            fittedLines(own, records).map((record) =>
+              inRows(
+                metric(record, 'a/test-accuracy') - metric(record, 'b/test-accuracy'),
+                Number(netParams(record, records)['testRows']),
               ),
             ),
           ),
@@ -316,7 +317,7 @@ export const interpolate = defineExperiment({
       seeds: [0],
       stages: { interpolate: { alphaStep: [0.25] } },
     },
-    reduced: { axes: { batch: [100, 1000], init: ['independent', 'shared'] }, seeds: [0, 1, 2] },
+    reduced: { axes: { batch: [100, 1000], init: ['independent', 'shared'] }, seeds: [0, 1, 2, 3, 4] },
     full: { axes: { batch: [100, 1000] }, seeds: [0, 1, 2, 3, 4] },
   },
   figures,

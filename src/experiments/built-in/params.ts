@@ -12,11 +12,12 @@ import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { everyOne } from '../vocabulary/checks.js'
 import { byClass, classes, crossEntropy, named, namedSet, openSplit, trainingCost } from '../vocabulary/classify.js'
-import { bySeed, meanEffect, ratioOf, weighed } from '../vocabulary/effects.js'
+import { meanEffect, ratioOf, weighed, type Counted, type Effect } from '../vocabulary/effects.js'
 import { lossAndAccuracy, settings } from '../vocabulary/figures.js'
 import { dense } from '../vocabulary/nets.js'
 import { axisOf, meanOf, metric, metricOf, valuesOf } from '../vocabulary/numbers.js'
 import { byOneHot, oneHot } from '../vocabulary/one-hot.js'
+import { rowsOfSplit } from '../vocabulary/rows.js'
 import { finished, largestComparable, type Choose, type Records } from '../vocabulary/records.js'
 import { trainNet } from '../vocabulary/train-net.js'
 import { trendEffect } from '../vocabulary/trends.js'
@@ -94,6 +95,8 @@ const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
+  rows: (params, ...rest) => rowsOfSplit({ ...params, testRows: params.validationRows }, ...rest),
+  net: (params) => paramsNet(axes.shapeOf(params.dataset), params),
   cost: (params) => trainingCost(paramsNet(axes.shapeOf(params.dataset), params), params.trainRows, params.epochs),
   async run(params, context): Promise<Metrics> {
     const { data, split } = await openSplit(context, { ...params, testRows: params.validationRows })
@@ -120,6 +123,7 @@ const main = defineStage({
       batch: params.batch,
       optimizer: optimizerOf(params),
       enough,
+      memory: { read: () => metrics, write: (value) => (metrics = value as Metrics) },
       async onEpoch(epoch, trained, weights) {
         if (epoch % every !== 0 && !enough(epoch, trained)) return
         const known = Number.isNaN(trained.accuracy) ? await evaluate(split.train, weights()) : trained
@@ -144,22 +148,45 @@ const clean: Choose = (records) =>
   finished(records).filter((record) => noiseOf(record) === 0 && trainedOn(record) === crossEntropy)
 
 const learntAccuracy = 0.5
-/** Of those, all nets of the seeds whose best one has learnt what digits look like. */
-const learnt: Choose = (records) =>
-  [...groupBy(clean(records), ({ trial }) => JSON.stringify(trial.seeds)).values()]
-    .filter((own) => maxOf(valuesOf(own, 'train/accuracy')) >= learntAccuracy)
-    .flat()
+/** All nets of a seed whose best one has learnt what digits look like, else none. */
+const learnt: Counted = (own) => (maxOf(valuesOf(own, 'train/accuracy')) >= learntAccuracy ? own : [])
 
-const parametersOf = metricOf('parameters')
+const parametersOf = ({ trial: { params } }: TrialRecord): number =>
+  paramsNet(axes.shapeOf(String(params['dataset'])), { bottleneck: 10, ...params } as unknown as P).parameterCount
 /** The original's number; earlier, a training loss averaged over an epoch of fast learning lies above the held-out one. */
 const minEpochs = 20
 const longEnough: Choose = (records) => clean(records).filter((record) => axisOf('epochs')(record) >= minEpochs)
-const aboveThreshold: Choose = (records) =>
-  longEnough(records).filter((record) => parametersOf(record) > interpolationThreshold(record))
+const isAbove = (record: TrialRecord): boolean => parametersOf(record) > interpolationThreshold(record)
+const aboveThreshold: Choose = (records) => longEnough(records).filter(isAbove)
 const largeParameters = 2e4
 const isLarge = (record: TrialRecord): boolean => parametersOf(record) >= largeParameters
 const minSizes = 6
+const minLargeSizes = 3
+const sizes = { what: 'sizes', of: parametersOf, needed: minSizes } as const
 const gapOf = (record: TrialRecord): number => metric(record, 'validation/loss') - metric(record, 'train/loss')
+
+/** How a value goes with the number of parameters within a seed, over sizes that are chosen. */
+const withSize = (
+  what: string,
+  y: (record: TrialRecord) => number,
+  tested: Pick<Effect, 'above' | 'below' | 'why' | 'needs' | 'trials'>,
+): Effect =>
+  trendEffect(
+    { settings: sizes, y, counted: learnt },
+    { quantity: `Spearman’s correlation of size and ${what} within a seed`, ...tested },
+  )
+
+/** The more parameters, the higher an accuracy: over all sizes, and still beyond rows × classes. */
+const higherWithSize = (what: string, name: string): readonly [Effect, Effect] => [
+  withSize(`${what} accuracy`, metricOf(name), {
+    ...{ above: 0.8, why: 'held as near to “the more, the higher” as the loss is' },
+    ...{ needs: `${minSizes} sizes after ${minEpochs} epochs that learnt`, trials: longEnough },
+  }),
+  withSize(`${what} accuracy above rows × classes`, metricOf(name), {
+    ...{ above: 0, why: 'no rise' },
+    ...{ needs: `${minSizes} sizes above the threshold after ${minEpochs} epochs that learnt`, trials: aboveThreshold },
+  }),
+]
 
 /** A seed's nets by size, the smallest first. */
 const bySize = (own: Records): [number, TrialRecord[]][] => [...groupBy(own, parametersOf)].sort(([a], [b]) => a - b)
@@ -179,6 +206,11 @@ const noisy: Choose = (records) =>
     finished(records).filter((record) => noiseOf(record) >= minNoiseOfPeak),
     ({ trial }) => ({ ...trial.params, width: undefined }),
   )
+const ofPeak = {
+  needs: sizesOfPeak,
+  trials: noisy,
+  settings: { what: 'sizes', of: parametersOf, needed: minSizesOfPeak },
+} as const
 
 /** A seed's held-out loss by size, in multiples of rows × classes; nothing where a peak could not show. */
 function peakCurve(own: Records): readonly { readonly ratio: number; readonly loss: number }[] {
@@ -219,17 +251,11 @@ const claims: readonly Claim[] = [
     published:
       'training loss falls from 1.76–2.30 to 0.08–0.17 between 7.9 k and about 20 k parameters (README figure)',
     effects: [
-      trendEffect(
-        {
-          choose: (records) =>
-            learnt(records).filter((record) => parametersOf(record) <= interpolationThreshold(record)),
-          ...{ x: parametersOf, y: metricOf('train/loss'), least: minSizes },
-        },
-        {
-          ...{ quantity: 'Spearman’s correlation of size and training loss within a seed', below: -0.8 },
-          needs: `${minSizes} sizes below the threshold that learnt`,
-        },
-      ),
+      withSize('training loss', metricOf('train/loss'), {
+        ...{ below: -0.8, why: 'as first set, before any run' },
+        needs: `${minSizes} sizes below the threshold that learnt`,
+        trials: (records) => clean(records).filter((record) => !isAbove(record)),
+      }),
     ],
   }),
   weighed({
@@ -242,17 +268,37 @@ const claims: readonly Claim[] = [
         quantity: 'how far the worst such size is below the best of all',
         scale: 'linear',
         below: 0.06,
+        why: 'as first set, before any run',
         needs: `three sizes of ${largeParameters} parameters or more that learnt`,
-        of: (records) =>
-          bySeed(learnt(records), (own) => {
-            const accuracies = (nets: Records): number[] =>
-              bySize(nets).map(([, ofSize]) => meanOf(ofSize, 'validation/accuracy'))
-            const large = accuracies(own.filter(isLarge))
-            return large.length < 3 ? NaN : maxOf(accuracies(own)) - minOf(large)
-          }),
+        trials: clean,
+        settings: {
+          what: 'large sizes',
+          of: (record) => (isLarge(record) ? parametersOf(record) : undefined),
+          needed: minLargeSizes,
+        },
+        of(own) {
+          const accuracies = (nets: Records): number[] =>
+            bySize(nets).map(([, ofSize]) => meanOf(ofSize, 'validation/accuracy'))
+          const nets = learnt(own, own)
+          const large = accuracies(nets.filter(isLarge))
+          return large.length < minLargeSizes ? NaN : maxOf(accuracies(nets)) - minOf(large)
+        },
         step: oneRow('validationRows'),
       },
     ],
+  }),
+  weighed({
+    id: 'more-parameters-higher-training-accuracy',
+    statement:
+      'the more the parameters, the higher the training accuracy (Spearman ≥ 0.8 over all sizes, and above 0 beyond rows × classes)',
+    published: 'The more the parameters, the higher the accuracy (README)',
+    effects: higherWithSize('training', 'train/accuracy'),
+  }),
+  weighed({
+    id: 'more-parameters-higher-held-out-accuracy',
+    statement: 'the more the parameters, the higher the accuracy on held-out rows (by the same bounds)',
+    published: 'The more the parameters, the higher the accuracy (README); flat from 2·10⁴ parameters on (figure)',
+    effects: higherWithSize('held-out', 'validation/accuracy'),
   }),
   weighed({
     id: 'gap-of-large-nets',
@@ -264,8 +310,10 @@ const claims: readonly Claim[] = [
         quantity: 'validation loss − training loss',
         scale: 'linear',
         above: 0,
+        why: 'no gap',
         needs: `a net above the threshold after ${minEpochs} epochs`,
-        of: (records) => bySeed(aboveThreshold(records), (own) => mean(own.map(gapOf))),
+        trials: aboveThreshold,
+        of: (own) => mean(own.map(gapOf)),
       },
     ],
   }),
@@ -275,16 +323,11 @@ const claims: readonly Claim[] = [
     published:
       'validation loss 0.30 rising to 0.38–0.48 at 10⁶ parameters while training loss stays at 0.08–0.17 (README figure)',
     effects: [
-      trendEffect(
-        {
-          choose: (records) => longEnough(learnt(records)).filter(isLarge),
-          ...{ x: parametersOf, y: gapOf, least: minSizes },
-        },
-        {
-          ...{ quantity: 'Spearman’s correlation of size and gap within a seed', above: 0.3 },
-          needs: `${minSizes} sizes of ${largeParameters} parameters or more after ${minEpochs} epochs`,
-        },
-      ),
+      withSize('gap', gapOf, {
+        ...{ above: 0.3, why: 'less is hardly a trend' },
+        needs: `${minSizes} sizes of ${largeParameters} parameters or more after ${minEpochs} epochs`,
+        trials: (records) => longEnough(records).filter(isLarge),
+      }),
     ],
   }),
   weighed({
@@ -294,9 +337,10 @@ const claims: readonly Claim[] = [
       'above rows × classes parameters the training accuracy approaches 1 (at least 0.95 on average after 20 epochs)',
     published: 'training accuracy 0.95–0.98 after 20 epochs of Adagrad (README figure)',
     effects: [
-      meanEffect(aboveThreshold, 'train/accuracy', {
-        ...{ quantity: 'training accuracy', above: 0.95, step: oneRow('trainRows') },
-        needs: `a net above the threshold after ${minEpochs} epochs`,
+      meanEffect('train/accuracy', {
+        ...{ quantity: 'training accuracy', above: 0.95, why: 'the least that was published' },
+        ...{ needs: `a net above the threshold after ${minEpochs} epochs`, trials: aboveThreshold },
+        step: oneRow('trainRows'),
       }),
     ],
   }),
@@ -314,13 +358,13 @@ const claims: readonly Claim[] = [
         scale: 'log',
         above: 1 / nearThreshold,
         below: nearThreshold,
-        needs: sizesOfPeak,
-        of: (records) =>
-          bySeed(noisy(records), (own) => {
-            const curve = peakCurve(own)
-            const greatest = maxOf(curve.map(({ loss }) => loss))
-            return curve.find(({ loss }) => loss === greatest)?.ratio ?? NaN
-          }),
+        why: 'a peak by one or two sizes of the sweep beside it is still near',
+        ...ofPeak,
+        of(own) {
+          const curve = peakCurve(own)
+          const greatest = maxOf(curve.map(({ loss }) => loss))
+          return curve.find(({ loss }) => loss === greatest)?.ratio ?? NaN
+        },
         // Half a size either way.
         step(records) {
           const ratios = peakCurve(noisy(records)).map(({ ratio }) => ratio)
@@ -331,16 +375,16 @@ const claims: readonly Claim[] = [
         quantity: 'held-out loss within a factor 3 of rows × classes ÷ that of the largest nets',
         scale: 'log',
         above: 1,
-        needs: sizesOfPeak,
-        of: (records) =>
-          bySeed(noisy(records), (own) => {
-            const curve = peakCurve(own)
-            const near = curve.filter(({ ratio }) => ratio <= nearThreshold && ratio >= 1 / nearThreshold)
-            return ratioOf(
-              near.map(({ loss }) => loss),
-              curve.slice(-1).map(({ loss }) => loss),
-            )
-          }),
+        why: 'no fall',
+        ...ofPeak,
+        of(own) {
+          const curve = peakCurve(own)
+          const near = curve.filter(({ ratio }) => ratio <= nearThreshold && ratio >= 1 / nearThreshold)
+          return ratioOf(
+            near.map(({ loss }) => loss),
+            curve.slice(-1).map(({ loss }) => loss),
+          )
+        },
       },
     ],
   }),
@@ -386,7 +430,10 @@ export const params = defineExperiment({
   profiles: {
     smoke: { axes: { width: [2, 8, 24, 64, 128, 256], epochs: [4] }, seeds: [0, 1] },
     // The widths between 2 and 27 are a hair apart in parameters, yet there the net begins to learn.
-    reduced: { axes: { width: [...new Set([2, 3, 4, 6, 9, 14, ...logSpacedWidths(2, 843, 24)])] }, seeds: [0, 1, 2] },
+    reduced: {
+      axes: { width: [...new Set([2, 3, 4, 6, 9, 14, ...logSpacedWidths(2, 843, 24)])] },
+      seeds: [0, 1, 2, 3, 4],
+    },
     // The original grows u by one for nine models, then faster, to 100 models of up to 1.45 M parameters.
     // One hidden layer, squared error, few rows, a fifth of the labels redrawn, trained until large nets fit them all.
     'double-descent': {
@@ -404,7 +451,10 @@ export const params = defineExperiment({
       },
       seeds: [0, 1, 2],
     },
-    full: { axes: { width: [...new Set([2, 3, 4, 5, 6, 7, 8, 9, 10, ...logSpacedWidths(11, 843, 91)])] }, seeds: [0] },
+    full: {
+      axes: { width: [...new Set([2, 3, 4, 5, 6, 7, 8, 9, 10, ...logSpacedWidths(11, 843, 91)])] },
+      seeds: [0, 1, 2],
+    },
   },
   figures,
   claims,

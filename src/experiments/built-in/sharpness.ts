@@ -1,24 +1,27 @@
 import { filterNormalised, randomDirection } from '../../analysis/directions.js'
 import { lanczos } from '../../analysis/lanczos.js'
 import { ballSharpness, boxSharpness, curvatureSharpness, sampledRise } from '../../analysis/loss-sharpness.js'
+import { mean, standardDeviation } from '../../analysis/statistics.js'
 import { maxOf } from '../../core/extremes.js'
 import { Random } from '../../core/seed.js'
 import { boolean, integer, number, type ParamsOf } from '../../core/space.js'
-import type { Metrics } from '../../core/trial.js'
-import { blockFrobeniusNorms } from '../../engines/curvature.js'
+import type { Metrics, TrialRecord } from '../../core/trial.js'
+import { blockFrobeniusNorm, blockFrobeniusNorms, type BlockNorm } from '../../engines/curvature.js'
 import type { MeasurementOptions } from '../../engines/engine.js'
+import { epochOrder } from '../../data/split.js'
 import { scatter } from '../../figures/scatter.js'
 import { defineNet, type Initializer, type Net } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
 import { crossEntropy, namedSet, openSplit } from '../vocabulary/classify.js'
-import { weighed, type Effect } from '../vocabulary/effects.js'
+import { weighed, type Counted, type Effect } from '../vocabulary/effects.js'
 import { besideBatch, overBatch, settings } from '../vocabulary/figures.js'
 import { lossSurface, type LossSurface } from '../vocabulary/loss-surface.js'
 import { digitShape } from '../vocabulary/nets.js'
 import { axisOf, metric, metricOf } from '../vocabulary/numbers.js'
-import { finishedWith, having, largestComparable, netParams, type Choose } from '../vocabulary/records.js'
+import { rowsOfSplit } from '../vocabulary/rows.js'
+import { finishedWith, having, largestComparable, netParams, type Choose, type Records } from '../vocabulary/records.js'
 import { besideMeasurement, leastBatches as minBatches, ofEachNet, openNet } from '../vocabulary/stored-net.js'
 import { trendEffect } from '../vocabulary/trends.js'
 
@@ -61,6 +64,8 @@ const main = defineStage({
   name: 'main',
   space,
   data: namedSet,
+  rows: rowsOfSplit,
+  net: sharpnessNet,
   cost: (params) => budgetCost(sharpnessNet(params), params),
   async run(params, context): Promise<Metrics> {
     const net = sharpnessNet(params)
@@ -70,7 +75,14 @@ const main = defineStage({
   },
 })
 
-const metrics = ['spectral', 'block-frobenius', 'keskar-box', 'ball', 'filter-normalised'] as const
+const metrics = [
+  'spectral',
+  'block-frobenius',
+  'keskar-box',
+  'ball',
+  'filter-normalised',
+  'block-frobenius-spread',
+] as const
 const measureSpace = {
   metric: axes.oneOf(metrics, 'how sharpness is measured'),
   epsilon: number({ above: 0, max: 10, default: 1e-4, doc: 'size of the neighbourhood' }),
@@ -96,35 +108,70 @@ interface Valley extends LossSurface {
   /** Loss at the net itself. */
   readonly centre: number
   readonly options: MeasurementOptions
+  /** All rows that the net was trained on, and how many of them an update took. */
+  readonly trainedRows: Int32Array
+  readonly batch: number
   readonly random: Random
 }
 type Measure = (valley: Valley, params: MeasureParams, context: TrialContext) => Promise<Metrics>
 
+/** A norm of the Hessian as sharpness, with what is known of its error. */
+const ofCurvature = (norm: number, error: number, { centre }: Valley, { epsilon }: MeasureParams): Metrics => ({
+  sharpness: curvatureSharpness(norm, epsilon, centre),
+  'sharpness-error': curvatureSharpness(error, epsilon, centre),
+})
+
+/** Mini-batches of the net's own size that a measure's spread is taken over. */
+const miniBatches = 5
+
 /** How sharp a valley is, by each metric; what else is told belongs to that metric. */
 const measures: Readonly<Record<MeasureParams['metric'], Measure>> = {
-  async spectral({ hessianTimes, theta, centre, random }, { epsilon, products: maxProducts }) {
+  async spectral(valley, params) {
+    const { hessianTimes, theta, random } = valley
     const product = (v: Float64Array): Promise<Float64Array> => hessianTimes(theta, v)
-    const { values, products } = await lanczos(product, theta.length, random, { tolerance: 1e-3, maxProducts })
+    const bounds = { tolerance: 1e-3, maxProducts: params.products }
+    const { values, residual, products } = await lanczos(product, theta.length, random, bounds)
     const largest = values[0]!
-    return { sharpness: curvatureSharpness(largest, epsilon, centre), 'largest-eigenvalue': largest, products }
+    return { ...ofCurvature(largest, residual, valley, params), 'largest-eigenvalue': largest, products }
   },
-  async 'block-frobenius'({ options, theta, centre, random }, { epsilon, samples: probes }, { engine, signal }) {
-    const norms = await blockFrobeniusNorms(engine, options, theta, { probes, random, signal })
-    const largest = maxOf(Object.values(norms))
-    return { sharpness: curvatureSharpness(largest, epsilon, centre), 'block-norm': largest }
+  async 'block-frobenius'(valley, params, { engine, signal }) {
+    const { options, theta, random } = valley
+    const norms = await blockFrobeniusNorms(engine, options, theta, { probes: params.samples, random, signal })
+    const [, { norm, standardError }] = largestOf(norms)
+    return { ...ofCurvature(norm, standardError, valley, params), 'block-norm': norm }
   },
   async 'keskar-box'({ slopeAt, theta, random }, { epsilon, subspace }) {
     const directions = Array.from({ length: subspace }, () => randomDirection(theta.length, random))
     return { sharpness: await boxSharpness(slopeAt, theta, { epsilon, ...(subspace > 0 ? { directions } : {}) }) }
   },
-  async ball({ lossAt, theta, random }, { epsilon, samples }) {
-    return { sharpness: await ballSharpness(lossAt, theta, { epsilon, samples, random }) }
+  async ball({ slopeAt, theta, random }, { epsilon, samples }) {
+    return { sharpness: await ballSharpness(slopeAt, theta, { epsilon, samples, random }) }
   },
-  async 'filter-normalised'({ options, lossAt, theta, random }, { epsilon, samples }) {
+  async 'filter-normalised'({ options, slopeAt, theta, random }, { epsilon, samples }) {
     const draw = () => filterNormalised(randomDirection(theta.length, random), theta, options.net.parameters)
-    return { sharpness: await sampledRise(lossAt, theta, epsilon, samples, draw) }
+    return { sharpness: await sampledRise(slopeAt, theta, epsilon, samples, draw) }
+  },
+  /** How far the original's measure, of the block that is largest on one mini-batch, differs between mini-batches. */
+  async 'block-frobenius-spread'(valley, params, { engine, seeds, signal }) {
+    const { options, theta, trainedRows, batch } = valley
+    // The same probes for all: what they err by is then not taken for the mini-batches' spread.
+    const how = () => ({ probes: params.samples, random: new Random(seeds.shuffle, 'probes'), signal })
+    const miniBatch = (epoch: number) => ({
+      ...options,
+      order: epochOrder(trainedRows, epoch, seeds.shuffle).subarray(0, batch),
+    })
+    const [name] = largestOf(await blockFrobeniusNorms(engine, miniBatch(0), theta, how()))
+    const tensor = options.net.parameters.find((one) => one.name === name)!
+    const norms: number[] = []
+    for (let epoch = 1; epoch <= miniBatches; epoch++)
+      norms.push((await blockFrobeniusNorm(engine, miniBatch(epoch), theta, tensor, how())).norm)
+    const [norm, spread] = [mean(norms), standardDeviation(norms)]
+    return { ...ofCurvature(norm, spread, valley, params), 'block-norm': norm, 'relative-spread': spread / norm }
   },
 }
+
+const largestOf = (norms: Readonly<Record<string, BlockNorm>>): [name: string, norm: BlockNorm] =>
+  Object.entries(norms).reduce((largest, one) => (one[1].norm > largest[1].norm ? one : largest))
 
 /** Sharpness of a stored net: another ε or metric trains nothing again. */
 const measure = defineStage({
@@ -138,13 +185,15 @@ const measure = defineStage({
     const { net, theta, trained, origin } = stored
     const { rows, split } = await openSplit(origin, trained)
     const { shuffle } = context.seeds
-    const count = params.metric === 'block-frobenius' ? Math.min(params.rows, trained.batch) : params.rows
-    const order = split.train.subarray(0, count)
+    const batch = Math.min(params.rows, trained.batch)
+    const isOfMiniBatch = params.metric === 'block-frobenius' || params.metric === 'block-frobenius-spread'
+    const order = split.train.subarray(0, isOfMiniBatch ? batch : params.rows)
     const dropout = params.measureWithDropout ? { dropoutSeed: shuffle } : {}
     const options = { net, loss: crossEntropy, rows, order, ...dropout } as const
     const surface = lossSurface(options, context)
     const centre = await surface.lossAt(theta)
-    const valley: Valley = { ...surface, theta, centre, options, random: new Random(shuffle, 'sharpness') }
+    const random = new Random(shuffle, 'sharpness')
+    const valley: Valley = { ...surface, theta, centre, options, trainedRows: split.train, batch, random }
     return {
       'measured/loss': centre,
       ...besideMeasurement(stored),
@@ -153,17 +202,19 @@ const measure = defineStage({
   },
 })
 
+const hasReached = (record: TrialRecord): boolean => metric(record, 'budget/reached') === 1
+
 /**
- * Measurements by one metric at its largest ε, of nets that kept to their budget and differ in nothing but batch and
- * seeds: the largest such set.
+ * Measurements by one metric at its largest ε, of nets that differ in nothing but batch and seeds: the largest such set,
+ * under one budget if that is given.
  */
 const comparable =
-  (name: (typeof metrics)[number]): Choose =>
+  (name: (typeof metrics)[number], budget?: P['budget']): Choose =>
   (records) => {
     const measured = finishedWith(
       { metric: name },
       'measure',
-    )(records).filter((record) => metric(record, 'budget/reached') === 1)
+    )(records).filter((record) => budget === undefined || netParams(record, records)['budget'] === budget)
     const epsilon = maxOf(measured.map(axisOf('epsilon')))
     return largestComparable(having(measured, { epsilon }), (record) => ({
       ...record.trial.params,
@@ -172,47 +223,99 @@ const comparable =
     }))
   }
 
-/** Nets that fit their training rows: around others, no minimum is measured. */
+/** Nets that kept to their budget and fit their training rows: around others, no minimum is measured. */
 const learntAccuracy = 0.9
+const learnt: Counted = (own) =>
+  own.filter((record) => hasReached(record) && metric(record, 'train/accuracy') >= learntAccuracy)
 
-/** How sharpness moves with the batch over the nets of each seed. */
-const withBatch = (name: (typeof metrics)[number], bound: Pick<Effect, 'above' | 'below' | 'why'>): Effect =>
+const batchSizes = {
+  what: 'batch sizes',
+  of: (record: TrialRecord, records: Records) => Number(netParams(record, records)['batch']),
+} as const
+
+/** How a measure moves with the batch over the nets of each seed, trained under one budget. */
+const withBatch = (
+  name: (typeof metrics)[number],
+  budget: P['budget'],
+  bound: Pick<Effect, 'above' | 'below' | 'why'>,
+  { what = 'sharpness', measured = 'sharpness', sizes = minBatches } = {},
+): Effect =>
   trendEffect(
+    { settings: { ...batchSizes, needed: sizes }, y: metricOf(measured), counted: learnt },
     {
-      choose: (records) =>
-        comparable(name)(records).filter((record) => metric(record, 'train/accuracy') >= learntAccuracy),
-      ...{ x: metricOf('batch'), y: metricOf('sharpness'), least: minBatches },
-    },
-    {
-      ...{ quantity: 'Spearman’s correlation of batch and sharpness within a seed', ...bound },
-      needs: `${minBatches} batch sizes that kept to the budget, and learnt`,
+      ...{ quantity: `Spearman’s correlation of batch and ${what} within a seed`, ...bound },
+      needs: `${sizes} batch sizes measured by ${name} that kept to a budget of equal ${budget}, and learnt`,
+      trials: comparable(name, budget),
     },
   )
+/** Over fewer a trend of nothing but chance is too often large for its absence to show. */
+const sizesOfNoTrend = 8
+const rises = { above: 0.3, why: 'less is hardly a trend' } as const
+const flatter = 'Smaller batch size leads to flatter minima, which indicates lower sharpness (README)'
 
 const claims: readonly Claim[] = [
   weighed({
     id: 'spectral-rises-with-batch',
-    version: 2,
-    statement: 'the largest eigenvalue’s sharpness rises with the batch size (Spearman ≥ 0.3)',
-    published: 'Keskar et al. 2017: 1.2 → 205 (F1) by the box measure at equal loss; the original found no trend',
+    version: 3,
+    statement:
+      'smaller batches end in flatter minima: trained to the same loss, the largest eigenvalue’s sharpness rises with the batch size (Spearman ≥ 0.3)',
+    published: `${flatter}; Keskar et al. 2017: 1.2 → 205 (F1) by the box measure at equal loss`,
     fragile: true,
-    effects: [withBatch('spectral', { above: 0.3 })],
+    effects: [withBatch('spectral', 'loss', rises)],
+  }),
+  weighed({
+    id: 'spectral-rises-with-batch-at-equal-epochs',
+    statement: 'so it does with equal epochs',
+    published: flatter,
+    fragile: true,
+    effects: [withBatch('spectral', 'epochs', rises)],
   }),
   weighed({
     id: 'box-rises-with-batch',
-    version: 2,
-    statement: "Keskar's box sharpness rises with the batch size (Spearman ≥ 0.3)",
-    published: 'Keskar et al. 2017: C1 28.6 → 707 at ε = 10⁻³',
+    version: 3,
+    statement: "trained to the same loss, Keskar's box sharpness rises with the batch size (Spearman ≥ 0.3)",
+    published: `${flatter}; Keskar et al. 2017: C1 28.6 → 707 at ε = 10⁻³`,
     fragile: true,
-    effects: [withBatch('keskar-box', { above: 0.3 })],
+    effects: [withBatch('keskar-box', 'loss', rises)],
+  }),
+  weighed({
+    id: 'box-rises-with-batch-at-equal-epochs',
+    statement: 'so it does with equal epochs',
+    published: flatter,
+    fragile: true,
+    effects: [withBatch('keskar-box', 'epochs', rises)],
   }),
   weighed({
     id: 'original-measure-has-no-trend',
-    version: 2,
-    statement: 'the original’s measure of the last mini-batch has no trend with the batch size (|Spearman| < 0.5)',
-    published: '2e-8 to 7e-8 over 40 batch sizes, without a trend (README figure)',
+    version: 3,
+    statement:
+      'with equal epochs, the original’s measure of the last mini-batch has no trend with the batch size (|Spearman| < 0.5)',
+    published:
+      'our result is slightly different from what we expected (README); 2e-8 to 7e-8 over 40 batch sizes, without a trend (figure)',
     fragile: true,
-    effects: [withBatch('block-frobenius', { above: -0.5, below: 0.5 })],
+    effects: [
+      withBatch(
+        'block-frobenius',
+        'epochs',
+        { above: -0.5, below: 0.5, why: 'a trend that explains less than a quarter' },
+        { sizes: sizesOfNoTrend },
+      ),
+    ],
+  }),
+  weighed({
+    id: 'small-batch-hessian-less-accurate',
+    statement:
+      'the Hessian of a small mini-batch is less accurate: over mini-batches of the net’s own size, the original’s measure spreads less, relative to its mean, the larger the batch (Spearman ≤ −0.3)',
+    published:
+      'Perhaps the small batch size leads to less accurate result (README, a guess why sharpness showed nothing)',
+    effects: [
+      withBatch(
+        'block-frobenius-spread',
+        'epochs',
+        { below: -0.3, why: 'less is hardly a trend' },
+        { what: 'the measure’s relative spread', measured: 'relative-spread' },
+      ),
+    ],
   }),
 ]
 
@@ -224,26 +327,33 @@ const twins = metrics.flatMap((name) =>
     title: `sharpness (${name})`,
     caption: `sharpness (${name}, right) against batch size.`,
     axis: `sharpness (${name})`,
-    select: comparable(name),
+    select: (records) => comparable(name)(records).filter(hasReached),
     settings: settings('ε = {epsilon}'),
   }),
 )
 
+/** What a point's bar says: how far off its measure may be. */
+const withErrors: Readonly<Partial<Record<(typeof metrics)[number], string>>> = {
+  spectral: '; bars: the residual of the eigenvalue',
+  'block-frobenius': '; bars: a standard error',
+  'block-frobenius-spread': '; bars: the deviation over mini-batches',
+}
+
 const scatters = metrics.map((name) =>
   scatter({
     name: `sharpness-${name}-against-batch`,
-    caption: `Sharpness (${name}) of the trained net against its batch size, one point a net.`,
+    caption: `Sharpness (${name}) of the trained net against its batch size, one point a net${withErrors[name] ?? ''}.`,
     title: () => `Sharpness (${name}) against batch size`,
     select: (records) => records.filter(({ trial }) => trial.stage === 'measure' && trial.params['metric'] === name),
     x: overBatch,
-    y: { title: 'sharpness', scale: 'log', of: metricOf('sharpness') },
+    y: { title: 'sharpness', scale: 'log', of: metricOf('sharpness'), error: metricOf('sharpness-error') },
     group: (record) => `ε = ${String(record.trial.params['epsilon'])}`,
   }),
 )
 
 export const sharpness = defineExperiment({
   name: 'sharpness',
-  version: 3,
+  version: 4,
   title: 'Sharpness of minima against batch size',
   question: 'Do larger batches end in sharper minima?',
   source: 'bonus.py of the 2018 course (HW1-3); Keskar et al. 2017, Dinh et al. 2017, Li et al. 2018',
@@ -253,11 +363,15 @@ export const sharpness = defineExperiment({
     smoke: {
       axes: { trainRows: [200], testRows: [200], batch: [20, 200], epochs: [2] },
       seeds: [0],
-      stages: { measure: { metric: [...metrics], epsilon: [1e-3], rows: [100], samples: [2], products: [4] } },
+      stages: { measure: { metric: [...metrics], epsilon: [1e-3], rows: [20], samples: [2], products: [4] } },
     },
     reduced: {
-      axes: { trainRows: [1000], testRows: [1000], batch: [16, 64, 250, 1000], budget: ['loss'], epochs: [200] },
-      seeds: [0, 1, 2],
+      axes: { trainRows: [500], testRows: [1000], batch: [8, 32, 125, 500] },
+      points: [
+        { budget: 'loss', epochs: 200 },
+        { budget: 'epochs', epochs: 60 },
+      ],
+      seeds: [0, 1, 2, 3, 4],
       stages: { measure: { metric: [...metrics], epsilon: [1e-3] } },
     },
     full: {

@@ -1,7 +1,8 @@
 import { median, variance } from '../../analysis/statistics.js'
 import { maxOf } from '../../core/extremes.js'
+import { groupBy } from '../../core/group-by.js'
 import { integer, type ParamsOf } from '../../core/space.js'
-import type { Metrics, TrialRecord } from '../../core/trial.js'
+import type { Metrics, Trial, TrialRecord } from '../../core/trial.js'
 import {
   gridOf,
   sampleFunction,
@@ -9,16 +10,19 @@ import {
   targetFunctions,
   type TargetFunction,
 } from '../../data/functions.js'
+import type { Net } from '../../net/net.js'
 import { againstSteps } from '../../figures/against-steps.js'
 import { curves } from '../../figures/curves.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
 import { everyOne } from '../vocabulary/checks.js'
-import { bySeed, geometricMean, ratioOf, weighed, type Effect } from '../vocabulary/effects.js'
+import { geometricMean, ratioOf, weighed, type Effect, type Settings } from '../vocabulary/effects.js'
 import { settings } from '../vocabulary/figures.js'
 import { lossSurface } from '../vocabulary/loss-surface.js'
 import { functionNet, hiddenActivations } from '../vocabulary/nets.js'
-import { axisOf, medianUntil, metric } from '../vocabulary/numbers.js'
+import { medianUntil, metric } from '../vocabulary/numbers.js'
+import { crossed } from '../vocabulary/profiles.js'
+import { pointsOfFunction } from '../vocabulary/rows.js'
 import { finished, having, type Choose, type Records } from '../vocabulary/records.js'
 import { recipe, trainNet } from '../vocabulary/train-net.js'
 
@@ -74,6 +78,9 @@ export function evenWidths(depth: number, budget: number): number[] {
 const widthsOf = ({ model, depth, budget }: Pick<P, 'model' | 'depth' | 'budget'>): readonly number[] =>
   model === 'even' ? evenWidths(depth, budget) : originals[model]
 
+const netOf = (params: Pick<P, 'model' | 'depth' | 'budget' | 'activation'>): Net =>
+  functionNet(widthsOf(params), hiddenActivations[params.activation])
+
 /** Single epochs spike, so what a net has learnt is a median over its last epochs. */
 const lateEpochs = 20
 const curvePoints = 501
@@ -81,22 +88,25 @@ const curvePoints = 501
 const main = defineStage({
   name: 'main',
   space,
+  rows: pointsOfFunction,
+  net: netOf,
   cost: (params) => 6 * countOf(widthsOf(params)) * params.rows * params.epochs,
   async run(params, context): Promise<Metrics> {
     const { engine, seeds, signal } = context
-    const net = functionNet(widthsOf(params), hiddenActivations[params.activation])
+    const net = netOf(params)
     const rows = sampleFunction(params.target, params.rows, seeds.data, 'train')
     const test = sampleFunction(params.target, params.rows, seeds.data, 'test')
     const loss = 'mean-squared-error'
     const { lossAt } = lossSurface({ net, loss, rows: test }, context)
     context.log(`${net.parameterCount} parameters in ${widthsOf(params).length} hidden layers`)
 
-    const late: { train: number[]; test: number[] } = { train: [], test: [] }
+    let late: { train: number[]; test: number[] } = { train: [], test: [] }
     const { parameters, updates } = await trainNet(context, {
       net,
       loss,
       rows,
       ...recipe(params),
+      memory: { read: () => late, write: (value) => (late = value as typeof late) },
       async onEpoch(epoch, trained, weights) {
         if (epoch <= params.epochs - lateEpochs) return context.report(epoch, { 'train/loss': trained.loss })
         const held = await lossAt(weights())
@@ -122,48 +132,118 @@ const main = defineStage({
 /** When the original judged a function. */
 const judgedAt: Partial<Record<TargetFunction, number>> = { f1: 500, f2: 1000 }
 
-/** Trials as the original had them, of one function, that came as far as the epoch it is judged at. */
-function original(records: Records, target: TargetFunction): TrialRecord[] {
-  return having(finished(records), { target, activation: 'leaky', batch: 300, learningRate: 0.001 }).filter(
-    (record) => axisOf('epochs')(record) >= judgedAt[target]! && record.trial.params['model'] !== 'even',
-  )
-}
+/** Trials as the original had them, of some functions, that go as far as an epoch. */
+const original =
+  (targets: readonly TargetFunction[], epoch: number, activations: readonly string[] = ['leaky']): Choose =>
+  (records) =>
+    having(finished(records), { batch: 300, learningRate: 0.001 }).filter(
+      ({ trial: { params } }) =>
+        targets.includes(params['target'] as TargetFunction) &&
+        activations.includes(params['activation'] as string) &&
+        Number(params['epochs']) >= epoch &&
+        params['model'] !== 'even',
+    )
 
-/** The training loss around the epoch that a function is judged at. */
+/** The training loss around an epoch. */
 const lossAt =
-  (target: TargetFunction) =>
+  (epoch: number) =>
   (record: TrialRecord): number =>
-    medianUntil(record, 'train/loss', judgedAt[target]!, lateEpochs)
+    medianUntil(record, 'train/loss', epoch, lateEpochs)
 
-/** How one net's loss compares with another's on a function. */
-const against = (target: TargetFunction, model: Original, other: Original, below = 1): Effect => ({
-  quantity: `${model}’s loss ÷ ${other}’s`,
-  scale: 'log',
-  below,
-  needs: `${model} and ${other} on ${target} for ${judgedAt[target]} epochs`,
-  of: (records) =>
-    bySeed(original(records, target), (own) =>
-      ratioOf(having(own, { model }).map(lossAt(target)), having(own, { model: other }).map(lossAt(target))),
-    ),
+const modelsOf = (...needed: Original[]): Settings => ({
+  what: 'nets',
+  of: ({ trial }) => trial.params['model'],
+  needed,
 })
 
+/** How one net's loss compares with another's on a function. */
+function against(target: 'f1' | 'f2', model: Original, other: Original, bound: Bound): Effect {
+  const epoch = judgedAt[target]!
+  const losses = (own: Records, of: Original): number[] => having(own, { model: of }).map(lossAt(epoch))
+  return {
+    quantity: `${model}’s loss ÷ ${other}’s`,
+    scale: 'log',
+    ...bound,
+    needs: `${model} and ${other} on ${target} for ${epoch} epochs`,
+    trials: original([target], epoch),
+    settings: modelsOf(model, other),
+    of: (own) => ratioOf(losses(own, model), losses(own, other)),
+  }
+}
+type Bound = Pick<Effect, 'above' | 'below' | 'why'>
+const lower: Bound = { below: 1, why: 'equal losses' }
+const far: Bound = { below: 1 / 20, why: 'published: 1/25 to 1/1200' }
+
 /** A net's loss on a function, held to a bound. */
-const lossOf = (target: TargetFunction, model: Original, bound: Pick<Effect, 'above' | 'below'>): Effect => ({
+const lossOf = (target: 'f1' | 'f2', model: Original, bound: Bound): Effect => ({
   quantity: `${model}’s loss`,
   scale: 'log',
   ...bound,
   needs: `${model} on ${target} for ${judgedAt[target]} epochs`,
-  of: (records) =>
-    bySeed(original(records, target), (own) => geometricMean(having(own, { model }).map(lossAt(target)))),
+  trials: (records) => having(original([target], judgedAt[target]!)(records), { model }),
+  of: (own) => geometricMean(own.map(lossAt(judgedAt[target]!))),
+})
+
+/** How much more a net without a slope below zero loses, over the nets and functions that a seed has both ways. */
+const leakyGain: Effect = {
+  quantity: 'ReLU’s loss ÷ leaky ReLU’s, over nets and functions',
+  scale: 'log',
+  above: 1,
+  why: 'equal losses',
+  needs: 'the same nets with both activations, on f1 for 500 epochs or on f2 for 1000',
+  trials: (records) =>
+    (['f1', 'f2'] as const).flatMap((target) => original([target], judgedAt[target]!, ['leaky', 'relu'])(records)),
+  settings: { what: 'activations', of: ({ trial }) => trial.params['activation'], needed: ['leaky', 'relu'] },
+  of(own) {
+    const gains = [...groupBy(own, ({ trial }) => `${String(trial.params['model'])} ${targetOf(trial)}`).values()].map(
+      (alike) => {
+        const at = lossAt(judgedAt[targetOf(alike[0]!.trial)]!)
+        return ratioOf(having(alike, { activation: 'relu' }).map(at), having(alike, { activation: 'leaky' }).map(at))
+      },
+    )
+    return geometricMean(gains.filter((gain) => !Number.isNaN(gain)))
+  },
+}
+const targetOf = ({ params }: Trial): TargetFunction => params['target'] as TargetFunction
+
+/**
+ * Five functions of rising difficulty: by their way up and down in standard deviations (total variation ÷ deviation), 7,
+ * 14, 18, 25 and 99.
+ */
+const byDifficulty = ['sinc', 'damped-sine', 'f1', 'f2', 'f2-fast'] as const satisfies TargetFunction[]
+const [simplest, hardest] = [byDifficulty[0], byDifficulty.at(-1)!]
+const gainEpoch = 500
+
+/** How much more depth gains on the three functions between than on one at an end. */
+const gainBeside = (end: TargetFunction): Effect => ({
+  quantity: `gain of depth (m4’s loss ÷ m1’s) between ÷ on ${end}`,
+  scale: 'log',
+  above: 1,
+  why: 'equal gains',
+  needs: `m1 and m4 on ${byDifficulty.join(', ')} for ${gainEpoch} epochs`,
+  trials: (records) =>
+    original(
+      byDifficulty,
+      gainEpoch,
+    )(records).filter(({ trial }) => ['m1', 'm4'].includes(String(trial.params['model']))),
+  settings: {
+    what: 'nets and functions',
+    of: ({ trial }) => `${String(trial.params['model'])} on ${targetOf(trial)}`,
+    needed: byDifficulty.flatMap((target) => [`m1 on ${target}`, `m4 on ${target}`]),
+  },
+  of(own) {
+    const losses = (model: Original, target: TargetFunction): number[] =>
+      having(own, { model, target }).map(lossAt(gainEpoch))
+    const gain = (target: TargetFunction): number => ratioOf(losses('m4', target), losses('m1', target))
+    return geometricMean(byDifficulty.slice(1, -1).map(gain)) / gain(end)
+  },
 })
 
 /** What the best constant loses. */
 const constantLoss = (target: TargetFunction): number => variance(gridOf(target, 2001).targets)
 /** Nets that fit their function better than a constant does: others would show nothing of training. */
-const learnt: Choose = (records) =>
-  finished(records).filter(
-    (record) => metric(record, 'train/late-loss') <= constantLoss(record.trial.params['target'] as TargetFunction) / 2,
-  )
+const hasLearnt = (record: TrialRecord): boolean =>
+  metric(record, 'train/late-loss') <= constantLoss(targetOf(record.trial)) / 2
 
 const claims: readonly Claim[] = [
   {
@@ -190,16 +270,16 @@ const claims: readonly Claim[] = [
         scale: 'log',
         above: 0.95,
         below: 1.05,
+        why: 'to within 5 %',
         needs: 'm1 on f1 for 500 epochs',
-        of: (records) =>
-          bySeed(having(original(records, 'f1'), { model: 'm1' }), (own) =>
-            ratioOf(
-              own.map((record) => medianUntil(record, 'train/loss', 3, 3)),
-              [constantLoss('f1')],
-            ),
+        trials: (records) => having(original(['f1'], 500)(records), { model: 'm1' }),
+        of: (own) =>
+          ratioOf(
+            own.map((record) => medianUntil(record, 'train/loss', 3, 3)),
+            [constantLoss('f1')],
           ),
       },
-      lossOf('f1', 'm1', { below: constantLoss('f1') / 2 }),
+      lossOf('f1', 'm1', { below: constantLoss('f1') / 2, why: 'half of what a constant loses' }),
     ],
   }),
   ...(['f1', 'f2'] as const).map((target) =>
@@ -212,26 +292,26 @@ const claims: readonly Claim[] = [
           ? 'm1 about 1e-4, m2 3e-4, m3 1.1e-3, m4 0.12 after 500 epochs (README figure)'
           : 'm1 about 3e-4, m2 2.7e-3, m3 3.7e-3, m4 0.075 after 1000 epochs (README figure)',
       effects: [
-        against(target, 'm1', 'm4', 1 / 20),
-        against(target, 'm2', 'm4', 1 / 20),
-        against(target, 'm3', 'm4'),
-        against(target, 'm1', 'm3'),
-        against(target, 'm2', 'm3'),
+        against(target, 'm1', 'm4', far),
+        against(target, 'm2', 'm4', far),
+        against(target, 'm3', 'm4', lower),
+        against(target, 'm1', 'm3', lower),
+        against(target, 'm2', 'm3', lower),
       ],
     }),
   ),
   ...(
     [
-      ['f1', 1e-2],
-      ['f2', 5e-2],
+      ['f1', 1e-2, 'between the published 0.12 of m4 and 1e-4 of m1'],
+      ['f2', 5e-2, 'between the published 0.075 of m4 and 3e-4 of m1'],
     ] as const
-  ).map(([target, bound]) =>
+  ).map(([target, bound, why]) =>
     weighed({
       id: `shallow-fails-${target}`,
       version: 2,
       statement: `on ${target}, the one-layer net stays above ${bound}, below which the deepest one comes`,
       published: target === 'f1' ? 'm4 about 0.12; it misses the right half of f1' : 'm4 about 0.075',
-      effects: [lossOf(target, 'm4', { above: bound }), lossOf(target, 'm1', { below: bound })],
+      effects: [lossOf(target, 'm4', { above: bound, why }), lossOf(target, 'm1', { below: bound, why })],
     }),
   ),
   weighed({
@@ -239,7 +319,7 @@ const claims: readonly Claim[] = [
     version: 2,
     statement: 'on f2, the deepest net ends below the second deepest',
     published: 'm1 about 3e-4, m2 2.7e-3 (README figure); on f1 their order depends on the seed',
-    effects: [against('f2', 'm1', 'm2')],
+    effects: [against('f2', 'm1', 'm2', lower)],
   }),
   weighed({
     id: 'no-overfitting',
@@ -252,13 +332,29 @@ const claims: readonly Claim[] = [
         quantity: 'the greatest test loss ÷ training loss of a seed’s nets',
         scale: 'log',
         below: 3,
+        why: 'single epochs of deep nets spike by more',
         needs: 'a net that has learnt',
-        of: (records) =>
-          bySeed(learnt(records), (own) =>
-            maxOf(own.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss'))),
-          ),
+        trials: finished,
+        of(own) {
+          const learnt = own.filter(hasLearnt)
+          if (learnt.length === 0) return NaN
+          return maxOf(learnt.map((record) => metric(record, 'test/late-loss') / metric(record, 'train/late-loss')))
+        },
       },
     ],
+  }),
+  weighed({
+    id: 'leaky-beats-relu',
+    statement: 'leaky ReLU works better than ReLU: nets with it end with a lower training loss',
+    published: 'LeakyReLU seems to work better than ReLU (README, without a figure)',
+    effects: [leakyGain],
+  }),
+  weighed({
+    id: 'neither-too-simple-nor-too-complicated',
+    statement:
+      'functions can’t be too simple or too complicated: of five, depth gains more on the three between than on the simplest, and than on the most complicated',
+    published: 'Functions cannot be too simple or complicated (README, without a figure)',
+    effects: [gainBeside(simplest), gainBeside(hardest)],
   }),
 ]
 
@@ -309,7 +405,19 @@ export const simFunc = defineExperiment({
   stages: [main],
   profiles: {
     smoke: { axes: { model: ['m1', 'm2', 'm3', 'm4'], target: ['f1'], epochs: [40], rows: [2000] }, seeds: [0] },
-    reduced: { axes: { model: ['m1', 'm2', 'm3', 'm4'], target: ['f1', 'f2'] }, seeds: [0, 1, 2] },
+    reduced: {
+      axes: {},
+      points: [
+        ...crossed({ model: ['m1', 'm2', 'm3', 'm4'], target: ['f1', 'f2'], activation: ['leaky', 'relu'] }),
+        // Depth's gain on simpler and harder functions is judged earlier.
+        ...crossed({
+          model: ['m1', 'm4'],
+          target: byDifficulty.filter((target) => !(target in judgedAt)),
+          epochs: [gainEpoch],
+        }),
+      ],
+      seeds: [0, 1, 2, 3, 4],
+    },
     full: {
       axes: { model: ['m1', 'm2', 'm3', 'm4'], target: ['f1', 'f2', 'sinc', 'square', 'damped-sine'] },
       seeds: [0, 1, 2, 3, 4],

@@ -3,11 +3,13 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createHash } from 'node:crypto'
 import { MldsError, SpecError } from '../../core/errors.js'
+import { withCopy } from './code-copy.js'
 import { commandExperiment, hashCommand } from './command.js'
 import { defineExperiment, type Experiment } from '../experiment.js'
 import { moduleFile } from './module-file.js'
 import type { ProgramUser } from '../../system/program-user.js'
 import type { CustomExperiment, CustomSource } from './source.js'
+import { studyExperiment } from './study.js'
 
 /**
  * A person's own experiment. Its name carries a hash of what it is made of (the file and every file it imports by a
@@ -20,6 +22,7 @@ export async function openCustom(source: CustomSource): Promise<Experiment> {
     throw new MldsError('PROGRAM', 'the experiment of this sweep is part of the program that ran it', {
       hint: 'run that program again; mlds status, best, compare and export work without it',
     })
+  if (source.kind === 'study') return studyExperiment(source.axes)
   const experiment = source.kind === 'file' ? await load(source.file) : commandExperiment(source.command)
   return { ...experiment, name: nameWithHash(experiment.name, hashOf(source)) }
 }
@@ -79,14 +82,15 @@ export function inProgram(experiment: Experiment): Experiment {
 const nameWithHash = (name: string, hash: string): string =>
   `${name.replace(/[^a-zA-Z0-9._-]+/g, '-')}.${hash.slice(0, 8)}`
 
-/** The experiment of a plan, if it is not built in. */
-export const customOf = ({
-  experiment,
-  spec,
-}: {
-  experiment: string
-  spec: { own?: CustomSource }
-}): CustomExperiment[] => (spec.own === undefined ? [] : [{ name: experiment, source: spec.own }])
+/** The experiment of a sweep, if it is not built in, with the sweep's own copy of its program. */
+export const customOf = ({ plan: { experiment, spec }, codeFolder }: PlanOfOwn): CustomExperiment[] =>
+  spec.own === undefined ? [] : [{ name: experiment, source: withCopy(spec.own, codeFolder) }]
+
+interface PlanOfOwn {
+  readonly plan: { readonly experiment: string; readonly spec: { readonly own?: CustomSource } }
+  /** Where the sweep's copy of a program is, if it has one. */
+  readonly codeFolder?: string
+}
 
 /**
  * The experiment with its program run as another user.
@@ -103,7 +107,7 @@ export function asUser({ name, source }: CustomExperiment, user: ProgramUser): C
 /** What its author calls an experiment that is not built in; `undefined` for the name of one that is. */
 export const authorsName = (name: string): string | undefined => /^(.*)\.[0-9a-f]{8}$/.exec(name)?.[1]
 
-function hashOf(source: Exclude<CustomSource, { kind: 'program' }>): string {
+function hashOf(source: Extract<CustomSource, { kind: 'file' | 'command' }>): string {
   if (source.kind === 'command') return hashCommand(source.command)
   const hash = createHash('sha256')
   for (const file of withLocalImports(source.file)) hash.update(readFileSync(file)).update('\0')

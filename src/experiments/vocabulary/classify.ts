@@ -4,6 +4,7 @@ import type { EpochResult, Evaluation, Rows } from '../../engines/engine.js'
 import { multiplyAdds, type Net } from '../../net/net.js'
 import type { Metrics } from '../../core/trial.js'
 import type { TrialContext } from '../experiment.js'
+import type { Memory } from './kept-trainings.js'
 import { trainNet, type TrainNetOptions } from './train-net.js'
 
 /** What the classifying experiments share: a split of labelled rows, a loss, and how a net does on some of them. */
@@ -60,8 +61,16 @@ export async function trainClassifier(
   { beside, ...options }: ClassifierTraining,
 ): Promise<{ parameters: Float32Array; updates: number; last: Metrics }> {
   let last: Metrics = {}
+  const memory: Memory<{ last: Metrics; beside: unknown }> = {
+    read: () => ({ last, beside: options.memory?.read() }),
+    write(value) {
+      last = value.last
+      options.memory?.write(value.beside)
+    },
+  }
   const trained = await trainNet(context, {
     ...options,
+    memory,
     loss: crossEntropy,
     async onEpoch(epoch, result, weights) {
       const report = { ...named('train', result), ...(await beside?.(epoch, result, weights)) }

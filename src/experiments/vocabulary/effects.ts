@@ -1,10 +1,16 @@
-import { estimate, leastReplications as minReplications } from '../../analysis/intervals.js'
+import {
+  estimate,
+  fixedSeeds,
+  leastReplications as minReplications,
+  type IntervalRule,
+  pValue,
+} from '../../analysis/intervals.js'
 import { mean } from '../../analysis/statistics.js'
-import { minOf } from '../../core/extremes.js'
+import { maxOf, minOf } from '../../core/extremes.js'
 import { formatCount } from '../../core/format.js'
 import { groupBy } from '../../core/group-by.js'
-import type { TrialRecord } from '../../core/trial.js'
-import type { Claim, Tested, Verdict, VerdictState } from '../experiment.js'
+import type { Seeds, TrialRecord } from '../../core/trial.js'
+import type { Claim, ClaimPart, Tested, Verdict, VerdictState } from '../experiment.js'
 import { metricOf } from './numbers.js'
 import type { Choose, Records } from './records.js'
 
@@ -13,22 +19,40 @@ import type { Choose, Records } from './records.js'
 /** One number of each seed that has it. */
 export type BySeed = ReadonlyMap<string, number>
 
+/** What a seed must have several of, such as batch sizes. */
+export interface Settings {
+  /** In the plural. */
+  readonly what: string
+  /** Which a trial is of; `undefined` where it is of none that counts. */
+  readonly of: (record: TrialRecord, records: Records) => unknown
+  /** How many different ones, or which. */
+  readonly needed: number | readonly unknown[]
+}
+
 /** Something measured once in every seed, and where it must lie. */
-export interface Effect extends Tested {
+export interface Effect extends Omit<Tested, 'minSeeds' | 'settings'> {
   /** What a seed must have to count, for the person whose sweep lacks it. */
   readonly needs: string
-  readonly of: (records: Records) => BySeed
+  /** The trials it is about, chosen by their parameters alone, so that a plan can be asked whether it has them. */
+  readonly trials: Choose
+  /** Default: any one trial makes a seed's number. */
+  readonly settings?: Settings
+  /** What those of one seed show together; NaN where they show nothing. */
+  readonly of: (own: readonly TrialRecord[], records: Records) => number
   /** The smallest difference that one of the numbers can show (`estimate`). */
   readonly step?: (records: Records) => number
 }
 
+const seedOf = ({ trial }: TrialRecord): string => JSON.stringify(trial.seeds)
+
 /**
- * What the trials of each seed show together: its settings are no replications of each other, so they make one number.
- * Seeds whose number is NaN are left out.
+ * An effect's number in each seed that has one: settings of a seed are no replications of each other, so they make one number.
  */
-export function bySeed(records: Records, numberOf: (own: TrialRecord[]) => number): BySeed {
-  const seeds = groupBy(records, ({ trial }) => JSON.stringify(trial.seeds))
-  return new Map([...seeds].map(([seed, own]) => [seed, numberOf(own)] as const).filter(([, value]) => value === value))
+export function numbersOf({ trials, of }: Pick<Effect, 'trials' | 'of'>, records: Records): BySeed {
+  const seeds = groupBy(trials(records), seedOf)
+  return new Map(
+    [...seeds].map(([seed, own]) => [seed, of(own, records)] as const).filter(([, value]) => value === value),
+  )
 }
 
 /** The geometric mean; NaN of nothing. */
@@ -47,11 +71,17 @@ export const inRows = (difference: number, rows: number): number => difference *
  */
 export const tellingRows = 5
 
-/** An effect that every trial has: the mean over a seed's trials. */
-export const meanEffect = (choose: Choose, metric: string, tested: Omit<Effect, 'of' | 'scale'>): Effect => ({
+/** Which of a seed's trials count, by what came of them: a net that never learnt shows nothing of what it has learnt. */
+export type Counted = (own: Records, records: Records) => Records
+
+/** An effect that every trial has: the mean over those of a seed that are counted, by default all. */
+export const meanEffect = (
+  metric: string,
+  { counted = (own) => own, ...tested }: Omit<Effect, 'of' | 'scale'> & { readonly counted?: Counted },
+): Effect => ({
   scale: 'linear',
   ...tested,
-  of: (records) => bySeed(choose(records), (own) => mean(own.map(metricOf(metric)))),
+  of: (own, records) => mean(counted(own, records).map(metricOf(metric))),
 })
 
 /**
@@ -70,24 +100,76 @@ export function stateOf(
 const tell = (value: number): string => String(Number(value.toPrecision(3)))
 
 /** What one effect comes to. */
-export function weigh(effect: Effect, records: Records): Verdict {
+export function weigh(effect: Effect, records: Records, rule: IntervalRule = fixedSeeds): Verdict {
   const { quantity, scale, needs } = effect
-  const values = [...effect.of(records).values()]
+  const values = [...numbersOf(effect, records).values()]
   const seeds = values.length
   const open = (why: string): Verdict => ({ state: 'inconclusive', summary: `${quantity}: ${why}`, seeds })
-  if (seeds < minReplications)
-    return open(`${['no seed has', '1 seed has', '2 seeds have'][seeds]} ${needs} (${minReplications} needed)`)
-  const { effect: found, interval } = estimate(values, scale, { step: effect.step?.(records) ?? 0 })
+  if (seeds < rule.minSeeds) {
+    const have = seeds === 0 ? 'no seed has' : seeds === 1 ? '1 seed has' : `${seeds} seeds have`
+    return open(`${have} ${needs} (${rule.minSeeds} needed)`)
+  }
+  const { effect: found, interval } = rule.of(values, scale, effect.step?.(records) ?? 0)
   const [low, high] = interval
   if (!Number.isFinite(low) || !Number.isFinite(high))
     return open(`the seeds' numbers have no interval (${values.map(tell).join(', ')})`)
   if (low === high) return open(`${seeds} seeds give the same number, ${tell(found)}: no spread to judge by`)
-  const summary = `${quantity}: ${tell(found)}, 95 % interval ${tell(low)} to ${tell(high)}, ${formatCount(seeds, 'seed')}`
-  return { state: stateOf(interval, effect), summary, seeds, effect: found, interval }
+  const summary = `${quantity}: ${tell(found)}, ${rule.name} ${tell(low)} to ${tell(high)}, ${formatCount(seeds, 'seed')}`
+  const state = stateOf(interval, effect)
+  const weighed = { state, summary, seeds, effect: found, interval }
+  if (rule.together) return { ...weighed, together: true }
+  if (rule !== fixedSeeds || state === 'inconclusive') return weighed
+  return { ...weighed, p: pOf(effect, state, values, effect.step?.(records) ?? 0) }
+}
+
+/** To be borne out it must lie beyond each bound that it has, to be refuted beyond one. */
+function pOf({ scale, above, below }: Effect, state: VerdictState, values: readonly number[], step: number): number {
+  const ps = [above, below].filter((bound) => bound !== undefined).map((bound) => pValue(values, scale, bound, step))
+  return state === 'reproduced' ? maxOf(ps) : minOf(ps)
+}
+
+/** More seeds than any claim may ask for. */
+const mostSeeds = 1000
+
+/**
+ * Seeds of which fewer cannot bear an effect out, whatever their numbers: of a share as many as put the interval beyond the
+ * bound when all agree, else three.
+ */
+export function minSeedsOf({ scale, above = 0, below = 1 }: Pick<Tested, 'scale' | 'above' | 'below'>): number {
+  if (scale !== 'share') return minReplications
+  const agreed = above > 0 ? 1 : 0
+  for (let seeds = minReplications; seeds < mostSeeds; seeds++) {
+    const [low, high] = estimate(Array<number>(seeds).fill(agreed), 'share').interval
+    if (low > above || high < below) return seeds
+  }
+  return mostSeeds
+}
+
+const countOf = ({ needed }: Settings): number => (typeof needed === 'number' ? needed : needed.length)
+
+/** How many of the settings that a seed must have its trials have. */
+function settingsHad(own: Records, records: Records, { of, needed }: Settings): number {
+  const had = new Set(own.map((record) => of(record, records)))
+  had.delete(undefined)
+  return typeof needed === 'number' ? Math.min(needed, had.size) : needed.filter((setting) => had.has(setting)).length
+}
+
+/** What planned trials lack for an effect, in words; `undefined` when nothing. */
+function missingOf(effect: Effect, planned: Records): string | undefined {
+  const seeds = [...groupBy(effect.trials(planned), seedOf).values()]
+  if (seeds.length === 0) return `it has no ${effect.needs}`
+  const { settings } = effect
+  const had = settings === undefined ? [] : seeds.map((own) => settingsHad(own, planned, settings))
+  const isWhole = (_: unknown, i: number): boolean => settings === undefined || had[i] === countOf(settings)
+  const whole = seeds.filter(isWhole).length
+  const needed = minSeedsOf(effect)
+  if (whole === 0)
+    return `a seed has ${maxOf(had)} of ${countOf(settings!)} ${settings!.what} (it needs ${effect.needs})`
+  return whole < needed ? `add ${formatCount(needed - whole, 'seed')}` : undefined
 }
 
 /** What of a claim is not about its effects. */
-type Frame = Omit<Claim, 'check' | 'tested' | 'kind'>
+type Frame = Omit<Claim, 'check' | 'tested' | 'kind' | 'missing' | 'parts'>
 
 /**
  * A claim that rests on effects: reproduced if all of them are, not reproduced if one of them is not. The verdict's effect
@@ -96,18 +178,39 @@ type Frame = Omit<Claim, 'check' | 'tested' | 'kind'>
 export function weighed({ effects, ...claim }: Frame & { readonly effects: readonly [Effect, ...Effect[]] }): Claim {
   return {
     ...claim,
-    tested: effects.map(({ quantity, scale, above, below, why }) => ({
-      ...{ quantity, scale },
-      ...(above === undefined ? {} : { above }),
-      ...(below === undefined ? {} : { below }),
-      ...(why === undefined ? {} : { why }),
-    })),
-    check(records) {
-      const parts = effects.map((effect) => weigh(effect, records))
+    tested: effects.map(testedOf),
+    missing: (planned) => [...new Set(effects.flatMap((effect) => missingOf(effect, planned) ?? []))],
+    parts: (records) => effects.map((effect) => partOf(effect, records)),
+    check(records, rule) {
+      const parts = effects.map((effect) => weigh(effect, records, rule))
       const state = (['not reproduced', 'inconclusive'] as const).find((worst) => parts.some((p) => p.state === worst))
       const decisive = parts.find((part) => part.state === (state ?? 'reproduced'))!
       const summary = parts.map((part) => part.summary).join('; ')
-      return { ...decisive, summary, seeds: minOf(parts.map((part) => part.seeds)) }
+      const told = { ...decisive, summary, seeds: minOf(parts.map((part) => part.seeds)) }
+      const ps = parts.flatMap((part) => (part.state === told.state && part.p !== undefined ? [part.p] : []))
+      if (state === 'inconclusive' || ps.length === 0) return told
+      // All parts must hold, and any of them may refute.
+      return { ...told, p: state === undefined ? maxOf(ps) : Math.min(1, parts.length * minOf(ps)) }
     },
+  }
+}
+
+const partOf = (effect: Effect, records: Records): ClaimPart => ({
+  ...testedOf(effect),
+  ...weigh(effect, records),
+  step: effect.step?.(records) ?? 0,
+  numbers: [...numbersOf(effect, records)].map(([seeds, value]) => ({ seeds: JSON.parse(seeds) as Seeds, value })),
+})
+
+/** What an effect rests on, as data. */
+const testedOf = (effect: Effect): Tested => {
+  const { quantity, scale, above, below, why, settings } = effect
+  return {
+    ...{ quantity, scale },
+    ...(above === undefined ? {} : { above }),
+    ...(below === undefined ? {} : { below }),
+    ...(why === undefined ? {} : { why }),
+    minSeeds: minSeedsOf(effect),
+    ...(settings === undefined ? {} : { settings: { what: settings.what, least: countOf(settings) } }),
   }
 }

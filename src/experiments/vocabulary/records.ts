@@ -1,6 +1,6 @@
 import { groupBy } from '../../core/group-by.js'
 import { lookUp } from '../../core/names.js'
-import type { Params, TrialRecord } from '../../core/trial.js'
+import type { Params, TrialId, TrialRecord } from '../../core/trial.js'
 
 /** Choosing among a sweep's records, for claims and figures. */
 
@@ -33,9 +33,18 @@ export function largestComparable(
   return [...settings.values()].sort((a, b) => b.length - a.length)[0] ?? []
 }
 
+/** Of each list of records, which is which: claims look up the parent of one after the other. */
+const indexes = new WeakMap<Records, ReadonlyMap<TrialId, TrialRecord>>()
+
+function indexOf(all: Records): ReadonlyMap<TrialId, TrialRecord> {
+  const known = indexes.get(all) ?? new Map(all.map((record) => [record.trial.id, record]))
+  indexes.set(all, known)
+  return known
+}
+
 /** The first trial a derived one rests on, among these records. */
 export const parentOf = (record: TrialRecord, all: Records): TrialRecord | undefined =>
-  all.find(({ trial }) => trial.id === record.trial.parents[0])
+  indexOf(all).get(record.trial.parents[0] ?? '')
 
 /** What the net was trained with that a derived trial measured; nothing when it is not among these records. */
 export const netParams = (record: TrialRecord, all: Records): Params => parentOf(record, all)?.trial.params ?? {}

@@ -3,6 +3,7 @@ import type { EpochResult, Rows } from '../../engines/engine.js'
 import { initialize, type Net } from '../../net/net.js'
 import type { Loss, OptimizerSpec, TrainingObjective } from '../../net/training-spec.js'
 import type { TrialContext } from '../experiment.js'
+import { courseOf, encodeTrainings, type Memory } from './kept-trainings.js'
 
 export interface TrainNetOptions {
   readonly net: Net
@@ -23,6 +24,8 @@ export interface TrainNetOptions {
   readonly epochsBefore?: number
   /** Initial weights; drawn by the init seed when left out. */
   readonly parameters?: Float32Array
+  /** What `onEpoch` remembers: an attempt that goes on from a checkpoint remembers it too. Default: nothing. */
+  readonly memory?: Memory
   /** Told after each epoch, with the weights as they are then. */
   readonly onEpoch: (epoch: number, trained: EpochResult, parameters: () => Float32Array) => Promise<void>
 }
@@ -38,14 +41,27 @@ export function recipe(
   return { optimizer: { kind, learningRate }, batch, enough: (epoch) => epoch >= epochs }
 }
 
-/** Trains a net, with a new order of rows each epoch unless told otherwise; returns its final weights. */
+/**
+ * Trains a net, with a new order of rows each epoch unless told otherwise; returns its final weights. It keeps checkpoints between
+ * epochs, and goes on from the last of an earlier attempt, bit for bit as if it had not been interrupted.
+ */
 export async function trainNet(
   context: TrialContext,
   options: TrainNetOptions,
 ): Promise<{ parameters: Float32Array; updates: number }> {
   const { net, loss, rows, optimizer, batch, gradientNorms = false, objective = 'loss' } = options
   const { shuffled = true, epochsBefore = 0 } = options
-  const { engine, seeds, signal } = context
+  const { engine, seeds, signal, checkpoint } = context
+  const course = await courseOf(checkpoint)
+  const over = course.kept?.ended[course.ended.length]
+  if (over !== undefined) {
+    options.memory?.write(over.memory)
+    course.ended.push(over)
+    return over
+  }
+  const { kept } = course
+  course.kept = undefined
+  if (kept !== undefined) options.memory?.write(kept.memory)
   const train = options.train ?? firstRows(rows.targets.length)
   const training = await engine.train({
     net,
@@ -57,14 +73,19 @@ export async function trainNet(
     dropoutSeed: seeds.shuffle,
     gradientNorms,
     objective,
+    ...(kept === undefined ? {} : { from: kept.state }),
   })
   try {
-    for (let epoch = epochsBefore + 1; ; epoch++) {
+    for (let epoch = (kept?.epoch ?? epochsBefore) + 1; ; epoch++) {
       const trained = await training.run(shuffled ? epochOrder(train, epoch, seeds.shuffle) : train, signal)
       await options.onEpoch(epoch, trained, () => training.parameters())
       if (options.enough(epoch, trained, training.updates)) break
+      const memory = options.memory?.read()
+      await checkpoint.save(() => encodeTrainings({ ended: course.ended, epoch, state: training.state(), memory }))
     }
-    return { parameters: training.parameters(), updates: training.updates }
+    const ended = { parameters: training.parameters(), updates: training.updates }
+    course.ended.push({ ...ended, memory: options.memory?.read() })
+    return ended
   } finally {
     training.dispose()
   }

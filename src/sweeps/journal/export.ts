@@ -1,3 +1,4 @@
+import { csvLine } from '../../core/csv.js'
 import { lookUp } from '../../core/names.js'
 import { valueKey, wordOf } from '../../core/param-value.js'
 import type { ParamValue, Trial, TrialRecord } from '../../core/trial.js'
@@ -94,13 +95,6 @@ export function formatJsonLines(rows: readonly ExportRow[]): string {
 /** RFC 4180, with every column that any row has, in order of first appearance. A list is JSON, null is that word. */
 export function formatCsv(rows: readonly ExportRow[]): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
-  const lines = [
-    columns.map(quote),
-    ...rows.map((row) => columns.map((column) => quote(Object.hasOwn(row, column) ? wordOf(row[column]!) : ''))),
-  ]
-  return lines.map((cells) => `${cells.join(',')}\r\n`).join('')
-}
-
-function quote(cell: string): string {
-  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
+  const cells = rows.map((row) => columns.map((column) => (Object.hasOwn(row, column) ? wordOf(row[column]!) : '')))
+  return [columns, ...cells].map(csvLine).join('')
 }

@@ -1,5 +1,6 @@
 import { existsSync, statSync } from 'node:fs'
 import type { Clock } from '../../core/clock.js'
+import { wait } from '../../system/retry.js'
 import { readJournal, type JournalEvent } from './journal.js'
 
 export interface FollowOptions {
@@ -31,14 +32,6 @@ export async function* followJournal(
       }
     yield events
     if (over && events.length === 0) return
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        cancel()
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      const cancel = clock.after(everyMs, wake)
-      signal.addEventListener('abort', wake, { once: true })
-    })
+    await wait(clock, everyMs, signal)
   }
 }

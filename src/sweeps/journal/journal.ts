@@ -6,7 +6,8 @@ import { readOutcome } from '../../core/divergence.js'
 import { StoreError } from '../../core/errors.js'
 import { refuseNewer } from '../../core/newer-format.js'
 import { problemOf } from '../../core/system-error.js'
-import type { EngineName, Metrics, TrialEvent, TrialId } from '../../core/trial.js'
+import type { SweepSource } from '../../core/sweep-source.js'
+import type { EngineName, Metrics, SweepEvent, TrialId } from '../../core/trial.js'
 
 /**
  * Raised when a line's meaning changes, or when one is added that must not be passed over; a journal of a higher number
@@ -18,7 +19,7 @@ export const divergedSince = 2
 
 /** What happened, in order: the truth that MLflow, figures and tables are projections of. */
 export type JournalEvent =
-  | TrialEvent
+  | SweepEvent
   | {
       readonly type: 'opened'
       readonly format: number
@@ -27,6 +28,10 @@ export type JournalEvent =
       readonly codeVersion: string
       /** What trains the nets from here on; absent in journals that did not write it down. */
       readonly engine?: EngineName
+      /** After so much time of running, that of earlier processes included, no trial is begun. Default: none. */
+      readonly budgetMs?: number
+      /** What trials run from here on; absent where nobody knows, and where the sweep goes on with its own copy of before. */
+      readonly source?: SweepSource
       readonly atMs: number
     }
   /** A result taken over from another sweep in the same store, where the same trial had finished. */

@@ -1,9 +1,7 @@
 import { formatCount } from '../../core/format.js'
 import { isDeepStrictEqual } from 'node:util'
 import {
-  isTerminal,
   skippedForGood,
-  type Artifacts,
   type Metrics,
   type Outcome,
   type Trial,
@@ -54,12 +52,18 @@ export interface SweepCounts {
   readonly missing: number
 }
 
+const plannedState = (trial: Trial): TrialState => ({ trial, state: 'planned', attempts: 0, reports: 0, accepted: 0 })
+
 /** What is not known any more of a trial whose results are void. */
 const voidable = ['outcome', 'startedAtMs', 'endedAtMs', 'worker', 'step', 'latest', 'stopAfter'] as const
 
 /** The journal folded into where every trial stands; feeding it the same events gives the same state. */
 export class SweepState {
-  readonly trials: ReadonlyMap<TrialId, TrialState>
+  readonly #trials: Map<TrialId, TrialState>
+  /** Trials of the frozen plan; the others were added. */
+  readonly #frozen: number
+  /** Attempts of added trials that went with void results: one that is added again goes on counting. */
+  readonly #former = new Map<TrialId, number>()
   /** Ends that stood twice in the journal: nothing ran twice. */
   repeatedEnds = 0
   /** Metrics that trials of the first stage have reported at a step: those that rules can judge by. */
@@ -70,17 +74,22 @@ export class SweepState {
   #ended = 0
 
   constructor(trials: readonly Trial[]) {
-    this.trials = new Map(
-      trials.map((trial) => [trial.id, { trial, state: 'planned', attempts: 0, reports: 0, accepted: 0 }]),
-    )
+    this.#trials = new Map(trials.map((trial) => [trial.id, plannedState(trial)]))
+    this.#frozen = this.#trials.size
+  }
+
+  /** Every trial of the plan in its order, those last that it grew by. */
+  get trials(): ReadonlyMap<TrialId, TrialState> {
+    return this.#trials
   }
 
   /** Takes in one event; events of trials outside the plan (of an earlier extent) are passed over. */
   apply(event: JournalEvent): TrialState | undefined {
     if (event.type === 'opened') this.#format = event.format
     if (event.type === 'voided') this.#voidAll()
+    if (event.type === 'trials-added') this.#add(event.trials)
     if (!('trial' in event)) return undefined
-    const state = this.trials.get(event.trial)
+    const state = this.#trials.get(event.trial)
     if (state === undefined) return undefined
     const wasEnded = isEnded(state)
     switch (event.type) {
@@ -130,12 +139,29 @@ export class SweepState {
     return this.#voids
   }
 
-  /** Attempts go on being counted: an attempt's number names its log and its run in MLflow. */
+  /** A trial that is planned already stays as it is. */
+  #add(trials: readonly Trial[]): void {
+    for (const trial of trials)
+      if (!this.#trials.has(trial.id))
+        this.#trials.set(trial.id, {
+          ...plannedState({ ...trial, index: this.#trials.size }),
+          attempts: this.#former.get(trial.id) ?? 0,
+        })
+  }
+
+  /**
+   * Attempts go on being counted: an attempt's number names its log and its run in MLflow. What the plan grew by rested on
+   * results that are void, and goes with them.
+   */
   #voidAll(): void {
     this.#voids++
     this.#ended = 0
     this.reported.clear()
-    for (const state of this.trials.values()) {
+    for (const [id, { attempts }] of [...this.#trials].slice(this.#frozen)) {
+      this.#former.set(id, attempts)
+      this.#trials.delete(id)
+    }
+    for (const state of this.#trials.values()) {
       Object.assign(state, { state: 'planned', reports: 0, accepted: 0 })
       for (const key of voidable) delete state[key]
     }
@@ -143,7 +169,7 @@ export class SweepState {
 
   /** What was running when a process died is running no longer: call once after a replay. */
   forgetRunning(): void {
-    for (const state of this.trials.values()) if (state.state === 'running') state.state = 'planned'
+    for (const state of this.#trials.values()) if (state.state === 'running') state.state = 'planned'
   }
 
   /** A trial that has ended is to run once more. */
@@ -166,8 +192,8 @@ export class SweepState {
 
   /** Trials that were skipped and that no resume can run. */
   skippedForGood(): Set<TrialId> {
-    const trials = [...this.trials.values()].map(({ trial }) => trial)
-    return skippedForGood(trials, (id) => this.trials.get(id)?.state)
+    const trials = [...this.#trials.values()].map(({ trial }) => trial)
+    return skippedForGood(trials, (id) => this.#trials.get(id)?.state)
   }
 
   counts(): SweepCounts {
@@ -183,13 +209,13 @@ export class SweepState {
       planned: 0,
     }
     let accepted = 0
-    for (const state of this.trials.values()) {
+    for (const state of this.#trials.values()) {
       tally[state.state]++
       accepted += state.accepted
     }
     const unique = tally.finished + tally.stopped + tally.diverged
     return {
-      planned: this.trials.size,
+      planned: this.#trials.size,
       finished: Math.max(accepted, unique),
       unique,
       stopped: tally.stopped,
@@ -265,64 +291,4 @@ export function isComplete({
   skippedForGood,
 }: Pick<SweepCounts, 'planned' | 'finished' | 'unique' | 'skippedForGood'>): boolean {
   return finished === unique && unique + skippedForGood === planned
-}
-
-const noArtifacts: Artifacts = {}
-const noMetrics: Metrics = {}
-
-/**
- * Full records in plan order, with the series of the attempt that counts. Reads the events twice in spirit, once in
- * fact: an attempt's points are dropped when a later attempt begins. `isRun: false` says that no process runs the sweep, so
- * that nothing is running.
- */
-export function buildRecords(
-  trials: readonly Trial[],
-  events: Iterable<JournalEvent>,
-  { isRun = true }: { readonly isRun?: boolean } = {},
-): TrialRecord[] {
-  const state = new SweepState(trials)
-  const series = new Map<TrialId, Map<string, { steps: number[]; values: number[] }>>()
-  for (const event of events) {
-    state.apply(event)
-    // A process that began or ended left nothing running.
-    if (event.type === 'opened' || event.type === 'closed') state.forgetRunning()
-    if (event.type === 'voided') series.clear()
-    if (event.type === 'started') series.set(event.trial, new Map())
-    if (event.type === 'report') {
-      const ofTrial = series.get(event.trial)
-      if (ofTrial === undefined) continue
-      for (const [name, value] of Object.entries(event.metrics)) {
-        const points = ofTrial.get(name)
-        if (points === undefined) ofTrial.set(name, { steps: [event.step], values: [value] })
-        else {
-          points.steps.push(event.step)
-          points.values.push(value)
-        }
-      }
-    }
-  }
-  if (!isRun) state.forgetRunning()
-  return trials.map((trial) => {
-    const {
-      trial: _trial,
-      attempts,
-      outcome,
-      startedAtMs,
-      endedAtMs,
-      worker,
-      state: standing,
-    } = state.trials.get(trial.id)!
-    return {
-      trial,
-      state: standing,
-      attempts,
-      ...(startedAtMs === undefined ? {} : { startedAtMs }),
-      ...(endedAtMs === undefined || !isTerminal(standing) ? {} : { endedAtMs }),
-      ...(worker === undefined ? {} : { worker }),
-      ...(outcome === undefined ? {} : { outcome }),
-      metrics: isResult(outcome) ? outcome.metrics : noMetrics,
-      artifacts: isResult(outcome) ? outcome.artifacts : noArtifacts,
-      series: Object.fromEntries(series.get(trial.id) ?? []),
-    }
-  })
 }

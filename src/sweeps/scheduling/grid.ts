@@ -16,16 +16,26 @@ export class GridScheduler implements Scheduler {
   readonly #children = new Map<TrialId, Trial[]>()
 
   constructor(trials: readonly Trial[]) {
+    this.add(trials, () => undefined)
+  }
+
+  add(trials: readonly Trial[], outcomeOf: (trial: TrialId) => Outcome | undefined): void {
     for (const trial of trials) {
-      for (const parent of trial.parents) {
+      const parents = [...new Set(trial.parents)]
+      if (parents.length === 0) this.#ready.push(trial)
+      else this.#waiting.set(trial.id, { trial, open: parents.length })
+      for (const parent of parents) {
         const siblings = this.#children.get(parent)
         if (siblings === undefined) this.#children.set(parent, [trial])
         else siblings.push(trial)
       }
-      if (trial.parents.length === 0) this.#ready.push(trial)
-      else this.#waiting.set(trial.id, { trial, open: new Set(trial.parents).size })
     }
     this.#ready.sort((a, b) => -comesBefore(a, b))
+    for (const trial of trials)
+      for (const parent of new Set(trial.parents)) {
+        const outcome = outcomeOf(parent)
+        if (outcome !== undefined) this.#settle(trial, parent, outcome)
+      }
   }
 
   suggest(): Suggestion | undefined {
@@ -39,27 +49,32 @@ export class GridScheduler implements Scheduler {
 
   forget(): void {}
 
+  restore(): void {}
+
   observe(): 'continue' {
     return 'continue'
   }
 
   recordEnd(trial: Trial, outcome: Outcome): void {
     this.#forget(trial)
-    for (const child of this.#children.get(trial.id) ?? []) {
-      const waiting = this.#waiting.get(child.id)
-      if (waiting === undefined) continue
-      // A parent that was stopped early has numbers, but not what it would have saved at its end.
-      if (outcome.state !== 'finished') {
-        this.#waiting.delete(child.id)
-        const reason =
-          outcome.state === 'diverged'
-            ? `its parent ${trial.id} diverged: ${describeDivergence(outcome)}`
-            : `its parent ${trial.id} did not finish (${outcome.state})`
-        this.#skipped.set(child.id, { trial: child, skip: reason })
-      } else if (--waiting.open === 0) {
-        this.#waiting.delete(child.id)
-        this.#insert(child)
-      }
+    for (const child of this.#children.get(trial.id) ?? []) this.#settle(child, trial.id, outcome)
+  }
+
+  /** A parent has ended: its child may run once all have finished, and never if one has not. */
+  #settle(child: Trial, parent: TrialId, outcome: Outcome): void {
+    const waiting = this.#waiting.get(child.id)
+    if (waiting === undefined) return
+    // A parent that was stopped early has numbers, but not what it would have saved at its end.
+    if (outcome.state !== 'finished') {
+      this.#waiting.delete(child.id)
+      const reason =
+        outcome.state === 'diverged'
+          ? `its parent ${parent} diverged: ${describeDivergence(outcome)}`
+          : `its parent ${parent} did not finish (${outcome.state})`
+      this.#skipped.set(child.id, { trial: child, skip: reason })
+    } else if (--waiting.open === 0) {
+      this.#waiting.delete(child.id)
+      this.#insert(child)
     }
   }
 

@@ -42,14 +42,27 @@ export class MedianScheduler implements Scheduler {
     return this.inner.suggest()
   }
 
+  add(...added: Parameters<Scheduler['add']>): void {
+    this.inner.add(...added)
+  }
+
   forget(trial: TrialId): void {
     for (const [step, average] of this.#runs.get(trial)?.averages ?? []) this.#averages.get(step)!.remove(average)
     this.#runs.delete(trial)
     this.inner.forget(trial)
   }
 
+  restore(report: ScheduledReport): void {
+    this.inner.restore(report)
+    this.#take(report)
+  }
+
   observe(report: ScheduledReport): 'continue' | 'stop' {
-    if (this.inner.observe(report) === 'stop') return 'stop'
+    return this.inner.observe(report) === 'stop' ? 'stop' : this.#take(report)
+  }
+
+  /** @returns what follows for the trial from its report. */
+  #take(report: ScheduledReport): 'continue' | 'stop' {
     const raw = lookUp(report.metrics, this.options.metric)
     if (raw === undefined) return 'continue'
     const value = Number.isNaN(raw) ? Infinity : this.#sign * raw

@@ -1,5 +1,6 @@
 import { nearest } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
+import { goalsOf } from '../../core/objective.js'
 import type { Metrics, Objective, Outcome, Trial } from '../../core/trial.js'
 import { isResult, type SweepState } from '../journal/state.js'
 
@@ -22,16 +23,22 @@ export interface MetricFinding {
 export class MetricWatch {
   /** Stages of which no trial has finished yet: one of them may have the objective's metric. */
   readonly #open: Set<string>
-  #objectiveSeen = false
   /** What a trial reported at its end, for the names. */
   #final: Metrics = {}
   #rulesDone = false
+  /** Metrics that the sweep is judged by and that no trial has reported. */
+  readonly #unseen: Map<string, string>
 
   constructor(
     private readonly state: SweepState,
     private readonly objective: Objective,
     private readonly judges: readonly Judge[],
   ) {
+    const { constraints = [] } = objective
+    this.#unseen = new Map([
+      ...constraints.map(({ metric }) => [metric, 'the metric of a constraint'] as const),
+      ...goalsOf(objective).map(({ metric }) => [metric, 'the objective'] as const),
+    ])
     const all = [...state.trials.values()]
     this.#open = new Set(all.map(({ trial }) => trial.stage))
     for (const { trial, outcome } of all) this.#look(trial, outcome)
@@ -59,11 +66,14 @@ export class MetricWatch {
   }
 
   #lackingObjective(): string | undefined {
-    if (this.#objectiveSeen || this.#open.size > 0) return undefined
+    if (this.#unseen.size === 0 || this.#open.size > 0) return undefined
+    const told = [...this.#unseen].map(
+      ([metric, what]) =>
+        `No trial that has finished reports ${what}, ${metric}${suggest(metric, Object.keys(this.#final))}.`,
+    )
     // Said once.
-    this.#objectiveSeen = true
-    const { metric } = this.objective
-    return `No trial that has finished reports the objective, ${metric}${suggest(metric, Object.keys(this.#final))}.`
+    this.#unseen.clear()
+    return told.join('\n')
   }
 
   #look(trial: Trial, outcome: Outcome | undefined): void {
@@ -72,7 +82,8 @@ export class MetricWatch {
       this.#open.delete(trial.stage)
       this.#final = outcome.metrics
     }
-    if (lookUp(outcome.metrics, this.objective.metric) !== undefined) this.#objectiveSeen = true
+    for (const metric of this.#unseen.keys())
+      if (lookUp(outcome.metrics, metric) !== undefined) this.#unseen.delete(metric)
   }
 
   /** Rules judge the first stage alone. */

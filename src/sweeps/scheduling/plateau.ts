@@ -27,22 +27,36 @@ export class PlateauScheduler implements Scheduler {
     return this.inner.suggest()
   }
 
+  add(...added: Parameters<Scheduler['add']>): void {
+    this.inner.add(...added)
+  }
+
   forget(trial: TrialId): void {
     this.#best.delete(trial)
     this.inner.forget(trial)
   }
 
+  restore(report: ScheduledReport): void {
+    this.inner.restore(report)
+    this.#take(report)
+  }
+
   observe(report: ScheduledReport): 'continue' | 'stop' {
     if (this.inner.observe(report) === 'stop') return 'stop'
-    const raw = lookUp(report.metrics, this.options.metric)
-    if (raw === undefined || Number.isNaN(raw)) return 'continue'
+    const since = this.#take(report)
+    return since !== undefined && since >= this.options.patience ? 'stop' : 'continue'
+  }
+
+  /** @returns how many reports ago the best was; `undefined` where this one says nothing. */
+  #take({ trial, metrics }: ScheduledReport): number | undefined {
+    const raw = lookUp(metrics, this.options.metric)
+    if (raw === undefined || Number.isNaN(raw)) return undefined
     const value = this.#sign * raw
-    const { patience, minDelta = 0 } = this.options
-    const best = this.#best.get(report.trial)
-    const improved = best === undefined || value < best.value - minDelta
+    const best = this.#best.get(trial)
+    const improved = best === undefined || value < best.value - (this.options.minDelta ?? 0)
     const now = improved ? { value, since: 0 } : { value: best.value, since: best.since + 1 }
-    this.#best.set(report.trial, now)
-    return now.since >= patience ? 'stop' : 'continue'
+    this.#best.set(trial, now)
+    return now.since
   }
 
   recordEnd(trial: Trial, outcome: Outcome): void {

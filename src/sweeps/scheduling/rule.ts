@@ -9,6 +9,8 @@ export interface Rule {
   readonly numbers: Readonly<Record<string, RuleNumber>>
   /** Numbers without which `--scheduler` would refuse it, as its help shows them. */
   readonly example?: string
+  /** Whether it can judge by several objectives at once, in `judged.also`. Default false. */
+  readonly takesSeveral?: boolean
   /**
    * Puts the rule around what decides so far. `given` has those of its numbers that a person gave.
    * @throws SpaceError when it cannot know what it must.

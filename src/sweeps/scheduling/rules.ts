@@ -1,4 +1,5 @@
 import { asha } from './asha.js'
+import { hyperband } from './hyperband.js'
 import { median } from './median.js'
 import { plateau } from './plateau.js'
 import type { Rules } from './rule.js'
@@ -8,7 +9,7 @@ import { target } from './target.js'
  * The rules that may stop trials early. Sweep files, `--scheduler` and its help, shell completion and the JSON Schema know
  * them from here; the table in docs/sweep-language.md is held against this one.
  */
-export const stoppingRules: Rules = { asha, median, plateau, target }
+export const stoppingRules: Rules = { asha, hyperband, median, plateau, target }
 
 export const ruleNames: readonly string[] = Object.keys(stoppingRules)
 

@@ -27,8 +27,15 @@ export interface Scheduler {
    * here on, and the next attempt is judged as if it were the first. A trial that never reported is passed over.
    */
   forget(trial: TrialId): void
+  /**
+   * Called, after `forget`, for each report that an attempt carries on from the checkpoint of an earlier one: it counts as
+   * before, and is not judged again.
+   */
+  restore(report: ScheduledReport): void
   /** Called for each report in order. */
   observe(report: ScheduledReport): 'continue' | 'stop'
+  /** The plan grew by these trials. `outcomeOf` tells how trials ended that they derive from. */
+  add(trials: readonly Trial[], outcomeOf: (trial: TrialId) => Outcome | undefined): void
   /** Called once per trial, also for trials restored from the journal. */
   recordEnd(trial: Trial, outcome: Outcome): void
 }

@@ -1,5 +1,6 @@
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
+import { describeObjective, goalsOf, hasFront } from '../../core/objective.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
 import { GridScheduler } from './grid.js'
 import type { JournalEvent } from '../journal/journal.js'
@@ -79,6 +80,13 @@ export function createScheduler(
 ): Scheduler {
   const grid = new GridScheduler(trials)
   if (rules.length === 0) return grid
+  const unsaid = hasFront(objective)
+    ? rules.find((one) => !isJudgedBySeveral(one, table[one.rule]!) && one.metric === undefined)
+    : undefined
+  if (unsaid !== undefined)
+    throw new SpaceError(
+      `scheduler: ${unsaid.rule} judges by one metric, and there are ${goalsOf(objective).length} objectives: ${describeObjective(objective)} (say which: {${unsaid.rule}: {metric: ${objective.metric}}})`,
+    )
   const stopping = rules.reduce<Scheduler>(
     (inner, { rule, options, ...judge }) => table[rule]!.wrap(inner, judgedBy(judge, objective), options, trials),
     grid,
@@ -86,11 +94,20 @@ export function createScheduler(
   return new FirstStageOnly(stopping, new Set(trials.filter(({ parents }) => parents.length > 0).map(({ id }) => id)))
 }
 
+const isJudgedBySeveral = ({ metric, direction }: StoppingRule, { takesSeveral = false }: Rules[string]): boolean =>
+  takesSeveral && metric === undefined && direction === undefined
+
 /** What a rule judges reports by, where the sweep has this objective. */
 export function judgedBy(rule: Pick<StoppingRule, 'metric' | 'direction'>, objective: Objective): Objective {
+  // Rules that can't go by several objectives are refused where they do not say which.
+  if (hasFront(objective) && rule.metric === undefined && rule.direction === undefined) {
+    const { metric, direction, also } = objective
+    return { metric, direction, ...(also && { also }) }
+  }
   const metric = rule.metric ?? objective.metric
   // A direction of the objective's says nothing about another metric; smaller is taken for better, as for a loss.
-  const direction = rule.direction ?? (metric === objective.metric ? objective.direction : 'minimize')
+  const goal = goalsOf(objective).find((one) => one.metric === metric)
+  const direction = rule.direction ?? goal?.direction ?? 'minimize'
   return { metric, direction }
 }
 
@@ -118,7 +135,8 @@ export function replay(scheduler: Scheduler, events: Iterable<JournalEvent>): vo
     else if (event.type === 'started') {
       scheduler.forget(event.trial)
       running.add(event.trial)
-    } else if (event.type === 'report') scheduler.observe(event)
+    } else if (event.type === 'report' && event.carried === true) scheduler.restore(event)
+    else if (event.type === 'report') scheduler.observe(event)
     else if (event.type === 'lost' || (event.type === 'ended' && isLoss(event.outcome))) lose(event.trial)
     else if (event.type === 'ended') running.delete(event.trial)
   }
@@ -130,14 +148,21 @@ class FirstStageOnly implements Scheduler {
 
   constructor(
     private readonly inner: Scheduler,
-    private readonly derived: ReadonlySet<TrialId>,
+    private readonly derived: Set<TrialId>,
   ) {}
 
   suggest(): Suggestion | undefined {
     return this.inner.suggest()
   }
+  add(...added: Parameters<Scheduler['add']>): void {
+    for (const { id, parents } of added[0]) if (parents.length > 0) this.derived.add(id)
+    this.inner.add(...added)
+  }
   forget(trial: TrialId): void {
     this.inner.forget(trial)
+  }
+  restore(report: ScheduledReport): void {
+    if (!this.derived.has(report.trial)) this.inner.restore(report)
   }
   observe(report: ScheduledReport): 'continue' | 'stop' {
     return this.derived.has(report.trial) ? 'continue' : this.inner.observe(report)

@@ -21,8 +21,16 @@ export class TargetScheduler implements Scheduler {
     return this.inner.suggest()
   }
 
+  add(...added: Parameters<Scheduler['add']>): void {
+    this.inner.add(...added)
+  }
+
   forget(trial: TrialId): void {
     this.inner.forget(trial)
+  }
+
+  restore(report: ScheduledReport): void {
+    this.inner.restore(report)
   }
 
   observe(report: ScheduledReport): 'continue' | 'stop' {

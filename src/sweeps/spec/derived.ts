@@ -1,6 +1,6 @@
 import { SpaceError, writtenAt } from '../../core/errors.js'
 import type { Experiment, Stage } from '../../experiments/experiment.js'
-import { axesNamed, expressionOver, readExpression, type Expression } from './expression.js'
+import { axesNamed, expressionOver, readExpression, type Expression } from '../../core/expression.js'
 import { addressAxis } from './factors.js'
 
 /** An axis whose value follows from others of its stage. */

@@ -3,7 +3,7 @@ import type { Experiment, Profile, Stage } from '../../experiments/experiment.js
 import { axisOf, parseValue, type Space } from '../../core/space.js'
 import type { ParamValue, Params } from '../../core/trial.js'
 import type { Around } from './grid.js'
-import { samplePoints } from './samplers.js'
+import { samplePoints, samplers } from './samplers.js'
 import type { Budget, SweepSpec } from './spec.js'
 
 /** A grid larger than this is taken for a mistake; it would not fit a journal or a person's life. */
@@ -50,7 +50,7 @@ export function factorsByStage(
   }
   if (spec.search !== undefined && Object.keys(spec.search.axes).length > 0) {
     const { search } = spec
-    const rows = writtenAt(['search'], () => samplePoints(search))
+    const rows = writtenAt(['search'], () => samplePoints(search, samplers, spec.language ?? 1))
     factors.takeTogether(rows, 'search', () => ['search', 'axes'])
   }
   factors.addLeft(first, profile.points ?? [])
@@ -184,10 +184,11 @@ export function addressAxis(experiment: Experiment, written: string): [Stage, st
   }
   const stage = experiment.stages.find((candidate) => Object.hasOwn(candidate.space, written))
   if (stage === undefined) {
-    throw new UnknownNameError('axis', written, [
-      ...new Set(experiment.stages.flatMap((s) => Object.keys(s.space))),
-      'seed',
-    ])
+    const known = [...new Set(experiment.stages.flatMap((s) => Object.keys(s.space))), 'seed']
+    // It is among those that are known, but for --set: a person who wrote it here would be sent round in a circle.
+    const isSeed = written === 'seed' || written === 'seeds'
+    const options = isSeed ? { hint: 'a sweep file has its seeds beside its axes (such as seeds: 0..4)' } : {}
+    throw new UnknownNameError('axis', written, known, options)
   }
   return [stage, written]
 }

@@ -1,6 +1,8 @@
+import { flatten } from '../../core/flatten.js'
+import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError, writtenAt } from '../../core/errors.js'
-import { parseExpression } from './parse-expression.js'
-import { isMapping } from './mapping.js'
+import { parseExpression } from '../../core/parse-expression.js'
+import { isBounds, isSetOfValues } from './nested.js'
 import { expandValues, type Reading } from './values.js'
 
 type Mapping = Readonly<Record<string, unknown>>
@@ -54,7 +56,9 @@ export function parseBlocks(raw: unknown, reading: Reading): Grid[] {
 function parseBlock(written: Mapping, reading: Reading): Grid {
   const part = <T>(key: (typeof gridKeys)[number], read: (raw: unknown, reading: Reading) => T): Record<string, T> =>
     written[key] === undefined ? {} : { [key]: writtenAt([key], () => read(written[key], reading)) }
-  const { axes, derived } = splitDerived(written['axes'] === undefined ? {} : mapping('axes', written['axes']))
+  const { axes, derived } = writtenAt(['axes'], () =>
+    splitDerived(flatten('axes', written['axes'] === undefined ? {} : mapping('axes', written['axes']), isSetOfValues)),
+  )
   const values = Object.entries(axes).map(
     ([name, raw]) => [name, writtenAt(['axes', name], () => expandValues(name, raw, reading))] as const,
   )
@@ -100,7 +104,7 @@ export function parseAround(raw: unknown, reading: Reading): Around {
   const [strange] = Object.keys(others)
   if (strange !== undefined) throw new UnknownNameError('key of around', strange, ['baseline', 'vary'])
   if (vary === undefined) throw new SpaceError('around: vary: missing (such as {vary: {dropout: [0, 0.5]}})')
-  const varied = Object.entries(mapping('vary', vary)).map(
+  const varied = Object.entries(flatten('vary', mapping('vary', vary), isSetOfValues)).map(
     ([name, values]) => [name, writtenAt(['vary', name], () => expandValues(name, values, reading))] as const,
   )
   if (varied.length === 0) throw new SpaceError('around: vary: names no axis (such as {vary: {dropout: [0, 0.5]}})')
@@ -113,7 +117,7 @@ export function parseAround(raw: unknown, reading: Reading): Around {
 
 /** One value of each of some axes, as it is written. */
 function setting(where: string, raw: unknown, reading: Reading): Mapping {
-  const entries = Object.entries(mapping(where, raw))
+  const entries = Object.entries(flatten(where, mapping(where, raw)))
   if (entries.length === 0) throw new SpaceError(`${where}: a setting names no axis (such as {width: 8, batch: 50})`)
   return Object.fromEntries(
     entries.map(([name, value]) => [name, writtenAt([name], () => expandValues(name, [value], reading)[0])]),
@@ -136,7 +140,7 @@ export function parseWhere(raw: unknown): string[] {
 export function parseZip(raw: unknown, reading: Reading): Record<string, unknown[]>[] {
   const groups: unknown[] = Array.isArray(raw) ? raw : [raw]
   return groups.map((group) => {
-    const entries = Object.entries(mapping('zip', group)).map(
+    const entries = Object.entries(flatten('zip', mapping('zip', group), isSetOfValues)).map(
       ([name, values]) => [name, expandValues(name, values, reading)] as const,
     )
     const [first, ...others] = entries
@@ -165,7 +169,7 @@ export function parseExclude(raw: unknown, reading: Reading): Pattern[] {
 }
 
 function parsePattern(where: string, raw: unknown, reading: Reading): Pattern {
-  const entries = Object.entries(mapping(where, raw))
+  const entries = Object.entries(flatten(where, mapping(where, raw), isBounds))
   if (entries.length === 0) throw new SpaceError(`${where}: names no axis (such as {optimizer: sgd})`)
   return Object.fromEntries(entries.map(([axis, value]) => [axis, parseMatcher(`${where}: ${axis}`, value, reading)]))
 }

@@ -60,7 +60,7 @@ function settingsWith({ points = [], around, blocks = [] }: SweepSpec, name: str
   return isInBlock ? 'blocks' : undefined
 }
 
-/** Two sets of values for one axis: neither is what a person can have meant without the other. */
+/** Two sets of values for one axis, in two flags or in one (`x=1,x=2`): neither is what a person can have meant without the other. */
 function refuseTwice(overrides: readonly string[]): void {
   const first = new Map<string, string>()
   for (const override of overrides) {
@@ -70,6 +70,15 @@ function refuseTwice(overrides: readonly string[]): void {
     if (before !== undefined)
       throw new SpecError(`--set ${before} --set ${override}`, `both set ${name}`, {
         hint: `all its values in one: --set ${before},${values.join('=')}`,
+      })
+    if (
+      values
+        .join('=')
+        .split(',')
+        .some((part) => part.trim().startsWith(`${axis!.trim()}=`))
+    )
+      throw new SpecError(`--set ${override}`, `it sets ${axis!.trim()} twice`, {
+        hint: `all its values in one: --set ${axis}=${values.join('=').replaceAll(`${axis!.trim()}=`, '')}`,
       })
     first.set(name, override)
   }

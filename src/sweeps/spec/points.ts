@@ -6,10 +6,13 @@ import { valueKey } from '../../core/param-value.js'
 import type { ParamValue, Params } from '../../core/trial.js'
 import { joined, placedInBlock } from './blocks.js'
 import { derivationsOf, type Derivation } from './derived.js'
-import { axesNamed, expressionOver } from './expression.js'
+import { axesNamed, expressionOver } from '../../core/expression.js'
 import { addressAxis, factorsByStage, maxTrials, type Factor } from './factors.js'
 import type { Matcher, Pattern } from './grid.js'
 import type { SweepSpec } from './spec.js'
+
+/** All points of the first stage are left out. */
+export class NothingLeftError extends SpaceError {}
 
 type PointsOf = (stage: Stage) => readonly Params[]
 
@@ -64,7 +67,7 @@ function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec)
     // Of a later stage all may be left out: then only the earlier ones run.
     if (kept.length === 0 && stage === experiment.stages[0]) {
       const by = [...(left.length > 0 ? ['exclude'] : []), ...(wanted.length > 0 ? ['where'] : [])].join(' and ')
-      throw new SpaceError(`${by}: nothing is left of ${points.length} points (leave out fewer, or add values)`)
+      throw new NothingLeftError(`${by}: nothing is left of ${points.length} points (leave out fewer, or add values)`)
     }
     return kept
   }

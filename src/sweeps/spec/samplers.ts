@@ -1,60 +1,67 @@
+import { flatten } from '../../core/flatten.js'
+import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
-import { isMapping } from './mapping.js'
+import { isLearning, learningKeys, learningSamplers, parseLearning, type Learning } from './learning.js'
 import { latinHypercube } from './samplers/latin-hypercube.js'
 import { randomPoints } from './samplers/random.js'
 import { sobol } from './samplers/sobol.js'
-import { expandValues, literalValues, newestLanguage, type Reading } from './values.js'
+import { isRange } from './nested.js'
+import { parseSampledAxis, valueAt, type SampledAxis } from './sampled-axis.js'
+import { newestLanguage, type Language } from './language.js'
+import type { Reading } from './values.js'
 
 /** `count` points of the unit cube, `[count][dimensions]`, each in [0, 1), the same for the same seed. */
 export type Sampler = (count: number, dimensions: number, seed: number) => number[][]
 
-/** The samplers that `search` knows: one file, and one row here. */
+/** The samplers that draw all points before the first trial: one file, and one row here. */
 export const samplers = { random: randomPoints, 'latin-hypercube': latinHypercube, sobol } satisfies Record<
   string,
   Sampler
 >
 export type SamplerName = keyof typeof samplers
+const maxCount = 1_000_000
 export const samplerNames = Object.keys(samplers) as readonly SamplerName[]
-
-/** Where an axis is drawn from: an interval, evenly or evenly in the logarithm, of numbers or integers; or a list. */
-export type SampledAxis =
-  | { readonly kind: 'uniform' | 'log' | 'int' | 'log-int'; readonly low: number; readonly high: number }
-  | { readonly kind: 'choice'; readonly values: readonly unknown[] }
 
 /** Points to try instead of a grid: `count` of them, the same for the same seed. */
 export interface Search {
-  /** A row of the table of samplers. */
+  /** A row of the table of samplers, or of those that learn (src/search/sampler.ts). */
   readonly sampler: string
   readonly count: number
   readonly seed: number
   readonly axes: Readonly<Record<string, SampledAxis>>
+  /** Of a sampler that learns: what each point is suggested from. */
+  readonly learning?: Learning
 }
 
-/** The raw values of each point, in order; to be checked against the experiment's axes. */
+/** Samplers that draw points one by one: more of them begin with the same. */
+const isDrawnOn = (sampler: string): boolean => sampler !== 'latin-hypercube'
+/** How many times `count` points are drawn at most until so many are different. */
+const maxDraws = 20
+
+/**
+ * The raw values of each point, in order; to be checked against the experiment's axes. A point that was drawn before is drawn
+ * anew (not so in the first two languages), so that there are `count` where the axes have as many.
+ */
 export function samplePoints(
   { sampler, count, seed, axes }: Search,
   known: Readonly<Record<string, Sampler>> = samplers,
+  language: Language = newestLanguage,
 ): Record<string, unknown>[] {
   const names = Object.keys(axes)
-  return known[sampler]!(count, names.length, seed).map((point) =>
-    Object.fromEntries(names.map((name, k) => [name, valueAt(axes[name]!, point[k]!)])),
-  )
-}
-
-/** The value at u ∈ [0, 1) of an axis; six digits, so that a value reads well and is the same on every machine. */
-function valueAt(axis: SampledAxis, u: number): unknown {
-  if (axis.kind === 'choice') return axis.values[Math.floor(u * axis.values.length)]
-  const { kind, low, high } = axis
-  switch (kind) {
-    case 'uniform':
-      return Number((low + u * (high - low)).toPrecision(6))
-    case 'log':
-      return Number((low * Math.exp(u * Math.log(high / low))).toPrecision(6))
-    case 'int':
-      return Math.min(high, low + Math.floor(u * (high - low + 1)))
-    case 'log-int':
-      return Math.min(high, Math.floor(low * Math.exp(u * Math.log((high + 1) / low)) + 1e-9))
-  }
+  const draw = (much: number): Record<string, unknown>[] =>
+    known[sampler]!(much, names.length, seed).map((point) =>
+      Object.fromEntries(names.map((name, k) => [name, valueAt(axes[name]!, point[k]!, language)])),
+    )
+  const drawn = draw(count)
+  if (language < 3) return drawn
+  const most = isDrawnOn(sampler) ? Math.min(maxDraws * count, maxCount) : count
+  const different = (rows: typeof drawn): typeof drawn => [
+    ...new Map(rows.map((row) => [JSON.stringify(Object.values(row)), row])).values(),
+  ]
+  let found = different(drawn)
+  for (let much = count; found.length < count && much < most;)
+    found = different(draw((much = Math.min(most, 2 * much))))
+  return found.slice(0, count)
 }
 
 /** Reads a `search:` block. @throws SpaceError, UnknownNameError. */
@@ -64,56 +71,45 @@ export function parseSearch(
   reading: Reading = { language: newestLanguage },
 ): Search {
   if (!isMapping(raw)) throw new SpaceError('search: a mapping (sampler, count, axes)')
-  const { sampler = 'random', count, seed = 0, axes, ...others } = raw
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new UnknownNameError('key of search', unknown, ['sampler', 'count', 'seed', 'axes'])
-  if (typeof sampler !== 'string' || !Object.hasOwn(known, sampler))
-    throw new UnknownNameError('sampler', String(sampler), Object.keys(known))
-  if (!Number.isSafeInteger(count) || (count as number) < 1 || (count as number) > 1_000_000)
+  const { axes, ...how } = raw
+  if (!isMapping(axes) || Object.keys(axes).length === 0)
+    throw new SpaceError('search: axes: missing (such as axes: {learningRate: {log: [1e-4, 1e-1]}})')
+  const entries = Object.entries(flatten('search', axes, isRange)).map(
+    ([name, value]) => [name, parseSampledAxis(name, value, reading)] as const,
+  )
+  return searchOf(Object.fromEntries(entries), how, known)
+}
+
+/** A search of these axes, and how it goes, as it was written. @throws SpaceError, UnknownNameError. */
+export function searchOf(
+  axes: Search['axes'],
+  { sampler = 'random', count, seed = 0, ...others }: Readonly<Record<string, unknown>>,
+  known: Readonly<Record<string, Sampler>> = samplers,
+): Search {
+  const isDrawn = typeof sampler === 'string' && Object.hasOwn(known, sampler)
+  if (typeof sampler !== 'string' || !(isDrawn || isLearning(sampler)))
+    throw new UnknownNameError('sampler', String(sampler), [...Object.keys(known), ...learningSamplers])
+  refuseStrange(others, sampler, isDrawn)
+  if (!Number.isSafeInteger(count) || (count as number) < 1 || (count as number) > maxCount)
     throw new SpaceError(
-      `search: count: ${JSON.stringify(count)} is not a number of points (an integer from 1 to 1000000)`,
+      `search: count: ${JSON.stringify(count)} is not a number of points (an integer from 1 to ${maxCount})`,
     )
   if (!Number.isSafeInteger(seed) || (seed as number) < 0)
     throw new SpaceError(`search: seed: ${JSON.stringify(seed)} is not a seed (an integer of at least 0)`)
-  if (!isMapping(axes) || Object.keys(axes).length === 0)
-    throw new SpaceError('search: axes: missing (such as axes: {learningRate: {log: [1e-4, 1e-1]}})')
   return {
-    sampler,
-    count: count as number,
-    seed: seed as number,
-    axes: Object.fromEntries(
-      Object.entries(axes).map(([name, value]) => [name, parseSampledAxis(name, value, reading)]),
-    ),
+    ...{ sampler, count: count as number, seed: seed as number, axes },
+    ...(isDrawn ? {} : { learning: parseLearning(others, Object.keys(axes)) }),
   }
 }
 
-const kinds = ['uniform', 'log', 'int', 'log-int', 'choice'] as const
-
-function parseSampledAxis(name: string, raw: unknown, reading: Reading): SampledAxis {
-  const choice = (values: unknown[]): SampledAxis => ({
-    kind: 'choice',
-    values: reading.language === 1 ? values : literalValues(name, values),
-  })
-  if (typeof raw === 'string' && reading.language > 1)
-    return { kind: 'choice', values: expandValues(name, raw, reading) }
-  if (Array.isArray(raw) && raw.length > 0) return choice(raw as unknown[])
-  const [kind, ...others] = isMapping(raw) ? Object.keys(raw) : []
-  if (kind === undefined || others.length > 0)
-    throw new SpaceError(
-      `search: ${name}: ${JSON.stringify(raw)} is not a range (one of {uniform: [low, high]}, {log: […]}, {int: […]}, {log-int: […]}, or a list of values)`,
-    )
-  if (!(kinds as readonly string[]).includes(kind)) throw new UnknownNameError(`range of ${name}`, kind, kinds)
-  const given = (raw as Readonly<Record<string, unknown>>)[kind]
-  if (kind === 'choice') {
-    if (!Array.isArray(given) || given.length === 0) throw new SpaceError(`search: ${name}: choice has no values`)
-    return choice(given as unknown[])
+function refuseStrange(others: Readonly<Record<string, unknown>>, sampler: string, isDrawn: boolean): void {
+  const plain = ['sampler', 'count', 'seed', 'axes']
+  for (const key of Object.keys(others)) {
+    if (!(learningKeys as readonly string[]).includes(key))
+      throw new UnknownNameError('key of search', key, isDrawn ? plain : [...plain, ...learningKeys])
+    if (isDrawn)
+      throw new SpaceError(
+        `search: ${key}: ${sampler} draws all points before the first trial, and learns nothing (use ${learningSamplers.join(', ')}, or leave it out)`,
+      )
   }
-  const [low, high] = Array.isArray(given) && given.length === 2 ? given.map(Number) : [NaN, NaN]
-  const right = Number.isFinite(low) && Number.isFinite(high) && low! < high!
-  const whole = !kind.endsWith('int') || (Number.isSafeInteger(low) && Number.isSafeInteger(high))
-  if (!right || !whole || (kind.startsWith('log') && low! <= 0))
-    throw new SpaceError(
-      `search: ${name}: ${JSON.stringify(given)} is not a range (${kind} wants [low, high]${kind.endsWith('int') ? ', integers' : ''}, low below high${kind.startsWith('log') ? ', both above 0' : ''})`,
-    )
-  return { kind: kind as 'uniform' | 'log' | 'int' | 'log-int', low: low!, high: high! }
 }

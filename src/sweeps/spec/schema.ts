@@ -2,11 +2,14 @@ import type { Experiment } from '../../experiments/experiment.js'
 import { describeAxis, type Axis } from '../../core/space.js'
 import { sweepIdPattern } from '../../system/store.js'
 import { ruleNames } from '../scheduling/rules.js'
-import { maxExpressionLength } from './parse-expression.js'
+import { maxExpressionLength } from '../../core/parse-expression.js'
+import { claimIdPattern, type claimKeys } from './claims.js'
 import { gridKeys } from './grid.js'
+import { defaultParallel, learningSamplers, maxConfirm, type learningKeys } from './learning.js'
+import { rangeKinds } from './sampled-axis.js'
 import { samplerNames } from './samplers.js'
 import type { specKeys } from './spec.js'
-import { newestLanguage } from './values.js'
+import { newestLanguage } from './language.js'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -40,9 +43,56 @@ const pattern: Json = { type: 'object', minProperties: 1 }
 const expression: Json = { type: 'string', maxLength: maxExpressionLength }
 const range = { type: 'array', items: { type: 'number' }, minItems: 2, maxItems: 2 } as const
 
+const goal: Json = {
+  type: 'object',
+  required: ['metric'],
+  additionalProperties: false,
+  properties: { metric: { type: 'string' }, direction: { enum: ['minimize', 'maximize'] } },
+}
+
+const claim: Readonly<Record<(typeof claimKeys)[number], Json>> = {
+  says: { type: 'string', description: 'the claim in words' },
+  metric: { type: 'string', description: "a final metric; the objective's unless it is said" },
+  of: { ...pattern, description: 'the trials it is about' },
+  compare: {
+    type: 'array',
+    description: 'the first setting against the second, in pairs of equal seeds',
+    items: pattern,
+    minItems: 2,
+    maxItems: 2,
+  },
+  trend: { type: 'string', description: 'the axis with which the metric is to rise or fall within each seed' },
+  scale: { enum: ['linear', 'log'], description: 'on log, comparisons are ratios and means geometric' },
+  above: { type: 'number' },
+  below: { type: 'number' },
+  within: { type: 'number', description: 'a comparison: how little the two differ' },
+}
+
+/** What only a sampler that learns takes. */
+const learning: Readonly<Record<(typeof learningKeys)[number], Json>> = {
+  parallel: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1000,
+    default: defaultParallel,
+    description: 'setting i is suggested from the results of settings 0 to i less this',
+  },
+  order: { enum: ['fixed', 'arrival'], description: 'whose results count: by index, or all that have come by then' },
+  failed: { enum: ['worst', 'ignore'], description: 'what a setting with a failed trial teaches' },
+  learnFrom: {
+    description: 'earlier sweeps of the same axes and objective, whose results the search begins with',
+    oneOf: [{ type: 'string' }, { type: 'array', minItems: 1, items: { type: 'string' } }],
+  },
+  enqueue: { description: 'settings tried first', oneOf: [pattern, { type: 'array', items: pattern }] },
+}
+
 const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
   experiment: { type: 'string', description: 'what a trial does' },
-  language: { enum: [1, newestLanguage], description: 'how values are read; the newest unless it is said' },
+  include: {
+    description: 'parts of sweep files, relative to this one; what is said here counts before them',
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
+  },
+  language: { enum: [1, 2, newestLanguage], description: 'how values are read; the newest unless it is said' },
   profile: { type: 'string', description: 'where the axes that are not named here come from' },
   name: { type: 'string', description: "the sweep's id", pattern: sweepIdPattern.source },
   axes: { type: 'object', description: 'values per axis; stage.axis names an axis of a later stage' },
@@ -87,7 +137,7 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
     required: ['count', 'axes'],
     additionalProperties: false,
     properties: {
-      sampler: { enum: [...samplerNames] },
+      sampler: { enum: [...samplerNames, ...learningSamplers] },
       count: { type: 'integer', minimum: 1 },
       seed: { type: 'integer', minimum: 0 },
       axes: {
@@ -99,19 +149,19 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
             {
               type: 'object',
               minProperties: 1,
-              maxProperties: 1,
+              maxProperties: 2,
               additionalProperties: false,
               properties: {
-                uniform: range,
-                log: range,
-                int: range,
-                'log-int': range,
+                ...Object.fromEntries(rangeKinds.map((kind) => [kind, range])),
                 choice: { type: 'array', minItems: 1 },
+                step: { type: 'number', exclusiveMinimum: 0, description: 'values are low, low + step, …' },
+                weights: { type: 'array', items: { type: 'number', minimum: 0 }, description: 'how often, of any sum' },
               },
             },
           ],
         },
       },
+      ...learning,
     },
   },
   budget: {
@@ -123,11 +173,60 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
   },
   scheduler: { description: `what may stop a trial early: ${ruleNames.join(', ')}, or a list` },
   objective: {
-    type: 'object',
-    required: ['metric'],
-    additionalProperties: false,
-    properties: { metric: { type: 'string' }, direction: { enum: ['minimize', 'maximize'] } },
+    description: 'what points are ranked by; of a list, no point is the best and those that none beats are the front',
+    oneOf: [goal, { type: 'array', minItems: 1, maxItems: 6, items: goal }],
   },
+  constraints: {
+    type: 'object',
+    description: 'bounds of final metrics; a point that breaks one is behind every point that does not',
+    minProperties: 1,
+    additionalProperties: {
+      type: 'object',
+      minProperties: 1,
+      additionalProperties: false,
+      properties: { min: { type: 'number' }, max: { type: 'number' } },
+    },
+  },
+  confirm: {
+    type: 'integer',
+    minimum: 1,
+    maximum: maxConfirm,
+    description: 'the best settings of a search that learns are run again on so many fresh seeds',
+  },
+  claims: {
+    type: 'object',
+    description: 'what the sweep is to bear out, beside the claims of its experiment',
+    propertyNames: { pattern: claimIdPattern.source },
+    additionalProperties: {
+      type: 'object',
+      additionalProperties: false,
+      properties: claim,
+      anyOf: ['above', 'below', 'within'].map((bound) => ({ required: [bound] })),
+      not: { required: ['compare', 'trend'] },
+    },
+  },
+  tags: {
+    description: 'words by which mlds list --where tag=… finds the sweep',
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+  },
+  labels: {
+    description: 'names that a worker must have been given (mlds worker start --label NAME)',
+    oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+  },
+  resources: {
+    type: 'object',
+    description:
+      'what a trial takes of its host: GPUs, or a share of one, and GB of memory; isolate: true gives it a process of its own',
+    additionalProperties: false,
+    properties: {
+      gpu: { type: 'number', exclusiveMinimum: 0 },
+      memoryGb: { type: 'number', exclusiveMinimum: 0 },
+      isolate: { type: 'boolean' },
+    },
+  },
+  timeout: { type: 'string', description: 'after so long a trial is ended and has failed: 90s, 10m, 1h30m' },
+  retries: { type: 'integer', minimum: 0, maximum: 100, description: 'further attempts for a trial that fails' },
+  timeLimitMs: { type: 'number', minimum: 1, description: 'milliseconds after which a trial is ended and has failed' },
 }
 
 function ofExperiment({ stages, profiles }: Experiment): Json {

@@ -1,6 +1,7 @@
+import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
-import { isMapping } from './mapping.js'
-import { expandValues, type Language } from './values.js'
+import type { Language } from './language.js'
+import { expandValues } from './values.js'
 
 /** One list moves all four seeds together; a mapping sets them apart, crossing those that have several values. */
 export type SeedsSpec = readonly number[] | Readonly<Partial<Record<SeedName, readonly number[]>>>

@@ -1,6 +1,8 @@
-import { Document, LineCounter, parseDocument, isMap, isScalar, isSeq, type Node } from 'yaml'
+import { flatten } from '../../core/flatten.js'
+import { Document, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 import type { CustomSource } from '../../experiments/custom/source.js'
-import type { Objective } from '../../core/trial.js'
+import type { Constraint, Objective } from '../../core/trial.js'
+import type { WrittenClaim } from '../../core/written-claim.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
 import { integerValue } from '../../core/param-value.js'
 import {
@@ -16,12 +18,20 @@ import {
   readExpr,
   type Grid,
 } from './grid.js'
-import { plainNumbers } from './mapping.js'
+import { withVariables, type Environment } from './environment.js'
+import { isSetOfValues } from './nested.js'
+import { refuseParted } from './parted-values.js'
+import { plainNumbers } from './plain-numbers.js'
+import { nodeAt, sourceOf, Sources, valueOf, withIncluded, type Source } from './sources.js'
+import { parseClaims } from './claims.js'
+import { parseConfirm, parseConstraints, parseObjective } from './objectives.js'
+import { parseLabels, parseResources, parseRetries, parseTimeLimit, parseTimeout, type Resources } from './needs.js'
 import { resolveMergeKeys } from './merge-keys.js'
 import { parseSearch, type Search } from './samplers.js'
 import { parseRepeat, parseSeeds, type SeedsSpec } from './seeds.js'
 import { parseStopping, type StoppingRule } from '../scheduling/stopping.js'
-import { expandValues, newestLanguage, type Language, type Reading } from './values.js'
+import { newestLanguage, type Language } from './language.js'
+import { expandValues, type Reading } from './values.js'
 
 /** What a person asked for, before it is checked against an experiment: plain data, kept with the sweep. */
 export interface SweepSpec extends Grid {
@@ -44,6 +54,32 @@ export interface SweepSpec extends Grid {
   readonly scheduler?: readonly StoppingRule[]
   /** What `best` and the scheduler judge by, instead of the experiment's own. */
   readonly objective?: Objective
+  /** Bounds that a point keeps, or it is behind every point that does. */
+  readonly constraints?: readonly Constraint[]
+  /** The best settings of a search are run again on so many seeds, from the one after `after` on once that is planned. */
+  readonly confirm?: { readonly seeds: number; readonly after?: number }
+  /** What it is to bear out, beside the experiment's own claims; no part of the trials' ids. */
+  readonly claims?: readonly WrittenClaim[]
+  /** Seeds are added until every claim is decided. */
+  readonly untilDecided?: UntilDecided
+  /** Words of a person's own by which `mlds list --where tag=…` finds the sweep. */
+  readonly tags?: readonly string[]
+  /** Names that the worker of a trial must have been given. Default: none. */
+  readonly labels?: readonly string[]
+  /** What a trial takes of its host. Default: nothing that is counted. */
+  readonly resources?: Resources
+  /** After so long a trial is ended and has failed. Default: never. */
+  readonly timeLimitMs?: number
+  /** Further attempts for a trial that fails, at least; `--retries` may say more. Default: 0. */
+  readonly retries?: number
+}
+
+/** How far a sweep goes to decide its claims. */
+export interface UntilDecided {
+  /** Seeds that a setting has at most. */
+  readonly maxSeeds: number
+  /** Ids of those that are waited for. */
+  readonly claims: readonly string[]
 }
 
 /** How long each trial trains. */
@@ -55,6 +91,7 @@ export interface Budget {
 /** What a sweep file may say. */
 export const specKeys = [
   'experiment',
+  'include',
   'language',
   'profile',
   'name',
@@ -72,87 +109,99 @@ export const specKeys = [
   'budget',
   'scheduler',
   'objective',
+  'constraints',
+  'confirm',
+  'claims',
+  'labels',
+  'tags',
+  'resources',
+  'timeLimitMs',
+  'timeout',
+  'retries',
 ] as const
 
-/** Tells a custom experiment from a built-in one's name, which is `undefined`. */
-export type ParseCustom = (raw: unknown) => CustomSource | undefined
+/** Tells a custom experiment from a built-in one's name, which is `undefined`; `folder` is where an included file lies. */
+export type ParseCustom = (raw: unknown, folder?: string) => CustomSource | undefined
 
 /** The language of a file that says none, by the name of its sweep: one that is there goes on in its own. */
 export type LanguageOf = (name: string | undefined) => Language
+
+/** How a sweep file is read. */
+export interface ReadingOptions {
+  readonly parseCustom?: ParseCustom
+  readonly languageOf?: LanguageOf
+  /** Parts that count before the file: sources that say no experiment. */
+  readonly parts?: readonly Source[]
+  /** Where `${env:NAME}` looks. Default: the environment of this process. */
+  readonly env?: Environment
+}
 
 /**
  * Reads a sweep file. Axes are written under `axes`.
  * @throws SpecError with file, line and column for anything that is not right.
  */
-export function parseSweepFile(
-  text: string,
-  file: string,
-  parseCustom: ParseCustom = () => undefined,
-  languageOf: LanguageOf = () => newestLanguage,
-): SweepSpec {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, intAsBigInt: true })
-  const broken = document.errors[0]
-  if (broken !== undefined) {
-    const { line, col } = lines.linePos(broken.pos[0])
-    throw new SpecError(`${file}:${line}:${col}`, broken.message)
-  }
-  return readSpec(document, file, { parseCustom, languageOf }, (offset) => {
-    const { line, col } = lines.linePos(offset)
-    return `${file}:${line}:${col}`
-  })
+export function parseSweepFile(text: string, file: string, options: ReadingOptions = {}): SweepSpec {
+  const { parts = [], env = process.env } = options
+  const own = withIncluded(sourceOf(text, file), file)
+  return readSpec(new Sources([...parts, ...own]), file, options, env)
 }
 
 /** Reads what a sweep file would say from an object with the same keys. @throws SpecError that names the key. */
-export function parseSweepObject(
-  value: object,
-  parseCustom: ParseCustom = () => undefined,
-  languageOf: LanguageOf = () => newestLanguage,
-): SweepSpec {
+export function parseSweepObject(value: object, options: ReadingOptions = {}): SweepSpec {
   const document = new Document(value, { aliasDuplicateObjects: false })
-  return readSpec(document, 'the sweep', { parseCustom, languageOf }, () => 'the sweep')
+  const source: Source = { document, at: () => 'the sweep' }
+  if (!isMap(document.contents)) throw new SpecError('the sweep', 'a sweep file is a mapping (experiment: …, axes: …)')
+  resolveMergeKeys(document, source.at)
+  if (document.has('include'))
+    throw new SpecError('the sweep', 'include: is for files (spread one object over another)')
+  return readSpec(new Sources([...(options.parts ?? []), source]), 'the sweep', options, undefined)
 }
 
 function readSpec(
-  document: Document | Document.Parsed,
+  sources: Sources,
   file: string,
-  { parseCustom, languageOf }: { readonly parseCustom: ParseCustom; readonly languageOf: LanguageOf },
-  place: (offset: number) => string,
+  { parseCustom = () => undefined, languageOf = () => newestLanguage, parts = [] }: ReadingOptions,
+  env: Environment | undefined,
 ): SweepSpec {
-  const at = (node: unknown): string => {
-    const offset = (node as Node | null | undefined)?.range?.[0]
-    return offset === undefined ? file : place(offset)
+  for (const source of sources.all) {
+    requireKnownKeys(source)
+    refuseParted(source)
   }
-  if (!isMap(document.contents)) throw new SpecError(file, 'a sweep file is a mapping (experiment: …, axes: …)')
-
-  resolveMergeKeys(document, at)
-  for (const { key } of document.contents.items) requireKnown(key, at)
-  const written = document.get('experiment', true) as Node | undefined
-  const languageNode = document.get('language', true) as Node | undefined
-  const name = document.get('name')
+  for (const part of parts)
+    if (part.document.has('experiment'))
+      throw new SpecError(part.at(part.document.get('experiment', true)), 'experiment: is said by what the sweep is of')
+  const written = sources.find('experiment')
+  const saidLanguage = sources.find('language')
+  const name = sources.find('name')?.node
   const language =
-    languageNode === undefined
-      ? languageOf(typeof name === 'string' ? name : undefined)
-      : located(at(languageNode), () => parseLanguage(languageNode.toJS(document)))
-  const toPlain = (node: Node | null | undefined): unknown =>
-    plainNumbers(node?.toJS(document), language === 1 ? Number : integerValue)
-  const raw = toPlain(written)
-  const own = raw === undefined ? undefined : located(at(written), () => parseCustom(raw))
+    saidLanguage === undefined
+      ? languageOf(isScalar(name) && typeof name.value === 'string' ? name.value : undefined)
+      : located(saidLanguage.source.at(saidLanguage.node), () =>
+          parseLanguage(saidLanguage.node.toJS(saidLanguage.source.document)),
+        )
+  const toPlain = (node: Node | null | undefined, { document }: Source): unknown => {
+    const plain = plainNumbers(valueOf(node, document), language === 1 ? Number : integerValue)
+    return env === undefined || language < 3 ? plain : withVariables(plain, env)
+  }
+  const place = written === undefined ? file : written.source.at(written.node)
+  const raw = written === undefined ? undefined : located(place, () => toPlain(written.node, written.source))
+  const own = raw === undefined ? undefined : located(place, () => parseCustom(raw, written?.source.folder))
   const experiment = own === undefined ? raw : own.kind
   if (typeof experiment !== 'string') throw new SpecError(file, 'experiment: missing (such as experiment: params)')
 
   const reading: Reading = { language, isLiteral: own?.kind === 'command' }
-  const { axes, derived } = readAxes(document, at, reading, toPlain)
+  const { axes, derived } = readAxes(sources, reading, toPlain)
   const part = <T>(key: (typeof specKeys)[number], read: (raw: unknown) => T): Record<string, T> => {
-    const node = document.get(key, true) as Node | undefined
-    if (node === undefined) return {}
+    const found = sources.find(key)
+    if (found === undefined) return {}
+    const { node, source } = found
     // What has no place of its own in there is told of with that of the whole.
-    const placeOf = (path: SpecPath): string => at(path.length === 0 ? node : nodeAt(node, path, false))
-    return { [key]: located(pathed.has(key) ? placeOf : at(node), () => read(toPlain(node))) }
+    const placeOf = (path: SpecPath): string => source.at(path.length === 0 ? node : nodeAt(node, path, false))
+    return { [key]: located(pathed.has(key) ? placeOf : source.at(node), () => read(toPlain(node, source))) }
   }
   const { repeat, ...seeds } = { ...part('seeds', (raw) => parseSeeds(raw, language)), ...part('repeat', parseRepeat) }
   if (repeat !== undefined && seeds.seeds !== undefined)
-    throw new SpecError(at(document.get('repeat', true)), 'repeat and seeds both say which seeds to use (keep one)')
+    throw new SpecError(sources.placeOf(['repeat'], false), 'repeat and seeds both say which seeds to use (keep one)')
   const text = (key: 'profile' | 'name'): Partial<Record<'profile' | 'name', string>> => {
     const { [key]: value = null } = part(key, (raw) => (raw === null ? null : textOf(raw, key)))
     return value === null ? {} : { [key]: value }
@@ -177,63 +226,77 @@ function readSpec(
     ...part('budget', parseBudget),
     ...part('scheduler', parseStopping),
     ...part('objective', parseObjective),
+    ...part('constraints', parseConstraints),
+    ...part('confirm', parseConfirm),
+    ...part('claims', (raw) => parseClaims(raw, reading)),
+    ...part('labels', parseLabels),
+    ...part('tags', (raw) => parseLabels(raw, 'tags')),
+    ...part('resources', parseResources),
+    ...part('timeLimitMs', parseTimeLimit),
+    ...part('retries', parseRetries),
+    ...timeout(sources, part),
   }
-  const { contents } = document
-  places.set(spec, (path, isKey) => at(nodeAt(contents, path, isKey)))
+  places.set(spec, (path, isKey) => sources.placeOf(path, isKey))
   return spec
 }
 
+/** `timeout` is what `timeLimitMs` is, as people say it. */
+function timeout(
+  sources: Sources,
+  part: <T>(key: 'timeout', read: (raw: unknown) => T) => Record<string, T>,
+): Partial<Record<'timeLimitMs', number>> {
+  const { timeout: timeLimitMs } = part('timeout', parseTimeout)
+  if (timeLimitMs === undefined) return {}
+  if (sources.find('timeLimitMs') !== undefined)
+    throw new SpecError(sources.placeOf(['timeout'], false), 'timeout and timeLimitMs both say how long (keep one)')
+  return { timeLimitMs }
+}
+
 /** Keys whose mistakes carry the path to where they were made. */
-const pathed: ReadonlySet<string> = new Set(['points', 'around', 'where', 'blocks'])
+const pathed: ReadonlySet<string> = new Set(['points', 'around', 'where', 'blocks', 'claims'])
 
-/** Where a node of the document stands: file, line and column, or the file alone. */
-type PlaceOf = (node: unknown) => string
-
-function requireKnown(key: unknown, at: PlaceOf): void {
-  const name = isScalar(key) ? String(key.value) : ''
-  // Keys that begin so are a person's own: anchors, notes.
-  if (name.startsWith('x-') || (specKeys as readonly string[]).includes(name)) return
-  const near = nearest(name, specKeys)
-  throw new SpecError(at(key), `unknown key: ${name}`, {
-    hint: near === undefined ? `known: ${specKeys.join(', ')}` : `did you mean ${near}?`,
-  })
+function requireKnownKeys({ document, at }: Source): void {
+  for (const { key } of (document.contents as YAMLMap).items) {
+    const name = isScalar(key) ? String(key.value) : ''
+    // Keys that begin so are a person's own: anchors, notes.
+    if (name.startsWith('x-') || (specKeys as readonly string[]).includes(name)) continue
+    const near = nearest(name, specKeys)
+    throw new SpecError(at(key), `unknown key: ${name}`, {
+      hint: near === undefined ? `known: ${specKeys.join(', ')}` : `did you mean ${near}?`,
+    })
+  }
 }
 
 function readAxes(
-  document: Document | Document.Parsed,
-  at: PlaceOf,
+  sources: Sources,
   reading: Reading,
-  toPlain: (node: Node | null) => unknown,
+  toPlain: (node: Node | null, source: Source) => unknown,
 ): { readonly axes: SweepSpec['axes']; readonly derived: Readonly<Record<string, string>> } {
-  const node = document.get('axes', true)
-  if (node !== undefined && !isMap(node)) throw new SpecError(at(node), 'axes is a mapping of names to values')
-  const axes: [name: string, values: unknown[]][] = []
-  const derived: [name: string, expression: string][] = []
-  for (const { key, value } of node?.items ?? []) {
-    const name = isScalar(key) ? String(key.value) : ''
-    const raw = toPlain(value as Node | null)
-    // A mistake in an item of a list is told of with the item's own place.
-    const placeOf = ([i]: SpecPath): string => at((isSeq(value) && value.items[i as number]) || (value ?? key))
-    if (isExpression(raw)) derived.push([name, located(placeOf, () => readExpr(name, raw))])
-    else axes.push([name, located(placeOf, () => expandValues(name, raw, reading))])
+  const axes = new Map<string, unknown[]>()
+  const derived = new Map<string, string>()
+  for (const { pair, source } of sources.pairsOf('axes')) {
+    const outer = isScalar(pair.key) ? String(pair.key.value) : ''
+    const [key, value] = [pair.key, pair.value as Node | null]
+    const place = source.at(value ?? key)
+    const raw = located(place, () => flatten('axes', { [outer]: toPlain(value, source) }, isSetOfValues))
+    for (const [name, one] of Object.entries(raw)) {
+      const inner = nodeAt(value, name === outer ? [] : [name.slice(outer.length + 1)], false)
+      // A mistake in an item of a list is told of with the item's own place.
+      const placeOf = ([i]: SpecPath): string => source.at((isSeq(inner) && inner.items[i as number]) || (inner ?? key))
+      if (axes.has(name) || derived.has(name)) throw new SpecError(place, `axes: ${name} is there twice`)
+      if (isExpression(one))
+        derived.set(
+          name,
+          located(placeOf, () => readExpr(name, one)),
+        )
+      else
+        axes.set(
+          name,
+          located(placeOf, () => expandValues(name, one, reading)),
+        )
+    }
   }
   return { axes: Object.fromEntries(axes), derived: Object.fromEntries(derived) }
-}
-
-/** What a path leads to in the document, or the last of it that is there; its key where that is asked for. */
-function nodeAt(contents: unknown, path: SpecPath, isKey: boolean): unknown {
-  let node = contents
-  for (const [i, step] of path.entries()) {
-    // One group may be written without the list around it.
-    if (isMap(node) && typeof step === 'number') continue
-    const pair = isMap(node) ? node.items.find(({ key }) => isScalar(key) && String(key.value) === step) : undefined
-    const next = isSeq(node) ? node.items[step as number] : pair?.value
-    const isLast = i === path.length - 1
-    const found = isLast && isKey ? (pair?.key ?? next) : (next ?? pair?.key)
-    if (found === null || found === undefined) break
-    node = found
-  }
-  return node
 }
 
 /** By a spec that was read from a file: the place of what a path leads to, or of the last of it that is there. */
@@ -266,16 +329,6 @@ function parseBudget(raw: unknown): Budget {
   return { kind: kind as Budget['kind'], amount }
 }
 
-function parseObjective(raw: unknown): Objective {
-  const { metric, direction = 'minimize', ...others } = mapping('objective', raw)
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new UnknownNameError('key of objective', unknown, ['metric', 'direction'])
-  if (typeof metric !== 'string') throw new SpaceError('objective: metric: missing (such as metric: test/accuracy)')
-  if (direction !== 'minimize' && direction !== 'maximize')
-    throw new UnknownNameError('direction', String(direction), ['minimize', 'maximize'])
-  return { metric, direction }
-}
-
 function textOf(raw: unknown, key: string): string {
   if (typeof raw !== 'string') throw new SpaceError(`${key}: ${JSON.stringify(raw)} is not text`)
   return raw
@@ -283,9 +336,10 @@ function textOf(raw: unknown, key: string): string {
 
 function parseLanguage(raw: unknown): Language {
   const number = typeof raw === 'bigint' ? Number(raw) : raw
-  if (number === 1 || number === newestLanguage) return number as Language
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 1 && number <= newestLanguage)
+    return number as Language
   throw new SpaceError(
-    `language: ${typeof number === 'number' ? number : JSON.stringify(raw)} is not a language of sweep files (1, or ${newestLanguage}, which is what is read where it is left out)`,
+    `language: ${typeof number === 'number' ? number : JSON.stringify(raw)} is not a language of sweep files (1 to ${newestLanguage}, which is what is read where it is left out)`,
     typeof number === 'number' && number > newestLanguage ? { hint: 'a later version may know it' } : {},
   )
 }

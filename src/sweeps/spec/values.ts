@@ -1,14 +1,8 @@
 import { SpaceError, writtenAt } from '../../core/errors.js'
 import { integerValue, readWord, valueProblem, writeValue } from '../../core/param-value.js'
 import type { ParamValue } from '../../core/trial.js'
-
-/** A sweep of more points than this on one axis is taken for a slip of the keyboard. */
-export const maxValuesPerAxis = 100_000
-
-/** How sweep files and `--set` are read; a spec that says none was written when there was only the first. */
-export type Language = 1 | 2
-/** What is read now. In the first, items of a list were notation, and quotes did not make a text of a numeral. */
-export const newestLanguage: Language = 2
+import { newestLanguage, type Language } from './language.js'
+import { inclusiveRange, isSequence, maxValuesPerAxis, sequences } from './sequences.js'
 
 export interface Reading {
   readonly language: Language
@@ -106,7 +100,9 @@ function sequenceIn(part: string): Sequence | undefined {
 function expandSequence(name: string, { kind, args }: Sequence, { language }: Reading): unknown[] {
   const numbers = args.map(Number)
   const values =
-    kind === '..' ? inclusiveRange(name, numbers[0]!, numbers[1]!, numbers[2]!) : sequences[kind](name, numbers)
+    kind === '..'
+      ? inclusiveRange(name, numbers as [number, number, number], language)
+      : sequences[kind](name, numbers, language)
   const isWhole = (kind === '..' || kind === 'range') && args.every((arg) => /^\s*[-+]?\d+\s*$/.test(arg))
   if (language === 1 || !isWhole) return values
   // Integers keep all their digits; how many there are, numbers have told.
@@ -127,7 +123,7 @@ function stepsBefore(stop: bigint, by: bigint): number {
 function expandText(name: string, text: string, reading: Reading): unknown[] {
   const { language, isLiteral = false } = reading
   return splitValues(text, language).flatMap((part): unknown[] => {
-    if (quotedValue[language].test(part)) return [language === 1 ? part.slice(1, -1) : unquoted(part)]
+    if (quotedValue(language).test(part)) return [language === 1 ? part.slice(1, -1) : unquoted(part)]
     const sequence = sequenceIn(part)
     if (sequence !== undefined) return expandSequence(name, sequence, reading)
     if (part === '') return []
@@ -143,7 +139,7 @@ function readPart(name: string, part: string): ParamValue {
   if (items.length === 1 && items[0] === '') return []
   return items.map((item) => {
     if (item === '') throw new SpaceError(`${name}: ${part} has an item that is nothing (for an empty text write "")`)
-    return quotedValue[newestLanguage].test(item) ? unquoted(item) : readPart(name, item)
+    return quotedValue(newestLanguage).test(item) ? unquoted(item) : readPart(name, item)
   })
 }
 
@@ -168,14 +164,10 @@ function isBracketed(part: string): boolean {
 }
 
 /** Quotes hold a value together where they begin and end it; elsewhere they are letters. */
-const quotedValue: Readonly<Record<Language, RegExp>> = {
-  1: /^(["']).*\1$/s,
-  2: /^(?:"(?:[^"]|"")*"|'(?:[^']|'')*')$/,
-}
-const quotedAhead: Readonly<Record<Language, RegExp>> = {
-  1: /^\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)/,
-  2: /^\s*(?:"(?:[^"]|"")*"|'(?:[^']|'')*')\s*(?=[,\]]|$)/,
-}
+const quotedValue = (language: Language): RegExp =>
+  language === 1 ? /^(["']).*\1$/s : /^(?:"(?:[^"]|"")*"|'(?:[^']|'')*')$/
+const quotedAhead = (language: Language): RegExp =>
+  language === 1 ? /^\s*(?:"[^"]*"|'[^']*')\s*(?=,|$)/ : /^\s*(?:"(?:[^"]|"")*"|'(?:[^']|'')*')\s*(?=[,\]]|$)/
 
 function unquoted(part: string): string {
   const quote = part[0]!
@@ -186,7 +178,7 @@ function unquoted(part: string): string {
 function* characters(text: string, language: Language): Generator<{ character: string; isQuoted: boolean }> {
   let isBegin = true
   for (let at = 0; at < text.length; at++) {
-    const ahead: string | undefined = isBegin ? quotedAhead[language].exec(text.slice(at))?.[0] : undefined
+    const ahead: string | undefined = isBegin ? quotedAhead(language).exec(text.slice(at))?.[0] : undefined
     const character: string = ahead ?? text[at]!
     yield { character, isQuoted: ahead !== undefined }
     if (ahead !== undefined) at += ahead.length - 1
@@ -211,65 +203,4 @@ function splitValues(text: string, language: Language): string[] {
     } else part += character
   }
   return [...parts, part.trim()]
-}
-
-const sequences = {
-  range(name: string, [start, stop, step = 1, ...rest]: number[]): number[] {
-    const [from, to] = stop === undefined ? [0, start] : [start, stop]
-    requireNumbers(name, 'range(start, stop, step)', [from, to, step, ...rest], 3)
-    if (step === 0) throw new SpaceError(`${name}: a range with step 0 never ends (use a step above or below 0)`)
-    const count = Math.max(0, Math.ceil((to! - from!) / step - 1e-9))
-    requireCount(name, count, 0)
-    return Array.from({ length: count }, (_, i) => clean(from! + i * step))
-  },
-  linspace(name: string, [start, stop, count, ...rest]: number[]): number[] {
-    requireNumbers(name, 'linspace(start, stop, count)', [start, stop, count, ...rest], 3)
-    requireCount(name, count!, 1)
-    return Array.from({ length: count! }, (_, i) =>
-      i === count! - 1 && i > 0 ? stop! : clean(start! + (i * (stop! - start!)) / Math.max(1, count! - 1)),
-    )
-  },
-  logspace(name: string, [start, stop, count, ...rest]: number[]): number[] {
-    requireNumbers(name, 'logspace(start, stop, count)', [start, stop, count, ...rest], 3)
-    requireCount(name, count!, 1)
-    if (start! <= 0 || stop! <= 0) {
-      throw new SpaceError(
-        `${name}: logspace(${start}, ${stop}, ${count}) needs both ends above 0 (they are values, not exponents)`,
-      )
-    }
-    const ratio = Math.log(stop! / start!)
-    return Array.from({ length: count! }, (_, i) =>
-      i === 0 ? start! : i === count! - 1 ? stop! : clean(start! * Math.exp((ratio * i) / (count! - 1))),
-    )
-  },
-}
-
-function isSequence(kind: string): kind is keyof typeof sequences {
-  return Object.hasOwn(sequences, kind)
-}
-
-function inclusiveRange(name: string, start: number, stop: number, step: number): number[] {
-  requireNumbers(name, 'start..stop', [start, stop, step], 3)
-  if (step <= 0) throw new SpaceError(`${name}: ${start}..${stop} step ${step} never ends (use a step above 0)`)
-  const count = Math.floor(Math.abs(stop - start) / step + 1e-9) + 1
-  requireCount(name, count, 1)
-  return Array.from({ length: count }, (_, i) => clean(start + Math.sign(stop - start) * i * step))
-}
-
-function requireNumbers(name: string, form: string, values: readonly (number | undefined)[], most: number): void {
-  if (values.length > most || values.some((v) => v === undefined || !Number.isFinite(v))) {
-    throw new SpaceError(`${name}: the numbers of a sequence are not right: ${values.join(', ')} (expected ${form})`)
-  }
-}
-
-/** Checked before anything is built, so that a slip such as 0..1e9 costs no memory. */
-function requireCount(name: string, count: number, least: number): void {
-  if (!Number.isInteger(count) || count < least || count > maxValuesPerAxis) {
-    throw new SpaceError(`${name}: a sequence of ${count} values (from ${least} to ${maxValuesPerAxis})`)
-  }
-}
-
-/** Rounds to 12 digits, so that 0.1 + 0.2 reads 0.3 and ids do not depend on how a grid was written. */
-function clean(value: number): number {
-  return Number(value.toPrecision(12))
 }

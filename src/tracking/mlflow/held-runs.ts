@@ -1,10 +1,10 @@
 import PQueue from 'p-queue'
 import { groupBy } from '../../core/group-by.js'
-import type { MlflowClient } from './client.js'
-import { deepDifferences, differences } from './differences.js'
+import type { MlflowClient } from './rest/client.js'
+import { deepDifferences, differences } from './audit/differences.js'
 import type { Ledger } from './ledger.js'
-import type { ProjectedRun } from './projection.js'
-import type { Run } from './wire.js'
+import type { ProjectedRun } from './projection/projection.js'
+import type { Run } from './rest/wire.js'
 
 /**
  * The runs of a sweep that a server has, one for each key: of several the one that is written down, else one that has

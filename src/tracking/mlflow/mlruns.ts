@@ -3,11 +3,18 @@ import { writeFile } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { makeFolder } from '../../system/make-folder.js'
 import { MldsError } from '../../core/errors.js'
-import { attemptsOf, type HistoryEvent } from './attempts.js'
-import type { DatasetInput } from './client.js'
-import type { RunStatus, Tags } from './wire.js'
-import { primaryMetricTags, SweepProjection, type ProjectedRun, type ProjectionSources } from './projection.js'
-import { SweepCourse, type SweepStory } from './story.js'
+import type { TrialId } from '../../core/trial.js'
+import { attemptsOf, type HistoryEvent } from './projection/attempts.js'
+import { runPage } from './projection/first-look.js'
+import type { DatasetInput } from './rest/client.js'
+import type { RunStatus, Tags } from './rest/wire.js'
+import {
+  primaryMetricTags,
+  SweepProjection,
+  type ProjectedRun,
+  type ProjectionSources,
+} from './projection/projection.js'
+import { SweepCourse, type SweepStory } from './projection/story.js'
 import type { SweepInfo } from '../tracker.js'
 
 export interface MlrunsOptions extends ProjectionSources {
@@ -40,7 +47,12 @@ export async function writeMlruns(options: MlrunsOptions): Promise<number> {
 
   const course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
   for (const event of options.history()) course.apply(event)
-  const parent = projection.parent(course, story, parentRun)
+  const newest = new Map(children.map((attempt) => [attempt.trial.id, runIdOf(projection.childKey(attempt))]))
+  const pageOf = (trial: TrialId): string | undefined => {
+    const run = newest.get(trial)
+    return run && runPage(experiment.id, run)
+  }
+  const parent = projection.parent(course, story, { run: parentRun, pageOf })
   const keys = [projection.parentKey, ...children.map((attempt) => projection.childKey(attempt))]
   const manifest = await projection.manifest(
     story,

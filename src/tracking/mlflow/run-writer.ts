@@ -1,9 +1,9 @@
 import PQueue from 'p-queue'
-import type { MlflowClient } from './client.js'
+import type { MlflowClient } from './rest/client.js'
 import type { Acknowledgement, Ledger } from './ledger.js'
-import type { ProjectedRun, RunFile, SweepProjection } from './projection.js'
-import { missingParams } from './differences.js'
-import type { Run } from './wire.js'
+import type { ProjectedRun, RunFile, SweepProjection } from './projection/projection.js'
+import { missingParams } from './audit/differences.js'
+import type { Run } from './rest/wire.js'
 
 /** Makes and completes runs, and writes down which run holds what. */
 export class RunWriter {

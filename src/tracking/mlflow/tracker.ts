@@ -1,20 +1,29 @@
 import PQueue from 'p-queue'
 import { systemClock } from '../../core/clock.js'
-import type { TrialEvent } from '../../core/trial.js'
-import { Attempts, endIfLost, endOf, type Attempt, type HistoryEvent } from './attempts.js'
-import { lookAtStory } from './deep-look.js'
-import { differences, missingParams, type Difference } from './differences.js'
-import type { TrackedRuns } from './first-look.js'
-import { MlflowError } from './mlflow-error.js'
+import type { SweepEvent, TrialId } from '../../core/trial.js'
+import { Attempts, endIfLost, endOf, type Attempt, type HistoryEvent } from './projection/attempts.js'
+import { lookAtStory } from './audit/deep-look.js'
+import { keepBestModel } from './best-model.js'
+import { differences, missingParams, type Difference } from './audit/differences.js'
+import type { ProgramRun } from './gateway/request.js'
+import { runPage, type TrackedRuns } from './projection/first-look.js'
+import { MlflowError } from './rest/mlflow-error.js'
 import { HeldRuns } from './held-runs.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
-import type { MlflowClient } from './client.js'
-import type { Run } from './wire.js'
-import { primaryMetricTags, SweepProjection, type ProjectedRun, type ProjectionSources } from './projection.js'
-import { withPatience, type Patience } from './patience.js'
+import type { MlflowClient } from './rest/client.js'
+import type { Run } from './rest/wire.js'
+import {
+  primaryMetricTags,
+  sharedTag,
+  SweepProjection,
+  type NoteLinks,
+  type ProjectedRun,
+  type ProjectionSources,
+} from './projection/projection.js'
+import { withPatience, type Patience } from './rest/patience.js'
 import { RunWriter } from './run-writer.js'
-import { keptReports } from './selection.js'
-import { SweepCourse, untold, type SweepStory } from './story.js'
+import { keptReports } from './projection/selection.js'
+import { SweepCourse, untold, type SweepStory } from './projection/story.js'
 import type { SweepInfo, Tracked, Tracker } from '../tracker.js'
 
 export interface MlflowTrackerOptions extends ProjectionSources {
@@ -31,10 +40,14 @@ export interface MlflowTrackerOptions extends ProjectionSources {
   readonly linksTo: (runs: TrackedRuns) => Omit<Tracked, 'sent'>
   /** Told once where the sweep is to be seen, when one that goes on has its parent run. */
   readonly onOpen?: (links: Omit<Tracked, 'sent'>) => void
+  /** Told as `finish` goes on: so many of the runs that it brings are brought. Default: nobody is. */
+  readonly onProgress?: ((brought: number, of: number) => void) | undefined
   /** Told once it is closed. */
   readonly onClosed?: () => void
   /** How long `finish` may take. Default: as long as it needs. */
   readonly patience?: Patience
+  /** Nobody runs the sweep: nothing is sent before `finish`, which tells the whole story at once. Default false. */
+  readonly isOver?: boolean
   /** How long running trials' points are gathered before they are sent. Default 2000. */
   readonly flushMs?: number
   /** Runs brought up to date at once. Default: what the server's store can take, 2 where it is SQLite. */
@@ -49,6 +62,8 @@ interface Pending {
   readonly attempt: Attempt
   offset: number
   run: Acknowledgement | undefined
+  /** While it is being made. */
+  making?: Promise<Acknowledgement>
   /** Reports the server has acknowledged. */
   readonly sent: Set<number>
 }
@@ -68,6 +83,8 @@ export class MlflowTracker implements Tracker {
   /** Keys of runs that were brought to their end, whether while it was followed or by `finish`. */
   readonly #settled = new Set<string>()
   readonly #inFlight = new Set<string>()
+  /** Keys of runs that wait for their turn: at each flush anew they would make a queue that grows for as long as the server is slow. */
+  readonly #queued = new Set<string>()
   readonly #queue = new PQueue({ concurrency: 2 })
   #projection: SweepProjection | undefined
   #attempts = new Attempts([])
@@ -101,7 +118,7 @@ export class MlflowTracker implements Tracker {
     this.#schedule()
   }
 
-  async record(event: TrialEvent, offset: number): Promise<void> {
+  async record(event: SweepEvent, offset: number): Promise<void> {
     if (this.#gaveWay || offset <= this.#lastOffset) return
     this.#feed(event, offset)
     this.#schedule()
@@ -130,36 +147,41 @@ export class MlflowTracker implements Tracker {
     this.#closed = true
     this.#cancelFlush?.()
     this.#queue.clear()
+    this.#queued.clear()
     await this.#queue.onIdle()
   }
 
   /**
-   * Sends everything that is not acknowledged, settles attempts that nobody runs any more, mends runs, tells the
-   * story. @throws MlflowError when the server cannot be reached or refuses, or its time is up.
+   * Sends everything that is not acknowledged, settles attempts that nobody runs any more, mends runs, then asks for the
+   * story and tells it. @throws MlflowError when the server cannot be reached or refuses, or its time is up.
    */
   async finish(story: () => Promise<SweepStory>): Promise<Tracked> {
     const { client, patience } = this.#options
-    const bring = async (): Promise<Tracked> => this.#bringAll(await story())
+    const bring = (): Promise<Tracked> => this.#bringAll(story)
     if (patience === undefined) return bring()
     // Pushes of the live part may sleep through all the time that is left.
     client.hurry()
     return withPatience(client, patience, bring)
   }
 
-  async #bringAll(story: SweepStory): Promise<Tracked> {
+  async #bringAll(story: () => Promise<SweepStory>): Promise<Tracked> {
     await this.#endLive()
     this.#isOver = true
     await this.#connect()
     if (this.#gaveWay) this.#replay()
     for (const { attempt } of this.#pending.values()) endIfLost(attempt)
     let failure: Error | undefined
-    const work = [...this.#pending.keys()].map((key) => async () => {
-      if (failure === undefined) await this.#push(key).catch((error: Error) => void (failure ??= error))
+    let brought = 0
+    const work = [...this.#pending.keys()].map((key, _, { length }) => async () => {
+      if (failure !== undefined) return
+      await this.#push(key).catch((error: Error) => void (failure ??= error))
+      this.#options.onProgress?.(++brought, length)
     })
     await this.#queue.addAll(work)
     if (failure !== undefined) throw failure
     for (const key of await this.#writer.mend(await this.#runsOfSweep(), this.#projection!)) this.#settled.add(key)
-    await this.#tell(story)
+    // Drawing takes long where there are many trials: what can be brought without it is there by then.
+    await this.#tell(await story())
     return { ...this.#links(), sent: this.#settled.size }
   }
 
@@ -172,6 +194,46 @@ export class MlflowTracker implements Tracker {
       experiment: this.#experimentId,
       view: view.key,
     })
+  }
+
+  #noteLinks(): NoteLinks {
+    const pageOf = (trial: TrialId): string | undefined => {
+      const newest = this.#attempts.newest(trial)
+      const known = newest && this.#ledger.get(this.#projection!.childKey(newest))
+      return known && runPage(this.#experimentId, known.run)
+    }
+    return { run: this.#parent!.run, pageOf }
+  }
+
+  /**
+   * The run of an attempt, for its program to log to; from here on it says that it is shared.
+   * @throws MlflowError when the attempt has not begun as far as is known here, or is over.
+   */
+  async openToProgram(trial: TrialId, attempt: number): Promise<ProgramRun> {
+    await this.#connect()
+    const newest = this.#attempts.newest(trial)
+    if (newest !== undefined && (newest.attempt > attempt || newest.end !== undefined))
+      throw new MlflowError(`attempt ${attempt} at trial ${trial} is over`, 403, false, 'PERMISSION_DENIED')
+    const pending = newest && this.#pending.get(this.#projection!.childKey(newest))
+    if (newest === undefined || pending === undefined || newest.attempt !== attempt)
+      throw new MlflowError(`attempt ${attempt} at trial ${trial} is not known yet`, 503, true)
+    const { run, artifactUri } = await this.#runOf(pending)
+    if (newest.isShared !== true) await this.#options.client.log(run, { tags: { [sharedTag]: 'true' } })
+    newest.isShared = true
+    const params = new Set(Object.keys(this.#projection!.child(newest, '').params))
+    return { run, experiment: this.#experimentId, artifactUri, params }
+  }
+
+  /** The attempt's run, which is made once whoever asks for it first. */
+  async #runOf(pending: Pending): Promise<Acknowledgement> {
+    if (pending.run !== undefined) return pending.run
+    const projected = this.#projection!.child(pending.attempt, this.#parent!.run)
+    pending.making ??= this.#writer.create(this.#experimentId, projected)
+    try {
+      return (pending.run = await pending.making)
+    } finally {
+      delete pending.making
+    }
   }
 
   /** Where the sweep is, if an earlier `finish` told its story, the journal has not grown since, and the server still has all of it. */
@@ -191,7 +253,7 @@ export class MlflowTracker implements Tracker {
     const held = this.#heldParent
     if (held === undefined) return undefined
     // Earlier versions counted otherwise what its points tell.
-    const wanted = { ...this.#projection!.parent(this.#course!, story, held.id), points: [] }
+    const wanted = { ...this.#projection!.parent(this.#course!, story, { run: held.id }), points: [] }
     return [...differences(held, wanted), ...Object.keys(missingParams(held, wanted)).map((what) => ({ what }))]
   }
 
@@ -209,6 +271,20 @@ export class MlflowTracker implements Tracker {
     })
   }
 
+  /** A server that refuses it has the checkpoints among the run's files all the same. */
+  async #keepBestModel(): Promise<void> {
+    const { client, readArtifact, warn } = this.#options
+    if (readArtifact === undefined) return
+    const trial = this.#course!.best?.trial
+    const attempt = trial === undefined ? undefined : this.#attempts.newest(trial)
+    const run = attempt && this.#ledger.get(this.#projection!.childKey(attempt))?.run
+    const best = attempt && run !== undefined ? { attempt, run } : undefined
+    await keepBestModel(client, this.#experimentId, this.#projection!, best, readArtifact).catch((error: unknown) => {
+      if (!(error instanceof MlflowError) || error.passing) throw error
+      warn(`MLflow does not list the best trial's checkpoints as a model: ${error.message}`)
+    })
+  }
+
   #replay(): void {
     const { info } = this.#projection!
     this.#pending.clear()
@@ -220,6 +296,7 @@ export class MlflowTracker implements Tracker {
 
   #feed(event: HistoryEvent, offset: number): void {
     this.#lastOffset = offset
+    if (event.type === 'trials-added') this.#projection!.add(event.trials)
     this.#course!.apply(event)
     for (const attempt of this.#attempts.apply(event)) this.#await(attempt, offset)
   }
@@ -244,7 +321,7 @@ export class MlflowTracker implements Tracker {
   }
 
   #schedule(): void {
-    if (this.#closed || this.#cancelFlush !== undefined) return
+    if (this.#closed || this.#options.isOver === true || this.#cancelFlush !== undefined) return
     this.#cancelFlush = systemClock.after(this.#options.flushMs ?? 2000, () => {
       this.#cancelFlush = undefined
       void this.#flush()
@@ -268,7 +345,14 @@ export class MlflowTracker implements Tracker {
       )
     if (this.#closed) return
     enqueue(() => this.#pushParent())
-    for (const key of this.#pending.keys()) if (!this.#inFlight.has(key)) enqueue(() => this.#push(key))
+    for (const key of this.#pending.keys()) {
+      if (this.#inFlight.has(key) || this.#queued.has(key)) continue
+      this.#queued.add(key)
+      enqueue(() => {
+        this.#queued.delete(key)
+        return this.#push(key)
+      })
+    }
   }
 
   #connect(): Promise<void> {
@@ -289,6 +373,8 @@ export class MlflowTracker implements Tracker {
     this.#experimentId = home?.experimentId ?? (await this.#findExperiment())
     const held = new HeldRuns(await this.#runsOfSweep(), this.#ledger)
     const before = held.get(parentKey)
+    for (const [key, { attempt }] of [...this.#claimed, ...this.#pending])
+      if (sharedTag in (held.get(key)?.tags ?? {})) attempt.isShared = true
     await held.weed(client, this.#wantedRuns(before?.id), { deep, inFlight: this.#queue.concurrency })
     this.#parent = this.#ledger.get(parentKey)
     if (this.#parent === undefined) await this.#createParent()
@@ -301,7 +387,7 @@ export class MlflowTracker implements Tracker {
   #wantedRuns(parentRun = ''): ProjectedRun[] {
     const attempts = [...this.#claimed.values(), ...this.#pending.values()]
     return [
-      { ...this.#projection!.parent(this.#course!, untold, parentRun), files: [], points: [] },
+      { ...this.#projection!.parent(this.#course!, untold, { run: parentRun }), files: [], points: [] },
       ...attempts.flatMap((waiting) => this.#wanted(waiting, parentRun) ?? []),
     ]
   }
@@ -350,7 +436,9 @@ export class MlflowTracker implements Tracker {
   async #pushParent(): Promise<void> {
     const { client } = this.#options
     const parent = this.#parent!
-    const { points, tags, status, files } = this.#projection!.parent(this.#course!, undefined, parent.run)
+    // Looking at all trials to say nothing new would take time that grows with them.
+    if (this.#parentIsOpen && this.#course!.points.length === this.#parentPoints) return
+    const { points, tags, status, files } = this.#projection!.parent(this.#course!, undefined, this.#noteLinks())
     if (!this.#parentIsOpen) {
       await client.updateRun(parent.run, { status })
       // At once: should this host be lost, the sweep can be rebuilt from here.
@@ -375,22 +463,22 @@ export class MlflowTracker implements Tracker {
       const projected = this.#projection!.child(attempt, this.#parent!.run, sent)
       const ended = projected.endMs !== undefined
       const kept = keptReports(attempt.reports.length, ended)
-      const fresh = pending.run === undefined
-      pending.run ??= await this.#writer.create(this.#experimentId, projected)
+      const fresh = pending.run === undefined && pending.making === undefined
+      const run = await this.#runOf(pending)
       if (!fresh && !ended && projected.points.length === 0) return
       const first = sent.size === 0
-      await client.log(pending.run.run, {
+      await client.log(run.run, {
         ...(first && { params: projected.params }),
         ...(!fresh && ended && { tags: projected.tags }),
         points: projected.points,
       })
-      if (first) await this.#writer.putDatasets(pending.run, projected)
+      if (first) await this.#writer.putDatasets(run, projected)
       kept.forEach((i) => sent.add(i))
       if (ended) {
-        await this.#writer.putFiles(pending.run, projected.files)
-        await client.updateRun(pending.run.run, { status: projected.status, endMs: projected.endMs })
+        await this.#writer.putFiles(run, projected.files)
+        await client.updateRun(run.run, { status: projected.status, endMs: projected.endMs })
       }
-      this.#ledger.set({ ...pending.run, offset, done: ended, ...(ended && checkpoints && { checkpoints }) })
+      this.#ledger.set({ ...run, offset, done: ended, ...(ended && checkpoints && { checkpoints }) })
       // It may have been declared dead while this was under way: then it is pushed again.
       if (!ended || pending.offset !== offset) return
       this.#pending.delete(key)
@@ -405,7 +493,7 @@ export class MlflowTracker implements Tracker {
     const { client, checkpoints = false } = this.#options
     const { objective } = this.#projection!.info
     const parent = this.#parent!
-    const projected = this.#projection!.parent(this.#course!, story, parent.run)
+    const projected = this.#projection!.parent(this.#course!, story, this.#noteLinks())
     const wasOtherwise = await this.#isParentOtherwise(story)
     await client.log(parent.run, projected)
     await this.#writer.putDatasets(parent, projected)
@@ -415,6 +503,7 @@ export class MlflowTracker implements Tracker {
     for (const [key, value] of Object.entries(primaryMetricTags(objective)))
       await client.setExperimentTag(this.#experimentId, key, value)
     await this.#keepView()
+    if (checkpoints) await this.#keepBestModel()
     if (wasOtherwise) this.#settled.add(parent.key)
     this.#ledger.set({ ...parent, offset: this.#lastOffset, done: true, ...(checkpoints && { checkpoints }) })
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { isMainThread, MessageChannel, parentPort, threadId } from 'node:worker_threads'
 import { workerData } from 'piscina'
 import { makeFolderSync } from '../../system/make-folder.js'
@@ -10,9 +11,19 @@ import type { Engine } from '../../engines/engine.js'
 import { PrintedLines } from '../../system/printed-lines.js'
 import { openStore } from '../../system/store.js'
 import type { EngineName, TrialEvent, TrialId } from '../../core/trial.js'
+import { defaultCheckpointEveryMs } from '../checkpoints/trial-checkpoint.js'
 import { Gate } from '../gate.js'
-import { runTrial, StopRequest } from '../run-trial.js'
-import type { ClosingFlag, EventsMessage, PortMessage, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
+import { runTrial, StopRequest, TimeLimitError } from '../run-trial.js'
+import type {
+  BringsCheckpoints,
+  CheckpointMessage,
+  ClosingFlag,
+  EventsMessage,
+  PortMessage,
+  ThreadData,
+  ThreadTask,
+  ToThread,
+} from './thread-messages.js'
 import { TrialLog } from '../trial-log.js'
 
 if (isMainThread || parentPort === null) throw new Error('thread-entry is started by the threads backend, not imported')
@@ -20,11 +31,14 @@ const port = parentPort
 const {
   storeFolder,
   logsFolder,
+  checkpointsFolder,
+  checkpointEveryMs = defaultCheckpointEveryMs,
+  bringsCheckpoints,
   relayed = false,
   datasets,
   custom = [],
   closing,
-} = workerData as ThreadData & ClosingFlag
+} = workerData as ThreadData & BringsCheckpoints & ClosingFlag
 const store = openStore(storeFolder)
 makeFolderSync(logsFolder)
 
@@ -47,7 +61,18 @@ async function experimentOf(name: string): Promise<Experiment> {
 
 /** The trial this thread runs now; a thread runs one at a time. */
 let current:
-  { trial: TrialId; controller: AbortController; gate: Gate; trialLog: TrialLog; printed: Printed } | undefined
+  | {
+      trial: TrialId
+      controller: AbortController
+      gate: Gate
+      trialLog: TrialLog
+      printed: Printed
+      /** Ends the wait for a checkpoint that is being brought elsewhere. */
+      brought: (problem?: string) => void
+    }
+  | undefined
+/** Aborts once for all trials of this thread: mlds is told to go. */
+const leave = new AbortController()
 // A trial that ends its thread leaves what it wrote.
 process.on('exit', () => {
   if (current === undefined) return
@@ -74,10 +99,13 @@ for (const name of ['stdout', 'stderr'] as const) {
 // A channel of our own: the one that thread and parent share belongs to the pool.
 const { port1: inbox, port2: outlet } = new MessageChannel()
 inbox.on('message', (message: ToThread) => {
-  if (current === undefined) return
+  if (message.type === 'leave') leave.abort()
+  if (current === undefined || message.type === 'leave') return
   if (message.type === 'give-up') return current.controller.abort(new Error('the sweep was stopped'))
   if (message.trial !== current.trial) return
-  if (message.type === 'stop') current.controller.abort(new StopRequest(message.reason))
+  if (message.type === 'limit') current.controller.abort(new TimeLimitError(message.limitMs))
+  else if (message.type === 'stop') current.controller.abort(new StopRequest(message.reason))
+  else if (message.type === 'brought') current.brought(message.problem)
   else current.gate.open()
 })
 // The pool decides how long the thread lives, not this listener.
@@ -119,6 +147,14 @@ class Outbox {
   }
 }
 
+/** Resolves when the main thread has brought the trial's checkpoint elsewhere; rejects with why it has not. */
+function bring(trial: TrialId): Promise<void> {
+  return new Promise((resolve, reject) => {
+    current!.brought = (problem) => (problem === undefined ? resolve() : reject(new Error(problem)))
+    port.postMessage({ type: 'mlds-checkpoint', threadId, trial } satisfies CheckpointMessage)
+  })
+}
+
 /** Runs one attempt; resolves after its last event was posted. */
 export default async function runTask(assignment: ThreadTask): Promise<void> {
   if (Atomics.load(closing, 0) === 1) return
@@ -128,7 +164,9 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
   const trialLog = new TrialLog(logsFolder, assignment, systemClock)
   const line = (text: string): void => trialLog.line(text)
   const printed: Printed = { stdout: new PrintedLines(line), stderr: new PrintedLines(line) }
-  current = { trial: trial.id, controller, gate, trialLog, printed }
+  current = { trial: trial.id, controller, gate, trialLog, printed, brought: () => {} }
+  // A thread's environment is its own.
+  Object.assign(process.env, assignment.environment)
   const outbox = new Outbox(assignment.interactive)
   try {
     await runTrial(assignment, {
@@ -147,6 +185,12 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       },
       emit: (event) => outbox.add(trialLog.accompany(event)),
       worker: `thread-${threadId}`,
+      checkpoints: {
+        folder: join(checkpointsFolder, trial.id),
+        everyMs: checkpointEveryMs,
+        leave: leave.signal,
+        bring: async () => (bringsCheckpoints ? bring(trial.id) : undefined),
+      },
       clock: systemClock,
       signal: controller.signal,
       mayProceed: () => gate.wait(),

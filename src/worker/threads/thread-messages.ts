@@ -10,6 +10,10 @@ export interface ThreadData {
   readonly storeFolder: string
   /** Where the logs of longer trials go: `<logsFolder>/<trial>.<attempt>.log`. Short ones come with their outcomes. */
   readonly logsFolder: string
+  /** Where checkpoints go, each trial's in a folder named after it. */
+  readonly checkpointsFolder: string
+  /** At most so often a trial keeps one. Default: a minute. */
+  readonly checkpointEveryMs?: number
   /**
    * Set for a remote worker: it publishes starts itself, so they are sent lazily, and a short trial's log travels with its
    * `ended` event. Default false.
@@ -21,6 +25,11 @@ export interface ThreadData {
   readonly custom?: readonly CustomExperiment[]
 }
 
+/** Whether checkpoints are brought elsewhere by the main thread: each is then waited for. */
+export interface BringsCheckpoints {
+  readonly bringsCheckpoints: boolean
+}
+
 /** Raised by the main thread before it takes the pool down: a thread that sees it starts nothing more. */
 export interface ClosingFlag {
   readonly closing: Int32Array
@@ -30,12 +39,20 @@ export interface ClosingFlag {
 export interface ThreadTask extends Assignment {
   /** For this trial alone; in shared memory. */
   readonly datasets?: readonly Dataset[]
+  /** What its code and its programs find in their environment beside what is there. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** To the thread that runs a trial. */
 export type ToThread =
   | { readonly type: 'stop'; readonly trial: TrialId; readonly reason: string }
   | { readonly type: 'proceed'; readonly trial: TrialId }
+  /** Its time is over. */
+  | { readonly type: 'limit'; readonly trial: TrialId; readonly limitMs: number }
+  /** The checkpoint that the thread told of is where the next attempt finds it, or why it is not. */
+  | { readonly type: 'brought'; readonly trial: TrialId; readonly problem?: string }
+  /** Keep a checkpoint as soon as you can, and end there. */
+  | { readonly type: 'leave' }
   /** End without an outcome, whatever runs. */
   | { readonly type: 'give-up' }
 
@@ -47,6 +64,13 @@ export interface EventsMessage {
   readonly events: readonly TrialEvent[]
 }
 
+/** A trial has kept a checkpoint, and waits until it has been brought elsewhere. */
+export interface CheckpointMessage {
+  readonly type: 'mlds-checkpoint'
+  readonly threadId: number
+  readonly trial: TrialId
+}
+
 /** A thread's first word: where it listens. */
 export interface PortMessage {
   readonly type: 'mlds-port'
@@ -54,4 +78,4 @@ export interface PortMessage {
   readonly port: MessagePort
 }
 
-export type FromThread = EventsMessage | PortMessage
+export type FromThread = EventsMessage | CheckpointMessage | PortMessage

@@ -1,24 +1,42 @@
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import type { MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { Clock } from '../../core/clock.js'
 import type { Dataset } from '../../data/dataset.js'
-import { UnavailableError } from '../../core/errors.js'
+import { builtFile } from '../../system/built-file.js'
 import { turnTelemetryOff } from '../../system/telemetry.js'
 import { trialEnvironment } from '../../system/trial-environment.js'
 import { startWatchdog, type Guard, type Watchdog } from '../../system/watchdog.js'
 import type { CustomExperiment } from '../../experiments/custom/source.js'
-import type { Assignment, TrialEvent, TrialId } from '../../core/trial.js'
+import { serialiseError, type Assignment, type TrialEvent, type TrialId } from '../../core/trial.js'
 import type { Backend } from '../backend.js'
+import { TimeLimitError } from '../run-trial.js'
 import { EventQueue } from '../event-queue.js'
-import type { ClosingFlag, EventsMessage, FromThread, ThreadData, ThreadTask, ToThread } from './thread-messages.js'
+import { IsolatedTrials } from '../processes/isolated-trials.js'
+import { environmentOf, Places, type Place, type Shares } from '../host-shares.js'
+import type {
+  BringsCheckpoints,
+  CheckpointMessage,
+  ClosingFlag,
+  EventsMessage,
+  FromThread,
+  ThreadData,
+  ThreadTask,
+  ToThread,
+} from './thread-messages.js'
 
 export interface ThreadsOptions extends ThreadData {
   readonly workers: number
   readonly clock: Clock
+  /** Brings a checkpoint that a trial has kept here to where its next attempt finds it. Default: that is here. */
+  readonly bringCheckpoint?: (trial: TrialId) => Promise<void>
   /** Heap of one thread in MiB; a trial that outgrows it is lost, not the sweep. Default 1024. */
   readonly heapMb?: number
+  /** What each trial that comes without a place takes of this host. Default: nothing that is counted. */
+  readonly shares?: Shares
+  /** The devices that such trials may use. Default: nobody knows. */
+  readonly gpus?: readonly string[]
+  /** Its trials all run in processes of their own: no thread is kept for them. Default false. */
+  readonly isolated?: boolean
 }
 
 /** Of each thread's heap, what new objects may fill before they are looked through: a third of what Node would take. */
@@ -30,9 +48,19 @@ const patienceMs = 5_000
 interface PooledTrial {
   readonly attempt: number
   threadId: number | undefined
+  /** Gives its place back. */
+  readonly leave: () => void
+  /** Ends the wait for its time limit. */
+  cancelLimit: () => void
+  readonly timeLimitMs: number | undefined
+  /** Ends its thread. */
+  readonly kill: AbortController
 }
 
-/** Runs trials on a piscina pool, one a thread. A thread that crashes loses its trial alone and is replaced. */
+/**
+ * Runs trials on a piscina pool, one a thread. A thread that crashes loses its trial alone and is replaced; a trial that is isolated has
+ * a process instead.
+ */
 export class ThreadsBackend implements Backend {
   readonly retries = false
   readonly capacity: number
@@ -46,23 +74,37 @@ export class ThreadsBackend implements Backend {
   readonly #tasks = new Set<Promise<void>>()
   readonly #closingFlag = new Int32Array(new SharedArrayBuffer(4))
   readonly #watchdog: Watchdog | undefined
+  readonly #datasets: readonly Dataset[]
+  readonly #places: Places
+  readonly #isolated: IsolatedTrials
+  /** Experiments that are programs, which have processes anyhow. */
+  readonly #programs: ReadonlySet<string>
   #closing: Promise<void> | undefined
 
-  constructor({ workers, clock, heapMb = 1024, ...data }: ThreadsOptions) {
+  constructor(options: ThreadsOptions) {
+    const { workers, clock, heapMb = 1024, shares, gpus, bringCheckpoint, isolated = false, ...data } = options
     this.capacity = workers
+    this.#places = new Places(shares ?? { gpu: 0, memoryGb: 0 }, gpus)
     this.#clock = clock
     this.logsFolder = data.logsFolder
     turnTelemetryOff()
+    const { datasets, ...thread } = data
     const { custom = [] } = data
-    this.#watchdog = custom.some(({ source }) => source.kind === 'command') ? startWatchdog() : undefined
-    const workerData: ThreadData & ClosingFlag = {
+    this.#datasets = datasets
+    this.#programs = new Set(custom.flatMap(({ name, source }) => (source.kind === 'command' ? name : [])))
+    this.#watchdog = this.#programs.size > 0 ? startWatchdog() : undefined
+    const emit = (event: TrialEvent): void => this.#events.push(event)
+    const others = custom.filter(({ name }) => !this.#programs.has(name))
+    this.#isolated = new IsolatedTrials({ thread: { ...thread, custom: others }, heapMb, clock, bringCheckpoint, emit })
+    const workerData: ThreadData & BringsCheckpoints & ClosingFlag = {
       ...data,
+      bringsCheckpoints: bringCheckpoint !== undefined,
       custom: custom.map((one) => guarded(one, this.#watchdog)),
       closing: this.#closingFlag,
     }
     this.#pool = new Piscina({
-      filename: entryFile(),
-      minThreads: workers,
+      filename: builtFile(import.meta.url, './thread-entry.js'),
+      minThreads: isolated ? 0 : workers,
       maxThreads: workers,
       concurrentTasksPerWorker: 1,
       workerData,
@@ -76,31 +118,50 @@ export class ThreadsBackend implements Backend {
     this.#pool.on('message', (message: FromThread) => {
       if (message.type === 'mlds-events') this.#receive(message)
       else if (message.type === 'mlds-port') this.#open(message.threadId, message.port)
+      else void this.#bring(message, bringCheckpoint!)
     })
-    // A crash is told by the rejected task; without a listener the error event itself would end the process.
-    this.#pool.on('error', () => {})
+    // The crash of a thread that ran a trial is told by the rejected task; this one had none, and mostly never came to be.
+    this.#pool.on('error', (error) => this.#loseWaiting(error as Error))
   }
 
-  /** `datasets`, in shared memory, are for this trial alone, beside those that every thread was given. */
-  async start(assignment: Assignment, datasets: readonly Dataset[] = []): Promise<void> {
+  /**
+   * @param given for this trial alone: `datasets`, in shared memory, beside those that every thread was given; and its place
+   * on the host.
+   */
+  async start(
+    assignment: Assignment,
+    { datasets = [], place }: { readonly datasets?: readonly Dataset[]; readonly place?: Place } = {},
+  ): Promise<void> {
     const { trial, attempt } = assignment
-    const pooled: PooledTrial = { attempt, threadId: undefined }
+    const taken = place === undefined ? this.#places.take() : { place, give: () => {} }
+    if (assignment.isolate === true && !this.#programs.has(trial.experiment)) {
+      const at = { datasets: [...this.#datasets, ...datasets], place: taken.place }
+      return this.#isolated.start(assignment, at, taken.give)
+    }
+    const { timeLimitMs } = assignment
+    const kill = new AbortController()
+    const pooled = { attempt, threadId: undefined, leave: taken.give, cancelLimit: () => {}, timeLimitMs, kill }
     this.#trials.set(trial.id, pooled)
-    const task = this.#pool.run(datasets.length === 0 ? assignment : { ...assignment, datasets }).then(
+    const given = {
+      ...(datasets.length === 0 ? {} : { datasets }),
+      environment: environmentOf(taken.place),
+    }
+    const task = this.#pool.run({ ...assignment, ...given }, { signal: kill.signal }).then(
       () => {},
       (error: Error) => {
         // The trial itself never rejects: whatever comes here happened to its thread.
         if (this.#trials.get(trial.id) !== pooled) return
-        this.#trials.delete(trial.id)
-        this.#events.push({
-          type: 'lost',
-          trial: trial.id,
-          attempt,
-          atMs: this.#clock.now(),
-          reason: `its thread ended: ${error.message}`,
-        })
+        this.#forget(trial.id, pooled)
+        const facts = { trial: trial.id, attempt, atMs: this.#clock.now() }
+        this.#events.push(
+          kill.signal.aborted
+            ? { type: 'ended', ...facts, outcome: { state: 'failed', error: serialiseError(kill.signal.reason) } }
+            : { type: 'lost', ...facts, reason: `its thread ended: ${error.message}` },
+        )
       },
     )
+    // From now on, since one that never yields does not tell that it began.
+    this.#limit(trial.id, pooled)
     this.#tasks.add(task)
     void task.then(() => this.#tasks.delete(task))
   }
@@ -116,16 +177,67 @@ export class ThreadsBackend implements Backend {
       const pooled = this.#trials.get(event.trial)
       if (pooled === undefined || pooled.attempt !== event.attempt) continue
       pooled.threadId = threadId
-      if (event.type === 'ended') this.#trials.delete(event.trial)
+      if (event.type === 'ended' || event.type === 'lost') this.#forget(event.trial, pooled)
       this.#events.push(event)
     }
   }
 
+  /** The pool starts no thread for what waits already where the last of its threads could not start: it would wait for ever. */
+  #loseWaiting({ message }: Error): void {
+    if (this.#pool.threads.length > 0) return
+    for (const [trial, pooled] of this.#trials) {
+      this.#forget(trial, pooled)
+      pooled.kill.abort()
+      const facts = { trial, attempt: pooled.attempt, atMs: this.#clock.now() }
+      this.#events.push({ type: 'lost', ...facts, reason: `no thread could start for it: ${message}` })
+    }
+  }
+
+  #forget(trial: TrialId, pooled: PooledTrial): void {
+    this.#trials.delete(trial)
+    pooled.cancelLimit()
+    pooled.leave()
+  }
+
+  /** A trial whose time is over is asked to end; one that does not answer, being busy with its own code, loses its thread. */
+  #limit(trial: TrialId, pooled: PooledTrial): void {
+    const { timeLimitMs: limitMs } = pooled
+    if (limitMs === undefined) return
+    pooled.cancelLimit = this.#clock.after(limitMs, () => {
+      this.#post(trial, { type: 'limit', trial, limitMs })
+      pooled.cancelLimit = this.#clock.after(patienceMs, () => pooled.kill.abort(new TimeLimitError(limitMs)))
+    })
+  }
+
+  async #bring(
+    { threadId, trial }: CheckpointMessage,
+    bringCheckpoint: (trial: TrialId) => Promise<void>,
+  ): Promise<void> {
+    const problem = await bringCheckpoint(trial).then(
+      () => ({}),
+      (error: Error) => ({ problem: error.message }),
+    )
+    this.#ports.get(threadId)?.postMessage({ type: 'brought', trial, ...problem } satisfies ToThread)
+  }
+
+  /** Ends every trial without an outcome. */
+  giveUp(): void {
+    this.#isolated.giveUp()
+    for (const port of this.#ports.values()) port.postMessage({ type: 'give-up' } satisfies ToThread)
+  }
+
+  leave(): void {
+    this.#isolated.leave()
+    for (const port of this.#ports.values()) port.postMessage({ type: 'leave' } satisfies ToThread)
+  }
+
   async stop(trial: TrialId, reason: string): Promise<void> {
+    this.#isolated.stop(trial, reason)
     this.#post(trial, { type: 'stop', trial, reason })
   }
 
   proceed(trial: TrialId): void {
+    this.#isolated.proceed(trial)
     this.#post(trial, { type: 'proceed', trial })
   }
 
@@ -151,13 +263,14 @@ export class ThreadsBackend implements Backend {
     this.#trials.clear()
     this.#events.end()
     Atomics.store(this.#closingFlag, 0, 1)
-    for (const port of this.#ports.values()) port.postMessage({ type: 'give-up' } satisfies ToThread)
+    const processesEnd = this.#isolated.close()
+    this.giveUp()
     let cancel = (): void => {}
     const patience = new Promise<void>((resolve) => (cancel = this.#clock.after(patienceMs, resolve)))
     await Promise.race([Promise.all(this.#tasks), patience])
     cancel()
     for (const port of this.#ports.values()) port.close()
-    await this.#pool.destroy()
+    await Promise.all([this.#pool.destroy(), processesEnd])
     this.#watchdog?.close()
   }
 }
@@ -168,17 +281,4 @@ function guarded(one: CustomExperiment, watchdog: Guard | undefined): CustomExpe
   if (source.kind !== 'command' || watchdog === undefined) return one
   const { token, folder } = watchdog
   return { name, source: { ...source, command: { ...source.command, guard: { token, folder } } } }
-}
-
-/** The built thread entry; from sources, that of the last build. */
-function entryFile(): string {
-  const own = fileURLToPath(new URL('./thread-entry.js', import.meta.url))
-  const file = existsSync(own)
-    ? own
-    : fileURLToPath(new URL('../../../dist/worker/threads/thread-entry.js', import.meta.url))
-  if (!existsSync(file))
-    throw new UnavailableError(`the worker threads' code is not built: ${file}`, {
-      hint: 'build it with: npm run build',
-    })
-  return file
 }

@@ -39,10 +39,12 @@ describe('min-ratio and sharpness', () => {
         .map(({ params }) => [params['net'], params['finder'], params['epochs']])
     expect(nets({})).toEqual([
       ...[30, 100, 300, 1000, 3000].map((epochs) => ['small', 'gauss-newton', epochs]),
-      ['original', 'gradient-norm', 200],
+      ['original', 'gradient-norm', 600],
+      ['original', 'gradient-norm', 600],
     ])
     expect(nets({ epochs: [50] })).toEqual([
       ['small', 'gauss-newton', 50],
+      ['original', 'gradient-norm', 50],
       ['original', 'gradient-norm', 50],
     ])
   })

@@ -39,7 +39,7 @@ describe("a person's own experiment", () => {
     expect(code).toBe(0)
     const summary = summaryOf(stdout)
     expect(summary).toMatchObject({ planned: 3, finished: 3 })
-    expect(summary.sweep).toMatch(/^mine\.[0-9a-f]{8}-/)
+    expect(summary.sweep).toBe('mine')
     expect(summary.figures.some((file) => file.endsWith('result-against-x.png'))).toBe(true)
     const csv = (await mlds(['export', summary.sweep, '--format', 'csv'], { cwd })).stdout
     expect(csv).toMatch(/,9\r?\n/)

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { estimate } from '../../../src/analysis/intervals.js'
 import { Random } from '../../../src/core/seed.js'
 import type { Tested, VerdictState } from '../../../src/experiments/experiment.js'
-import { stateOf, weigh, weighed, type Effect } from '../../../src/experiments/vocabulary/effects.js'
+import { minSeedsOf, stateOf, weigh, weighed, type Effect } from '../../../src/experiments/vocabulary/effects.js'
+import { net } from '../../helpers/claims.js'
 
 type Bound = Pick<Tested, 'above' | 'below'>
 
@@ -70,7 +71,8 @@ describe('the rule', () => {
 describe('an effect', () => {
   const of = (values: readonly number[], more: Partial<Effect> = {}): Effect => ({
     ...{ quantity: 'a ratio', scale: 'log', above: 1, needs: 'both nets' },
-    of: () => new Map(values.map((value, i) => [String(i), value])),
+    trials: () => values.map((value, seed) => net(seed, {}, { value })),
+    of: ([record]) => record!.metrics['value']!,
     ...more,
   })
 
@@ -95,5 +97,37 @@ describe('an effect', () => {
     expect(state(yes, open).state).toBe('inconclusive')
     expect(state(open, no, yes)).toMatchObject({ state: 'not reproduced', effect: weigh(no, []).effect })
     expect(state(yes, of([5])).seeds).toBe(1)
+  })
+
+  it('asks for as many seeds as can bear it out at the best: three, and of a share as many as its bound takes', () => {
+    expect(minSeedsOf({ scale: 'log', above: 1 })).toBe(3)
+    expect(minSeedsOf({ scale: 'rank', below: -0.3 })).toBe(3)
+    expect(minSeedsOf({ scale: 'share', above: 0.5 })).toBe(6)
+    expect(minSeedsOf({ scale: 'share', below: 0.5 })).toBe(6)
+    expect(minSeedsOf({ scale: 'share', above: 0.9 })).toBe(36)
+  })
+
+  it('tells what planned trials lack: any at all, some of the settings, or seeds', () => {
+    const nets =
+      (...models: readonly string[]) =>
+      (seeds: number) =>
+        Array.from({ length: seeds }, (_, seed) => models.map((model) => net(seed, { model }, {}))).flat()
+    const pair = weighed({
+      ...{ id: 'x', statement: 'x', published: 'x' },
+      effects: [
+        of([], {
+          trials: (records) => records.filter(({ trial }) => trial.params['model'] !== 'z'),
+          settings: { what: 'nets', of: ({ trial }) => trial.params['model'], needed: ['a', 'b'] },
+        }),
+      ],
+    })
+    const lacks = (records: ReturnType<ReturnType<typeof nets>>) => pair.missing!(records)
+    expect(lacks([])).toEqual(['it has no both nets'])
+    expect(lacks(nets('z')(9))).toEqual(['it has no both nets'])
+    expect(lacks(nets('a', 'c')(9))).toEqual(['a seed has 1 of 2 nets (it needs both nets)'])
+    expect(lacks(nets('a', 'b')(1))).toEqual(['add 2 seeds'])
+    expect(lacks(nets('a', 'b')(2))).toEqual(['add 1 seed'])
+    expect(lacks([...nets('a', 'b')(2), ...nets('a')(9)])).toEqual(['add 1 seed'])
+    expect(lacks(nets('b', 'a', 'z')(3))).toEqual([])
   })
 })

@@ -170,7 +170,7 @@ describe('mlds verify --repair', () => {
     const cwd = temporaryFolder()
     writeFileSync(
       join(cwd, 'sweep.yaml'),
-      `name: s\nexperiment: {command: [node, -p, '"metric " + {a}']}\naxes: {a: [1, 2, 3]}\n`,
+      `name: s\nexperiment: {command: [node, -p, '"metric=" + {a}']}\naxes: {a: [1, 2, 3]}\n`,
     )
     expect((await mlds(['sweep', 'sweep.yaml'], { cwd })).code).toBe(0)
     const folder = join(cwd, '.mlds', 'sweeps', 's')

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { JournalEvent } from '../../../src/sweeps/journal/journal.js'
-import { buildRecords, isComplete, SweepState } from '../../../src/sweeps/journal/state.js'
+import { buildRecords } from '../../../src/sweeps/journal/records.js'
+import { isComplete, SweepState } from '../../../src/sweeps/journal/state.js'
 import type { Trial } from '../../../src/core/trial.js'
 
 const trials: Trial[] = ['a', 'b'].map((id, index) => ({

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AshaScheduler } from '../../../src/sweeps/scheduling/asha.js'
+import { createScheduler, parseStoppingFlag } from '../../../src/sweeps/scheduling/stopping.js'
+import { textHash } from '../../../src/core/seed.js'
+import { HyperbandScheduler } from '../../../src/sweeps/scheduling/hyperband.js'
 import { PlateauScheduler } from '../../../src/sweeps/scheduling/plateau.js'
 import { TargetScheduler } from '../../../src/sweeps/scheduling/target.js'
 import { GridScheduler } from '../../../src/sweeps/scheduling/grid.js'
@@ -15,6 +18,7 @@ const at = (scheduler: Scheduler, trial: string, step: number, value: number) =>
 
 schedulerSuite('grid', (inner) => inner)
 schedulerSuite('asha', (inner) => new AshaScheduler(inner, { ...loss, maxSteps: 9 }))
+schedulerSuite('hyperband', (inner) => new HyperbandScheduler(inner, { ...loss, maxSteps: 9 }))
 schedulerSuite('median', (inner) => new MedianScheduler(inner, loss))
 schedulerSuite('plateau', (inner) => new PlateauScheduler(inner, { ...loss, patience: 2, minDelta: 1 }))
 schedulerSuite('target', (inner) => new TargetScheduler(inner, { ...loss, value: 1 }))
@@ -110,6 +114,113 @@ describe('asha', () => {
     [{ maxSteps: 9, reduction: 1 }, /reduction 1/],
   ])('refuses %j', (options, message) => {
     expect(() => new AshaScheduler(grid(), { ...loss, ...options })).toThrow(message)
+  })
+})
+
+describe('asha with several objectives', () => {
+  const several = { ...loss, also: [{ metric: 'speed', direction: 'maximize' }] } as const
+  const reach = (asha: Scheduler, trial: string, step: number, [loss, speed]: readonly number[]) =>
+    asha.observe({ trial, step, metrics: { loss: loss!, ...(speed === undefined ? {} : { speed }) } })
+
+  it('lets on what is of a front before the best third of those seen, a whole front at a time', () => {
+    const asha = new AshaScheduler(grid(), { ...several, maxSteps: 9 })
+    const seen = [
+      [5, 5],
+      [4, 6],
+      [6, 7],
+      [7, 4],
+      [3, 1],
+      [8, 3],
+      [4, 6],
+      [9, 2],
+      [1, 9],
+    ]
+    // Worked by hand: from the third on ⌊n/3⌋ places; of the front are (4,6), (6,7), (3,1), (4,6), then (1,9) alone.
+    expect(seen.map((values, i) => reach(asha, `t${i}`, 1, values))).toEqual([
+      'continue', // no place yet
+      'continue', // no place yet
+      'continue', // front of (4,6), (6,7)
+      'stop', // two are of the front, and there is one place
+      'continue', // front
+      'stop',
+      'continue', // equal to one of the front
+      'stop',
+      'continue',
+    ])
+  })
+
+  it('forgets a lost attempt, takes NaN for the worst, and judges nobody by half of the objectives', () => {
+    const asha = new AshaScheduler(grid(), { ...several, maxSteps: 9 })
+    for (const i of [0, 1, 2]) reach(asha, `t${i}`, 1, [1, 9])
+    expect(reach(asha, 't3', 1, [NaN, 1])).toBe('stop')
+    expect(reach(asha, 't4', 1, [5])).toBe('continue')
+    for (const i of [0, 1, 2]) asha.forget(`t${i}`)
+    expect(reach(asha, 't5', 1, [2, 8])).toBe('continue')
+  })
+
+  it('decides as the definition says, whatever comes', () => {
+    const beats = (a: readonly number[], b: readonly number[]) =>
+      a[0]! <= b[0]! && a[1]! >= b[1]! && (a[0]! < b[0]! || a[1]! > b[1]!)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { minLength: 1, maxLength: 20 }), (seen) => {
+        const asha = new AshaScheduler(grid(), { ...several, maxSteps: 9 })
+        seen.forEach((values, i) => {
+          const all = seen.slice(0, i + 1)
+          // Peel front after front until the new one's.
+          let [left, better] = [all, 0]
+          for (;;) {
+            const front = left.filter((one) => !left.some((other) => beats(other, one)))
+            if (front.includes(values)) break
+            better += front.length
+            left = left.filter((one) => !front.includes(one))
+          }
+          const places = Math.floor(all.length / 3)
+          expect(reach(asha, `t${i}`, 1, values)).toBe(places === 0 || better < places ? 'continue' : 'stop')
+        })
+      }),
+    )
+  })
+
+  it('is asked for without a metric; of rules that go by one metric, one must be said', () => {
+    const created = (rule: string) => createScheduler(trialsOf(9), [parseStoppingFlag(rule)], several)
+    expect(created('asha:maxSteps=9').interactive).toBe(true)
+    expect(created('hyperband:maxSteps=9').interactive).toBe(true)
+    expect(() => created('median')).toThrow(/median judges by one metric, and there are 2 objectives/)
+    expect(() => created('asha:maxSteps=9,direction=minimize')).toThrow(/asha judges by one metric/)
+    expect(created('median:metric=speed').interactive).toBe(true)
+  })
+})
+
+describe('hyperband', () => {
+  it('has the brackets of the paper, and shares of trials as it says', () => {
+    // Li et al. 2018, table 1: R = 81, η = 3 has five brackets, of 81, 34, 15, 8 and 5 configurations.
+    const hyperband = new HyperbandScheduler(grid(), { ...loss, maxSteps: 81 })
+    expect(hyperband.size).toBe(5)
+    const counts = new Array<number>(5).fill(0)
+    for (let i = 0; i < 14_300; i++) counts[hyperband.bracketOf(textHash(`trial ${i}`))]!++
+    for (const [b, share] of [81, 34, 15, 8, 5].entries())
+      expect(Math.abs(counts[b]! / 100 - share)).toBeLessThan(3 * Math.sqrt(share / 100) + 0.5)
+  })
+
+  it('judges a trial among those of its bracket alone, from the bracket’s first step on', () => {
+    const hyperband = new HyperbandScheduler(grid(), { ...loss, maxSteps: 9 })
+    const ids = Array.from({ length: 200 }, (_, i) => `trial-${i}`)
+    const of = (b: number) => ids.filter((id) => hyperband.bracketOf(id) === b)
+    const [first, second, third] = [of(0), of(1), of(2)]
+    for (const id of first.slice(0, 3)) expect(at(hyperband, id, 1, 1)).toBe('continue')
+    // No bracket but the first judges at step 1, none but the first two at 3, and the third never.
+    for (const id of [...second, ...third]) expect(at(hyperband, id, 1, 9)).toBe('continue')
+    expect(at(hyperband, first[3]!, 1, 9)).toBe('stop')
+    for (const id of second.slice(0, 3)) at(hyperband, id, 3, 1)
+    expect(at(hyperband, second[3]!, 3, 9)).toBe('stop')
+    for (const id of third) for (const step of [3, 8]) expect(at(hyperband, id, step, 9)).toBe('continue')
+  })
+
+  it.each([
+    [{ minSteps: 0, maxSteps: 9 }, /hyperband: minSteps 0/],
+    [{ maxSteps: 9, reduction: 1 }, /hyperband: reduction 1/],
+  ])('refuses %j', (options, message) => {
+    expect(() => new HyperbandScheduler(grid(), { ...loss, ...options })).toThrow(message)
   })
 })
 

@@ -53,6 +53,27 @@ describe('the grid scheduler', () => {
     expect(drain(scheduler)).toEqual(['skip g'])
   })
 
+  it('starts what the plan grew by at once, later, or never, as its parents have ended', () => {
+    const [a, b, c] = [trial('a', 3), trial('b', 2), trial('c', 1)]
+    const scheduler = new GridScheduler([a, b, c])
+    drain(scheduler)
+    const ends = new Map<string, Outcome>([
+      ['a', finished],
+      ['b', failed],
+    ])
+    const end = (of: Trial, outcome: Outcome): void => {
+      ends.set(of.id, outcome)
+      scheduler.recordEnd(of, outcome)
+    }
+    end(a, finished)
+    end(b, failed)
+    const grown = [trial('of-a', 1, ['a']), trial('of-b', 1, ['b']), trial('of-a-and-c', 1, ['a', 'c']), trial('new')]
+    scheduler.add(grown, (id) => ends.get(id))
+    expect(drain(scheduler).sort()).toEqual(['new', 'of-a', 'skip of-b'])
+    end(c, finished)
+    expect(drain(scheduler)).toEqual(['of-a-and-c'])
+  })
+
   it('does not suggest what a journal has already concluded', () => {
     const trials = [trial('a', 3), trial('b', 2), trial('c', 1, ['a'])]
     const scheduler = new GridScheduler(trials)

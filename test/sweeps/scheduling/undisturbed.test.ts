@@ -62,6 +62,24 @@ function openRuled(rules: unknown): Lab {
   return lab
 }
 
+/** Reports that the trial's last attempt had made, and been let go on after, when it saved its checkpoint. */
+function carriedBy(lab: Lab, { trial }: Assignment, share: number): number {
+  const events = lab.journal().filter((event) => 'trial' in event && event.trial === trial.id)
+  const made = events.slice(events.findLastIndex(({ type }) => type === 'started') + 1)
+  const reports = made.filter(({ type }) => type === 'report').length
+  // Killed at a report, nobody knows whether the rule had let it go on.
+  return Math.floor(share * Math.max(0, reports - 1))
+}
+
+/** As another model, but each attempt goes on from a checkpoint: its first reports are carried on. */
+const resuming =
+  (lab: () => Lab, model: (assignment: Assignment) => SimulatedAttempt, share: number) =>
+  (assignment: Assignment): SimulatedAttempt => {
+    const carried = carriedBy(lab(), assignment, share)
+    const { reports, ...rest } = model(assignment)
+    return { ...rest, reports: reports.map((one, i) => (i < carried ? { ...one, carried: true } : one)) }
+  }
+
 const limits = { ...defaultLimits, maxAttempts: 4, retries: 3 }
 const outcomes = (lab: Lab) => [...lab.state.trials.values()].map(({ outcome }) => outcome)
 
@@ -92,6 +110,23 @@ describe.each([
     }
   })
 
+  it.each([0.5, 1])(
+    'when it is killed after any event, and attempts go on from checkpoints of a share of %f',
+    async (share) => {
+      const expected = await outcomesUndisturbed(rules)
+      const whole = openRuled(rules)
+      const model = resuming(() => whole, modelOf(undisturbed), share)
+      await whole.run({ model, workers })
+      const events = whole.journal().length
+      for (let kept = events - 1; kept >= 0; kept--) {
+        whole.keep(kept)
+        await whole.run({ model, workers })
+        expect(outcomes(whole), `killed after ${kept} events`).toEqual(expected)
+      }
+      expect(whole.events.some((event) => event.type === 'report' && event.carried)).toBe(true)
+    },
+  )
+
   it('when attempts are lost or fail and are retried, and it is killed again and again', async () => {
     const expected = await outcomesUndisturbed(rules)
     const fates = fc.array(
@@ -102,9 +137,11 @@ describe.each([
       fc.asyncProperty(
         fc.array(fates, { minLength: count, maxLength: count }),
         fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 4 }),
-        async (fatesOfTrials, kills) => {
+        fc.constantFrom(0, 0.5, 1),
+        async (fatesOfTrials, kills, share) => {
           const lab = openRuled(rules)
-          const model = modelOf(({ trial, attempt }) => fatesOfTrials[trial.index]![attempt - 1])
+          const fated = modelOf(({ trial, attempt }) => fatesOfTrials[trial.index]![attempt - 1])
+          const model = resuming(() => lab, fated, share)
           await lab.run({ model, workers, limits })
           for (const kill of kills) {
             lab.keep(Math.floor(kill * (lab.journal().length - 1)))

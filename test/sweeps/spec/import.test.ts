@@ -1,26 +1,28 @@
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { commandExperiment, fillWords, parseCommand, withAxes } from '../../../src/experiments/custom/command.js'
+import { commandExperiment, parseCommand } from '../../../src/experiments/custom/command.js'
+import { withAxes } from '../../../src/experiments/custom/command-axes.js'
+import { fillWords } from '../../../src/experiments/custom/command-words.js'
 import { importHydra } from '../../../src/sweeps/spec/import/hydra.js'
 import type { Imported } from '../../../src/sweeps/spec/import/imported.js'
 import { importWandb } from '../../../src/sweeps/spec/import/wandb.js'
+import { examplesOf } from '../../../src/sweeps/spec/sampled-axis.js'
 import { makePlan } from '../../../src/sweeps/plan.js'
 import { parseSweepFile } from '../../../src/sweeps/spec/spec.js'
 
+const read = ({ spec }: Imported) =>
+  parseSweepFile(stringify(spec), 'imported.yaml', {
+    parseCustom: (raw) => ({ kind: 'command', command: parseCommand(raw, '/') }),
+  })
+
 /** What is printed is a sweep file that can be planned. */
-function planned({ spec }: Imported) {
-  const read = parseSweepFile(stringify(spec), 'imported.yaml', (raw) => ({
-    kind: 'command',
-    command: parseCommand(raw, '/'),
-  }))
-  const searched = Object.entries(read.search?.axes ?? {}).map(([name, axis]) => [
-    name,
-    axis.kind === 'choice' ? axis.values : [axis.low, axis.high],
-  ])
-  const values = { ...read.axes, ...(Object.fromEntries(searched) as Record<string, unknown[]>) }
-  if (read.own?.kind !== 'command') throw new Error('not a command')
-  const experiment = commandExperiment(withAxes(read.own.command, values, read))
-  return { read, trials: makePlan(experiment, read, () => '').trials, argv: read.own.command.argv }
+function planned(imported: Imported) {
+  const spec = read(imported)
+  const searched = Object.entries(spec.search?.axes ?? {}).map(([name, axis]) => [name, examplesOf(axis)])
+  const values = { ...spec.axes, ...(Object.fromEntries(searched) as Record<string, unknown[]>) }
+  if (spec.own?.kind !== 'command') throw new Error('not a command')
+  const experiment = commandExperiment(withAxes(spec.own.command, values, spec))
+  return { read: spec, trials: makePlan(experiment, spec, () => '').trials, argv: spec.own.command.argv }
 }
 
 /** The words that the program gets for each trial. */
@@ -74,16 +76,83 @@ describe('a W&B sweep', () => {
 
   it('at random is a search with its ranges and its early termination', () => {
     const imported = importWandb(
-      'program: t.py\nmethod: bayes\nrun_cap: 12\nparameters:\n  lr: {distribution: log_uniform_values, min: 0.0001, max: 0.1}\n  n: {min: 1, max: 9}\n  o: {values: [a, b]}\n  z: {distribution: normal, mu: 0, sigma: 1}\nearly_terminate: {type: hyperband, min_iter: 3, max_iter: 27, eta: 4}\n',
+      'program: t.py\nmethod: bayes\nrun_cap: 12\nparameters:\n  lr: {distribution: log_uniform_values, min: 0.0001, max: 0.1}\n  n: {min: 1, max: 9}\n  o: {values: [a, b]}\n  z: {distribution: inv_log_uniform, min: 1, max: 2}\nearly_terminate: {type: hyperband, min_iter: 3, max_iter: 27, eta: 4}\n',
       'w.yaml',
     )
-    const { read } = planned(imported)
-    expect(read.search).toMatchObject({
+    const { search, scheduler } = read(imported)
+    expect(search).toMatchObject({
+      sampler: 'tpe',
       count: 12,
       axes: { lr: { kind: 'log', low: 1e-4, high: 0.1 }, n: { kind: 'int', low: 1, high: 9 }, o: { kind: 'choice' } },
     })
-    expect(read.scheduler).toEqual([{ rule: 'asha', options: { maxSteps: 27, minSteps: 3, reduction: 4 } }])
-    expect(imported.leftOut.join('\n')).toMatch(/parameters\.z: .*normal[\s\S]*method: bayes/)
+    expect(scheduler).toEqual([{ rule: 'asha', options: { maxSteps: 27, minSteps: 3, reduction: 4 } }])
+    expect(imported.leftOut).toEqual([expect.stringMatching(/^parameters\.z: .*inv_log/)])
+    expect(imported.taken).toEqual([expect.stringMatching(/^method: bayes/)])
+  })
+
+  it('has everything of its command, or says what is left out', () => {
+    const command = (words: string) =>
+      importWandb(`program: t.py\nmethod: grid\ncommand: ${words}\nparameters: { lr: { values: [1, 2] } }\n`, 'w.yaml')
+    const usual = command("['${env}', CUDA_VISIBLE_DEVICES=0, '${interpreter}', '${program}', --fast, '${args}']")
+    expect(planned(usual).argv).toEqual([
+      '/usr/bin/env',
+      'CUDA_VISIBLE_DEVICES=0',
+      'python',
+      't.py',
+      '--fast',
+      '--lr={lr}',
+    ])
+    expect(usual.leftOut).toEqual([])
+    expect(command("[python, t.py, '${args_json_file}', '--gpu=${envvar:GPU}']").leftOut).toEqual([
+      'command: ${args_json_file}',
+      'command: --gpu=${envvar:GPU}',
+    ])
+    expect(planned(command("[python, t.py, '${args_json}']")).argv).toEqual(['python', 't.py', '{params}'])
+  })
+
+  it.each([
+    'q: {distribution: q_uniform, min: 1, max: 8, q: 2}',
+    'n: {parameters: {a: {distribution: inv_log_uniform, min: 1, max: 2}}}',
+    'o: {values: [{a: 1}]}',
+    'm: {distribution: inv_log_uniform, min: 1, max: 2}',
+  ])('says that it leaves out the parameter %s', (parameter) => {
+    const { leftOut } = importWandb(
+      `program: t.py\nmethod: grid\nparameters: { ${parameter}, lr: {value: 1} }\n`,
+      'w.yaml',
+    )
+    expect(leftOut).toHaveLength(1)
+  })
+
+  it('has its laws, steps, weights, and parameters within others', () => {
+    const imported = importWandb(
+      `program: t.py
+method: random
+run_cap: 9
+parameters:
+  q: {distribution: q_uniform, min: 2, max: 8, q: 2}
+  f: {distribution: q_uniform, min: 0, max: 1, q: 0.25}
+  l: {distribution: q_log_uniform_values, min: 8, max: 64, q: 8}
+  n: {distribution: normal, mu: 1, sigma: 2}
+  g: {distribution: q_log_normal, mu: 0, sigma: 1, q: 0.5}
+  p: {values: [a, b], probabilities: [0.1, 0.9]}
+  model: {parameters: {layers: {values: [[64, 64], [8]]}, 'opt im': {parameters: {lr: {min: 0.1, max: 1.5}}}}}
+`,
+      'w.yaml',
+    )
+    expect(imported.leftOut).toEqual([])
+    expect(read(imported).search?.axes).toEqual({
+      q: { kind: 'int', low: 2, high: 8, step: 2 },
+      f: { kind: 'uniform', low: 0, high: 1, step: 0.25 },
+      l: { kind: 'log', low: 8, high: 64, step: 8 },
+      n: { kind: 'normal', mean: 1, deviation: 2 },
+      g: { kind: 'log-normal', mean: 0, deviation: 1, step: 0.5 },
+      p: { kind: 'choice', values: ['a', 'b'], weights: [0.1, 0.9] },
+      'model.layers': { kind: 'choice', values: [[64, 64], [8]] },
+      'model.opt_im.lr': { kind: 'uniform', low: 0.1, high: 1.5 },
+    })
+    const { argv, trials } = planned(imported)
+    expect(argv.at(-1)).toBe('--model={model}')
+    expect(trials).toHaveLength(9)
   })
 
   it('that is none is refused', () => {
@@ -101,11 +170,46 @@ describe('Hydra overrides', () => {
     expect(trials).toHaveLength(2 * 2 * 5)
   })
 
+  it('are taken as the words that a shell has parted', () => {
+    expect(wordsOf(importHydra(['-m', 'lr=1,2', 'name=a b'], 'main.py'))).toEqual([
+      ['lr=1', "name='a b'"],
+      ['lr=2', "name='a b'"],
+    ])
+  })
+
+  it('of Hydra itself are no axes', () => {
+    const { leftOut, spec } = importHydra('hydra/launcher=joblib hydra.sweep.dir=x lr=1,2', 'main.py')
+    expect(leftOut).toEqual(['hydra/launcher=joblib', 'hydra.sweep.dir=x'])
+    expect(spec['axes']).toEqual({ lr: [1, 2] })
+  })
+
   it('that need Hydra itself are listed', () => {
     const { leftOut, spec } = importHydra("lr=0.1 ~db x=${y} name='a b','c,d'", 'main.py')
     expect(leftOut).toEqual(['~db', 'x=${y}'])
     expect(spec['axes']).toMatchObject({ lr: [0.1], name: ['a b', 'c,d'] })
   })
+
+  // What Hydra 1.3.8 printed of each.
+  it.each([
+    ["x='\\${y}'", '${y}'],
+    ['x="a\\\\\\${y}"', 'a\\${y}'],
+    ["x='a\\\\b \\${y}'", 'a\\\\b ${y}'],
+    ["x='$y'", '$y'],
+    ['x=\\${y}', '${y}'],
+  ])('with an interpolation that is escaped are texts: %s', (override, value) => {
+    const { leftOut, spec } = importHydra([override], 'main.py')
+    expect(spec['axes']).toEqual({ x: [value] })
+    // Hydra would read it again, and no quotes around a placeholder keep it from that.
+    expect(leftOut).toHaveLength(value.includes('${') ? 1 : 0)
+  })
+
+  it.each(["x='${y}'", "x='\\\\${y}'", "x=['${y}']", "x='a','${'"])(
+    'with an interpolation need Hydra, in quotes too: %s',
+    (override) => {
+      const { leftOut, spec } = importHydra([override], 'main.py')
+      expect([leftOut, spec['axes']]).toEqual([[override], {}])
+    },
+  )
 
   it('that are none are refused', () => {
     expect(() => importHydra('=3', 'main.py')).toThrow('not a Hydra override: =3')

@@ -184,6 +184,15 @@ describe('whatever is written, a plan', () => {
     )
   })
 
+  it('says what a trial takes of its host, which is no part of its identity', () => {
+    const { spec, trials } = plan('resources: {memoryGb: 2, isolate: true}\n')
+    expect(spec.resources).toEqual({ memoryGb: 2, isolate: true })
+    const plain = plan('resources: {isolate: false}\n')
+    expect(plain.spec.resources).toEqual({})
+    expect(trials.map(({ id }) => id)).toEqual(plan('').trials.map(({ id }) => id))
+    expect(() => plan('resources: {isolate: 1}\n')).toThrow('resources: isolate: 1 is neither true nor false')
+  })
+
   it('addresses axes of later stages', () => {
     const { trials } = makePlan(
       toyExperiment(),

@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import { freezePlan } from '../../../src/app/freeze-plan.js'
+import { freezePlan } from '../../../src/app/planning/freeze-plan.js'
 import { planSweep } from '../../../src/app/library.js'
-import { planTarget } from '../../../src/app/plan.js'
+import { planTarget } from '../../../src/app/planning/plan.js'
 import { writeValue } from '../../../src/core/param-value.js'
 import type { ParamValue } from '../../../src/core/trial.js'
 import type { Plan } from '../../../src/sweeps/plan.js'
@@ -45,6 +45,9 @@ const awkward = [
   'a..b',
   '\\',
   '\\"',
+  '${x}',
+  '\\${',
+  "a'${b}\\\\${c}",
 ]
 const isNotation = (text: string): boolean => /\.\.|^(?:range|linspace|logspace)\s*\(/.test(text)
 const text = fc
@@ -92,7 +95,9 @@ function inHydra(one: ParamValue): string {
       : typeof one === 'number'
         ? one.toExponential()
         : String(one)
-  return `'${one.replaceAll(/(\\*)'/g, (_, run: string) => `${run}${run}\\'`).replaceAll(/\\+$/g, (run) => run + run)}'`
+  // What OmegaConf would take for an interpolation has a backslash before it, and those before that are doubled.
+  const literal = one.replaceAll(/(\\*)\$\{/g, (_, run: string) => `${run}${run}\\\${`)
+  return `'${literal.replaceAll(/(\\*)'/g, (_, run: string) => `${run}${run}\\'`).replaceAll(/\\+$/g, (run) => run + run)}'`
 }
 
 describe('the values of a program', () => {

@@ -16,7 +16,7 @@ blocks:
 `)
     expect(spec).toEqual({
       experiment: 'params',
-      language: 2,
+      language: 3,
       axes: { batch: [50], depth: [3], width: [8] },
       blocks: [{ axes: { depth: [3], batch: [25] } }],
     })

@@ -1,5 +1,10 @@
 import fc from 'fast-check'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { cautionAbout, planTarget } from '../../../src/app/planning/plan.js'
+import { readStore } from '../../../src/system/store.js'
+import { temporaryFolder } from '../../helpers/cli.js'
 import { parseSearch, samplePoints, samplerNames, samplers } from '../../../src/sweeps/spec/samplers.js'
 
 describe('points of the unit cube', () => {
@@ -82,7 +87,84 @@ describe('a search', () => {
     [{ count: 3, axes: { a: { int: [0.5, 2] } } }, /integers/],
     [{ count: 3, axes: { a: { unifrom: [0, 1] } } }, /unknown range of a: unifrom/],
     [{ count: 3, size: 2, axes: { a: [1] } }, /unknown key of search: size/],
+    [{ count: 3, axes: { a: { uniform: [0, 1], step: 2 } } }, /a: step: 2 \(a number above 0, at most 1/],
+    [{ count: 3, axes: { a: { int: [0, 10], step: 0.5 } } }, /a: step: 0.5 \(an integer/],
+    [{ count: 3, axes: { a: { uniform: [0, 1e300], step: 1e-300 } } }, /a: step: 1e-300/],
+    [{ count: 3, axes: { a: { normal: [0, 0] } } }, /a: \[0,0\] is not a range \(normal wants \[mean, deviation\]/],
+    [{ count: 3, axes: { a: { 'log-normal': [0, 200] } } }, /all within e\^±700/],
+    [{ count: 3, axes: { a: { 'log-normal': [90, 80], step: 1e-300 } } }, /step: 1e-300/],
+    [{ count: 3, axes: { a: { uniform: [-1e308, 1e308] } } }, /is not a range/],
+    [{ count: 3, axes: { a: { choice: [1, 2], weights: [1] } } }, /weights: \[1\] \(a list of 2 numbers/],
+    [{ count: 3, axes: { a: { choice: [1, 2], weights: [0, 0] } } }, /one above it/],
+    [{ count: 3, axes: { a: { choice: [1, 2], step: 1 } } }, /a list of values has none/],
+    [{ count: 3, axes: { a: { int: [1, 2], weights: [1, 2] } } }, /weights stand beside choice/],
+    [{ count: 3, axes: { a: { step: 2 } } }, /is not a range \(one of/],
   ])('%j is refused with a sentence', (raw, message) => {
     expect(() => parseSearch(raw)).toThrow(message)
+  })
+
+  const drawn = (axis: unknown, sampler = 'sobol', count = 1024) =>
+    samplePoints(parseSearch({ sampler, count, axes: { a: axis, u: { uniform: [0, 1] } } })).map(({ a }) => a as number)
+
+  it('with a step has its multiples alone, equally often', () => {
+    const count = (axis: unknown) =>
+      Object.fromEntries(
+        [...new Set(drawn(axis))].sort((a, b) => a - b).map((v) => [v, drawn(axis).filter((a) => a === v).length]),
+      )
+    expect(count({ uniform: [0.1, 0.4], step: 0.1 })).toEqual({ 0.1: 256, 0.2: 256, 0.3: 256, 0.4: 256 })
+    expect(Object.keys(count({ int: [8, 64], step: 8 })).map(Number)).toEqual([8, 16, 24, 32, 40, 48, 56, 64])
+    expect([...new Set(drawn({ log: [0.5, 2], step: 0.5 }))].sort()).toEqual([0.5, 1, 1.5, 2])
+  })
+
+  it('of a normal law has its mean and deviation, also on a scale of its own', () => {
+    const spread = (values: number[]) => {
+      const mean = values.reduce((a, b) => a + b, 0) / values.length
+      return [mean, Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length)]
+    }
+    const [mean, deviation] = spread(drawn({ normal: [1e6, 0.01] })) as [number, number]
+    expect(mean).toBeCloseTo(1e6, 3)
+    expect(deviation).toBeCloseTo(0.01, 3)
+    const [logMean, logDeviation] = spread(drawn({ 'log-normal': [-3, 0.5] }).map(Math.log)) as [number, number]
+    expect(logMean).toBeCloseTo(-3, 2)
+    expect(logDeviation).toBeCloseTo(0.5, 2)
+    for (const value of drawn({ normal: [0, 1], step: 0.1 })) expect(value).toBe(Math.round(value * 10) / 10)
+  })
+
+  it('of weighted values has each as often as its weight says', () => {
+    const values = drawn({ choice: [1, 2, 3], weights: [3, 0, 1] })
+    expect([1, 2, 3].map((v) => values.filter((one) => one === v).length)).toEqual([768, 0, 256])
+  })
+
+  it('of a narrow range keeps within it, with values that differ', () => {
+    const values = drawn({ uniform: [1000000.1, 1000000.2] })
+    for (const value of values) expect(value >= 1000000.1 && value <= 1000000.2).toBe(true)
+    expect(new Set(values).size).toBeGreaterThan(1000)
+  })
+
+  it.each(['random', 'sobol'])('by %s has as many different points as were asked for, where there are', (sampler) => {
+    const points = (count: number, language?: 2) =>
+      samplePoints(parseSearch({ sampler, count, axes: { n: { int: [1, 20] } } }), undefined, language).map(
+        ({ n }) => n,
+      )
+    expect(new Set(points(20)).size).toBe(20)
+    expect(points(10)).toEqual(points(20).slice(0, 10))
+    expect(new Set(points(30)).size).toBe(20)
+    expect(new Set(points(20, 2)).size).toBeLessThan(sampler === 'random' ? 20 : 21)
+  })
+
+  it('with fewer settings than were asked for says how many there are', async () => {
+    const where = temporaryFolder()
+    const caution = async (more: string): Promise<string | undefined> => {
+      writeFileSync(
+        join(where, 's.yaml'),
+        `experiment: {command: 'true {model} {depth}', defaults: {depth: 0}}\nsearch: {count: 12, axes: {model: [a, b], depth: {int: [1, 6]}}}\n${more}`,
+      )
+      const { plan } = await planTarget(join(where, 's.yaml'), { set: [] }, readStore(join(where, 'store')))
+      return cautionAbout(plan)
+    }
+    expect(await caution('')).toBeUndefined()
+    expect(await caution('when: {depth: {model: a}}\n')).toBe(
+      'The search has 7 different settings, and count is 12: the axes have no more, or some are left out or made one by when.',
+    )
   })
 })

@@ -10,7 +10,7 @@ describe('a sweep file', () => {
     )
     expect(spec).toEqual({
       experiment: 'params',
-      language: 2,
+      language: 3,
       profile: 'smoke',
       axes: { width: [8, 32], learningRate: [1e-3, 1e-2, 1e-1] },
       seeds: [0, 1, 2],

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SpaceError } from '../../../src/core/errors.js'
 import { expandValues } from '../../../src/sweeps/spec/values.js'
@@ -83,6 +84,44 @@ describe('the values of an axis', () => {
   ])('%j of the first language means %j', (raw, values) => {
     expect(expandValues('lr', raw, { language: 1, isLiteral: true }).slice(0, values.length)).toEqual(values)
   })
+
+  it.each([
+    ['-131073..-131072.998 step 0.001', [-131073, -131072.999, -131072.998]],
+    ['1700000000001.5..1700000000003.5', [1700000000001.5, 1700000000002.5, 1700000000003.5]],
+    ['0.1..0.5 step 0.1', [0.1, 0.2, 0.3, 0.4, 0.5]],
+    ['5..-1 step 2.5', [5, 2.5, 0]],
+    ['range(0.3, 0, -0.1)', [0.3, 0.2, 0.1]],
+    ['range(1, 1.05, 0.02)', [1, 1.02, 1.04]],
+    ['range(3, 0)', []],
+    ['linspace(0, 1, 4)', [0, 1 / 3, 2 / 3, 1]],
+    ['linspace(1e-300, 1e300, 3)', [1e-300, 5e299, 1e300]],
+    ['logspace(1, 1.0000000000002, 3)', [1, 1.0000000000001, 1.0000000000002]],
+  ])('%j has every digit that there is', (raw, values) => {
+    if (values.length === 0) expect(() => expandValues('lr', raw)).toThrow(/no values/)
+    else expect(expandValues('lr', raw)).toEqual(values)
+    // What was planned in an earlier language has the digits of that.
+    if (raw.includes('131073')) expect(expandValues('lr', raw, { language: 2 })).toContain(-131073)
+  })
+
+  it('steps as far as exact fractions say, and rounds each number once', () => {
+    const ten = fc.integer({ min: -(10 ** 6), max: 10 ** 6 })
+    fc.assert(
+      fc.property(ten, fc.integer({ min: 1, max: 999 }), fc.nat(200), fc.nat(6), (start, step, count, decimals) => {
+        // By hand: whole numbers, and one division by a power of ten.
+        const power = 10 ** decimals
+        const stop = (start + step * count) / power
+        const expected = Array.from({ length: count + 1 }, (_, i) => (start + i * step) / power)
+        expect(expandValues('lr', `${start / power}..${stop} step ${step / power}`)).toEqual(expected)
+      }),
+    )
+  })
+
+  it.each(['0..1e-300 step 1e-308', '1e300..1e308 step 1e-300', 'range(0, 1e300)', 'range(0, 1, 1e-320)'])(
+    '%s is refused before anything of that size is made',
+    (raw) => {
+      expect(() => expandValues('lr', raw)).toThrow(/a sequence of/)
+    },
+  )
 
   it('hits both ends of a grid exactly, however the steps round', () => {
     const values = expandValues('alpha', '-1..2 step 0.05') as number[]

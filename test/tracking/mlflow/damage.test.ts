@@ -11,8 +11,8 @@ import type { JournalEvent } from '../../../src/sweeps/journal/journal.js'
 import type { SweepFolder } from '../../../src/sweeps/sweep-folder.js'
 import { logFileOf } from '../../../src/system/log-file.js'
 import { openStore, type Store } from '../../../src/system/store.js'
-import { MlflowClient } from '../../../src/tracking/mlflow/client.js'
-import { mlflowSettings } from '../../../src/tracking/mlflow/settings.js'
+import { MlflowClient } from '../../../src/tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../../../src/tracking/mlflow/rest/settings.js'
 import { damages, type HeldSweep } from '../../helpers/damage.js'
 import { hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../../helpers/mlflow.js'
 import { expectEqual, type Entry } from '../../helpers/told-by-journal.js'
@@ -140,7 +140,7 @@ describe.skipIf(!hasMlflow)('runs that were damaged on the server', () => {
     await writeSweep(store, name, [1, 2, 3], (trials) =>
       happened(trials)
         .filter((event) => ('trial' in event ? event.trial === trials[0]!.id : name === 'early'))
-        .map((event) => ({ ...event, ...(event.type === 'closed' && { reason: 'the first 3 trials all failed' }) })),
+        .map((event) => (event.type === 'closed' ? { ...event, reason: 'the first 3 trials all failed' } : event)),
     )
     await syncSweep(store, name, { url: server.url, warn })
     for (const where of [store, openStore(join(folder, 'elsewhere'))]) {

@@ -3,16 +3,17 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { TrialEvent } from '../../../src/core/trial.js'
 import { nameProblem } from '../../../src/core/names.js'
 import { openStore } from '../../../src/system/store.js'
 import { readRecords } from '../../../src/sweeps/verdicts.js'
-import { buildRecords } from '../../../src/sweeps/journal/state.js'
-import type { SweepStory } from '../../../src/tracking/mlflow/story.js'
+import { buildRecords } from '../../../src/sweeps/journal/records.js'
+import type { SweepStory } from '../../../src/tracking/mlflow/projection/story.js'
 import { SweepFolder } from '../../../src/sweeps/sweep-folder.js'
-import { MlflowClient } from '../../../src/tracking/mlflow/client.js'
-import { mlflowSettings } from '../../../src/tracking/mlflow/settings.js'
+import { MlflowClient } from '../../../src/tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../../../src/tracking/mlflow/rest/settings.js'
 import { writeMlruns } from '../../../src/tracking/mlflow/mlruns.js'
-import { readTrackedSweep } from '../../../src/tracking/mlflow/read-sweep.js'
+import { readTrackedSweep } from '../../../src/tracking/mlflow/projection/read-sweep.js'
 import { mlds, temporaryFolder } from '../../helpers/cli.js'
 import { openFaultProxy } from '../../helpers/fault-proxy.js'
 import { hasMlflow, migrateFileStore, readWithPython, startMlflow, type MlflowServer } from '../../helpers/mlflow.js'
@@ -68,7 +69,7 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     expect(parent).toMatchObject({ status: 'FAILED', name: 'live', start: 1_699_999_999_000 })
     expect(parent.end).toBe(entries.at(-1)!.event.atMs)
     expect(parent.params).toEqual({ rate: '0.001' })
-    expect(parent.tags['mlflow.note.content']).toContain('**Does it arrive?**')
+    expect(parent.tags['mlflow.note.content']).toContain('*Does it arrive?*')
     expect(parent.tags['mlflow.note.content']).toContain('| **reproduced** | It arrives \\| whole | seven of seven |')
     expect(parent.metrics['trials/ended']).toHaveLength(7)
     expect(parent.metrics['trials/failed']!.at(-1)![2]).toBe('1.0')
@@ -101,6 +102,161 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     await third.tracker.open(third.info)
     await third.tracker.finish(story)
     expectEqual(readWithPython(other.url, 'again'), entries)
+  })
+
+  it('brings the runs of a sweep that is over, telling how far it is, before it asks for the story, whose figures take long', async () => {
+    const { entries } = eventfulJournal()
+    const requests: string[] = []
+    const proxy = await openFaultProxy(server.url, (method, path) => (requests.push(`${method} ${path}`), 'none'))
+    onTestFinished(() => proxy.close())
+    const progress: string[] = []
+    const { tracker, info } = openTracker(proxy.url, 'over', temporaryFolder(), entries, {
+      ...{ isOver: true, flushMs: 0 },
+      onProgress: (brought, of) => progress.push(`${brought}/${of}`),
+    })
+    await tracker.open(info)
+    for (let i = 0; i < 10; i++) await fetch(`${server.url}/health`)
+    expect(requests).toEqual([])
+    const lateStory = async (): Promise<SweepStory> => {
+      expect(progress).toEqual(['1/8', '2/8', '3/8', '4/8', '5/8', '6/8', '7/8', '8/8'])
+      const runs = readWithPython(server.url, 'over')
+      expect(runs.filter(({ tags, status }) => 'mlds.trial' in tags && status !== 'RUNNING')).toHaveLength(8)
+      return story()
+    }
+    expect((await tracker.finish(lateStory)).sent).toBe(8)
+    await tracker.close()
+    expectEqual(readWithPython(server.url, 'over'), entries)
+  })
+
+  it('has each point once of an attempt that goes on from a checkpoint, and gives back the series that figures read', async () => {
+    const trial = toyTrial(0).id
+    const entries: Entry[] = []
+    const add = (event: object): void =>
+      void entries.push({ event: { trial, ...event } as TrialEvent, offset: entries.length * 100 })
+    const report = (attempt: number, step: number, more: object = {}): void =>
+      add({
+        type: 'report',
+        attempt,
+        step,
+        atMs: 1_700_000_000_000 + step,
+        metrics: { 'train/loss': 1 / step },
+        ...more,
+      })
+    add({ type: 'started', attempt: 1, atMs: 1_700_000_000_000, worker: 'w1' })
+    for (const step of [1, 2, 3, 4]) report(1, step)
+    add({ type: 'lost', attempt: 1, atMs: 1_700_000_000_100, reason: 'told to go', handedBack: true })
+    // Its checkpoint was kept after the third report: with the times of the attempt that made them.
+    add({ type: 'started', attempt: 2, atMs: 1_700_000_000_200, worker: 'w2' })
+    for (const step of [1, 2, 3]) report(2, step, { carried: true })
+    for (const step of [4, 5]) report(2, step, { atMs: 1_700_000_000_300 + step })
+    const outcome = { state: 'finished', metrics: { 'train/loss': 1 / 5 }, artifacts: {} }
+    add({ type: 'ended', attempt: 2, atMs: 1_700_000_000_400, outcome })
+
+    const { tracker, info } = openTracker(server.url, 'goes on', temporaryFolder(), [])
+    await tracker.open(info)
+    for (const { event, offset } of entries) {
+      await tracker.record(event, offset)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await tracker.finish(story)
+    const runs = readWithPython(server.url, 'goes on')
+    expectEqual(runs, entries)
+    const second = runs.find(({ tags }) => tags['mlds.attempt'] === '2')!
+    expect(second.metrics['train/loss']!.map(([step]) => step)).toEqual([1, 2, 3, 4, 5])
+
+    const tracked = await readTrackedSweep(new MlflowClient(mlflowSettings(server.url, {})), 'goes on')
+    const told = entries.map(({ event }) => event)
+    expect(buildRecords([toyTrial(0)], tracked.events)).toEqual(buildRecords([toyTrial(0)], told))
+  })
+
+  it('looks at all trials only when the sweep has come further, however often points are sent', async () => {
+    let [looks, batches] = [0, 0]
+    const datasetsOf = (): [] => {
+      looks++
+      return []
+    }
+    const proxy = await openFaultProxy(server.url, (_method, path) => {
+      if (path.includes('log-batch')) batches++
+      return 'none'
+    })
+    onTestFinished(() => proxy.close())
+    let opened = (): void => {}
+    const isOpen = new Promise<void>((resolve) => (opened = resolve))
+    const long = eventfulJournal().entries.filter(({ event }) => event.trial === toyTrial(6).id)
+    const { tracker, info } = openTracker(proxy.url, 'looks', temporaryFolder(), [], {
+      datasetsOf,
+      onOpen: opened,
+      flushMs: 1,
+    })
+    await tracker.open(info)
+    await isOpen
+    const before = { looks, batches }
+    for (const { event, offset } of long) {
+      if (batches >= before.batches + 10) break
+      await tracker.record(event, offset)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    await tracker.close()
+    expect(batches).toBeGreaterThanOrEqual(before.batches + 10)
+    // Once for each time that the run's points were sent, and not for each of the seven trials.
+    expect(looks - before.looks).toBeLessThan(3 * (batches - before.batches))
+  })
+
+  it('lists the checkpoints of the best trial as a model, once, and says which one is the best when that changes', async () => {
+    const trials = [toyTrial(0), toyTrial(1), toyTrial(2)]
+    const weights = (index: number): Buffer => Buffer.from(`weights of ${index}`)
+    const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+    const blobs = new Map(trials.map(({ index }) => [sha256(weights(index)), weights(index)]))
+    const ends = (index: number, loss: number): Entry[] => {
+      const artifacts = { 'end.safetensors': { sha256: sha256(weights(index)), sizeBytes: 12 } }
+      const outcome = { state: 'finished', metrics: { 'train/loss': loss }, artifacts } as const
+      const at = { trial: trials[index]!.id, attempt: 1, atMs: 1_700_000_000_000 + index }
+      return [
+        { event: { type: 'started', ...at, worker: 'w' }, offset: 200 * index },
+        { event: { type: 'ended', ...at, outcome }, offset: 200 * index + 100 },
+      ]
+    }
+    const folder = temporaryFolder()
+    const sync = async (entries: readonly Entry[], url = server.url): Promise<void> => {
+      const readArtifact = async ({ sha256: hash }: { sha256: string }) => blobs.get(hash)
+      const options = { readArtifact, checkpoints: true }
+      const { tracker, info, warnings } = openTracker(url, 'model: 1.5 %', folder, entries, options)
+      await tracker.open({ ...info, trials })
+      await tracker.finish(story)
+      await tracker.close()
+      expect(warnings).toEqual([])
+    }
+    const first = [...ends(0, 3), ...ends(1, 2)]
+    await sync(first)
+    await sync(first)
+    // Each answer of the first two requests is lost: the server has done what nobody was told of.
+    let lost = 0
+    const losing = await openFaultProxy(server.url, (method, path) =>
+      path.includes('logged-models') && method === 'POST' && lost++ < 3 ? 'drop-reply' : 'none',
+    )
+    onTestFinished(() => losing.close())
+    await sync([...first, ...ends(2, 1)], losing.url)
+    expect(lost).toBeGreaterThan(3)
+
+    const script = `
+import json, os, sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+experiments = [e.experiment_id for e in mlflow.search_experiments()]
+models = mlflow.search_logged_models(experiment_ids=experiments, output_format='list')
+def read(model):
+    loaded = mlflow.models.Model.load(f'models:/{model.model_id}')
+    [file] = loaded.flavors['mlds']['files']
+    path = os.path.join(mlflow.artifacts.download_artifacts(f'models:/{model.model_id}'), file['path'])
+    outputs = mlflow.get_run(model.source_run_id).outputs.model_outputs
+    return [model.name, str(model.status), model.params['width'], model.tags['mlds.best'], file['name'], open(path).read(), len(outputs)]
+print(json.dumps(sorted((read(m) for m in models), key=lambda m: m[2])))`
+    const python = join(dirname(process.env['MLDS_MLFLOW']!), 'python')
+    const read = execFileSync(python, ['-c', script, server.url], { encoding: 'utf8', stdio: 'pipe' })
+    const ready = ['best of model_ 1_5 _', 'READY']
+    expect(JSON.parse(read.trim().split('\n').at(-1)!)).toEqual([
+      [...ready, '5', 'false', 'end.safetensors', 'weights of 1', 1],
+      [...ready, '6', 'true', 'end.safetensors', 'weights of 2', 1],
+    ])
   })
 
   it('finds runs whose names were never written down', async () => {
@@ -231,7 +387,7 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
         const hash = createHash('sha256')
           .update(readFileSync(join(sweep.figuresFolder, figure)))
           .digest('hex')
-        expect(parent.artifacts[`figures/${figure}`]).toBe(hash)
+        expect(trackedFigures(parent)).toContainEqual([figure, hash])
       }
     }
   })
@@ -318,7 +474,7 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
     const parent = runs.find((run) => run.tags['mlds.trial'] === undefined)!
     for (const figure of readdirSync(sweep.figuresFolder)) {
       const bytes = readFileSync(join(sweep.figuresFolder, figure))
-      expect(parent.artifacts[`figures/${figure}`]).toBe(createHash('sha256').update(bytes).digest('hex'))
+      expect(trackedFigures(parent)).toContainEqual([figure, createHash('sha256').update(bytes).digest('hex')])
     }
     const migrating = /^ {2}mlflow migrate-filestore (.*)$/m.exec(stdout)![1]!
     expect(wordsOf(migrating)).toEqual(['--source', tree, '--target', 'sqlite:///mlflow.db'])
@@ -344,3 +500,11 @@ print(json.dumps([takes(name) for name in json.loads(sys.argv[1])]))`
     }
   })
 })
+
+/** Names of figures' files as mlds draws them, without their numbers, with hashes. */
+function trackedFigures({ artifacts }: { readonly artifacts: Readonly<Record<string, string>> }): [string, string][] {
+  return Object.entries(artifacts).flatMap(([path, hash]) => {
+    const name = /^figures\/(?:.*\/)?\d+-(.*)$/.exec(path)?.[1]
+    return name === undefined ? [] : [[name, hash]]
+  })
+}

@@ -1,9 +1,10 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MlflowClient } from '../../../src/tracking/mlflow/client.js'
-import { mlflowSettings } from '../../../src/tracking/mlflow/settings.js'
+import { MlflowClient } from '../../../src/tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../../../src/tracking/mlflow/rest/settings.js'
 import { mlds, startMlds, temporaryFolder } from '../../helpers/cli.js'
+import { commitFiles, makeRepository } from '../../helpers/repository.js'
 import { hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../../helpers/mlflow.js'
 
 /** Two stages: the second reads what the first saved, and fails where BROKEN is set; the figure reads a table. */
@@ -78,7 +79,7 @@ describe.skipIf(!hasMlflow)('a sweep from MLflow alone', () => {
       same(`reports/reported/${file}`, file)
     const figures = join('.mlds', 'sweeps', 'reported', 'figures')
     expect(readdirSync(join(cwd, figures)).sort()).toEqual(
-      ['html', 'png', 'svg', 'vl.json'].map((end) => `numbers.${end}`),
+      ['csv', 'html', 'png', 'svg', 'vl.json'].map((end) => `numbers.${end}`),
     )
     for (const file of readdirSync(join(cwd, figures))) same(join('figures', 'reported', file), join(figures, file))
 
@@ -98,10 +99,45 @@ describe.skipIf(!hasMlflow)('a sweep from MLflow alone', () => {
     const children = runs.filter((run) => run !== parent).map(({ run_id }) => run_id)
     expect(manifest.runs.map(({ run }) => run).sort()).toEqual(children.sort())
     expect(Object.keys(parent.artifacts).sort()).toEqual([
-      ...['html', 'png', 'svg', 'vl.json'].map((end) => `figures/numbers.${end}`),
+      ...[
+        '1-numbers.png',
+        'csv/1-numbers.csv',
+        'html/1-numbers.html',
+        'svg/1-numbers.svg',
+        'vega-lite/1-numbers.vl.json',
+      ].map((path) => `figures/${path}`),
       'manifest.json',
       ...['note.md', 'plan.json', 'spec.json', 'verdicts.json'].map((file) => `sweep/${file}`),
     ])
+  })
+
+  it('says from which commit each trial ran, also after it was recovered', async () => {
+    const sweep = (ns: string): string => `experiment: ./line.ts\nname: committed\naxes: {n: [${ns}]}\n`
+    const line = `import { defineExperiment, integer } from 'mlds'
+export default defineExperiment({ space: { n: integer({ default: 0 }) }, run: async ({ n }) => ({ loss: n }) })\n`
+    const { folder, commit } = makeRepository({ 'line.ts': line, 'sweep.yaml': sweep('1, 2') })
+    const command = ['sweep', 'sweep.yaml', '--extend', '--track', server.url]
+    expect(await mlds(command, { cwd: folder })).toMatchObject({ code: 0 })
+    const later = commitFiles(folder, { 'README.md': 'Later.\n', 'sweep.yaml': sweep('1, 2, 3') })
+    expect(await mlds(command, { cwd: folder })).toMatchObject({ code: 0 })
+
+    const sourcesOf = (): string[][] =>
+      readWithPython(server.url, 'committed')
+        .map(({ params, tags }) => [
+          params['n'] ?? 'sweep',
+          ...['name', 'git.commit', 'git.branch', 'git.dirty'].map((tag) => tags[`mlflow.source.${tag}`]!),
+          tags['mlds.sweep_file']!,
+        ])
+        .sort()
+    const from = (n: string, at: string): string[] => [n, 'line.ts', at, 'trunk', 'false', 'sweep.yaml']
+    expect(sourcesOf()).toEqual([from('1', commit), from('2', commit), from('3', later), from('sweep', later)])
+
+    const elsewhere = temporaryFolder()
+    const recovered = await mlds(['recover', 'committed', '--from', server.url], { cwd: elsewhere })
+    expect(recovered, recovered.stderr).toMatchObject({ code: 0 })
+    const audit = await mlds(['audit', server.url, '--json'], { cwd: elsewhere })
+    const { sweeps } = JSON.parse(audit.stdout) as { sweeps: { sweep: string; findings: unknown[] }[] }
+    expect(sweeps.find(({ sweep }) => sweep === 'committed')).toMatchObject({ journalHere: true, findings: [] })
   })
 
   it('is told from another of the same name, and is found by its parent run', async () => {

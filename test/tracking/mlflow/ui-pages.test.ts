@@ -44,9 +44,8 @@ describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", () 
     expect(swept.code, swept.stderr).toBe(0)
     const { link, storyLink, compareLink } = JSON.parse(swept.stdout) as Record<string, string>
 
-    // Without a click: each setting with the mean of its seeds, and curves of the objective.
+    // Without a click: each setting with the mean of its seeds, the best trial first, and curves of the trials first.
     const runs = await openPage(link!)
-    await keepScreenshot(runs, 'mlflow-opening')
     for (const width of [4, 8, 16])
       await runs
         .getByText(new RegExp(`width=${width} \\(`))
@@ -54,6 +53,10 @@ describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", () 
         .waitFor()
     await runs.locator('.js-plotly-plot').first().waitFor()
     await keepScreenshot(runs, 'mlflow-runs')
+    const best = await bestOf(cwd)
+    expect(best.trials).toContain((await runs.getByText(/^width=\d+ seed=\d$/).allInnerTexts())[0])
+    await runs.getByTitle('train/loss').waitFor()
+    expect(await runs.getByTitle(/^(?:best|trials)\//).count()).toBe(0)
 
     const compared = await openPage(compareLink!)
     await compared.getByText('Parallel Coordinates Plot').first().waitFor()
@@ -61,17 +64,38 @@ describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", () 
     await keepScreenshot(compared, 'mlflow-compared')
 
     const story = await openPage(storyLink!)
-    await story.getByText('6 of 6 trials finished.').waitFor()
+    const outcome = story.getByRole('main').getByRole('paragraph').filter({ hasText: '6 of 6 trials finished.' })
+    await outcome.getByText(`Best by the mean over 2 seeds: width=${best.width}, `).waitFor()
+    await outcome.getByText('Verdicts: ').waitFor()
+    await outcome.getByRole('link', { name: `width=${best.width} seed=1` }).waitFor()
+    await keepScreenshot(story, 'mlflow-outcome')
+    expect(await mlds(['audit', server.url, '--deep'], { cwd })).toMatchObject({ code: 0 })
     await story.getByRole('button', { name: 'Expand description' }).click()
     await story.getByRole('cell', { name: 'the parameter count is P(u) = 7860 + 23u + 2u²' }).waitFor()
-    const figures = readdirSync(join(cwd, '.mlds', 'sweeps', 'seen', 'figures')).filter((file) => file.endsWith('.png'))
+    const files = readdirSync(join(cwd, '.mlds', 'sweeps', 'seen', 'figures'))
+    const figures = files.filter((file) => file.endsWith('.png'))
     for (const index of figures.keys())
       expect(await widthOf(story.getByRole('main').locator('p img').nth(index))).toBeGreaterThan(100)
     await keepScreenshot(story, 'mlflow-story')
 
     const [address, query] = storyLink!.split('?')
-    const artifact = await openPage(`${address}/artifacts/figures/${figures[0]}?${query}`)
-    expect(await widthOf(artifact.locator(`img[src*="${figures[0]}"], img[src^="blob:"]`).first())).toBeGreaterThan(100)
+    const artifact = await openPage(`${address}/artifacts/figures/1-loss-against-parameters-log.png?${query}`)
+    expect(await widthOf(artifact.locator(`img[src*="1-loss"], img[src^="blob:"]`).first())).toBeGreaterThan(100)
+    // Of a name the tree shows 17 letters.
+    const shown = (await artifact.getByText(/^\d-.*\.png$/).allInnerTexts()).map((name) => name.slice(0, 17))
+    expect(shown).toHaveLength(figures.length)
+    expect(new Set(shown).size).toBe(figures.length)
     await keepScreenshot(artifact, 'mlflow-figure')
   })
+
+  /** The best point's width, and the trials that are best by themselves. */
+  async function bestOf(cwd: string): Promise<{ width: number; trials: string[] }> {
+    const { stdout } = await mlds(['best', 'seen', '--json'], { cwd })
+    const { points } = JSON.parse(stdout) as { points: { params: { width: number }; values: number[] }[] }
+    const highest = Math.max(...points.flatMap(({ values }) => values))
+    const trials = points.flatMap(({ params: { width }, values }) =>
+      values.flatMap((value, seed) => (value === highest ? [`width=${width} seed=${seed}`] : [])),
+    )
+    return { width: points[0]!.params.width, trials }
+  }
 })

@@ -13,12 +13,14 @@ import { startNatsServer } from '../../../src/worker/remote/admin/nats-server.js
 import { decode, encode, protocolVersion, workerMessage } from '../../../src/worker/remote/wire/protocol.js'
 import { controlSweep } from '../../../src/worker/remote/wire/sweep-control.js'
 import { remoteStatus } from '../../../src/worker/remote/admin/remote-status.js'
-import { consumerConfig, subjectsOf } from '../../../src/worker/remote/wire/streams.js'
+import { defaultLane } from '../../../src/worker/remote/wire/needs.js'
+import { subjectsOf } from '../../../src/worker/remote/wire/streams.js'
 import { toyAssignment, type Listener } from '../../conformance/backend.js'
 import { codeVersion } from '../../../src/core/version.js'
 import { hasNats } from '../../helpers/nats.js'
 import { withTcpProxy } from '../../helpers/tcp-proxy.js'
-import { leaseMs, RemoteLab, runKey, toySweep } from '../../helpers/remote-lab.js'
+import { runEachOnce } from '../../helpers/each-once.js'
+import { leaseMs, laneConsumer, RemoteLab, runKey, toySweep } from '../../helpers/remote-lab.js'
 import { toyCustom } from '../../helpers/custom-modules.js'
 
 const course = (listener: Listener, trial: string): string[] =>
@@ -35,7 +37,7 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     const broker = await lab.broker('void')
     const assignment = toyAssignment({})
     await backend.start(assignment)
-    const consumer = await broker.js.consumers.get(broker.names.trials, broker.names.durable)
+    const consumer = await broker.js.consumers.get(broker.names.trials, await laneConsumer(broker))
     // Four workers get it and begin nothing: one more than a trial has attempts.
     for (let i = 0; i < 4; i++) (await consumer.next())!.nak()
     await lab.worker('void')
@@ -43,55 +45,24 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(course(listener, assignment.trial.id)).toEqual(['started 1', 'ended 1'])
   })
 
-  it('leaves a trial that a worker of another version may not run to one that may', async () => {
-    const old = await lab.worker('skew', { codeVersion: '99.0.0', slots: 4 })
-    const { backend, listener, said } = await lab.backend('skew')
-    const assignments = [toyAssignment({}), toyAssignment({})]
-    for (const assignment of assignments) await backend.start(assignment)
-    await until(() => old.said.some((line) => line.includes('left to other workers')))
-    // It stays in the queue until someone comes who can.
-    await lab.worker('skew')
-    await listener.untilEnded(assignments.map(({ trial }) => trial.id))
-    for (const { trial } of assignments) expect(listener.of(trial.id).at(-1)).toMatchObject({ attempt: 1 })
-    expect(said.join('\n') + old.said.join('\n')).toContain('this worker has mlds 99.0.0')
-  })
-
-  it('does not call a trial dead for deliveries to workers that leave it to one who is busy', async () => {
-    const broker = await lab.broker('busy', 300)
-    await broker.jsm.consumers.delete(broker.names.trials, broker.names.durable)
-    await broker.jsm.consumers.add(broker.names.trials, { ...consumerConfig(broker.names, 300), max_deliver: 2 })
-    const { backend, listener } = await lab.backend('busy')
-    const able = await lab.worker('busy', { slots: 1 })
-    const [first, second] = [toyAssignment({}, { interactive: true }), toyAssignment({})]
-    await backend.start(first)
-    await listener.until((event) => event.type === 'report')
-    let refused = 0
-    broker.nc.subscribe(broker.names.event({ trial: second.trial.id }), { callback: () => void refused++ })
-    await lab.worker('busy', { codeVersion: '99.0.0', slots: 1 })
-    await backend.start(second)
-    // One delivery more than the server makes of a message.
-    await until(() => refused > 2)
-    await backend.stop(first.trial.id, 'seen enough')
-    await listener.untilEnded([second.trial.id])
-    expect(able.said.join()).not.toContain('left to other workers')
-    expect(listener.of(second.trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { state: 'finished' } })
-  })
-
-  it('fails a trial that every worker leaves to others, with what they say', async () => {
-    await lab.worker('nobody', { codeVersion: '99.0.0' })
-    const { backend, listener } = await lab.backend('nobody', { codeVersion: '1.2.3' })
-    const assignment = toyAssignment({})
-    await backend.start(assignment)
-    await listener.untilEnded([assignment.trial.id])
-    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
-      outcome: { state: 'failed', error: { message: 'this worker has mlds 99.0.0 (the sweep was planned by 1.2.3)' } },
-    })
+  it('keeps a trial that its workers leave to others until one comes who can run it, however often it was delivered', async () => {
+    const store = lab.store('never-had')
+    // What it reads is nowhere: that shows only when the trial is there.
+    const offers = (fingerprint: string) => () => [{ message: { name: 'mine', fingerprint } }]
+    const unfit = await lab.worker('left', { slots: 1 })
+    const { backend, said } = await lab.backend('left', { store, datasets: offers('0'.repeat(64)) })
+    await backend.start(toyAssignment({}))
+    await until(() => said.some((line) => line.includes('leaves trials to others')))
+    expect(unfit.said.join()).toContain('left to other workers')
+    const broker = await lab.broker('left')
+    expect(await subjectsOf(broker.jsm, broker.names.trials, '>')).toHaveLength(1)
+    expect(await subjectsOf(broker.jsm, broker.names.results, '>')).toEqual([])
   })
 
   it('keeps a message of another protocol in the queue for workers that speak it', async () => {
     const broker = await lab.broker('future')
     const worker = await lab.worker('future')
-    const subject = broker.names.trial(runKey('00000000000000aa'))
+    const subject = broker.names.trial(runKey('00000000000000aa'), defaultLane)
     await broker.js.publish(subject, encode({ v: protocolVersion + 1, anything: true }))
     await until(() => worker.said.some((line) => line.includes(`this worker speaks protocol ${protocolVersion}`)))
     expect(await broker.jsm.streams.getMessage(broker.names.trials, { last_by_subj: subject })).not.toBeNull()
@@ -143,9 +114,9 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     const assignment = toyAssignment({ behaviour: 'diverge' })
     const key = runKey(assignment.trial.id)
     const facts = { codeVersion, maxAttempts: 3, datasets: [] }
-    await broker.js.publish(broker.names.trial(key), encode({ v: 3, ...facts, assignment }))
+    await broker.js.publish(broker.names.trial(key, defaultLane), encode({ v: 3, ...facts, assignment }))
     const stored = () => broker.jsm.streams.getMessage(broker.names.results, { last_by_subj: broker.names.result(key) })
-    await expect.poll(stored, { timeout: 20_000 }).not.toBeNull()
+    await expect.poll(stored).not.toBeNull()
     expect((await stored())!.json()).toMatchObject({
       v: 3,
       outcome: { state: 'failed', error: { message: 'loss is not a finite number: NaN at step 2' } },
@@ -233,7 +204,36 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { metrics: { rows: 22, sum } } })
   })
 
-  it('brings 50 MB of data to a worker once, which keeps them on its disk', { timeout: 120_000 }, async () => {
+  it('begins no trial whose data came only after its worker was told to go', async () => {
+    const labels = Array.from({ length: 10 }, (_, i) => i)
+    const store = lab.store('going')
+    const { sha256 } = await addPieces(store.dataFolder, [...digits('train', labels), ...digits('test', [3, 4])])
+    const { facts, read } = openData(store).stored('mnist')!
+    const object = { sha256, sizeBytes: 12 * 785 }
+    const images = { rows: 12, trainRows: 10, shape: [...facts.shape] }
+    const { backend } = await lab.backend('going', {
+      datasets: () => [{ message: { name: 'mnist', fingerprint: sha256, object, images }, read }],
+    })
+    let ended: Promise<void> | undefined
+    const atWorker = lab.store('going-worker')
+    const readObject = atWorker.readObject.bind(atWorker)
+    const worker = await lab.startWorker('going', {
+      store: Object.assign(atWorker, {
+        readObject(ref: { readonly sha256: string }) {
+          ended ??= worker.end()
+          return readObject(ref)
+        },
+      }),
+    })
+    await backend.start(toyAssignment({ behaviour: 'wait' }))
+    await until(() => ended !== undefined)
+    await ended
+    const { jsm, names } = await lab.broker('going')
+    expect(await subjectsOf(jsm, names.attempts, '>')).toEqual([])
+    expect(await subjectsOf(jsm, names.trials, '>')).toHaveLength(1)
+  })
+
+  it('brings 50 MB of data to a worker once, which keeps them on its disk', async () => {
     const [rows, shape] = [64_000, [28, 28, 1]]
     const bytes = Buffer.alloc(rows * 785, 'no two neighbouring rows of this are alike')
     for (let row = 0; row < rows; row++) bytes[row] = row % 10
@@ -361,7 +361,7 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     // No message follows that would tell of the gap.
     proxy.swallow()
     await lab.worker('swallowed')
-    await expect.poll(() => subjectsOf(broker.jsm, broker.names.results, '>'), { timeout: 20_000 }).toHaveLength(2)
+    await expect.poll(() => subjectsOf(broker.jsm, broker.names.results, '>')).toHaveLength(2)
     proxy.reset()
     await listener.untilEnded(assignments.map(({ trial }) => trial.id))
     for (const { trial } of assignments)
@@ -406,17 +406,24 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     const worker = await lab.worker('anew')
     await until(() => worker.said.some((line) => line.includes('is ready')))
     const broker = await lab.broker('anew')
-    await broker.jsm.consumers.delete(broker.names.trials, broker.names.durable)
-    await broker.jsm.consumers.add(broker.names.trials, consumerConfig(broker.names, leaseMs))
     const { backend, listener } = await lab.backend('anew')
-    const assignment = toyAssignment({})
-    await backend.start(assignment)
-    await listener.untilEnded([assignment.trial.id])
-    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+    for (let i = 0; i < 2; i++) {
+      const assignment = toyAssignment({})
+      await backend.start(assignment)
+      await listener.untilEnded([assignment.trial.id])
+      expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+      for (const name of [broker.names.consumer(), await laneConsumer(broker)]) {
+        const { config } = await broker.jsm.consumers.info(broker.names.trials, name)
+        await broker.jsm.consumers.delete(broker.names.trials, name)
+        await broker.jsm.consumers.add(broker.names.trials, config)
+      }
+    }
   })
 
   it('does not take a queue for stalled because its workers last spoke when they were free', async () => {
-    await lab.worker('talk', { slots: 1 })
+    const worker = await lab.worker('talk', { slots: 1 })
+    // A worker that is still starting is rightly told of as missing.
+    await until(() => worker.said.some((line) => line.includes('is ready')))
     let looks = 0
     // The watch looks ten times as often; workers speak as seldom as ever.
     const clock: Clock = {
@@ -449,7 +456,7 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     }
     await lab.worker('jump', { slots: 10, clock: { ...clock, monotonic } })
     const { backend, listener, said } = await lab.backend('jump', { clock, interactive: true })
-    await expect.poll(() => backend.capacity, { timeout: 20_000 }).toBe(20)
+    await expect.poll(() => backend.capacity).toBe(20)
     const assignments = Array.from({ length: 12 }, () => toyAssignment({}, { interactive: true }))
     const running = new Set<string>()
     for (const assignment of assignments.slice(0, 6)) await backend.start(assignment)
@@ -479,27 +486,34 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     expect(said).toContain(`trial ${assignment.trial.id} was gone from the queue: queued again`)
   })
 
-  it('calls a trial dead that the server delivers no more, and gives it a fresh start when it is asked for again', async () => {
+  it('queues a trial afresh that the server delivers no more, at once or when it is asked for again', async () => {
     const broker = await lab.broker('exhausted')
-    await broker.jsm.consumers.delete(broker.names.trials, broker.names.durable)
-    await broker.jsm.consumers.add(broker.names.trials, { ...consumerConfig(broker.names, leaseMs), max_deliver: 2 })
-    const consumer = await broker.js.consumers.get(broker.names.trials, broker.names.durable)
-    const { backend, listener } = await lab.backend('exhausted')
-    const assignment = toyAssignment({})
-    await backend.start(assignment)
-    for (let i = 0; i < 2; i++) (await consumer.next())!.nak()
-    // The server notices when it would deliver it once more.
-    await consumer.next({ expires: 1_000 })
-    await listener.untilEnded([assignment.trial.id])
-    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({
-      outcome: { state: 'dead', reason: '2 deliveries came to nothing' },
-    })
+    const exhaust = async (): Promise<void> => {
+      const name = await laneConsumer(broker)
+      const { config } = await broker.jsm.consumers.info(broker.names.trials, name)
+      await broker.jsm.consumers.delete(broker.names.trials, name)
+      await broker.jsm.consumers.add(broker.names.trials, { ...config, max_deliver: 2 })
+      const consumer = await broker.js.consumers.get(broker.names.trials, name)
+      for (let i = 0; i < 2; i++) (await consumer.next())!.nak()
+      // The server notices when it would deliver it once more.
+      await consumer.next({ expires: 1_000 }).then((message) => message?.nak())
+    }
+    const { backend, listener } = await lab.backend('exhausted', { detach: true })
+    const [first, second] = [toyAssignment({}), toyAssignment({})]
+    await backend.start(first)
+    await exhaust()
+    const worker = await lab.worker('exhausted')
+    await listener.untilEnded([first.trial.id])
+    expect(listener.of(first.trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { state: 'finished' } })
+    await worker.end()
+    await backend.start(second)
     await backend.close()
+    await exhaust()
     await lab.worker('exhausted')
     const again = await lab.backend('exhausted')
-    await again.backend.start({ ...assignment, attempt: 2 })
-    await again.listener.untilEnded([assignment.trial.id])
-    expect(again.listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+    await again.backend.start(second)
+    await again.listener.untilEnded([second.trial.id])
+    expect(again.listener.of(second.trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { state: 'finished' } })
   })
 
   it('pauses and goes on, and cancels, as a person on another host asks', async () => {
@@ -604,36 +618,16 @@ describe.skipIf(!hasNats)('remote workers under faults', () => {
     for await (const key of await broker.workers.keys()) keys.push(key)
     const words = decode(workerMessage, (await broker.workers.get(keys[0]!))!.string())
     expect(words).toMatchObject({ slots: 2, free: 2, running: [], codeVersion: '0.1.7', malformed: 0, draining: false })
+    // It came first, and made the queue with its lease.
+    const { said } = await lab.backend('heard', { leaseMs: 60_000 })
+    expect(said.join()).toContain('the queue MLDS_heard_TRIALS has a lease of 2s, and keeps it: --lease 1m')
     await worker.end()
     const after: string[] = []
     for await (const key of await broker.workers.keys()) after.push(key)
     expect(after).toEqual([])
   })
 
-  it('runs ten thousand trials, each once', async () => {
-    const { backend, listener } = await lab.backend('many', { window: 1_000 })
-    await lab.worker('many', { slots: 2 })
-    const count = 10_000
-    const assignments = Array.from({ length: count }, () => toyAssignment({ steps: 0 }))
-    let started = 0
-    let ended = 0
-    const next = async (): Promise<void> => {
-      const assignment = assignments[started++]
-      if (assignment !== undefined) await backend.start(assignment)
-    }
-    for (let i = 0; i < 1_000; i++) await next()
-    while (ended < count) {
-      await listener.until(({ type }) => type === 'ended')
-      ended++
-      await next()
-    }
-    const ends = new Set(listener.seen.flatMap((event) => (event.type === 'ended' ? [event.trial] : [])))
-    expect(ends.size).toBe(count)
-    expect(listener.seen.filter(({ type }) => type === 'lost')).toEqual([])
-    const broker = await lab.broker('many')
-    const { state } = await broker.jsm.streams.info(broker.names.results)
-    expect(state.messages).toBe(count)
-  })
+  it('runs two thousand trials, each once', () => runEachOnce(lab, 2_000))
 })
 
 /** A promise and the means to settle it. */

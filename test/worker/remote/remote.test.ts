@@ -7,6 +7,7 @@ import { connectNats } from '../../../src/worker/remote/wire/connect.js'
 import { encode, protocolVersion } from '../../../src/worker/remote/wire/protocol.js'
 import { namesOf, sweepToken } from '../../../src/worker/remote/wire/names.js'
 import { backendSuite, Listener, toyAssignment } from '../../conformance/backend.js'
+import { defaultLane } from '../../../src/worker/remote/wire/needs.js'
 import { hasNats } from '../../helpers/nats.js'
 import { recorded, RemoteLab, type LabWorker } from '../../helpers/remote-lab.js'
 
@@ -28,6 +29,7 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
     }
     backendSuite('remote', open, {
       survivesCrashes: true,
+      waitsForWorkers: true,
       loseFarSide: (backend) => connections.get(backend)!.close(),
     })
   })
@@ -133,7 +135,7 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
     const names = namesOf('garbage')
     const junk = ['', '{', 'null', '[]', '{"v":1}', '\u0000'.repeat(100), '{"__proto__":{}}']
     for (const [i, text] of junk.entries())
-      await js.publish(names.trial({ sweep: 'junk', trial: String(i), generation: 0 }), text)
+      await js.publish(names.trial({ sweep: 'junk', trial: String(i), generation: 0 }, defaultLane), text)
     const assignment = toyAssignment({})
     for (const text of junk) {
       const run = { sweep: sweepToken('toy-sweep'), trial: assignment.trial.id, generation: 0 }
@@ -143,9 +145,9 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
     await backend.start(assignment)
     await listener.untilEnded([assignment.trial.id])
     expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ outcome: { state: 'finished' } })
-    expect(worker.said.filter((line) => line.includes('malformed') && line.includes('.trial.'))).toHaveLength(
-      junk.length,
-    )
+    await expect
+      .poll(() => worker.said.filter((line) => line.includes('malformed') && line.includes('.trial.')))
+      .toHaveLength(junk.length)
   })
 
   it('empties its queue when it is closed before its trials ran', async () => {

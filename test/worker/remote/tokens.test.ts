@@ -9,6 +9,7 @@ import {
 } from '../../../src/worker/remote/wire/protocol.js'
 import { remoteStatus } from '../../../src/worker/remote/admin/remote-status.js'
 import type { RunKey } from '../../../src/worker/remote/wire/names.js'
+import { defaultLane } from '../../../src/worker/remote/wire/needs.js'
 import { sweepToken } from '../../../src/worker/remote/wire/names.js'
 import { subjectsOf, type OrchestratorBroker } from '../../../src/worker/remote/wire/streams.js'
 import { readSweep, readTokens } from '../../../src/worker/remote/wire/sweep-registry.js'
@@ -150,7 +151,8 @@ describe.skipIf(!hasNats)('a sweep that an earlier version began', () => {
     const [stored, running, waiting] = [toyAssignment({}), toyAssignment({}), toyAssignment({})]
     const [doneKey, runningKey, waitingKey] = [stored, running, waiting].map(({ trial }) => runKey(trial.id))
     await publisher.publish(names.result(doneKey!), encode({ ...forged(1), v: 4 }))
-    for (const key of [runningKey!, waitingKey!]) await publisher.publish(names.trial(key), encode({ v: 4 }))
+    for (const key of [runningKey!, waitingKey!])
+      await publisher.publish(names.trial(key, defaultLane), encode({ v: 4 }))
     const begun = {
       v: 3,
       attempt: 1,

@@ -6,19 +6,21 @@ import { asAxis, AxisNames, type Imported } from './imported.js'
 
 /**
  * Hydra's multirun overrides (`lr=1e-3,1e-2 seed=range(5) model=choice(a,b)`; basic and sweep syntax of Hydra 1.3) as a
- * sweep file; `program` is what Hydra ran.
+ * sweep file; `program` is what Hydra ran. The overrides are words as a shell has parted them, or one text.
  * @throws SpaceError when a word is no override.
  */
-export function importHydra(overrides: string, program: string): Imported {
+export function importHydra(overrides: string | readonly string[], program: string): Imported {
   const leftOut: string[] = []
   const found = new Map<string, ParamValue[]>()
   const words: string[] = []
   const names = new AxisNames()
-  for (const word of splitOverrides(overrides)) {
+  for (const word of typeof overrides === 'string' ? splitOverrides(overrides) : overrides) {
     if (word === '-m' || word === '--multirun') continue
     const [, sign, name, raw] = /^(\+{0,2}|~)([\w.@/:-]+)(?:=([\s\S]*))?$/.exec(word) ?? []
     if (name === undefined) throw new SpaceError(`not a Hydra override: ${word} (such as lr=1e-3,1e-2)`)
-    const values = raw === undefined || sign === '~' ? undefined : valuesOf(name, raw)
+    // What Hydra does itself, such as launching, is no parameter of the program.
+    const isHydras = /^hydra[./]/.test(name)
+    const values = raw === undefined || sign === '~' || isHydras ? undefined : valuesOf(name, raw)
     if (values === undefined) {
       leftOut.push(word)
       continue
@@ -44,14 +46,17 @@ export function importHydra(overrides: string, program: string): Imported {
       ...(isSeeds ? { seeds: seed } : {}),
     },
     leftOut,
+    taken: [],
   }
 }
 
 /** Values of a sweep override, or undefined for what needs Hydra itself (interpolation, tags, shuffling, mappings). */
 function valuesOf(name: string, raw: string): ParamValue[] | undefined {
-  if (/\$\{|^(?:glob|tag|sort|int|float|str|bool|json_str|interval|extend_list)\(/.test(raw)) return undefined
-  // Quotes make letters of braces and words.
-  if (/\{|shuffle/.test(raw.replaceAll(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/gs, ''))) return undefined
+  if (isInterpolated(raw) || /^(?:glob|tag|sort|int|float|str|bool|json_str|interval|extend_list)\(/.test(raw))
+    return undefined
+  // Quotes make letters of braces and words, and a backslash makes letters of an interpolation.
+  if (/\{|shuffle/.test(raw.replaceAll(/\\\$\{[^{}]*\}/g, '').replaceAll(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/gs, '')))
+    return undefined
   const range = /^range\((.*)\)$/.exec(raw)
   if (range !== null) {
     if (/=/.test(range[1]!)) return undefined
@@ -66,7 +71,7 @@ const isQuoted = (part: string): boolean => /^(['"])[\s\S]*\1$/.test(part)
 /** One value by Hydra's grammar (OverrideParser.g4): quotes make a text, brackets a list. */
 function valueOf(part: string): ParamValue {
   if (isQuoted(part))
-    return part.slice(1, -1).replaceAll(part.startsWith("'") ? /\\+(?='|$)/g : /\\+(?="|$)/g, unescaped)
+    return withoutEscapes(part.slice(1, -1).replaceAll(part.startsWith("'") ? /\\+(?='|$)/g : /\\+(?="|$)/g, halved))
   if (part.startsWith('[') && part.endsWith(']')) {
     const items = splitOutside(part.slice(1, -1), ',').map((item) => item.trim())
     return items.length === 1 && items[0] === '' ? [] : items.map(valueOf)
@@ -76,19 +81,25 @@ function valueOf(part: string): ParamValue {
   const number = part.replaceAll(/(?<=\d)_(?=\d)/g, '')
   if (/^[-+]?(?:0|[1-9]\d*)$/.test(number)) return integerValue(BigInt(number.replace(/^\+/, '')))
   if (/^[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d+)?$/i.test(number)) return Number(number)
-  return part.replaceAll(/\\([\\()[\]{}:=, \t])/g, '$1')
+  return withoutEscapes(part.replaceAll(/\\([\\()[\]{}:=, \t])/g, '$1'))
 }
 
-/** Before a quote two backslashes are one, and one alone makes the quote a letter. */
-const unescaped = (run: string): string => '\\'.repeat(Math.floor(run.length / 2))
+/** Whether OmegaConf would put something in the place of a part, in quotes as well: `${` after an even number of backslashes. */
+const isInterpolated = (text: string): boolean => /(?<!\\)(?:\\\\)*\$\{/.test(text)
+
+/** The text that OmegaConf makes of one with `\${`, which is `${` as it stands. */
+const withoutEscapes = (text: string): string => text.replaceAll(/\\+(?=\$\{)/g, halved)
+
+/** Before a quote or an interpolation two backslashes are one, and one alone makes a letter of what follows. */
+const halved = (run: string): string => '\\'.repeat(Math.floor(run.length / 2))
 
 /** A text that Hydra would take for another value, or for several. */
 const mustQuote = (text: string): boolean => text === '' || valueOf(text) !== text || /[,'"()[\]{}:=\s$\\]/.test(text)
 
-/** Quotes around the word do where every value is a text and none has a quote or ends in a backslash. */
+/** Quotes around the word do where every value is a text and none has a quote, an interpolation or a backslash at its end. */
 function needsQuotes(values: readonly ParamValue[]): boolean {
   const texts = values.filter((value) => typeof value === 'string')
-  return texts.length === values.length && texts.some(mustQuote) && !texts.some((text) => /'|\\$/.test(text))
+  return texts.length === values.length && texts.some(mustQuote) && !texts.some((text) => /'|\$\{|\\$/.test(text))
 }
 
 function splitOverrides(text: string): string[] {

@@ -1,8 +1,9 @@
+import { isMapping } from '../../../core/is-mapping.js'
 import { parse } from 'yaml'
 import { SpecError } from '../../../core/errors.js'
 import { integerValue, valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
-import { isMapping, plainNumbers } from '../mapping.js'
+import { plainNumbers } from '../plain-numbers.js'
 import { asAxis, AxisNames, type Imported } from './imported.js'
 
 type Mapping = Readonly<Record<string, unknown>>
@@ -20,6 +21,7 @@ export function importWandb(text: string, file: string): Imported {
   if (!isMapping(config) || !isMapping(config['parameters']))
     throw new SpecError(file, 'not a W&B sweep configuration: it has no parameters')
   const leftOut: string[] = []
+  const taken: string[] = []
   const axisNames = new AxisNames('.-')
   const underAxes = (found: ReadonlyMap<string, unknown>): Mapping =>
     Object.fromEntries([...found].map(([name, values]) => [axisNames.of(name), values]))
@@ -27,24 +29,33 @@ export function importWandb(text: string, file: string): Imported {
   const searched = new Map<string, unknown>()
   const grid = config['method'] === 'grid'
   let seeds: unknown
-  for (const [name, parameter] of Object.entries(config['parameters'])) {
+  const written = parametersOf(config['parameters'])
+  for (const { name, parameter } of written) {
     const range = isMapping(parameter) ? rangeOf(parameter) : undefined
-    if (range === undefined || (name === 'seed' && !isSeeds(range)))
+    const isTwice = written.some((other) => other.name === name && other.parameter !== parameter)
+    if (isTwice) leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)} (two have this name)`)
+    else if (range === undefined || (name === 'seed' && !isSeeds(range)))
       leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)}`)
     else if (name === 'seed') seeds = range
     else if (!Array.isArray(range)) searched.set(name, range)
     else if (grid || range.length === 1) axes.set(name, asAxis(range as ParamValue[]))
     else searched.set(name, asAxis(range as ParamValue[]))
   }
-  if (seeds !== undefined && searched.size > 0)
-    leftOut.push('parameters.seed: every drawn point runs with each of them')
+  if (seeds !== undefined && searched.size > 0) taken.push('parameters.seed: every drawn point runs with each of them')
+  const isBayes = config['method'] === 'bayes' && searched.size > 0
   const search =
     searched.size === 0
       ? {}
-      : { search: { sampler: 'random', count: Number(config['run_cap'] ?? 32), axes: underAxes(searched) } }
-  if (config['method'] === 'bayes') leftOut.push('method: bayes (taken as random: there is no model-based sampler)')
+      : {
+          search: {
+            sampler: isBayes ? 'tpe' : 'random',
+            count: Number(config['run_cap'] ?? 32),
+            axes: underAxes(searched),
+          },
+        }
+  if (isBayes) taken.push("method: bayes (sampler: tpe; W&B's own is a Gaussian process)")
   if (searched.size > 0 && config['run_cap'] === undefined)
-    leftOut.push('run_cap: not given (32 points are drawn; change search.count)')
+    taken.push('run_cap: not given (32 points are drawn; change search.count)')
   const known = [
     'method',
     'parameters',
@@ -65,11 +76,9 @@ export function importWandb(text: string, file: string): Imported {
       experiment: {
         command: commandOf(
           config,
-          [...axes.keys(), ...searched.keys(), ...(seeds === undefined ? [] : ['seed'])].map((name) => ({
-            name,
-            placeholder: `{${axisNames.of(name)}}`,
-          })),
+          argumentsOf([...axes.keys(), ...searched.keys()], seeds !== undefined, config['parameters'], axisNames),
           leftOut,
+          taken,
         ),
       },
       ...(axes.size === 0 ? {} : { axes: underAxes(axes) }),
@@ -79,6 +88,7 @@ export function importWandb(text: string, file: string): Imported {
       ...schedulerOf(config, leftOut),
     },
     leftOut,
+    taken,
   }
 }
 
@@ -87,10 +97,16 @@ const isSeeds = (range: unknown): boolean =>
 
 /** Values, a range of `search`, or undefined for a distribution that has no counterpart. */
 function rangeOf(parameter: Mapping): unknown[] | Mapping | undefined {
-  const { value, values, distribution, min, max, mu, sigma, q, probabilities } = parameter
-  if (probabilities !== undefined || mu !== undefined || sigma !== undefined || q !== undefined) return undefined
+  const { value, values, distribution, min, max, mu = 0, sigma = 1, q = 1, probabilities } = parameter
   const listed = 'value' in parameter ? [value] : values
-  if (Array.isArray(listed)) return valueProblem(listed) === undefined ? (listed as unknown[]) : undefined
+  if (Array.isArray(listed)) {
+    if (valueProblem(listed) !== undefined) return undefined
+    return probabilities === undefined ? (listed as unknown[]) : { choice: listed, weights: probabilities }
+  }
+  const law = { normal: 'normal', q_normal: 'normal', log_normal: 'log-normal', q_log_normal: 'log-normal' }[
+    String(distribution)
+  ]
+  if (law !== undefined) return { [law]: [mu, sigma], ...(String(distribution).startsWith('q_') ? { step: q } : {}) }
   if (typeof min !== 'number' || typeof max !== 'number') return undefined
   const whole = Number.isInteger(min) && Number.isInteger(max)
   switch (distribution) {
@@ -100,6 +116,13 @@ function rangeOf(parameter: Mapping): unknown[] | Mapping | undefined {
       return { uniform: [min, max] }
     case 'int_uniform':
       return { int: [min, max] }
+    // Multiples of q, as here where the least is one.
+    case 'q_uniform':
+    case 'q_log_uniform_values':
+      if (typeof q !== 'number' || !Number.isInteger(min / q) || !Number.isInteger(max / q)) return undefined
+      return distribution === 'q_uniform'
+        ? { [whole && Number.isInteger(q) ? 'int' : 'uniform']: [min, max], step: q }
+        : { log: [min, max], step: q }
     case 'log_uniform_values':
       return { log: [min, max] }
     // Its bounds are exponents of e.
@@ -110,31 +133,60 @@ function rangeOf(parameter: Mapping): unknown[] | Mapping | undefined {
   }
 }
 
+/** The parameters by name, those within others with dots between (W&B's nested `parameters`). */
+function parametersOf(parameters: Mapping, prefix = ''): { readonly name: string; readonly parameter: unknown }[] {
+  return Object.entries(parameters).flatMap(([key, parameter]) => {
+    const inner = isMapping(parameter) ? parameter['parameters'] : undefined
+    return isMapping(inner) ? parametersOf(inner, `${prefix}${key}.`) : [{ name: `${prefix}${key}`, parameter }]
+  })
+}
+
+/** W&B gives the program each of its parameters; one that holds others as all that it holds. */
+function argumentsOf(
+  names: readonly string[],
+  hasSeed: boolean,
+  parameters: Mapping,
+  axisNames: AxisNames,
+): Argument[] {
+  const outer = Object.keys(parameters).flatMap((key): Argument[] => {
+    if (names.includes(key)) return [{ name: key, placeholder: `{${axisNames.of(key)}}` }]
+    const inner = names.find((name) => name.startsWith(`${key}.`))
+    if (inner === undefined) return []
+    return [{ name: key, placeholder: `{${axisNames.of(inner).split('.').slice(0, key.split('.').length).join('.')}}` }]
+  })
+  return [...outer, ...(hasSeed ? [{ name: 'seed', placeholder: '{seed}' }] : [])]
+}
+
 interface Argument {
   readonly name: string
   readonly placeholder: string
 }
 
-function commandOf(config: Mapping, given: readonly Argument[], leftOut: string[]): unknown {
+function commandOf(config: Mapping, given: readonly Argument[], leftOut: string[], taken: string[]): unknown {
   const program = typeof config['program'] === 'string' ? config['program'] : 'train.py'
-  if (config['program'] === undefined) leftOut.push('program: not given (train.py is taken)')
+  if (config['program'] === undefined) taken.push('program: not given (train.py is taken)')
   const args = given.map(({ name, placeholder }) => `--${name}=${placeholder}`)
   if (!Array.isArray(config['command'])) return ['python', program, ...args]
   return (config['command'] as unknown[]).flatMap((word): string[] => {
     switch (word) {
       case '${env}':
-        return []
+        return ['/usr/bin/env']
       case '${interpreter}':
         return ['python']
       case '${program}':
         return [program]
       case '${args}':
         return args
+      case '${args_json}':
+        if (!given.some(({ name }) => name === 'seed')) return ['{params}']
+        leftOut.push('command: ${args_json} (with a seed among the parameters)')
+        return []
       case '${args_no_hyphens}':
         return given.map(({ name, placeholder }) => `${name}=${placeholder}`)
       default:
-        if (/^\$\{/.test(String(word))) leftOut.push(`command: ${String(word)}`)
-        return /^\$\{/.test(String(word)) ? [] : [String(word)]
+        if (!String(word).includes('${')) return [String(word)]
+        leftOut.push(`command: ${String(word)}`)
+        return []
     }
   })
 }
@@ -147,11 +199,12 @@ function objectiveOf({ metric }: Mapping): Mapping {
 /** W&B's hyperband is the stopping variant of successive halving over brackets; the nearest is ASHA. */
 function schedulerOf({ early_terminate: early }: Mapping, leftOut: string[]): Mapping {
   if (!isMapping(early)) return {}
-  const { type, min_iter: least, max_iter: most, eta } = early
+  const { type, min_iter: least, max_iter: most, eta, ...others } = early
   if (type !== 'hyperband' || (typeof least !== 'number' && typeof most !== 'number')) {
     leftOut.push(`early_terminate: ${JSON.stringify(early)}`)
     return {}
   }
+  for (const [key, value] of Object.entries(others)) leftOut.push(`early_terminate.${key}: ${JSON.stringify(value)}`)
   if (typeof most !== 'number')
     leftOut.push('early_terminate: max_iter is not given (asha needs maxSteps: 100 is taken)')
   return {

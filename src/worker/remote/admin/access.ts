@@ -4,7 +4,7 @@ import { createUser, fromSeed, type KeyPair } from '@nats-io/nkeys'
 import { makeFolderSync } from '../../../system/make-folder.js'
 import { StoreError } from '../../../core/errors.js'
 import { canSyncAlways, natsServerVersion } from './nats-server.js'
-import { workerAccount, type Service } from './worker-account.js'
+import { mappingsOf, workerAccount, type Service } from './worker-account.js'
 import { problemOf } from '../../../core/system-error.js'
 import { prefixOfAccount } from '../wire/confinement.js'
 import { namesOf } from '../wire/names.js'
@@ -194,6 +194,12 @@ function tenantAccounts(tenant: string, home: string): string {
   return `  # What is in one account, no other can see but for what is exported to it.
   ${own} {
     jetstream: enabled
+    mappings: {
+${lines(
+  mappingsOf(names).map(([from, to]) => `${JSON.stringify(from)}: ${JSON.stringify(to)}`),
+  6,
+)}
+    }
     users: [
       # Orchestrators may do everything in their account.
       { nkey: ${readKey(join(home, `${orchestrator}.nk`)).getPublicKey()} }

@@ -108,10 +108,14 @@ async function removeSweep({ jsm, names, ...broker }: OrchestratorBroker, sweep:
     await broker.sweeps.purge(token)
     await jsm.streams.purge(names.results, { filter: names.result({ sweep: token }) })
     await jsm.streams.purge(names.attempts, { filter: names.attempt({ sweep: token }) })
-    // A server that an earlier version set up has no uploads.
-    await jsm.streams.purge(names.uploads, { filter: names.upload({ sweep: token }) }).catch((error: unknown) => {
-      if (!isMissing(error)) throw error
-    })
+    // A server that an earlier version set up has neither uploads nor checkpoints.
+    for (const [stream, filter] of [
+      [names.uploads, names.upload({ sweep: token })],
+      [names.checkpoints, names.checkpoint({ sweep: token })],
+    ] as const)
+      await jsm.streams.purge(stream, { filter }).catch((error: unknown) => {
+        if (!isMissing(error)) throw error
+      })
     await broker.controls.purge(token)
   } finally {
     await lease.release()

@@ -1,6 +1,6 @@
 import type { Outcome, TrialId } from '../../../core/trial.js'
 import type { Store } from '../../../system/store.js'
-import { readAttempt } from '../host/attempts.js'
+import { lastHeard, readAttempt } from '../host/attempts.js'
 import type { AttemptMessage, ControlMessage } from '../wire/protocol.js'
 import { sweepToken, nameRun } from '../wire/names.js'
 import { leaseHolder } from '../orchestrator/lease.js'
@@ -14,7 +14,12 @@ export interface RemoteStatus {
   readonly wanted: ControlMessage['wanted']
   readonly queued: number
   /** Begun and without a result: running, or waiting for their lease to run out. */
-  readonly running: readonly { readonly trial: TrialId; readonly message: AttemptMessage }[]
+  readonly running: readonly {
+    readonly trial: TrialId
+    readonly message: AttemptMessage
+    /** When its worker last spoke of it, by the server's clock; missing for a run of an earlier version. */
+    readonly heardAtMs?: number
+  }[]
   /** How trials ended, the latest generation of each. */
   readonly ended: Readonly<Partial<Record<Outcome['state'], number>>>
   readonly dead: readonly { readonly trial: TrialId; readonly attempts: number; readonly reason: string }[]
@@ -39,10 +44,14 @@ export async function remoteStatus(broker: OrchestratorBroker, store: Store, swe
     return !committed.has(nameRun(run)) && (latest === undefined || latest.run.generation < run.generation)
   })
   const attempts = await Promise.all(
-    open.map(async (run) => ({ run, attempt: (await readAttempt(broker, run))?.message })),
+    open.map(async (run) => {
+      const attempt = (await readAttempt(broker, run))?.message
+      const heardAtMs = attempt === undefined ? undefined : await lastHeard(broker, run, attempt.attempt)
+      return { run, attempt, ...(heardAtMs === undefined ? {} : { heardAtMs }) }
+    }),
   )
-  const running = attempts.flatMap(({ run, attempt }) =>
-    attempt?.standing === 'running' ? { trial: run.trial, message: attempt } : [],
+  const running = attempts.flatMap(({ run: { trial }, attempt, ...heard }) =>
+    attempt?.standing === 'running' ? { trial, message: attempt, ...heard } : [],
   )
   const busy = new Set(running.map(({ trial }) => trial))
   const ended: Partial<Record<Outcome['state'], number>> = {}

@@ -28,7 +28,8 @@ const batchSize = 100
 export class ActiveTrial {
   readonly reports: ResultMessage['reports'] = []
   readonly ended: Promise<AttemptEnd>
-  #end!: (end: AttemptEnd) => void
+  #hasEnded = false
+  #resolve!: (end: AttemptEnd) => void
   #sent = 0
   #flush: NodeJS.Immediate | undefined
   #proceeded = 0
@@ -43,15 +44,26 @@ export class ActiveTrial {
       proceed(): void
     },
   ) {
-    this.ended = new Promise((resolve) => (this.#end = resolve))
+    this.ended = new Promise((resolve) => (this.#resolve = resolve))
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  #end(end: AttemptEnd): void {
+    this.#hasEnded = true
+    this.#resolve(end)
   }
 
   take(event: TrialEvent): void {
     if (event.type === 'report') {
-      this.reports.push({ step: event.step, atMs: event.atMs, metrics: event.metrics })
+      const { step, atMs, metrics, carried } = event
+      this.reports.push({ step, atMs, metrics, ...(carried === undefined ? {} : { carried }) })
       this.#flush ??= setImmediate(() => this.#send())
     } else if (event.type === 'ended') this.#end(endOf(event))
-    else if (event.type === 'lost') this.#end({ how: 'lost', reason: event.reason })
+    else if (event.type === 'lost')
+      this.#end({ how: event.handedBack === true ? 'handed back' : 'lost', reason: event.reason })
   }
 
   #send(): void {

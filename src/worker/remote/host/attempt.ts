@@ -3,6 +3,7 @@ import { asFailure } from '../../../core/divergence.js'
 import { wasToldToGo } from '../../../core/told-to-go.js'
 import type { Assignment } from '../../../core/trial.js'
 import type { Dataset } from '../../../data/dataset.js'
+import type { Place } from '../../host-shares.js'
 import { readEnd } from '../../../sweeps/trial-logs.js'
 import { logFileOf } from '../../../system/log-file.js'
 import type { RunKey } from '../wire/names.js'
@@ -17,7 +18,7 @@ import {
   type TrialMessage,
 } from '../wire/protocol.js'
 import { ActiveTrial, type AttemptEnd } from './active-trial.js'
-import { beginAttempt, closeAttempt, readAttempt, vanishedBefore, type BegunAttempt } from './attempts.js'
+import { beginAttempt, closeAttempt, readAttempt, tellAlive, vanishedBefore, type BegunAttempt } from './attempts.js'
 import type { Commits } from './commit.js'
 import { pullMs, type PulledTrial } from './pull.js'
 import type { Requirements } from './requirements.js'
@@ -29,6 +30,7 @@ export interface ReadyTrial {
   readonly pulled: PulledTrial
   readonly trial: TrialMessage
   readonly datasets: readonly Dataset[]
+  readonly place: Place
 }
 
 type AttemptFacts = Pick<ResultMessage, 'v' | 'worker' | 'nonce' | 'attempt' | 'startedAtMs'>
@@ -47,10 +49,22 @@ export class AttemptRunner {
     const { options, broker } = this.context
     const own = { worker: options.name, nonce: randomUUID(), startedAtMs: options.clock.now() }
     const mayBeFirst = pulled.count === 1
-    const begun = await beginAttempt(broker, key, own, { mayBeFirst, maxAttempts: trial.maxAttempts })
+    const { checkpoints } = this.context
+    const head = mayBeFirst ? undefined : await checkpoints.head(key)
+    const limits = {
+      mayBeFirst,
+      maxAttempts: trial.maxAttempts,
+      ...(head === undefined ? {} : { keptBy: head.attempt }),
+    }
+    const begun = await beginAttempt(broker, key, own, limits)
     if ('exhausted' in begun) {
       await this.#commitDead(key, { v: trial.v, ...own, attempt: begun.exhausted.attempt }, begun.exhausted)
       return true
+    }
+    // It stays with whoever runs it, by whose next beat the server knows.
+    if ('held' in begun) {
+      pulled.nak(broker.leaseMs / 2)
+      return false
     }
     const { attempt } = begun.message
     // Nobody can have committed what nobody had begun.
@@ -68,13 +82,19 @@ export class AttemptRunner {
       publish: (reports) => this.context.publish(key, { ...progress, ...reports }),
       proceed: () => this.context.threads.proceed(key.trial),
     })
-    this.context.begin({ sweep: assignment.sweep, active, attempt, sinceMs: own.startedAtMs })
+    const logFile = logFileOf(this.context.threads.logsFolder, key.trial, assignment.attempt)
+    this.context.begin({ sweep: assignment.sweep, active, begun, logFile, sinceMs: own.startedAtMs })
+    // Whoever was told to go handed back what ran by then.
+    if (options.abort.aborted) this.context.handBack(active)
     try {
-      const end = await this.#execute(assignment, active, datasets)
+      // A trial that was queued again may have had attempts, for all that this is its first delivery.
+      await checkpoints.begin(key, attempt, head ?? (attempt > 1 ? await checkpoints.head(key) : undefined))
+      const end = await this.#execute(assignment, active, ready)
       return await this.#tellServer(ready, begun, { end, active, assignment, facts: { v: trial.v, ...own, attempt } })
     } finally {
       this.context.end(key.trial)
       active.close()
+      await checkpoints.end(key.trial)
     }
   }
 
@@ -91,11 +111,17 @@ export class AttemptRunner {
     return (await reads.last(names.results, names.result(tagged(key, 'result')))) !== undefined
   }
 
-  async #execute(assignment: Assignment, active: ActiveTrial, datasets: readonly Dataset[]): Promise<AttemptEnd> {
-    const { threads } = this.context
-    await threads.start(assignment, datasets)
+  async #execute(
+    assignment: Assignment,
+    active: ActiveTrial,
+    { datasets, place, pulled }: ReadyTrial,
+  ): Promise<AttemptEnd> {
+    const { threads, timeLeft } = this.context
+    const { drain, abort, name, clock } = this.context.options
+    const beganMs = clock.monotonic()
+    if (!active.hasEnded) await threads.start(assignment, { datasets, place })
     const end = await active.ended
-    const { drain, abort, name } = this.context.options
+    timeLeft.learn(pulled.lane, clock.monotonic() - beganMs, assignment.trial.cost)
     if (end.how === 'ended' && (drain.aborted || abort.aborted) && wasToldToGo(end.outcome))
       return { how: 'handed back', reason: `worker ${name} and its program were told to go` }
     // The thread is made free before the slot takes another trial.
@@ -156,6 +182,7 @@ export class AttemptRunner {
       outcome: facts.v < divergedSince && outcome.state === 'diverged' ? asFailure(outcome) : outcome,
       atMs,
       reports: active.reports,
+      ...(this.context.checkpoints.has(key.trial) ? { checkpointed: true as const } : {}),
       ...this.#logOf(assignment, log),
     })
     if (counts) this.context.tally.done++
@@ -170,12 +197,19 @@ export class AttemptRunner {
     return text === '' ? {} : { log: text }
   }
 
+  /** Tells other workers that the attempt goes on, so that none takes it for lost. */
+  beat(key: RunKey): void {
+    const running = this.context.find(key)
+    if (running !== undefined)
+      tellAlive(this.context.broker, running.active.key, running.begun.message, this.context.options.clock.now())
+  }
+
   /** After this process stood still for longer than a lease, another worker may have the trial. */
   async lookAgain(key: RunKey): Promise<void> {
     const running = this.context.find(key)
     if (running === undefined) return
     const latest = await readAttempt(this.context.broker, running.active.key).catch(() => undefined)
-    if (latest === undefined || latest.message.attempt <= running.attempt) return
+    if (latest === undefined || latest.message.attempt <= running.begun.message.attempt) return
     this.context.options.say(`trial ${key.trial}: this worker fell silent and another has it now; given up here`)
     this.context.tally.fenced++
     running.active.giveUp({ how: 'superseded' })

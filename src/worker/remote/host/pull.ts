@@ -1,6 +1,8 @@
 import type { Msg, Subscription } from '@nats-io/transport-node'
 import type { Clock } from '../../../core/clock.js'
+import { accountKeyOf } from '../wire/confinement.js'
 import { apiPrefixOf } from '../wire/connect.js'
+import { laneIn } from '../wire/names.js'
 import { newInbox } from '../wire/publisher.js'
 import type { Broker } from '../wire/streams.js'
 
@@ -10,6 +12,10 @@ export class PulledTrial {
 
   get subject(): string {
     return this.message.subject
+  }
+
+  get lane(): string {
+    return laneIn(this.message.subject)
   }
 
   get text(): string {
@@ -51,61 +57,105 @@ export class PulledTrial {
 
 /** A free slot asks anew this often, so that a draining worker need not wait long. */
 export const pullMs = 2_000
-const request = JSON.stringify({ batch: 1, expires: 1e6 * pullMs })
+const waiting = JSON.stringify({ batch: 1, expires: 1e6 * pullMs })
+const atOnce = JSON.stringify({ batch: 1, no_wait: true })
 /** After a refusal: the server restarts, or the consumer is being made anew. */
 const refusedMs = 200
+/** A lane in which nothing was is passed over for so long while others have trials: a question to each would double a short trial's. */
+const emptyMs = 250
 
 /**
- * One slot's way to the queue. It asks for one trial at a time, since what is delivered ahead of need ages on its lease.
- * It listens as long as it lives: the client's own `next` subscribes anew for every trial, which costs three times the
- * processor time.
+ * One slot's way to the queue. It asks for one trial at a time, since what is delivered ahead of need ages on its lease:
+ * one lane after the other, by turns, and when nothing is in any of them it waits at all. It listens as long as it lives:
+ * the client's own `next` subscribes anew for every trial, which costs three times the processor time.
  */
 export class Pull {
   readonly #inbox: string
-  readonly #subject: string
   readonly #subscription: Subscription
   #count = 0
-  #end: ((pulled?: PulledTrial) => void) | undefined
+  /** Called with a trial, or with nothing once a request has come to nothing. */
+  #take: ((pulled?: PulledTrial) => void) | undefined
+  /** Requests of the latest questions that the server has not answered. */
+  readonly #asked = new Map<string, string>()
+  /** Until when a lane is passed over, of the monotonic clock. */
+  readonly #empty = new Map<string, number>()
+  #turn = 0
+  #isWaiting = false
 
   constructor(
     private readonly broker: Broker,
     private readonly clock: Clock,
   ) {
-    const { nc, names } = broker
-    this.#inbox = newInbox(nc)
-    this.#subject = `${apiPrefixOf(nc)}.CONSUMER.MSG.NEXT.${names.trials}.${names.durable}`
+    this.#inbox = newInbox(broker.nc)
     const callback = (error: Error | null, message: Msg): void => {
       if (error === null) this.#hear(message)
     }
-    this.#subscription = nc.subscribe(`${this.#inbox}.*`, { callback })
+    this.#subscription = broker.nc.subscribe(`${this.#inbox}.*`, { callback })
   }
 
-  /** The next trial, or `undefined` when none came for a while; `done` is acknowledged by the way. */
-  next(done?: PulledTrial): Promise<PulledTrial | undefined> {
+  /** The next trial of these lanes, or `undefined` when none came for a while; `done` is acknowledged by the way. */
+  async next(lanes: readonly string[], done?: PulledTrial): Promise<PulledTrial | undefined> {
+    const now = this.clock.monotonic()
+    const turns = lanes.map((_, i) => lanes[(this.#turn + i) % lanes.length]!)
+    this.#turn++
+    let before = done
+    for (const lane of turns) {
+      if (lanes.length === 1 || (this.#empty.get(lane) ?? 0) > now) continue
+      const pulled = await this.#ask([lane], atOnce, before)
+      before = undefined
+      if (pulled !== undefined) return pulled
+      this.#empty.set(lane, now + emptyMs)
+    }
+    this.#isWaiting = true
+    return this.#ask(turns, waiting, before).finally(() => (this.#isWaiting = false))
+  }
+
+  /** There may be more lanes to ask: what it waits for comes to nothing. */
+  askAnew(): void {
+    if (this.#isWaiting) this.#take?.()
+  }
+
+  #ask(lanes: readonly string[], request: string, done: PulledTrial | undefined): Promise<PulledTrial | undefined> {
     return new Promise((resolve) => {
       // A server that was away has forgotten the request.
-      const cancel = this.clock.after(pullMs + 1_000, () => this.#end?.())
-      this.#end = (pulled) => {
-        this.#end = undefined
+      const cancel = this.clock.after(pullMs + 1_000, () => this.#take?.())
+      this.#asked.clear()
+      this.#take = (pulled) => {
+        this.#take = undefined
         cancel()
         resolve(pulled)
       }
-      const reply = `${this.#inbox}.${++this.#count}`
-      if (done === undefined) this.broker.nc.publish(this.#subject, request, { reply })
-      else done.ackAndRequest(request, reply)
+      const isAnother = done !== undefined && !lanes.includes(done.lane)
+      if (isAnother) done.ack()
+      for (const lane of lanes) {
+        const reply = `${this.#inbox}.${++this.#count}`
+        this.#asked.set(reply, lane)
+        if (!isAnother && done !== undefined && done.lane === lane) done.ackAndRequest(request, reply)
+        else this.broker.nc.publish(this.#subjectOf(lane), request, { reply })
+      }
     })
+  }
+
+  #subjectOf(lane: string): string {
+    const { nc, names } = this.broker
+    const consumer = names.consumer(lane)
+    return accountKeyOf(nc) === undefined
+      ? `${apiPrefixOf(nc)}.CONSUMER.MSG.NEXT.${names.trials}.${consumer}`
+      : names.next(consumer)
   }
 
   #hear(message: Msg): void {
     // A trial comes under its own subject, the server's word about a request under the request's.
     if (!message.subject.startsWith(this.#inbox)) {
       const pulled = new PulledTrial(message)
-      if (this.#end === undefined) pulled.nak()
-      else this.#end(pulled)
-    } else if (message.subject === `${this.#inbox}.${this.#count}`) {
-      const end = this.#end
-      const isExpiry = message.headers?.code === 408
-      this.clock.after(isExpiry ? 0 : refusedMs, () => end === this.#end && end?.())
+      if (this.#take === undefined) pulled.nak()
+      else this.#take(pulled)
+    } else if (this.#asked.delete(message.subject) && this.#asked.size === 0) {
+      const take = this.#take
+      // It has expired, or nothing was there.
+      const isOrdinary = [404, 408].includes(message.headers?.code ?? 0)
+      if (isOrdinary) return take?.()
+      this.clock.after(refusedMs, () => take === this.#take && take?.())
     }
   }
 

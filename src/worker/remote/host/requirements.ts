@@ -5,13 +5,14 @@ import { DataError, MldsError } from '../../../core/errors.js'
 import type { Experiment } from '../../../experiments/experiment.js'
 import { authorsName, reopenCustom } from '../../../experiments/custom/custom.js'
 import type { CustomExperiment } from '../../../experiments/custom/source.js'
-import { findExperiment } from '../../../experiments/registry.js'
+import { experimentNames, findExperiment } from '../../../experiments/registry.js'
 import { namedDataOf, type NamedData } from '../../../experiments/trial-data.js'
 import type { Store } from '../../../system/store.js'
 import { isOfData } from '../../../sweeps/plan.js'
 import type { EngineName } from '../../../core/trial.js'
 import { codeVersion } from '../../../core/version.js'
-import { isCompatible, type DatasetMessage, type TrialMessage } from '../wire/protocol.js'
+import { isCompatible } from '../wire/needs.js'
+import type { DatasetMessage, TrialMessage } from '../wire/protocol.js'
 import { bucketOf, fetchObject } from '../wire/objects.js'
 import type { Broker } from '../wire/streams.js'
 
@@ -60,6 +61,17 @@ export class Requirements {
     ])
     for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
       await fetchObject(bucketOf(broker), this.store, ref)
+    return found
+  }
+
+  /** The experiments that it has, with their versions; of a person's own those whose code is as it was given. */
+  async experiments(): Promise<[name: string, version: number][]> {
+    const builtIn = await Promise.all(experimentNames.map((name) => findExperiment(name)))
+    const found = builtIn.map(({ name, version }): [string, number] => [name, version])
+    for (const { name, source } of this.custom) {
+      const experiment = await reopenCustom(source, name).catch(() => undefined)
+      if (experiment !== undefined) found.push([name, experiment.version])
+    }
     return found
   }
 

@@ -17,10 +17,12 @@ import type { AttemptRunner } from './attempt.js'
 import { readAttempt, vanishedBefore } from './attempts.js'
 import type { HaltedSweeps } from './halted-sweeps.js'
 import { Heartbeat } from './heartbeat.js'
+import type { HostShares, TakenShares } from '../../host-shares.js'
 import { Pull, pullMs, type PulledTrial } from './pull.js'
 import type { Requirements } from './requirements.js'
 import type { SharedExclusiveLock } from './shared-exclusive-lock.js'
 import type { WorkerContext } from './worker-context.js'
+import type { WorkerLanes } from './worker-lanes.js'
 
 export interface SlotParts {
   readonly requirements: Requirements
@@ -28,11 +30,15 @@ export interface SlotParts {
   /** Held alone by a trial that may take its process along, side by side by others. */
   readonly lock: SharedExclusiveLock
   readonly halted: HaltedSweeps
+  readonly lanes: WorkerLanes
+  readonly host: HostShares
 }
 
 /** One slot of a worker: pulls a trial, runs it, again. */
 export class Slot {
+  /** @param number which of the worker's slots it is, from 0. */
   constructor(
+    private readonly number: number,
     private readonly context: WorkerContext,
     private readonly parts: SlotParts,
   ) {}
@@ -42,6 +48,7 @@ export class Slot {
     const { drain, connection, clock } = this.context.options
     const { lock } = this.parts
     const pull = new Pull(this.context.broker, clock)
+    const forget = this.parts.lanes.onMore(() => pull.askAnew())
     let done: PulledTrial | undefined
     const acknowledge = (): void => {
       done?.ack()
@@ -52,43 +59,78 @@ export class Slot {
         // A slot that must wait asks for nothing yet.
         if (lock.closed) acknowledge()
         await lock.opened()
-        const pulled = await pull.next(done)
+        const pulled = await this.#pull(pull, done)
         done = undefined
         if (pulled === undefined) continue
         if (drain.aborted) pulled.nak(pullMs)
-        else if (await this.#handle(pulled).catch((error: Error) => this.#failed(error))) done = pulled
+        else if (await this.#take(pulled)) done = pulled
       }
     } finally {
       acknowledge()
+      forget()
       pull.close()
     }
   }
 
-  #failed(error: Error): boolean {
-    this.context.options.say(`a trial could not be run: ${error.message}`)
-    return false
+  /** Holds what a trial takes at most while it asks for one: two slots would else be given trials for the same device. */
+  async #pull(pull: Pull, done: PulledTrial | undefined): Promise<PulledTrial | undefined> {
+    const { lanes, host } = this.parts
+    const { lanes: open, most } = lanes.choose(host)
+    const held = host.take(most)
+    try {
+      return await pull.next(open, done)
+    } finally {
+      if (held !== undefined) host.give(held)
+    }
+  }
+
+  /** @returns whether it is done, of which the server has yet to be told. */
+  async #take(pulled: PulledTrial): Promise<boolean> {
+    const { lanes, host } = this.parts
+    const taken = host.take(lanes.shares(pulled.lane))
+    // It comes late, to a request of before.
+    if (taken === undefined) {
+      pulled.nak()
+      return false
+    }
+    try {
+      return await this.#handle(pulled, taken)
+    } catch (error) {
+      this.context.options.say(`a trial could not be run: ${(error as Error).message}`)
+      return false
+    } finally {
+      host.give(taken)
+      if (taken.gpu + taken.memoryGb > 0) lanes.wake()
+    }
   }
 
   /**
    * Reasons not to run a trial come first, each with its own answer to the server; then it runs.
    * @returns whether it is done, of which the server has yet to be told.
    */
-  async #handle(pulled: PulledTrial): Promise<boolean> {
+  async #handle(pulled: PulledTrial, taken: TakenShares): Promise<boolean> {
     const { leaseMs } = this.context.broker
     const named = runOf(pulled.subject)
     const queued = decode(queuedTrial, pulled.text)
     if (named === undefined || queued === undefined) return this.#refuse(pulled, named)
     const key = withToken(named, queued.token)
-    // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end.
+    // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end. Longer than
+    // from one beat to the next, by which the server knows that it is taken.
     if (this.context.running.has(key.trial)) {
-      pulled.nak(leaseMs / 3)
+      pulled.nak(leaseMs / 2)
       return false
     }
     if (await this.parts.halted.isHalted(key.sweep)) return true
-    const { clock } = this.context.options
-    const beat = new Heartbeat(pulled, leaseMs, clock, () => void this.parts.attempts.lookAgain(key))
+    const { attempts } = this.parts
+    const kept = {
+      working(): void {
+        pulled.working()
+        attempts.beat(key)
+      },
+    }
+    const beat = new Heartbeat(kept, leaseMs, this.context.options.clock, () => void attempts.lookAgain(key))
     try {
-      return await this.#run(pulled, key, queued)
+      return await this.#run(pulled, key, queued, taken)
     } finally {
       beat.stop()
     }
@@ -100,25 +142,35 @@ export class Slot {
     const isKnown = v >= oldestProtocol && v <= protocolVersion
     if (key === undefined || isKnown) return this.#reject(pulled)
     const error = new MldsError('VERSION', `this worker speaks protocol ${protocolVersion}: ${v}`)
-    this.context.leaveToOthers(pulled, withToken(key, token), error)
+    this.#leaveToOthers(pulled, withToken(key, token), error)
     return false
   }
 
-  async #run(pulled: PulledTrial, key: RunKey, queued: QueuedTrial): Promise<boolean> {
+  #leaveToOthers(pulled: PulledTrial, key: RunKey, error: Error): void {
+    this.parts.lanes.leave(pulled.lane)
+    this.context.leaveToOthers(pulled, key, error)
+  }
+
+  async #run(pulled: PulledTrial, key: RunKey, queued: QueuedTrial, taken: TakenShares): Promise<boolean> {
     const { requirements, attempts, lock } = this.parts
     const trial = await this.#read(queued)
     if (trial === undefined || trial.assignment.trial.id !== key.trial) return this.#reject(pulled)
     let datasets: Dataset[]
     try {
       this.#requireToken(key)
+      this.#requireTime(pulled.lane, trial)
       datasets = await requirements.prepare(trial, this.context.broker)
     } catch (error) {
-      this.context.leaveToOthers(pulled, key, error as Error)
+      this.#leaveToOthers(pulled, key, error as Error)
       return false
     }
     const leave = await lock.enter(await this.#isLastChance(pulled, key, trial))
+    const { gpus, drain } = this.context.options
+    const place = { slot: this.number, devices: gpus === undefined ? undefined : taken.devices }
     try {
-      return await attempts.run({ key, pulled, trial, datasets })
+      // What the trial needs may have taken long to come, or the trials before it to end.
+      if (drain.aborted) pulled.nak(pullMs)
+      return !drain.aborted && (await attempts.run({ key, pulled, trial, datasets, place }))
     } finally {
       leave()
     }
@@ -138,8 +190,8 @@ export class Slot {
    * A trial that takes its process along takes the others of that process too, several times if they are redelivered
    * together. Its last attempt therefore has the worker to itself: what is dead is dead by its own doing.
    */
-  async #isLastChance(pulled: PulledTrial, key: RunKey, { maxAttempts }: TrialMessage): Promise<boolean> {
-    if (pulled.count === 1) return false
+  async #isLastChance(pulled: PulledTrial, key: RunKey, { maxAttempts, assignment }: TrialMessage): Promise<boolean> {
+    if (pulled.count === 1 || assignment.isolate === true) return false
     const last = await readAttempt(this.context.broker, key)
     const vanished = last === undefined ? 0 : vanishedBefore(last.message)
     return vanished > 0 && vanished === maxAttempts - 1
@@ -149,6 +201,13 @@ export class Slot {
   #requireToken({ token }: RunKey): void {
     if (token === undefined && accountKeyOf(this.context.options.connection) !== undefined)
       throw new MldsError('VERSION', "this worker's account takes no trials that were queued before protocol 6")
+  }
+
+  /** @throws MldsError when this worker has to leave before the trial could end. */
+  #requireTime(lane: string, { assignment }: TrialMessage): void {
+    const limitMs = this.parts.lanes.limitMs(lane) ?? assignment.timeLimitMs
+    if (!this.context.timeLeft.suffices(lane, { limitMs, cost: assignment.trial.cost }))
+      throw new MldsError('TIME', 'this worker has to leave before the trial could have ended (--time-limit)')
   }
 
   /** Not a message of mlds: out of the queue, and counted. */

@@ -3,11 +3,11 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { UnavailableError } from '../../../core/errors.js'
 import { codeVersion } from '../../../core/version.js'
-import { wait } from '../../../system/retry.js'
+import { hostMemoryGb, HostShares } from '../../host-shares.js'
 import { ThreadsBackend } from '../../threads/threads.js'
 import { accountKeyOf } from '../wire/confinement.js'
-import { namesOf, runOf, type RunKey } from '../wire/names.js'
-import { isDenied } from '../wire/nats-errors.js'
+import { drainSubject, runOf, type RunKey } from '../wire/names.js'
+import type { Abilities } from '../wire/needs.js'
 import {
   decode,
   encode,
@@ -16,15 +16,21 @@ import {
   type OrderMessage,
   type WorkerMessage,
 } from '../wire/protocol.js'
-import { defaultLeaseMs, joinBroker, openBroker, presenceMs, type Broker } from '../wire/streams.js'
+import { presenceMs, tellLease } from '../wire/streams.js'
 import { AttemptRunner } from './attempt.js'
+import { awaitBroker } from './await-broker.js'
+import { CarriedCheckpoints } from './carried-checkpoints.js'
 import { Commits } from './commit.js'
 import { HaltedSweeps } from './halted-sweeps.js'
+import { IdleTimeout } from './idle-timeout.js'
 import { Presence } from './presence.js'
 import { Requirements } from './requirements.js'
 import { SharedExclusiveLock } from './shared-exclusive-lock.js'
+import { openStaging } from './staging.js'
 import { Slot } from './slot.js'
+import { TimeLeft } from './time-left.js'
 import { WorkerContext, type WorkerOptions } from './worker-context.js'
+import { WorkerLanes } from './worker-lanes.js'
 
 export type { WorkerOptions } from './worker-context.js'
 
@@ -35,6 +41,8 @@ export function workerName(): string {
 }
 
 const heartbeatMs = presenceMs / 3
+/** For trials that are given up after they were told to go, to end and to bring a last checkpoint. */
+const lastWordsMs = 8_000
 /** At most so often a worker says what runs on it. */
 const newsMs = 1_000
 
@@ -44,50 +52,50 @@ const newsMs = 1_000
  * and whichever result comes first is the one that counts.
  * @throws UnavailableError when the server ends the connection for good.
  */
-export async function runWorker(options: WorkerOptions): Promise<void> {
+export async function runWorker(given: WorkerOptions): Promise<void> {
+  const told = new AbortController()
+  const options = { ...given, drain: AbortSignal.any([given.drain, told.signal]) }
   const { connection, store, slots } = options
+  const timeLeft = new TimeLeft(options.clock, options.timeLimitMs)
+  const idle = IdleTimeout.watch(options, () => told.abort())
   try {
-    const broker = await waitForBroker(options)
+    const broker = await awaitBroker(options)
     if (broker === undefined) return
+    tellLease(broker, options.leaseMs, options.say)
+    const staging = openStaging(join(store.folder, 'worker-checkpoints'), options.name)
+    const checkpoints = new CarriedCheckpoints(broker, staging.folder, options)
     const threads = new ThreadsBackend({
       workers: slots,
       clock: options.clock,
       ...(options.heapMb === undefined ? {} : { heapMb: options.heapMb }),
       storeFolder: store.folder,
       logsFolder: options.logsFolder ?? join(store.folder, 'worker-logs'),
+      checkpointsFolder: staging.folder,
+      ...(options.checkpointEveryMs === undefined ? {} : { checkpointEveryMs: options.checkpointEveryMs }),
+      bringCheckpoint: checkpoints.bring,
       relayed: true,
       datasets: [],
       custom: options.custom ?? [],
     })
     try {
-      await new Worker(new WorkerContext(options, broker, threads)).work()
+      const requirements = new Requirements(store, options.custom ?? [], options.codeVersion)
+      const abilities = {
+        experiments: await requirements.experiments(),
+        labels: [...(options.labels ?? [])],
+        gpus: options.gpus?.length ?? 0,
+        memoryGb: options.memoryGb ?? hostMemoryGb(),
+      }
+      const context = new WorkerContext(options, broker, threads, checkpoints, timeLeft)
+      await new Worker(context, requirements, abilities, { told, idle }).work()
     } finally {
       await threads.close()
+      staging.close()
     }
   } finally {
+    idle?.close()
     // A server that is away takes no last words: without this the client would ask for it for ever, and the process stay.
     await connection.drain().catch(() => connection.close())
   }
-}
-
-/** The first to come makes the streams, if the server lets it; otherwise it waits for someone who may. */
-async function waitForBroker(options: WorkerOptions): Promise<Broker | undefined> {
-  const { connection, tenant, clock, drain, leaseMs, say } = options
-  const names = namesOf(tenant)
-  for (let waits = 0; !drain.aborted; waits++) {
-    const broker = await joinBroker(connection, names)
-    if (broker !== undefined) return broker
-    try {
-      // An account of a worker's own has no right to make anything: it need not be refused first.
-      if (accountKeyOf(connection) === undefined)
-        return await openBroker(connection, names, { leaseMs: leaseMs ?? defaultLeaseMs })
-    } catch (error) {
-      if (!isDenied(error)) throw error
-    }
-    if (waits === 0) say(`waiting for the first sweep of ${tenant}: this worker may not make its streams`)
-    await wait(clock, 1_000, drain)
-  }
-  return undefined
 }
 
 class Worker {
@@ -95,9 +103,22 @@ class Worker {
   readonly #halted: HaltedSweeps
   readonly #presence: Presence
   readonly #startedAtMs: number
+  readonly #host: HostShares
+  readonly #lanes: WorkerLanes
 
-  constructor(private readonly context: WorkerContext) {
-    const { connection, name, clock } = context.options
+  constructor(
+    private readonly context: WorkerContext,
+    private readonly requirements: Requirements,
+    private readonly abilities: Abilities,
+    private readonly ends: {
+      /** Aborted when someone tells this worker to take no more trials. */
+      readonly told: AbortController
+      readonly idle: IdleTimeout | undefined
+    },
+  ) {
+    const { connection, name, clock, gpus = [], codeVersion: version = codeVersion } = context.options
+    this.#host = new HostShares({ gpus, memoryGb: abilities.memoryGb })
+    this.#lanes = new WorkerLanes(context.broker, { codeVersion: version, abilities }, clock, context.timeLeft)
     this.#startedAtMs = clock.now()
     this.#presence = new Presence(connection, context.broker.names, name)
     this.#halted = new HaltedSweeps(context.broker, (token) => this.#giveUp(token))
@@ -109,10 +130,12 @@ class Worker {
 
   #slots(): Slot[] {
     const { options, broker } = this.context
-    const requirements = new Requirements(options.store, options.custom ?? [], options.codeVersion)
-    const attempts = new AttemptRunner(this.context, requirements, new Commits(broker, options))
-    const parts = { requirements, attempts, lock: this.#lock, halted: this.#halted }
-    return Array.from({ length: options.slots }, () => new Slot(this.context, parts))
+    const attempts = new AttemptRunner(this.context, this.requirements, new Commits(broker, options))
+    const parts = {
+      ...{ requirements: this.requirements, attempts, lock: this.#lock, halted: this.#halted },
+      ...{ lanes: this.#lanes, host: this.#host },
+    }
+    return Array.from({ length: options.slots }, (_, number) => new Slot(number, this.context, parts))
   }
 
   async work(): Promise<void> {
@@ -122,6 +145,8 @@ class Worker {
       callback: (error, message) => {
         if (error !== null) return
         const order = decode(orderMessage, message.string())
+        if (order?.type === 'drain')
+          return message.subject === drainSubject(names, name) ? this.ends.told.abort() : undefined
         const run = runOf(message.subject)
         if (order === undefined || run === undefined) this.context.throwAway(`an order: ${message.subject}`)
         else this.#obey(run, order)
@@ -129,28 +154,46 @@ class Worker {
     })
     const wanted = this.#halted.listen()
     void this.#relay()
-    const onAbort = (): void =>
-      [...this.context.running.values()].forEach(({ active }) =>
-        active.giveUp({ how: 'handed back', reason: `worker ${name} was told to go` }),
-      )
+    const handBack = (): void =>
+      [...this.context.running.values()].forEach(({ active }) => this.context.handBack(active))
+    const leave = this.options.leave ?? new AbortController().signal
+    let cancelPatience = (): void => {}
+    const onAbort = (): void => {
+      if (!leave.aborted) return handBack()
+      // A program that is ended may still keep a checkpoint.
+      this.context.threads.giveUp()
+      cancelPatience = clock.after(lastWordsMs, handBack)
+    }
+    const onLeave = (): void => this.context.threads.leave()
     const onDrain = (): void => void this.#introduce()
     abort.addEventListener('abort', onAbort)
+    leave.addEventListener('abort', onLeave)
     drain.addEventListener('abort', onDrain)
     let cancelBeat = (): void => {}
     let cancelNews: (() => void) | undefined
     const beat = async (): Promise<void> => {
       cancelBeat = clock.after(heartbeatMs, () => void beat())
       await this.#introduce()
+      await this.#lanes.learn()
       const busy = [...this.context.running.values()].map(({ active }) => active.key.sweep)
       await this.#halted.askAgain(new Set(busy))
     }
     // Whoever lists workers sees what runs to a second; a trial that is over before is told of once with others.
     this.context.onChange = () => {
+      this.ends.idle?.see(this.context.running.size)
       cancelNews ??= clock.after(newsMs, () => {
         cancelNews = undefined
         void this.#introduce()
       })
     }
+    const lanes = await this.#lanes.open()
+    if (lanes === undefined && accountKeyOf(connection) !== undefined)
+      throw new UnavailableError(
+        "this key's account was written by an earlier mlds, and can take no trials of this one",
+        {
+          hint: 'run mlds nats init again where the server is, start the server again, and copy the new context here',
+        },
+      )
     // Before its first pull: who refuses a trial must be known to be there.
     await beat()
     say(`worker ${name} is ready: ${slots} slot${slots === 1 ? '' : 's'}`)
@@ -160,10 +203,13 @@ class Worker {
       cancelBeat()
       this.context.onChange = () => {}
       cancelNews?.()
+      cancelPatience()
       abort.removeEventListener('abort', onAbort)
+      leave.removeEventListener('abort', onLeave)
       drain.removeEventListener('abort', onDrain)
       orders.unsubscribe()
       wanted.unsubscribe()
+      lanes?.unsubscribe()
       if (!connection.isClosed()) await this.#presence.end()
     }
     if (connection.isClosed() && !drain.aborted)
@@ -173,7 +219,8 @@ class Worker {
   }
 
   async #introduce(): Promise<void> {
-    const { running, tally } = this.context
+    const { running, tally, timeLeft } = this.context
+    const { leftMs } = timeLeft
     const { name, slots, clock, connection, drain, custom = [] } = this.options
     const words: WorkerMessage = {
       v: oldestProtocol,
@@ -183,14 +230,22 @@ class Worker {
       codeVersion: this.options.codeVersion ?? codeVersion,
       slots,
       free: this.#lock.closed ? 0 : slots - running.size,
-      running: [...running.values()].map(({ sweep, active, attempt, sinceMs }) => ({
+      running: [...running.values()].map(({ sweep, active, begun, sinceMs }) => ({
         sweep,
         trial: active.key.trial,
-        attempt,
+        attempt: begun.message.attempt,
         sinceMs,
       })),
       draining: drain.aborted,
       ...(custom.length === 0 ? {} : { experiments: custom.map((one) => one.name) }),
+      ...(this.#lanes.areOpen
+        ? {
+            abilities: {
+              ...this.abilities,
+              ...(leftMs === undefined ? {} : { timeLeftMs: leftMs, took: timeLeft.took }),
+            },
+          }
+        : {}),
       ...tally,
       startedAtMs: this.#startedAtMs,
       atMs: clock.now(),
@@ -199,11 +254,13 @@ class Worker {
   }
 
   #obey(run: RunKey, order: OrderMessage): void {
-    const active = this.context.find(run)?.active
-    if (active === undefined) return
+    const running = this.context.find(run)
+    if (running === undefined) return
+    const { active } = running
     if (order.type === 'stop') void this.context.threads.stop(run.trial, order.reason)
     else if (order.type === 'proceed') active.proceed(order.until)
-    else active.giveUp({ how: 'dropped' })
+    else if (order.type === 'tell-log') this.context.tellLog(running, order.from)
+    else if (order.type === 'give-up') active.giveUp({ how: 'dropped' })
   }
 
   #giveUp(sweep: string): void {

@@ -1,6 +1,7 @@
 import type { QueuedIterator } from '@nats-io/transport-node'
 import type { KV, KvWatchEntry } from '@nats-io/kv'
 import type { Clock } from '../../../core/clock.js'
+import { lacking, type Needs } from '../wire/needs.js'
 import { decode, workerMessage, type WorkerMessage } from '../wire/protocol.js'
 import { presenceMs } from '../wire/streams.js'
 
@@ -9,10 +10,14 @@ export class Fleet {
   readonly #seen = new Map<string, { message: WorkerMessage; heardMs: number }>()
   #watch: QueuedIterator<KvWatchEntry> | undefined
 
-  private constructor(private readonly clock: Clock) {}
+  private constructor(
+    private readonly clock: Clock,
+    private readonly onChange: () => void,
+  ) {}
 
-  static async watch(workers: KV, clock: Clock): Promise<Fleet> {
-    const fleet = new Fleet(clock)
+  /** @param onChange told when a worker comes, goes, or says something else than before. */
+  static async watch(workers: KV, clock: Clock, onChange: () => void): Promise<Fleet> {
+    const fleet = new Fleet(clock, onChange)
     fleet.#watch = await workers.watch()
     void fleet.#follow(fleet.#watch)
     return fleet
@@ -23,6 +28,7 @@ export class Fleet {
       const message = entry.operation === 'PUT' ? decode(workerMessage, entry.string()) : undefined
       if (message === undefined) this.#seen.delete(entry.key)
       else this.#seen.set(entry.key, { message, heardMs: this.clock.monotonic() })
+      this.onChange()
     }
   }
 
@@ -34,10 +40,18 @@ export class Fleet {
     return [...this.#seen.values()].flatMap(({ message, heardMs }) => (heardMs < sinceMs ? [] : message))
   }
 
-  /** Slots that were free by what workers said after `sinceMs` of the monotonic clock. */
-  freeSlots(sinceMs: number): number {
+  /**
+   * Slots for trials that need this which were free by what workers said after `sinceMs` of the monotonic clock. What is
+   * busy may have taken the devices or the memory that such a trial needs.
+   */
+  freeSlots(needs: Needs, sinceMs: number): number {
     const recent = this.#heardSince(Math.max(sinceMs, this.clock.monotonic() - presenceMs))
-    return recent.reduce((sum, { free, draining }) => sum + (draining ? 0 : free), 0)
+    const takesShare = needs.gpu > 0 || needs.memoryGb > 0
+    const able = recent.filter(
+      (worker) =>
+        !worker.draining && lacking(needs, worker) === undefined && !(takesShare && worker.running.length > 0),
+    )
+    return able.reduce((sum, { free }) => sum + free, 0)
   }
 
   slots(): number {

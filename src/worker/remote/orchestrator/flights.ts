@@ -10,10 +10,10 @@ const repeatStopMs = 2_000
 /** A trial that was started here. */
 export interface TrialInFlight {
   readonly assignment: Assignment
+  /** Where in the queue it waits. */
+  lane: string
   /** Where it is; `over` once nobody waits for it. */
   state: Flight
-  /** Why workers left it to others, by worker. */
-  readonly refusals: Map<string, { name: string; message: string }>
   /** Ends the repetition of a stop. */
   cancelStop: () => void
 }
@@ -25,11 +25,12 @@ export class Flights {
   constructor(
     private readonly link: SweepLink,
     private readonly events: EventQueue<TrialEvent>,
+    private readonly laneOf: (assignment: Assignment, run: RunKey) => string,
   ) {}
 
   add(assignment: Assignment, run: RunKey): TrialInFlight {
     const state = queuedFlight(run, assignment.attempt - 1)
-    const flight: TrialInFlight = { assignment, state, refusals: new Map(), cancelStop: () => {} }
+    const flight: TrialInFlight = { assignment, lane: this.laneOf(assignment, run), state, cancelStop: () => {} }
     this.#flights.set(run.trial, flight)
     return flight
   }

@@ -8,21 +8,25 @@ import type { Backend } from '../../backend.js'
 import { EventQueue } from '../../event-queue.js'
 import { begunRuns, controlSweep, recallQueued } from '../wire/sweep-control.js'
 import { announceSweep, noteCollected, prepareTokens, type SweepRecord } from '../wire/sweep-registry.js'
+import type { Needs } from '../wire/needs.js'
 import { nameRun, namesOf, runOf, type RunKey } from '../wire/names.js'
 import { attemptMessage, decode, eventMessage } from '../wire/protocol.js'
 import { unsealed } from '../wire/run-tokens.js'
-import { openBroker, patiently } from '../wire/streams.js'
+import { defaultLeaseMs, openBroker, patiently, tellLease } from '../wire/streams.js'
 import { Controls } from './controls.js'
 import { Fleet } from './fleet.js'
 import { isOpen } from './flight.js'
 import { Flights, type TrialInFlight } from './flights.js'
+import { GivenUpTrials } from './given-up.js'
+import { Lanes } from './lanes.js'
 import { SweepLease } from './lease.js'
+import { Outlasted } from './outlasted.js'
 import { QueueRepair } from './repair.js'
 import { Results } from './results.js'
 import { StreamTails } from './stream-tail.js'
 import { SweepLink, type SweepLinkOptions } from './sweep-link.js'
 import { TrialQueue, type DatasetOffer } from './trial-queue.js'
-import { Unrunnable } from './unrunnable.js'
+import { Unserved } from './unserved.js'
 
 export type { DatasetOffer } from './trial-queue.js'
 
@@ -34,8 +38,12 @@ export interface RemoteOptions extends SweepLinkOptions {
   readonly window: number
   /** Attempts before a trial whose workers vanish is dead. */
   readonly maxAttempts: number
-  /** How long a delivered trial stays with a silent worker; used when the queue is made. */
-  readonly leaseMs: number
+  /** How long a delivered trial stays with a silent worker; used when the queue is made. Default 30 s. */
+  readonly leaseMs?: number
+  /** What its trials need of a worker beside their experiment. Default: nothing. */
+  readonly needs?: Partial<Pick<Needs, 'labels' | 'gpu' | 'memoryGb' | 'timeLimitMs'>>
+  /** After how long an attempt at a trial of a stage is ended, where stages differ in that. Default: as `needs` says. */
+  readonly timeLimitOf?: (stage: string) => number | undefined
   /** Kept on the server, so that any host can resume. Default: nothing is kept. */
   readonly record?: SweepRecord
   /** The data sets that a trial reads. Default: none. */
@@ -62,14 +70,17 @@ export interface RemoteOptions extends SweepLinkOptions {
 export class RemoteBackend implements Backend {
   readonly retries = true
   readonly #events = new EventQueue<TrialEvent>()
+  readonly #lanes: Lanes
   readonly #flights: Flights
   readonly #results: Results
   readonly #queue: TrialQueue
   readonly #controls: Controls
   readonly #tails: StreamTails
+  readonly #outlasted: Outlasted
   readonly #live: Subscription[] = []
   #lease: SweepLease | undefined
   #fleet: Fleet | undefined
+  #unserved: Unserved | undefined
   #repair: QueueRepair | undefined
   #closing: Promise<void> | undefined
   /** Another process has the sweep now: hands off its queue. */
@@ -79,14 +90,21 @@ export class RemoteBackend implements Backend {
     private readonly options: RemoteOptions,
     private readonly link: SweepLink,
   ) {
-    const { maxAttempts, datasets = () => [] } = options
-    this.#flights = new Flights(link, this.#events)
-    this.#results = new Results(link)
-    this.#queue = new TrialQueue(link, this.#results, {
-      maxAttempts,
-      datasets,
-      codeVersion: options.codeVersion ?? codeVersion,
+    const { maxAttempts, datasets = () => [], codeVersion: version = codeVersion, needs = {}, timeLimitOf } = options
+    this.#lanes = new Lanes(link, ({ trial }) => {
+      const timeLimitMs = timeLimitOf?.(trial.stage)
+      return {
+        codeVersion: version,
+        experiment: trial.experiment,
+        version: trial.version,
+        ...{ labels: [], gpu: 0, memoryGb: 0, ...needs },
+        ...(timeLimitMs === undefined ? {} : { timeLimitMs }),
+      }
     })
+    this.#flights = new Flights(link, this.#events, (assignment, run) => this.#lanes.laneOf(assignment, run))
+    this.#results = new Results(link)
+    this.#queue = new TrialQueue(link, this.#results, this.#lanes, { maxAttempts, datasets, codeVersion: version })
+    this.#outlasted = new Outlasted(link)
     this.#controls = new Controls(link, this.#flights, this.#queue)
     this.#tails = new StreamTails(link, (error) => this.#fail(error))
   }
@@ -102,10 +120,11 @@ export class RemoteBackend implements Backend {
    * @throws StoreError when another process runs the sweep.
    */
   static async open(options: RemoteOptions): Promise<RemoteBackend> {
-    const { connection, tenant, leaseMs } = options
+    const { connection, tenant, leaseMs, warn } = options
     let backend: RemoteBackend | undefined
     try {
-      const broker = await openBroker(connection, namesOf(tenant), { leaseMs })
+      const broker = await openBroker(connection, namesOf(tenant), { leaseMs: leaseMs ?? defaultLeaseMs })
+      tellLease(broker, leaseMs, warn)
       backend = new RemoteBackend(options, new SweepLink(broker, options))
       await backend.#begin()
       return backend
@@ -134,9 +153,10 @@ export class RemoteBackend implements Backend {
     // Where nothing is kept of the sweep, nobody could check a token later.
     if (record !== undefined) this.link.tokens = await patiently(() => prepareTokens(broker, sweep))
     const { tokens } = this.link
-    this.#fleet = await patiently(() => Fleet.watch(broker.workers, clock))
-    const unrunnable = new Unrunnable(this.link, this.#flights, this.#queue, this.#fleet)
-    await unrunnable.followAdvisories(this.#tails)
+    await patiently(() => this.#lanes.look())
+    this.#fleet = await patiently(() => Fleet.watch(broker.workers, clock, () => this.#unserved?.lookSoon()))
+    this.#unserved = new Unserved(this.link, this.#flights, this.#fleet, this.#lanes, this.#queue)
+    await new GivenUpTrials(this.link, this.#flights, this.#queue).follow(this.#tails)
     await this.#results.follow(this.#tails, (run, text) => {
       const flight = this.#flights.find(run)
       if (flight !== undefined) void this.#collectResult(flight, text)
@@ -150,16 +170,19 @@ export class RemoteBackend implements Backend {
         const given = tokens.given(key)
         return given.token === undefined ? text : unsealed(text, given.token)
       },
-      hear: (flight, message) => this.#flights.take(flight, { type: 'attempt', message }),
+      hear: (flight, message, { trial }) => {
+        this.#outlasted.hear(trial, message)
+        this.#flights.take(flight, { type: 'attempt', message })
+      },
     })
     this.#listen(names.event({ sweep: token }), eventMessage, {
       words: (_key, text) => text,
       hear: (flight, message, key) => {
         const isShown = tokens.isShown(key, 'event')
         if (message.type === 'progress' && isShown) this.#flights.take(flight, { type: 'progress', message })
-        // A worker of an earlier version, which can't read the trial, has no token to show: it is told of, and no more.
+        // A worker of an earlier version, which can't read the trial, has no token to show.
         else if (message.type === 'refused')
-          unrunnable.onRefused(flight, message, isShown).catch((error: Error) => this.link.warnOnce(error.message))
+          this.link.warnOnce(`${message.worker} leaves trials to others: ${message.error.message}`)
       },
     })
     void this.#tails.askAgainAfterCuts()
@@ -169,6 +192,7 @@ export class RemoteBackend implements Backend {
       this.#flights,
       this.#queue,
       this.#fleet,
+      this.#lanes,
       (flight, text) => void this.#collectResult(flight, text),
     )
     this.#repair.lookLater()
@@ -219,6 +243,7 @@ export class RemoteBackend implements Backend {
     // What ended without a result is asked for anew.
     if (sequence !== undefined) flight = this.#flights.add(assignment, { ...run, generation: run.generation + 1 })
     await this.#queue.put(flight)
+    this.#unserved?.lookSoon()
   }
 
   /** Tells the sweep of a stored result, once all that the trial saved is here; one that can't be used counts as none. */
@@ -228,6 +253,7 @@ export class RemoteBackend implements Backend {
     try {
       const result = await this.#results.collect(flight.state.run, text)
       this.#flights.take(flight, { type: 'collected', result })
+      if (result.checkpointed === true) await this.#dropCheckpoints(flight.state.run.trial)
     } catch (error) {
       if (this.#closing !== undefined || flight.state.phase === 'over') return
       // It counts for whoever can read it.
@@ -236,6 +262,13 @@ export class RemoteBackend implements Backend {
         this.#fail(failure),
       )
     }
+  }
+
+  /** What is of no use takes room, and no more: what goes wrong here is mended when the sweep ends. */
+  async #dropCheckpoints(trial?: TrialId): Promise<void> {
+    const { broker, names, token } = this.link
+    const filter = names.checkpoint({ sweep: token, ...(trial === undefined ? {} : { trial }) })
+    await broker.jsm.streams.purge(names.checkpoints, { filter }).catch(() => {})
   }
 
   async #runAnew(flight: TrialInFlight, reason: string): Promise<void> {
@@ -293,6 +326,7 @@ export class RemoteBackend implements Backend {
     const { connection, detach = false, warn } = this.options
     this.link.end()
     this.#repair?.close()
+    this.#unserved?.close()
     this.#events.end()
     const flights = this.#flights.all()
     for (const flight of flights) this.#flights.take(flight, { type: 'drop' })
@@ -313,8 +347,11 @@ export class RemoteBackend implements Backend {
     const { broker, names, token, sweep } = this.link
     try {
       for (const { state } of flights) this.link.order(state.run, { type: 'give-up' })
-      if (flights.length > 0) await broker.jsm.streams.purge(names.trials, { filter: names.trial({ sweep: token }) })
-      else await noteCollected(broker, sweep, this.#results.lastSequence())
+      if (flights.length > 0)
+        return void (await broker.jsm.streams.purge(names.trials, { filter: names.trial({ sweep: token }) }))
+      await noteCollected(broker, sweep, this.#results.lastSequence())
+      await this.#dropCheckpoints()
+      await this.#lanes.close()
     } catch {
       // Without a connection nothing can be called back: workers finish what they have, and a resume takes it over.
     }

@@ -1,13 +1,14 @@
 import { isPassing } from '../wire/nats-errors.js'
-import { consumerConfig, subjectsOf } from '../wire/streams.js'
+import { subjectsOf } from '../wire/streams.js'
 import type { Fleet } from './fleet.js'
 import { isOpen } from './flight.js'
 import type { Flights, TrialInFlight } from './flights.js'
+import type { Lanes } from './lanes.js'
 import { QueueHealth, type QueueSnapshot } from './queue-health.js'
 import type { SweepLink } from './sweep-link.js'
 import type { TrialQueue } from './trial-queue.js'
 
-/** Looks after the queue once a lease: what it lost is queued again, and a consumer that delivers nothing is made anew. */
+/** Looks after the queue once a lease: what it lost is queued again, and consumers that deliver nothing are made anew. */
 export class QueueRepair {
   readonly #health = new QueueHealth()
   #cancel = (): void => {}
@@ -18,6 +19,7 @@ export class QueueRepair {
     private readonly flights: Flights,
     private readonly queue: TrialQueue,
     private readonly fleet: Fleet,
+    private readonly lanes: Lanes,
     private readonly onResult: (flight: TrialInFlight, text: string) => void,
   ) {}
 
@@ -39,27 +41,36 @@ export class QueueRepair {
   async #look(): Promise<void> {
     if (this.queue.paused) return
     const { names } = this.link
-    const awaited = new Map(this.flights.open().map((flight) => [names.trial(flight.state.run), flight]))
+    const awaited = new Map(this.flights.open().map((flight) => [names.trial(flight.state.run, flight.lane), flight]))
     if (awaited.size === 0) return
     const snapshot = await this.#takeSnapshot()
     const { gone, orphaned, stalled } = this.#health.judge(snapshot, [...awaited.keys()])
     for (const subject of [...orphaned, ...gone])
       await this.#queueAgain(subject, awaited.get(subject), snapshot.held.has(subject))
-    if (stalled) await this.#remakeConsumer(snapshot)
+    if (stalled) await this.#remakeConsumers(snapshot)
+  }
+
+  /** Of the trials that are waited for. */
+  #lanes(): Set<string> {
+    return new Set(this.flights.open().map(({ lane }) => lane))
   }
 
   async #takeSnapshot(): Promise<QueueSnapshot> {
     const { broker, names, token, clock } = this.link
     const held = new Set(await subjectsOf(broker.jsm, names.trials, names.trial({ sweep: token })))
-    const consumer = await broker.jsm.consumers.info(names.trials, names.durable)
-    return {
-      atMs: clock.monotonic(),
-      held,
-      pending: consumer.num_pending,
-      outstanding: consumer.num_ack_pending,
-      delivered: consumer.delivered.consumer_seq,
-      freeSlots: this.fleet.freeSlots(this.#health.quietSinceMs),
+    const snapshot = { atMs: clock.monotonic(), held, pending: 0, outstanding: 0, delivered: 0, freeSlots: 0 }
+    for (const lane of this.#lanes()) {
+      // Made anew where another sweep's end took it away at the wrong moment.
+      await this.lanes.makeConsumer(lane)
+      const consumer = await broker.jsm.consumers.info(names.trials, names.consumer(lane))
+      snapshot.pending += consumer.num_pending
+      snapshot.outstanding += consumer.num_ack_pending
+      snapshot.delivered += consumer.delivered.consumer_seq
+      const needs = this.lanes.needs(lane)
+      if (consumer.num_pending > 0 && needs !== undefined)
+        snapshot.freeSlots += this.fleet.freeSlots(needs, this.#health.quietSinceMs)
     }
+    return snapshot
   }
 
   async #queueAgain(subject: string, flight: TrialInFlight | undefined, isHeld: boolean): Promise<void> {
@@ -74,12 +85,14 @@ export class QueueRepair {
     await this.queue.put(flight)
   }
 
-  async #remakeConsumer({ pending, freeSlots }: QueueSnapshot): Promise<void> {
+  async #remakeConsumers({ pending, freeSlots }: QueueSnapshot): Promise<void> {
     const { broker, names, warn } = this.link
     warn(
-      `${pending} trials wait and ${freeSlots} slots are free, but the server delivers nothing: its consumer is made anew`,
+      `${pending} trials wait and ${freeSlots} slots are free, but the server delivers nothing: its consumers are made anew`,
     )
-    await broker.jsm.consumers.delete(names.trials, names.durable)
-    await broker.jsm.consumers.add(names.trials, consumerConfig(names, broker.leaseMs))
+    for (const lane of this.#lanes()) {
+      await broker.jsm.consumers.delete(names.trials, names.consumer(lane))
+      await this.lanes.makeConsumer(lane)
+    }
   }
 }

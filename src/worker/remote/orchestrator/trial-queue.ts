@@ -5,6 +5,7 @@ import { sendObject } from '../wire/objects.js'
 import { encode, tokensSince, versionFor, type DatasetMessage } from '../wire/protocol.js'
 import { maxInlineBytes } from '../wire/streams.js'
 import type { TrialInFlight } from './flights.js'
+import type { Lanes } from './lanes.js'
 import type { Results } from './results.js'
 import type { SweepLink } from './sweep-link.js'
 
@@ -35,6 +36,7 @@ export class TrialQueue {
   constructor(
     private readonly link: SweepLink,
     private readonly results: Results,
+    private readonly lanes: Lanes,
     private readonly options: TrialQueueOptions,
   ) {}
 
@@ -48,7 +50,8 @@ export class TrialQueue {
     if (this.paused) return
     const { broker, names } = this.link
     const { run } = flight.state
-    const subject = names.trial(run)
+    const subject = names.trial(run, flight.lane)
+    await this.link.persist(() => this.lanes.ready(flight.lane))
     const message = await this.link.persist(() => this.#compose(flight))
     const isWanted = (): boolean =>
       flight.state.phase !== 'over' && flight.state.run.generation === run.generation && !this.paused

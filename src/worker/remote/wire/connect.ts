@@ -5,10 +5,10 @@ import {
   credsAuthenticator,
   jwtAuthenticator,
   nkeyAuthenticator,
+  PermissionViolationError,
   type Authenticator,
   type NatsConnection,
   type NodeConnectionOptions,
-  type Status,
 } from '@nats-io/transport-node'
 import { systemClock } from '../../../core/clock.js'
 import { UnavailableError } from '../../../core/errors.js'
@@ -31,6 +31,18 @@ const apiPrefixes = new WeakMap<NatsConnection, string>()
 
 /** What requests to JetStream begin with on this connection. */
 export const apiPrefixOf = (connection: NatsConnection): string => apiPrefixes.get(connection) ?? '$JS.API'
+
+/** Subjects, by their beginnings, that a connection tries to publish to though the server may not let it. */
+const tried = new WeakMap<NatsConnection, string[]>()
+
+/** From now on a refusal of what begins so is no news for a person: whoever tries it goes another way then. */
+export function expectRefusals(connection: NatsConnection, beginning: string): void {
+  tried.set(connection, [...(tried.get(connection) ?? []), beginning])
+}
+
+const isExpected = (connection: NatsConnection, error: Error): boolean =>
+  error instanceof PermissionViolationError &&
+  (tried.get(connection) ?? []).some((beginning) => error.subject.startsWith(beginning))
 
 const firstConnectRetryMs = 1_000
 
@@ -63,7 +75,7 @@ export async function connectNats(
     })
     if (prefix !== undefined) apiPrefixes.set(connection, prefix)
     else if (domain !== undefined) apiPrefixes.set(connection, `$JS.${domain}.API`)
-    void tellStatus(connection.status(), say)
+    void tellStatus(connection, say)
     return connection
   } catch (error) {
     throw new UnavailableError(`no connection to NATS at ${where}: ${(error as Error).message}`, {
@@ -174,12 +186,12 @@ function tlsOf(settings: NatsSettings, urls: readonly URL[]): Partial<NodeConnec
   return { tls }
 }
 
-async function tellStatus(events: AsyncIterable<Status>, say: (message: string) => void): Promise<void> {
+async function tellStatus(connection: NatsConnection, say: (message: string) => void): Promise<void> {
   const refusals = new Set<string>()
-  for await (const event of events) {
+  for await (const event of connection.status()) {
     if (event.type === 'disconnect') say(`the connection to NATS at ${event.server} is lost: trying until it is back`)
     else if (event.type === 'reconnect') say(`connected to NATS at ${event.server} again`)
-    else if (event.type === 'error' && !refusals.has(event.error.message)) {
+    else if (event.type === 'error' && !refusals.has(event.error.message) && !isExpected(connection, event.error)) {
       refusals.add(event.error.message)
       say(`NATS reports: ${event.error.message}`)
     }

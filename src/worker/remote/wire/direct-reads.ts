@@ -6,6 +6,8 @@ import { apiPrefixOf } from './connect.js'
 export interface StoredMessage {
   readonly subject: string
   readonly sequence: number
+  /** When the server stored it, by the server's clock. */
+  readonly storedAtMs: number
   readonly bytes: Uint8Array
   readonly text: string
   /** It says that what its subject named is gone (of a bucket). */
@@ -60,6 +62,7 @@ function storedMessage(answer: Msg): StoredMessage {
   return {
     subject: headers?.get('Nats-Subject') ?? '',
     sequence: Number(headers?.get('Nats-Sequence')),
+    storedAtMs: Date.parse(headers?.get('Nats-Time-Stamp') ?? ''),
     bytes: answer.data,
     get text() {
       return answer.string()

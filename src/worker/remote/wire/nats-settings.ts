@@ -49,7 +49,10 @@ export function resolveNatsSettings(flag: string | undefined, env: NodeJS.Proces
       hint: `export NATS_USER and NATS_PASSWORD (or NATS_CREDS, NATS_NKEY) and give --nats ${hidden}`,
     })
   }
-  const layers = [flag === undefined ? {} : { url: flag }, fromEnvironment(env), fromContext(env)]
+  const environment = fromEnvironment(env)
+  // The flag can't say who one is, so what NATS_URL says of the same servers goes with them.
+  const url = flag !== undefined && isSameServers(flag, environment.url) ? environment.url : flag
+  const layers = [url === undefined ? {} : { url }, environment, fromContext(env)]
   const known = layers.find((layer) => identities.some((name) => layer[name] !== undefined)) ?? {}
   const merged: Partly = Object.assign({}, ...layers.toReversed()) as Partly
   for (const name of identities) delete merged[name]
@@ -61,6 +64,22 @@ export function resolveNatsSettings(flag: string | undefined, env: NodeJS.Proces
   }
   return { ...merged, url: merged.url ?? 'nats://127.0.0.1:4222' }
 }
+
+const isSameServers = (flag: string, url = ''): boolean => serversOf(flag) === serversOf(url)
+
+/** Hosts and ports of an address, without who one is there. */
+const serversOf = (url: string): string =>
+  url
+    .split(',')
+    .map((one) =>
+      one
+        .trim()
+        .replace(/^[a-z]+:\/\//i, '')
+        .replace(/^[^@]*@/, '')
+        .replace(/\/$/, ''),
+    )
+    .map((server) => (/:\d+$/.test(server) ? server : `${server}:4222`))
+    .join()
 
 function fromEnvironment(env: NodeJS.ProcessEnv): Partly {
   const names = ['url', 'user', 'password', 'token', 'creds', 'nkey', 'ca', 'cert', 'key', 'inbox_prefix'] as const

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { NameCheck } from '../../../core/names.js'
 import { readOutcome } from '../../../core/divergence.js'
 import { refuseNewer } from '../../../core/newer-format.js'
+import { abilitiesSchema, needsSchema } from './needs.js'
 import { engineNames, type Assignment, type Metrics, type ParamValue } from '../../../core/trial.js'
 
 /** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
@@ -79,6 +80,22 @@ const assignment = z.object({
   engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
   interactive: z.boolean(),
   watch: z.array(name).max(1_000).exactOptional(),
+  timeLimitMs: z
+    .number()
+    .min(1)
+    .max(2 ** 31 - 1)
+    .exactOptional(),
+  /** Workers of earlier versions pass over this, over `isolate` and over `logging`. */
+  memoryGb: z.number().positive().exactOptional(),
+  isolate: z.literal(true).exactOptional(),
+  logging: z
+    .object({
+      url: z.string().regex(/^http:\/\/127\.0\.0\.1:\d{1,5}$/),
+      key: sha256,
+      experimentName: z.string().max(500).exactOptional(),
+      experimentId: name.exactOptional(),
+    })
+    .exactOptional(),
 })
 /** The oldest version that understands the assignment as it is meant. */
 export function versionFor({ trial, parents }: Pick<Assignment, 'trial' | 'parents'>): number {
@@ -96,7 +113,7 @@ const dataset = z.object({
   images: z.object({ rows: ordinal, trainRows: ordinal, shape: z.array(ordinal).min(1).max(4) }).exactOptional(),
 })
 export type DatasetMessage = z.infer<typeof dataset>
-const report = z.object({ step: z.int(), atMs: time, metrics })
+const report = z.object({ step: z.int(), atMs: time, metrics, carried: z.literal(true).exactOptional() })
 /** What is only shown to people: as much of it as they read. */
 const longText = z.string().transform((text) => text.slice(0, 20_000))
 
@@ -177,6 +194,8 @@ export const resultMessage = z
     atMs: time,
     outcome,
     reports: z.array(report),
+    /** The server has a checkpoint of the run, which is of no use any more. */
+    checkpointed: z.literal(true).exactOptional(),
     /** The end of the trial's log. */
     log: z.string().max(maxLogCharacters).exactOptional(),
   })
@@ -211,11 +230,21 @@ export const eventMessage = z.discriminatedUnion('type', [
 export type EventMessage = z.infer<typeof eventMessage>
 export type ProgressMessage = Extract<EventMessage, { type: 'progress' }>
 
+/** Bytes of a log in one answer. */
+export const maxLogPieceBytes = 60_000
+/** A worker's answer: what a trial's log holds from this byte on. */
+export const logMessage = z.object({ v: version, from: count, base64: z.string().max(2 * maxLogPieceBytes) })
+export type LogMessage = z.infer<typeof logMessage>
+
 export const orderMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stop'), reason: short }),
   /** Answers all reports before position `until`. */
   z.object({ type: z.literal('proceed'), until: count }),
   z.object({ type: z.literal('give-up') }),
+  /** Say what the trial's log holds from this byte on. */
+  z.object({ type: z.literal('tell-log'), from: count }),
+  /** To a worker itself: take no more trials, and end when those that run have ended. */
+  z.object({ type: z.literal('drain') }),
 ])
 export type OrderMessage = z.infer<typeof orderMessage>
 
@@ -232,6 +261,8 @@ export const workerMessage = z.object({
   draining: z.boolean(),
   /** Experiments it has that are not built in. */
   experiments: z.array(name).max(1_000).exactOptional(),
+  /** What it takes trials by, since workers look into lanes. */
+  abilities: abilitiesSchema.exactOptional(),
   /** Trials run to an outcome, messages thrown away as malformed, trials left to other workers, results that came too late. */
   done: count,
   malformed: count,
@@ -263,6 +294,10 @@ export const sweepMessage = z.object({
   untokened: z.object({ upTo: count, runs: z.array(z.string().max(30)).max(20_000) }).exactOptional(),
 })
 export type SweepMessage = z.infer<typeof sweepMessage>
+
+/** A lane of the queue, which workers ask for trials who have what these need. */
+export const laneMessage = z.object({ v: version, needs: needsSchema })
+export type LaneMessage = z.infer<typeof laneMessage>
 
 /** What a person wants of a sweep; workers and orchestrator obey. */
 export const controlMessage = z.object({
@@ -323,11 +358,4 @@ export function decodeKept<T>(schema: z.ZodType<T>, text: string, what: string):
       known: protocolVersion,
     })
   return message
-}
-
-/** Whether code of one version may run what another planned: the same major number, and below 1 the same minor. */
-export function isCompatible(a: string, b: string): boolean {
-  const [majorA, minorA] = a.split('.')
-  const [majorB, minorB] = b.split('.')
-  return majorA === majorB && (majorA !== '0' || minorA === minorB)
 }

@@ -19,7 +19,16 @@ export const tokenOf = (secret: string, { sweep, trial, generation }: RunKey): s
   hmac(secret, `${sweep}.${trial}.${generation}`)
 
 /** What is written about a run, each under a subject of its own, so that none tells of another. */
-export type Written = 'result' | 'event' | `attempt ${number}` | `end of attempt ${number}` | `upload ${string}`
+export type Written =
+  | 'result'
+  | 'event'
+  | 'log'
+  | `attempt ${number}`
+  | `beat of attempt ${number}`
+  | `end of attempt ${number}`
+  | `question about attempt ${number}`
+  | `upload ${string}`
+  | 'checkpoint'
 
 /** The run's key under which `written` stands; as it is for a run without a token, which an earlier version queued. */
 export function tagged({ sweep, trial, generation, token }: RunKey, written: Written): RunKey {

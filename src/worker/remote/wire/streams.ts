@@ -16,12 +16,14 @@ import { Objm, type ObjectStore } from '@nats-io/obj'
 import { Kvm, type KV } from '@nats-io/kv'
 import { nanos, TimeoutError, type NatsConnection } from '@nats-io/transport-node'
 import { systemClock } from '../../../core/clock.js'
+import { writeDuration } from '../../../core/duration.js'
 import { UnavailableError } from '../../../core/errors.js'
 import { retry } from '../../../system/retry.js'
 import { accountKeyOf } from './confinement.js'
 import { apiPrefixOf } from './connect.js'
 import { DirectReads } from './direct-reads.js'
 import { runOf, type Names, type RunKey } from './names.js'
+import { defaultLane } from './needs.js'
 import { isMissing, isDenied } from './nats-errors.js'
 import { Publisher } from './publisher.js'
 
@@ -85,7 +87,7 @@ async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSett
       () => jsm.streams.add({ ...config, num_replicas: replicas }),
     )
   const consumer = await orMake(
-    () => jsm.consumers.info(names.trials, names.durable),
+    () => jsm.consumers.info(names.trials, names.consumer()),
     () => jsm.consumers.add(names.trials, consumerConfig(names, settings.leaseMs)),
   )
   const shared = { storage: StorageType.File, replicas }
@@ -125,7 +127,7 @@ export function joinBroker(nc: NatsConnection, names: Names): Promise<Broker | u
 async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | undefined> {
   const jsm = await jetstreamManager(nc, { apiPrefix: apiPrefixOf(nc), checkAPI: false })
   try {
-    const consumer = await jsm.consumers.info(names.trials, names.durable)
+    const consumer = await jsm.consumers.info(names.trials, names.consumer())
     return {
       nc,
       names,
@@ -167,12 +169,12 @@ function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })
     discard_new_per_subject: true,
     max_msg_size: maxMessageBytes,
   }
-  const pools = names.trial().split('.').slice(0, 3).join('.')
+  const lanes = names.trial().split('.').slice(0, 3).join('.')
   const givenUp = ['MAX_DELIVERIES', 'MSG_TERMINATED'].map(
     (kind) => `$JS.EVENT.ADVISORY.CONSUMER.${kind}.${names.trials}.*`,
   )
   return [
-    { ...once, name: names.trials, subjects: [`${pools}.>`], retention: RetentionPolicy.Workqueue },
+    { ...once, name: names.trials, subjects: [`${lanes}.>`], retention: RetentionPolicy.Workqueue },
     { ...once, name: names.results, subjects: [names.result({})], allow_direct: true },
     // The latest of each run replaces the one before.
     {
@@ -184,6 +186,15 @@ function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })
       allow_direct: true,
     },
     { ...once, name: names.uploads, subjects: [names.upload({})], allow_direct: true },
+    // The latest piece of each place replaces the one before.
+    {
+      name: names.checkpoints,
+      subjects: [names.checkpoint({})],
+      storage: StorageType.File,
+      max_msgs_per_subject: 1,
+      max_msg_size: maxMessageBytes,
+      allow_direct: true,
+    },
     {
       name: names.advisories,
       subjects: givenUp,
@@ -194,10 +205,10 @@ function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })
   ]
 }
 
-export function consumerConfig(names: Names, leaseMs: number): Partial<ConsumerConfig> {
+export function consumerConfig(names: Names, leaseMs: number, lane = defaultLane): Partial<ConsumerConfig> {
   return {
-    durable_name: names.durable,
-    filter_subject: names.trial(),
+    durable_name: names.consumer(lane),
+    filter_subject: names.trial({}, lane),
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
     ack_wait: nanos(leaseMs),
@@ -257,6 +268,18 @@ async function explained<T>(nc: NatsConnection, act: () => Promise<T>): Promise<
       )
     throw error
   }
+}
+
+/** Says so where a person asked for a lease that the queue was not made with. */
+export function tellLease(
+  { leaseMs, names }: Pick<Broker, 'leaseMs' | 'names'>,
+  askedMs: number | undefined,
+  say: (message: string) => void,
+): void {
+  if (askedMs === undefined || askedMs === leaseMs) return
+  say(
+    `the queue ${names.trials} has a lease of ${writeDuration(leaseMs)}, and keeps it: --lease ${writeDuration(askedMs)} counts only where a queue is made (for a new --tenant, or on a new server)`,
+  )
 }
 
 const leaseOf = (config: ConsumerConfig): number => (config.ack_wait ?? nanos(defaultLeaseMs)) / 1e6

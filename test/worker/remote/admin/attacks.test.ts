@@ -8,12 +8,20 @@ import { startNatsServer, type NatsServer } from '../../../../src/worker/remote/
 import { accountKeyOf } from '../../../../src/worker/remote/wire/confinement.js'
 import { apiPrefixOf, connectNats } from '../../../../src/worker/remote/wire/connect.js'
 import { DirectReads } from '../../../../src/worker/remote/wire/direct-reads.js'
+import { defaultLane } from '../../../../src/worker/remote/wire/needs.js'
 import { namesOf, runOf, sweepToken } from '../../../../src/worker/remote/wire/names.js'
 import { encode, oldestProtocol, protocolVersion } from '../../../../src/worker/remote/wire/protocol.js'
 import { openBroker, subjectsOf, type OrchestratorBroker } from '../../../../src/worker/remote/wire/streams.js'
 import { toyAssignment } from '../../../conformance/backend.js'
 import { hasNats } from '../../../helpers/nats.js'
-import { leaseMs, recorded, runKey, withLabOrchestrator, withLabWorker } from '../../../helpers/remote-lab.js'
+import {
+  laneConsumer,
+  leaseMs,
+  recorded,
+  runKey,
+  withLabOrchestrator,
+  withLabWorker,
+} from '../../../helpers/remote-lab.js'
 
 /** The server on PATH, and a newer one where the environment names its program. */
 const programs = ['nats-server', process.env['MLDS_NEWER_NATS_SERVER'] ?? ''].filter((program) => program !== '')
@@ -99,14 +107,14 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
     ...{ v: oldestProtocol, codeVersion: '0.1.0', maxAttempts: 3, datasets: [] },
     assignment: forgedTrial,
   })
-  const trialSubject = names.trial(runKey(forgedTrial.trial.id))
+  const trialSubject = names.trial(runKey(forgedTrial.trial.id), defaultLane)
   /** What is there and must stay: a trial of another pool, a worker's word, and a result. */
-  const reserved = namesOf('lab', 'reserve').trial(runKey('a'.repeat(16)))
+  const reserved = names.trial(runKey('a'.repeat(16)), 'reserve')
   const present = `$KV.${names.workers}.ANOTHER.worker`
   const result = names.result(runKey('a'.repeat(16)))
   const prepare = async (): Promise<void> => {
     // A consumer of its own for each attack: those before may have left requests open.
-    await broker.jsm.consumers.delete(names.trials, names.durable).catch(() => {})
+    await broker.jsm.consumers.delete(names.trials, names.consumer()).catch(() => {})
     broker = await openBroker(broker.nc, names, { leaseMs })
     await broker.jsm.streams.purge(names.trials)
     for (const subject of [reserved, present, result]) await broker.publisher.publish(subject, 'kept').catch(() => {})
@@ -116,10 +124,16 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
   /** What a worker's key may send. */
   const requests = (taken: Msg | undefined): [string, string][] => {
     const api = (what: string): string => `${apiPrefixOf(mallory)}.${what}`
-    const reads = [names.results, names.attempts, `KV_${names.controls}`, `OBJ_${names.objects}`]
+    const reads = [
+      names.results,
+      names.attempts,
+      ...[names.controls, names.lanes].map((bucket) => `KV_${bucket}`),
+      `OBJ_${names.objects}`,
+    ]
     return [
-      [api(`CONSUMER.INFO.${names.trials}.${names.durable}`), ''],
-      [api(`CONSUMER.MSG.NEXT.${names.trials}.${names.durable}`), JSON.stringify({ batch: 1, no_wait: true })],
+      [api(`CONSUMER.INFO.${names.trials}.${names.consumer()}`), ''],
+      [names.next(names.consumer()), JSON.stringify({ batch: 1, no_wait: true })],
+      [names.next(names.consumer('reserve')), JSON.stringify({ batch: 1, no_wait: true })],
       ...reads.flatMap((stream): [string, string][] => [
         [api(`DIRECT.GET.${stream}`), JSON.stringify({ seq: 1 })],
         [api(`DIRECT.GET.${stream}`), JSON.stringify({ last_by_subj: loot })],
@@ -149,6 +163,7 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
     ['tell workers to stop a trial', names.order(runKey('b'.repeat(16)))],
     ['cancel or pause a sweep', `$KV.${names.controls}.${sweep}`],
     ['announce a sweep', `$KV.${names.sweeps}.${sweep}`],
+    ['announce a lane', `$KV.${names.lanes}.${sweep}`],
     ['take a sweep from its orchestrator', `$KV.${names.leases}.${sweep}`],
     ['say that another worker is there', present],
     ['replace an object', `$O.${names.objects}.M.x`],
@@ -158,9 +173,9 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
     ['delete the results', `$JS.API.STREAM.DELETE.${names.results}`],
     ['change the queue', `$JS.API.STREAM.UPDATE.${names.trials}`],
     ['make a stream', '$JS.API.STREAM.CREATE.MINE'],
-    ['take the consumer away from all', `$JS.API.CONSUMER.DELETE.${names.trials}.${names.durable}`],
+    ['take the consumer away from all', `$JS.API.CONSUMER.DELETE.${names.trials}.${names.consumer()}`],
     ['make a consumer', `$JS.API.CONSUMER.CREATE.${names.results}`],
-    ['queue a trial of another tenant', others.trial(runKey('b'.repeat(16)))],
+    ['queue a trial of another tenant', others.trial(runKey('b'.repeat(16)), defaultLane)],
     ['write a result of another tenant', others.result(runKey('b'.repeat(16)))],
     ['delete the results of another tenant', `$JS.API.STREAM.DELETE.${others.results}`],
   ]
@@ -169,7 +184,7 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
     await prepare()
     mallory.publish(loot, forgedTrialText)
     const taken = await takeOne()
-    expect(taken?.subject).toBe(names.trial(runKey('c'.repeat(16))))
+    expect(taken?.subject).toBe(names.trial(runKey('c'.repeat(16)), defaultLane))
     await settle()
     const heard: string[] = []
     const ears = [names.order({}), '$JS.EVENT.ADVISORY.API'].map((heardSubject) =>
@@ -253,6 +268,33 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
     expect(listener.of(first.trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { artifacts: { numbers: {} } } })
   })
 
+  it('makes no trial dead, and none run twice, by handing back what another runs', async () => {
+    await prepare()
+    const place = (role: string) => ({ url: server.url, tenant: 'lab', env: env(role) })
+    const { backend, listener } = await withLabOrchestrator(place('orchestrator'), recorded())
+    for (let i = 0; i < 2; i++) await withLabWorker(place('worker-honest'), { slots: 2 })
+    const assignment = toyAssignment({}, { interactive: true })
+    await backend.start(assignment)
+    await listener.until(({ type }) => type === 'report')
+    const lane = await laneConsumer(broker)
+    const consumer = async () => (await broker.jsm.consumers.info(names.trials, lane)).delivered
+    const before = await consumer()
+    // More often than the server delivers a message at all: then it gives it up, and it is queued anew.
+    let last = before
+    for (let i = 0; i < 1_000 && last.consumer_seq < before.consumer_seq + 120; i++) {
+      const { state: queue } = await broker.jsm.streams.info(names.trials)
+      for (let sequence = before.stream_seq; sequence <= queue.last_seq; sequence++)
+        mallory.publish(`$JS.ACK.${names.trials}.${lane}.1.${sequence}.${last.consumer_seq}.1.0`, '-NAK')
+      await settle()
+      last = await consumer()
+    }
+    expect(last.consumer_seq - before.consumer_seq).toBeGreaterThan(100)
+    await backend.stop(assignment.trial.id, 'seen enough')
+    await listener.untilEnded([assignment.trial.id])
+    expect(listener.of(assignment.trial.id).map(({ type }) => type)).toEqual(['started', 'report', 'ended'])
+    expect(listener.of(assignment.trial.id).at(-1)).toMatchObject({ attempt: 1, outcome: { state: 'stopped' } })
+  })
+
   const deadly = {
     ...{ v: oldestProtocol, attempt: 1, vanished: 3, worker: 'mallory', nonce: 'n', startedAtMs: 1, atMs: 2 },
     standing: 'lost',
@@ -264,10 +306,7 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
 
   /** A trial that mallory is given, and may do with as it likes. */
   const takeOne = async (): Promise<Msg | undefined> => {
-    await broker.publisher.publish(names.trial(runKey('c'.repeat(16))), forgedTrialText)
-    return ask(
-      `${apiPrefixOf(mallory)}.CONSUMER.MSG.NEXT.${names.trials}.${names.durable}`,
-      '{"batch":1,"expires":5000000000}',
-    )
+    await broker.publisher.publish(names.trial(runKey('c'.repeat(16)), defaultLane), forgedTrialText)
+    return ask(names.next(names.consumer()), '{"batch":1,"expires":5000000000}')
   }
 })

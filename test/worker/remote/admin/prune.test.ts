@@ -38,7 +38,7 @@ describe.skipIf(!hasNats)('pruning a server', () => {
     await controlSweep(broker, 'cancelled', { wanted: 'cancel', by: 'someone', atMs: 0 })
     await (await lab.openBackend('prune', recorded('half', 2))).close()
     await expect
-      .poll(() => look(broker).then(standing), { timeout: 20_000 })
+      .poll(() => look(broker).then(standing))
       .toEqual({
         done: 'finished',
         left: 'uncollected',

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { beginAttempt, closeAttempt, readAttempt, vanishedBefore } from '../../../../src/worker/remote/host/attempts.js'
+import {
+  beginAttempt,
+  closeAttempt,
+  readAttempt,
+  tellAlive,
+  vanishedBefore,
+} from '../../../../src/worker/remote/host/attempts.js'
 import {
   encode,
   oldestProtocol,
@@ -39,10 +45,12 @@ describe.skipIf(!hasNats)('the attempts at a run', () => {
     ['without a token', undefined],
     ['with a token', 'a'.repeat(32)],
   ])('%s are numbered without a gap; those that ended without a word are held against it', async (how, token) => {
-    const broker = await lab.broker(how.replaceAll(' ', '-'))
+    // Whatever is silent has been so for a lease of no length.
+    const broker = { ...(await lab.broker(how.replaceAll(' ', '-'))), leaseMs: 0 }
     const key = { ...runKey('0000000000000001'), ...(token === undefined ? {} : { token }) }
     const begin = async (nonce: string, mayBeFirst = false, maxAttempts = 9) => {
       const begun = await beginAttempt(broker, key, { worker: 'w', nonce, startedAtMs: 1 }, { mayBeFirst, maxAttempts })
+      if ('held' in begun) throw new Error(`attempt ${begun.held.attempt} goes on`)
       if ('exhausted' in begun) throw new Error(`exhausted after attempt ${begun.exhausted.attempt}`)
       return begun
     }
@@ -66,7 +74,7 @@ describe.skipIf(!hasNats)('the attempts at a run', () => {
   })
 
   it('with a token stay what they were when another writes over their words, once it has seen the subjects', async () => {
-    const broker = await lab.broker('overwritten')
+    const broker = { ...(await lab.broker('overwritten')), leaseMs: 0 }
     const key = { ...runKey('0000000000000005'), token: 'a'.repeat(32) }
     const begin = async (nonce: string) => {
       const facts = { worker: 'w', nonce, startedAtMs: 1 }
@@ -81,7 +89,7 @@ describe.skipIf(!hasNats)('the attempts at a run', () => {
         await broker.publisher.publish(subject, text)
     }
     const first = await begin('a')
-    if ('exhausted' in first) throw new Error('the first attempt may begin')
+    if (!('message' in first)) throw new Error('the first attempt may begin')
     await closeAttempt(broker, key, first, 'handed back', 'told to go', 2)
     // One that says that the trial killed three workers, one that says that nobody can read it, and noise.
     await vandalize(encode({ ...first.message, vanished: 3, standing: 'lost' }))
@@ -90,6 +98,26 @@ describe.skipIf(!hasNats)('the attempts at a run', () => {
     expect(await begin('c')).toMatchObject({ message: { attempt: 3, vanished: 1 } })
     await vandalize('noise')
     expect(await readAttempt(broker, key)).toMatchObject({ message: { attempt: 3, vanished: 1, standing: 'running' } })
+  })
+
+  it('are followed by none while the last one speaks, or its words are written over', async () => {
+    const broker = await lab.broker('held')
+    const key = { ...runKey('0000000000000006'), token: 'a'.repeat(32) }
+    // A lease longer than this test, and one that has run out at once.
+    const begin = (nonce: string, leaseMs: number) => {
+      const facts = { worker: 'w', nonce, startedAtMs: 1 }
+      return beginAttempt({ ...broker, leaseMs }, key, facts, { mayBeFirst: true, maxAttempts: 9 })
+    }
+    const first = await begin('a', 0)
+    if (!('message' in first)) throw new Error('the first attempt may begin')
+    expect(await begin('b', 600_000)).toMatchObject({ held: { attempt: 1 } })
+    tellAlive(broker, key, first.message, 2)
+    expect(await begin('b', 600_000)).toMatchObject({ held: { attempt: 1 } })
+    const filter = broker.names.attempt({ trial: key.trial })
+    for (const subject of await subjectsOf(broker.jsm, broker.names.attempts, filter))
+      await broker.publisher.publish(subject, 'noise')
+    expect(await begin('b', 600_000)).toMatchObject({ held: { attempt: 1 } })
+    expect(await begin('b', 0)).toMatchObject({ message: { attempt: 2, vanished: 1 } })
   })
 
   it('keep the place of a stored message that can not be read, and leave that of a newer mlds alone', async () => {

@@ -3,9 +3,12 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { SimulatedClock, systemClock, type Clock } from '../../../../src/core/clock.js'
 import { Pull } from '../../../../src/worker/remote/host/pull.js'
 import { isTaken } from '../../../../src/worker/remote/wire/nats-errors.js'
+import { defaultLane } from '../../../../src/worker/remote/wire/needs.js'
 import type { Broker } from '../../../../src/worker/remote/wire/streams.js'
 import { hasNats } from '../../../helpers/nats.js'
 import { RemoteLab, runKey } from '../../../helpers/remote-lab.js'
+
+const here = [defaultLane]
 
 describe.skipIf(!hasNats)('with a queue on a real server', () => {
   const lab = RemoteLab.open()
@@ -14,41 +17,39 @@ describe.skipIf(!hasNats)('with a queue on a real server', () => {
     onTestFinished(() => pull.close())
     return pull
   }
-  const queue = (broker: Broker, trial: string): Promise<number> =>
-    broker.publisher.publish(broker.names.trial(runKey(trial)), trial)
+  const queue = (broker: Broker, trial: string, lane = defaultLane): Promise<number> =>
+    broker.publisher.publish(broker.names.trial(runKey(trial), lane), trial)
 
   it('a slot gets one trial for each time it asks, and what it acknowledges leaves the queue', async () => {
     const broker = await lab.broker('one')
     const [a, b, c] = ['000000000000000a', '000000000000000b', '000000000000000c']
     for (const trial of [a, b, c]) await queue(broker, trial)
     const pull = slot(broker, systemClock)
-    const first = (await pull.next())!
+    const first = (await pull.next(here))!
     expect([first.text, first.count]).toEqual([a, 1])
-    const info = await broker.jsm.consumers.info(broker.names.trials, broker.names.durable)
+    const info = await broker.jsm.consumers.info(broker.names.trials, broker.names.consumer())
     expect([info.num_ack_pending, info.num_pending]).toEqual([1, 2])
     first.ack()
-    const second = (await pull.next())!
-    expect(second.subject).toBe(broker.names.trial(runKey(b)))
-    const third = (await pull.next(second))!
+    const second = (await pull.next(here))!
+    expect(second.subject).toBe(broker.names.trial(runKey(b), defaultLane))
+    const third = (await pull.next(here, second))!
     expect(third.text).toBe(c)
-    const later = await broker.jsm.consumers.info(broker.names.trials, broker.names.durable)
+    const later = await broker.jsm.consumers.info(broker.names.trials, broker.names.consumer())
     expect([later.num_ack_pending, later.num_pending]).toEqual([1, 0])
     third.term()
-    await expect
-      .poll(async () => (await broker.jsm.streams.info(broker.names.trials)).state.messages, { timeout: 20_000 })
-      .toBe(0)
+    await expect.poll(async () => (await broker.jsm.streams.info(broker.names.trials)).state.messages).toBe(0)
   })
 
   it('a trial that comes when its slot has stopped waiting goes back to the queue', async () => {
     const broker = await lab.broker('late', 30_000)
     const clock = new SimulatedClock()
-    const waiting = slot(broker, clock).next()
+    const waiting = slot(broker, clock).next(here)
     // The server has the request, and keeps it open for longer than this clock takes.
     await broker.nc.flush()
     clock.advance(3_000)
     expect(await waiting).toBeUndefined()
     await queue(broker, '000000000000000c')
-    const pulled = (await slot(broker, systemClock).next())!
+    const pulled = (await slot(broker, systemClock).next(here))!
     expect(pulled.text).toBe('000000000000000c')
   })
 

@@ -65,6 +65,14 @@ describe('the settings of a connection', () => {
     expect(resolveNatsSettings(undefined, { ...home().env, NATS_USER: 's3cret' })).toMatchObject({ token: 's3cret' })
   })
 
+  it.each([
+    ['nats://host:4222', 'nats://ann:s3cret@host:4222', { url: 'nats://ann:s3cret@host:4222' }],
+    ['host', 'nats://t0ken@host:4222', { url: 'nats://t0ken@host:4222' }],
+    ['nats://host:4222', 'nats://ann:s3cret@other:4222', { url: 'nats://host:4222' }],
+  ])('take for --nats %s what NATS_URL says of who one is on the same server: %s', (flag, url, expected) => {
+    expect(resolveNatsSettings(flag, { ...home().env, NATS_URL: url })).toEqual(expected)
+  })
+
   it('refuse a secret in the flag without repeating it', () => {
     for (const url of ['nats://ann:s3cret@host:4222', 's3cret@host', 'nats://a:1,nats://ann:s3cret@b:1'])
       expect(() => resolveNatsSettings(url, home().env)).toThrow(

@@ -14,6 +14,7 @@ import {
   resultMessage,
   storedResult,
 } from '../../../../src/worker/remote/wire/protocol.js'
+import { defaultLane } from '../../../../src/worker/remote/wire/needs.js'
 import { namesOf, sweepToken } from '../../../../src/worker/remote/wire/names.js'
 import { toyAssignment } from '../../../conformance/backend.js'
 import { hasNats, withNats } from '../../../helpers/nats.js'
@@ -134,7 +135,7 @@ describe.skipIf(!hasNats)('with 10,000 malformed messages among the good ones', 
     const sample = <T>(arbitrary: fc.Arbitrary<T>, numRuns = 2_000): T[] => fc.sample(arbitrary, { numRuns, seed: 20 })
     const messages = [
       ...sample(fc.tuple(token, token, fc.nat({ max: 99 }), kinds.trial)).map(([sweep, trial, generation, text]) => ({
-        subject: names.trial({ sweep, trial, generation }),
+        subject: names.trial({ sweep, trial, generation }, defaultLane),
         text,
       })),
       ...sample(fc.tuple(hex, fc.nat({ max: 99 }), kinds.result)).map(([trial, generation, text]) => ({

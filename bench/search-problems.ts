@@ -1,0 +1,103 @@
+import type { Peer } from './peer.js'
+import type { SearchAxis, SearchPoint } from '../src/search/space.js'
+
+/** Something to search, whose least loss is known. */
+export interface Problem {
+  readonly name: string
+  readonly axes: readonly SearchAxis[]
+  readonly loss: (point: SearchPoint) => number
+  readonly least: number
+}
+
+const box = (count: number, low: number, high: number): SearchAxis[] =>
+  Array.from({ length: count }, (_, k) => ({ name: `x${k}`, kind: 'float', low, high }))
+
+const sum = (values: readonly number[], f: (value: number, k: number) => number): number =>
+  values.reduce((total, value, k) => total + f(value, k), 0)
+
+/** A function of a box, its least value at a place that is no round number. */
+const analytic = (
+  name: string,
+  axes: readonly SearchAxis[],
+  f: (x: readonly number[]) => number,
+  least = 0,
+): Problem => ({ name, axes, least, loss: (point) => f(axes.map((axis) => point[axis.name]!)) })
+
+/** A shift of coordinate k within ±1. */
+const shift = (k: number): number => Math.sin(1 + 3 * k)
+
+const hartmannA = [
+  [10, 3, 17, 3.5, 1.7, 8],
+  [0.05, 10, 17, 0.1, 8, 14],
+  [3, 3.5, 1.7, 10, 17, 8],
+  [17, 8, 0.05, 10, 0.1, 14],
+]
+const hartmannP = [
+  [0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886],
+  [0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991],
+  [0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.665],
+  [0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381],
+]
+const hartmann6 = (x: readonly number[]): number =>
+  -sum(
+    [1, 1.2, 3, 3.2],
+    (weight, i) => weight * Math.exp(-sum(hartmannA[i]!, (a, k) => a * (x[k]! - hartmannP[i]![k]!) ** 2)),
+  )
+
+const branin = ([x, y]: readonly number[]): number =>
+  (y! - (5.1 / (4 * Math.PI ** 2)) * x! ** 2 + (5 / Math.PI) * x! - 6) ** 2 +
+  10 * (1 - 1 / (8 * Math.PI)) * Math.cos(x!) +
+  10
+
+const ackley = (x: readonly number[]): number =>
+  20 +
+  Math.E -
+  20 * Math.exp(-0.2 * Math.sqrt(sum(x, (v, k) => (v - shift(k)) ** 2) / x.length)) -
+  Math.exp(sum(x, (v, k) => Math.cos(2 * Math.PI * (v - shift(k)))) / x.length)
+
+const rosenbrock = (x: readonly number[]): number =>
+  sum(x.slice(1), (next, k) => 100 * (next - x[k]! ** 2) ** 2 + (1 - x[k]!) ** 2)
+
+/** The functions of BBOB (Hansen et al. 2009) without its rotations. */
+const sphere = (x: readonly number[]): number => sum(x, (v, k) => (v - shift(k)) ** 2)
+const ellipsoid = (x: readonly number[]): number =>
+  sum(x, (v, k) => 10 ** ((6 * k) / (x.length - 1)) * (v - shift(k)) ** 2)
+const rastrigin = (x: readonly number[]): number =>
+  sum(x, (v, k) => (v - shift(k)) ** 2 + 10 * (1 - Math.cos(2 * Math.PI * (v - shift(k)))))
+
+export const functions: readonly Problem[] = [
+  analytic(
+    'branin',
+    [
+      { name: 'x0', kind: 'float', low: -5, high: 10 },
+      { name: 'x1', kind: 'float', low: 0, high: 15 },
+    ],
+    branin,
+    0.39788735772973816,
+  ),
+  analytic('hartmann6', box(6, 0, 1), hartmann6, -3.32236801141551),
+  analytic('ackley5', box(5, -32.768, 32.768), ackley),
+  analytic('rosenbrock5', box(5, -5, 10), rosenbrock),
+  ...[5, 20].flatMap((count) => [
+    analytic(`sphere${count}`, box(count, -5, 5), sphere),
+    analytic(`ellipsoid${count}`, box(count, -5, 5), ellipsoid),
+    analytic(`rastrigin${count}`, box(count, -5, 5), rastrigin),
+  ]),
+]
+
+/** The eight tables of HPOBench-NN: five axes of ordered values, 30,000 settings. */
+export const tableNames = ['car', 'phoneme', 'vehicle', 'australian', 'kc1', 'segment', 'blood_transfusion', 'credit_g']
+
+export async function readTable(name: string, peer: Peer): Promise<Problem> {
+  const { sizes, losses } = JSON.parse(await peer(JSON.stringify({ table: name }))) as {
+    sizes: number[]
+    losses: number[]
+  }
+  const axes = sizes.map((size, k): SearchAxis => ({ name: `x${k}`, kind: 'int', low: 0, high: size - 1 }))
+  return {
+    name,
+    axes,
+    loss: (point) => losses[axes.reduce((at, axis, k) => at * sizes[k]! + point[axis.name]!, 0)]!,
+    least: losses.reduce((least, loss) => Math.min(least, loss)),
+  }
+}

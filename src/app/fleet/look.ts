@@ -1,0 +1,155 @@
+import PQueue from 'p-queue'
+import type { UnavailableError } from '../../core/errors.js'
+import { UnknownNameError } from '../../core/errors.js'
+import { misfit, here } from '../../fleet/check.js'
+import { parseHost } from '../../fleet/host.js'
+import { askHost, checkHost, describeChecked, lookAtWorker } from '../../fleet/launch.js'
+import { stateScript, tailScript } from '../../fleet/scripts.js'
+import { fleetNames, readFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
+import { isOfArray } from '../../fleet/slurm.js'
+import { isOpen, openTunnel } from '../../fleet/tunnel.js'
+import type { WorkerMessage } from '../../worker/remote/wire/protocol.js'
+import { presentWorkers } from './presence.js'
+import type { FleetSurroundings } from './surroundings.js'
+import { firstServer } from './worker-access.js'
+
+/** A worker of a fleet, with what the server says of it. */
+export interface Seen {
+  readonly fleet: string
+  readonly member: Member
+  /** `undefined` where the server has not heard of it lately, or can't be asked. */
+  readonly present: WorkerMessage | undefined
+  /** Why the server could not be asked. */
+  readonly away?: string
+}
+
+/** Every worker of these fleets. */
+export async function seeFleets(folder: string, names: readonly string[]): Promise<Seen[]> {
+  const states = names.map((name) => readFleet(folder, name))
+  const seen = states.map(async ({ name, nats, tenant, hosts, slurm }): Promise<Seen[]> => {
+    const asked = await presentWorkers({ nats, tenant }).catch((error: Error) => error)
+    const present = (worker: string): WorkerMessage | undefined =>
+      asked instanceof Error ? undefined : asked.find((message) => message.worker === worker)
+    const away = asked instanceof Error ? { away: asked.message } : {}
+    const tasks =
+      slurm === undefined || asked instanceof Error ? [] : asked.filter(({ worker }) => isOfArray(name, worker))
+    const ofArray = tasks.map((message): Seen => {
+      const member: Member = { host: message.host, worker: message.worker, step: 'joined' }
+      return { fleet: name, member, present: message }
+    })
+    return [...hosts.map((member) => ({ fleet: name, member, present: present(member.worker), ...away })), ...ofArray]
+  })
+  return (await Promise.all(seen)).flat()
+}
+
+/** The workers of fleets on that host. @throws UnknownNameError when there is none. */
+export function membersOn(folder: string, host: string, fleet?: string): { state: FleetState; member: Member }[] {
+  const states = (fleet === undefined ? fleetNames(folder) : [fleet]).map((name) => readFleet(folder, name))
+  const found = states.flatMap((state) =>
+    state.hosts.flatMap((member) => (member.host === host || member.worker === host ? { state, member } : [])),
+  )
+  if (found.length > 0) return found
+  throw new UnknownNameError(
+    'host of a fleet',
+    host,
+    states.flatMap(({ hosts }) => hosts.map((member) => member.host)),
+  )
+}
+
+/** The last lines of a worker's log on its host. @throws UnavailableError when the host can't be reached. */
+export async function workerLog(
+  { state, member }: { state: FleetState; member: Member },
+  lines: number,
+  { signal }: FleetSurroundings,
+): Promise<string> {
+  const script = tailScript(state.name, lines)
+  return (await askHost(parseHost(member.host), script, { timeoutMs: 60_000, signal })).stdout
+}
+
+/** What is right and wrong with one host. */
+export interface Diagnosis {
+  readonly host: string
+  readonly fleet?: string
+  /** Sentences, of what was found. */
+  readonly found: readonly string[]
+  /** Sentences, of what is wrong. */
+  readonly wrong: readonly string[]
+}
+
+const hostsAtOnce = 8
+
+/** Looks at hosts: those named, else those of all fleets. A tunnel that has ended is opened again. */
+export async function diagnose(
+  hosts: readonly string[],
+  fleet: string | undefined,
+  around: FleetSurroundings,
+): Promise<Diagnosis[]> {
+  const names = fleet === undefined ? fleetNames(around.folder) : [fleet]
+  const seen = (await seeFleets(around.folder, names)).filter(
+    ({ fleet: name, member }) => !isOfArray(name, member.worker),
+  )
+  const wanted = hosts.length === 0 ? seen.map(({ member }) => member.host) : hosts
+  const queue = new PQueue({ concurrency: hostsAtOnce })
+  const looks = [...new Set(wanted)].flatMap((host): (() => Promise<Diagnosis>)[] => {
+    const here = seen.filter(({ member }) => member.host === host)
+    return here.length === 0
+      ? [() => lookAt(host, undefined, around)]
+      : here.map((one) => () => lookAt(host, one, around))
+  })
+  return Promise.all(looks.map((look) => queue.add(look)))
+}
+
+async function lookAt(named: string, seen: Seen | undefined, around: FleetSurroundings): Promise<Diagnosis> {
+  const [found, wrong]: [string[], string[]] = [[], []]
+  const told = { host: named, ...(seen === undefined ? {} : { fleet: seen.fleet }), found, wrong }
+  try {
+    const host = parseHost(named)
+    const checked = await checkHost(host, { setup: undefined, signal: around.signal })
+    found.push(describeChecked(checked))
+    if (seen === undefined) {
+      const unfit = misfit(checked, here())
+      if (unfit !== undefined) wrong.push(unfit)
+      return told
+    }
+    await lookAtMember(seen, { found, wrong }, around)
+  } catch (error) {
+    const { message, hint } = error as UnavailableError
+    wrong.push(hint === undefined ? message : `${message} (${hint})`)
+  }
+  return told
+}
+
+async function lookAtMember(
+  { fleet, member, present, away }: Seen,
+  { found, wrong }: { found: string[]; wrong: string[] },
+  around: FleetSurroundings,
+): Promise<void> {
+  const { worker: state, said } = await lookAtWorker(
+    parseHost(member.host),
+    stateScript(fleet, member.worker),
+    around.signal,
+  )
+  const last = said === '' ? '' : `; it last said: ${said}`
+  if (state === 'runs') found.push(`${member.worker} runs${last}`)
+  else wrong.push(state === 'gone' ? `nothing of ${member.worker} is there` : `${member.worker} has ended${last}`)
+  if (present !== undefined) found.push('the server hears of it')
+  else wrong.push(away ?? 'the server has not heard of it for half a minute')
+  if (member.tunnel !== undefined) await mendTunnel(fleet, member, { found, wrong }, around)
+}
+
+async function mendTunnel(
+  fleet: string,
+  member: Member,
+  { found, wrong }: { found: string[]; wrong: string[] },
+  { folder, clock }: FleetSurroundings,
+): Promise<void> {
+  if (member.tunnel === undefined) return
+  if (isOpen(member.tunnel)) return void found.push('its tunnel is open')
+  const { nats } = readFleet(folder, fleet)
+  const where = { folder, label: member.worker, wanted: member.tunnel.port, clock }
+  const tunnel = await openTunnel(parseHost(member.host), firstServer(nats), where)
+  const state = readFleet(folder, fleet)
+  const hosts = state.hosts.map((one) => (one.worker === member.worker ? { ...one, tunnel } : one))
+  await writeFleet(folder, { ...state, hosts })
+  wrong.push('its tunnel had ended, and was opened again')
+}

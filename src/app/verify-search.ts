@@ -1,0 +1,40 @@
+import { openData } from '../data/catalog.js'
+import { experimentOf } from '../experiments/registry.js'
+import { formatCount } from '../core/format.js'
+import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import type { Store } from '../system/store.js'
+
+/** What comes out when everything is suggested again that a search has suggested. */
+export interface SearchVerification {
+  /** Settings that were suggested. */
+  readonly settings: number
+  /** What of them comes out otherwise, a sentence each; `undefined` where they can't be made again here. */
+  readonly others?: readonly string[]
+  /** Every setting was suggested as it comes out again, and there is no further one. */
+  readonly isDone: boolean
+  /** The same for a person. */
+  readonly lines: readonly string[]
+}
+
+/** Suggests again all that a search that learns has suggested; `undefined` of any other sweep. */
+export async function verifySearch(store: Store, sweep: SweepFolder): Promise<SearchVerification | undefined> {
+  const { frozen } = sweep
+  const { spec } = frozen
+  if (spec.search?.learning === undefined) return undefined
+  const { count } = spec.search
+  const { recompute } = await import('../sweeps/searching/recompute.js')
+  const data = openData(store)
+  try {
+    const experiment = await experimentOf(sweep)
+    const resolve = (name: string): string => data.resolve(name).fingerprint
+    const { settings, others, next } = await recompute(frozen, sweep.events(), experiment, spec, resolve, frozen.learnt)
+    const isDone = others.length === 0 && next === 'none'
+    const of = settings === count ? '' : ` of ${count}`
+    const same = others.length === 0 ? 'each suggested anew as it was' : `${others.length} come out otherwise`
+    return { settings, others, isDone, lines: [`search: ${formatCount(settings, 'setting')}${of}, ${same}`, ...others] }
+  } catch (error) {
+    const { suggested = [] } = frozen
+    const line = `search: its suggestions can't be made again here: ${(error as Error).message}`
+    return { settings: suggested.length, isDone: false, lines: [line] }
+  }
+}

@@ -1,0 +1,48 @@
+import { Args } from '@oclif/core'
+import { BaseCommand } from '../../terminal/base-command.js'
+import { surroundings } from '../../terminal/fleet.js'
+import { formatTable } from '../../terminal/table.js'
+import { systemClock } from '../../core/clock.js'
+import { formatDuration } from '../../core/format.js'
+import type { Seen } from '../../app/fleet/look.js'
+
+export default class FleetList extends BaseCommand {
+  static override storeUse = 'none' as const
+  static override description =
+    'Lists the workers of fleets that were started from here, and what the server says of them'
+  static override examples = ['<%= config.bin %> fleet list']
+  static override args = { fleet: Args.string({ description: 'its name; every one unless one is named' }) }
+
+  async run(): Promise<unknown> {
+    const { args } = await this.parse(FleetList)
+    const { chooseFleets } = await import('../../app/fleet/choose.js')
+    const { fleetNames } = await import('../../fleet/state.js')
+    const { seeFleets } = await import('../../app/fleet/look.js')
+    const { around, release } = await surroundings(systemClock)
+    try {
+      const names = args.fleet === undefined ? fleetNames(around.folder) : chooseFleets(around.folder, args.fleet)
+      const seen = await seeFleets(around.folder, names)
+      const rows = seen.map((one) => [
+        one.fleet,
+        one.member.host,
+        one.member.worker,
+        one.member.step,
+        standing(one),
+        one.present === undefined ? '' : formatDuration(systemClock.now() - one.present.startedAtMs),
+      ])
+      this.log(
+        formatTable(['fleet', 'host', 'worker', 'start', 'on the server', 'up'], rows) ||
+          'No fleet was started from here. Start one with: mlds fleet ssh HOST --nats URL',
+      )
+      return seen.map(({ fleet, member, present, away }) => ({ fleet, ...member, present: present ?? null, away }))
+    } finally {
+      release()
+    }
+  }
+}
+
+function standing({ present, away }: Seen): string {
+  if (present === undefined) return away === undefined ? 'not there' : 'the server is away'
+  const { running, slots, draining } = present
+  return draining ? `leaves, ${running.length} run` : `${running.length} of ${slots} slots busy`
+}

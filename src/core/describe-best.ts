@@ -1,0 +1,74 @@
+import { maxOf, minOf } from './extremes.js'
+import { formatCount, formatNumber, formatSetting } from './format.js'
+import { lookUp } from './names.js'
+import { describeConstraint, goalsOf, hasFront } from './objective.js'
+import { printableLine } from './printable.js'
+import type { Ranking } from './ranking.js'
+import { violationIn, type Standing } from './standing.js'
+import type { Objective } from './trial.js'
+
+/**
+ * The best point in one line: `best by the mean over 8 seeds: x=1, loss 4.01, standard deviation 0.1`; of several objectives
+ * the front: `front of 5 points: loss 0.1 to 0.4, size 10 to 500`.
+ */
+export function describeBest(ranking: Ranking, objective: Objective, axes: readonly string[]): string {
+  if (hasFront(objective)) return describeFront(ranking, objective, axes)
+  const best = ranking.best()
+  const confirmed = ranking.confirmed?.best()?.standing
+  if (best !== undefined && confirmed !== undefined) return describeConfirmed(confirmed, ranking, objective, axes)
+  if (best === undefined) return describeNone('best', ranking)
+  const { standing, tied } = best
+  const { values, deviation, stopped, diverged, kept = [] } = standing
+  const seeds = values.length === 1 ? 'best, of one seed' : `best by the mean over ${values.length} seeds`
+  const spread = values.length === 1 ? '' : `, standard deviation ${formatNumber(Number(deviation.toPrecision(2)))}`
+  const notes = [
+    ...kept.map(({ metric, mean }) => `${printableLine(metric)} ${formatNumber(mean)}`),
+    ...(tied === 0 ? [] : [`tied with ${formatCount(tied, 'other point')}`]),
+    ...(stopped === 0 ? [] : [`${stopped} stopped early`]),
+    ...(diverged === 0 ? [] : [`${diverged} more diverged`]),
+  ]
+  const { metric } = objective
+  return `${seeds}: ${pointOf(standing, axes)}${metric} ${formatNumber(standing.mean)}${spread}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`
+}
+
+/** What the winner is worth: its value in the search is biased, since it was chosen for it. */
+function describeConfirmed(
+  { params, values, mean, deviation, diverged }: Standing,
+  ranking: Ranking,
+  { metric }: Objective,
+  axes: readonly string[],
+): string {
+  const all = ranking.all()
+  const before = all.find((one) => JSON.stringify(one.params) === JSON.stringify(params))
+  const spread = values.length === 1 ? '' : `, standard deviation ${formatNumber(Number(deviation.toPrecision(2)))}`
+  const ill = diverged === 0 ? '' : `${diverged} more diverged; `
+  const biased = `in the search ${before === undefined ? 'unknown' : formatNumber(before.mean)}, biased: it was chosen for that among ${formatCount(all.length, 'point')}`
+  return `best, confirmed on ${formatCount(values.length, 'fresh seed')}: ${pointOf({ params }, axes)}${metric} ${formatNumber(mean)}${spread} (${ill}${biased})`
+}
+
+function describeFront(ranking: Ranking, objective: Objective, axes: readonly string[]): string {
+  const front = ranking.front()
+  if (front.length === 0) return describeNone('front', ranking)
+  const ranges = goalsOf(objective).map(({ metric }, k) => {
+    const means = front.map((one) => one.means![k]!)
+    const [low, high] = [formatNumber(minOf(means)), formatNumber(maxOf(means))]
+    return `${printableLine(metric)} ${low === high ? low : `${low} to ${high}`}`
+  })
+  const all = ranking.all()
+  const breaking = all.filter((one) => violationIn(one) > 0).length
+  const constraints = (objective.constraints ?? []).map(describeConstraint).join(' and ')
+  const note = breaking === 0 ? '' : ` (${breaking} of ${formatCount(all.length, 'point')} not within ${constraints})`
+  const point = front.length === 1 ? pointOf(front[0]!, axes) : ''
+  return `front of ${front.length === 1 ? 'one point' : `${front.length} points`}: ${point}${ranges.join(', ')}${note}`
+}
+
+const describeNone = (what: 'best' | 'front', ranking: Ranking): string =>
+  `${what} so far: ${ranking.whyNone() === undefined ? 'none yet' : `none: ${ranking.whyNone()}`}`
+
+function pointOf({ params }: Pick<Standing, 'params'>, axes: readonly string[]): string {
+  const point = axes
+    .filter((axis) => Object.hasOwn(params, axis))
+    .map((axis) => `${axis}=${printableLine(formatSetting(lookUp(params, axis)))}`)
+    .join(' ')
+  return point === '' ? '' : `${point}, `
+}

@@ -1,0 +1,90 @@
+import type { FiguresAnswer } from '../wire.js'
+import type { SweepContext, View } from './context.js'
+import { fill, h, notice } from './dom.js'
+import { ask } from './feed.js'
+
+const columns = ['claim', 'verdict', 'ours', 'published', 'effect', '95 % interval', 'seeds']
+
+/** The experiment's own figures and what is to be said of its claims, drawn anew as trials end. */
+export function figuresView(context: SweepContext): View {
+  const status = h('div')
+  const body = h('div')
+  const element = h('section', { 'aria-label': 'Verdicts and figures' }, status, body)
+  let drawn = -1
+  let isAsking = false
+
+  const ended = (): number => {
+    const { counts, planned } = context.line() ?? { counts: {}, planned: 0 }
+    return planned - (counts.planned ?? 0) - (counts.running ?? 0)
+  }
+  const update = (): void => {
+    if (isAsking || ended() === drawn) return
+    void fetchFigures()
+  }
+  const fetchFigures = async (): Promise<void> => {
+    isAsking = true
+    const before = ended()
+    if (drawn < 0) fill(status, notice('waiting', 'The figures are being drawn …'))
+    try {
+      const told = await ask<FiguresAnswer>('figures', { sweep: context.id })
+      drawn = before
+      fill(
+        status,
+        told.ended < before ? notice('waiting', `Drawn when ${told.ended} trials had ended; the rest follows.`) : null,
+      )
+      show(told)
+    } catch (error) {
+      drawn = before
+      fill(status, notice('broken', `The figures could not be drawn: ${(error as Error).message}`))
+    } finally {
+      isAsking = false
+    }
+  }
+  const show = ({ verdicts, notes, figures, troubles }: FiguresAnswer): void => {
+    const claims = verdicts.filter(({ isCheck }) => !isCheck)
+    const checks = verdicts.filter(({ isCheck }) => isCheck)
+    fill(
+      body,
+      h('h2', {}, 'Verdicts'),
+      claims.length === 0 ? h('p', {}, 'This experiment makes no claims.') : verdictTable(claims),
+      notes.map((note) => h('p', { class: 'note' }, note)),
+      checks.map(({ state, statement, cells }) =>
+        h('p', { class: 'note' }, `Check ${state}: ${statement} (${cells[2] ?? ''}).`),
+      ),
+      h('h2', {}, 'Figures'),
+      figures.length === 0 ? notice('empty', 'Nothing to draw until a trial has ended with a result.') : null,
+      h('div', { class: 'figures' }, figures.map(figureOf)),
+      troubles.map((trouble) => h('p', { class: 'trouble' }, trouble)),
+    )
+  }
+  return { element, update }
+}
+
+function verdictTable(verdicts: FiguresAnswer['verdicts']): HTMLElement {
+  const rows = verdicts.map(({ state, cells }) =>
+    h(
+      'tr',
+      {},
+      cells.map((cell, i) =>
+        i === 0
+          ? h('th', { scope: 'row' }, cell)
+          : h('td', { 'data-label': columns[i], class: i === 1 ? state.replace(' ', '-') : null }, cell),
+      ),
+    ),
+  )
+  const head = columns.map((column) => h('th', { scope: 'col' }, column))
+  return h('table', { class: 'verdicts' }, h('thead', {}, h('tr', {}, head)), h('tbody', {}, rows))
+}
+
+/** An SVG in an image runs nothing and asks for nothing. */
+function figureOf({ name, caption, svg }: FiguresAnswer['figures'][number]): HTMLElement {
+  const words = name.replaceAll('-', ' ')
+  const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`
+  return h(
+    'figure',
+    {},
+    h('h3', {}, words.charAt(0).toUpperCase() + words.slice(1)),
+    h('div', { class: 'drawing' }, h('img', { alt: caption, src })),
+    h('figcaption', {}, caption),
+  )
+}

@@ -1,0 +1,97 @@
+import type { SweepLine } from '../wire.js'
+import type { View } from './context.js'
+import { fill, h, notice } from './dom.js'
+import { Feed, type Connection } from './feed.js'
+import { sweepList } from './sweep-list.js'
+import { SweepPage } from './sweep-page.js'
+
+/** The page: one stream, and the list or one sweep, by what follows `#` in the address. */
+class App {
+  readonly #banner = h('div', { id: 'connection', 'aria-live': 'assertive' })
+  readonly #body = h('div')
+  readonly #lines = new Map<string, SweepLine>()
+  #isTold = false
+  #feed: Feed | undefined
+  #sweep: string | undefined
+  #page: SweepPage | undefined
+  #list: View | undefined
+
+  constructor(root: HTMLElement) {
+    fill(root, this.#banner, this.#body)
+    addEventListener('hashchange', () => this.#route())
+    this.#route()
+  }
+
+  #route(): void {
+    const [kind, sweep, ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decode)
+    const wanted = kind === 'sweep' && sweep !== undefined && sweep !== '' ? sweep : undefined
+    document.title = wanted === undefined ? 'Sweeps' : `${wanted} – sweeps`
+    if (this.#feed !== undefined && wanted === this.#sweep) return this.#page?.go(rest)
+    this.#feed?.close()
+    this.#page?.close()
+    this.#sweep = wanted
+    ;[this.#page, this.#list] = [undefined, undefined]
+    if (wanted === undefined) {
+      this.#list = sweepList(() => (this.#isTold ? this.#newestFirst() : undefined))
+      this.#list.update()
+      fill(this.#body, this.#list.element)
+    } else {
+      this.#page = new SweepPage(wanted, () => this.#lines.get(wanted))
+      this.#page.go(rest)
+      fill(this.#body, this.#page.element)
+    }
+    this.#feed = new Feed(wanted, {
+      onSweeps: ({ ids, lines }) => this.#takeLines(ids, lines),
+      onSnapshot: (snapshot) => this.#page?.takeSnapshot(snapshot),
+      onChange: (change) => this.#page?.takeChange(change),
+      onConnection: (connection) => this.#showConnection(connection),
+    })
+  }
+
+  #takeLines(ids: readonly string[] | undefined, lines: readonly SweepLine[]): void {
+    for (const line of lines) this.#lines.set(line.id, line)
+    const isThere = new Set(ids ?? this.#lines.keys())
+    for (const id of this.#lines.keys()) if (!isThere.has(id)) this.#lines.delete(id)
+    this.#isTold = true
+    if (this.#sweep !== undefined && ids !== undefined && !isThere.has(this.#sweep)) {
+      fill(
+        this.#body,
+        notice('broken', `There is no sweep ${this.#sweep} in this store. `, h('a', { href: '#/' }, 'All sweeps')),
+      )
+      return
+    }
+    this.#list?.update()
+    this.#page?.takeLine()
+  }
+
+  #newestFirst(): SweepLine[] {
+    return [...this.#lines.values()].sort((a, b) => b.createdAtMs - a.createdAtMs)
+  }
+
+  #showConnection(connection: Connection): void {
+    document.body.dataset['connection'] = connection
+    if (connection === 'live' || connection === 'connecting')
+      return connection === 'live' ? fill(this.#banner) : undefined
+    const retry = h('button', { type: 'button', onclick: () => this.#feed?.connect() }, 'Try again')
+    fill(
+      this.#banner,
+      connection === 'lost'
+        ? notice('lost', 'The connection is lost; what you see is as it was. It is tried again every second. ')
+        : notice(
+            'lost',
+            'The server no longer takes this page’s address. Open the one that mlds dashboard prints now. ',
+            retry,
+          ),
+    )
+  }
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
+new App(document.getElementById('app')!)

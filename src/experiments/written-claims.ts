@@ -1,0 +1,216 @@
+import type { IntervalRule } from '../analysis/intervals.js'
+import { sequential } from '../analysis/sequential.js'
+import { mean } from '../analysis/statistics.js'
+import { nearest, SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../core/errors.js'
+import { lookUp } from '../core/names.js'
+import { valueKey, writeValue } from '../core/param-value.js'
+import { printableLine } from '../core/printable.js'
+import { axisOf as axisIn, parseValue } from '../core/space.js'
+import type { Objective, Trial, TrialRecord } from '../core/trial.js'
+import type { WrittenClaim, WrittenSetting } from '../core/written-claim.js'
+import type { Claim, Experiment, Stage, Verdict } from './experiment.js'
+import { geometricMean, ratioOf, weighed, type Counted, type Effect } from './vocabulary/effects.js'
+import { axisOf, metricOf, valuesOf } from './vocabulary/numbers.js'
+import { finished, type Records } from './vocabulary/records.js'
+import { trendEffect } from './vocabulary/trends.js'
+
+/** Values of an axis of which fewer have hardly a trend. */
+const minTrendValues = 4
+
+/** What a sweep says of its claims. */
+export interface ClaimsOfSweep {
+  readonly claims?: readonly WrittenClaim[]
+  readonly objective?: Objective
+  readonly untilDecided?: { readonly claims: readonly string[] }
+}
+
+/**
+ * The experiment with the claims that the sweep file states beside its own. Where seeds are added until claims are decided, all
+ * are weighed by intervals that allow it, so wide that any false verdict among those that are waited for comes in at most 5
+ * of 100 sweeps, and any among the others too.
+ */
+export function withClaimsOf(spec: ClaimsOfSweep, experiment: Experiment): Experiment {
+  const { objective = experiment.objective, untilDecided } = spec
+  // A plan may come from elsewhere.
+  const claims = Array.isArray(spec.claims) ? (spec.claims as readonly WrittenClaim[]).filter(isClaim) : []
+  if (claims.length === 0 && untilDecided === undefined) return experiment
+  const all = [...experiment.claims, ...claims.map((claim) => claimOf(claim, experiment, objective))]
+  if (untilDecided === undefined) return { ...experiment, claims: all }
+  const isWaitedFor = ({ id }: Claim): boolean => untilDecided.claims.includes(id)
+  const ruleOf = (claims: readonly Claim[], together: boolean): IntervalRule =>
+    sequential(0.05 / Math.max(1, claims.flatMap(({ tested = [] }) => tested).length), together)
+  const waitedFor = ruleOf(all.filter(isWaitedFor), true)
+  const others = ruleOf(
+    all.filter((claim) => !isWaitedFor(claim)),
+    false,
+  )
+  const weigh = (claim: Claim): Claim => ({
+    ...claim,
+    check: (records) => claim.check(records, isWaitedFor(claim) ? waitedFor : others),
+  })
+  return { ...experiment, claims: all.map(weigh) }
+}
+
+function isClaim(claim: unknown): claim is WrittenClaim {
+  const { id, says = '' } = (claim ?? {}) as Partial<Record<keyof WrittenClaim, unknown>>
+  return typeof id === 'string' && typeof says === 'string'
+}
+
+/**
+ * Looks for what no trial of the plan could bear out.
+ * @throws UnknownNameError, SpaceError with the path in the sweep file.
+ */
+export function checkClaims(spec: ClaimsOfSweep, experiment: Experiment, planned: readonly Trial[]): void {
+  for (const claim of spec.claims ?? []) {
+    const { id, of = {}, trend } = claim
+    const compare: readonly WrittenSetting[] = claim.compare ?? []
+    const own = experiment.claims.find((other) => other.id === id)
+    if (own !== undefined) refuse([id], `claims: ${id}: the experiment has a claim of this name (choose another)`)
+    const stage = stageOf(claim, experiment)
+    const trials = planned.filter((trial) => trial.stage === stage.name && settingIn(stage, of, [id, 'of'])(trial))
+    if (trials.length === 0) refuse([id, 'of'], `claims: ${id}: of: no planned trial has ${describe(of)}`)
+    for (const [i, setting] of compare.entries())
+      if (!trials.some(settingIn(stage, setting, [id, 'compare', i])))
+        refuse([id, 'compare', i], `claims: ${id}: compare: no planned trial has ${describe({ ...of, ...setting })}`)
+    if (trend === undefined) continue
+    const values = new Set(trials.map(({ params }) => valueKey(lookUp(params, trend))))
+    const { kind } = axisIn(stage.space, trend)
+    if (kind !== 'number' && kind !== 'integer' && ![...values].every((value) => Number.isFinite(Number(value))))
+      refuse([id, 'trend'], `claims: ${id}: trend: ${trend} has values that are no numbers (compare two of them)`)
+    if (values.size < minTrendValues)
+      refuse(
+        [id, 'trend'],
+        `claims: ${id}: trend: ${trend} has ${values.size} values in this plan (a trend takes at least ${minTrendValues})`,
+      )
+  }
+}
+
+function refuse(path: SpecPath, problem: string): never {
+  return writtenAt(['claims', ...path], () => {
+    throw new SpaceError(problem)
+  })
+}
+
+/** The stage whose axes it names; the first where it names none. @throws UnknownNameError for an axis of no stage. */
+function stageOf({ id, of = {}, compare, trend }: WrittenClaim, { stages }: Experiment): Stage {
+  const [first] = stages
+  const compared: readonly WrittenSetting[] = compare ?? []
+  const named: [string, SpecPath][] = [
+    ...Object.keys(of).map((axis): [string, SpecPath] => [axis, ['of', axis]]),
+    ...compared.flatMap((one, i) => Object.keys(one).map((axis): [string, SpecPath] => [axis, ['compare', i, axis]])),
+    ...(trend === undefined ? [] : [[trend, ['trend']] as [string, SpecPath]]),
+  ]
+  const axis = named[0]?.[0]
+  const stage = (axis !== undefined && stages.find(({ space }) => Object.hasOwn(space, axis))) || first
+  for (const [name, path] of named)
+    if (!Object.hasOwn(stage.space, name))
+      writtenAt(['claims', id, ...path], () => {
+        throw new UnknownNameError('axis', name, Object.keys(stage.space))
+      })
+  return stage
+}
+
+type Fits = (trial: Trial) => boolean
+
+function settingIn({ space }: Stage, setting: WrittenSetting, path: SpecPath): Fits {
+  const wanted = Object.entries(setting).map(([axis, values]) => {
+    const parsed = writtenAt(['claims', ...path, axis], () =>
+      values.map((value) => valueKey(parseValue(axis, axisIn(space, axis), value))),
+    )
+    return [axis, new Set(parsed)] as const
+  })
+  return ({ params }) => wanted.every(([axis, values]) => values.has(valueKey(lookUp(params, axis))))
+}
+
+const describe = (setting: WrittenSetting): string =>
+  Object.entries(setting)
+    .map(([axis, values]) => `${axis}=${values.map((value) => writeValue(value as never)).join(' or ')}`)
+    .join(' ') || 'any setting'
+
+function claimOf(claim: WrittenClaim, experiment: Experiment, objective: Objective): Claim {
+  const { id, says } = claim
+  const published = 'the sweep file'
+  try {
+    const found = effectOf(claim, experiment, objective)
+    const effect = { ...found, quantity: printableLine(found.quantity) }
+    const statement = printableLine(says ?? `${effect.quantity} is ${describeBounds(effect)}`)
+    const whole = weighed({ id, published, statement, effects: [effect] })
+    const { metric = objective.metric } = claim
+    return { ...whole, check: (records, rule) => lackOf(metric, records) ?? whole.check(records, rule) }
+  } catch (error) {
+    // The experiment has changed since: its results are to be read all the same.
+    const check = (): never => {
+      throw error
+    }
+    return { id, published, statement: printableLine(says ?? id), check }
+  }
+}
+
+/** A metric that no trial has is a slip of the hand. */
+function lackOf(metric: string, records: Records): Verdict | undefined {
+  const reported = new Set(records.flatMap(({ state, metrics }) => (state === 'finished' ? Object.keys(metrics) : [])))
+  if (reported.size === 0 || reported.has(metric)) return undefined
+  const near = nearest(metric, [...reported])
+  const hint = near === undefined ? '' : `; did you mean ${near}?`
+  const summary = `no finished trial has the metric ${metric}${hint} (they have: ${[...reported].join(', ')})`
+  return { state: 'inconclusive', summary, seeds: 0 }
+}
+
+function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Objective): Effect {
+  const { id, of = {}, compare, trend, scale, above, below, metric = objective.metric } = claim
+  const stage = stageOf(claim, experiment)
+  const isOne = settingIn(stage, of, [id, 'of'])
+  const trials = (records: Records): TrialRecord[] => finished(records, stage.name).filter(({ trial }) => isOne(trial))
+  const about = Object.keys(of).length === 0 ? '' : ` where ${describe(of)}`
+  const frame = { trials, ...(above === undefined ? {} : { above }), ...(below === undefined ? {} : { below }) }
+  // A number that a trial lacks has no rank, and no place in a mean.
+  const counted: Counted = (own) => own.filter((record) => Number.isFinite(metricOf(metric)(record)))
+  const numbers = (own: Records): number[] => valuesOf(counted(own, own), metric)
+  if (trend !== undefined)
+    return trendEffect(
+      {
+        settings: { what: `values of ${trend}`, of: axisOf(trend), needed: minTrendValues },
+        y: metricOf(metric),
+        counted,
+      },
+      {
+        ...frame,
+        quantity: `rank correlation of ${trend} and ${metric}${about}`,
+        needs: `finished trials with ${metric} at ${minTrendValues} values of ${trend}`,
+      },
+    )
+  const middle = scale === 'log' ? geometricMean : mean
+  if (compare === undefined)
+    return {
+      ...frame,
+      scale,
+      quantity: `${metric}${about}`,
+      needs: `finished trials with ${metric}`,
+      of: (own) => middle(numbers(own)),
+    }
+  const [first, second] = compare.map((one, i) => settingIn(stage, one, [id, 'compare', i])) as [Fits, Fits]
+  const [a, b] = compare.map(describe) as [string, string]
+  return {
+    ...frame,
+    scale,
+    quantity: `${metric} of ${a} ${scale === 'log' ? '÷' : '−'} ${b}${about}`,
+    needs: `finished trials with ${metric} of both`,
+    settings: {
+      what: 'settings',
+      of: ({ trial }) => (first(trial) ? 'first' : second(trial) ? 'second' : undefined),
+      needed: ['first', 'second'],
+    },
+    of(own) {
+      const from = numbers(own.filter(({ trial }) => first(trial)))
+      const to = numbers(own.filter(({ trial }) => second(trial)))
+      return scale === 'log' ? ratioOf(from, to) : mean(from) - mean(to)
+    },
+  }
+}
+
+const brief = (value: number): string => String(Number(value.toPrecision(3)))
+
+function describeBounds({ above, below }: Effect): string {
+  if (above === undefined) return `below ${brief(below!)}`
+  return below === undefined ? `above ${brief(above)}` : `between ${brief(above)} and ${brief(below)}`
+}

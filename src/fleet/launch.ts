@@ -1,0 +1,152 @@
+import { Readable } from 'node:stream'
+import { UnavailableError } from '../core/errors.js'
+import { here, hasNode, misfit, readCheck, type Checked } from './check.js'
+import type { Host } from './host.js'
+import type { PackShelf } from './pack-shelf.js'
+import { checkScript, receiveScript, runFile, startScript, stopScript } from './scripts.js'
+import { lastLine, runOnHost, toldBy, type Answer, type SshOptions } from './ssh.js'
+import { tarOf, type TarFile } from './tar.js'
+
+/** What a host is given, whichever it is. */
+export interface Launch {
+  readonly fleet: string
+  /** `copy` brings this very mlds along, `none` uses the host's own. */
+  readonly install: 'copy' | 'none'
+  /** A file that the worker's shell reads before it starts the worker. */
+  readonly setup: string | undefined
+  readonly workerArgs: readonly string[]
+  readonly shelf: Pick<PackShelf, 'pack' | 'open'>
+  readonly signal: AbortSignal
+}
+
+/** Told as each step is done. */
+export type Tell = (step: 'connected' | 'checked' | 'copied' | 'started', detail: string) => void
+
+const minutes = (count: number): number => 60_000 * count
+const askMs = minutes(1)
+const copyMs = minutes(30)
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
+
+/** @throws UnavailableError with the host's last line where the script failed. */
+export async function askHost(host: Host, script: string, options: SshOptions): Promise<Answer> {
+  const answer = await runOnHost(host, script, options)
+  if (answer.code !== 0)
+    throw new UnavailableError(lastLine(answer.stderr) || `the host ended a step with exit code ${answer.code}`)
+  return answer
+}
+
+/** Looks at a host; changes nothing. @throws UnavailableError when it can't be reached. */
+export async function checkHost(host: Host, { setup, signal }: Pick<Launch, 'setup' | 'signal'>): Promise<Checked> {
+  const input = setup === undefined ? {} : { input: inputOf(Buffer.from(setup)) }
+  return readCheck(await askHost(host, checkScript(setup !== undefined), { timeoutMs: askMs, signal, ...input }))
+}
+
+const inputOf = (bytes: Uint8Array): NonNullable<SshOptions['input']> => ({
+  when: 'at once',
+  open: () => Readable.from([bytes], { objectMode: false }),
+})
+
+export const describeChecked = (checked: Checked): string =>
+  [
+    `${checked.platform} ${checked.arch}`,
+    checked.node === undefined ? 'no Node' : `Node ${checked.node}`,
+    ...(checked.cores === undefined ? [] : [`${checked.cores} cores`]),
+    ...(checked.freeBytes === undefined ? [] : [`${(checked.freeBytes / 1e9).toFixed(1)} GB free`]),
+  ].join(', ')
+
+/** How mlds is called on a host, and what has to be copied for it. */
+export interface Program {
+  readonly digest: string | undefined
+  readonly call: readonly ({ readonly copied: string } | string)[]
+}
+
+/**
+ * Brings mlds to a host, with the fleet's folder.
+ * @throws UnavailableError saying why the host can't have it. Nothing is left there then, if it can be reached.
+ */
+export async function copyToHost(host: Host, checked: Checked, launch: Launch, tell: Tell): Promise<Program> {
+  const { fleet, install, shelf, signal } = launch
+  if (install === 'none') {
+    if (!checked.ownMlds.startsWith('/'))
+      throw new UnavailableError('there is no mlds on its PATH', {
+        hint: 'leave out --install none, or name its place with --setup FILE',
+      })
+    await receive(host, fleet, undefined, { timeoutMs: askMs, signal })
+    tell('copied', `nothing: it has ${checked.ownMlds}`)
+    return { digest: undefined, call: [checked.ownMlds] }
+  }
+  const wrong = misfit(checked, here())
+  if (wrong !== undefined) throw new UnavailableError(wrong)
+  const pack = shelf.pack(!hasNode(checked))
+  let sent: number | undefined
+  const input: SshOptions['input'] = {
+    when: 'wanted',
+    async open() {
+      if (checked.freeBytes !== undefined && checked.freeBytes < 1.1 * pack.bytes)
+        throw new UnavailableError(
+          `its disk has ${megabytes(checked.freeBytes)} left, and mlds takes ${megabytes(pack.bytes)}`,
+        )
+      const { stream, bytes } = await shelf.open(pack)
+      sent = bytes
+      return stream
+    },
+  }
+  await receive(host, fleet, pack.digest, { timeoutMs: copyMs, signal, input })
+  const what = `mlds${pack.node === undefined ? '' : ` and Node ${process.version}`}`
+  tell(
+    'copied',
+    sent === undefined
+      ? `nothing: ${what} is there already`
+      : `${what}, ${megabytes(sent)} sent, ${megabytes(pack.bytes)} on its disk`,
+  )
+  const node = pack.node === undefined ? checked.nodePath : { copied: `${pack.digest}/${pack.node}` }
+  return { digest: pack.digest, call: [node, { copied: `${pack.digest}/${pack.run}` }] }
+}
+
+async function receive(host: Host, fleet: string, digest: string | undefined, options: SshOptions): Promise<void> {
+  try {
+    await askHost(host, receiveScript(fleet, digest), options)
+  } catch (error) {
+    if (!(error as Error).message.startsWith('a fleet ')) await removeFrom(host, fleet, digest).catch(() => {})
+    throw error
+  }
+}
+
+/** Takes back what a failed launch left. */
+async function removeFrom(host: Host, fleet: string, digest: string | undefined): Promise<void> {
+  const options = { patience: 0, now: true, keep: false }
+  await runOnHost(host, stopScript(fleet, fleet, digest, options), { timeoutMs: askMs })
+}
+
+/** Starts the worker, so that it outlives the connection. @throws UnavailableError with the host's last line. */
+export async function startOnHost(
+  host: Host,
+  worker: string,
+  program: Program,
+  access: readonly TarFile[],
+  { fleet, setup, workerArgs, signal }: Launch,
+): Promise<void> {
+  const run = runFile({ fleet, worker, setup: setup !== undefined, program: program.call, args: workerArgs })
+  const files: TarFile[] = [
+    { path: 'run', executable: true, content: Buffer.from(run) },
+    ...(setup === undefined ? [] : [{ path: 'setup', content: Buffer.from(setup) }]),
+    ...access,
+  ]
+  const input = { when: 'at once', open: () => tarOf(files) } as const
+  try {
+    await askHost(host, startScript(fleet, worker), { timeoutMs: askMs, signal, input })
+  } catch (error) {
+    await removeFrom(host, fleet, program.digest).catch(() => {})
+    throw error
+  }
+}
+
+/** Whether the worker of a fleet runs on its host, and the last line it said. */
+export async function lookAtWorker(
+  host: Host,
+  script: string,
+  signal?: AbortSignal,
+): Promise<{ readonly worker: string; readonly said: string }> {
+  const told = toldBy(await askHost(host, script, { timeoutMs: askMs, ...(signal === undefined ? {} : { signal }) }))
+  return { worker: told.get('worker') ?? 'gone', said: lastLine(told.get('said') ?? '') }
+}

@@ -1,0 +1,116 @@
+import { shellWord } from '../core/shell-word.js'
+
+/**
+ * What runs on a host, in POSIX sh. What comes from a person is in none of it: names and digests have a shape that is checked
+ * where they are made, everything else goes by files. On the host:
+ *
+ *     ~/.cache/mlds/DIGEST/       mlds itself, for all fleets that use it
+ *     ~/.cache/mlds/fleet/NAME/   uses (the digest), run, context.json and keys, pid, log, store/
+ */
+const folder = '"$HOME/.cache/mlds"'
+
+/** The name of a fleet: a part of paths, of workers' names and of job names. */
+export const fleetNamePattern = /^[a-z0-9][a-z0-9-]{0,29}$/
+
+/** With `setup` the standard input is evaluated first, as it will be for the worker. */
+export const checkScript = (setup: boolean): string =>
+  [
+    ...(setup ? ['s=$(cat); eval "$s" >/dev/null'] : []),
+    'echo "mlds: system $(uname -s) $(uname -m)"',
+    'echo "mlds: libc $(getconf GNU_LIBC_VERSION 2>/dev/null)"',
+    'echo "mlds: node $(node --version 2>/dev/null)"',
+    'echo "mlds: nodepath $(command -v node 2>/dev/null)"',
+    'echo "mlds: own $(command -v mlds)"',
+    'echo "mlds: cores $(getconf _NPROCESSORS_ONLN 2>/dev/null)"',
+    'echo "mlds: disk $(df -Pk "$HOME" | tail -n 1)"',
+    'echo "mlds: home $HOME"',
+  ].join('; ')
+
+/** Makes the fleet's folder and, unless it is there, takes the archive of mlds from standard input. */
+export const receiveScript = (fleet: string, digest: string | undefined): string =>
+  [
+    `umask 077; mkdir -p ${folder}/fleet && cd ${folder} || exit 1`,
+    `if [ -e fleet/${fleet} ]; then echo "a fleet ${fleet} is on this host already" >&2; exit 1; fi`,
+    `mkdir fleet/${fleet} && echo ${digest ?? 'none'} >fleet/${fleet}/uses || exit 1`,
+    ...(digest === undefined
+      ? ['echo "mlds: have"']
+      : [
+          `if [ -d ${digest} ]; then echo "mlds: have"; exit 0; fi`,
+          `echo "mlds: want"; mkdir .part-${fleet} && tar -xzof - -C .part-${fleet} && mv .part-${fleet} ${digest}; s=$?`,
+          // Where another fleet was quicker, mv has put it inside.
+          `rm -rf .part-${fleet} ${digest}/.part-${fleet}; exit $s`,
+        ]),
+  ].join('; ')
+
+/** Takes the files of the fleet's folder from standard input, and starts `run` so that it outlives the connection. */
+export const startScript = (fleet: string, worker: string): string =>
+  [
+    `umask 077; cd ${folder}/fleet/${fleet} && tar -xof - || exit 1`,
+    `if command -v setsid >/dev/null 2>&1; then setsid sh ./run ${worker} >log 2>&1 </dev/null & else nohup sh ./run ${worker} >log 2>&1 </dev/null & fi`,
+  ].join('; ')
+
+/** Whether the process that `pid` names is that worker: pids are given again. */
+const aliveFunction = (fleet: string, worker: string): string =>
+  `p=$(cat fleet/${fleet}/pid 2>/dev/null); alive() { [ -n "$p" ] && { grep -qa ${worker} "/proc/$p/cmdline" 2>/dev/null || ps -ww -o args= -p "$p" 2>/dev/null | grep -q ${worker}; }; }`
+
+export interface StopOptions {
+  /** Seconds for what runs to end or keep a checkpoint, before the worker is killed. */
+  readonly patience: number
+  /** Hand back at once. */
+  readonly now: boolean
+  /** mlds stays, for the next fleet. */
+  readonly keep: boolean
+}
+
+/** Ends the worker and removes the fleet's folder; mlds too, once no fleet of this user uses it. */
+export const stopScript = (fleet: string, worker: string, digest: string | undefined, options: StopOptions): string =>
+  [
+    `cd ${folder} 2>/dev/null || exit 0; ${aliveFunction(fleet, worker)}`,
+    `if alive; then kill -TERM "$p"; ${options.now ? 'sleep 1; if alive; then kill -TERM "$p"; fi; ' : ''}i=0; while alive && [ $i -lt ${5 * options.patience} ]; do sleep 0.2 2>/dev/null || { sleep 1; i=$((i+4)); }; i=$((i+1)); done; if alive; then echo "mlds: killed"; kill -KILL -"$p" 2>/dev/null || kill -KILL "$p"; else echo "mlds: ended"; fi; fi`,
+    `rm -rf fleet/${fleet} .part-${fleet} || exit 1`,
+    ...(digest === undefined || options.keep ? [] : [`grep -qsx ${digest} fleet/*/uses || rm -rf ${digest} || exit 1`]),
+    `cd "$HOME"; rmdir .cache/mlds/fleet .cache/mlds .cache 2>/dev/null; exit 0`,
+  ].join('; ')
+
+/** The end of the worker's log, by itself on standard output. */
+export const tailScript = (fleet: string, lines: number): string => `tail -n ${lines} ${folder}/fleet/${fleet}/log`
+
+/** Whether the worker runs, and the last it said. */
+export const stateScript = (fleet: string, worker: string): string =>
+  [
+    `cd ${folder}/fleet/${fleet} 2>/dev/null || { echo "mlds: worker gone"; exit 0; }`,
+    `cd ../..; ${aliveFunction(fleet, worker)}`,
+    `if alive; then echo "mlds: worker runs"; else echo "mlds: worker ended"; fi`,
+    `echo "mlds: said $(tail -n 1 fleet/${fleet}/log)"`,
+  ].join('; ')
+
+export interface RunFile {
+  readonly fleet: string
+  readonly worker: string
+  readonly setup: boolean
+  /** How mlds is called: one word, or Node and its program. Relative to `~/.cache/mlds` where it was copied. */
+  readonly program: readonly ({ readonly copied: string } | string)[]
+  readonly args: readonly string[]
+}
+
+/** Settings of NATS that a host's own profile may bring would count before the context. */
+export const forgetServer =
+  'unset NATS_URL NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_CA NATS_CERT NATS_KEY NATS_INBOX_PREFIX'
+
+/** The file `run`: what a person adds is in quotes. Secrets are not in it. */
+export function runFile({ fleet, worker, setup, program, args }: RunFile): string {
+  const place = `${folder}/fleet/${fleet}`
+  const call = program.map((part) =>
+    typeof part === 'string' ? shellWord(part) : `${folder}/${shellWord(part.copied)}`,
+  )
+  return [
+    '#!/bin/sh',
+    `echo $$ >${place}/pid`,
+    'cd "$HOME" || exit',
+    ...(setup ? [`. ${place}/setup`] : []),
+    forgetServer,
+    `export NATS_CONTEXT=${place}/context.json`,
+    `exec ${call.join(' ')} worker start --name ${worker} --store ${place}/store ${args.map(shellWord).join(' ')}`.trim(),
+    '',
+  ].join('\n')
+}

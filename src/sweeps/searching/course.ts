@@ -1,0 +1,221 @@
+import { StoreError } from '../../core/errors.js'
+import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
+import type { Observation } from '../../search/sampler.js'
+import type { SearchPoint } from '../../search/space.js'
+import type { JournalEvent } from '../journal/journal.js'
+import type { Learning } from '../spec/learning.js'
+import { observationOf, type TrialEnd } from './observe.js'
+import type { SearchedValues, SearchSpace } from './search-space.js'
+
+/** A setting that is to be tried, and why: plain data, in the plan or in the event by which the plan grew. */
+export interface Suggested {
+  /** The setting's place in the search, from 0. */
+  readonly setting: number
+  readonly values: SearchedValues
+  /** All trials of the setting, also those that were planned before. */
+  readonly trials: readonly TrialId[]
+  /** What proposed it: a sampler, or `enqueued`. */
+  readonly rule: string
+  /** How many results the model was made of; 0 without a model. */
+  readonly modelSize: number
+  /** What the rule ranked its candidates by, at this point. */
+  readonly criterion?: number
+  /** Why another rule than the sampler's own proposed it. */
+  readonly fallback?: string
+  /** How many settings had ended by then, in `order: arrival`. */
+  readonly ended?: number
+  /** How long the suggestion took; not of those that were planned with the sweep. */
+  readonly tookMs?: number
+}
+
+/** A setting to try, with the trials that the plan lacks. */
+export interface Suggestion {
+  readonly suggested: Suggested
+  readonly trials: readonly Trial[]
+}
+
+/** What the next suggestion is made from. */
+export interface SuggestionRequest {
+  readonly setting: number
+  /** What the sampler has not been told yet, in the order in which it is to be told. */
+  readonly observations: readonly Observation[]
+  /** Points that were suggested and whose results it must not see. */
+  readonly pending: readonly SearchPoint[]
+  /** How many settings have ended, in `order: arrival`. */
+  readonly ended?: number
+}
+
+interface Setting {
+  readonly index: number
+  readonly point: SearchPoint
+  readonly trials: readonly TrialId[]
+  hasEnded: boolean
+}
+
+/** What is known of a trial of the search. */
+interface Known extends TrialEnd {
+  /** Of the settings that it is part of, those that wait for it. */
+  readonly waiting: Set<Setting>
+  outcome?: Outcome
+  step?: number
+}
+
+/**
+ * How a search stands, by the events of its journal: told the same events, it asks for the same suggestions from the same
+ * results. It is told everything in the journal's order, while the sweep runs as well as when it is read again.
+ */
+export class SearchCourse {
+  readonly #planned: { readonly trials: readonly Trial[]; readonly suggested: readonly Suggested[] }
+  #settings: Setting[] = []
+  #trials = new Map<TrialId, Known>()
+  /** Settings that have ended, in the order in which they did. */
+  #ended: Setting[] = []
+  /** Settings whose results the sampler was not told. */
+  #untold = new Set<Setting>()
+
+  /** @param planned what was planned with the sweep. @param count how many settings there are to be in all. */
+  constructor(
+    private readonly space: SearchSpace,
+    private readonly learning: Learning,
+    private readonly objective: Objective,
+    private readonly count: number,
+    planned: { readonly trials: readonly Trial[]; readonly suggested: readonly Suggested[] },
+  ) {
+    this.#planned = planned
+    this.#begin()
+  }
+
+  #begin(): void {
+    this.#settings = []
+    this.#trials = new Map()
+    this.#ended = []
+    this.#untold = new Set()
+    this.#note(this.#planned.trials)
+    for (const suggested of this.#planned.suggested) this.#add(suggested)
+  }
+
+  /** How many settings there are so far. */
+  get size(): number {
+    return this.#settings.length
+  }
+
+  /** Whether the trial is planned. */
+  knows(trial: TrialId): boolean {
+    return this.#trials.has(trial)
+  }
+
+  /** Takes in one event; true where it means that all before is void, which the sampler has to forget too. */
+  apply(event: JournalEvent): boolean {
+    if (event.type === 'voided') {
+      this.#begin()
+      return true
+    }
+    if (event.type === 'trials-added' && event.reason === 'suggestion')
+      this.grow({ suggested: event.because as unknown as Suggested, trials: event.trials })
+    if (!('trial' in event)) return false
+    const known = this.#trials.get(event.trial)
+    if (known === undefined) return false
+    if (event.type === 'started') delete known.step
+    else if (event.type === 'report') known.step = event.step
+    // One that was cancelled is to run yet.
+    else if (event.type === 'ended' && event.outcome.state !== 'cancelled') this.#end(known, event.outcome)
+    return false
+  }
+
+  /**
+   * Takes in the next setting, and the trials that the plan grew by for it.
+   * @throws StoreError when a setting before it is missing: nothing that comes after can be made out then.
+   */
+  grow({ suggested, trials }: Suggestion): void {
+    const due = this.#settings.length
+    if (suggested.setting !== due)
+      throw new StoreError(
+        `the journal tells of setting ${suggested.setting}, and not of setting ${due}: its line is damaged`,
+        {
+          hint: 'with --fresh the search begins again; results that it has are void then',
+        },
+      )
+    this.#note(trials)
+    this.#add(suggested)
+  }
+
+  #note(trials: readonly Trial[]): void {
+    for (const trial of trials)
+      if (!this.#trials.has(trial.id)) this.#trials.set(trial.id, { trial, waiting: new Set() })
+  }
+
+  /** Takes in a setting whose trials are known. */
+  #add({ setting: index, values, trials }: Suggested): void {
+    const setting: Setting = { index, point: this.space.pointOf(values), trials, hasEnded: false }
+    this.#settings.push(setting)
+    this.#untold.add(setting)
+    for (const known of this.#of(setting)) if (known.outcome === undefined) known.waiting.add(setting)
+    this.#endIfDone(setting)
+  }
+
+  #end(known: Known, outcome: Outcome): void {
+    known.outcome = outcome
+    const waiting = [...known.waiting]
+    known.waiting.clear()
+    for (const setting of waiting) this.#endIfDone(setting)
+  }
+
+  #endIfDone(setting: Setting): void {
+    if (this.#of(setting).some(({ waiting }) => waiting.has(setting))) return
+    setting.hasEnded = true
+    this.#ended.push(setting)
+  }
+
+  #of({ trials }: Setting): Known[] {
+    return trials.map((id) => this.#trials.get(id)!)
+  }
+
+  /** What the next setting can be suggested from; `undefined` while results are awaited, and when there are all. */
+  next(): SuggestionRequest | undefined {
+    const setting = this.#settings.length
+    if (setting >= this.count) return undefined
+    const needed = this.#neededFor(setting)
+    if (this.learning.order === 'arrival')
+      return this.#ended.length < needed ? undefined : this.#request(setting, this.#ended.length)
+    const told = setting - this.#untold.size
+    const isKnown = this.#settings.slice(told, needed).every(({ hasEnded }) => hasEnded)
+    return isKnown ? this.#request(setting, needed) : undefined
+  }
+
+  /** What a setting was suggested from that the journal tells of, and the course does not know yet. */
+  requestFor({ setting, ended }: Suggested): SuggestionRequest {
+    return this.#request(setting, ended ?? this.#neededFor(setting))
+  }
+
+  /** How many settings must have ended before this one can be suggested. */
+  #neededFor(setting: number): number {
+    return Math.max(0, setting - this.learning.parallel + 1)
+  }
+
+  /**
+   * The request of a setting that is suggested from so many results: the first by index, or in `order: arrival` the first
+   * that came. What it holds counts as told.
+   */
+  #request(setting: number, seen: number): SuggestionRequest {
+    const isByArrival = this.learning.order === 'arrival'
+    const told = this.#settings.length - this.#untold.size
+    const fresh = (isByArrival ? this.#ended : this.#settings).slice(told, seen)
+    for (const one of fresh) this.#untold.delete(one)
+    return {
+      setting,
+      observations: fresh.map((one) => this.#observe(one)),
+      pending: [...this.#untold].map(({ point }) => point),
+      ...(isByArrival ? { ended: seen } : {}),
+    }
+  }
+
+  /** What every setting came to that has ended, in their order. */
+  observations(): Observation[] {
+    return this.#settings.filter(({ hasEnded }) => hasEnded).map((one) => this.#observe(one))
+  }
+
+  #observe(setting: Setting): Observation {
+    const { index, point } = setting
+    return { index, point, ...observationOf(this.#of(setting), this.objective, this.learning.failed) }
+  }
+}

@@ -1,0 +1,48 @@
+import { formatCount, formatNumber } from '../../core/format.js'
+import type { Observation } from '../../search/sampler.js'
+import type { JournalEvent } from '../journal/journal.js'
+import type { Plan } from '../plan.js'
+import type { SearchCourse, Suggested } from './course.js'
+
+/** The setting that an event says the plan grew by; `undefined` of any other event. */
+export function suggestedBy(event: JournalEvent): Suggested | undefined {
+  if (event.type !== 'trials-added' || event.reason !== 'suggestion') return undefined
+  return event.because as unknown as Suggested
+}
+
+/** Every setting that a search has suggested, in order, those of void results left out. */
+export function suggestionsOf(
+  { suggested = [] }: Pick<Plan, 'suggested'>,
+  events: Iterable<JournalEvent>,
+): Suggested[] {
+  let all = [...suggested]
+  for (const event of events) {
+    if (event.type === 'voided') all = [...suggested]
+    const one = suggestedBy(event)
+    if (one !== undefined) all.push(one)
+  }
+  return all
+}
+
+/** Why a setting was suggested, in a line: `setting 13, suggested by tpe from 9 results, criterion 1.2, in 3 ms`. */
+export function describeSuggestion({ setting, rule, modelSize, criterion, fallback, tookMs }: Suggested): string {
+  const parts = [
+    `setting ${setting}, ${rule === 'enqueued' ? 'enqueued' : `suggested by ${rule}`}`,
+    ...(modelSize === 0 ? [] : [`from a model of ${formatCount(modelSize, 'result')}`]),
+    ...(criterion === undefined ? [] : [`criterion ${formatNumber(criterion)}`]),
+    ...(fallback === undefined ? [] : [`since ${fallback}`]),
+    ...(tookMs === undefined ? [] : [`in ${tookMs} ms`]),
+  ]
+  return parts.join(', ')
+}
+
+/** Tells a course what the journal says. @returns the observations that its sampler has been told by then. */
+export function replayCourse(course: SearchCourse, events: Iterable<JournalEvent>): Observation[] {
+  let told: Observation[] = []
+  for (const event of events) {
+    const suggested = suggestedBy(event)
+    if (suggested !== undefined) for (const one of course.requestFor(suggested).observations) told.push(one)
+    if (course.apply(event)) told = []
+  }
+  return told
+}

@@ -1,0 +1,101 @@
+import type { SweepSource } from '../../../core/sweep-source.js'
+import type { Metrics, Outcome, SweepEvent, Trial, TrialEvent, TrialId } from '../../../core/trial.js'
+
+/** One attempt as the journal tells it: what becomes a child run. */
+export interface Attempt {
+  readonly trial: Trial
+  readonly attempt: number
+  readonly startedAtMs: number
+  readonly worker: string | undefined
+  /** What it ran; left out where nobody wrote that down. */
+  readonly source?: SweepSource
+  readonly reports: { readonly atMs: number; readonly step: number; readonly metrics: Metrics }[]
+  /** Its program logged to its run too: what is there is not mlds' alone. */
+  isShared?: boolean
+  /** `lost` when the worker vanished; undefined while it runs. */
+  end?: { readonly atMs: number; readonly outcome: Outcome | { readonly state: 'lost'; readonly reason: string } }
+}
+
+/** What a tracker is told of a sweep's past. */
+export type HistoryEvent =
+  | SweepEvent
+  | { readonly type: 'voided'; readonly atMs: number }
+  | { readonly type: 'opened'; readonly source?: SweepSource; readonly atMs: number }
+
+/** Folds a journal's events into attempts, one current attempt per trial. */
+export class Attempts {
+  readonly #trials: Map<TrialId, Trial>
+  readonly #current = new Map<TrialId, Attempt>()
+  #source: SweepSource | undefined
+
+  constructor(trials: readonly Trial[]) {
+    this.#trials = new Map(trials.map((trial) => [trial.id, trial]))
+  }
+
+  /**
+   * The attempts that an event changes: none when its trial is not of the plan (of an earlier extent), two when it
+   * begins an attempt after one that nobody lived to call lost.
+   */
+  apply(event: HistoryEvent): Attempt[] {
+    // Runs of attempts whose results are void stay as they are.
+    if (event.type === 'voided') return []
+    if (event.type === 'opened') {
+      this.#source = event.source ?? this.#source
+      return []
+    }
+    if (event.type === 'trials-added') {
+      for (const trial of event.trials) this.#trials.set(trial.id, trial)
+      return []
+    }
+    const trial = this.#trials.get(event.trial)
+    if (trial === undefined) return []
+    const before = this.#current.get(trial.id)
+    const attempt = this.#attemptOf(trial, before, event)
+    this.#current.set(trial.id, attempt)
+    if (event.type === 'report') attempt.reports.push(event)
+    if (event.type === 'lost') attempt.end = { atMs: event.atMs, outcome: { state: 'lost', reason: event.reason } }
+    if (event.type === 'ended') attempt.end = { atMs: event.atMs, outcome: event.outcome }
+    if (event.type !== 'started' || before === undefined || before.end !== undefined) return [attempt]
+    before.end = { atMs: event.atMs, outcome: { state: 'lost', reason: 'its process ended' } }
+    return [before, attempt]
+  }
+
+  /** The trial's newest attempt so far. */
+  newest(trial: TrialId): Attempt | undefined {
+    return this.#current.get(trial)
+  }
+
+  #attemptOf(trial: Trial, before: Attempt | undefined, event: TrialEvent): Attempt {
+    // Skipped trials and dead ones end without having started.
+    if (event.type !== 'started' && before?.attempt === event.attempt) return before
+    const worker = event.type === 'started' ? event.worker : undefined
+    return {
+      trial,
+      attempt: event.attempt,
+      startedAtMs: event.atMs,
+      worker,
+      ...(this.#source && { source: this.#source }),
+      reports: [],
+    }
+  }
+}
+
+/** Every attempt in order of its start; those that nobody ended are lost. */
+export function attemptsOf(trials: readonly Trial[], events: Iterable<HistoryEvent>): Attempt[] {
+  const fold = new Attempts(trials)
+  const attempts = new Set<Attempt>()
+  for (const event of events) for (const attempt of fold.apply(event)) attempts.add(attempt)
+  for (const attempt of attempts) endIfLost(attempt)
+  return [...attempts]
+}
+
+/** An attempt that nobody runs any more ended with its last word. */
+export function endIfLost(attempt: Attempt): void {
+  attempt.end = endOf(attempt)
+}
+
+/** How an attempt ended that nobody runs any more. */
+export function endOf({ end, reports, startedAtMs }: Attempt): NonNullable<Attempt['end']> {
+  const atMs = reports.at(-1)?.atMs ?? startedAtMs
+  return end ?? { atMs, outcome: { state: 'lost', reason: 'the sweep ended before it did' } }
+}

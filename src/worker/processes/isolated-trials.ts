@@ -1,0 +1,109 @@
+import type { Clock } from '../../core/clock.js'
+import { serialiseError, type Assignment, type TrialEvent, type TrialId } from '../../core/trial.js'
+import type { Dataset } from '../../data/dataset.js'
+import type { Place } from '../host-shares.js'
+import { TimeLimitError } from '../run-trial.js'
+import type { ThreadData } from '../threads/thread-messages.js'
+import { TrialProcess } from './trial-process.js'
+
+export interface IsolatedOptions {
+  readonly thread: Omit<ThreadData, 'datasets'>
+  readonly heapMb: number
+  readonly clock: Clock
+  readonly bringCheckpoint: ((trial: TrialId) => Promise<void>) | undefined
+  readonly emit: (event: TrialEvent) => void
+}
+
+/** Many times what a process takes to end by itself, or to end a trial at its time limit. */
+const patienceMs = 10_000
+/** The longest that a timer takes. */
+const longestWaitMs = 2 ** 31 - 1
+
+/** Trials that run in a process each: what one takes of memory, and how it crashes, is nothing to the others. */
+export class IsolatedTrials {
+  readonly #running = new Map<TrialId, TrialProcess>()
+
+  constructor(private readonly options: IsolatedOptions) {}
+
+  /** @param give called once the process is gone, with all that it had taken. */
+  start(
+    assignment: Assignment,
+    { datasets, place }: { readonly datasets: readonly Dataset[]; readonly place: Place },
+    give: () => void,
+  ): void {
+    const { clock, bringCheckpoint, emit, thread, heapMb } = this.options
+    const { trial, attempt, memoryGb, timeLimitMs } = assignment
+    let last: TrialEvent | undefined
+    let cancel = (): void => {}
+    const child = new TrialProcess(memoryGb, (message) => {
+      if (message.type === 'checkpoint') return void bring()
+      const { event } = message
+      if (event.type !== 'ended' && event.type !== 'lost')
+        return emit(event.type === 'started' ? { ...event, worker: child.name } : event)
+      // Told once the process is gone: until then it holds its memory and its devices.
+      last = event
+      cancel()
+      cancel = clock.after(patienceMs, () => child.kill())
+    })
+    const bring = async (): Promise<void> => {
+      const problem = await bringCheckpoint!(trial.id).then(
+        () => ({}),
+        (error: Error) => ({ problem: error.message }),
+      )
+      child.send({ type: 'brought', ...problem })
+    }
+    this.#running.set(trial.id, child)
+    // It ends a trial at its limit itself, unless it has stopped listening.
+    if (timeLimitMs !== undefined)
+      cancel = clock.after(Math.min(longestWaitMs, timeLimitMs + patienceMs), () =>
+        child.kill(new TimeLimitError(timeLimitMs)),
+      )
+    child.send({
+      type: 'begin',
+      assignment,
+      place,
+      datasets: datasets.filter(({ name }) => assignment.reads.includes(name)),
+      thread,
+      // A limit of memory is one for all that it has, this heap included.
+      heapMb: memoryGb === undefined ? heapMb : Math.max(heapMb, Math.ceil((1e9 * memoryGb) / 2 ** 20)),
+      bringsCheckpoints: bringCheckpoint !== undefined,
+    })
+    void child.ended.then(({ how, failure }) => {
+      cancel()
+      give()
+      if (this.#running.get(trial.id) !== child) return
+      this.#running.delete(trial.id)
+      const facts = { trial: trial.id, attempt, atMs: clock.now() }
+      if (last !== undefined) emit(last)
+      else if (failure !== undefined)
+        emit({ type: 'ended', ...facts, outcome: { state: 'failed', error: serialiseError(failure) } })
+      else emit({ type: 'lost', ...facts, reason: `its process ${how}` })
+    })
+  }
+
+  stop(trial: TrialId, reason: string): void {
+    this.#running.get(trial)?.send({ type: 'stop', reason })
+  }
+
+  proceed(trial: TrialId): void {
+    this.#running.get(trial)?.send({ type: 'proceed' })
+  }
+
+  leave(): void {
+    for (const child of this.#running.values()) child.send({ type: 'leave' })
+  }
+
+  giveUp(): void {
+    for (const child of this.#running.values()) child.send({ type: 'give-up' })
+  }
+
+  /** Ends all of them without an outcome; resolves when none is left. */
+  async close(): Promise<void> {
+    const children = [...this.#running.values()]
+    this.#running.clear()
+    for (const child of children) child.send({ type: 'close' })
+    const cancel = this.options.clock.after(patienceMs, () => children.forEach((child) => child.kill()))
+    await Promise.all(children.map(({ ended }) => ended))
+    cancel()
+  }
+}

@@ -1,0 +1,70 @@
+import { systemClock } from '../../core/clock.js'
+import type { Dataset } from '../../data/dataset.js'
+import { ThreadsBackend } from '../threads/threads.js'
+import type { BeginMessage, FromProcess, ToProcess } from './process-messages.js'
+
+/** The process of one isolated trial: one thread, which mlds speaks to through this process. */
+
+if (process.send === undefined) throw new Error('process-entry is started by the threads backend, not imported')
+const tell = (message: FromProcess): Promise<void> =>
+  new Promise((resolve) => process.send!(message, undefined, undefined, () => resolve()))
+
+// Who tells all processes of a job to go tells mlds too, which says what follows.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+// Without mlds nobody waits for what it does.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+
+let backend: ThreadsBackend | undefined
+let trial = ''
+let brought: (problem?: string) => void = () => {}
+
+process.on('message', (message: ToProcess) => {
+  if (message.type === 'begin') void run(message)
+  else if (message.type === 'stop') void backend?.stop(trial, message.reason)
+  else if (message.type === 'proceed') backend?.proceed(trial)
+  else if (message.type === 'leave') backend?.leave()
+  else if (message.type === 'give-up') backend?.giveUp()
+  else if (message.type === 'brought') brought(message.problem)
+  else void end()
+})
+
+async function run({ assignment, place, datasets, thread, heapMb, bringsCheckpoints }: BeginMessage): Promise<void> {
+  trial = assignment.trial.id
+  backend = new ThreadsBackend({
+    ...thread,
+    workers: 1,
+    clock: systemClock,
+    heapMb,
+    datasets: datasets.map(shared),
+    ...(bringsCheckpoints ? { bringCheckpoint: bring } : {}),
+  })
+  const { isolate: _, ...own } = assignment
+  await backend.start(own, { place })
+  for await (const event of backend.events()) {
+    await tell({ type: 'event', event })
+    if (event.type === 'ended' || event.type === 'lost') break
+  }
+  await end()
+}
+
+/** Once all is written that the thread had to write. */
+async function end(): Promise<void> {
+  await backend?.close()
+  process.exit(0)
+}
+
+function bring(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    brought = (problem) => (problem === undefined ? resolve() : reject(new Error(problem)))
+    void tell({ type: 'checkpoint' })
+  })
+}
+
+/** In memory that this process and its thread share. */
+function shared(dataset: Dataset): Dataset {
+  const features = new Float32Array(new SharedArrayBuffer(dataset.features.byteLength))
+  features.set(dataset.features)
+  const labels = new Int32Array(new SharedArrayBuffer(dataset.labels.byteLength))
+  labels.set(dataset.labels)
+  return { ...dataset, features, labels }
+}

@@ -1,0 +1,28 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { describeImportances, importancesOf } from '../../src/app/importance.js'
+import { openStudy } from '../../src/index.js'
+import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
+import { openStore } from '../../src/system/store.js'
+import { temporaryFolder } from '../helpers/cli.js'
+
+describe('the importance of the axes of a search', () => {
+  it('is greatest for the axis that decides, and is told from 20 settings on', async () => {
+    const store = join(temporaryFolder(), 'store')
+    const axes = { much: { uniform: [-1, 1] }, little: { uniform: [-1, 1] }, none: ['a', 'b'] } as const
+    const study = await openStudy({ axes, sampler: 'tpe', parallel: 8, name: 'mine' }, { store })
+    const lines: (string | undefined)[] = []
+    for (let i = 0; i < 60; i++) {
+      const trial = (await study.ask())!
+      const { much, little } = trial.params
+      study.tell(trial, i === 7 ? { failed: 'odd' } : Number(much) ** 2 + 0.01 * Number(little))
+      if (i !== 18 && i !== 59) continue
+      const found = importancesOf(await SweepFolder.open(openStore(store), 'mine'), study.objective)
+      lines.push(found && describeImportances(found))
+      if (found !== undefined) expect(Object.values(found.shares).reduce((sum, one) => sum + one)).toBeCloseTo(1, 9)
+    }
+    await study.close()
+    expect(lines[0]).toBeUndefined()
+    expect(lines[1]).toMatch(/^importance for being among the best tenth of 60 settings: much (?:[6-9]\d|100) %, /)
+  })
+})

@@ -1,0 +1,53 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
+import { hasNats, withNats } from '../helpers/nats.js'
+
+const program = `touch begun; while [ ! -e go ]; do sleep 0.1; done; echo '{"loss": 1}'`
+
+describe.skipIf(!hasNats)('a worker that need not be ended by anybody', () => {
+  it('hands its trial back before its time is up, ends when no more come, and when its server is away', async () => {
+    const cwd = temporaryFolder()
+    const server = await withNats('')
+    const nats = ['--nats', server.url]
+    const sweep = `experiment: { command: [sh, -c, ${JSON.stringify(program)}, sh, '{x}'] }\naxes: { x: [1] }\n`
+    writeFileSync(join(cwd, 'q.yaml'), sweep)
+    const worker = (...args: string[]) =>
+      startMlds(['worker', 'start', ...nats, '--slots', '1', '--experiment', 'q.yaml', '--store', 'w', ...args], {
+        cwd,
+      })
+
+    await mlds(['sweep', 'q.yaml', '--name', 'q', '--detach', ...nats], { cwd })
+    // A job of Slurm: it ends in twenty seconds, of which the worker has ten to leave.
+    const end = String(Math.round(Date.now() / 1_000) + 20)
+    const env = { SLURM_JOB_END_TIME: end, SLURM_JOB_ID: '1' }
+    const limited = startMlds(
+      ['worker', 'start', ...nats, '--slots', '1', '--experiment', 'q.yaml', '--time-limit', 'auto', '--grace', '0'],
+      { cwd, env },
+    )
+    await until(() => existsSync(join(cwd, 'begun')))
+    const left = await limited.finished
+    expect([left.code, left.stderr]).toEqual([
+      0,
+      expect.stringContaining("The worker's time (--time-limit) is nearly up"),
+    ])
+    const status = await mlds(['status', 'q', '--json'], { cwd })
+    expect(JSON.parse(status.stdout)).toMatchObject({ remote: { queued: 1, running: [] } })
+
+    writeFileSync(join(cwd, 'go'), '')
+    const idle = await worker('--idle-timeout', '2s').finished
+    expect([idle.code, idle.stderr]).toEqual([
+      0,
+      expect.stringContaining('no trial has come for 2.0 s: this worker ends'),
+    ])
+    const resumed = await mlds(['resume', 'q', '--json'], { cwd })
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 1, finished: 1 })
+
+    const lonely = worker('--on-server-lost', '1s')
+    await until(() => lonely.output().includes('is ready'))
+    await server.stop('SIGKILL')
+    const lost = await lonely.finished
+    expect([lost.code, lost.stderr]).toEqual([3, expect.stringContaining('the NATS server has been away for 1.0 s')])
+  })
+})

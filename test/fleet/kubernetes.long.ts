@@ -1,0 +1,28 @@
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { kubernetesYaml } from '../../src/app/fleet/print-kubernetes.js'
+import { temporaryFolder } from '../helpers/cli.js'
+
+const validator = 'kubernetes-validate'
+const isThere = spawnSync(validator, ['--version']).error === undefined
+if (!isThere) console.warn('The manifest is checked against no schema: install kubernetes-validate (PyPI) for that.')
+
+const choice = {
+  ...{ name: 'lab', image: 'example.org/mlds:1', count: 8, namespace: 'ml', cores: 4, memoryGb: 8 },
+  ...{ graceSeconds: 60, workerArgs: ['--label=$(id)', '--label=yes', '--label=1e3'], context: undefined },
+  target: { nats: 'nats://server:4222', tenant: 'ours' },
+}
+
+describe.skipIf(!isThere)('the manifest of a fleet', () => {
+  it.each(['1.27', '1.31', '1.37'])('is one of Kubernetes %s, to the letter', (version) => {
+    const folder = temporaryFolder()
+    for (const [kind, idleMs] of Object.entries({ deployment: undefined, job: 600_000 })) {
+      const file = join(folder, `${kind}.yaml`)
+      writeFileSync(file, kubernetesYaml({ ...choice, idleMs, gpus: idleMs === undefined ? 0 : 2 }, {}))
+      const { status, stderr, stdout } = spawnSync(validator, ['-k', version, '--strict', file], { encoding: 'utf8' })
+      expect(status, `${stdout}${stderr}`).toBe(0)
+    }
+  })
+})
