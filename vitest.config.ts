@@ -7,6 +7,8 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     expect: { poll: { timeout: 120_000 } },
+    // A test that fails is tried once more; one that then passes is named before the tally, with what failed, as unsteady.
+    retry: 1,
     // Worker threads, child processes and native sessions live in the tests; forks keep one test's crash from another's.
     pool: 'forks',
     // Tests wait for servers and processes: on two cores, two files at a time leave a third of the machine idle.
