@@ -64,10 +64,18 @@ const refusedMs = 200
 /** A lane in which nothing was is passed over for so long while others have trials: a question to each would double a short trial's. */
 const emptyMs = 250
 
+/** A request that the server has not answered yet. */
+interface OpenRequest {
+  readonly reply: string
+  /** From then on (of the monotonic clock) it is taken for forgotten: the server was away. */
+  readonly untilMs: number
+}
+
 /**
  * One slot's way to the queue. It asks for one trial at a time, since what is delivered ahead of need ages on its lease:
- * one lane after the other, by turns, and when nothing is in any of them it waits at all. It listens as long as it lives:
- * the client's own `next` subscribes anew for every trial, which costs three times the processor time.
+ * one lane after the other, by turns, and when nothing is in any of them it waits at all. A request that still waits in a
+ * lane is not sent again, so that lanes in which nothing is cost next to nothing beside one that is busy. It listens as
+ * long as it lives: the client's own `next` subscribes anew for every trial, which costs three times the processor time.
  */
 export class Pull {
   readonly #inbox: string
@@ -75,8 +83,10 @@ export class Pull {
   #count = 0
   /** Called with a trial, or with nothing once a request has come to nothing. */
   #take: ((pulled?: PulledTrial) => void) | undefined
-  /** Requests of the latest questions that the server has not answered. */
-  readonly #asked = new Map<string, string>()
+  /** The lanes that `#take` waits for. */
+  #wanted: readonly string[] = []
+  /** By lane; of each at most one. */
+  readonly #open = new Map<string, OpenRequest>()
   /** Until when a lane is passed over, of the monotonic clock. */
   readonly #empty = new Map<string, number>()
   #turn = 0
@@ -98,9 +108,10 @@ export class Pull {
     const now = this.clock.monotonic()
     const turns = lanes.map((_, i) => lanes[(this.#turn + i) % lanes.length]!)
     this.#turn++
+    const promising = turns.filter((lane) => (this.#empty.get(lane) ?? 0) <= now && !this.#isOpen(lane))
     let before = done
-    for (const lane of turns) {
-      if (lanes.length === 1 || (this.#empty.get(lane) ?? 0) > now) continue
+    // Where only one lane may hold a trial, a question that is answered at once would be followed by the same one.
+    for (const lane of promising.length > 1 ? promising : []) {
       const pulled = await this.#ask([lane], atOnce, before)
       before = undefined
       if (pulled !== undefined) return pulled
@@ -115,22 +126,26 @@ export class Pull {
     if (this.#isWaiting) this.#take?.()
   }
 
+  #isOpen(lane: string): boolean {
+    return (this.#open.get(lane)?.untilMs ?? 0) > this.clock.monotonic()
+  }
+
   #ask(lanes: readonly string[], request: string, done: PulledTrial | undefined): Promise<PulledTrial | undefined> {
     return new Promise((resolve) => {
       // A server that was away has forgotten the request.
       const cancel = this.clock.after(pullMs + 1_000, () => this.#take?.())
-      this.#asked.clear()
       this.#take = (pulled) => {
         this.#take = undefined
         cancel()
         resolve(pulled)
       }
-      const isAnother = done !== undefined && !lanes.includes(done.lane)
-      if (isAnother) done.ack()
-      for (const lane of lanes) {
+      this.#wanted = lanes
+      const asked = lanes.filter((lane) => !this.#isOpen(lane))
+      if (done !== undefined && !asked.includes(done.lane)) done.ack()
+      for (const lane of asked) {
         const reply = `${this.#inbox}.${++this.#count}`
-        this.#asked.set(reply, lane)
-        if (!isAnother && done !== undefined && done.lane === lane) done.ackAndRequest(request, reply)
+        this.#open.set(lane, { reply, untilMs: this.clock.monotonic() + pullMs + 1_000 })
+        if (done?.lane === lane) done.ackAndRequest(request, reply)
         else this.broker.nc.publish(this.#subjectOf(lane), request, { reply })
       }
     })
@@ -146,17 +161,25 @@ export class Pull {
 
   #hear(message: Msg): void {
     // A trial comes under its own subject, the server's word about a request under the request's.
-    if (!message.subject.startsWith(this.#inbox)) {
-      const pulled = new PulledTrial(message)
-      if (this.#take === undefined) pulled.nak()
-      else this.#take(pulled)
-    } else if (this.#asked.delete(message.subject) && this.#asked.size === 0) {
-      const take = this.#take
-      // It has expired, or nothing was there.
-      const isOrdinary = [404, 408].includes(message.headers?.code ?? 0)
-      if (isOrdinary) return take?.()
-      this.clock.after(refusedMs, () => take === this.#take && take?.())
-    }
+    if (message.subject.startsWith(this.#inbox)) return this.#hearRefusal(message)
+    const pulled = new PulledTrial(message)
+    this.#open.delete(pulled.lane)
+    this.#empty.delete(pulled.lane)
+    if (this.#take === undefined) pulled.nak()
+    else this.#take(pulled)
+  }
+
+  #hearRefusal({ subject, headers }: Msg): void {
+    const [lane] = [...this.#open].find(([, { reply }]) => reply === subject) ?? []
+    if (lane === undefined) return
+    this.#open.delete(lane)
+    const take = this.#take
+    // It has expired, or nothing was there: the lane is asked anew beside those whose requests still wait.
+    const isOrdinary = [404, 408].includes(headers?.code ?? 0)
+    if (isOrdinary && this.#wanted.includes(lane)) return take?.()
+    this.clock.after(refusedMs, () => {
+      if (take === this.#take && !this.#wanted.some((wanted) => this.#isOpen(wanted))) take?.()
+    })
   }
 
   close(): void {

@@ -1,10 +1,10 @@
 import { NoRespondersError } from '@nats-io/transport-node'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SimulatedClock, systemClock, type Clock } from '../../../../src/core/clock.js'
-import { Pull } from '../../../../src/worker/remote/host/pull.js'
+import { Pull, type PulledTrial } from '../../../../src/worker/remote/host/pull.js'
 import { isTaken } from '../../../../src/worker/remote/wire/nats-errors.js'
 import { defaultLane } from '../../../../src/worker/remote/wire/needs.js'
-import type { Broker } from '../../../../src/worker/remote/wire/streams.js'
+import { consumerConfig, type Broker } from '../../../../src/worker/remote/wire/streams.js'
 import { hasNats } from '../../../helpers/nats.js'
 import { RemoteLab, runKey } from '../../../helpers/remote-lab.js'
 
@@ -19,6 +19,10 @@ describe.skipIf(!hasNats)('with a queue on a real server', () => {
   }
   const queue = (broker: Broker, trial: string, lane = defaultLane): Promise<number> =>
     broker.publisher.publish(broker.names.trial(runKey(trial), lane), trial)
+
+  /** As a slot does, which asks again when a request has come to nothing. */
+  const untilOne = async (pull: Pull, lanes: readonly string[], done?: PulledTrial): Promise<PulledTrial> =>
+    (await pull.next(lanes, done)) ?? untilOne(pull, lanes)
 
   it('a slot gets one trial for each time it asks, and what it acknowledges leaves the queue', async () => {
     const broker = await lab.broker('one')
@@ -51,6 +55,39 @@ describe.skipIf(!hasNats)('with a queue on a real server', () => {
     await queue(broker, '000000000000000c')
     const pulled = (await slot(broker, systemClock).next(here))!
     expect(pulled.text).toBe('000000000000000c')
+  })
+
+  it('a lane in which nothing is has one request of a slot at most, however many trials come in another', async () => {
+    const broker = await lab.broker('lanes')
+    await broker.jsm.consumers.add(broker.names.trials, consumerConfig(broker.names, 30_000, 'busy'))
+    const pull = slot(broker, systemClock)
+    let done: PulledTrial | undefined
+    for (let i = 0; i < 20; i++) {
+      const next = untilOne(pull, [defaultLane, 'busy'], done)
+      await broker.nc.flush()
+      await queue(broker, `00000000000000${10 + i}`, 'busy')
+      done = await next
+      expect(done.text).toBe(`00000000000000${10 + i}`)
+      const { num_waiting } = await broker.jsm.consumers.info(broker.names.trials, broker.names.consumer())
+      expect(num_waiting).toBeLessThanOrEqual(1)
+    }
+  })
+
+  it('a slot that waits in several lanes asks each anew when its request has come to nothing, and takes what comes there', async () => {
+    const broker = await lab.broker('anew')
+    await broker.jsm.consumers.add(broker.names.trials, consumerConfig(broker.names, 30_000, 'other'))
+    const pull = slot(broker, systemClock)
+    expect(await pull.next([defaultLane])).toBeUndefined()
+    const early = pull.next([defaultLane])
+    await broker.nc.flush()
+    pull.askAnew()
+    expect(await early).toBeUndefined()
+    // The request of before still waits in the one lane when the other is asked.
+    expect(await pull.next([defaultLane, 'other'])).toBeUndefined()
+    const next = untilOne(pull, [defaultLane, 'other'])
+    await broker.nc.flush()
+    await queue(broker, '00000000000000aa')
+    expect((await next).lane).toBe(defaultLane)
   })
 
   it('a message that a stream refuses is told from one that no stream takes', async () => {
