@@ -11,7 +11,7 @@ const sweepOf = (which: string) =>
 export default class Compare extends BaseCommand {
   static override storeUse = 'reads' as const
   static override description =
-    "Compares two sweeps point by point: trials with equal seeds in pairs, with Student's interval of their mean difference"
+    "Compares two sweeps point by point: trials with equal seeds in pairs, with Student's interval of their mean difference, and whether the second's metric is higher or lower beyond chance (Holm's correction for the number of points)"
   static override examples = ['<%= config.bin %> compare params-1a2b params-3c4d --metric test/loss']
   static override args = { first: sweepOf('first'), second: sweepOf('second') }
   static override flags = { metric: metricFlag, 'trust-code': trustCodeFlag }
@@ -38,7 +38,9 @@ export default class Compare extends BaseCommand {
           exitCode: 2,
         },
       )
-    const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs }) => [
+    const { chanceOfPoints, weighPoints } = await import('../analysis/compared.js')
+    const verdicts = weighPoints(compared)
+    const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs }, i) => [
       ...axes.map((axis) => String(lookUp(point, axis) ?? '')),
       mean(a),
       mean(b),
@@ -49,8 +51,12 @@ export default class Compare extends BaseCommand {
           : 'none: under 3 pairs'
         : `${interval[0].toPrecision(3)} to ${interval[1].toPrecision(3)}`,
       pairs === 0 ? `${a.length}, ${b.length} unpaired` : formatCount(pairs, 'pair'),
+      verdicts[i]!.verdict,
     ])
-    this.log(formatTable([...axes, first.id, second.id, 'difference', '95 % interval', 'seeds'], rows))
-    return { metric, first: first.id, second: second.id, points: compared }
+    this.log(formatTable([...axes, first.id, second.id, 'difference', '95 % interval', 'seeds', 'verdict'], rows))
+    const chance = chanceOfPoints(verdicts)
+    if (chance !== '') this.log(chance)
+    const points = compared.map((point, i) => ({ ...point, ...verdicts[i]! }))
+    return { metric, first: first.id, second: second.id, points }
   }
 }

@@ -1,0 +1,55 @@
+import { holm } from './intervals.js'
+import type { Comparison } from './standings.js'
+import { studentProbability, studentQuantile } from './student-t.js'
+
+/** Which way the second of two sweeps differs from the first, as far as it can be told from chance. */
+export type Difference = 'higher' | 'lower' | 'inconclusive'
+
+/** What is said of one point of two sweeps. */
+export interface PointVerdict {
+  /** By this point alone: its whole 95 % interval lies on one side of zero. */
+  readonly alone: Difference
+  /** After Holm's correction for the number of points that have an interval. */
+  readonly verdict: Difference
+  /** How often chance alone would show so large a difference; missing where nothing is decided by it. */
+  readonly p?: number
+}
+
+/**
+ * Weighs points compared in pairs by the rule of claims: a difference of zero is the bound, fewer than three pairs and pairs that
+ * all differ by the very same number are inconclusive, and Holm (1979) corrects for the number of points.
+ */
+export function weighPoints(compared: readonly Comparison[]): PointVerdict[] {
+  const ps = compared.map(pOf)
+  const decided = ps.flatMap((p, i) => (p !== undefined && p < 0.05 ? [{ p, i }] : []))
+  const corrected = holm(
+    decided.map(({ p }) => p),
+    ps.filter((p) => p !== undefined).length,
+  )
+  const stands = new Set(decided.flatMap(({ i }, rank) => (corrected[rank]! <= 0.05 ? [i] : [])))
+  return compared.map(({ difference }, i) => {
+    const p = ps[i]
+    const alone = p === undefined || p >= 0.05 ? 'inconclusive' : difference > 0 ? 'higher' : 'lower'
+    return { alone, verdict: stands.has(i) ? alone : 'inconclusive', ...(p === undefined ? {} : { p }) }
+  })
+}
+
+/** Of Student's test that the pairs' mean difference is zero; `undefined` where they have no interval, or one of no width. */
+function pOf({ difference, interval, pairs }: Comparison): number | undefined {
+  if (interval === undefined || interval[0] === interval[1]) return undefined
+  const standardError = (difference - interval[0]) / studentQuantile(0.95, pairs - 1)
+  return 1 - studentProbability(difference / standardError, pairs - 1)
+}
+
+/** What chance does among so many points; empty where fewer than two were weighed. */
+export function chanceOfPoints(verdicts: readonly PointVerdict[]): string {
+  const weighed = verdicts.filter(({ p }) => p !== undefined).length
+  if (weighed < 2) return ''
+  const expected = Number((0.05 * weighed).toFixed(2))
+  const open = verdicts.filter(({ alone, verdict }) => alone !== verdict).length
+  const kept =
+    open === 0
+      ? 'after Holm’s correction for their number all stand.'
+      : `Holm’s correction for their number leaves open ${open} that alone would be decided.`
+  return `If none of these ${weighed} points differed, chance alone would decide ${expected} of them on average; ${kept}`
+}
