@@ -5,6 +5,7 @@ import {
   failureFlags,
   natsFlag,
   preemptionFlags,
+  shipFlag,
   sweepArg,
   tenantFlag,
   trackCheckpointsFlag,
@@ -48,6 +49,7 @@ export default class Resume extends BaseCommand {
       description: 'the file of an experiment that is not built in, for a sweep that comes from the NATS server',
       helpValue: 'FILE',
     }),
+    ship: shipFlag,
     'trust-code': trustCodeFlag,
     engine: engineFlag(),
     track: trackFlag,
@@ -74,8 +76,12 @@ export default class Resume extends BaseCommand {
       experiment: authorsName(sweep.plan.experiment) === undefined && `${sweep.plan.experiment} is built in`,
     })
     if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
-    const { targetOf } = await import('../app/backends/nats-target.js')
-    const choices = await choicesFrom(flags, metadata, targetOf(flags, sweep))
+    const { hasShipped, targetOf } = await import('../app/backends/nats-target.js')
+    const ship = flags.ship || hasShipped(sweep)
+    const choices = await choicesFrom({ ...flags, ship }, metadata, targetOf(flags, sweep))
+    refuseIdle(raw, {
+      ship: !('nats' in choices.where) && 'files travel to workers of a NATS server (name that, with --nats URL)',
+    })
     const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
     refuseIdle(raw, await idleFor(experiment, sweep.plan.spec.own))
     const { summary, exitCode } = await this.runInTerminal(

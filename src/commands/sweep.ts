@@ -18,6 +18,7 @@ import {
   schedulerFlag,
   searchFlags,
   setFlag,
+  shipFlag,
   targetArg,
   tenantFlag,
   trackCheckpointsFlag,
@@ -59,6 +60,7 @@ export default class Sweep extends BaseCommand {
     '<%= config.bin %> sweep params --profile smoke',
     '<%= config.bin %> sweep all --profile smoke',
     '<%= config.bin %> sweep params --nats nats://host:4222 --detach',
+    '<%= config.bin %> sweep train.yaml --nats nats://host:4222 --ship',
     '<%= config.bin %> sweep my-sweep.yaml --set width=8,32,128 --set seed=0..4',
   ]
   static override args = { target: targetArg }
@@ -95,6 +97,7 @@ export default class Sweep extends BaseCommand {
       description: 'leave the queued trials to the workers and return; mlds resume collects the results',
       dependsOn: ['nats'],
     }),
+    ship: shipFlag,
     ...sweepFleetFlags,
     ...failureFlags,
     ...preemptionFlags,
@@ -102,7 +105,11 @@ export default class Sweep extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags, metadata, raw } = await this.parse(Sweep)
-    refuseIdle(raw, await idleInRun(flags))
+    if (flags.fleet !== undefined) flags.nats ??= await this.#serverInUse()
+    refuseIdle(raw, {
+      ...(await idleInRun(flags)),
+      ship: flags.nats === undefined && 'files travel to workers of a NATS server (name that, with --nats URL)',
+    })
     // Only what is going to run makes a store.
     const store = await this.openStore(flags.store, 'peeks')
     const choices = await choicesFrom(flags, metadata)
@@ -114,6 +121,13 @@ export default class Sweep extends BaseCommand {
       return { exitCode: ran.exitCode, told: ran.summary }
     })
     return this.endWith(exitCode, told)
+  }
+
+  /** The server that the environment or a context names; who one is there is looked up again. */
+  async #serverInUse(): Promise<string> {
+    const { resolveNatsSettings } = await import('../worker/remote/wire/nats-settings.js')
+    const { withoutSecret } = await import('../app/fleet/start-by-ssh.js')
+    return withoutSecret(resolveNatsSettings(undefined, process.env).url)
   }
 
   async #fleetOf({ fleet, ...flags }: SweepFlags): Promise<SweepFleet | undefined> {

@@ -4,7 +4,7 @@ import type { FleetChoice } from '../app/fleet/fleet-choice.js'
 import { systemClock } from '../core/clock.js'
 import { exitCodes, MldsError } from '../core/errors.js'
 import type { Plan } from '../sweeps/plan.js'
-import { checkWorkerArgs, readSetup, saidBySlurm } from './flags/fleet-flags.js'
+import { checkWorkerArgs, readSetup, saidBySlurm, wordsToAccept } from './flags/fleet-flags.js'
 import { surroundings } from './fleet.js'
 
 /** Flags of a sweep that say what workers it brings along. */
@@ -15,6 +15,8 @@ export interface SweepFleetFlags {
   readonly context?: string | undefined
   readonly setup?: string | undefined
   readonly tunnel: boolean
+  /** The files of the experiment travel with its trials. */
+  readonly ship: boolean
   readonly 'worker-arg'?: readonly string[] | undefined
 }
 
@@ -70,11 +72,12 @@ export class SweepFleet {
   }
 
   async #start(plan: Plan): Promise<void> {
-    const { fleet: choice, nats, tenant, context, setup, tunnel, 'worker-arg': workerArgs = [] } = this.flags
-    if (plan.spec.own !== undefined && !workerArgs.some((word) => /^--experiment(=|$)/.test(word)))
+    const { fleet: choice, nats, tenant, context, setup, tunnel, ship, 'worker-arg': said = [] } = this.flags
+    if (plan.spec.own !== undefined && !ship && !said.some((word) => /^--experiment(=|$)/.test(word)))
       throw new MldsError('USAGE', `--fleet: its workers have what is built in, and not ${plan.experiment}`, {
-        hint: 'bring its files to the hosts, and say where they are there: --worker-arg=--experiment --worker-arg=FILE',
+        hint: 'send its files along, with --ship; or bring them to the hosts, and say where they are there: --worker-arg=--experiment --worker-arg=FILE',
       })
+    const workerArgs = [...(await wordsToAccept(ship)), ...said]
     this.#phase = 'starting'
     for (const signal of signals) process.on(signal, this.#onSignal)
     const { startForSweep } = await import('../app/fleet/for-sweep.js')

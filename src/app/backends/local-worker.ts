@@ -11,7 +11,8 @@ export class LocalWorker {
 
   constructor(
     private readonly stored: StoredSweep,
-    private readonly where: NatsTarget & { readonly threads: number },
+    /** `accepts`: whose code comes with trials. */
+    private readonly where: NatsTarget & { readonly threads: number; readonly accepts: readonly string[] },
     private readonly say: (message: string) => void,
   ) {}
 
@@ -19,7 +20,7 @@ export class LocalWorker {
     const { connectNats } = await import('../../worker/remote/wire/connect.js')
     const { runWorker, workerName } = await import('../../worker/remote/host/worker-process.js')
     const { store, sweep } = this.stored
-    const { nats, tenant, threads } = this.where
+    const { nats, tenant, threads, accepts } = this.where
     const name = workerName()
     const gpus = gpuDevices(undefined, process.env)
     this.#done = runWorker({
@@ -31,6 +32,7 @@ export class LocalWorker {
       clock: systemClock,
       logsFolder: sweep.logsFolder,
       custom: customOf(sweep),
+      ...(accepts.length === 0 ? {} : { acceptCode: { keys: accepts } }),
       ...(gpus === undefined ? {} : { gpus }),
       drain: this.#end.signal,
       abort: this.#end.signal,

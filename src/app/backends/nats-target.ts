@@ -20,24 +20,38 @@ export interface NatsFlags {
 
 const targetFile = (sweep: SweepFolder): string => join(sweep.folder, 'nats.json')
 
-/** So that later commands find the server without being told; never with a password. */
-export async function rememberTarget(sweep: SweepFolder, { nats, tenant }: NatsTarget): Promise<void> {
+interface Remembered {
+  readonly url?: string
+  readonly tenant: string
+  readonly ship?: true
+}
+
+/** So that later commands find the server without being told; never with a password. `ship`: the experiment's files go along. */
+export async function rememberTarget(sweep: SweepFolder, { nats, tenant }: NatsTarget, ship: boolean): Promise<void> {
   const url = nats?.replace(/\/\/[^@/,]*@/g, '//')
   await replaceFile(
     targetFile(sweep),
-    Buffer.from(`${JSON.stringify({ ...(url === undefined ? {} : { url }), tenant })}\n`),
+    Buffer.from(
+      `${JSON.stringify({ ...(url === undefined ? {} : { url }), tenant, ...(ship && { ship }) } satisfies Remembered)}\n`,
+    ),
   )
 }
 
 /** Where the flags say, or where the sweep last ran; `undefined` for one that ran on threads only. */
 export function targetOf(flags: NatsFlags, sweep: SweepFolder | undefined): NatsTarget | undefined {
   if (flags.nats !== undefined) return { nats: flags.nats, tenant: flags.tenant }
-  if (sweep === undefined) return undefined
+  const remembered = sweep === undefined ? undefined : readRemembered(sweep)
+  return remembered === undefined ? undefined : { nats: remembered.url, tenant: remembered.tenant }
+}
+
+/** Whether the files of the sweep's experiment travelled with its trials where it last ran. */
+export const hasShipped = (sweep: SweepFolder): boolean => readRemembered(sweep)?.ship === true
+
+function readRemembered(sweep: SweepFolder): Remembered | undefined {
   try {
     // A server that another user wrote down is not to be given this one's secrets.
     if (!isMine(statSync(targetFile(sweep)))) return undefined
-    const { url, tenant } = JSON.parse(readRegularFile(targetFile(sweep), 'utf8')) as { url?: string; tenant: string }
-    return { nats: url, tenant }
+    return JSON.parse(readRegularFile(targetFile(sweep), 'utf8')) as Remembered
   } catch {
     return undefined
   }

@@ -16,9 +16,9 @@ import { rememberTarget, type NatsTarget } from './nats-target.js'
 export interface RemoteRun {
   /**
    * `threads`: those of this process that take trials beside the workers; 0 for none. `leaseMs`: of the queue, where it is made now
-   * (default 30 s).
+   * (default 30 s). `ship`: the files of a person's own experiment travel with its trials (default: workers have them).
    */
-  readonly where: NatsTarget & { readonly threads: number; readonly leaseMs?: number }
+  readonly where: NatsTarget & { readonly threads: number; readonly leaseMs?: number; readonly ship?: boolean }
   readonly engine: EngineName
   readonly fresh: boolean
   /** At most so often a trial that runs in this process keeps a checkpoint. */
@@ -42,9 +42,13 @@ export async function openRemote(
   const { plan } = sweep
   const { gpu, memoryGb } = plan.spec.resources ?? {}
   refuseAway(plan, detach)
+  const code = where.ship === true ? await codeOf(stored, where, say) : undefined
   const { connectNats } = await import('../../worker/remote/wire/connect.js')
   const { RemoteBackend } = await import('../../worker/remote/orchestrator/remote-backend.js')
-  const worker = where.threads === 0 ? undefined : new LocalWorker(stored, where, say)
+  const worker =
+    where.threads === 0
+      ? undefined
+      : new LocalWorker(stored, { ...where, accepts: code === undefined ? [] : [code.key] }, say)
   const backend = await RemoteBackend.open({
     connection: await connectNats(where.nats, `mlds-sweep/${sweep.id}`, { say }),
     tenant: where.tenant,
@@ -66,12 +70,18 @@ export async function openRemote(
     fresh,
     voids: sweep.restore().voids + (fresh ? 1 : 0),
     detach,
-    record: recordOf(sweep, engine),
+    ...(code === undefined ? {} : { code }),
+    record: { ...recordOf(sweep, engine), ...(code === undefined ? {} : { code: code.object }) },
     ...(worker === undefined ? {} : { afterClose: () => worker.stop() }),
   })
-  await rememberTarget(sweep, where)
+  await rememberTarget(sweep, where, code !== undefined)
   await worker?.start()
   return backend
+}
+
+async function codeOf({ sweep }: StoredSweep, { tenant }: NatsTarget, say: (message: string) => void) {
+  const { shipCode } = await import('./ship-code.js')
+  return shipCode(sweep, { tenant, env: process.env }, say)
 }
 
 const isInteractive = ({ spec }: StoredPlan): boolean => (spec.scheduler ?? []).length > 0

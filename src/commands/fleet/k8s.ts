@@ -2,10 +2,10 @@ import { Flags } from '@oclif/core'
 import { MldsError } from '../../core/errors.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { durationFlag } from '../../terminal/flags/duration-flag.js'
-import { checkWorkerArgs, fleetFlags, partedArgv } from '../../terminal/flags/fleet-flags.js'
+import { checkWorkerArgs, fleetFlags, partedArgv, wordsToAccept } from '../../terminal/flags/fleet-flags.js'
 import { integerFlag } from '../../terminal/flags/integer-flag.js'
 
-const { name, nats, tenant, context, 'worker-arg': workerArg } = fleetFlags
+const { name, nats, tenant, context, 'accept-code': acceptCode, 'worker-arg': workerArg } = fleetFlags
 
 export default class FleetK8s extends BaseCommand {
   static override storeUse = 'none' as const
@@ -18,7 +18,7 @@ export default class FleetK8s extends BaseCommand {
     '<%= config.bin %> fleet k8s --print --image registry.example.org/mlds:0.1.0 --count 8 --idle-timeout 10m --nats nats://host:4222 -- --label gpu',
   ]
   static override flags = {
-    ...{ name, nats, tenant, context, 'worker-arg': workerArg },
+    ...{ name, nats, tenant, context, 'accept-code': acceptCode, 'worker-arg': workerArg },
     print: Flags.boolean({ description: 'print the manifest; nothing is started', required: true }),
     image: Flags.custom<string>({
       description: 'an image that runs it (docs/fleet.md has the Dockerfile)',
@@ -65,8 +65,9 @@ export default class FleetK8s extends BaseCommand {
     if (argv.length > 0)
       throw new MldsError('USAGE', `${String(argv[0])} is not expected here (words for the workers stand after --)`)
     const { default: WorkerStart } = await import('../worker/start.js')
-    const workerArgs = [...flags['worker-arg'], ...after]
-    await checkWorkerArgs(workerArgs, WorkerStart.flags, ['grace', 'idle-timeout', 'memory', 'gpus'])
+    const said = [...flags['worker-arg'], ...after]
+    await checkWorkerArgs(said, WorkerStart.flags, ['grace', 'idle-timeout', 'memory', 'gpus'])
+    const workerArgs = [...(await wordsToAccept(flags['accept-code'])), ...said]
     const { kubernetesYaml } = await import('../../app/fleet/print-kubernetes.js')
     const { image, count, namespace, cores, memory, gpus, grace } = flags
     const manifest = kubernetesYaml(

@@ -3,7 +3,14 @@ import { MldsError } from '../../core/errors.js'
 import { systemClock } from '../../core/clock.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { durationFlag } from '../../terminal/flags/duration-flag.js'
-import { checkWorkerArgs, fleetFlags, partedArgv, readSetup, saidBySlurm } from '../../terminal/flags/fleet-flags.js'
+import {
+  checkWorkerArgs,
+  fleetFlags,
+  partedArgv,
+  readSetup,
+  saidBySlurm,
+  wordsToAccept,
+} from '../../terminal/flags/fleet-flags.js'
 import { integerFlag } from '../../terminal/flags/integer-flag.js'
 import { surroundings } from '../../terminal/fleet.js'
 
@@ -51,7 +58,11 @@ export default class FleetSlurm extends BaseCommand {
     const fleet = {
       ...{ name, count, on, context, sbatchWords: after, target: { nats, tenant } },
       ...{ timeMs: flags.time, idleMs: flags['idle-timeout'], setup: readSetup(flags.setup) },
-      workerArgs: [...(tenant === 'mlds' ? [] : ['--tenant', tenant]), ...flags['worker-arg']],
+      workerArgs: [
+        ...(tenant === 'mlds' ? [] : ['--tenant', tenant]),
+        ...(await wordsToAccept(flags['accept-code'])),
+        ...flags['worker-arg'],
+      ],
     }
     if (flags.print) {
       const script = slurmScript(fleet)

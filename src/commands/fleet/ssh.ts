@@ -3,7 +3,14 @@ import { exitCodes, MldsError } from '../../core/errors.js'
 import { systemClock } from '../../core/clock.js'
 import { BaseCommand } from '../../terminal/base-command.js'
 import { durationFlag } from '../../terminal/flags/duration-flag.js'
-import { checkWorkerArgs, fleetFlags, partedArgv, readSetup, tunnelFlag } from '../../terminal/flags/fleet-flags.js'
+import {
+  checkWorkerArgs,
+  fleetFlags,
+  partedArgv,
+  readSetup,
+  tunnelFlag,
+  wordsToAccept,
+} from '../../terminal/flags/fleet-flags.js'
 import { surroundings } from '../../terminal/fleet.js'
 
 export default class FleetSsh extends BaseCommand {
@@ -39,8 +46,9 @@ export default class FleetSsh extends BaseCommand {
     if (argv.length === 0)
       throw new MldsError('USAGE', 'no host is named', { hint: 'name some: mlds fleet ssh lab1 lab2 --nats URL' })
     const { default: WorkerStart } = await import('../worker/start.js')
-    const workerArgs = [...flags['worker-arg'], ...after]
-    const graceSeconds = await checkWorkerArgs(workerArgs, WorkerStart.flags)
+    const said = [...flags['worker-arg'], ...after]
+    const graceSeconds = await checkWorkerArgs(said, WorkerStart.flags)
+    const workerArgs = [...(await wordsToAccept(flags['accept-code'])), ...said]
     const { parseHosts } = await import('../../fleet/host.js')
     const { startBySsh } = await import('../../app/fleet/start-by-ssh.js')
     const { name, nats, tenant, context, tunnel, install } = flags

@@ -53,9 +53,9 @@ export default class WorkerList extends BaseCommand {
   }
 }
 
-/** `a100 2 64`; a worker of an earlier version tells nothing of it. */
+/** `a100 2 64`, and whose code it takes; a worker of an earlier version tells nothing of it. */
 function describeAbilities({ abilities }: WorkerMessage): string {
   if (abilities === undefined) return 'an earlier version'
-  const { labels, gpus, memoryGb } = abilities
-  return [...labels, gpus, memoryGb].join(' ')
+  const { labels, gpus, memoryGb, code } = abilities
+  return [...labels, gpus, memoryGb, ...(code === undefined ? [] : [`code of ${code.keys.join(' ')}`])].join(' ')
 }

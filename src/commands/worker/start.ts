@@ -14,6 +14,7 @@ export default class WorkerStart extends BaseCommand {
   static override examples = [
     '<%= config.bin %> worker start --nats nats://host:4222 --slots 4',
     '<%= config.bin %> worker start --nats nats://host:4222 --experiment mine.ts --experiment train.yaml',
+    '<%= config.bin %> worker start --nats nats://host:4222 --accept-code lab.keys',
   ]
   static override flags = {
     nats: natsFlag(),
@@ -31,6 +32,15 @@ export default class WorkerStart extends BaseCommand {
       description:
         'an experiment that is not built in (a module, or a sweep file that names one or a command): run it too',
       helpValue: 'FILE',
+      multiple: true,
+      multipleNonGreedy: true,
+      default: [],
+      defaultHelp: async () => '',
+    }),
+    'accept-code': Flags.string({
+      description:
+        'also run code that comes with trials, if it is signed with this key (mlds fleet key says yours), or one of those in a file',
+      helpValue: 'KEY|FILE',
       multiple: true,
       multipleNonGreedy: true,
       default: [],
@@ -99,6 +109,9 @@ export default class WorkerStart extends BaseCommand {
     const given = await Promise.all(flags.experiment.map((file) => openNamedCustom(file)))
     const custom = user === undefined ? given : given.map((one) => asUser(one, user))
     for (const [i, one] of custom.entries()) say(`experiment ${one.name}: ${flags.experiment[i]}`)
+    const { readAccepted } = await import('../../app/backends/code-key.js')
+    const keys = readAccepted(flags['accept-code'])
+    for (const key of keys) say(`code: what ${key} has signed`)
     const { parseLabels } = await import('../../sweeps/spec/needs.js')
     const { gpuDevices } = await import('../../system/gpus.js')
     const labels = parseLabels(flags.label)
@@ -127,6 +140,7 @@ export default class WorkerStart extends BaseCommand {
         clock: systemClock,
         ...(flags.lease === undefined ? {} : { leaseMs: flags.lease }),
         custom,
+        ...(keys.length === 0 ? {} : { acceptCode: { keys, ...(user === undefined ? {} : { user }) } }),
         labels,
         ...(gpus === undefined ? {} : { gpus }),
         ...(flags.memory === undefined ? {} : { memoryGb: flags.memory }),

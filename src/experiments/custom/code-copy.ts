@@ -61,6 +61,12 @@ export function withCopy(source: CustomSource, folder: string | undefined): Cust
   return { ...source, command: { ...source.command, copy: { root: known.root, folder: filesFolder(folder) } } }
 }
 
+/** The files of a sweep's copy of its program; `undefined` where it has none. @throws MldsError for a damaged one. */
+export function copiedFiles(folder: string): (Manifest & { readonly folder: string }) | undefined {
+  const known = readManifest(folder)
+  return known === undefined ? undefined : { ...known, folder: filesFolder(folder) }
+}
+
 function readManifest(folder: string): Manifest | undefined {
   if (!existsSync(manifestFile(folder))) return undefined
   try {
@@ -108,6 +114,12 @@ export function inCopy(file: string, { root, folder }: NonNullable<CommandDefini
   if (!isWithin(root, file)) return undefined
   const place = join(folder, relative(root, file))
   return lstatSync(place, { throwIfNoEntry: false })?.isFile() === true ? place : undefined
+}
+
+/** Where a program works: in the copy, where the folder that it stands for is on another host. */
+export function folderInCopy(cwd: string, copy: CommandDefinition['copy']): string {
+  if (copy?.isAll !== true) return cwd
+  return cwd === copy.root || isWithin(copy.root, cwd) ? join(copy.folder, relative(copy.root, cwd)) : cwd
 }
 
 /** What makes `python -m` find the program's modules in the copy (Python 3.11 and later). */

@@ -104,6 +104,16 @@ export function asUser({ name, source }: CustomExperiment, user: ProgramUser): C
   return { name, source: { ...source, command: { ...source.command, user } } }
 }
 
+/**
+ * An experiment whose files came with a trial and were checked against the hash that was signed: its name is that of the
+ * code where it was planned.
+ */
+export async function openShipped({ name, source }: CustomExperiment): Promise<Experiment> {
+  if (source.kind === 'command') return { ...commandExperiment(source.command), name }
+  if (source.kind === 'file') return { ...(await load(source.file)), name }
+  throw new MldsError('PROGRAM', `only files can travel: ${name}`)
+}
+
 /** What its author calls an experiment that is not built in; `undefined` for the name of one that is. */
 export const authorsName = (name: string): string | undefined => /^(.*)\.[0-9a-f]{8}$/.exec(name)?.[1]
 

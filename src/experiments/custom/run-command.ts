@@ -15,7 +15,7 @@ import { ProcessTree } from '../../system/process-tree.js'
 import { trialEnvironment } from '../../system/trial-environment.js'
 import { guardVariable } from '../../system/watchdog.js'
 import type { TrialContext } from '../experiment.js'
-import { copyVariables, wordInCopy } from './code-copy.js'
+import { copyVariables, folderInCopy, wordInCopy } from './code-copy.js'
 import { fillCommand } from './command-words.js'
 import { keepFiles, readLeftText } from './kept-files.js'
 import { readMetricsText } from './metrics-file.js'
@@ -49,8 +49,9 @@ export async function runCommand(
     if (user !== undefined) await chown(folder, user.uid, user.gid)
     from = await putParentFiles(context, parent, user)
     const parents = parentValues(context.parents, from)
-    const { env, cwd, ...filled } = fillCommand(definition, { params, folder, seed: seeds.init, parents })
-    const argv = filled.argv.map((word) => wordInCopy(word, cwd, definition.copy))
+    const { env, ...filled } = fillCommand(definition, { params, folder, seed: seeds.init, parents })
+    const argv = filled.argv.map((word) => wordInCopy(word, filled.cwd, definition.copy))
+    const cwd = folderInCopy(filled.cwd, definition.copy)
     const [program, ...args] = argv as [string, ...string[]]
     context.log(`${JSON.stringify(argv)} in ${cwd}`)
     requireFolder(cwd)

@@ -50,7 +50,12 @@ export interface CommandDefinition {
   readonly axes?: Space
   readonly objective?: Objective
   /** Where the files of the program's folder `root` are taken from; a choice of the sweep that runs it, never kept with one. */
-  readonly copy?: { readonly root: string; readonly folder: string }
+  readonly copy?: {
+    readonly root: string
+    readonly folder: string
+    /** True where the folder itself is another host's: the program works in the copy. */
+    readonly isAll?: true
+  }
   /** The name of this stage where there are several. Default: `main`. */
   readonly stage?: string
   /** Stages after the first, whose program works on what an earlier one saved. */

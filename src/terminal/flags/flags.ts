@@ -213,6 +213,10 @@ export const natsFlag = Flags.custom<string>({
   helpValue: 'URL',
 })
 
+export const shipFlag = Flags.boolean({
+  description: 'send the files of your own experiment along, signed, to workers that accept them (docs/remote.md)',
+})
+
 /** How long the queue of a tenant is patient with a worker that fell silent, where this process is the first to come and makes it. */
 export const leaseFlag = (dependsOn: string[] = []) =>
   durationFlag({

@@ -26,6 +26,18 @@ const access = {
 
 export const tunnelFlag = Flags.boolean(access.tunnel)
 
+/** For whoever starts workers elsewhere. */
+const acceptCodeFlag = Flags.boolean({
+  description: 'workers run what you send with mlds sweep --ship, signed with your key (mlds fleet key)',
+})
+
+/** Words for workers that are to take this user's code; the key is made where there is none. */
+export async function wordsToAccept(isWanted: boolean): Promise<string[]> {
+  if (!isWanted) return []
+  const { openCodeKey } = await import('../../app/backends/code-key.js')
+  return ['--accept-code', openCodeKey(process.env).written]
+}
+
 /** What every way to start a fleet needs to know. */
 export const fleetFlags = {
   name: Flags.custom<string>({
@@ -42,6 +54,7 @@ export const fleetFlags = {
   tenant: tenantFlag(),
   context: Flags.string(access.context),
   setup: Flags.string(access.setup),
+  'accept-code': acceptCodeFlag,
   'worker-arg': Flags.string({
     ...access['worker-arg'],
     multiple: true,
@@ -58,7 +71,6 @@ export const sweepFleetFlags = {
     description: 'start workers for this sweep and end them with it: ssh:HOST,HOST or slurm:COUNT,TIME (docs/fleet.md)',
     helpValue: 'WHERE',
     helpGroup: 'FLEET',
-    dependsOn: ['nats'],
     exclusive: ['detach'],
     parse: async (raw) => (await import('../../app/fleet/fleet-choice.js')).parseFleet(raw),
   })(),

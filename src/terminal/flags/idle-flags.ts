@@ -54,6 +54,7 @@ export async function idleFor(experiment: Experiment, own?: CustomSource): Promi
   const { hasProfiles } = await import('../../core/has-profiles.js')
   return {
     'track-programs': own?.kind !== 'command' && 'this experiment runs no program (a command is one that does)',
+    ship: own === undefined && 'this experiment is built in: every worker has it',
     profile: !hasProfiles(experiment) && 'this experiment has no profiles (set its axes with --set)',
     engine:
       experiment.stages.every(({ engine }) => engine === false) &&

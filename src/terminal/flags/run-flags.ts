@@ -11,6 +11,7 @@ export interface RunFlags {
   readonly nats?: string | undefined
   readonly tenant: string
   readonly lease?: number | undefined
+  readonly ship?: boolean
   readonly engine: EngineName
   readonly track?: string | undefined
   readonly 'track-checkpoints': boolean
@@ -60,17 +61,18 @@ export async function choicesFrom(
  * there, unless --workers alone asks for threads.
  */
 export function whereFrom(
-  { nats, tenant, workers, lease, detach = false }: Pick<RunFlags, 'nats' | 'tenant' | 'workers' | 'lease' | 'detach'>,
+  flags: Pick<RunFlags, 'nats' | 'tenant' | 'workers' | 'lease' | 'ship' | 'detach'>,
   metadata: FlagMetadata,
   remembered?: NatsTarget,
 ): Where {
+  const { nats, tenant, workers, lease, ship = false, detach = false } = flags
   const threads = metadata.flags['workers']?.setFromDefault === true ? 0 : workers
   const target = nats !== undefined ? { nats, tenant } : threads === 0 ? remembered : undefined
   if (target === undefined) return { threads: workers }
   if (detach && threads > 0)
     throw new MldsError('USAGE', `--detach: --workers ${threads} would end with this process (leave it out)`)
   const leaseMs = lease === undefined ? {} : { leaseMs: lease }
-  return { nats: target.nats, tenant: target.tenant, threads, ...leaseMs }
+  return { nats: target.nats, tenant: target.tenant, threads, ...leaseMs, ...(ship && { ship }) }
 }
 
 export function limitsFrom(

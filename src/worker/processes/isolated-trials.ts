@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.js'
 import { serialiseError, type Assignment, type TrialEvent, type TrialId } from '../../core/trial.js'
 import type { Dataset } from '../../data/dataset.js'
+import type { CustomExperiment } from '../../experiments/custom/source.js'
 import type { Place } from '../host-shares.js'
 import { TimeLimitError } from '../run-trial.js'
 import type { ThreadData } from '../threads/thread-messages.js'
@@ -28,7 +29,10 @@ export class IsolatedTrials {
   /** @param give called once the process is gone, with all that it had taken. */
   start(
     assignment: Assignment,
-    { datasets, place }: { readonly datasets: readonly Dataset[]; readonly place: Place },
+    {
+      datasets,
+      ...where
+    }: { readonly datasets: readonly Dataset[]; readonly place: Place; readonly shipped?: CustomExperiment },
     give: () => void,
   ): void {
     const { clock, bringCheckpoint, emit, thread, heapMb } = this.options
@@ -61,7 +65,7 @@ export class IsolatedTrials {
     child.send({
       type: 'begin',
       assignment,
-      place,
+      ...where,
       datasets: datasets.filter(({ name }) => assignment.reads.includes(name)),
       thread,
       // A limit of memory is one for all that it has, this heap included.

@@ -28,7 +28,8 @@ process.on('message', (message: ToProcess) => {
   else void end()
 })
 
-async function run({ assignment, place, datasets, thread, heapMb, bringsCheckpoints }: BeginMessage): Promise<void> {
+async function run(begin: BeginMessage): Promise<void> {
+  const { assignment, place, shipped, datasets, thread, heapMb, bringsCheckpoints } = begin
   trial = assignment.trial.id
   backend = new ThreadsBackend({
     ...thread,
@@ -39,7 +40,7 @@ async function run({ assignment, place, datasets, thread, heapMb, bringsCheckpoi
     ...(bringsCheckpoints ? { bringCheckpoint: bring } : {}),
   })
   const { isolate: _, ...own } = assignment
-  await backend.start(own, { place })
+  await backend.start(own, { place, ...(shipped === undefined ? {} : { shipped }) })
   for await (const event of backend.events()) {
     await tell({ type: 'event', event })
     if (event.type === 'ended' || event.type === 'lost') break

@@ -1,5 +1,6 @@
 import type { Assignment, TrialEvent } from '../../core/trial.js'
 import type { Dataset } from '../../data/dataset.js'
+import type { CustomExperiment } from '../../experiments/custom/source.js'
 import type { Place } from '../host-shares.js'
 import type { ThreadData } from '../threads/thread-messages.js'
 
@@ -10,6 +11,8 @@ export interface BeginMessage {
   readonly type: 'begin'
   readonly assignment: Assignment
   readonly place: Place
+  /** Its experiment, where that came with it. */
+  readonly shipped?: CustomExperiment
   /** Those that it reads. */
   readonly datasets: readonly Dataset[]
   readonly thread: Omit<ThreadData, 'datasets'>

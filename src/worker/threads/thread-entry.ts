@@ -59,6 +59,13 @@ async function experimentOf(name: string): Promise<Experiment> {
   )
 }
 
+/** What came with a trial, in the very version that was signed for it. */
+async function findFor({ shipped }: ThreadTask, name: string): Promise<Experiment> {
+  if (shipped?.name !== name) return experimentOf(name)
+  const { openShipped } = await import('../../experiments/custom/custom.js')
+  return openShipped(shipped)
+}
+
 /** The trial this thread runs now; a thread runs one at a time. */
 let current:
   | {
@@ -170,7 +177,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
   const outbox = new Outbox(assignment.interactive)
   try {
     await runTrial(assignment, {
-      findExperiment: experimentOf,
+      findExperiment: (name) => findFor(assignment, name),
       engine: engineOf,
       async data(name) {
         const dataset = [...datasets, ...(assignment.datasets ?? [])].find((candidate) => candidate.name === name)

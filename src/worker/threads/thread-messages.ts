@@ -39,6 +39,8 @@ export interface ClosingFlag {
 export interface ThreadTask extends Assignment {
   /** For this trial alone; in shared memory. */
   readonly datasets?: readonly Dataset[]
+  /** Its experiment, where that came with it: the files have been checked. */
+  readonly shipped?: CustomExperiment
   /** What its code and its programs find in their environment beside what is there. */
   readonly environment?: Readonly<Record<string, string>>
 }

@@ -35,6 +35,8 @@ export interface ThreadsOptions extends ThreadData {
   readonly shares?: Shares
   /** The devices that such trials may use. Default: nobody knows. */
   readonly gpus?: readonly string[]
+  /** Programs may come with trials, beside those in `custom`. Default false. */
+  readonly takesPrograms?: boolean
   /** Its trials all run in processes of their own: no thread is kept for them. Default false. */
   readonly isolated?: boolean
 }
@@ -82,7 +84,8 @@ export class ThreadsBackend implements Backend {
   #closing: Promise<void> | undefined
 
   constructor(options: ThreadsOptions) {
-    const { workers, clock, heapMb = 1024, shares, gpus, bringCheckpoint, isolated = false, ...data } = options
+    const { workers, clock, heapMb = 1024, shares, gpus, bringCheckpoint, ...rest } = options
+    const { isolated = false, takesPrograms = false, ...data } = rest
     this.capacity = workers
     this.#places = new Places(shares ?? { gpu: 0, memoryGb: 0 }, gpus)
     this.#clock = clock
@@ -92,7 +95,7 @@ export class ThreadsBackend implements Backend {
     const { custom = [] } = data
     this.#datasets = datasets
     this.#programs = new Set(custom.flatMap(({ name, source }) => (source.kind === 'command' ? name : [])))
-    this.#watchdog = this.#programs.size > 0 ? startWatchdog() : undefined
+    this.#watchdog = this.#programs.size > 0 || takesPrograms ? startWatchdog() : undefined
     const emit = (event: TrialEvent): void => this.#events.push(event)
     const others = custom.filter(({ name }) => !this.#programs.has(name))
     this.#isolated = new IsolatedTrials({ thread: { ...thread, custom: others }, heapMb, clock, bringCheckpoint, emit })
@@ -125,17 +128,23 @@ export class ThreadsBackend implements Backend {
   }
 
   /**
-   * @param given for this trial alone: `datasets`, in shared memory, beside those that every thread was given; and its place
-   * on the host.
+   * @param given for this trial alone: `datasets`, in shared memory, beside those that every thread was given; its place
+   * on the host; and its experiment, where that came with it.
    */
   async start(
     assignment: Assignment,
-    { datasets = [], place }: { readonly datasets?: readonly Dataset[]; readonly place?: Place } = {},
+    {
+      datasets = [],
+      place,
+      shipped,
+    }: { readonly datasets?: readonly Dataset[]; readonly place?: Place; readonly shipped?: CustomExperiment } = {},
   ): Promise<void> {
     const { trial, attempt } = assignment
     const taken = place === undefined ? this.#places.take() : { place, give: () => {} }
-    if (assignment.isolate === true && !this.#programs.has(trial.experiment)) {
-      const at = { datasets: [...this.#datasets, ...datasets], place: taken.place }
+    const isProgram = shipped === undefined ? this.#programs.has(trial.experiment) : shipped.source.kind === 'command'
+    const brought = shipped === undefined ? {} : { shipped: guarded(shipped, this.#watchdog) }
+    if (assignment.isolate === true && !isProgram) {
+      const at = { datasets: [...this.#datasets, ...datasets], place: taken.place, ...brought }
       return this.#isolated.start(assignment, at, taken.give)
     }
     const { timeLimitMs } = assignment
@@ -145,6 +154,7 @@ export class ThreadsBackend implements Backend {
     const given = {
       ...(datasets.length === 0 ? {} : { datasets }),
       environment: environmentOf(taken.place),
+      ...brought,
     }
     const task = this.#pool.run({ ...assignment, ...given }, { signal: kill.signal }).then(
       () => {},
@@ -164,6 +174,11 @@ export class ThreadsBackend implements Backend {
     this.#limit(trial.id, pooled)
     this.#tasks.add(task)
     void task.then(() => this.#tasks.delete(task))
+  }
+
+  /** Where the folders of programs are, which goes even when this process is killed; `undefined` where no program can come. */
+  get programsFolder(): string | undefined {
+    return this.#watchdog?.folder
   }
 
   #open(threadId: number, port: MessagePort): void {

@@ -130,6 +130,7 @@ async function unused(
   const needed = new Set(
     sweeps.flatMap(({ message, stored }) => [
       message.plan.sha256,
+      ...(message.code === undefined ? [] : [message.code.sha256]),
       ...stored.flatMap(({ object, result: { outcome } }) => [
         ...(object === undefined ? [] : [object.sha256]),
         ...('artifacts' in outcome ? Object.values(outcome.artifacts).map(({ sha256 }) => sha256) : []),

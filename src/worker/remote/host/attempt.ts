@@ -3,6 +3,7 @@ import { asFailure } from '../../../core/divergence.js'
 import { wasToldToGo } from '../../../core/told-to-go.js'
 import type { Assignment } from '../../../core/trial.js'
 import type { Dataset } from '../../../data/dataset.js'
+import type { CustomExperiment } from '../../../experiments/custom/source.js'
 import type { Place } from '../../host-shares.js'
 import { readEnd } from '../../../sweeps/trial-logs.js'
 import { logFileOf } from '../../../system/log-file.js'
@@ -31,6 +32,8 @@ export interface ReadyTrial {
   readonly trial: TrialMessage
   readonly datasets: readonly Dataset[]
   readonly place: Place
+  /** Its experiment, where that came with it. */
+  readonly shipped?: CustomExperiment
 }
 
 type AttemptFacts = Pick<ResultMessage, 'v' | 'worker' | 'nonce' | 'attempt' | 'startedAtMs'>
@@ -114,12 +117,13 @@ export class AttemptRunner {
   async #execute(
     assignment: Assignment,
     active: ActiveTrial,
-    { datasets, place, pulled }: ReadyTrial,
+    { datasets, place, shipped, pulled }: ReadyTrial,
   ): Promise<AttemptEnd> {
     const { threads, timeLeft } = this.context
     const { drain, abort, name, clock } = this.context.options
     const beganMs = clock.monotonic()
-    if (!active.hasEnded) await threads.start(assignment, { datasets, place })
+    if (!active.hasEnded)
+      await threads.start(assignment, { datasets, place, ...(shipped === undefined ? {} : { shipped }) })
     const end = await active.ended
     timeLeft.learn(pulled.lane, clock.monotonic() - beganMs, assignment.trial.cost)
     if (end.how === 'ended' && (drain.aborted || abort.aborted) && wasToldToGo(end.outcome))

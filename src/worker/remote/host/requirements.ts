@@ -34,14 +34,33 @@ export class Requirements {
 
   /**
    * Brings here the data that the trial may read and what its parents saved. Names in a message only choose among what
-   * the worker has: nothing of it becomes a path or code.
+   * the worker has; code that comes along is another's matter (accepted-code.ts).
    * @returns its data sets.
    * @throws Error with the reason why this worker can't run the trial; another may.
    */
-  async prepare({ assignment, datasets, codeVersion: needed }: TrialMessage, broker: Broker): Promise<Dataset[]> {
-    const { trial, parents } = assignment
+  async prepare({ assignment, datasets, code, codeVersion: needed }: TrialMessage, broker: Broker): Promise<Dataset[]> {
+    const { parents } = assignment
     if (!isCompatible(this.version, needed))
       throw new MldsError('VERSION', `this worker has mlds ${this.version} (the sweep was planned by ${needed})`)
+    // What came with the trial is opened where the trial runs, and not in the process that has the worker's key.
+    const untold = code === undefined ? await this.#lookAt(assignment, datasets) : []
+    const found = await Promise.all([
+      ...datasets.map((dataset) => this.#open(dataset, broker)),
+      ...untold.map((name) => this.#catalog.load(name)),
+    ])
+    for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
+      await fetchObject(bucketOf(broker), this.store, ref)
+    return found
+  }
+
+  /**
+   * Whether it has the trial's experiment.
+   * @returns the names of data sets that an orchestrator of an earlier version does not tell of.
+   */
+  async #lookAt(
+    { trial, parents, engine }: TrialMessage['assignment'],
+    datasets: readonly DatasetMessage[],
+  ): Promise<string[]> {
     const experiment = await this.#find(trial.experiment)
     if (experiment.version !== trial.version)
       throw new MldsError(
@@ -50,18 +69,11 @@ export class Requirements {
       )
     const stage = experiment.stages.find((candidate) => candidate.name === trial.stage)
     if (stage === undefined) throw new MldsError('STAGE', `experiment ${trial.experiment} has no stage: ${trial.stage}`)
-    const lacking = stage.engine === false ? undefined : this.#lacking.get(assignment.engine)
+    const lacking = stage.engine === false ? undefined : this.#lacking.get(engine)
     if (lacking !== undefined) throw lacking
     const told = new Set(datasets.map(({ name }) => name))
     const family = new Map(parents.map((parent) => [parent.trial.id, parent.trial]))
-    const untold = namedDataOf(experiment, trial, (id) => family.get(id)).flatMap((named) => this.#untold(named, told))
-    const found = await Promise.all([
-      ...datasets.map((dataset) => this.#open(dataset, broker)),
-      ...untold.map((name) => this.#catalog.load(name)),
-    ])
-    for (const ref of parents.flatMap((parent) => Object.values(parent.artifacts)))
-      await fetchObject(bucketOf(broker), this.store, ref)
-    return found
+    return namedDataOf(experiment, trial, (id) => family.get(id)).flatMap((named) => this.#untold(named, told))
   }
 
   /** The experiments that it has, with their versions; of a person's own those whose code is as it was given. */

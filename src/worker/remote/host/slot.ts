@@ -13,6 +13,8 @@ import {
   type QueuedTrial,
   type TrialMessage,
 } from '../wire/protocol.js'
+import { isSignedBy } from '../wire/code-signature.js'
+import type { AcceptedCode, CodeInUse } from './accepted-code.js'
 import type { AttemptRunner } from './attempt.js'
 import { readAttempt, vanishedBefore } from './attempts.js'
 import type { HaltedSweeps } from './halted-sweeps.js'
@@ -26,12 +28,19 @@ import type { WorkerLanes } from './worker-lanes.js'
 
 export interface SlotParts {
   readonly requirements: Requirements
+  readonly code: AcceptedCode
   readonly attempts: AttemptRunner
   /** Held alone by a trial that may take its process along, side by side by others. */
   readonly lock: SharedExclusiveLock
   readonly halted: HaltedSweeps
   readonly lanes: WorkerLanes
   readonly host: HostShares
+}
+
+interface PreparedTrial {
+  readonly trial: TrialMessage
+  readonly datasets: readonly Dataset[]
+  readonly code?: CodeInUse
 }
 
 /** One slot of a worker: pulls a trial, runs it, again. */
@@ -152,28 +161,53 @@ export class Slot {
   }
 
   async #run(pulled: PulledTrial, key: RunKey, queued: QueuedTrial, taken: TakenShares): Promise<boolean> {
-    const { requirements, attempts, lock } = this.parts
+    const { attempts, lock } = this.parts
+    const prepared = await this.#prepare(pulled, key, queued)
+    if (prepared === undefined) return false
+    const { trial, datasets, code } = prepared
+    const { gpus, drain } = this.context.options
+    const place = { slot: this.number, devices: gpus === undefined ? undefined : taken.devices }
+    const shipped = code === undefined ? {} : { shipped: code.custom }
+    try {
+      const leave = await lock.enter(await this.#isLastChance(pulled, key, trial))
+      try {
+        // What the trial needs may have taken long to come, or the trials before it to end.
+        if (drain.aborted) pulled.nak(pullMs)
+        return !drain.aborted && (await attempts.run({ key, pulled, trial, datasets, place, ...shipped }))
+      } finally {
+        leave()
+      }
+    } finally {
+      code?.release()
+    }
+  }
+
+  /** Brings here what the trial needs; `undefined` for one that can't run here, of which the server was told. */
+  async #prepare(pulled: PulledTrial, key: RunKey, queued: QueuedTrial): Promise<PreparedTrial | undefined> {
+    const { requirements, code } = this.parts
+    if (queued.code !== undefined && !this.#mayUse(queued.code, pulled, key)) return undefined
     const trial = await this.#read(queued)
-    if (trial === undefined || trial.assignment.trial.id !== key.trial) return this.#reject(pulled)
-    let datasets: Dataset[]
+    if (trial === undefined || trial.assignment.trial.id !== key.trial) return void this.#reject(pulled)
     try {
       this.#requireToken(key)
       this.#requireTime(pulled.lane, trial)
-      datasets = await requirements.prepare(trial, this.context.broker)
+      const datasets = await requirements.prepare(trial, this.context.broker)
+      return { trial, datasets, ...(trial.code === undefined ? {} : { code: await code.take(trial) }) }
+    } catch (error) {
+      return void this.#leaveToOthers(pulled, key, error as Error)
+    }
+  }
+
+  /** Before anything of it is fetched. The server is told where it may not be used. */
+  #mayUse({ key: signer }: NonNullable<QueuedTrial['code']>, pulled: PulledTrial, key: RunKey): boolean {
+    try {
+      this.parts.code.requireConsent(signer)
     } catch (error) {
       this.#leaveToOthers(pulled, key, error as Error)
       return false
     }
-    const leave = await lock.enter(await this.#isLastChance(pulled, key, trial))
-    const { gpus, drain } = this.context.options
-    const place = { slot: this.number, devices: gpus === undefined ? undefined : taken.devices }
-    try {
-      // What the trial needs may have taken long to come, or the trials before it to end.
-      if (drain.aborted) pulled.nak(pullMs)
-      return !drain.aborted && (await attempts.run({ key, pulled, trial, datasets, place }))
-    } finally {
-      leave()
-    }
+    const isSigned = isSignedBy(pulled.text, signer, { tenant: this.context.options.tenant, run: key })
+    return isSigned || this.#reject(pulled, `a trial whose code is not signed by ${signer}`)
   }
 
   /** The trial of a queued message; `undefined` where what is stored of it is none. */
@@ -211,8 +245,8 @@ export class Slot {
   }
 
   /** Not a message of mlds: out of the queue, and counted. */
-  #reject(pulled: PulledTrial): false {
-    this.context.throwAway(pulled.subject)
+  #reject(pulled: PulledTrial, what?: string): false {
+    this.context.throwAway(pulled.subject, what)
     pulled.term()
     return false
   }

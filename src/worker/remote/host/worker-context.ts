@@ -9,6 +9,7 @@ import { defaultLane } from '../wire/needs.js'
 import { tagged } from '../wire/run-tokens.js'
 import { encode, oldestProtocol, type EventMessage, type LogMessage } from '../wire/protocol.js'
 import { maxInlineBytes, type Broker } from '../wire/streams.js'
+import type { AcceptedCodeChoice } from './accepted-code.js'
 import type { ActiveTrial } from './active-trial.js'
 import type { BegunAttempt } from './attempts.js'
 import type { TimeLeft } from './time-left.js'
@@ -35,6 +36,8 @@ export interface WorkerOptions {
   readonly logsFolder?: string
   /** Experiments that are not built in, which it was given. Default: none. */
   readonly custom?: readonly CustomExperiment[]
+  /** Code that comes with trials. Default: none is taken. */
+  readonly acceptCode?: AcceptedCodeChoice
   /** Take no more trials; end when those that run have ended. */
   readonly drain: AbortSignal
   /** What runs keeps a checkpoint where it can, and is handed back there. Default: never. */
@@ -124,8 +127,8 @@ export class WorkerContext {
     connection.publish(this.broker.names.log(tagged(key, 'log')), encode(words))
   }
 
-  throwAway(what: string): void {
-    this.options.say(`a malformed message was thrown away (${++this.tally.malformed} so far): ${what.slice(0, 200)}`)
+  throwAway(where: string, what = 'a malformed message'): void {
+    this.options.say(`${what} was thrown away (${++this.tally.malformed} so far): ${where.slice(0, 200)}`)
   }
 
   /**

@@ -17,6 +17,8 @@ import {
   type WorkerMessage,
 } from '../wire/protocol.js'
 import { presenceMs, tellLease } from '../wire/streams.js'
+import { bucketOf } from '../wire/objects.js'
+import { AcceptedCode, acceptedBy } from './accepted-code.js'
 import { AttemptRunner } from './attempt.js'
 import { awaitBroker } from './await-broker.js'
 import { CarriedCheckpoints } from './carried-checkpoints.js'
@@ -76,20 +78,27 @@ export async function runWorker(given: WorkerOptions): Promise<void> {
       relayed: true,
       datasets: [],
       custom: options.custom ?? [],
+      takesPrograms: options.acceptCode !== undefined,
     })
+    const codes = openStaging(join(store.folder, 'worker-code'), options.name)
     try {
+      // Programs of another user reach what lies beside their own folders, and nothing in a store.
+      const codeFolder = options.acceptCode?.user === undefined ? codes.folder : threads.programsFolder!
+      const code = new AcceptedCode(codeFolder, bucketOf(broker), options.acceptCode, options.say)
       const requirements = new Requirements(store, options.custom ?? [], options.codeVersion)
       const abilities = {
         experiments: await requirements.experiments(),
         labels: [...(options.labels ?? [])],
         gpus: options.gpus?.length ?? 0,
         memoryGb: options.memoryGb ?? hostMemoryGb(),
+        ...(options.acceptCode === undefined ? {} : { code: acceptedBy(options.acceptCode) }),
       }
       const context = new WorkerContext(options, broker, threads, checkpoints, timeLeft)
-      await new Worker(context, requirements, abilities, { told, idle }).work()
+      await new Worker(context, requirements, code, abilities, { told, idle }).work()
     } finally {
       await threads.close()
       staging.close()
+      codes.close()
     }
   } finally {
     idle?.close()
@@ -109,6 +118,7 @@ class Worker {
   constructor(
     private readonly context: WorkerContext,
     private readonly requirements: Requirements,
+    private readonly code: AcceptedCode,
     private readonly abilities: Abilities,
     private readonly ends: {
       /** Aborted when someone tells this worker to take no more trials. */
@@ -132,7 +142,7 @@ class Worker {
     const { options, broker } = this.context
     const attempts = new AttemptRunner(this.context, this.requirements, new Commits(broker, options))
     const parts = {
-      ...{ requirements: this.requirements, attempts, lock: this.#lock, halted: this.#halted },
+      ...{ requirements: this.requirements, code: this.code, attempts, lock: this.#lock, halted: this.#halted },
       ...{ lanes: this.#lanes, host: this.#host },
     }
     return Array.from({ length: options.slots }, (_, number) => new Slot(number, this.context, parts))

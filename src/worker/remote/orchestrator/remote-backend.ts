@@ -25,10 +25,10 @@ import { QueueRepair } from './repair.js'
 import { Results } from './results.js'
 import { StreamTails } from './stream-tail.js'
 import { SweepLink, type SweepLinkOptions } from './sweep-link.js'
-import { TrialQueue, type DatasetOffer } from './trial-queue.js'
+import { TrialQueue, type DatasetOffer, type ShippedCode } from './trial-queue.js'
 import { Unserved } from './unserved.js'
 
-export type { DatasetOffer } from './trial-queue.js'
+export type { DatasetOffer, ShippedCode } from './trial-queue.js'
 
 export interface RemoteOptions extends SweepLinkOptions {
   /** Owned by the backend: closed with it. */
@@ -48,6 +48,8 @@ export interface RemoteOptions extends SweepLinkOptions {
   readonly record?: SweepRecord
   /** The data sets that a trial reads. Default: none. */
   readonly datasets?: (assignment: Assignment) => readonly DatasetOffer[]
+  /** The experiment's files, for workers that take code of this key. Default: workers have them. */
+  readonly code?: ShippedCode | undefined
   /** Trials wait for answers, so no more are queued than the fleet can run soon. Default false. */
   readonly interactive?: boolean
   /** Results that the server has from before are void. Default false. */
@@ -90,7 +92,8 @@ export class RemoteBackend implements Backend {
     private readonly options: RemoteOptions,
     private readonly link: SweepLink,
   ) {
-    const { maxAttempts, datasets = () => [], codeVersion: version = codeVersion, needs = {}, timeLimitOf } = options
+    const { maxAttempts, datasets = () => [], codeVersion: version = codeVersion } = options
+    const { needs = {}, timeLimitOf, code } = options
     this.#lanes = new Lanes(link, ({ trial }) => {
       const timeLimitMs = timeLimitOf?.(trial.stage)
       return {
@@ -99,11 +102,17 @@ export class RemoteBackend implements Backend {
         version: trial.version,
         ...{ labels: [], gpu: 0, memoryGb: 0, ...needs },
         ...(timeLimitMs === undefined ? {} : { timeLimitMs }),
+        ...(code === undefined ? {} : { code: { key: code.key, kind: code.kind } }),
       }
     })
     this.#flights = new Flights(link, this.#events, (assignment, run) => this.#lanes.laneOf(assignment, run))
     this.#results = new Results(link)
-    this.#queue = new TrialQueue(link, this.#results, this.#lanes, { maxAttempts, datasets, codeVersion: version })
+    this.#queue = new TrialQueue(link, this.#results, this.#lanes, {
+      maxAttempts,
+      datasets,
+      code,
+      codeVersion: version,
+    })
     this.#outlasted = new Outlasted(link)
     this.#controls = new Controls(link, this.#flights, this.#queue)
     this.#tails = new StreamTails(link, (error) => this.#fail(error))

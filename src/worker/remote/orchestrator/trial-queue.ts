@@ -1,8 +1,10 @@
 import type { ArtifactRef, Assignment } from '../../../core/trial.js'
 import { recallQueued } from '../wire/sweep-control.js'
 import { isHeldAlready } from '../wire/nats-errors.js'
+import type { RunKey } from '../wire/names.js'
+import type { Needs } from '../wire/needs.js'
 import { sendObject } from '../wire/objects.js'
-import { encode, tokensSince, versionFor, type DatasetMessage } from '../wire/protocol.js'
+import { codeSince, encode, tokensSince, versionFor, type DatasetMessage } from '../wire/protocol.js'
 import { maxInlineBytes } from '../wire/streams.js'
 import type { TrialInFlight } from './flights.js'
 import type { Lanes } from './lanes.js'
@@ -15,6 +17,17 @@ export interface DatasetOffer {
   readonly read?: () => Promise<Uint8Array>
 }
 
+/** An experiment's files, which travel with its trials. */
+export interface ShippedCode {
+  readonly object: ArtifactRef
+  readonly kind: NonNullable<Needs['code']>['kind']
+  /** Whose signature workers find, as it is written. */
+  readonly key: string
+  readonly read: () => Promise<Uint8Array>
+  /** The message of this run, signed. */
+  readonly sign: (message: string, run: RunKey) => string
+}
+
 export interface TrialQueueOptions {
   /** Attempts before a trial whose workers vanish is dead. */
   readonly maxAttempts: number
@@ -22,6 +35,7 @@ export interface TrialQueueOptions {
   readonly codeVersion: string
   /** The data sets that a trial reads. */
   readonly datasets: (assignment: Assignment) => readonly DatasetOffer[]
+  readonly code?: ShippedCode | undefined
 }
 
 /** Queues trials for workers, once everything that they need is on the server. */
@@ -74,26 +88,29 @@ export class TrialQueue {
 
   /** The message of a trial. */
   async #compose({ assignment, state }: TrialInFlight): Promise<string> {
-    const { maxAttempts, codeVersion, datasets: offersOf } = this.options
+    const { maxAttempts, codeVersion, datasets: offersOf, code } = this.options
     const offers = offersOf(assignment)
     for (const ref of assignment.parents.flatMap((parent) => Object.values(parent.artifacts))) await this.#provide(ref)
     for (const { message, read } of offers)
       if (message.object !== undefined && read !== undefined) await this.#provide(message.object, read)
+    if (code !== undefined) await this.#provide(code.object, code.read)
     const { token } = this.link.tokens.given(state.run)
     const facts = {
-      v: token === undefined ? versionFor(assignment) : tokensSince,
+      v: code !== undefined ? codeSince : token === undefined ? versionFor(assignment) : tokensSince,
       ...(token === undefined ? {} : { token }),
       codeVersion,
       maxAttempts,
       datasets: offers.map(({ message }) => message),
+      ...(code === undefined ? {} : { code: { object: code.object, key: code.key } }),
     }
+    const closed = (message: string): string => (code === undefined ? message : code.sign(message, state.run))
     // What it reads is what the message's data sets are called.
     const { reads: _, ...told } = { ...assignment, attempt: state.base + 1 }
-    const text = encode({ ...facts, assignment: told })
+    const text = closed(encode({ ...facts, assignment: told }))
     if (Buffer.byteLength(text) <= maxInlineBytes) return text
     const object = await this.link.store.putObject(Buffer.from(encode({ assignment: told })))
     await this.#provide(object)
-    return encode({ ...facts, object })
+    return closed(encode({ ...facts, object }))
   }
 
   /** Brings an object to the server once. */

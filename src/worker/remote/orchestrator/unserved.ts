@@ -46,7 +46,8 @@ export class Unserved {
       if (who === this.#said.get(lane)) continue
       if (who === undefined) this.#said.delete(lane)
       else this.#said.set(lane, who)
-      const earlier = who === undefined ? undefined : this.#knowsNoLanes()
+      // Where no lanes are known no code is taken either.
+      const earlier = who === undefined || needs?.code !== undefined ? undefined : this.#knowsNoLanes()
       if (earlier !== undefined) {
         this.#fallBack(lane, earlier).catch((error: Error) => this.link.warnOnce(error.message))
         continue
@@ -95,7 +96,8 @@ export class Unserved {
     const isTime = workers.some(
       ({ abilities }) => abilities !== undefined && lackingTime(needs, abilities) !== undefined,
     )
-    if (!isTime) return 'one that comes later is enough: mlds worker start'
+    const flags = needs.code === undefined ? '' : ` --accept-code ${needs.code.key}`
+    if (!isTime) return `one that comes later is enough: mlds worker start${flags}`
     return `one that comes later with a longer --time-limit is enough${
       needs.timeLimitMs === undefined
         ? ''

@@ -9,6 +9,9 @@ const labels = z.array(name).max(100)
 /** Devices, or a share of one; and GB of memory, of 10^9 bytes. */
 const amount = z.number().min(0).max(1e6)
 
+/** A public key of Ed25519 (RFC 8032), as people hand it on. */
+export const codeKey = z.string().regex(/^ed25519:[A-Za-z0-9_-]{43}$/)
+
 const duration = z.number().min(0).max(Number.MAX_SAFE_INTEGER)
 
 export const needsSchema = z.object({
@@ -22,6 +25,8 @@ export const needsSchema = z.object({
   memoryGb: amount,
   /** An attempt that takes longer is ended. */
   timeLimitMs: duration.exactOptional(),
+  /** The experiment's files come with the trial, signed with this key. */
+  code: z.object({ key: codeKey, kind: z.enum(['module', 'program']) }).exactOptional(),
 })
 export type Needs = z.infer<typeof needsSchema>
 
@@ -37,6 +42,8 @@ export const abilitiesSchema = z.object({
     .array(z.tuple([name, duration]))
     .max(1_000)
     .exactOptional(),
+  /** Whose code it takes; none where this is absent. Modules run inside it, which `--trial-user` rules out. */
+  code: z.object({ keys: z.array(codeKey).max(100), modules: z.boolean() }).exactOptional(),
 })
 export type Abilities = z.infer<typeof abilitiesSchema>
 
@@ -51,21 +58,36 @@ export function lacking(
   needs: Needs,
   worker: { readonly codeVersion: string; readonly abilities?: Abilities | undefined },
 ): string | undefined {
-  const { codeVersion, experiment, version, labels, gpu, memoryGb } = needs
+  const { codeVersion, labels, gpu, memoryGb } = needs
   const { abilities } = worker
   if (abilities === undefined) return 'it runs an earlier mlds, which takes no trials of this one (update it)'
   if (!isCompatible(worker.codeVersion, codeVersion)) return `it has mlds ${worker.codeVersion} (not ${codeVersion})`
-  const has = abilities.experiments.find(([known]) => known === experiment)
-  if (has === undefined) {
-    const [other] = abilities.experiments.find(([known]) => titleOf(known) === titleOf(experiment)) ?? []
-    return `it ${other === undefined ? 'does not have the experiment' : `has ${other}, another version of`} ${experiment}`
-  }
-  if (has[1] !== version) return `it has version ${has[1]} of ${experiment} (not ${version})`
+  const what = needs.code === undefined ? lackingExperiment(needs, abilities) : lackingConsent(needs.code, abilities)
+  if (what !== undefined) return what
   const missing = labels.filter((label) => !abilities.labels.includes(label))
   if (missing.length > 0) return `it has no label ${missing.join(', ')}`
   if (gpu > abilities.gpus) return `it has ${abilities.gpus} GPUs`
   if (memoryGb > abilities.memoryGb) return `it has ${abilities.memoryGb} GB of memory`
   return lackingTime(needs, abilities)
+}
+
+function lackingExperiment({ experiment, version }: Needs, { experiments }: Abilities): string | undefined {
+  const has = experiments.find(([known]) => known === experiment)
+  if (has === undefined) {
+    const [other] = experiments.find(([known]) => titleOf(known) === titleOf(experiment)) ?? []
+    return `it ${other === undefined ? 'does not have the experiment' : `has ${other}, another version of`} ${experiment}`
+  }
+  return has[1] === version ? undefined : `it has version ${has[1]} of ${experiment} (not ${version})`
+}
+
+/** What keeps a worker from taking the code that comes with a trial. */
+export function lackingConsent(
+  { key, kind }: NonNullable<Needs['code']>,
+  { code }: Pick<Abilities, 'code'>,
+): string | undefined {
+  if (code === undefined) return 'it takes no code'
+  if (!code.keys.includes(key)) return `it takes no code of ${key}`
+  return kind === 'module' && !code.modules ? 'it runs programs as another user, and takes no modules' : undefined
 }
 
 /** The same of time alone: the worker leaves before such a trial could end. */

@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { NameCheck } from '../../../core/names.js'
 import { readOutcome } from '../../../core/divergence.js'
 import { refuseNewer } from '../../../core/newer-format.js'
-import { abilitiesSchema, needsSchema } from './needs.js'
+import { abilitiesSchema, codeKey, needsSchema } from './needs.js'
 import { engineNames, type Assignment, type Metrics, type ParamValue } from '../../../core/trial.js'
 
-/** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only, never code. */
+/** What crosses the wire between orchestrator and workers: names, and messages with their schemas. Data only; code is an object beside them, and signed. */
 
 /** Raised when a message's meaning changes; a worker leaves messages of a higher number to others. */
-export const protocolVersion = 6
+export const protocolVersion = 7
 /** The oldest that is understood. Messages that mean the same since are sent with it, for processes of earlier versions. */
 export const oldestProtocol = 3
 /** From this version on a trial can end as diverged; before, it failed. */
@@ -17,6 +17,8 @@ export const divergedSince = 4
 export const valuesSince = 5
 /** From this version on a trial's message carries a token, which what is written about its run must show. */
 export const tokensSince = 6
+/** From this version on a trial may bring its experiment's files along. */
+export const codeSince = 7
 
 /** What of a trial's log travels with its result. */
 export const maxLogCharacters = 50_000
@@ -27,7 +29,7 @@ const short = z.string().max(4_000)
 const name = z.string().min(1).max(200)
 const count = z.int().min(0)
 const ordinal = z.int().min(1)
-const version = z.literal([oldestProtocol, divergedSince, valuesSince, protocolVersion])
+const version = z.literal([oldestProtocol, divergedSince, valuesSince, tokensSince, protocolVersion])
 const token = z.string().regex(/^[0-9a-f]{32}$/)
 
 /** A moment that a date can say, in ms since 1970. */
@@ -49,6 +51,8 @@ const metric = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).tra
 const metrics: z.ZodType<Metrics> = record(metric)
 /** Bytes of one file that a trial saves: what crosses the wire is in memory as a whole at both ends. */
 export const maxSavedBytes = 2 ** 30
+/** Bytes of an experiment's files with their list. */
+export const maxPackBytes = 2 ** 28 + 2 ** 22
 /** Bytes of a result that is too large for a message. */
 const maxResultBytes = 2 ** 28
 const artifact = z.object({ sha256, sizeBytes: count.max(maxSavedBytes) })
@@ -127,6 +131,8 @@ const trialFacts = {
   datasets: z.array(dataset).max(1_000),
   /** Since protocol 6 (run-tokens.ts). */
   token: token.exactOptional(),
+  /** Since protocol 7: the experiment's files (code-pack.ts), and whose signature the message bears (code-signature.ts). */
+  code: z.object({ object: artifact.extend({ sizeBytes: count.max(maxPackBytes) }), key: codeKey }).exactOptional(),
 }
 export const trialMessage = z.object({ ...trialFacts, assignment })
 export type TrialMessage = z.infer<typeof trialMessage>
@@ -280,6 +286,8 @@ export const sweepMessage = z.object({
   planHash: name,
   /** The bytes of plan.json, in the object store. */
   plan: artifact,
+  /** The experiment's files, where they travel with the trials. */
+  code: artifact.exactOptional(),
   total: count,
   codeVersion: name,
   engine: z.enum(engineNames as [string, ...string[]] as ['compiled', 'tfjs-node', 'wasm', 'cpu']),
