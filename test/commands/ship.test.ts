@@ -10,7 +10,7 @@ const files: Record<string, string> = {
   'train.py':
     'import json, os, sys\nfrom helper import loss\nprint(json.dumps({"loss": loss(float(sys.argv[1])), "factor": int(os.environ["FACTOR"])}))\n',
   'helper.py': helper(1),
-  'train.yaml': 'experiment: { command: python3 train.py {x}, env: { FACTOR: 7 } }\naxes: { x: [1, 2] }\n',
+  'train.yaml': 'experiment: { command: "python3 train.py {x}", env: { FACTOR: 7 } }\naxes: { x: [1, 2] }\n',
   'mine.ts': `import { defineExperiment, number } from 'mlds'
 import { target } from './target.js'
 export default defineExperiment({ space: { x: number({ default: 0 }) }, run: async ({ x }) => ({ loss: Math.abs(x - target) }) })
@@ -36,7 +36,7 @@ describe.skipIf(!hasNats)('mlds sweep --ship', () => {
         cwd: folder(`w${++workers}`),
         env,
       })
-      await until(() => running.output().includes('is ready'))
+      await until(() => /is ready|waiting for the first sweep/.test(running.output()))
       return running
     }
     const run = (...words: string[]) => mlds(words, { cwd: home })
@@ -45,7 +45,7 @@ describe.skipIf(!hasNats)('mlds sweep --ship', () => {
       return stdout
         .trim()
         .split('\n')
-        .map((line) => (JSON.parse(line) as { metrics: { loss: number } }).metrics.loss)
+        .map((line) => (JSON.parse(line) as { loss: number }).loss)
     }
     const key = (await run('fleet', 'key')).stdout.trim()
     return { root, home, nats, worker, run, losses, key }

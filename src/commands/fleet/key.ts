@@ -3,8 +3,8 @@ import { BaseCommand } from '../../terminal/base-command.js'
 export default class FleetKey extends BaseCommand {
   static override storeUse = 'none' as const
   static override description =
-    'Says the key by which workers know code that you send with mlds sweep --ship; makes it where there is none'
-  static override examples = ['<%= config.bin %> fleet key', '<%= config.bin %> fleet key >my.key']
+    'Says the key by which workers know the code that your sweeps send with --ship; makes it where there is none'
+  static override examples = ['<%= config.bin %> fleet key']
 
   async run(): Promise<unknown> {
     await this.parse(FleetKey)

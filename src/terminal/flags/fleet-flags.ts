@@ -28,7 +28,7 @@ export const tunnelFlag = Flags.boolean(access.tunnel)
 
 /** For whoever starts workers elsewhere. */
 const acceptCodeFlag = Flags.boolean({
-  description: 'workers run what you send with mlds sweep --ship, signed with your key (mlds fleet key)',
+  description: 'workers run what your sweeps send with --ship, signed with your key (mlds fleet key)',
 })
 
 /** Words for workers that are to take this user's code; the key is made where there is none. */

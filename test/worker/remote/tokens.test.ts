@@ -5,6 +5,7 @@ import {
   encode,
   oldestProtocol,
   protocolVersion,
+  tokensSince,
   queuedTrial,
 } from '../../../src/worker/remote/wire/protocol.js'
 import { remoteStatus } from '../../../src/worker/remote/admin/remote-status.js'
@@ -117,7 +118,7 @@ describe.skipIf(!hasNats)('a run whose message carries a token', () => {
       last_by_subj: broker.names.trial(runKey(id)),
     })
     expect(message!.json()).toMatchObject({
-      v: protocolVersion,
+      v: tokensSince,
       token: expect.stringMatching(/^[0-9a-f]{32}$/) as string,
     })
     const error = { name: 'MldsError', message: 'this worker speaks protocol 5: 6' }

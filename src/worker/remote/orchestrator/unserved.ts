@@ -96,8 +96,9 @@ export class Unserved {
     const isTime = workers.some(
       ({ abilities }) => abilities !== undefined && lackingTime(needs, abilities) !== undefined,
     )
-    const flags = needs.code === undefined ? '' : ` --accept-code ${needs.code.key}`
-    if (!isTime) return `one that comes later is enough: mlds worker start${flags}`
+    if (!isTime && needs.code !== undefined)
+      return `one that comes later is enough: mlds worker start --accept-code ${needs.code.key}`
+    if (!isTime) return 'one that comes later is enough: mlds worker start'
     return `one that comes later with a longer --time-limit is enough${
       needs.timeLimitMs === undefined
         ? ''

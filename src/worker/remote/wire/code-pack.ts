@@ -9,7 +9,7 @@ import { maxPackBytes } from './protocol.js'
  * files in it and nothing else, so no links; it is not compressed, so it is as large as it looks.
  */
 
-export const maxPackedFiles = 10_000
+const maxPackedFiles = 10_000
 const maxListBytes = 2 ** 22
 
 /** No way up, no control characters, and no backslash, which parts folders on some hosts. */
