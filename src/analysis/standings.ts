@@ -1,13 +1,14 @@
 import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
 import { rankRecords, type Standing } from '../core/ranking.js'
+import { averagedOf, type Averaging } from '../core/setting.js'
 import type { Objective, Params, TrialRecord } from '../core/trial.js'
 import { estimate } from './intervals.js'
 import { mean } from './statistics.js'
 
 export type { Standing }
 
-/** Points by the mean of a final metric over their seeds, the best first (`Ranking`). */
+/** Points by the mean of a final metric over their trials, the best first (`Ranking`). */
 export function standings(records: readonly TrialRecord[], objective: Objective): Standing[] {
   return rankRecords(records, objective).all()
 }
@@ -25,6 +26,10 @@ function pointsWith(
   )
 }
 
+/** What tells trials of one point apart: its seeds, and the values of axes that are averaged as seeds are. */
+const partnerKey = ({ trial }: TrialRecord, averaging: Averaging): string =>
+  JSON.stringify([trial.seeds, Object.entries(averagedOf(trial.params, averaging)).sort()])
+
 /** What a point is worth in two sweeps. */
 export interface Comparison {
   /** The point's values on the axes that vary, by name. */
@@ -41,13 +46,15 @@ export interface Comparison {
 
 /**
  * Two sweeps point by point on the axes that vary within either, which is where they can meet; trials with equal seeds are
- * compared in pairs, which takes the seeds' own spread out of the difference.
+ * compared in pairs, which takes the seeds' own spread out of the difference. Where axes are averaged as seeds are, trials with
+ * equal values of those are, and the differences of one seed make one: folds share what they train on and are no replications.
  */
 export function compareRecords(
   first: readonly TrialRecord[],
   second: readonly TrialRecord[],
   metric: string,
   axes: readonly string[],
+  averaging: Averaging = {},
 ): Comparison[] {
   const [a, b] = [pointsWith(first, metric, axes), pointsWith(second, metric, axes)]
   return [...a].flatMap(([key, own]) => {
@@ -57,7 +64,7 @@ export function compareRecords(
       number[],
       number[],
     ]
-    const paired = pairsOf(own, other, metric)
+    const paired = pairsOf(own, other, metric, averaging)
     const differences = paired.length > 0 ? paired : [mean(to) - mean(from)]
     return [
       {
@@ -76,10 +83,19 @@ export function compareRecords(
   })
 }
 
-function pairsOf(first: readonly TrialRecord[], second: readonly TrialRecord[], metric: string): number[] {
-  const bySeeds = new Map(first.map((record) => [JSON.stringify(record.trial.seeds), lookUp(record.metrics, metric)!]))
-  return second.flatMap((record) => {
-    const partner = bySeeds.get(JSON.stringify(record.trial.seeds))
-    return partner === undefined ? [] : [lookUp(record.metrics, metric)! - partner]
+function pairsOf(
+  first: readonly TrialRecord[],
+  second: readonly TrialRecord[],
+  metric: string,
+  averaging: Averaging,
+): number[] {
+  const partners = new Map(first.map((record) => [partnerKey(record, averaging), record]))
+  const bySeeds = groupBy(second, ({ trial }) => JSON.stringify(trial.seeds))
+  return [...bySeeds.values()].flatMap((own) => {
+    const differences = own.flatMap((record) => {
+      const partner = partners.get(partnerKey(record, averaging))
+      return partner === undefined ? [] : [lookUp(record.metrics, metric)! - lookUp(partner.metrics, metric)!]
+    })
+    return averaging.average === undefined || differences.length === 0 ? differences : [mean(differences)]
   })
 }

@@ -27,12 +27,13 @@ export async function objectiveOf(
       `${direction} is said of one objective, and this sweep has ${goalsOf(objective).length}: ${describeObjective(objective)}`,
       { hint: `name one too: --metric ${objective.metric} --${direction}`, exitCode: 2 },
     )
-  const { constraints, confirm } = objective
+  const { constraints, confirm, average } = objective
   const known = metric === undefined ? objective : goalsOf(objective).find((goal) => goal.metric === metric)
   return {
     metric: metric ?? objective.metric,
     direction: direction ?? known?.direction ?? (metric?.endsWith('accuracy') === true ? 'maximize' : 'minimize'),
     ...(constraints && { constraints }),
     ...(confirm && { confirm }),
+    ...(average && { average }),
   }
 }

@@ -33,7 +33,7 @@ export default class Best extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/verdicts.js')
-    const { varyingAxes } = await import('../sweeps/plan.js')
+    const { settingAxes } = await import('../core/setting.js')
     const { describeBest } = await import('../core/describe-best.js')
     const { rankRecords } = await import('../core/ranking.js')
     const { hasFront } = await import('../core/objective.js')
@@ -53,7 +53,7 @@ export default class Best extends BaseCommand {
     const known = [...new Set(records.flatMap(({ metrics }) => Object.keys(metrics)))]
     if (ranked.length === 0 && (flags.metric !== undefined || known.length > 0) && !hasDiverged(records))
       throw new UnknownNameError('metric, or one that no trial has yet', objective.metric, known)
-    const axes = varyingAxes(sweep.plan.trials)
+    const axes = settingAxes(sweep.plan.trials, objective)
     const isFront = hasFront(objective)
     const front = ranking.front()
     const points = ranked.slice(0, flags.top ?? (isFront && front.length > 0 ? front.length : defaultTop))

@@ -21,7 +21,7 @@ export default class Compare extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/verdicts.js')
-    const { varyingAxes } = await import('../sweeps/plan.js')
+    const { settingAxes } = await import('../core/setting.js')
     const { mean } = await import('../analysis/statistics.js')
     const { compareRecords } = await import('../analysis/standings.js')
     const { DataError } = await import('../core/errors.js')
@@ -29,8 +29,10 @@ export default class Compare extends BaseCommand {
     const open = async (id: string) => SweepFolder.open(store, await resolveSweepId(store, id))
     const [first, second] = [await open(args.first), await open(args.second)]
     const { metric } = await objectiveOf(first, { metric: flags.metric, trustCode: flags['trust-code'] })
-    const axes = [...new Set([first, second].flatMap(({ plan }) => varyingAxes(plan.trials)))]
-    const compared = compareRecords(readRecords(first), readRecords(second), metric, axes)
+    const average = [...new Set([first, second].flatMap(({ plan }) => plan.spec.average ?? []))]
+    const averaging = average.length === 0 ? {} : { average }
+    const axes = [...new Set([first, second].flatMap(({ plan }) => settingAxes(plan.trials, averaging)))]
+    const compared = compareRecords(readRecords(first), readRecords(second), metric, axes, averaging)
     if (compared.length === 0)
       throw new DataError(
         `${first.id} and ${second.id} have no point in common with a ${metric} (they vary: ${axes.join(', ')})`,

@@ -19,7 +19,8 @@ export function describeBest(ranking: Ranking, objective: Objective, axes: reado
   if (best === undefined) return describeNone('best', ranking)
   const { standing, tied } = best
   const { values, deviation, stopped, diverged, kept = [] } = standing
-  const seeds = values.length === 1 ? 'best, of one seed' : `best by the mean over ${values.length} seeds`
+  const seeds =
+    values.length === 1 ? 'best, of one seed' : `best by the mean over ${describeCount(standing, objective, 'seed')}`
   const spread = values.length === 1 ? '' : `, standard deviation ${formatNumber(Number(deviation.toPrecision(2)))}`
   const notes = [
     ...kept.map(({ metric, mean }) => `${printableLine(metric)} ${formatNumber(mean)}`),
@@ -33,17 +34,26 @@ export function describeBest(ranking: Ranking, objective: Objective, axes: reado
 
 /** What the winner is worth: its value in the search is biased, since it was chosen for it. */
 function describeConfirmed(
-  { params, values, mean, deviation, diverged }: Standing,
+  confirmed: Standing,
   ranking: Ranking,
-  { metric }: Objective,
+  objective: Objective,
   axes: readonly string[],
 ): string {
+  const { params, values, mean, deviation, diverged } = confirmed
+  const { metric } = objective
   const all = ranking.all()
   const before = all.find((one) => JSON.stringify(one.params) === JSON.stringify(params))
   const spread = values.length === 1 ? '' : `, standard deviation ${formatNumber(Number(deviation.toPrecision(2)))}`
   const ill = diverged === 0 ? '' : `${diverged} more diverged; `
   const biased = `in the search ${before === undefined ? 'unknown' : formatNumber(before.mean)}, biased: it was chosen for that among ${formatCount(all.length, 'point')}`
-  return `best, confirmed on ${formatCount(values.length, 'fresh seed')}: ${pointOf({ params }, axes)}${metric} ${formatNumber(mean)}${spread} (${ill}${biased})`
+  return `best, confirmed on ${describeCount(confirmed, objective, 'fresh seed')}: ${pointOf({ params }, axes)}${metric} ${formatNumber(mean)}${spread} (${ill}${biased})`
+}
+
+/** `8 seeds`; where folds are averaged as well, `15 trials: 3 seeds, each over fold`. */
+function describeCount({ values, seeds }: Standing, { average }: Objective, seed: string): string {
+  if (average === undefined || seeds === undefined) return formatCount(values.length, seed)
+  const over = average.map(printableLine).join(' and ')
+  return `${formatCount(values.length, 'trial')} (${formatCount(seeds, seed)}, each over ${over})`
 }
 
 function describeFront(ranking: Ranking, objective: Objective, axes: readonly string[]): string {

@@ -8,10 +8,12 @@ export function sweepObjective(
     objective,
     constraints,
     confirm,
+    average,
   }: {
     readonly objective?: Objective
     readonly constraints?: readonly Constraint[]
     readonly confirm?: { readonly seeds: number; readonly after?: number }
+    readonly average?: readonly string[]
   },
   experiment: { readonly objective: Objective },
 ): Objective {
@@ -20,6 +22,8 @@ export function sweepObjective(
     ...own,
     ...(constraints && { constraints }),
     ...(confirm?.after !== undefined && { confirm: { seeds: confirm.seeds, after: confirm.after } }),
+    // A plan may come from elsewhere.
+    ...(Array.isArray(average) && { average }),
   }
 }
 
@@ -49,7 +53,9 @@ export function violationOf({ min, max }: Constraint, value: number): number {
 export function describeObjective(objective: Objective): string {
   const goals = goalsOf(objective).map(({ metric, direction }) => `${direction} ${printableLine(metric)}`)
   const constraints = (objective.constraints ?? []).map(describeConstraint)
-  return `${goals.join(' and ')}${constraints.length === 0 ? '' : `, with ${constraints.join(' and ')}`}`
+  const over =
+    objective.average === undefined ? '' : `, averaged over ${objective.average.map(printableLine).join(', ')}`
+  return `${goals.join(' and ')}${constraints.length === 0 ? '' : `, with ${constraints.join(' and ')}`}${over}`
 }
 
 /** `memoryMb at most 500`. */

@@ -2,6 +2,7 @@ import { lookUp } from './names.js'
 import { describeConstraint, goalsOf, hasFront } from './objective.js'
 import { formatNumber } from './format.js'
 import { printableLine } from './printable.js'
+import { settingOf } from './setting.js'
 import { byFronts, classes, classOf, compareStandings, indexOf, weigh } from './standing.js'
 import type { Placed, Ranked, Standing } from './standing.js'
 import { isTerminal, type Objective, type Outcome, type Trial, type TrialId, type TrialRecord } from './trial.js'
@@ -15,7 +16,7 @@ interface Group {
 }
 
 /**
- * Points by the mean of their final metric over seeds: the one order for every line and table that names a best. A point
+ * Points by the mean of their final metric over seeds, and over the axes that are averaged as seeds are: the one order for every line and table that names a best. A point
  * with a trial that was stopped early ranks behind those that ran to their end, since its last value is not its final one;
  * one with a trial that diverged behind those, then one that breaks a constraint, and one without any value last. Equal
  * points keep the plan's order. Of several stages only the first that has the metric is ranked; with several objectives, or
@@ -69,7 +70,7 @@ export class Ranking {
   }
 
   #keyOf({ id, stage, params, parents: [parent] }: Trial): string {
-    const own = (): string => JSON.stringify([stage, Object.entries(params)])
+    const own = (): string => JSON.stringify([stage, Object.entries(settingOf(params, this.objective))])
     if (!this.#isJoint) return own()
     const key = (parent === undefined ? undefined : this.#origins.get(parent)) ?? own()
     this.#origins.set(id, key)

@@ -2,6 +2,7 @@ import { mean, standardDeviation } from './mean.js'
 import { lookUp } from './names.js'
 import { goalsOf, lossOf, violationOf } from './objective.js'
 import { paretoRanks } from './pareto-ranks.js'
+import { settingOf } from './setting.js'
 import type { Metrics, Objective, Params, Trial, TrialId, TrialRecord } from './trial.js'
 
 /** One point of a sweep with the values its seeds gave. */
@@ -10,9 +11,11 @@ export interface Standing {
   readonly trials: readonly string[]
   /** Of the trials that did not diverge; of several objectives those of the first. */
   readonly values: readonly number[]
+  /** Where axes are averaged as seeds are: of how many seeds the values are. Elsewhere each is of one. */
+  readonly seeds?: number
   /** NaN where every trial diverged. */
   readonly mean: number
-  /** Sample standard deviation over the seeds; 0 of one. */
+  /** Sample standard deviation of the values; 0 of one. */
   readonly deviation: number
   /** How many of its trials were stopped before their end. */
   readonly stopped: number
@@ -53,19 +56,18 @@ export function weigh(
 ): Standing {
   // Sums depend on their order, and trials end in any.
   const own = [...members].sort((a, b) => a.trial.index - b.trial.index)
-  const valuesOf = (metric: string): number[] =>
-    own.flatMap(({ trial, state, metrics }) => {
-      const value = lookUp(metrics, metric)
-      return state === 'diverged' || trial.stage !== stageOf(metric) || value === undefined ? [] : [value]
-    })
-  const { also, constraints } = objective
+  const valueOf = ({ trial, state, metrics }: Ranked, metric: string): number | undefined =>
+    state === 'diverged' || trial.stage !== stageOf(metric) ? undefined : lookUp(metrics, metric)
+  const valuesOf = (metric: string): number[] => own.flatMap((one) => valueOf(one, metric) ?? [])
+  const { also, constraints, average } = objective
   const finite = (metric: string): number[] => valuesOf(metric).filter(Number.isFinite)
   const means = goalsOf(objective).map(({ metric }) => mean(finite(metric)))
   const values = means.some(Number.isNaN) ? [] : finite(objective.metric)
   return {
-    params: own[0]!.trial.params,
+    params: settingOf(own[0]!.trial.params, objective),
     trials: own.map(({ trial }) => trial.id),
     values,
+    ...(average && { seeds: seedsAmong(own.filter((one) => Number.isFinite(valueOf(one, objective.metric)))) }),
     mean: mean(values),
     deviation: standardDeviation(values),
     stopped: own.filter(({ state }) => state === 'stopped').length,
@@ -79,6 +81,8 @@ export function weigh(
     }),
   }
 }
+
+const seedsAmong = (own: readonly Ranked[]): number => new Set(own.map(({ trial }) => JSON.stringify(trial.seeds))).size
 
 /** Σ of what is beyond the bounds of constraints: infinite where a metric is missing. */
 export const violationIn = ({ kept = [] }: Standing): number =>

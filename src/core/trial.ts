@@ -38,6 +38,8 @@ export interface Objective extends Goal {
   readonly constraints?: readonly Constraint[]
   /** Trials of these seeds are no part of the ranking: they tell what its best points are worth. */
   readonly confirm?: Confirmation
+  /** Axes whose values are pooled as seeds are, such as the folds of a cross-validation. */
+  readonly average?: readonly string[]
 }
 
 /** Four independent sources of chance, so that no axis is confounded with another (experiments.md, section 5). */
@@ -225,6 +227,8 @@ export interface TrialRecord {
   readonly metrics: Metrics
   readonly artifacts: Artifacts
   readonly series: Readonly<Record<string, Series>>
+  /** As figures read it: values of axes that are averaged as seeds are, which are not among its parameters then. */
+  readonly averaged?: Params
 }
 
 export function isTerminal(state: TrialRecord['state']): state is OutcomeState {

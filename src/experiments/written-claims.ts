@@ -2,9 +2,12 @@ import type { IntervalRule } from '../analysis/intervals.js'
 import { sequential } from '../analysis/sequential.js'
 import { mean } from '../analysis/statistics.js'
 import { nearest, SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../core/errors.js'
+import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
+import { sweepObjective } from '../core/objective.js'
 import { valueKey, writeValue } from '../core/param-value.js'
 import { printableLine } from '../core/printable.js'
+import { averagedOf } from '../core/setting.js'
 import { axisOf as axisIn, parseValue } from '../core/space.js'
 import type { Objective, Trial, TrialRecord } from '../core/trial.js'
 import type { WrittenClaim, WrittenSetting } from '../core/written-claim.js'
@@ -21,6 +24,7 @@ const minTrendValues = 4
 export interface ClaimsOfSweep {
   readonly claims?: readonly WrittenClaim[]
   readonly objective?: Objective
+  readonly average?: readonly string[]
   readonly untilDecided?: { readonly claims: readonly string[] }
 }
 
@@ -30,11 +34,12 @@ export interface ClaimsOfSweep {
  * of 100 sweeps, and any among the others too.
  */
 export function withClaimsOf(spec: ClaimsOfSweep, experiment: Experiment): Experiment {
-  const { objective = experiment.objective, untilDecided } = spec
+  const { untilDecided } = spec
+  const judged = sweepObjective(spec, experiment)
   // A plan may come from elsewhere.
   const claims = Array.isArray(spec.claims) ? (spec.claims as readonly WrittenClaim[]).filter(isClaim) : []
   if (claims.length === 0 && untilDecided === undefined) return experiment
-  const all = [...experiment.claims, ...claims.map((claim) => claimOf(claim, experiment, objective))]
+  const all = [...experiment.claims, ...claims.map((claim) => claimOf(claim, experiment, judged))]
   if (untilDecided === undefined) return { ...experiment, claims: all }
   const isWaitedFor = ({ id }: Claim): boolean => untilDecided.claims.includes(id)
   const ruleOf = (claims: readonly Claim[], together: boolean): IntervalRule =>
@@ -179,6 +184,16 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
         needs: `finished trials with ${metric} at ${minTrendValues} values of ${trend}`,
       },
     )
+  /** Of both settings the numbers whose folds, or what else is averaged, the other has too: other folds are harder, or easier. */
+  const onBoth = (...settings: readonly [Records, Records]): [number[], number[]] => {
+    const foldOf = ({ trial }: TrialRecord): string =>
+      JSON.stringify(Object.entries(averagedOf(trial.params, objective)))
+    const foldsOf = (own: Records): Folds => groupBy(counted(own, own), foldOf)
+    const [first, second] = [foldsOf(settings[0]), foldsOf(settings[1])]
+    const shared = (own: Folds, other: Folds): number[] =>
+      numbers([...own].flatMap(([fold, records]) => (other.has(fold) ? records : [])))
+    return [shared(first, second), shared(second, first)]
+  }
   const middle = scale === 'log' ? geometricMean : mean
   if (compare === undefined)
     return {
@@ -201,12 +216,16 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
       needed: ['first', 'second'],
     },
     of(own) {
-      const from = numbers(own.filter(({ trial }) => first(trial)))
-      const to = numbers(own.filter(({ trial }) => second(trial)))
+      const [from, to] = onBoth(
+        own.filter(({ trial }) => first(trial)),
+        own.filter(({ trial }) => second(trial)),
+      )
       return scale === 'log' ? ratioOf(from, to) : mean(from) - mean(to)
     },
   }
 }
+
+type Folds = ReadonlyMap<string, TrialRecord[]>
 
 const brief = (value: number): string => String(Number(value.toPrecision(3)))
 

@@ -80,7 +80,8 @@ function drawAgainstSteps(options: AgainstStepsOptions, all: readonly TrialRecor
   }))
   if (panels.every(({ medians }) => medians.length === 0)) return undefined
   const differ = panels.some(({ medians }) => medians.some(({ low, high }) => high > low))
-  const spreadWords = many ? 'line: median, band: least to greatest' : 'thick: median, thin: each seed'
+  const each = records.some(({ averaged }) => averaged !== undefined) ? 'trial' : 'seed'
+  const spreadWords = many ? 'line: median, band: least to greatest' : `thick: median, thin: each ${each}`
   const rules = rulesOf(options, byGroup)
   const subtitle = [
     describeSeedCount(records),

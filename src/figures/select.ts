@@ -17,10 +17,14 @@ export function seedCount(records: readonly TrialRecord[]): number {
   return new Set(records.map(({ trial }) => Object.values(trial.seeds).join())).size
 }
 
-/** `3 seeds`, `1 seed`. */
+/** `3 seeds`, `1 seed`; `3 seeds, 5 of fold` where that is averaged as seeds are. */
 export function describeSeedCount(records: readonly TrialRecord[]): string {
-  const count = seedCount(records)
-  return formatCount(count, 'seed')
+  const values = new Map<string, Set<string>>()
+  for (const { averaged = {} } of records)
+    for (const [name, value] of Object.entries(averaged))
+      values.set(name, (values.get(name) ?? new Set()).add(writeValue(value)))
+  const others = [...values].map(([name, { size }]) => `${size} of ${name}`)
+  return [formatCount(seedCount(records), 'seed'), ...others].join(', ')
 }
 
 /** At most `most` of the items, evenly chosen, the first and the last among them. */

@@ -6,7 +6,7 @@ import { goalsOf, sweepObjective } from '../core/objective.js'
 import { wordOf } from '../core/param-value.js'
 import { canonicalJson, contentHash, textHash } from '../core/seed.js'
 import type { Params, Seeds, Trial, TrialId } from '../core/trial.js'
-import { maxTrials } from './spec/factors.js'
+import { addressAxis, maxTrials } from './spec/factors.js'
 import { pointsOfStages } from './spec/points.js'
 import type { Suggested } from './searching/course.js'
 import type { Learnt } from './searching/learnt.js'
@@ -48,6 +48,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     throw new UnknownNameError('profile', profileName, Object.keys(experiment.profiles))
   })
   writtenAt(['objective'], () => checkNames(experiment, spec))
+  checkAverage(experiment, spec)
   const pointsOf = pointsOfStages(experiment, profile, spec)
 
   const trials: Trial[] = []
@@ -131,6 +132,20 @@ function checkNames(experiment: Experiment, spec: SweepSpec): void {
   const objective = sweepObjective(spec, experiment)
   new NameCheck('metric').add(goalsOf(objective).map(({ metric }) => metric))
   new NameCheck('metric').add((objective.constraints ?? []).map(({ metric }) => metric))
+}
+
+/** @throws SpaceError, UnknownNameError for what is no axis, or none that can be averaged over. */
+function checkAverage(experiment: Experiment, { average = [], search }: SweepSpec): void {
+  for (const [i, written] of average.entries())
+    writtenAt(['average', i], () => {
+      const [, name] = addressAxis(experiment, written)
+      if (name !== written) throw new SpaceError(`average: ${written}: trials call it ${name} (average: ${name})`)
+      const searched = Object.keys(search?.axes ?? {}).map((axis) => addressAxis(experiment, axis)[1])
+      if (searched.includes(name))
+        throw new SpaceError(
+          `average: ${name}: it is searched, and so not in every setting (give it values under axes)`,
+        )
+    })
 }
 
 /** Longer values MLflow would cut short without a word. */

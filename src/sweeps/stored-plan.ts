@@ -9,15 +9,16 @@ import type { Trial, TrialsAdded } from '../core/trial.js'
 import { hashTrials, mayGrow, type Plan } from './plan.js'
 
 /** Raised when plan.json changes meaning; a plan of a higher number is refused, never guessed at. */
-export const planFormat = 5
+export const planFormat = 6
 
 /**
  * The format that a plan needs: values that are null, lists or of mixed kinds came with the second, plans that grow by what
  * their journal says with the third, several objectives, constraints, confirmation and studies with the fourth, what earlier
- * sweeps taught with the fifth, and older ones read the rest.
+ * sweeps taught with the fifth, axes that are averaged as seeds are with the sixth, and older ones read the rest.
  */
 export function formatOf({ trials, spec, learnt }: Pick<Plan, 'trials' | 'spec' | 'learnt'>): number {
-  if (learnt !== undefined) return planFormat
+  if (spec.average !== undefined) return planFormat
+  if (learnt !== undefined) return 5
   const { objective, constraints, confirm, own } = spec
   const isOfFourth = objective?.also !== undefined || constraints !== undefined || confirm !== undefined
   if (isOfFourth || own?.kind === 'study') return 4

@@ -20,7 +20,7 @@ export function standingTable(points: readonly Standing[], objective: Objective,
     notesOn(point),
   ])
   const head = [isFront ? 'front' : '#', ...goals, ...kept, ...(isFront ? [] : ['standard deviation'])]
-  return formatTable([...head, 'seeds', ...axes, ''], rows)
+  return formatTable([...head, objective.average === undefined ? 'seeds' : 'trials', ...axes, ''], rows)
 }
 
 function notesOn({ stopped, diverged, kept = [] }: Standing): string {

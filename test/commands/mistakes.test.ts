@@ -13,8 +13,8 @@ describe('a mistake at the prompt', () => {
     [['recover', 'lost'], 'Error: Missing required flag --from\n  see --help\n'],
     [['import', 'wandb', 'none.yaml'], 'Error: none.yaml: no such file\n'],
     [
-      ['import', 'hydra', '-m lr=1,2 ~db'],
-      'Error: this has no counterpart in a sweep file: ~db\n  add --partial to translate the rest: it is another sweep without these\n',
+      ['import', 'hydra', '-m lr=1,2 db=glob(*)'],
+      'Error: this has no counterpart in a sweep file: db=glob(*)\n  add --partial to translate the rest: it is another sweep without these\n',
     ],
     [['data', 'add', 'none.gz'], 'Error: none.gz: no such file\n'],
     [['frobnicate'], 'Error: unknown command: frobnicate\n  mlds --help lists them\n'],

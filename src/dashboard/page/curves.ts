@@ -138,7 +138,7 @@ function groupsOf(context: SweepContext, choice: Choice): Group[] {
   const tried = context.shown().filter((row) => row.attempts > 0 && (choice !== 'chosen' || context.chosen.has(row.id)))
   const groups = new Map<string, Row[]>()
   for (const row of tried) {
-    const key = model.pointKey(row)
+    const key = model.settingKey(row)
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [row])
     else if (group.length < maxTrialsOfPoint) group.push(row)
@@ -153,5 +153,5 @@ function groupsOf(context: SweepContext, choice: Choice): Group[] {
     return direction === 'minimize' ? mean : -mean
   }
   ranked.sort((a, b) => (a.value < b.value ? -1 : a.value > b.value ? 1 : 0))
-  return ranked.slice(0, maxPoints).map(({ rows }) => ({ rows, label: model.describe(rows[0]!, { seeds: false }) }))
+  return ranked.slice(0, maxPoints).map(({ rows }) => ({ rows, label: model.describe(rows[0]!, { setting: true }) }))
 }

@@ -38,11 +38,15 @@ export const numberOf = (value: WireNumber | null): number | null => (typeof val
 export class SweepModel {
   readonly rows: Row[] = []
   #metrics: readonly string[]
-  /** Of points over their seeds: trials that differ in seeds alone have one key. */
-  readonly #pointKeys: string[] = []
+  /** Of settings: trials that differ in seeds alone, and in axes that are averaged as seeds are, have one key. */
+  readonly #settingKeys: string[] = []
+  /** By the place of an axis: whether settings differ in it. */
+  readonly #isOfSetting: readonly boolean[]
 
   constructor(readonly about: Snapshot) {
     this.#metrics = about.metrics
+    const { average = [] } = about.objective
+    this.#isOfSetting = about.axes.map((axis) => !average.includes(axis))
     this.#add(about.trials)
     for (const cells of about.rows) this.#set(cells)
   }
@@ -61,7 +65,7 @@ export class SweepModel {
   #add(trials: readonly TrialCells[]): void {
     for (const [id, stage, point, seeds] of trials) {
       const [stageName, index] = [this.about.stages[stage] ?? 'main', this.rows.length]
-      this.#pointKeys.push(JSON.stringify([stage, point]))
+      this.#settingKeys.push(JSON.stringify([stage, point.filter((_, i) => this.#isOfSetting[i])]))
       this.rows.push({
         ...{ index, id, stage: stageName, point, seeds },
         ...{ state: 'planned', attempts: 0, startedAtMs: null, endedAtMs: null, heardAtMs: 0, worker: null },
@@ -80,17 +84,19 @@ export class SweepModel {
     })
   }
 
-  /** What trials that differ in nothing but seeds share. */
-  pointKey(row: Row): string {
-    return this.#pointKeys[row.index]!
+  /** What all trials of a setting share. */
+  settingKey(row: Row): string {
+    return this.#settingKeys[row.index]!
   }
 
-  /** `width=8 lr=0.1`; without `seeds` the point alone. */
-  describe(row: Row, { seeds = true } = {}): string {
+  /** `width=8 lr=0.1 seed=0`; of the `setting` alone without seeds, and without what is averaged as they are. */
+  describe(row: Row, { setting = false } = {}): string {
     const parts = this.about.axes.flatMap((axis, i) =>
-      row.point[i] === undefined || row.point[i] === null ? [] : [`${axis}=${shortValue(row.point[i])}`],
+      row.point[i] === undefined || row.point[i] === null || (setting && !this.#isOfSetting[i])
+        ? []
+        : [`${axis}=${shortValue(row.point[i])}`],
     )
-    if (seeds) this.about.seeds.forEach((name, i) => parts.push(`${name}=${row.seeds[i]}`))
+    if (!setting) this.about.seeds.forEach((name, i) => parts.push(`${name}=${row.seeds[i]}`))
     if (this.about.stages.length > 1) parts.unshift(row.stage)
     return parts.join(' ') || row.id
   }

@@ -4,6 +4,7 @@ import { lookUp } from '../../core/names.js'
 import { goalsOf, lossOf } from '../../core/objective.js'
 import { isSameValue } from '../../core/param-value.js'
 import { rankRecords } from '../../core/ranking.js'
+import { settingOf } from '../../core/setting.js'
 import { classes, classOf, type Standing } from '../../core/standing.js'
 import type { Objective, Params, ParamValue, TrialRecord } from '../../core/trial.js'
 
@@ -53,18 +54,19 @@ export function settingsOf(
 ): { readonly settings: readonly Setting[]; readonly without: number } {
   const byId = new Map(records.map((record) => [record.trial.id, record.trial]))
   const { confirm } = objective
+  const keyOf = (params: Params): string => JSON.stringify(settingOf(params, objective))
   const numbers = new Map<string, number>()
   const own = records.filter(
     ({ trial }) => trial.parents.length === 0 && (confirm === undefined || trial.seeds.init <= confirm.after),
   )
   for (const { trial } of own.toSorted((a, b) => a.trial.index - b.trial.index)) {
-    const key = JSON.stringify(trial.params)
+    const key = keyOf(trial.params)
     if (!numbers.has(key)) numbers.set(key, numbers.size + 1)
   }
   const numberOf = (standing: Standing): number => {
     let trial = byId.get(standing.trials[0] ?? '')
     for (let up = trial; up !== undefined; up = byId.get(up.parents[0] ?? '')) trial = up
-    return numbers.get(JSON.stringify(trial?.params)) ?? 0
+    return trial === undefined ? 0 : (numbers.get(keyOf(trial.params)) ?? 0)
   }
   const goals = goalsOf(objective)
   const settings = rankRecords(records, objective)

@@ -4,6 +4,7 @@ import { latest, lookUp } from '../../core/names.js'
 import { describeObjective, goalsOf, sweepObjective } from '../../core/objective.js'
 import { isSameValue, writeValue } from '../../core/param-value.js'
 import { canonicalJson } from '../../core/seed.js'
+import { settingOf } from '../../core/setting.js'
 import type { ParamValue, Trial, TrialId } from '../../core/trial.js'
 import type { Experiment } from '../../experiments/experiment.js'
 import type { Store } from '../../system/store.js'
@@ -126,7 +127,8 @@ class EarlierSweep {
   #settings(): Members[] {
     const state = new SweepState(this.sweep.frozen.trials)
     for (const event of this.sweep.events()) state.apply(event)
-    const { confirm } = sweepObjective(this.sweep.frozen.spec, this.experiment)
+    const theirs = sweepObjective(this.sweep.frozen.spec, this.experiment)
+    const { confirm } = theirs
     const own = [...state.trials.values()].filter(
       // Fresh seeds told what the best were worth; they were no part of the search.
       ({ trial }) => confirm === undefined || trial.seeds.init <= confirm.after,
@@ -143,8 +145,9 @@ class EarlierSweep {
       const above = new Set(parents.map((parent) => groupOf.get(parent)))
       const [group] = above
       if (stage === this.#stage) {
-        join(canonicalJson(params), one)
-        for (const ancestor of ancestorsOf(one.trial, byId)) groups.get(canonicalJson(params))!.add(ancestor)
+        const setting = canonicalJson(settingOf(params, theirs))
+        join(setting, one)
+        for (const ancestor of ancestorsOf(one.trial, byId)) groups.get(setting)!.add(ancestor)
       } else if (above.size === 1 && group !== undefined) join(group, one)
     }
     return [...groups.values()].map((members) => [...members].sort((a, b) => a.trial.index - b.trial.index))

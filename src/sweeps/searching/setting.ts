@@ -2,7 +2,8 @@ import { SpaceError, writtenAt } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
 import { writeValue } from '../../core/param-value.js'
 import type { Experiment } from '../../experiments/experiment.js'
-import { makePlan, varyingAxes, type Plan, type ResolveData } from '../plan.js'
+import { settingAxes } from '../../core/setting.js'
+import { makePlan, type Plan, type ResolveData } from '../plan.js'
 import { NothingLeftError } from '../spec/points.js'
 import type { SweepSpec } from '../spec/spec.js'
 import type { SearchedValues } from './search-space.js'
@@ -23,7 +24,7 @@ export function settingPlanner(experiment: Experiment, spec: SweepSpec, resolveD
     const search = { sampler: 'random', count: 1, seed: 0, axes }
     try {
       const plan = makePlan(experiment, { ...spec, search }, resolveData)
-      refuseSeveral(plan, spec.search!.sampler)
+      refuseSeveral(plan, spec)
       return { ...plan, spec }
     } catch (error) {
       if (error instanceof NothingLeftError) return undefined
@@ -32,14 +33,15 @@ export function settingPlanner(experiment: Experiment, spec: SweepSpec, resolveD
   }
 }
 
-function refuseSeveral({ trials }: Plan, sampler: string): void {
+function refuseSeveral({ trials }: Plan, spec: SweepSpec): void {
+  const { sampler } = spec.search!
   const first = trials.filter(({ parents }) => parents.length === 0)
-  const [axis] = varyingAxes(first)
+  const [axis] = settingAxes(first, spec)
   if (axis === undefined) return
   const values = [...new Set(first.map(({ params }) => writeValue(lookUp(params, axis))))]
   writtenAt(['search'], () => {
     throw new SpaceError(
-      `search: ${sampler} suggests one setting at a time, and ${axis} has ${values.length} values: ${values.slice(0, 8).join(', ')} (name it under search: axes, or give it one value: --set ${axis}=${values[0]!})`,
+      `search: ${sampler} suggests one setting at a time, and ${axis} has ${values.length} values: ${values.slice(0, 8).join(', ')} (name it under search: axes, give it one value: --set ${axis}=${values[0]!}, or average over it: average: ${axis})`,
     )
   })
 }

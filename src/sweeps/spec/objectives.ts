@@ -1,4 +1,4 @@
-import { SpaceError, UnknownNameError } from '../../core/errors.js'
+import { SpaceError, UnknownNameError, writtenAt } from '../../core/errors.js'
 import type { Constraint, Goal, Objective } from '../../core/trial.js'
 import { mapping } from './grid.js'
 import { maxConfirm } from './learning.js'
@@ -55,6 +55,19 @@ export function parseConstraints(raw: unknown): Constraint[] {
       )
     return constraint
   })
+}
+
+/** Reads `average:`, an axis that is averaged as seeds are, or a list of several. @throws SpaceError. */
+export function parseAverage(raw: unknown): string[] {
+  const names: readonly unknown[] = Array.isArray(raw) ? raw : [raw]
+  if (names.length === 0) throw new SpaceError('average: names no axis (such as average: fold)')
+  for (const [i, name] of names.entries())
+    writtenAt([i], () => {
+      if (typeof name !== 'string' || name === '')
+        throw new SpaceError(`average: ${JSON.stringify(name)} is not the name of an axis (such as average: fold)`)
+      if (names.indexOf(name) < i) throw new SpaceError(`average: ${name} is there twice (leave one out)`)
+    })
+  return names as string[]
 }
 
 function finite(what: string, value: unknown): number {

@@ -187,6 +187,10 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
       properties: { min: { type: 'number' }, max: { type: 'number' } },
     },
   },
+  average: {
+    description: 'axes that are averaged as seeds are, such as the folds of a cross-validation',
+    oneOf: [{ type: 'string' }, { type: 'array', minItems: 1, items: { type: 'string' } }],
+  },
   confirm: {
     type: 'integer',
     minimum: 1,

@@ -24,7 +24,7 @@ import { refuseParted } from './parted-values.js'
 import { plainNumbers } from './plain-numbers.js'
 import { nodeAt, sourceOf, Sources, valueOf, withIncluded, type Source } from './sources.js'
 import { parseClaims } from './claims.js'
-import { parseConfirm, parseConstraints, parseObjective } from './objectives.js'
+import { parseAverage, parseConfirm, parseConstraints, parseObjective } from './objectives.js'
 import { parseLabels, parseResources, parseRetries, parseTimeLimit, parseTimeout, type Resources } from './needs.js'
 import { resolveMergeKeys } from './merge-keys.js'
 import { parseSearch, type Search } from './samplers.js'
@@ -56,6 +56,8 @@ export interface SweepSpec extends Grid {
   readonly objective?: Objective
   /** Bounds that a point keeps, or it is behind every point that does. */
   readonly constraints?: readonly Constraint[]
+  /** Axes that are averaged as seeds are, such as folds; no part of the trials' ids. */
+  readonly average?: readonly string[]
   /** The best settings of a search are run again on so many seeds, from the one after `after` on once that is planned. */
   readonly confirm?: { readonly seeds: number; readonly after?: number }
   /** What it is to bear out, beside the experiment's own claims; no part of the trials' ids. */
@@ -110,6 +112,7 @@ export const specKeys = [
   'scheduler',
   'objective',
   'constraints',
+  'average',
   'confirm',
   'claims',
   'labels',
@@ -227,6 +230,7 @@ function readSpec(
     ...part('scheduler', parseStopping),
     ...part('objective', parseObjective),
     ...part('constraints', parseConstraints),
+    ...part('average', parseAverage),
     ...part('confirm', parseConfirm),
     ...part('claims', (raw) => parseClaims(raw, reading)),
     ...part('labels', parseLabels),
@@ -253,7 +257,7 @@ function timeout(
 }
 
 /** Keys whose mistakes carry the path to where they were made. */
-const pathed: ReadonlySet<string> = new Set(['points', 'around', 'where', 'blocks', 'claims'])
+const pathed: ReadonlySet<string> = new Set(['points', 'around', 'where', 'blocks', 'claims', 'average'])
 
 function requireKnownKeys({ document, at }: Source): void {
   for (const { key } of (document.contents as YAMLMap).items) {

@@ -64,7 +64,7 @@ describe('the plan of a search that learns', () => {
 
   it('is refused where a setting would be several, with what helps', async () => {
     await expect(planOf(specOf({}, { axes: { rate: [0.1, 0.2] } }))).rejects.toThrow(
-      /suggests one setting at a time, and rate has 2 values: 0.1, 0.2 \(.*--set rate=0.1\)/,
+      /suggests one setting at a time, and rate has 2 values: 0.1, 0.2 \(.*--set rate=0.1, or average over it: average: rate\)/,
     )
     // Those of the profile too.
     const axes = { rate: { kind: 'uniform' as const, low: 0.1, high: 1 } }

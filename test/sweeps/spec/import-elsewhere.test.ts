@@ -80,10 +80,18 @@ describe.each(['study.db', 'journal.log'])('a storage of Optuna, %s', (name) => 
     expect(plan.spec.objective).toMatchObject({ direction: 'maximize' })
   })
 
-  it('tells of parameters that only some trials have, and of several objectives', async () => {
+  it('takes parameters that only some trials have for conditional ones, and has several objectives', async () => {
     const study = chooseStudy(await readOptunaStorage(file), file, 'conditional')
-    const { leftOut, spec } = importOptuna(study, file, options)
-    expect(leftOut.join('\n')).toMatch(/svc\.c: \d of 6 trials have none[^\n]*\nrf depth: \d of 6 trials have none/)
+    const imported = importOptuna(study, file, options)
+    const { leftOut, spec, taken } = imported
+    expect(leftOut).toEqual([])
+    expect(spec['when']).toEqual({ 'svc.c': { classifier: ['svc'] }, rf_depth: { classifier: ['rf'] } })
+    expect(taken.join('\n')).toContain('rf depth: matters where classifier is rf, as in all 6 trials')
+    const { trials } = await planned(imported)
+    for (const { params } of trials)
+      expect([params['svc.c'] === null, params['rf_depth'] === null]).toEqual(
+        params['classifier'] === 'svc' ? [false, true] : [true, false],
+      )
     expect(spec['objective']).toEqual([
       { metric: 'value0', direction: 'minimize' },
       { metric: 'value1', direction: 'maximize' },

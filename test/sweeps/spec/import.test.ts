@@ -185,7 +185,7 @@ describe('Hydra overrides', () => {
 
   it('that need Hydra itself are listed', () => {
     const { leftOut, spec } = importHydra("lr=0.1 ~db x=${y} name='a b','c,d'", 'main.py')
-    expect(leftOut).toEqual(['~db', 'x=${y}'])
+    expect(leftOut).toEqual(['x=${y}'])
     expect(spec['axes']).toMatchObject({ lr: [0.1], name: ['a b', 'c,d'] })
   })
 

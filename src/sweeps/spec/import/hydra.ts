@@ -2,25 +2,34 @@ import { SpaceError } from '../../../core/errors.js'
 import { integerValue } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { expandValues } from '../values.js'
+import type { HydraConfigs } from './hydra-folder.js'
+import { sweepOfConfigs, type Override } from './hydra-sweep.js'
 import { asAxis, AxisNames, type Imported } from './imported.js'
 
 /**
  * Hydra's multirun overrides (`lr=1e-3,1e-2 seed=range(5) model=choice(a,b)`; basic and sweep syntax of Hydra 1.3) as a
- * sweep file; `program` is what Hydra ran. The overrides are words as a shell has parted them, or one text.
- * @throws SpaceError when a word is no override.
+ * sweep file; `program` is what Hydra ran. The overrides are words as a shell has parted them, or one text. With its configs
+ * the sweep that they hold is taken in, and what Hydra would refuse is told.
+ * @throws SpaceError when a word is no override, or the configs do not go together.
  */
-export function importHydra(overrides: string | readonly string[], program: string): Imported {
-  const leftOut: string[] = []
-  const found = new Map<string, ParamValue[]>()
-  const words: string[] = []
+export function importHydra(overrides: string | readonly string[], program: string, from?: HydraConfigs): Imported {
+  const given = (typeof overrides === 'string' ? splitOverrides(overrides) : overrides)
+    .filter((word) => word !== '-m' && word !== '--multirun')
+    .map(parseOverride)
+  const held = from === undefined ? undefined : sweepOfConfigs(from, given, parseOverride)
+  const leftOut: string[] = [...(held?.leftOut ?? [])]
+  const found = new Map<string, readonly ParamValue[]>()
+  const words: string[] = [...(from?.words ?? [])]
   const names = new AxisNames()
-  for (const word of typeof overrides === 'string' ? splitOverrides(overrides) : overrides) {
-    if (word === '-m' || word === '--multirun') continue
-    const [, sign, name, raw] = /^(\+{0,2}|~)([\w.@/:-]+)(?:=([\s\S]*))?$/.exec(word) ?? []
-    if (name === undefined) throw new SpaceError(`not a Hydra override: ${word} (such as lr=1e-3,1e-2)`)
+  for (const { word, sign, name, values: read } of held?.overrides ?? given) {
     // What Hydra does itself, such as launching, is no parameter of the program.
     const isHydras = /^hydra[./]/.test(name)
-    const values = raw === undefined || sign === '~' || isHydras ? undefined : valuesOf(name, raw)
+    const values = sign === '~' || isHydras ? undefined : read
+    // What is taken out is so in every trial.
+    if (sign === '~' && !isHydras && !/[{}]/.test(word)) {
+      words.push(word)
+      continue
+    }
     if (values === undefined) {
       leftOut.push(word)
       continue
@@ -41,12 +50,28 @@ export function importHydra(overrides: string | readonly string[], program: stri
   const isSeeds = seed?.every((value) => Number.isSafeInteger(value) && (value as number) >= 0) === true
   return {
     spec: {
-      experiment: { command: ['python', program, ...words] },
+      experiment: {
+        command: ['python', program, ...words, ...(held?.words ?? [])],
+        ...(from === undefined ? {} : { code: from.code }),
+      },
       axes: isSeeds ? others : axes,
       ...(isSeeds ? { seeds: seed } : {}),
     },
     leftOut,
-    taken: [],
+    taken: held?.taken ?? [],
+  }
+}
+
+/** @throws SpaceError for a word that is none. */
+function parseOverride(word: string): Override {
+  const [, sign, name, raw] = /^(\+{0,2}|~)([\w.@/:-]+)(?:=([\s\S]*))?$/.exec(word) ?? []
+  if (name === undefined) throw new SpaceError(`not a Hydra override: ${word} (such as lr=1e-3,1e-2)`)
+  return {
+    word,
+    sign: sign as Override['sign'],
+    name,
+    raw,
+    values: raw === undefined ? undefined : valuesOf(name, raw),
   }
 }
 

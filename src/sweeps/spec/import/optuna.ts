@@ -1,6 +1,7 @@
 import { isMapping } from '../../../core/is-mapping.js'
 import { SpecError, UnknownNameError } from '../../../core/errors.js'
 import type { ParamValue } from '../../../core/trial.js'
+import { conditionOf, describeCondition, type Condition } from './optuna-conditions.js'
 import { AxisNames, commandFor, type Imported } from './imported.js'
 import type { OptunaStudy, OptunaTrial } from './optuna-storage.js'
 
@@ -25,17 +26,30 @@ export function importOptuna(study: OptunaStudy, file: string, { program, tried 
     }
   if (axes.size === 0) throw new SpecError(file, `no trial of study ${study.name} has a parameter`)
   const ended = study.trials.filter(({ state }) => state === 'COMPLETE' || state === 'PRUNED')
-  for (const name of axes.keys()) {
-    const without = ended.filter(({ params }) => !params.has(name)).length
-    if (without > 0)
+  const conditions = new Map<string, Condition>()
+  for (const name of [...axes.keys()].sort((a, b) => countOf(b, ended) - countOf(a, ended))) {
+    const without = ended.length - countOf(name, ended)
+    if (without === 0) continue
+    const condition = conditionOf(name, ended, (parent) => Array.isArray(axes.get(parent)))
+    if ('parent' in condition) {
+      conditions.set(name, condition)
+      taken.push(
+        `${name}: matters where ${describeCondition(condition)}, as in all ${ended.length} trials that have ended (Optuna keeps no conditions: put right under when what the program does otherwise)`,
+      )
+    } else
       leftOut.push(
-        `${name}: ${without} of ${ended.length} trials have none, and when it matters only the program says (add it under when)`,
+        `${name}: ${without} of ${ended.length} trials have none, and when it matters only the program says (${condition.length === 0 ? 'by no list and no integer can it be told' : `${condition.join(' and ')} would do equally`}: add it under when)`,
       )
   }
   if (study.directions.length === 0) leftOut.push('a direction: the study has none')
   const enqueue = ranked(study)
-    .filter(({ params }) => params.size === axes.size)
-    .map(({ params }) => Object.fromEntries([...params].map(([name, { value }]) => [names.of(name), value])))
+    .filter(({ params }) => [...axes.keys()].every((name) => params.has(name) || conditions.has(name)))
+    .map(({ params }) =>
+      Object.fromEntries(
+        // What does not matter there has any value.
+        [...axes].map(([name, axis]) => [names.of(name), params.has(name) ? params.get(name)!.value : firstOf(axis)]),
+      ),
+    )
   const told = [...new Map(enqueue.map((setting) => [JSON.stringify(setting), setting])).values()].slice(0, tried)
   taken.push(
     `${ended.length} trials have ended in Optuna: ${told.length === 0 ? 'none of their settings is tried first' : `the settings of ${told.length} are tried first, best first`}, and nothing of their values is taken over`,
@@ -51,13 +65,24 @@ export function importOptuna(study: OptunaStudy, file: string, { program, tried 
   const counted = Math.max(study.trials.length, told.length + 1)
   return {
     spec: {
-      experiment: { command: commandFor(program, [...axes.keys()], names) },
+      experiment: {
+        command: commandFor(program, [...axes.keys()], names),
+        // An option that does not matter is left out.
+        ...(conditions.size > 0 && {
+          defaults: Object.fromEntries([...conditions.keys()].map((name) => [names.of(name), null])),
+        }),
+      },
       search: {
         sampler: 'tpe',
         count: counted,
         axes: Object.fromEntries([...axes].map(([name, axis]) => [names.of(name), axis])),
         ...(told.length === 0 ? {} : { enqueue: told }),
       },
+      ...(conditions.size > 0 && {
+        when: Object.fromEntries(
+          [...conditions].map(([name, { parent, wanted }]) => [names.of(name), { [names.of(parent)]: wanted }]),
+        ),
+      }),
       objective: study.directions.length === 1 ? objectives(study)[0] : objectives(study),
     },
     leftOut: [...new Set(leftOut)],
@@ -99,6 +124,11 @@ function ranked({ trials, directions }: OptunaStudy): OptunaTrial[] {
   const sign = directions[0] === 'maximize' ? -1 : 1
   return complete.sort((a, b) => sign * (a.values[0]! - b.values[0]!))
 }
+
+const countOf = (name: string, trials: readonly OptunaTrial[]): number =>
+  trials.filter(({ params }) => params.has(name)).length
+
+const firstOf = (axis: Axis): unknown => (Array.isArray(axis) ? axis[0] : (Object.values(axis)[0] as unknown[])[0])
 
 type Axis = readonly unknown[] | Readonly<Record<string, unknown>>
 

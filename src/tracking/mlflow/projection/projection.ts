@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { reasonOf } from '../../../core/divergence.js'
 import { isSameValue, wordOf } from '../../../core/param-value.js'
 import { contentHash } from '../../../core/seed.js'
+import { settingOf } from '../../../core/setting.js'
 import type { SweepSource } from '../../../core/sweep-source.js'
 import type { ArtifactRef, Objective, ParamValue, Trial, TrialId } from '../../../core/trial.js'
 import type { Attempt } from './attempts.js'
@@ -271,12 +272,13 @@ export class SweepProjection {
   }
 
   /**
-   * The same for trials that differ in nothing but their seeds: what charts may average over. In brackets a hash of what
-   * the sweep does not vary, which another sweep may have otherwise.
+   * The same for trials that differ in nothing but their seeds and the axes that are averaged as seeds are: what charts may
+   * average over. In brackets a hash of what the sweep does not vary, which another sweep may have otherwise.
    */
   #groupOf(trial: Trial): string {
     const constant = contentHash([trial.experiment, trial.stage, this.#constantOf(trial)], 4)
-    return `${(tagWords(this.#varyingOf(trial)) || 'all').slice(0, 490)} (${constant})`
+    const setting = { ...trial, params: settingOf(trial.params, this.info.objective) }
+    return `${(tagWords(this.#varyingOf(setting)) || 'all').slice(0, 490)} (${constant})`
   }
 
   #pointOf(id: TrialId): string {

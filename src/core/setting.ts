@@ -1,0 +1,24 @@
+import type { Objective, Params, Trial } from './trial.js'
+import { varyingAxes } from './varying-axes.js'
+
+/** Which axes are averaged as seeds are: an objective, or a sweep's spec. */
+export type Averaging = Pick<Objective, 'average'>
+
+/**
+ * What all trials of a setting share: their parameters but for the axes that are averaged as seeds are. Whatever pools the
+ * seeds of a setting asks here which trials those are.
+ */
+export function settingOf(params: Params, { average }: Averaging): Params {
+  if (average === undefined) return params
+  return Object.fromEntries(Object.entries(params).filter(([name]) => !average.includes(name)))
+}
+
+/** What else tells trials of a setting and of equal seeds apart, such as their folds: parameters that are averaged. */
+export function averagedOf(params: Params, { average }: Averaging): Params {
+  if (average === undefined) return {}
+  return Object.fromEntries(Object.entries(params).filter(([name]) => average.includes(name)))
+}
+
+/** Axes by which the settings of these trials differ. */
+export const settingAxes = (trials: readonly Pick<Trial, 'params'>[], { average = [] }: Averaging): string[] =>
+  varyingAxes(trials).filter((axis) => !average.includes(axis))
