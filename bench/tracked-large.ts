@@ -1,49 +1,66 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startMlflow } from '../test/helpers/mlflow.js'
 import { round, table } from './measure.js'
-import { writeSweep } from './tracked-sweep.js'
+import { waitingExperiment } from './tracked-sweep.js'
 
 const program = join(import.meta.dirname, '..', 'bin', 'run.js')
 
+interface Cost {
+  readonly seconds: number
+  readonly cpuSeconds: number
+  readonly memoryMb: number
+  readonly stdout: string
+}
+
 /**
- * A finished sweep of 10,000 trials with 20 reports each, brought to MLflow on SQLite, and what each command then takes. About
- * a quarter of an hour. Needs MLDS_MLFLOW and a build.
+ * A sweep of 10,000 trials that wait 0.1 s over 20 reports, 8 at once, untracked and then told to MLflow on SQLite while it runs;
+ * and what each command then takes. About half an hour. Needs MLDS_MLFLOW and a build.
  */
 export async function benchLargeTracked(trials = 10_000): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
   const server = await startMlflow()
   try {
-    await writeSweep(join(folder, '.mlds'), trials)
-    const url = server.url
-    const commands = [
-      ['sync', 'rebuilt', '--track', url],
-      ['sync', 'rebuilt', '--track', url],
-      ['audit', url],
-      ['audit', url, '--deep'],
-      ['figure', '--from', url, '--sweep', 'rebuilt'],
+    writeFileSync(join(folder, 'waiting.ts'), waitingExperiment(5))
+    const mlds = (...words: string[]): Cost => measure(folder, words)
+    const sweep = (name: string, ...more: string[]): Cost =>
+      mlds('sweep', './waiting.ts', '--set', `n=1..${trials}`, '--name', name, '--workers', '8', '--fresh', ...more)
+    const { url } = server
+    const steps: [string, () => Cost][] = [
+      ['the sweep, untracked', () => sweep('untracked')],
+      ['the sweep, tracked', () => sweep('tracked', '--track', url)],
+      ['`mlds sync`, of the rest', () => mlds('sync', 'tracked', '--track', url, '--json')],
+      ['`mlds sync` again', () => mlds('sync', 'tracked', '--track', url, '--json')],
+      ['`mlds audit`', () => mlds('audit', url)],
+      ['`mlds audit --deep`', () => mlds('audit', url, '--deep')],
+      ['`mlds figure --from`', () => mlds('figure', '--from', url, '--sweep', 'tracked', '--trust-code')],
     ]
-    const rows = commands.map((words, i) => {
-      const start = performance.now()
-      const { status, stderr } = spawnSync(process.execPath, [program, ...words], { cwd: folder, encoding: 'utf8' })
-      if (status !== 0) throw new Error(`mlds ${words.join(' ')}: ${stderr}`)
-      return [
-        i === 1
-          ? 'sync again'
-          : words
-              .slice(0, 1)
-              .concat(words.filter((word) => word === '--deep'))
-              .join(' '),
-        seconds(start),
-      ]
-    })
-    console.log(table([`${trials} trials`, 's'], rows))
+    const rows: string[][] = []
+    for (const [what, act] of steps) {
+      const { seconds, cpuSeconds, memoryMb, stdout } = act()
+      const sent = /"sent":\s*(\d+)/.exec(stdout)?.[1]
+      const rate = sent === undefined ? '' : `${sent} runs, ${round(Number(sent) / seconds)} a second`
+      rows.push([what, round(seconds), round(cpuSeconds), round(memoryMb), rate])
+      console.error(rows.at(-1)!.join(' | '))
+    }
+    console.log(table([`${trials} trials`, 's', 'processor s', 'MB', 'brought'], rows))
   } finally {
     await server.close()
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-const seconds = (start: number): string => String(round((performance.now() - start) / 1000))
+function measure(cwd: string, words: readonly string[]): Cost {
+  const preload = ['--import', join(import.meta.dirname, 'cpu-time.mjs')]
+  const start = performance.now()
+  const { status, stdout, stderr } = spawnSync(process.execPath, [...preload, program, ...words], {
+    ...{ cwd, encoding: 'utf8' },
+    maxBuffer: 1 << 28,
+  })
+  const seconds = (performance.now() - start) / 1000
+  if (status !== 0) throw new Error(`mlds ${words.join(' ')}: ${stdout}${stderr}`)
+  const [, cpuSeconds, memoryMb] = /cpu seconds: ([\d.]+), memory: (\d+) MB/.exec(stderr)!
+  return { seconds, cpuSeconds: Number(cpuSeconds), memoryMb: Number(memoryMb), stdout }
+}

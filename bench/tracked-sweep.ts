@@ -13,13 +13,16 @@ import { round, show, summarize, table } from './measure.js'
 const program = join(import.meta.dirname, '..', 'bin', 'run.js')
 const [rounds, trials, rebuilt] = [2, 200, 1000]
 
-/** Trials that wait instead of working, so that the server, on the same cores here, takes nothing from them. */
-const waiting = `import { defineExperiment, integer } from 'mlds'
+/**
+ * Trials that wait instead of working, 20 times so many milliseconds, so that the server, on the same cores here, takes nothing
+ * from them.
+ */
+export const waitingExperiment = (ms: number): string => `import { defineExperiment, integer } from 'mlds'
 export default defineExperiment({
   space: { n: integer({ default: 0 }) },
   async run({ n }, { report }) {
     for (let step = 1; step <= 20; step++) {
-      await new Promise((wake) => setTimeout(wake, 25))
+      await new Promise((wake) => setTimeout(wake, ${ms}))
       await report(step, { loss: n / step })
     }
     return { loss: n }
@@ -37,7 +40,7 @@ export async function benchTrackedSweep(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mlds-bench-'))
   const server = await startMlflow()
   try {
-    writeFileSync(join(folder, 'waiting.ts'), waiting)
+    writeFileSync(join(folder, 'waiting.ts'), waitingExperiment(25))
     const sweep = (name: string, more: readonly string[]): Promise<Cost> => {
       const args = ['./waiting.ts', '--set', `n=1..${trials}`, '--name', name, '--workers', '2', '--fresh', '--json']
       const preload = ['--import', join(import.meta.dirname, 'cpu-time.mjs')]
@@ -101,7 +104,7 @@ export async function benchRebuild(): Promise<void> {
 }
 
 /** A sweep of `params` as if it had run: made-up numbers, real plan and journal. */
-export async function writeSweep(storeFolder: string, count = rebuilt): Promise<void> {
+async function writeSweep(storeFolder: string, count = rebuilt): Promise<void> {
   const experiment = await findExperiment('params')
   const widths = Array.from({ length: count / 5 }, (_, i) => i + 1)
   const spec = { experiment: 'params', name: 'rebuilt', axes: { width: widths }, seeds: [0, 1, 2, 3, 4] }

@@ -17,6 +17,7 @@ import { sweepKeyOf, SweepProjection } from '../tracking/mlflow/projection/proje
 import { attemptsOf } from '../tracking/mlflow/projection/attempts.js'
 import { SweepCourse, untold } from '../tracking/mlflow/projection/story.js'
 import { trialEntries } from './mlflow/open-tracking.js'
+import type { Trial } from '../core/trial.js'
 import { experimentToRead } from '../experiments/registry.js'
 import { sourcesOf } from './mlflow/story.js'
 import { describeSweep } from './stored-sweep.js'
@@ -79,7 +80,7 @@ export async function auditTracking({
         ? { running: true }
         : { running: false, journal: await viewJournal(store, sweep) }
     }
-    const audits = await auditServer(client, contextOf, { deep: deep ? digestOf : undefined })
+    const audits = await auditServer(client, contextOf, { trialsOf, deep: deep ? digestOf : undefined })
     return Promise.all(
       audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(audit)) !== undefined })),
     )
@@ -144,6 +145,11 @@ async function viewJournal(store: Store, sweep: SweepFolder): Promise<JournalVie
   }
 }
 
+function trialsOf(bytes: Uint8Array): readonly Trial[] {
+  const { trials, added = [] } = parsePlan(bytes, 'in MLflow')
+  return [...trials, ...added.flatMap((addition) => addition.trials)]
+}
+
 function digestOf({ plan, events }: TrackedSweep): string {
   const { trials, added } = parsePlan(plan, 'a plan in MLflow')
   return digestRecords(buildRecords(trials, withAdditions(events, added)))
@@ -183,7 +189,7 @@ function describe(finding: Exclude<Finding, { kind: 'missing' }>): string {
     case 'differs':
       return `${finding.run.name} is not as its journal tells it: ${finding.what.slice(0, shown.trials).join(', ')}: run ${finding.run.id}`
     case 'no-plan':
-      return 'its plan is not there: what is missing cannot be told'
+      return `${finding.problem}: what is missing cannot be told`
     case 'no-parent':
       return 'its parent run is not there'
   }

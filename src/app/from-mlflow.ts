@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder } from '../system/make-folder.js'
 import { DataError } from '../core/errors.js'
+import { isMapping } from '../core/is-mapping.js'
 import type { Experiment } from '../experiments/experiment.js'
 import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
 import type { DrawOptions } from '../figures/draw.js'
@@ -17,6 +18,7 @@ import { withAdditions } from '../sweeps/journal/additions.js'
 import { buildRecords } from '../sweeps/journal/records.js'
 import { MlflowClient } from '../tracking/mlflow/rest/client.js'
 import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
+import { identify } from '../tracking/mlflow/projection/identity.js'
 import { isCheckpoint, savedPath } from '../tracking/mlflow/projection/projection.js'
 import { readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
 import { digestRecords } from '../tracking/mlflow/records-digest.js'
@@ -68,9 +70,10 @@ export async function readSaved(
   name: string,
 ): Promise<Uint8Array> {
   const artifact = lookUp(record.artifacts, name)
-  const run = children.find(
-    ({ tags }) => tags['mlds.trial'] === record.trial.id && Number(tags['mlds.attempt']) === record.attempts,
-  )
+  const run = children.find((child) => {
+    const { trial, attempt } = identify(child)
+    return trial === record.trial.id && attempt === record.attempts
+  })
   if (artifact === undefined || run === undefined)
     throw new DataError(`trial ${record.trial.id} saved nothing called ${name}, as far as MLflow knows`)
   const bytes = await client.getArtifact(run, savedPath(name)).catch((error: unknown) => {
@@ -127,8 +130,15 @@ export async function reportFromMlflow(
 /** As its host stated them when it told the sweep's story; before that, what the plan says. */
 function factsOf({ manifest }: TrackedSweep, plan: StoredPlan): PlanFacts {
   const { sweep, profile, spec, hash: planHash, codeVersion, createdAtMs } = plan
-  const { engines = [], data = {} } = (manifest ?? {}) as Partial<PlanFacts>
-  return { sweep, profile, spec, planHash, codeVersion, engines, data, createdAtMs }
+  const { engines, data } = manifest ?? {}
+  const isText = (value: unknown): value is string => typeof value === 'string'
+  return {
+    ...{ sweep, profile, spec, planHash, codeVersion, createdAtMs },
+    engines: Array.isArray(engines) ? engines.filter(isText) : [],
+    data: isMapping(data)
+      ? Object.fromEntries(Object.entries(data).flatMap(([name, value]) => (isText(value) ? [[name, value]] : [])))
+      : {},
+  }
 }
 
 /** What was rebuilt, from which runs of which server. */
@@ -138,11 +148,10 @@ async function writeManifest({ tracked, plan, client }: RemoteSweep, folder: str
     ...tracked.manifest,
     tracking: client.url,
     parentRun: tracked.parent.id,
-    runs: tracked.children.map(({ id, tags }) => ({
-      trial: tags['mlds.trial'],
-      attempt: Number(tags['mlds.attempt']),
-      run: id,
-    })),
+    runs: tracked.children.map((child) => {
+      const { trial, attempt } = identify(child)
+      return { trial, attempt, run: child.id }
+    }),
   }
   await makeFolder(folder)
   await writeFile(join(folder, 'manifest.json'), `${JSON.stringify(manifest, null, 1)}\n`)

@@ -15,7 +15,7 @@ import { isCheckpoint } from '../tracking/mlflow/projection/projection.js'
 import { readStanding } from '../tracking/mlflow/audit/contents.js'
 import { readTrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
 import type { SweepSource } from '../core/sweep-source.js'
-import type { TrialId, TrialRecord } from '../core/trial.js'
+import { engineNames, type TrialId, type TrialRecord } from '../core/trial.js'
 import { readSaved, warnIfAltered } from './from-mlflow.js'
 
 export interface Recovered {
@@ -71,7 +71,8 @@ export async function recoverFromMlflow(
   await writeFile(`${folder}/plan.json`, Buffer.concat([...encodePlan(plan)]), { flag: 'wx' })
   const recovered = await SweepFolder.open(store, id)
   const { hash: planHash, codeVersion, createdAtMs: atMs } = plan
-  const engine = (tracked.manifest?.['engines'] as readonly [] | undefined)?.at(-1)
+  const engines = tracked.manifest?.['engines']
+  const engine = Array.isArray(engines) ? engineNames.find((name) => name === engines.at(-1)) : undefined
   const journal = Journal.open(recovered.journalFile)
   try {
     const opened = {

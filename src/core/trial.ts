@@ -106,6 +106,14 @@ export type Outcome =
   | { readonly state: 'skipped'; readonly reason: string }
 export type OutcomeState = Outcome['state']
 
+/** What the processes of one attempt took. */
+export interface ProcessUsage {
+  /** The most bytes that the largest of them had in memory (its resident set). */
+  readonly peakBytes: number
+  /** Processor time of all of them over the time that passed: 1 is one core all the time. */
+  readonly cpuShare: number
+}
+
 /** What a backend says about an attempt. `atMs` is Unix time, fixed when the thing happened. */
 export type TrialEvent =
   | {
@@ -132,6 +140,8 @@ export type TrialEvent =
       readonly attempt: number
       readonly atMs: number
       readonly outcome: Outcome
+      /** What its processes took; left out where it shared one with other trials, or nobody looked. */
+      readonly usage?: ProcessUsage
       /** Its log, if that lies in no file. */
       readonly log?: string
     }

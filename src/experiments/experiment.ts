@@ -13,6 +13,7 @@ import type {
   Objective,
   ParamValue,
   ParentResult,
+  ProcessUsage,
   Seeds,
   Trial,
   TrialRecord,
@@ -58,6 +59,8 @@ export interface TrialContext {
   readonly logging?: ProgramLogging & { readonly attempt: number }
   /** GB of memory (10^9 bytes) that programs of the trial may have together. Default: any. */
   readonly memoryGb?: number
+  /** Takes note of what the trial's own processes took. Default: nobody does. */
+  readonly noteUsage?: (usage: ProcessUsage | undefined) => void
   readonly checkpoint: Checkpoint
   /** One line into the trial's log file. */
   readonly log: (line: string) => void

@@ -19,22 +19,41 @@ export interface ProcessList {
   residentBytes(pid: number): number
   /** The same with its part of what it shares; as above where the host does not tell. */
   proportionalBytes(pid: number): number
+  /**
+   * The most bytes that it ever had in memory, and the processor time, in ms, of it and of what it has started and outlived;
+   * `undefined` where the host does not tell, or it has ended.
+   */
+  usage(pid: number): { readonly peakBytes: number; readonly cpuMs: number } | undefined
 }
+
+/** Of what Linux counts processor time in, wherever Node runs (USER_HZ; time(7)). */
+const tickMs = 10
 
 /** Linux: everything is read from /proc (proc(5)). */
 const proc: ProcessList = {
   list: () =>
     readdirSync('/proc').flatMap((entry) => {
-      const text = /^\d+$/.test(entry) ? read(`/proc/${entry}/stat`) : ''
-      // Fields are counted after the command's name, which may itself hold spaces and brackets.
-      const [state, parent, group, ...rest] = text.slice(text.lastIndexOf(') ') + 2).split(' ')
-      if (text === '' || state === 'Z' || state === 'X') return []
+      const [state, parent, group, ...rest] = /^\d+$/.test(entry) ? fieldsOfStat(entry) : []
+      if (state === undefined || state === 'Z' || state === 'X') return []
       return { pid: Number(entry), parent: Number(parent), group: Number(group), started: rest[16] ?? '' }
     }),
   isMarked: (pid, mark) => `\0${read(`/proc/${pid}/environ`)}\0`.includes(`\0${mark}\0`),
   residentBytes: (pid) => kilobytes(/^VmRSS:\s+(\d+) kB$/m, read(`/proc/${pid}/status`)) ?? 0,
   proportionalBytes: (pid) =>
     kilobytes(/^Pss:\s+(\d+) kB$/m, read(`/proc/${pid}/smaps_rollup`)) ?? proc.residentBytes(pid),
+  usage: (pid) => {
+    const peakBytes = kilobytes(/^VmHWM:\s+(\d+) kB$/m, read(`/proc/${pid}/status`))
+    const stat = fieldsOfStat(pid)
+    // utime, stime, and the same of children that it has waited for.
+    const ticks = stat.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
+    return peakBytes === undefined || stat.length < 15 ? undefined : { peakBytes, cpuMs: tickMs * ticks }
+  },
+}
+
+/** Fields of /proc/PID/stat from the third, the state, on: before it stands the command's name, which may hold spaces and brackets. */
+function fieldsOfStat(pid: number | string): string[] {
+  const text = read(`/proc/${pid}/stat`)
+  return text === '' ? [] : text.slice(text.lastIndexOf(') ') + 2).split(' ')
 }
 
 function read(file: string): string {
@@ -87,6 +106,10 @@ export class PsList implements ProcessList {
 
   proportionalBytes(pid: number): number {
     return this.residentBytes(pid)
+  }
+
+  usage(): undefined {
+    return undefined
   }
 }
 

@@ -81,6 +81,16 @@ export class ProcessTree {
     const bytes = resident <= limitBytes ? resident : sum((pid) => this.host.proportionalBytes(pid))
     return { bytes, processes: pids.length }
   }
+
+  /** The most bytes that one of those that run now ever had in memory, and their processor time; nothing where the host does not tell. */
+  usage(): { readonly peakBytes: number; readonly cpuMs: number } | undefined {
+    const found = this.look().flatMap((pid) => this.host.usage(pid) ?? [])
+    if (found.length === 0) return undefined
+    return {
+      peakBytes: Math.max(...found.map(({ peakBytes }) => peakBytes)),
+      cpuMs: found.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+    }
+  }
 }
 
 function send(pid: number, signal: NodeJS.Signals): void {

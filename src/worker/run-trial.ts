@@ -14,6 +14,7 @@ import {
   type Assignment,
   type Metrics,
   type Outcome,
+  type ProcessUsage,
   type TrialEvent,
 } from '../core/trial.js'
 
@@ -93,13 +94,15 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
       if (error instanceof MldsError && error.hint !== undefined) log(error.hint)
     }
   }
-  emit({ type: 'ended', trial: trial.id, attempt, atMs: clock.now(), outcome })
+  const used = told.usage === undefined ? {} : { usage: told.usage }
+  emit({ type: 'ended', trial: trial.id, attempt, atMs: clock.now(), outcome, ...used })
 }
 
 /** What a trial has told and saved so far. */
 interface Told {
   latest: Metrics
   divergence?: DivergedError
+  usage?: ProcessUsage | undefined
   readonly reports: Course['reports'][number][]
   /** After so many reports, by name. */
   readonly saved: Map<string, { readonly ref: ArtifactRef; readonly after: number }>
@@ -160,6 +163,7 @@ async function conduct(assignment: Assignment, surroundings: Surroundings, told:
     parents: assignment.parents,
     ...(assignment.memoryGb === undefined ? {} : { memoryGb: assignment.memoryGb }),
     ...(assignment.logging && { logging: { ...assignment.logging, attempt } }),
+    noteUsage: (usage) => void (told.usage = usage),
     async report(step, metrics) {
       signal.throwIfAborted()
       if (told.divergence !== undefined) throw told.divergence

@@ -80,6 +80,17 @@ export const damages: readonly Damage[] = [
     }),
   },
   {
+    what: 'another word of its processes',
+    harm: one(({ client, child }) => client.log(child.id, { tags: { 'mlds.usage': '{"peakBytes":1,"cpuShare":1}' } })),
+  },
+  {
+    what: 'another memory of its processes',
+    harm: one(({ client, child }) => {
+      const key = 'system/process_peak_memory_megabytes'
+      return client.log(child.id, { points: [{ key, value: 9, step: 0, timestamp: child.endMs! + 1 }] })
+    }),
+  },
+  {
     what: 'a run there twice',
     harm: one(({ client, child: { experimentId, name, startMs, tags } }) =>
       client.createRun(experimentId, { name, startMs, tags }, 'mlds.run_key'),

@@ -34,14 +34,15 @@ export function eventfulJournal(): { trials: Trial[]; entries: Entry[] } {
     for (let step = 1; step <= reports; step++)
       add({ type: 'report', trial: trials[index]!.id, attempt, step, metrics: metrics(step) })
   }
-  const end = (index: number, attempt: number, outcome: object): void =>
-    add({ type: 'ended', trial: trials[index]!.id, attempt, outcome })
+  const end = (index: number, attempt: number, outcome: object, more = {}): void =>
+    add({ type: 'ended', trial: trials[index]!.id, attempt, outcome, ...more })
   const loss = (step: number): Metrics => ({
     'train/loss': 1 / (3 * step),
     'val/accuracy': step === 2 ? NaN : 0.1 * step,
   })
   run(0, 1, 5, loss)
-  end(0, 1, { state: 'finished', metrics: { ...loss(5), parameters: 1254 }, artifacts: {} })
+  const usage = { peakBytes: 345_678_901, cpuShare: 1.7 }
+  end(0, 1, { state: 'finished', metrics: { ...loss(5), parameters: 1254 }, artifacts: {} }, { usage })
   run(1, 1, 3, (step) => ({ 'train/loss': step < 3 ? step : Infinity }))
   const artifacts = {}
   end(1, 1, { state: 'diverged', metric: 'train/loss', step: 3, metrics: { 'train/loss': Infinity }, artifacts })
@@ -70,6 +71,8 @@ interface Expected {
   readonly points: Map<string, string[]>
   readonly reports: number
 }
+
+const memoryMetric = 'system/process_peak_memory_megabytes'
 
 function expectedRuns(entries: readonly Entry[]): Map<string, Expected> {
   const runs = new Map<string, { -readonly [K in keyof Expected]: Expected[K] }>()
@@ -108,6 +111,10 @@ function expectedRuns(entries: readonly Entry[]): Map<string, Expected> {
         const before = last.get(key)
         const fresh = Object.entries(event.outcome.metrics).filter(([name, value]) => !Object.is(before?.[name], value))
         add(Object.fromEntries(fresh), before?.step ?? 0)
+      }
+      if (event.usage !== undefined) {
+        const { peakBytes, cpuShare } = event.usage
+        add({ [memoryMetric]: peakBytes / 1e6, 'system/process_cpu_percentage': 100 * cpuShare }, 0)
       }
     }
   }

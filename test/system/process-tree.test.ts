@@ -27,6 +27,10 @@ class FakeHost implements ProcessList {
     return this.#find(pid)?.own ?? 0
   }
 
+  usage(): undefined {
+    return undefined
+  }
+
   #find(wanted: number) {
     return this.processes.find(({ pid }) => pid === wanted)
   }

@@ -27,6 +27,8 @@ export async function loggingVariables(
     MLFLOW_RUN_ID: alias,
     // It would be this address, where no page is.
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true',
+    // Its thread changes the environment while requests read it, which fails a program now and then (3.17).
+    MLFLOW_DISABLE_TELEMETRY: process.env['MLFLOW_DISABLE_TELEMETRY'] ?? 'true',
     ...(experimentName !== undefined && { MLFLOW_EXPERIMENT_NAME: experimentName }),
     ...(experimentId !== undefined && { MLFLOW_EXPERIMENT_ID: experimentId }),
   }

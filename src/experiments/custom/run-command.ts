@@ -12,6 +12,7 @@ import { limitMemory } from '../../system/memory-limit.js'
 import { boundedLog, maxLineBytes } from '../../system/printed-lines.js'
 import { signalGroup } from '../../system/process-group.js'
 import { ProcessTree } from '../../system/process-tree.js'
+import { watchUsage } from '../../system/process-usage.js'
 import { trialEnvironment } from '../../system/trial-environment.js'
 import { guardVariable } from '../../system/watchdog.js'
 import type { TrialContext } from '../experiment.js'
@@ -137,7 +138,7 @@ async function attend(
     tree,
   }: { readonly context: TrialContext; readonly checkpoint: ProgramCheckpoint; readonly tree: ProcessTree },
 ): Promise<void> {
-  const { signal, memoryGb } = context
+  const { signal, memoryGb, noteUsage = () => {} } = context
   let lastError = ''
   let timedOut = false
   let failure: unknown
@@ -163,6 +164,7 @@ async function attend(
           // A polite signal would leave it time to take more.
           tree.kill()
         })
+  const usage = watchUsage(tree)
   const exited = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once('error', (error) => reject(new MldsError('COMMAND', `the program can't be started: ${error.message}`)))
     child.once('exit', (code, by) => {
@@ -213,6 +215,7 @@ async function attend(
     }
   } finally {
     stopLooking()
+    noteUsage(usage())
     signal.removeEventListener('abort', end)
     timers.forEach(clearTimeout)
   }

@@ -4,6 +4,7 @@ import type { MlflowClient } from './rest/client.js'
 import { deepDifferences, differences } from './audit/differences.js'
 import type { Ledger } from './ledger.js'
 import type { ProjectedRun } from './projection/projection.js'
+import { identify } from './projection/identity.js'
 import type { Run } from './rest/wire.js'
 
 /**
@@ -15,12 +16,16 @@ export class HeldRuns {
   /** Keys of runs that a look at their points and files found wanting. */
   readonly #spoiled = new Set<string>()
 
+  /** @param home MLflow's id of the experiment that the sweep is in. */
   constructor(
     runs: readonly Run[],
     private readonly ledger: Ledger,
+    private readonly home: string,
   ) {
-    for (const [key, same] of groupBy(runs, ({ tags }) => tags['mlds.run_key'] ?? '')) {
+    for (const [key, all] of groupBy(runs, (run) => identify(run).key)) {
       const known = ledger.get(key)
+      const here = all.filter(({ experimentId }) => experimentId === home)
+      const same = here.length > 0 ? here : all
       const run = same.find(({ id }) => id === known?.run) ?? same.find(({ endMs }) => endMs !== undefined) ?? same[0]!
       this.#runs.set(key, run)
       if (run.id !== known?.run) ledger.set({ key, run: run.id, artifactUri: run.artifactUri, offset: -1, done: false })
@@ -47,7 +52,9 @@ export class HeldRuns {
     const look = async (run: Run, should: ProjectedRun): Promise<void> => {
       const below = deep ? await deepDifferences(client, run, should) : []
       if (below.length > 0) this.#spoiled.add(should.key)
-      if (![...differences(run, should), ...below].some(({ isFixed }) => isFixed === true)) return
+      // Nothing moves a run from one experiment to another.
+      const isMisplaced = run.experimentId !== this.home
+      if (!isMisplaced && ![...differences(run, should), ...below].some(({ isFixed }) => isFixed === true)) return
       await client.deleteRun(run.id)
       this.ledger.forget(should.key)
       this.#runs.delete(should.key)

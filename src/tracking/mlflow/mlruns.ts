@@ -58,6 +58,7 @@ export async function writeMlruns(options: MlrunsOptions): Promise<number> {
     story,
     keys.map((key) => ({ key, run: runIdOf(key) })),
     parent.files,
+    course,
   )
   await writeRun(experiment, { ...parent, files: [...parent.files, manifest] })
   return children.length + 1

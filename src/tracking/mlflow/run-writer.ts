@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import type { MlflowClient } from './rest/client.js'
 import type { Acknowledgement, Ledger } from './ledger.js'
 import type { ProjectedRun, RunFile, SweepProjection } from './projection/projection.js'
+import { identify } from './projection/identity.js'
 import { missingParams } from './audit/differences.js'
 import type { Run } from './rest/wire.js'
 
@@ -38,14 +39,15 @@ export class RunWriter {
   async mend(runs: readonly Run[], projection: SweepProjection): Promise<string[]> {
     const mended: string[] = []
     for (const run of runs) {
-      const known = this.ledger.get(run.tags['mlds.run_key'] ?? '')
+      const { key, trial = '' } = identify(run)
+      const known = this.ledger.get(key)
       if (known === undefined) continue
       if (known.run !== run.id) {
         await this.client.deleteRun(run.id)
         mended.push(known.key)
         continue
       }
-      const missing = missingParams(run, { params: projection.paramsOf(run.tags['mlds.trial'] ?? '') })
+      const missing = missingParams(run, { params: projection.paramsOf(trial) })
       if (Object.keys(missing).length === 0) continue
       await this.client.log(run.id, { params: missing })
       mended.push(known.key)

@@ -21,6 +21,7 @@ import {
   type ProjectionSources,
 } from './projection/projection.js'
 import { withPatience, type Patience } from './rest/patience.js'
+import { identify, placesOf } from './projection/identity.js'
 import { RunWriter } from './run-writer.js'
 import { keptReports } from './projection/selection.js'
 import { SweepCourse, untold, type SweepStory } from './projection/story.js'
@@ -369,9 +370,9 @@ export class MlflowTracker implements Tracker {
     const { parentKey } = this.#projection!
     this.#queue.concurrency = inFlight ?? inFlightFor(await client.storeType())
     const known = this.#ledger.get(parentKey)
-    const home = known === undefined ? undefined : await client.findRun(known.run)
-    this.#experimentId = home?.experimentId ?? (await this.#findExperiment())
-    const held = new HeldRuns(await this.#runsOfSweep(), this.#ledger)
+    const places = placesOf(await this.#searchSweep())
+    this.#experimentId = await this.#chooseHome(places, known?.run)
+    const held = new HeldRuns(places.get(this.#experimentId) ?? [], this.#ledger, this.#experimentId)
     const before = held.get(parentKey)
     for (const [key, { attempt }] of [...this.#claimed, ...this.#pending])
       if (sharedTag in (held.get(key)?.tags ?? {})) attempt.isShared = true
@@ -425,11 +426,28 @@ export class MlflowTracker implements Tracker {
     dropReports(attempt)
   }
 
-  #runsOfSweep(): Promise<Run[]> {
-    return this.#options.client.searchRuns(
-      [this.#experimentId],
-      `tags."mlds.sweep_key" = '${this.#projection!.sweepKey}'`,
-    )
+  /** Where the sweep is by what is written down, else where it is found, else where it is to be. */
+  async #chooseHome(places: ReadonlyMap<string, readonly Run[]>, parent: string | undefined): Promise<string> {
+    for (const [place, runs] of places) if (runs.some(({ id }) => id === parent)) return place
+    const [home, ...others] = places.keys()
+    return home === undefined || others.length > 0 ? this.#findExperiment() : home
+  }
+
+  async #runsOfSweep(): Promise<Run[]> {
+    return placesOf(await this.#searchSweep()).get(this.#experimentId) ?? []
+  }
+
+  /** All runs of the sweep, in whatever experiment they lie; where some are not found, those too that lack the tag by which they are. */
+  async #searchSweep(): Promise<Run[]> {
+    const { client } = this.#options
+    const { sweepKey, parentKey } = this.#projection!
+    const experiments = await client.experimentIds()
+    const found = await client.searchRuns(experiments, `tags."mlds.sweep_key" = '${sweepKey}'`)
+    const keys = new Set(found.map((run) => identify(run).key))
+    if ([parentKey, ...this.#claimed.keys(), ...this.#pending.keys()].every((key) => keys.has(key))) return found
+    const untagged = await client.searchRuns(experiments, `tags."mlds.run_key" LIKE '${sweepKey}:%'`)
+    const ids = new Set(found.map(({ id }) => id))
+    return [...found, ...untagged.filter((run) => identify(run).sweepKey === sweepKey && !ids.has(run.id))]
   }
 
   /** Updates the parent run while the sweep runs. */
@@ -497,7 +515,7 @@ export class MlflowTracker implements Tracker {
     const wasOtherwise = await this.#isParentOtherwise(story)
     await client.log(parent.run, projected)
     await this.#writer.putDatasets(parent, projected)
-    const manifest = await this.#projection!.manifest(story, this.#ledger.entries(), projected.files)
+    const manifest = await this.#projection!.manifest(story, this.#ledger.entries(), projected.files, this.#course!)
     await this.#writer.putFiles(parent, [...projected.files, manifest])
     await client.updateRun(parent.run, { status: projected.status, endMs: projected.endMs! })
     for (const [key, value] of Object.entries(primaryMetricTags(objective)))

@@ -1,4 +1,5 @@
 import { systemClock } from '../../core/clock.js'
+import type { ProcessUsage } from '../../core/trial.js'
 import type { Dataset } from '../../data/dataset.js'
 import { ThreadsBackend } from '../threads/threads.js'
 import type { BeginMessage, FromProcess, ToProcess } from './process-messages.js'
@@ -42,10 +43,16 @@ async function run(begin: BeginMessage): Promise<void> {
   const { isolate: _, ...own } = assignment
   await backend.start(own, { place, ...(shipped === undefined ? {} : { shipped }) })
   for await (const event of backend.events()) {
-    await tell({ type: 'event', event })
+    await tell({ type: 'event', event: event.type === 'ended' ? { ...event, usage: ownUsage() } : event })
     if (event.type === 'ended' || event.type === 'lost') break
   }
   await end()
+}
+
+/** From this process's beginning on, the start of its engine included. */
+function ownUsage(): ProcessUsage {
+  const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage()
+  return { peakBytes: 1024 * maxRSS, cpuShare: (userCPUTime + systemCPUTime) / 1e6 / process.uptime() }
 }
 
 /** Once all is written that the thread had to write. */

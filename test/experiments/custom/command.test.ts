@@ -7,7 +7,7 @@ import { commandExperiment, hashCommand, parseCommand } from '../../../src/exper
 import { withAxes } from '../../../src/experiments/custom/command-axes.js'
 import { fillCommand, fillWords, splitWords } from '../../../src/experiments/custom/command-words.js'
 import type { TrialContext } from '../../../src/experiments/experiment.js'
-import type { Metrics, Params } from '../../../src/core/trial.js'
+import type { Metrics, Params, ProcessUsage } from '../../../src/core/trial.js'
 import { until } from '../../helpers/cli.js'
 import { isRunning } from '../../helpers/processes.js'
 import { noCheckpoint } from '../../helpers/no-checkpoint.js'
@@ -18,6 +18,7 @@ interface Told {
   readonly reports: [number, Metrics][]
   readonly lines: string[]
   readonly saved: Record<string, string>
+  usage?: ProcessUsage | undefined
 }
 
 /** Runs a Node program as a trial would. */
@@ -62,6 +63,7 @@ async function run(
     log: (line: string) => void told.lines.push(line),
     parents: [],
     checkpoint: noCheckpoint,
+    noteUsage: (usage: ProcessUsage | undefined) => void (told.usage = usage),
     save: async (name: string, bytes: Uint8Array) => void (told.saved[name] = Buffer.from(bytes).toString()),
   } as unknown as TrialContext
   const command = parseCommand(
@@ -240,6 +242,12 @@ describe('a command', () => {
     const program = `globalThis.kept = Buffer.alloc(150e6, 1)
       setTimeout(() => console.log(JSON.stringify({ loss: kept.length })), 1_200)`
     expect((await run(program, { memoryGb: 0.6 })).metrics).toEqual({ loss: 150e6 })
+  })
+
+  it.skipIf(process.platform !== 'linux')('tells what its processes took', async () => {
+    const { usage } = await run(`setTimeout(() => console.log(JSON.stringify({ loss: 1 })), 2_000)`)
+    expect(usage!.peakBytes).toBeGreaterThan(1e6)
+    expect(usage!.cpuShare).toBeGreaterThan(0)
   })
 
   it('takes what it started with it when it dies or is stopped', async () => {

@@ -30,7 +30,7 @@ function happened([first, second, third]: readonly Trial[]): JournalEvent[] {
     for (const end of ends) add(end)
   }
   const finished = { type: 'ended', outcome: { state: 'finished', metrics: { loss: 1 / 3 }, artifacts: {} } }
-  run(first!, 1, finished)
+  run(first!, 1, { ...finished, usage: { peakBytes: 1e8, cpuShare: 0.5 } })
   run(second!, 1, { type: 'ended', outcome: { state: 'failed', error: { name: 'Error', message: 'no' } } })
   run(third!, 1, { type: 'lost', reason: 'the thread ended' })
   run(third!, 2, finished)

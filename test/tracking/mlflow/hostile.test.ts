@@ -5,11 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawFromMlflow } from '../../../src/app/from-mlflow.js'
 import { recoverFromMlflow } from '../../../src/app/recover.js'
 import { syncSweep } from '../../../src/app/sync.js'
-import type { Metrics, Trial } from '../../../src/core/trial.js'
+import type { Metrics, ProcessUsage, Trial } from '../../../src/core/trial.js'
 import { unreadExperiment } from '../../../src/experiments/vocabulary/unread.js'
 import { drawFigures } from '../../../src/figures/draw.js'
 import type { JournalEvent } from '../../../src/sweeps/journal/journal.js'
 import { readRecords } from '../../../src/sweeps/verdicts.js'
+import { SweepFolder } from '../../../src/sweeps/sweep-folder.js'
 import { openStore } from '../../../src/system/store.js'
 import { MlflowClient } from '../../../src/tracking/mlflow/rest/client.js'
 import { mlflowSettings } from '../../../src/tracking/mlflow/rest/settings.js'
@@ -23,6 +24,8 @@ interface Course {
   readonly final: Metrics
   /** Milliseconds from the start to the end. */
   readonly endMs: number
+  /** Of processes of its own. */
+  readonly usage?: ProcessUsage
 }
 const many = Array.from({ length: 19 }, (_, i) => i)
 const loss = (value: number): Metrics => ({ loss: value })
@@ -71,19 +74,47 @@ const courses: Readonly<Record<string, Course>> = {
     ],
     ...{ final: { loss: 9, 'z/loss': 4, accuracy: 1 }, endMs: 4 },
   },
+  'processes of its own': {
+    reports: [
+      [1, 0, loss(1)],
+      [9, 1, loss(1)],
+    ],
+    ...{ final: loss(0.5), endMs: 9, usage: { peakBytes: 123_456_789, cpuShare: 1.1 / 3 } },
+  },
+  'processes of its own, and no report': {
+    ...{ reports: [], final: loss(7), endMs: 1, usage: { peakBytes: 1, cpuShare: 0 } },
+  },
+  'metrics called like those of its processes': {
+    reports: [[1, 0, { loss: 1, 'system/process_cpu_percentage': 3 }]],
+    ...{ final: { loss: 1, 'system/process_cpu_percentage': 4 }, endMs: 9, usage: { peakBytes: 1, cpuShare: 2 } },
+  },
+  'a metric called like the folder of those': {
+    ...{ reports: [[1, 0, { loss: 1, system: 3 }]], final: loss(1), endMs: 9, usage: { peakBytes: 1, cpuShare: 2 } },
+  },
   'negative steps': { reports: [-3, -2, -1].map((step, i) => [i, step, loss(step)]), final: loss(0), endMs: 9 },
   'no report': { reports: [], final: loss(7), endMs: 1 },
 }
 
+/** Of its trials in order. */
+function usagesIn(sweep: SweepFolder): (ProcessUsage | undefined)[] {
+  const index = new Map(sweep.plan.trials.map((trial) => [trial.id, trial.index]))
+  const found: (ProcessUsage | undefined)[] = []
+  for (const { event } of sweep.entries()) if (event.type === 'ended') found[index.get(event.trial)!] = event.usage
+  return found
+}
+
 function happened(trials: readonly Trial[]): JournalEvent[] {
   return trials.flatMap(({ id: trial, index }) => {
-    const { reports, final, endMs } = Object.values(courses)[index]!
+    const { reports, final, endMs, usage } = Object.values(courses)[index]!
     const startMs = 1_700_000_000_000 + 1_000 * index
     const of = { trial, attempt: 1 }
     return [
       { ...of, type: 'started', worker: 'w', atMs: startMs },
       ...reports.map(([ms, step, metrics]) => ({ ...of, type: 'report', step, metrics, atMs: startMs + ms }) as const),
-      { ...of, type: 'ended', atMs: startMs + endMs, outcome: { state: 'finished', metrics: final, artifacts: {} } },
+      {
+        ...({ ...of, type: 'ended', atMs: startMs + endMs, ...(usage && { usage }) } as const),
+        outcome: { state: 'finished', metrics: final, artifacts: {} },
+      },
     ]
   })
 }
@@ -139,13 +170,31 @@ describe.skipIf(!hasMlflow)('a sweep whose programs print what nobody expects', 
     },
   )
 
+  it('shows what a trial’s processes took as system metrics, unless the trial calls metrics of its own so', () => {
+    const system = names.flatMap((name) => {
+      const found = [...runs.get(name)!.latest].filter(([key]) => key.startsWith('system/'))
+      return found.length === 0 ? [] : [[name, Object.fromEntries(found.map(([key, { value }]) => [key, value]))]]
+    })
+    const told = (memory: number, cpu: number) => ({
+      'system/process_peak_memory_megabytes': memory,
+      'system/process_cpu_percentage': cpu,
+    })
+    expect(Object.fromEntries(system)).toEqual({
+      'processes of its own': told(123.456789, 100 * (1.1 / 3)),
+      'processes of its own, and no report': told(1e-6, 0),
+      'metrics called like those of its processes': { 'system/process_cpu_percentage': 4 },
+    })
+  })
+
   it('gives the journal’s records back, its figures byte for byte, and is not sent again', async () => {
     const copy = openStore(join(folder, 'copy'))
     const { sweep: recovered } = await recoverFromMlflow(copy, server.url, 'hostile', warn)
-    const { SweepFolder } = await import('../../../src/sweeps/sweep-folder.js')
     const sweep = await SweepFolder.open(store, 'hostile')
     const [here, there] = [readRecords(sweep), readRecords(recovered)]
     expect(there).toEqual(here)
+    expect(usagesIn(recovered)).toEqual(
+      usagesIn(sweep).map((usage, i) => (/called like/.test(names[i]!) ? undefined : usage)),
+    )
 
     const general = unreadExperiment(sweep.plan)
     const read = async (): Promise<Uint8Array> => expect.fail('nothing was saved')

@@ -65,6 +65,10 @@ describe('isolated trials', () => {
       const open = [threaded, late, stopped, hoard].filter((one) => !['ended', 'lost'].includes(endOf(one)?.type))
       await listener.untilEnded(open.map(({ trial }) => trial.id))
       expect(outcomeOf(same)).toEqual(outcomeOf(threaded))
+      const usage = { peakBytes: expect.any(Number) as number, cpuShare: expect.any(Number) as number }
+      expect(endOf(same)).toMatchObject({ usage })
+      // It shares its process with others.
+      expect(endOf(threaded)).not.toHaveProperty('usage')
       const message = 'the trial took longer than its limit: 50 ms'
       expect(outcomeOf(late)).toMatchObject({ state: 'failed', error: { message } })
       expect(outcomeOf(stopped)).toMatchObject({ state: 'stopped', reason: 'seen enough' })

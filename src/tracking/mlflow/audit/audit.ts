@@ -10,12 +10,14 @@ import { lookAtStory, lookAtTrials, type DigestOf } from './deep-look.js'
 import { deepDifferences, differences, missingParams } from './differences.js'
 import {
   duplicateTag,
+  planPath,
   sharedTag,
   statusOfState,
   withoutDuplicates,
   type ProjectedRun,
   type SweepProjection,
 } from '../projection/projection.js'
+import { identify, isChild, placesOf } from '../projection/identity.js'
 import { notePath } from '../projection/story.js'
 
 /** What a server holds of one sweep. */
@@ -66,6 +68,14 @@ export interface SweepContext {
   readonly journal?: JournalView | undefined
 }
 
+/** The trials of a plan's bytes, those included that it has grown by. @throws StoreError when they are none of a plan. */
+export type TrialsOf = (plan: Uint8Array) => readonly Trial[]
+
+/** The trials of the plan that a server holds, or why nobody can tell. */
+export type HeldPlan = { readonly trials: readonly Trial[] } | { readonly trials: undefined; readonly problem: string }
+
+const noPlan: HeldPlan = { trials: undefined, problem: 'its plan is not there' }
+
 /**
  * Looks at every sweep that the server holds, oldest first; `deep` at every point and file too.
  * @throws MlflowError when the server cannot be reached or refuses.
@@ -73,14 +83,14 @@ export interface SweepContext {
 export async function auditServer(
   client: MlflowClient,
   contextOf: (trace: SweepTrace) => SweepContext | Promise<SweepContext>,
-  { deep }: { readonly deep?: DigestOf | undefined } = {},
+  { trialsOf, deep }: { readonly trialsOf: TrialsOf; readonly deep?: DigestOf | undefined },
 ): Promise<SweepAudit[]> {
   const runs = await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" LIKE '%'`)
   const audits: SweepAudit[] = []
   for (const group of groupRuns(runs)) {
     const context = await contextOf(traceOf(group))
-    const planned = group.parent === undefined ? undefined : await readPlan(client, group.parent)
-    const audit = auditSweep(group, planned, context)
+    const plan = group.parent === undefined ? noPlan : await readPlan(client, group.parent, trialsOf)
+    const audit = auditSweep(group, plan, context)
     const isDeep = deep !== undefined && !context.running
     const below = isDeep ? await lookDeeper(client, group, audit, context, deep) : []
     audits.push({ ...audit, findings: [...audit.findings, ...below] })
@@ -96,34 +106,34 @@ export interface RunGroup {
 }
 
 export function groupRuns(all: readonly Run[]): RunGroup[] {
-  return [...groupBy(withoutDuplicates(all), sweepKeyIn).values()].map((runs) => {
-    const children = runs.filter((run) => run.tags['mlds.trial'] !== undefined)
+  const sweeps = groupBy(withoutDuplicates(all), (run) => identify(run).sweepKey)
+  const places = [...sweeps.values()].flatMap((runs) => [...placesOf(runs).values()])
+  return places.map((runs) => {
+    const children = runs.filter(isChild)
     const named = groupBy(children, (run) => run.tags['mlflow.parentRunId'] ?? '')
     // The one that most children name, so that the fewest have to move.
     const [parent, ...otherParents] = runs
-      .filter((run) => run.tags['mlds.trial'] === undefined)
+      .filter((run) => !isChild(run))
       .sort((a, b) => (named.get(b.id)?.length ?? 0) - (named.get(a.id)?.length ?? 0) || byWorth(a, b))
     return { parent, otherParents, children }
   })
 }
 
-/** Judges one sweep's runs; `planned` are the trials of its plan, undefined when there is none to read. */
-export function auditSweep(
-  group: RunGroup,
-  readablePlan: readonly Trial[] | undefined,
-  { running, journal }: SweepContext,
-): SweepAudit {
-  const planned = journal === undefined || readablePlan === undefined ? readablePlan : journal.planned
+/** Judges one sweep's runs. */
+export function auditSweep(group: RunGroup, plan: HeldPlan, { running, journal }: SweepContext): SweepAudit {
+  const planned = journal === undefined || plan.trials === undefined ? plan.trials : journal.planned
   const { parent, otherParents } = group
   const twins = [...groupBy(group.children, keyOf).values()].map((same) => [...same].sort(byWorth))
   const children = twins.map(([kept]) => kept!)
-  const known = new Set(children.map((run) => run.tags['mlds.trial']))
+  const known = new Set(children.map((run) => identify(run).trial))
   const duplicates = [
     ...otherParents.map((run) => ({ kind: 'duplicate', run, of: parent! }) as const),
     ...twins.flatMap(([of, ...rest]) => rest.map((run) => ({ kind: 'duplicate', run, of: of! }) as const)),
   ]
   const strays = children.filter((run) => run.tags['mlflow.parentRunId'] !== parent?.id)
+  const elsewhere = children.filter((run) => parent !== undefined && run.experimentId !== parent.experimentId)
   const unended = [...(parent === undefined ? [] : [parent]), ...children].filter((run) => !hasEnded(run))
+  const found = new Set([...unended, ...strays, ...elsewhere])
   const { sweep, sweepKey } = traceOf(group)
   const absent = (planned ?? []).flatMap(({ id }) => (known.has(id) ? [] : [id]))
   const begun = new Set(journal?.attempts.map(({ trial }) => trial.id))
@@ -148,13 +158,16 @@ export function auditSweep(
         ? []
         : [
             ...(parent === undefined ? [{ kind: 'no-parent' } as const] : []),
-            ...(parent !== undefined && planned === undefined ? [{ kind: 'no-plan' } as const] : []),
+            ...(parent !== undefined && plan.trials === undefined
+              ? [{ kind: 'no-plan', problem: plan.problem } as const]
+              : []),
             ...(parent === undefined ? [] : strays.map((run) => ({ kind: 'stray', run, parent }) as const)),
+            ...elsewhere.map((run) => ({ kind: 'differs', run, what: [isElsewhere] }) as const),
             ...unended.map((run) => ({ kind: 'unended', run }) as const),
             ...missing.map((trial) => ({ kind: 'missing', trial }) as const),
             ...(journal === undefined
-              ? findContradictions(parent, children, planned ?? [], new Set([...unended, ...strays]))
-              : holdAgainst(journal, parent, children, new Set([...unended, ...strays]))),
+              ? findContradictions(parent, children, planned ?? [], found)
+              : holdAgainst(journal, parent, children, found)),
           ]),
     ],
   }
@@ -183,7 +196,7 @@ function holdAgainst(
   children: readonly Run[],
   found: ReadonlySet<Run>,
 ): Finding[] {
-  const trials = new Set(children.map((run) => run.tags['mlds.trial']))
+  const trials = new Set(children.map((run) => identify(run).trial))
   const compare = (run: Run, wanted: ProjectedRun, needed = wanted.params): Finding[] => {
     const params = Object.keys(missingParams(run, { params: needed })).map((name) => `its parameter ${name} is missing`)
     const what = [...differences(run, wanted).map((difference) => difference.what), ...params]
@@ -259,6 +272,8 @@ async function lookDeeper(
   return below
 }
 
+const isElsewhere = 'it is in another experiment than its parent'
+
 /** What was done about a finding, in words. */
 export interface Repair {
   readonly sweep: SweepId
@@ -310,9 +325,7 @@ async function end(client: MlflowClient, run: Run, isParent: boolean): Promise<s
   return status
 }
 
-const keyOf = (run: Run): string => run.tags['mlds.run_key'] ?? run.id
-/** Runs that something else tagged may have a name alone. */
-const sweepKeyIn = ({ tags }: Run): string => tags['mlds.sweep_key'] ?? tags['mlds.sweep']!
+const keyOf = (run: Run): string => identify(run).key
 const isFit = ({ status }: Run, state: string): boolean => status === statusOfState(state)
 const hasEnded = (run: Run): boolean => ['FINISHED', 'FAILED', 'KILLED'].includes(run.status)
 const lastSeenMs = (run: Run): number => Math.max(run.startMs, run.endMs ?? 0, run.lastPointMs ?? 0)
@@ -321,7 +334,7 @@ function traceOf(group: RunGroup): SweepTrace {
   const runs = [...(group.parent === undefined ? [] : [group.parent]), ...group.otherParents, ...group.children]
   return {
     sweep: runs[0]!.tags['mlds.sweep']!,
-    sweepKey: sweepKeyIn(runs[0]!),
+    sweepKey: identify(runs[0]!).sweepKey,
     lastSeenMs: runs.reduce((latest, run) => Math.max(latest, lastSeenMs(run)), 0),
     allEnded: runs.every(hasEnded),
   }
@@ -340,13 +353,14 @@ function byWorth(a: Run, b: Run): number {
   return differing < 0 ? (a.id < b.id ? -1 : 1) : theirs[differing]! - ours[differing]!
 }
 
-async function readPlan(client: MlflowClient, parent: Run): Promise<readonly Trial[] | undefined> {
+async function readPlan(client: MlflowClient, parent: Run, trialsOf: TrialsOf): Promise<HeldPlan> {
   try {
-    const bytes = await client.getArtifact(parent, 'sweep/plan.json')
-    const { trials } = JSON.parse(Buffer.from(bytes).toString()) as { trials?: readonly Trial[] }
-    return trials
+    return { trials: trialsOf(await client.getArtifact(parent, planPath)) }
   } catch (error) {
-    if (error instanceof SyntaxError || (error instanceof MlflowError && error.status === 404)) return undefined
-    throw error
+    if (error instanceof MlflowError) {
+      if (error.status === 404) return noPlan
+      throw error
+    }
+    return { trials: undefined, problem: `its plan can’t be read: ${(error as Error).message}` }
   }
 }

@@ -1,10 +1,12 @@
 import { lookUp } from '../../../core/names.js'
 import type { Artifacts } from '../../../core/trial.js'
+import { readStanding } from './contents.js'
 import type { Finding } from './finding.js'
 import type { MlflowClient } from '../rest/client.js'
 import { fileProblem } from './differences.js'
 import { MlflowError } from '../rest/mlflow-error.js'
-import { isCheckpoint, savedPath } from '../projection/projection.js'
+import { isCheckpoint, manifestPath, savedPath } from '../projection/projection.js'
+import { readEnding } from '../projection/ending.js'
 import { readManifest, readTrackedSweep, type TrackedSweep } from '../projection/read-sweep.js'
 import { notePath, shortenNote } from '../projection/story.js'
 import type { Run } from '../rest/wire.js'
@@ -16,6 +18,7 @@ export type DigestOf = (tracked: TrackedSweep) => string
 export async function lookAtStory(client: MlflowClient, parent: Run): Promise<Finding[]> {
   const manifest = await readManifest(client, parent)
   const what: string[] = []
+  if (manifest === undefined && readStanding(parent) !== undefined) what.push(`its file ${manifestPath} is missing`)
   for (const [path, hash] of Object.entries((manifest?.['files'] ?? {}) as Record<string, string>)) {
     const problem = await fileProblem(client, parent, path, hash)
     if (problem !== undefined) what.push(problem)
@@ -66,10 +69,6 @@ async function lookAtSaved(client: MlflowClient, run: Run): Promise<string[]> {
 }
 
 function savedBy({ tags }: Run): Artifacts {
-  try {
-    const { artifacts } = JSON.parse(lookUp(tags, 'mlds.outcome') ?? '{}') as { artifacts?: Artifacts }
-    return artifacts ?? {}
-  } catch {
-    return {}
-  }
+  const ending = readEnding(lookUp(tags, 'mlds.outcome') ?? '')
+  return ending !== undefined && 'artifacts' in ending ? ending.artifacts : {}
 }

@@ -121,6 +121,7 @@ function isSameOutcome(a: string | undefined, b: string): boolean {
   try {
     return isDeepStrictEqual(readOutcome(JSON.parse(a) as { state: string }), JSON.parse(b))
   } catch {
+    // It is none at all.
     return false
   }
 }

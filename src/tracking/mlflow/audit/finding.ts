@@ -13,6 +13,6 @@ export type Finding =
   | { readonly kind: 'missing'; readonly trial: TrialId; readonly attempt?: number }
   /** Not as the journal tells it or, where that is elsewhere, as the run itself and its parent do. */
   | { readonly kind: 'differs'; readonly run: Run; readonly what: readonly string[] }
-  /** The parent run has no readable plan: nobody can say what is missing. */
-  | { readonly kind: 'no-plan' }
+  /** The parent run has no readable plan, as `problem` says: nobody can tell what is missing. */
+  | { readonly kind: 'no-plan'; readonly problem: string }
   | { readonly kind: 'no-parent' }

@@ -1,5 +1,5 @@
 import type { SweepSource } from '../../../core/sweep-source.js'
-import type { Metrics, Outcome, SweepEvent, Trial, TrialEvent, TrialId } from '../../../core/trial.js'
+import type { Metrics, Outcome, ProcessUsage, SweepEvent, Trial, TrialEvent, TrialId } from '../../../core/trial.js'
 
 /** One attempt as the journal tells it: what becomes a child run. */
 export interface Attempt {
@@ -13,7 +13,11 @@ export interface Attempt {
   /** Its program logged to its run too: what is there is not mlds' alone. */
   isShared?: boolean
   /** `lost` when the worker vanished; undefined while it runs. */
-  end?: { readonly atMs: number; readonly outcome: Outcome | { readonly state: 'lost'; readonly reason: string } }
+  end?: {
+    readonly atMs: number
+    readonly outcome: Outcome | { readonly state: 'lost'; readonly reason: string }
+    readonly usage?: ProcessUsage
+  }
 }
 
 /** What a tracker is told of a sweep's past. */
@@ -54,7 +58,10 @@ export class Attempts {
     this.#current.set(trial.id, attempt)
     if (event.type === 'report') attempt.reports.push(event)
     if (event.type === 'lost') attempt.end = { atMs: event.atMs, outcome: { state: 'lost', reason: event.reason } }
-    if (event.type === 'ended') attempt.end = { atMs: event.atMs, outcome: event.outcome }
+    if (event.type === 'ended') {
+      const { atMs, outcome, usage } = event
+      attempt.end = { atMs, outcome, ...(usage && { usage }) }
+    }
     if (event.type !== 'started' || before === undefined || before.end !== undefined) return [attempt]
     before.end = { atMs: event.atMs, outcome: { state: 'lost', reason: 'its process ended' } }
     return [before, attempt]

@@ -13,6 +13,7 @@ import type { Point, RunStatus, Tags } from '../rest/wire.js'
 import { keptReports, maxPoints } from './selection.js'
 import { sourceName, sourceTagNames, sourceTags } from './source-tags.js'
 import { notePath, shortenNote, writeNote, type SweepCourse, type SweepStory } from './story.js'
+import { usagePoints, usageTags } from './usage.js'
 import type { SweepInfo } from '../../tracker.js'
 
 /** A run as MLflow is to hold it, whichever way it gets there. */
@@ -60,8 +61,11 @@ const seriesPath = 'series.jsonl'
 export const planPath = 'sweep/plan.json'
 /** The artifact of the parent that names every run, with hashes and versions. */
 export const manifestPath = 'manifest.json'
-/** Raised when the manifest, or what tags and artifacts of a sweep's runs mean, changes; manifests without it are of 1. */
-export const manifestFormat = 1
+/**
+ * Raised when the manifest, or what tags and artifacts of a sweep's runs mean, changes; manifests without it are of 1. Format 2
+ * brought points that are no part of a series (`usageTag`): a sweep without any is still written as 1.
+ */
+export const manifestFormat = 2
 
 const checkpointNames = /\.(safetensors|pt|pth|ckpt|h5|onnx|bin)$/i
 /** Weights: large, and needed only by later stages. */
@@ -203,6 +207,7 @@ export class SweepProjection {
         ...(worker !== undefined && { 'mlds.worker': worker }),
         ...(attempt.isShared === true && { [sharedTag]: 'true' }),
         ...endTags(attempt),
+        ...usageTags(attempt),
       },
       // All of them: trials of two sweeps are compared by what neither varies.
       params: { ...this.#constantOf(trial), ...this.paramsOf(trial.id) },
@@ -212,6 +217,7 @@ export class SweepProjection {
           kept.filter((i) => !acknowledged.has(i)),
         ),
         ...finalPoints(attempt),
+        ...usagePoints(attempt),
       ],
       datasets: this.sources.datasetsOf?.(trial) ?? [],
       files: end === undefined ? [] : this.#filesOf(attempt),
@@ -230,6 +236,7 @@ export class SweepProjection {
     story: SweepStory,
     runs: Iterable<{ readonly key: string; readonly run: string }>,
     files: readonly RunFile[],
+    { hasUsage }: Pick<SweepCourse, 'hasUsage'>,
   ): Promise<RunFile> {
     const ids = new Map([...runs].map(({ key, run }) => [key, run]))
     const prefix = `${this.sweepKey}:`
@@ -239,7 +246,7 @@ export class SweepProjection {
     })
     const { sweep, experiment, planHash, codeVersion, spec } = this.info
     const manifest = {
-      format: manifestFormat,
+      format: hasUsage ? manifestFormat : 1,
       ...{ sweep, experiment, planHash, specHash: contentHash(spec), codeVersion },
       ...story.facts,
       parentRun: ids.get(this.parentKey),

@@ -1,13 +1,16 @@
-import { readOutcome } from '../../../core/divergence.js'
 import { StoreError } from '../../../core/errors.js'
+import { isMapping } from '../../../core/is-mapping.js'
 import type { SweepSource } from '../../../core/sweep-source.js'
-import type { Metrics, Outcome, TrialEvent, TrialId } from '../../../core/trial.js'
+import type { Metrics, TrialEvent, TrialId } from '../../../core/trial.js'
 import { MlflowError } from '../rest/mlflow-error.js'
 import type { MlflowClient } from '../rest/client.js'
 import type { Point, Run } from '../rest/wire.js'
 import { refuseNewer } from '../../../core/newer-format.js'
 import { manifestFormat, manifestPath, planPath, voidedTag, withoutDuplicates } from './projection.js'
+import { isMetrics, parseJson, readEnding, readMetrics, type Ending } from './ending.js'
+import { identify, isChild } from './identity.js'
 import { readSource } from './source-tags.js'
+import { metricsOfUsage, readUsage } from './usage.js'
 import { lookUp } from '../../../core/names.js'
 
 /** A sweep as MLflow alone remembers it. */
@@ -39,11 +42,11 @@ export async function readTrackedSweep(client: MlflowClient, sweep: string): Pro
       cause: error,
     })
   })
-  const key = quoted(parent.tags['mlds.sweep_key']!)
+  const key = quoted(identify(parent).sweepKey)
   const runs = await client.searchRuns([parent.experimentId], `tags."mlds.sweep_key" = '${key}'`)
   const voidedAtMs = Number(parent.tags[voidedTag] ?? -Infinity)
-  const counts = (run: Run): boolean => run.tags['mlds.trial'] !== undefined && (run.endMs ?? Infinity) >= voidedAtMs
-  const attemptOf = (run: Run): number => Number(run.tags['mlds.attempt'])
+  const counts = (run: Run): boolean => isChild(run) && (run.endMs ?? Infinity) >= voidedAtMs
+  const attemptOf = (run: Run): number => identify(run).attempt
   const children = oncePerKey(runs.filter(counts)).sort((a, b) => attemptOf(a) - attemptOf(b))
   const points = await readPoints(client, children)
   const placed: { readonly event: TrialEvent; readonly placeMs: number }[] = []
@@ -57,7 +60,10 @@ export async function readTrackedSweep(client: MlflowClient, sweep: string): Pro
     }
   }
   const sources = new Map(
-    children.map(({ tags }) => [`${tags['mlds.trial']} ${tags['mlds.attempt']}`, readSource(tags)]),
+    children.map((run) => {
+      const { trial, attempt } = identify(run)
+      return [`${trial} ${attempt}`, readSource(run.tags)]
+    }),
   )
   const manifest = await readManifest(client, parent)
   const { recordsDigest } = manifest ?? {}
@@ -78,7 +84,7 @@ async function findParent(client: MlflowClient, sweep: string): Promise<Run> {
     named === undefined
       ? await client.searchRuns(await client.experimentIds(), `tags."mlds.sweep" = '${quoted(sweep)}'`)
       : [named]
-  const parents = oncePerKey(runs.filter(({ tags }) => tags['mlds.sweep_key'] !== undefined && !('mlds.trial' in tags)))
+  const parents = oncePerKey(runs.filter((run) => !isChild(run) && identify(run).sweepKey !== run.tags['mlds.sweep']))
   const [parent, ...others] = parents
   if (parent === undefined) {
     throw new StoreError(`no such sweep in MLflow: ${sweep} (at ${client.url})`, {
@@ -105,7 +111,8 @@ function quoted(text: string): string {
 function oncePerKey(runs: readonly Run[]): Run[] {
   const kept = new Map<string, Run>()
   for (const run of withoutDuplicates(runs)) {
-    const key = run.tags['mlds.run_key'] ?? run.id
+    // A copy in another experiment is another sweep.
+    const key = `${run.experimentId} ${identify(run).key}`
     const before = kept.get(key)
     if (before === undefined || (before.endMs === undefined && run.endMs !== undefined)) kept.set(key, run)
   }
@@ -116,7 +123,8 @@ export async function readManifest(client: MlflowClient, parent: Run): Promise<T
   let manifest: TrackedSweep['manifest']
   try {
     const bytes = await client.getArtifact(parent, manifestPath)
-    manifest = JSON.parse(Buffer.from(bytes).toString()) as TrackedSweep['manifest']
+    const said = parseJson(Buffer.from(bytes).toString())
+    manifest = isMapping(said) ? said : undefined
   } catch (error) {
     if (error instanceof MlflowError && error.status !== 404) throw error
     return undefined
@@ -143,13 +151,15 @@ async function readPoints(client: MlflowClient, runs: readonly Run[]): Promise<M
 }
 
 async function readEvents(client: MlflowClient, run: Run, points: readonly Point[]): Promise<TrialEvent[]> {
-  const trial = run.tags['mlds.trial']!
-  const attempt = Number(run.tags['mlds.attempt'])
+  const { trial = '', attempt } = identify(run)
   const outcome = await fetchOutcome(client, run)
   const endedAtMs = run.endMs ?? run.startMs
   const worker = run.tags['mlds.worker']
+  const usage = readUsage(run.tags)
+  const aside = new Set(usage === undefined ? [] : Object.keys(metricsOfUsage(usage)))
+  const reported = points.filter(({ key }) => !aside.has(key))
   const reports =
-    run.tags['mlds.series'] === undefined ? groupReports(run, points, outcome) : await readSeries(client, run)
+    run.tags['mlds.series'] === undefined ? groupReports(run, reported, outcome) : await readSeries(client, run)
   return [
     ...(worker === undefined ? [] : [{ type: 'started', trial, attempt, atMs: run.startMs, worker } as const]),
     ...reports.map((report) => ({ type: 'report', trial, attempt, ...report }) as const),
@@ -157,24 +167,23 @@ async function readEvents(client: MlflowClient, run: Run, points: readonly Point
       ? []
       : outcome.state === 'lost'
         ? [{ type: 'lost', trial, attempt, atMs: endedAtMs, reason: outcome.reason } as const]
-        : [{ type: 'ended', trial, attempt, atMs: endedAtMs, outcome } as const]),
+        : [{ type: 'ended', trial, attempt, atMs: endedAtMs, outcome, ...(usage && { usage }) } as const]),
   ]
 }
-
-type Ending = Outcome | { readonly state: 'lost'; readonly reason: string }
 
 async function fetchOutcome(client: MlflowClient, run: Run): Promise<Ending | undefined> {
   const file = run.tags['mlds.outcome_file']
   const text =
     file === undefined ? run.tags['mlds.outcome'] : Buffer.from(await client.getArtifact(run, file)).toString()
   if (text === undefined) return undefined
-  const outcome: Ending = readOutcome(JSON.parse(text) as Ending)
-  return 'metrics' in outcome ? { ...outcome, metrics: readMetrics(outcome.metrics) } : outcome
+  return readEnding(text) ?? refuse(run, 'its outcome')
 }
 
-/** NaN and infinities travel as words. */
-export function readMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
-  return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, Number(value)]))
+/** @throws StoreError that says what of a run is not as mlds writes it. */
+function refuse({ id, name }: Run, what: string): never {
+  throw new StoreError(`the run ${name} in MLflow can't be read: ${what} is not what mlds writes (run ${id})`, {
+    hint: 'where the journal of its sweep is, mlds sync --deep mends it',
+  })
 }
 
 interface Report {
@@ -185,7 +194,9 @@ interface Report {
 
 /** Points of one step and time were one report; results that were logged beside the reports are set aside. */
 function groupReports(run: Run, points: readonly Point[], outcome: Ending | undefined): Report[] {
-  const final = new Set(JSON.parse(run.tags['mlds.final'] ?? '[]') as string[])
+  const named = parseJson(run.tags['mlds.final'] ?? '[]')
+  if (!Array.isArray(named)) refuse(run, 'its tag mlds.final')
+  const final = new Set<unknown>(named)
   const result = outcome !== undefined && 'metrics' in outcome ? outcome.metrics : {}
   const groups = new Map<string, { atMs: number; step: number; metrics: Map<string, number> }>()
   for (const { key, value, timestamp, step } of points) {
@@ -206,7 +217,16 @@ async function readSeries(client: MlflowClient, run: Run): Promise<Report[]> {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {
-      const report = JSON.parse(line) as Report
-      return { ...report, metrics: readMetrics(report.metrics) }
+      const report = parseJson(line)
+      return isReport(report) ? { ...report, metrics: readMetrics(report.metrics) } : refuse(run, 'its series')
     })
+}
+
+function isReport(report: unknown): report is Report {
+  return (
+    isMapping(report) &&
+    Number.isFinite(report['atMs']) &&
+    Number.isSafeInteger(report['step']) &&
+    isMetrics(report['metrics'])
+  )
 }

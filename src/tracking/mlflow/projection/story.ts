@@ -28,6 +28,7 @@ export class SweepCourse {
   #endedAtMs: number
   #voidedAtMs: number | undefined
   #source: SweepSource | undefined
+  #hasUsage = false
   #ranking: Ranking
   readonly #planned: Map<TrialId, Trial>
 
@@ -58,7 +59,8 @@ export class SweepCourse {
         this.#standing.set(trial.id, undefined)
       }
     if (event.type !== 'ended' || !this.#standing.has(event.trial)) return
-    const { outcome, atMs, trial } = event
+    const { outcome, atMs, trial, usage } = event
+    this.#hasUsage ||= usage !== undefined
     this.#standing.set(trial, outcome.state)
     this.#endedAtMs = atMs
     this.#ended++
@@ -124,6 +126,11 @@ export class SweepCourse {
   /** What its newest trials run; undefined where nobody wrote that down. */
   get source(): SweepSource | undefined {
     return this.#source
+  }
+
+  /** Whether of any attempt it was noted what its processes took. */
+  get hasUsage(): boolean {
+    return this.#hasUsage
   }
 
   get endedAtMs(): number {

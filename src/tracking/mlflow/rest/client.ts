@@ -36,6 +36,8 @@ export interface NewRun {
 }
 
 const maxRunsPerPage = 1000
+/** A database takes no list of any length. */
+const maxExperimentsPerSearch = 500
 /** Of `metrics/get-history-bulk-interval`: at most 100 runs a call, and 25,000 points of all together. */
 const maxRunsPerHistory = 80
 const maxPointsPerRun = 305
@@ -171,15 +173,18 @@ export class MlflowClient {
     await this.#transport.call('POST', 'runs/delete', { run_id: id })
   }
 
-  /** All live runs that fit `filter`, oldest first; each once although pages shift while runs are made. */
+  /** All live runs that fit `filter`, of each experiment's the oldest first; each once although pages shift while runs are made. */
   async searchRuns(experimentIds: readonly string[], filter: string): Promise<Run[]> {
     const found = new Map<string, Run>()
-    let pageToken: string | undefined
-    do {
-      const page = await this.#transport.patiently(() => this.#searchPage(experimentIds, filter, pageToken))
-      for (const run of (page.runs ?? []).map(decodeRun)) found.set(run.id, run)
-      pageToken = page.next_page_token
-    } while (pageToken !== undefined && pageToken !== '')
+    for (let at = 0; at < experimentIds.length; at += maxExperimentsPerSearch) {
+      const some = experimentIds.slice(at, at + maxExperimentsPerSearch)
+      let pageToken: string | undefined
+      do {
+        const page = await this.#transport.patiently(() => this.#searchPage(some, filter, pageToken))
+        for (const run of (page.runs ?? []).map(decodeRun)) found.set(run.id, run)
+        pageToken = page.next_page_token
+      } while (pageToken !== undefined && pageToken !== '')
+    }
     return [...found.values()]
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/clock.js'
 import { EngineError, MldsError } from '../../../core/errors.js'
-import type { TrialEvent } from '../../../core/trial.js'
+import type { ProcessUsage, TrialEvent } from '../../../core/trial.js'
 import type { ProgressMessage, ResultMessage } from '../wire/protocol.js'
 import type { RunKey } from '../wire/names.js'
 
@@ -13,6 +13,7 @@ export type AttemptEnd =
       readonly how: 'ended'
       readonly outcome: ResultMessage['outcome']
       readonly atMs: number
+      readonly usage: ProcessUsage | undefined
       readonly log: string | undefined
     }
   | { readonly how: 'unfit'; readonly error: Error }
@@ -112,8 +113,9 @@ export class ActiveTrial {
 
 /** An engine that does not load is no failure of the trial: another worker may have it. */
 function endOf(event: Extract<TrialEvent, { type: 'ended' }>): AttemptEnd {
-  const { atMs, log } = event
+  const { atMs, usage, log } = event
   const outcome = event.outcome as ResultMessage['outcome']
-  if (outcome.state !== 'failed' || outcome.error.name !== EngineError.name) return { how: 'ended', outcome, atMs, log }
+  if (outcome.state !== 'failed' || outcome.error.name !== EngineError.name)
+    return { how: 'ended', outcome, atMs, usage, log }
   return { how: 'unfit', error: new MldsError('ENGINE', outcome.error.message) }
 }

@@ -179,13 +179,14 @@ export class AttemptRunner {
     key: RunKey,
     { end, active, assignment, facts }: EndedAttempt<Extract<AttemptEnd, { how: 'ended' }>>,
   ): Promise<void> {
-    const { atMs, log } = end
+    const { atMs, log, usage } = end
     const outcome = withinSize(end.outcome)
     const counts = await this.commits.commitOutcome(key, {
       ...facts,
       outcome: facts.v < divergedSince && outcome.state === 'diverged' ? asFailure(outcome) : outcome,
       atMs,
       reports: active.reports,
+      ...(usage && { usage }),
       ...(this.context.checkpoints.has(key.trial) ? { checkpointed: true as const } : {}),
       ...this.#logOf(assignment, log),
     })

@@ -1,4 +1,4 @@
-import type { Outcome, TrialEvent, TrialId } from '../../../core/trial.js'
+import type { Outcome, ProcessUsage, TrialEvent, TrialId } from '../../../core/trial.js'
 import type { RunKey } from '../wire/names.js'
 import type { AttemptMessage, OrderMessage, ProgressMessage, ResultMessage } from '../wire/protocol.js'
 
@@ -155,14 +155,15 @@ function collect(flight: Flight, result: Omit<ResultMessage, 'v'>): Step {
   // Reports of another attempt are the same: what was told of one is not told again.
   const attempt = Math.max(result.attempt, flight.isAttemptLost ? flight.attempt + 1 : flight.attempt)
   const told = hearProgress(flight, { ...result, attempt, from: 0 })
-  const ended = end(told.flight, outcome, atMs, log)
+  const ended = end(told.flight, outcome, atMs, log, result.usage)
   return { ...ended, events: [...told.events, ...ended.events] }
 }
 
-function end(flight: Flight, outcome: Outcome, atMs: number, log?: string): Step {
+function end(flight: Flight, outcome: Outcome, atMs: number, log?: string, usage?: ProcessUsage): Step {
+  const facts = { ...factsOf(flight), ...(usage && { usage }), ...(log === undefined ? {} : { log }) }
   return {
     flight: { ...flight, phase: 'over' },
-    events: [{ ...factsOf(flight), type: 'ended', atMs, outcome, ...(log === undefined ? {} : { log }) }],
+    events: [{ ...facts, type: 'ended', atMs, outcome }],
     orders: [],
   }
 }

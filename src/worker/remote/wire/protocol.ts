@@ -200,6 +200,8 @@ export const resultMessage = z
     atMs: time,
     outcome,
     reports: z.array(report),
+    /** Orchestrators of earlier versions pass over this. */
+    usage: z.object({ peakBytes: count, cpuShare: z.number().min(0) }).exactOptional(),
     /** The server has a checkpoint of the run, which is of no use any more. */
     checkpointed: z.literal(true).exactOptional(),
     /** The end of the trial's log. */

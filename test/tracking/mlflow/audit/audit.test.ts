@@ -15,6 +15,7 @@ import { mlflowSettings } from '../../../../src/tracking/mlflow/rest/settings.js
 import { readTrackedSweep } from '../../../../src/tracking/mlflow/projection/read-sweep.js'
 import { mlds, startMlds, temporaryFolder, type Finished } from '../../../helpers/cli.js'
 import { openFaultProxy } from '../../../helpers/fault-proxy.js'
+import { parsePlan } from '../../../../src/sweeps/stored-plan.js'
 import { toyTrial } from '../../../helpers/told-by-journal.js'
 import { hasMlflow, readWithPython, startMlflow, type MlflowServer } from '../../../helpers/mlflow.js'
 
@@ -28,12 +29,12 @@ function run(tags: Record<string, string>, facts: Partial<Run> = {}): Run {
   }
 }
 /** Of the sweep s that was planned first, unless `sweepKey` says another. */
-const parentOf = (facts: Partial<Run> = {}, sweepKey = 's:1'): Run =>
+const parentOf = (facts: Partial<Run> = {}, sweepKey = 's:00000001'): Run =>
   run({ 'mlds.run_key': `${sweepKey}:sweep`, 'mlds.sweep_key': sweepKey }, facts)
-const childOf = (parent: string, trial: string, facts: Partial<Run> = {}, sweepKey = 's:1'): Run => {
+const childOf = (parent: string, trial: string, facts: Partial<Run> = {}, sweepKey = 's:00000001'): Run => {
   const keys = { 'mlds.run_key': `${sweepKey}:${trial}:1`, 'mlds.sweep_key': sweepKey }
   const end = { 'mlds.state': 'finished', 'mlds.outcome': '{"state":"finished","metrics":{},"artifacts":{}}' }
-  return run({ ...keys, ...end, 'mlds.trial': trial, 'mlflow.parentRunId': parent }, facts)
+  return run({ ...keys, ...end, 'mlds.trial': trial, 'mlds.attempt': '1', 'mlflow.parentRunId': parent }, facts)
 }
 
 /** Findings as `kind name`, of every group. */
@@ -41,7 +42,9 @@ function findings(runs: readonly Run[], planned?: readonly string[], running = f
   const audits: SweepAudit[] = groupRuns(runs).map((group) =>
     auditSweep(
       group,
-      planned?.map((id, index) => ({ ...toyTrial(index), id })),
+      planned === undefined
+        ? { trials: undefined, problem: 'its plan is not there' }
+        : { trials: planned.map((id, index) => ({ ...toyTrial(index), id })) },
       { running },
     ),
   )
@@ -86,14 +89,14 @@ describe('an audit', () => {
       `duplicate ${first.id}`,
       `stray ${children[0]!.id}`,
     ])
-    const other = parentOf({}, 's:2')
-    const theirs = childOf(other.id, 'x', {}, 's:2')
+    const other = parentOf({}, 's:00000002')
+    const theirs = childOf(other.id, 'x', {}, 's:00000002')
     expect(findings([first, other, childOf(first.id, 'x'), theirs], ['x'])).toEqual([])
   })
 
   it('brings home a run of an unknown parent although two sweeps have its name', () => {
-    const [first, second] = [parentOf(), parentOf({}, 's:2')]
-    const lost = childOf('gone', 'x', {}, 's:2')
+    const [first, second] = [parentOf(), parentOf({}, 's:00000002')]
+    const lost = childOf('gone', 'x', {}, 's:00000002')
     expect(findings([first, second, childOf(first.id, 'x'), lost], ['x'])).toEqual([`stray ${lost.id}`])
   })
 
@@ -282,7 +285,9 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     const undisturbed = await readTrackedSweep(client, 'twice')
     const [child] = undisturbed.children
     await makeRun(child!.experimentId, { name: child!.name, startMs: child!.startMs, tags: child!.tags })
-    const audits = await auditServer(client, () => ({ running: false }))
+    const audits = await auditServer(client, () => ({ running: false }), {
+      trialsOf: (bytes) => parsePlan(bytes, 'the server').trials,
+    })
     expect(
       await repair(
         client,
