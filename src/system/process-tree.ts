@@ -1,3 +1,4 @@
+import { maxOf } from '../core/extremes.js'
 import { processList, type ListedProcess, type ProcessList } from './process-list.js'
 
 /** A program that forks as fast as it is looked at is not looked at for ever. */
@@ -87,7 +88,7 @@ export class ProcessTree {
     const found = this.look().flatMap((pid) => this.host.usage(pid) ?? [])
     if (found.length === 0) return undefined
     return {
-      peakBytes: Math.max(...found.map(({ peakBytes }) => peakBytes)),
+      peakBytes: maxOf(found.map(({ peakBytes }) => peakBytes)),
       cpuMs: found.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
     }
   }
