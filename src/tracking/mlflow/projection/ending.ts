@@ -1,4 +1,3 @@
-import { readOutcome } from '../../../core/divergence.js'
 import { isMapping } from '../../../core/is-mapping.js'
 import type { Metrics, Outcome } from '../../../core/trial.js'
 
@@ -9,7 +8,7 @@ export type Ending = Outcome | { readonly state: 'lost'; readonly reason: string
 export function readEnding(text: string): Ending | undefined {
   const told = parseJson(text)
   if (!isMapping(told) || !isEnding(told)) return undefined
-  const outcome: Ending = readOutcome(told as unknown as Ending)
+  const outcome = told as unknown as Ending
   return 'metrics' in outcome ? { ...outcome, metrics: readMetrics(outcome.metrics) } : outcome
 }
 

@@ -1,3 +1,4 @@
+import { readOutcome } from '../../../core/divergence.js'
 import { StoreError } from '../../../core/errors.js'
 import { isMapping } from '../../../core/is-mapping.js'
 import type { SweepSource } from '../../../core/sweep-source.js'
@@ -176,7 +177,7 @@ async function fetchOutcome(client: MlflowClient, run: Run): Promise<Ending | un
   const text =
     file === undefined ? run.tags['mlds.outcome'] : Buffer.from(await client.getArtifact(run, file)).toString()
   if (text === undefined) return undefined
-  return readEnding(text) ?? refuse(run, 'its outcome')
+  return readOutcome(readEnding(text) ?? refuse(run, 'its outcome'))
 }
 
 /** @throws StoreError that says what of a run is not as mlds writes it. */
