@@ -14,10 +14,13 @@ import {
   trustCodeFlag,
   workersFlag,
 } from '../terminal/flags/flags.js'
+import { sweepFleetFlags } from '../terminal/flags/fleet-flags.js'
 import { idleFor, idleInRun, refuseIdle } from '../terminal/flags/idle-flags.js'
 import { choicesFrom } from '../terminal/flags/run-flags.js'
 import { formatSummary } from '../terminal/summary.js'
 import { UnknownNameError } from '../core/errors.js'
+import type { NatsTarget } from '../app/backends/nats-target.js'
+import type { SweepFleet, SweepFleetFlags } from '../terminal/sweep-fleet.js'
 import type { Rerun } from '../app/running/left-to-run.js'
 import type { Store } from '../system/store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
@@ -35,6 +38,7 @@ export default class Resume extends BaseCommand {
     '<%= config.bin %> resume latest',
     '<%= config.bin %> resume params-1a2b3c4d --only failed,missing',
     '<%= config.bin %> resume params-1a2b3c4d --nats nats://host:4222',
+    '<%= config.bin %> resume params-1a2b3c4d --nats nats://host:4222 --fleet ssh:lab1,lab2',
   ]
   static override args = { sweep: sweepArg }
   static override flags = {
@@ -50,6 +54,7 @@ export default class Resume extends BaseCommand {
       helpValue: 'FILE',
     }),
     ship: shipFlag,
+    ...sweepFleetFlags,
     'trust-code': trustCodeFlag,
     engine: engineFlag(),
     track: trackFlag,
@@ -78,19 +83,38 @@ export default class Resume extends BaseCommand {
     if (await this.#setGoing(sweep, flags)) return { sweep: sweep.id, running: true }
     const { hasShipped, targetOf } = await import('../app/backends/nats-target.js')
     const ship = flags.ship || hasShipped(sweep)
-    const choices = await choicesFrom({ ...flags, ship }, metadata, targetOf(flags, sweep))
+    const target = targetOf(flags, sweep)
+    const at = { ...flags, ship, ...(flags.fleet === undefined ? {} : await serverOf(target, flags)) }
+    const choices = { ...(await choicesFrom(at, metadata, target)), only }
     refuseIdle(raw, {
       ship: !('nats' in choices.where) && 'files travel to workers of a NATS server (name that, with --nats URL)',
     })
     const experiment = await experimentOf(sweep, { trustCode: flags['trust-code'] })
     refuseIdle(raw, await idleFor(experiment, sweep.plan.spec.own))
-    const { summary, exitCode } = await this.runInTerminal(
-      { store, sweep, experiment },
-      { ...choices, only },
-      flags.grace,
-    )
+    const { endingFleet } = await import('../terminal/sweep-fleet.js')
+    const fleet = await this.#fleetFor(sweep, only, at)
+    const { summary, exitCode } = await endingFleet(fleet, () => {
+      const run = (answering?: (is: boolean) => void) =>
+        this.runInTerminal({ store, sweep, experiment }, choices, flags.grace, answering)
+      return fleet === undefined ? run() : fleet.during(sweep.plan, run)
+    })
     this.advise(formatSummary(summary))
     return this.endWith(exitCode, summary)
+  }
+
+  /** The workers that come for it, where something may be left to run. */
+  async #fleetFor(
+    sweep: SweepFolder,
+    only: readonly Rerun[],
+    { fleet, ...flags }: SweepFleetFlags,
+  ): Promise<SweepFleet | undefined> {
+    if (fleet === undefined) return undefined
+    const { default: WorkerStart } = await import('./worker/start.js')
+    const { SweepFleet } = await import('../terminal/sweep-fleet.js')
+    const { isAnyLeft } = await import('../app/running/left-to-run.js')
+    const { mayGrow } = await import('../sweeps/plan.js')
+    const found = await SweepFleet.of({ ...flags, fleet }, WorkerStart.flags)
+    return mayGrow(sweep.plan.spec) || isAnyLeft(sweep.restore(), only) ? found : undefined
   }
 
   /** The sweep's folder; one that is not here is made from what the NATS server keeps. */
@@ -118,6 +142,13 @@ export default class Resume extends BaseCommand {
     this.log(`${sweep.id} goes on: ${orchestrator} runs it.`)
     return true
   }
+}
+
+/** Where workers that come for the sweep find it: where it last ran, else the server of the environment. */
+async function serverOf(target: NatsTarget | undefined, { tenant }: RemoteFlags): Promise<NatsTarget> {
+  if (target?.nats !== undefined) return target
+  const { serverInUse } = await import('../terminal/sweep-fleet.js')
+  return { nats: await serverInUse(), tenant: target?.tenant ?? tenant }
 }
 
 /** The states that `--only` lists; all without it. @throws UnknownNameError */

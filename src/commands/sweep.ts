@@ -96,6 +96,7 @@ export default class Sweep extends BaseCommand {
     detach: Flags.boolean({
       description: 'leave the queued trials to the workers and return; mlds resume collects the results',
       dependsOn: ['nats'],
+      exclusive: ['fleet'],
     }),
     ship: shipFlag,
     ...sweepFleetFlags,
@@ -105,7 +106,10 @@ export default class Sweep extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags, metadata, raw } = await this.parse(Sweep)
-    if (flags.fleet !== undefined) flags.nats ??= await this.#serverInUse()
+    if (flags.fleet !== undefined) {
+      const { serverInUse } = await import('../terminal/sweep-fleet.js')
+      flags.nats ??= await serverInUse()
+    }
     refuseIdle(raw, {
       ...(await idleInRun(flags)),
       ship: flags.nats === undefined && 'files travel to workers of a NATS server (name that, with --nats URL)',
@@ -114,7 +118,8 @@ export default class Sweep extends BaseCommand {
     const store = await this.openStore(flags.store, 'peeks')
     const choices = await choicesFrom(flags, metadata)
     const fleet = await this.#fleetOf(flags)
-    const { exitCode, told } = await this.#endingFleet(fleet, async () => {
+    const { endingFleet } = await import('../terminal/sweep-fleet.js')
+    const { exitCode, told } = await endingFleet(fleet, async () => {
       const request: Request = { flags, typed: raw, choices, store, fleet }
       if (args.target === 'all') return this.#sweepAll(request)
       const ran = await this.#sweep(args.target, request)
@@ -123,31 +128,11 @@ export default class Sweep extends BaseCommand {
     return this.endWith(exitCode, told)
   }
 
-  /** The server that the environment or a context names; who one is there is looked up again. */
-  async #serverInUse(): Promise<string> {
-    const { resolveNatsSettings } = await import('../worker/remote/wire/nats-settings.js')
-    const { withoutSecret } = await import('../app/fleet/start-by-ssh.js')
-    return withoutSecret(resolveNatsSettings(undefined, process.env).url)
-  }
-
   async #fleetOf({ fleet, ...flags }: SweepFlags): Promise<SweepFleet | undefined> {
     if (fleet === undefined) return undefined
     const { default: WorkerStart } = await import('./worker/start.js')
     const { SweepFleet } = await import('../terminal/sweep-fleet.js')
     return SweepFleet.of({ ...flags, fleet }, WorkerStart.flags)
-  }
-
-  /** Ends the workers that the sweep brought along, however it ended. */
-  async #endingFleet(fleet: SweepFleet | undefined, work: () => Promise<Result>): Promise<Result> {
-    let result: Result
-    try {
-      result = await work()
-    } catch (error) {
-      await fleet?.end()
-      throw error
-    }
-    const isGone = (await fleet?.end()) ?? true
-    return isGone || result.exitCode !== exitCodes.ok ? result : { ...result, exitCode: exitCodes.incomplete }
   }
 
   /** Every experiment in turn; ends with the first exit code that is not 0, and at an interruption. */

@@ -3,9 +3,35 @@ import type { Interfaces } from '@oclif/core'
 import type { FleetChoice } from '../app/fleet/fleet-choice.js'
 import { systemClock } from '../core/clock.js'
 import { exitCodes, MldsError } from '../core/errors.js'
-import type { Plan } from '../sweeps/plan.js'
+import type { StoredPlan } from '../sweeps/stored-plan.js'
 import { checkWorkerArgs, readSetup, saidBySlurm, wordsToAccept } from './flags/fleet-flags.js'
 import { surroundings } from './fleet.js'
+
+/** What the workers are to have. */
+type PlanForFleet = Pick<StoredPlan, 'experiment'> & { readonly spec: Pick<StoredPlan['spec'], 'own'> }
+
+/** The server that the environment or a context names, without who one is there: that is looked up again. */
+export async function serverInUse(): Promise<string> {
+  const { resolveNatsSettings } = await import('../worker/remote/wire/nats-settings.js')
+  const { withoutSecret } = await import('../app/fleet/start-by-ssh.js')
+  return withoutSecret(resolveNatsSettings(undefined, process.env).url)
+}
+
+/** Ends the workers that a sweep brought along, however it ended; a result that is whole is not where something of them is left. */
+export async function endingFleet<T extends { readonly exitCode: number }>(
+  fleet: SweepFleet | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  let result: T
+  try {
+    result = await work()
+  } catch (error) {
+    await fleet?.end()
+    throw error
+  }
+  const isGone = (await fleet?.end()) ?? true
+  return isGone || result.exitCode !== exitCodes.ok ? result : { ...result, exitCode: exitCodes.incomplete }
+}
 
 /** Flags of a sweep that say what workers it brings along. */
 export interface SweepFleetFlags {
@@ -59,7 +85,7 @@ export class SweepFleet {
   }
 
   /** Runs what needs the workers. `work` tells when it begins and ceases to answer signals itself. */
-  async during<T>(plan: Plan, work: (answering: (is: boolean) => void) => Promise<T>): Promise<T> {
+  async during<T>(plan: PlanForFleet, work: (answering: (is: boolean) => void) => Promise<T>): Promise<T> {
     if (this.#phase === 'none') await this.#start(plan)
     const answering = (is: boolean): void => {
       if (this.#phase !== 'ending') this.#phase = is ? 'running' : 'idle'
@@ -71,7 +97,7 @@ export class SweepFleet {
     }
   }
 
-  async #start(plan: Plan): Promise<void> {
+  async #start(plan: PlanForFleet): Promise<void> {
     const { fleet: choice, nats, tenant, context, setup, tunnel, ship, 'worker-arg': said = [] } = this.flags
     if (plan.spec.own !== undefined && !ship && !said.some((word) => /^--experiment(=|$)/.test(word)))
       throw new MldsError('USAGE', `--fleet: its workers have what is built in, and not ${plan.experiment}`, {

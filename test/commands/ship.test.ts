@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
@@ -53,7 +53,7 @@ describe.skipIf(!hasNats)('mlds sweep --ship', () => {
   let workers = 0
 
   it('runs a program and a module on a worker that has neither; what is edited runs in the next sweep', async () => {
-    const { home, nats, worker, run, losses, key } = await open()
+    const { root, home, nats, worker, run, losses, key } = await open()
     const there = await worker({}, '--accept-code', key)
     const first = await run('sweep', 'train.yaml', ...nats, '--ship', '--name', 'first')
     expect(first.code, first.stderr).toBe(0)
@@ -66,6 +66,13 @@ describe.skipIf(!hasNats)('mlds sweep --ship', () => {
     expect(module.code, module.stderr).toBe(0)
     expect(await losses('module')).toEqual([2, 2])
     expect(there.output()).not.toContain('Error')
+    // The key lies in the program's folder, since that is the settings' here.
+    const stored = readdirSync(join(root, 'nats'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'))
+      .join()
+    expect(stored).toContain('from helper import loss')
+    expect(stored).not.toContain('PRIVATE KEY')
     const list = await run('worker', 'list', ...nats)
     expect(list.stdout).toContain(`code of ${key}`)
   })

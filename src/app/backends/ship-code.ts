@@ -40,10 +40,10 @@ export function shipCode(
   const { own } = plan.spec
   if (own?.kind !== 'command' && own?.kind !== 'file')
     throw new MldsError('USAGE', `--ship: ${plan.experiment} has no files that could travel`)
-  const { experiment, files, caution } =
-    own.kind === 'file' ? moduleFiles(own.file, plan.experiment) : programFiles(own.command, codeFolder)
-  const pack = writePack(experiment, files)
   const key = openCodeKey(env)
+  const { experiment, files, caution } =
+    own.kind === 'file' ? moduleFiles(own.file, plan.experiment) : programFiles(own.command, codeFolder, key.file)
+  const pack = writePack(experiment, files)
   const bytes = files.reduce((sum, file) => sum + file.bytes.length, 0)
   say(
     `Ships ${formatCount(files.length, 'file')} (${formatBytes(bytes)}) of ${whereFrom(own, plan.experiment)} to workers that accept code of ${key.written}.`,
@@ -58,10 +58,12 @@ export function shipCode(
   }
 }
 
-function programFiles(command: CommandDefinition, codeFolder: string): ToShip {
+function programFiles(command: CommandDefinition, codeFolder: string, keyFile: string): ToShip {
   const copy = copiedFiles(codeFolder)
   const root = copy?.root ?? command.cwd
-  const files = Object.entries(copy?.files ?? {}).map(([path, sha256]) => {
+  // A program may lie in the home folder; the key that signs never travels.
+  const copied = Object.entries(copy?.files ?? {}).filter(([path]) => join(root, path) !== keyFile)
+  const files = copied.map(([path, sha256]) => {
     const file = join(copy!.folder, path)
     if (!existsSync(file) || sha256Of(readFileSync(file)) !== sha256)
       throw new MldsError('CODE', `the sweep's copy of its program was changed: ${file}`, {

@@ -30,6 +30,10 @@ export function takeLeft(state: SweepState, only: ReadonlySet<Rerun>): LeftToRun
   return { trials, before }
 }
 
+/** Whether any trial would be taken; `state` is as it was then only where none is. */
+export const isAnyLeft = (state: SweepState, only: readonly Rerun[]): boolean =>
+  takeLeft(state, new Set(only)).trials.size > 0
+
 /** What was not begun again ended as it had before. */
 export function putBack(state: SweepState, { before }: LeftToRun): void {
   for (const [id, { attempts, ...earlier }] of before) {

@@ -71,7 +71,6 @@ export const sweepFleetFlags = {
     description: 'start workers for this sweep and end them with it: ssh:HOST,HOST or slurm:COUNT,TIME (docs/fleet.md)',
     helpValue: 'WHERE',
     helpGroup: 'FLEET',
-    exclusive: ['detach'],
     parse: async (raw) => (await import('../../app/fleet/fleet-choice.js')).parseFleet(raw),
   })(),
   context: Flags.string({ ...access.context, ...withFleet }),
