@@ -55,6 +55,7 @@ export default class Plan extends BaseCommand {
     const { decidability } = await import('../app/planning/decidable.js')
     const { previewPlan } = await import('../app/planning/preview.js')
     const { describeEstimate, estimate } = await import('../app/planning/estimate.js')
+    const { describeOrder, startOrder } = await import('../app/planning/start-order.js')
     const { plan, experiment } = await planTarget(args.target, flags, store)
     refuseIdle(raw, await idleFor(experiment))
     const caution = await cautionAbout(plan)
@@ -78,6 +79,8 @@ export default class Plan extends BaseCommand {
       this.log(
         `Search by ${search.sampler}: ${formatCount(search.count, 'setting')} in all; ${plan.suggested!.length} need no result and are these, the others are suggested as results come`,
       )
+    const order = await startOrder(store, { id: sweep, plan }, toRun)
+    if (toRun.length > 1) this.log(`Order: ${describeOrder(order)}`)
     const { workers, engine, pilot } = flags
     const expected = await estimate({ store, plan, experiment, trials: toRun, workers, engine, pilot })
     if (expected !== undefined) {
@@ -98,6 +101,7 @@ export default class Plan extends BaseCommand {
       done,
       takenOver: takenOver.size,
       toRun: toRun.length,
+      order: order.by,
       hash: plan.hash,
       ...(claims.length === 0 ? {} : { claims }),
       ...(expected === undefined ? {} : { estimate: expected }),

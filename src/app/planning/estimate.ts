@@ -2,7 +2,6 @@ import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { systemClock, type Clock } from '../../core/clock.js'
-import { StoreError } from '../../core/errors.js'
 import type { Experiment } from '../../experiments/experiment.js'
 import { dataReadBy } from '../../experiments/trial-data.js'
 import { formatCount, formatDuration } from '../../core/format.js'
@@ -10,21 +9,13 @@ import { openStore, type Store } from '../../system/store.js'
 import type { JournalEvent } from '../../sweeps/journal/journal.js'
 import { hashTrials, mayGrow, sweepIdOf, type Plan } from '../../sweeps/plan.js'
 import { isResult } from '../../sweeps/journal/state.js'
-import { planFactsOf, SweepFolder, sweepsByAge } from '../../sweeps/sweep-folder.js'
-import type { EngineName, Trial, TrialId } from '../../core/trial.js'
+import type { PlanFacts } from '../../sweeps/stored-plan.js'
+import { SweepFolder } from '../../sweeps/sweep-folder.js'
+import type { EngineName, Trial } from '../../core/trial.js'
 import { codeVersion } from '../../core/version.js'
 import { openBackend } from '../backends/open-backend.js'
 import { decide } from '../running/choices.js'
-
-/** What a trial that ran, or part of one, says about others of its experiment. */
-interface Sample {
-  readonly trial: Trial
-  readonly durationMs: number
-  /** How much of the trial it covers, up to 1. */
-  readonly share: number
-  /** Metrics reported, over all reports. */
-  readonly points: number
-}
+import { samplesFromStore, samplesOf, type Sample } from './samples.js'
 
 export interface Estimate {
   /** From the first start to the last end. */
@@ -56,7 +47,9 @@ export async function estimate(
 ): Promise<Estimate | undefined> {
   const { store, plan, trials, workers, pilot } = options
   if (trials.length === 0) return undefined
-  const earlier = await samplesFromStore(store, plan)
+  const fits = ({ experiment, version }: PlanFacts): boolean =>
+    experiment === plan.experiment && version === plan.version
+  const earlier = await samplesFromStore(store, { fits })
   const alike = comparable(earlier, trials).length > 0
   const tried = pilot && !alike ? await samplesFromPilot({ ...options, clock: systemClock }) : []
   const samples = tried.length > 0 ? tried : earlier
@@ -69,30 +62,6 @@ export async function estimate(
   // Trials that compute get no faster by sharing a core; programs may well be waiting for something else.
   const atOnce = plan.spec.own?.kind === 'command' ? workers : Math.min(workers, availableParallelism())
   return { ...extrapolate(samples, trials, atOnce), workers, basis }
-}
-
-/** As many of the newest sweeps as are read for earlier times; the journals of more would take longer than they tell. */
-const sweepsRead = 5
-
-/** What trials of the plan's experiment took in this store. */
-async function samplesFromStore(store: Store, plan: Plan): Promise<Sample[]> {
-  const samples: Sample[] = []
-  let read = 0
-  for (const id of await sweepsByAge(store)) {
-    if (read === sweepsRead) break
-    const facts = planFactsOf(store, id)
-    if (facts?.experiment !== plan.experiment || facts.version !== plan.version) continue
-    const sweep = await SweepFolder.open(store, id).catch(() => undefined)
-    if (sweep === undefined) continue
-    read++
-    try {
-      for (const sample of samplesOf(sweep.plan.trials, eventsOf(sweep))) samples.push(sample)
-    } catch (error) {
-      // A sweep that can't be read, such as one that a newer mlds wrote, has no say.
-      if (!(error instanceof StoreError)) throw error
-    }
-  }
-  return samples
 }
 
 interface PilotOptions {
@@ -141,7 +110,7 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
       signal?.removeEventListener('abort', close)
       await backend.close()
     }
-    return samplesOf([pilot], events)
+    return [...samplesOf([pilot], events)]
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -149,45 +118,6 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
 
 function middleByCost(trials: readonly Trial[]): Trial | undefined {
   return [...trials].sort((a, b) => a.cost - b.cost)[trials.length >> 1]
-}
-
-function* eventsOf(sweep: SweepFolder): Generator<JournalEvent> {
-  for (const { event } of sweep.entries()) yield event
-}
-
-/** Attempts that finished, and the last one that did not as far as it came. Results taken over were not run. */
-function samplesOf(trials: readonly Trial[], events: Iterable<JournalEvent>): Sample[] {
-  const byId = new Map(trials.map((trial) => [trial.id, trial]))
-  const open = new Map<TrialId, { startedAtMs: number; lastAtMs: number; step: number; points: number }>()
-  const reused = new Set<TrialId>()
-  const samples: Sample[] = []
-  const take = (id: TrialId, atMs: number, share: number): void => {
-    const run = open.get(id)
-    const trial = byId.get(id)
-    open.delete(id)
-    if (run === undefined || trial === undefined || !(share > 0) || reused.has(id)) return
-    samples.push({ trial, durationMs: atMs - run.startedAtMs, share, points: run.points })
-  }
-  for (const event of events) {
-    if (event.type === 'reused') reused.add(event.trial)
-    if (event.type === 'started')
-      open.set(event.trial, { startedAtMs: event.atMs, lastAtMs: event.atMs, step: 0, points: 0 })
-    if (event.type === 'report') {
-      const run = open.get(event.trial)
-      if (run === undefined) continue
-      run.lastAtMs = event.atMs
-      run.step = event.step
-      run.points += Object.keys(event.metrics).length
-    }
-    if (event.type === 'ended' && event.outcome.state === 'finished') take(event.trial, event.atMs, 1)
-    else if (event.type === 'ended' || event.type === 'lost') open.delete(event.trial)
-  }
-  if (samples.length > 0) return samples
-  for (const [id, { lastAtMs, step }] of [...open]) {
-    const epochs = byId.get(id)?.params['epochs']
-    if (typeof epochs === 'number' && step > 0) take(id, lastAtMs, Math.min(1, step / epochs))
-  }
-  return samples
 }
 
 /** Time and points by stage where the stage has run, else by all: costs of one experiment are in one unit. */

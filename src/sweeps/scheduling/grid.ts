@@ -3,8 +3,9 @@ import type { Outcome, Trial, TrialId } from '../../core/trial.js'
 import type { Scheduler, Suggestion } from './scheduler.js'
 
 /**
- * Runs every trial of a plan: the costliest first, so that no large one is left to run alone at the end, and derived
- * trials as soon as all their parents have results. A child of a trial without a result is skipped.
+ * Runs every trial of a plan: the costliest first, or those that are expected to take longest, so that no large one is left
+ * to run alone at the end, and derived trials as soon as all their parents have results. A child of a trial without a
+ * result is skipped.
  */
 export class GridScheduler implements Scheduler {
   readonly interactive = false
@@ -15,7 +16,11 @@ export class GridScheduler implements Scheduler {
   readonly #waiting = new Map<TrialId, { trial: Trial; open: number }>()
   readonly #children = new Map<TrialId, Trial[]>()
 
-  constructor(trials: readonly Trial[]) {
+  /** @param times expected of its trials, in ms; they count instead of costs. A trial without one comes last. */
+  constructor(
+    trials: readonly Trial[],
+    private readonly times?: ReadonlyMap<TrialId, number>,
+  ) {
     this.add(trials, () => undefined)
   }
 
@@ -30,7 +35,7 @@ export class GridScheduler implements Scheduler {
         else siblings.push(trial)
       }
     }
-    this.#ready.sort((a, b) => -comesBefore(a, b))
+    this.#ready.sort((a, b) => -this.#compare(a, b))
     for (const trial of trials)
       for (const parent of new Set(trial.parents)) {
         const outcome = outcomeOf(parent)
@@ -96,14 +101,18 @@ export class GridScheduler implements Scheduler {
     let high = this.#ready.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (comesBefore(this.#ready[middle]!, trial) > 0) low = middle + 1
+      if (this.#compare(this.#ready[middle]!, trial) > 0) low = middle + 1
       else high = middle
     }
     return low
   }
-}
 
-/** Below 0 when `a` runs before `b`: costlier first, then in plan order. */
-function comesBefore(a: Trial, b: Trial): number {
-  return b.cost - a.cost || a.index - b.index
+  /** Below 0 when `a` runs before `b`: longer or costlier first, then in plan order. */
+  #compare(a: Trial, b: Trial): number {
+    return this.#sizeOf(b) - this.#sizeOf(a) || a.index - b.index
+  }
+
+  #sizeOf({ id, cost }: Trial): number {
+    return this.times === undefined ? cost : (this.times.get(id) ?? 0)
+  }
 }
