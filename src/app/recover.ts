@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { makeFolder } from '../system/make-folder.js'
 import { StoreError } from '../core/errors.js'
 import type { Store } from '../system/store.js'
-import { Journal, journalFormat } from '../sweeps/journal/journal.js'
+import { Journal, plainFormat } from '../sweeps/journal/journal.js'
 import { withAdditions } from '../sweeps/journal/additions.js'
 import { buildRecords } from '../sweeps/journal/records.js'
 import { isResult } from '../sweeps/journal/state.js'
@@ -76,7 +76,7 @@ export async function recoverFromMlflow(
   const journal = Journal.open(recovered.journalFile)
   try {
     const opened = {
-      ...({ type: 'opened', format: journalFormat, sweep: id, planHash, codeVersion, atMs } as const),
+      ...({ type: 'opened', format: plainFormat, sweep: id, planHash, codeVersion, atMs } as const),
       ...(engine === undefined ? {} : { engine }),
     }
     journal.append(opened)

@@ -11,6 +11,7 @@ import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { concludeOnce } from './conclude.js'
 import { decide, type DecidedChoices, type RunChoices, type RunObserver } from './running/choices.js'
 import { describeNothingLeft, putBack } from './running/left-to-run.js'
+import { refuseCopies } from './running/refuse-copies.js'
 import { closeParts, openParts, type Closer, type Parts, type SweepToRun } from './running/parts.js'
 import { summarise, type SweepSummary } from './summary.js'
 import { beginTracking, finishTracking } from './tracking.js'
@@ -24,6 +25,7 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
   const say = (message: string): void => observer.say(message)
   if (sweep.sweep.plan.spec.own?.kind === 'study') refuseToRun()
   const decided = decide(choices)
+  refuseCopies(sweep.sweep.plan.spec, decided.copies)
   const closing: Closer[] = []
   let failed = true
   try {

@@ -8,7 +8,7 @@ import { rankingOf, type Ranking, type Standing } from '../core/ranking.js'
 import type { Metrics, Objective, Outcome, Params, Trial, TrialId } from '../core/trial.js'
 import { codeVersion } from '../core/version.js'
 import { studyExperiment } from '../experiments/custom/study.js'
-import { Journal, journalFormat, mendTail, type JournalEvent } from '../sweeps/journal/journal.js'
+import { Journal, plainFormat, mendTail, type JournalEvent } from '../sweeps/journal/journal.js'
 import { SweepState, type TrialState } from '../sweeps/journal/state.js'
 import type { SearchCourse } from '../sweeps/searching/course.js'
 import { courseOf, planSearch, samplerOf, searchParts, type SearchParts } from '../sweeps/searching/plan-search.js'
@@ -229,7 +229,7 @@ export async function openStudy(
     const events = [...sweep.events()]
     const journal = Journal.open(sweep.journalFile, () => lock.assertHeld())
     journal.append({
-      ...{ type: 'opened', format: journalFormat, sweep: id, planHash: frozen.hash, codeVersion },
+      ...{ type: 'opened', format: plainFormat, sweep: id, planHash: frozen.hash, codeVersion },
       atMs: systemClock.now(),
     })
     return new Study(searchParts(experiment, frozen.spec, noData), frozen, { journal, lock, events })

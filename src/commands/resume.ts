@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import {
+  copiesFlag,
   engineFlag,
   failureFlags,
   natsFlag,
@@ -60,6 +61,7 @@ export default class Resume extends BaseCommand {
     track: trackFlag,
     'track-checkpoints': trackCheckpointsFlag,
     'track-programs': trackProgramsFlag,
+    copies: copiesFlag,
     ...failureFlags,
     ...preemptionFlags,
   }

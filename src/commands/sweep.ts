@@ -8,6 +8,7 @@ import type { Plan } from '../sweeps/plan.js'
 import { BaseCommand } from '../terminal/base-command.js'
 import {
   configFlag,
+  copiesFlag,
   engineFlag,
   failureFlags,
   nameFlag,
@@ -100,6 +101,7 @@ export default class Sweep extends BaseCommand {
     }),
     ship: shipFlag,
     ...sweepFleetFlags,
+    copies: copiesFlag,
     ...failureFlags,
     ...preemptionFlags,
   }
@@ -163,12 +165,14 @@ export default class Sweep extends BaseCommand {
   async #sweep(target: string, { flags, typed, choices, store, fleet }: Request): Promise<RanInTerminal> {
     const { cautionAbout, planTarget, sweepFileOf } = await import('../app/planning/plan.js')
     const { freezePlan } = await import('../app/planning/freeze-plan.js')
+    const { refuseCopies } = await import('../app/running/refuse-copies.js')
     const { openStore } = await import('../system/store.js')
     const { plan, experiment, beside } = await planTarget(target, flags, store)
     refuseIdle(typed, {
       ...(await idleFor(experiment, plan.spec.own)),
       extend: plan.spec.name === undefined && 'only a sweep with a name grows (give it one, with --name NAME)',
     })
+    refuseCopies(plan.spec, flags.copies)
     if (beside !== undefined && !(await store.sweepIds()).includes(plan.spec.name!))
       this.#say(`${beside} has another plan, so this is ${plan.spec.name} (with --extend, ${beside} grows)`)
     const caution = await cautionAbout(plan)

@@ -122,6 +122,8 @@ export type TrialEvent =
       readonly attempt: number
       readonly atMs: number
       readonly worker: string
+      /** It runs beside the attempt before it, of which nothing is lost by that: the first to finish counts. */
+      readonly copy?: true
     }
   | {
       readonly type: 'report'
@@ -209,6 +211,8 @@ export interface Assignment {
   readonly memoryGb?: number
   /** It runs in a process of its own, unless it is a program, which has one. Default: with others. */
   readonly isolate?: true
+  /** Another attempt at the trial runs: this one keeps its checkpoints apart. Default: none does. */
+  readonly copy?: true
   /** Where its program may log to its own run. Default: nowhere. */
   readonly logging?: ProgramLogging
   /** Metrics beside the losses that must be finite numbers, or the trial diverged: the objective. Default: none. */

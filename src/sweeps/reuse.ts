@@ -2,6 +2,7 @@ import { StoreError } from '../core/errors.js'
 import type { Store } from '../system/store.js'
 import type { Outcome, TrialId } from '../core/trial.js'
 import type { JournalEvent } from './journal/journal.js'
+import { untwined } from './journal/untwine.js'
 import { planFactsOf, SweepFolder } from './sweep-folder.js'
 
 /** A trial's accepted attempt, as another sweep of the store wrote it down. */
@@ -60,7 +61,7 @@ function finishedAttempts(
   const current = new Map<TrialId, JournalEvent[]>()
   const finished = new Map<TrialId, JournalEvent[]>()
   const borrowed = new Set<TrialId>()
-  for (const { event } of sweep.entries()) {
+  for (const event of untwined(sweep.events())) {
     if (event.type === 'voided') {
       current.clear()
       finished.clear()

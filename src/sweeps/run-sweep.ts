@@ -1,4 +1,5 @@
 import type {
+  Assignment,
   ProgramLogging,
   EngineName,
   Outcome,
@@ -20,6 +21,8 @@ import type { Journal, JournalEvent } from './journal/journal.js'
 import { MetricWatch, type Judge } from './scheduling/metric-watch.js'
 import type { Growth } from './scheduling/growth.js'
 import type { Scheduler } from './scheduling/scheduler.js'
+import { Stragglers } from './scheduling/stragglers.js'
+import { RunningTrials, type RunningAttempt, type RunningTrial } from './running-trials.js'
 import { isComplete, isLoss, isResult, type SweepState } from './journal/state.js'
 
 export interface SweepLimits {
@@ -67,6 +70,10 @@ export interface RunSweepOptions {
   readonly limits: SweepLimits
   /** The rules that stop trials: one whose metric no trial reports would stop nothing, and ends the sweep. Default: none. */
   readonly judges?: readonly Judge[]
+  /** So many copies of stragglers at most run at once, when nothing else is left to start. Not under a rule. Default 0. */
+  readonly copies?: number
+  /** How long trials are expected to take, in ms; they are stragglers after half as long again. Default: by those that ended. */
+  readonly expectedMs?: ReadonlyMap<TrialId, number>
   /** After so much time of running, of which so much is used, no trial is begun. Default: never. */
   readonly budget?: { readonly limitMs: number; readonly usedMs: number }
   /** First Ctrl-C: start nothing more, let what runs end. */
@@ -93,6 +100,9 @@ export interface SweepEnd {
   readonly mayGoOn?: true
 }
 
+/** A straggler of which no copy could begin is looked at again after so long. */
+const lookAgainMs = 1_000
+
 /**
  * The story of a sweep. Start reading here.
  *
@@ -100,14 +110,15 @@ export interface SweepEnd {
  * before anyone acts on it. Nothing polls: the loop moves when an event comes.
  */
 export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
-  const { info, state, journal, scheduler, backend, tracker, clock, limits } = options
-  const running = new Map<TrialId, { trial: Trial; attempt: number }>()
+  const { info, state, journal, scheduler, backend, tracker, clock, limits, copies = 0 } = options
+  const running = new RunningTrials()
   const again: Trial[] = []
   // Counted in this process alone: an attempt that an earlier one left behind is no fault of the trial's.
   const vanishings = new Map<TrialId, number>()
   const retries = new Map<TrialId, number>()
   const watch = goalsOf(info.objective).map(({ metric }) => metric)
   const failures = new FailureWatch(limits)
+  const stragglers = new Stragglers(options.expectedMs)
   const metrics = new MetricWatch(state, info.objective, options.judges ?? [])
   let cutShort: string | undefined
   let advice: string | undefined
@@ -167,10 +178,14 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     recordEnd(trial, outcome)
   }
 
+  const nextAttempt = ({ id }: Trial): number => state.trials.get(id)!.lastAttempt + 1
   const start = async (trial: Trial): Promise<void> => {
-    const attempt = state.trials.get(trial.id)!.attempts + 1
-    running.set(trial.id, { trial, attempt })
-    await backend.start({
+    const attempt = nextAttempt(trial)
+    running.begin(trial, attempt)
+    await backend.start(assign(trial, attempt))
+  }
+  const assign = (trial: Trial, attempt: number): Assignment => {
+    return {
       sweep: info.sweep,
       trial,
       attempt,
@@ -183,7 +198,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       ...(options.timeLimitMs === undefined ? {} : { timeLimitMs: options.timeLimitMs }),
       ...(options.memoryGb === undefined ? {} : { memoryGb: options.memoryGb }),
       ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
-    })
+    }
   }
 
   const tryAgain = (trial: Trial): void => {
@@ -202,13 +217,38 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     return true
   }
 
+  let wake = (): void => {}
+  // Where nothing else is left to start, what runs for too long is started once more, the latest first.
+  let cancelLook = (): void => {}
+  const copyStragglers = async (): Promise<void> => {
+    cancelLook()
+    if (copies === 0) return
+    const nowMs = clock.monotonic()
+    const late = running.all().flatMap((one) => {
+      const afterMs = one.hasHadCopy ? undefined : stragglers.lateAfterMs(one.trial)
+      return afterMs === undefined || one.begunMs === undefined ? [] : { one, leftMs: one.begunMs + afterMs - nowMs }
+    })
+    let lookAfterMs = Infinity
+    for (const { one, leftMs } of late.sort((a, b) => a.leftMs - b.leftMs)) {
+      if (running.copies >= copies) return
+      if (leftMs > 0 || backend.mayCopy?.(one.trial.id) !== true) {
+        lookAfterMs = Math.min(lookAfterMs, Math.max(leftMs, lookAgainMs))
+        continue
+      }
+      const attempt = nextAttempt(one.trial)
+      running.beginCopy(one, attempt)
+      await backend.start({ ...assign(one.trial, attempt), copy: true })
+    }
+    if (lookAfterMs < Infinity) cancelLook = clock.after(lookAfterMs, () => wake())
+  }
+
   // Fill the backend while there are trials to try again, the scheduler has ideas, or the plan grows.
   const fill = async (): Promise<void> => {
-    while (cutShort === undefined && !options.drain.aborted && running.size < backend.capacity) {
+    while (cutShort === undefined && !options.drain.aborted && running.attempts < backend.capacity) {
       const suggestion = again.length > 0 ? { trial: again.shift()! } : scheduler.suggest()
       if (suggestion === undefined) {
         if (await grow()) continue
-        return
+        return copyStragglers()
       }
       if (options.wanted?.has(suggestion.trial.id) === false && !added.has(suggestion.trial.id)) continue
       if (suggestion.skip === undefined) await start(suggestion.trial)
@@ -216,30 +256,43 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     }
   }
 
+  /** An attempt ended without a result, beside another that goes on. One that never began is not told of. */
+  const leave = (current: RunningTrial, { attempt, begunMs }: RunningAttempt, atMs: number, reason: string): void => {
+    const trial = current.trial.id
+    if (begunMs !== undefined) record({ type: 'lost', trial, attempt, atMs, reason })
+    running.leave(current, attempt)
+  }
+
   // Take one event: write it down, then obey what the scheduler makes of it.
   const take = async (event: TrialEvent): Promise<void> => {
     const current = running.get(event.trial)
+    if (current === undefined) return
+    const copy = current.copy?.attempt === event.attempt ? current.copy : undefined
+    const isRetry = backend.retries && !current.hasHadCopy && event.attempt > current.attempt
     // A late word from an attempt that was given up already; its successor's result is the one that counts.
-    if (
-      current === undefined ||
-      (event.attempt !== current.attempt && !(backend.retries && event.attempt > current.attempt))
-    )
-      return
-    current.attempt = event.attempt
+    if (copy === undefined && event.attempt !== current.attempt && !isRetry) return
+    const own = copy ?? current
+    own.attempt = event.attempt
+    // Of two attempts, the one that this is not about.
+    const other = copy === undefined ? current.copy : current
     switch (event.type) {
       case 'started':
+        own.begunMs = clock.monotonic()
+        if (copy !== undefined) return record({ ...event, copy: true })
         record(event)
         return scheduler.forget(event.trial)
       case 'report':
         record(event)
+        if (copy !== undefined) return
         if (mustStop(event)) await backend.stop(event.trial, 'stopped by the scheduler')
         else if (scheduler.interactive) backend.proceed(event.trial)
         return
       case 'lost': {
+        if (other !== undefined) return leave(current, own, event.atMs, event.reason)
         record(event)
         scheduler.forget(event.trial)
-        if (backend.retries) return
-        if (event.handedBack === true) return void running.delete(event.trial)
+        if (backend.retries && !current.hasHadCopy) return
+        if (event.handedBack === true) return backend.retries ? tryAgain(current.trial) : running.delete(event.trial)
         const vanished = countUp(vanishings, event.trial)
         if (vanished < limits.maxAttempts) return tryAgain(current.trial)
         const reason = `${formatCount(vanished, 'attempt')} vanished; the last: ${event.reason}`
@@ -250,10 +303,16 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         const { outcome, trial, attempt, atMs } = ended
         // Before the end is told of, so that whoever hears of it can read the log.
         if (log !== undefined) options.keepLog?.(trial, attempt, log)
+        if (other !== undefined && !isResult(outcome)) return leave(current, own, atMs, endingOf(outcome))
+        if (other !== undefined) {
+          const left = other.attempt
+          leave(current, { ...other }, atMs, `attempt ${attempt} finished first`)
+          await backend.giveUp?.(trial, left)
+        }
         if (options.drain.aborted && wasToldToGo(outcome)) {
           record({ type: 'lost', trial, attempt, atMs, reason: 'its program was told to go together with mlds' })
           scheduler.forget(trial)
-          return void running.delete(trial)
+          return running.delete(trial)
         }
         if (outcome.state === 'failed' && countUp(retries, trial) <= limits.retries) {
           record({ type: 'lost', trial, attempt, atMs, reason: outcome.error.message })
@@ -262,6 +321,8 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
           options.dropCheckpoint?.(trial)
           return tryAgain(current.trial)
         }
+        if (current.begunMs !== undefined && isResult(outcome))
+          stragglers.learn(current.trial, clock.monotonic() - current.begunMs)
         record(ended)
         return recordEnd(current.trial, outcome)
       }
@@ -269,7 +330,6 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   }
 
   // What waits in the backend's queue has not begun: a sweep that ends early takes it back instead of waiting for it.
-  let wake = (): void => {}
   const recall = async (): Promise<void> => {
     for (const trial of (await backend.recall?.()) ?? []) running.delete(trial)
     wake()
@@ -283,9 +343,9 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   // What the plan grows by is waited for as long as it could be started.
   const growing = (): Promise<undefined> | undefined => {
     const isOver = cutShort !== undefined || options.drain.aborted || options.abort.aborted
-    return isOver || running.size >= backend.capacity ? undefined : options.growth?.working?.then(() => undefined)
+    return isOver || running.attempts >= backend.capacity ? undefined : options.growth?.working?.then(() => undefined)
   }
-  const leave = (): void => backend.leave?.()
+  const goSoon = (): void => backend.leave?.()
   const startedAtMs = clock.now()
   let isSpent = false
   const spend = (): void => {
@@ -298,7 +358,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const { limitMs = Infinity, usedMs = 0 } = options.budget ?? {}
   if (usedMs >= limitMs) spend()
   const cancelBudget = limitMs === Infinity ? () => {} : clock.after(limitMs - usedMs, spend)
-  options.leave?.addEventListener('abort', leave, { once: true })
+  options.leave?.addEventListener('abort', goSoon, { once: true })
   options.abort.addEventListener('abort', giveUp, { once: true })
   options.drain.addEventListener('abort', takeBack, { once: true })
   try {
@@ -321,10 +381,11 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     cutShort ??= (error as Error).message
     throw error
   } finally {
-    options.leave?.removeEventListener('abort', leave)
+    options.leave?.removeEventListener('abort', goSoon)
     options.abort.removeEventListener('abort', giveUp)
     options.drain.removeEventListener('abort', takeBack)
     cancelBudget()
+    cancelLook()
     await backend.close()
     journal.append({
       type: 'closed',
@@ -353,6 +414,11 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
 async function wouldGrow({ growth, state }: RunSweepOptions): Promise<boolean> {
   await growth?.working
   return (await growth?.next(state)) !== undefined
+}
+
+/** Why an attempt has no result, where another goes on. */
+function endingOf(outcome: Outcome): string {
+  return outcome.state === 'failed' ? outcome.error.message : 'reason' in outcome ? outcome.reason : outcome.state
 }
 
 function closingWord({ drain, abort, detach = false }: RunSweepOptions): string {

@@ -10,10 +10,20 @@ import type { Assignment, TrialEvent, TrialId } from '../core/trial.js'
 export interface Backend {
   /** How many attempts may be in flight; `start` beyond it is a programming error. May grow or shrink while running. */
   readonly capacity: number
-  /** True when the backend itself tries again after a loss (remote); then `lost` is news, not a question. */
+  /**
+   * True when the backend itself tries again after a loss (remote); then `lost` is news, not a question, unless there has been
+   * a copy: what is lost of such a trial is not tried again here.
+   */
   readonly retries: boolean
   /** Resolves once the attempt is accepted, not when it ends. */
   start(assignment: Assignment): Promise<void>
+  /**
+   * Whether a copy of this running trial would begin at once, beside its attempt: `start` with `copy`. Only backends that can
+   * run two attempts at a trial at once have it, and `giveUp`.
+   */
+  mayCopy?(trial: TrialId): boolean
+  /** Ends one of two attempts at a trial without an outcome; nothing more is told of it. */
+  giveUp?(trial: TrialId, attempt: number): Promise<void>
   /** Asks a running attempt to end: it ends as `stopped` with `reason`, with its metrics so far. Unknown ids are ignored. */
   stop(trial: TrialId, reason: string): Promise<void>
   /** Answers an interactive attempt's latest report: go on. */

@@ -25,13 +25,18 @@ interface Running {
   cancel: () => void
 }
 
+const keyOf = (trial: TrialId, attempt: number): string => `${trial}.${attempt}`
+
 /**
  * Runs nothing: attempts pass on a simulated clock, which jumps to the next event whenever the sweep waits for one. A
  * day of 500 workers is over in seconds, and the same model gives the same events.
  */
 export class SimulatedBackend implements Backend {
   readonly retries = false
-  readonly #running = new Map<TrialId, Running>()
+  /** By trial and number of the attempt. */
+  readonly #running = new Map<string, Running>()
+  /** The newest attempt at each. */
+  readonly #newest = new Map<TrialId, Running>()
   #queue: TrialEvent[] = []
   #closed = false
 
@@ -46,7 +51,8 @@ export class SimulatedBackend implements Backend {
     if (this.#running.size >= this.capacity)
       throw new Error(`${this.capacity} attempts are running already: ${trial.id} is one too many`)
     const running: Running = { assignment, attempt: this.model(assignment), next: 0, latest: {}, cancel: () => {} }
-    this.#running.set(trial.id, running)
+    this.#running.set(keyOf(trial.id, attempt), running)
+    this.#newest.set(trial.id, running)
     this.#queue.push({ type: 'started', trial: trial.id, attempt, atMs: this.clock.now(), worker: 'simulated' })
     this.#schedule(running)
   }
@@ -67,7 +73,7 @@ export class SimulatedBackend implements Backend {
 
   #end({ assignment, cancel }: Running, end: Outcome | 'lost'): void {
     cancel()
-    this.#running.delete(assignment.trial.id)
+    this.#running.delete(keyOf(assignment.trial.id, assignment.attempt))
     const facts = { trial: assignment.trial.id, attempt: assignment.attempt, atMs: this.clock.now() }
     this.#queue.push(
       end === 'lost'
@@ -77,13 +83,27 @@ export class SimulatedBackend implements Backend {
   }
 
   async stop(trial: TrialId, reason: string): Promise<void> {
-    const running = this.#running.get(trial)
-    if (running !== undefined) this.#end(running, { state: 'stopped', metrics: running.latest, artifacts: {}, reason })
+    const running = this.#newest.get(trial)
+    if (running !== undefined && this.#isRunning(running))
+      this.#end(running, { state: 'stopped', metrics: running.latest, artifacts: {}, reason })
   }
 
   proceed(trial: TrialId): void {
-    const running = this.#running.get(trial)
-    if (running !== undefined) this.#schedule(running)
+    const running = this.#newest.get(trial)
+    if (running !== undefined && this.#isRunning(running)) this.#schedule(running)
+  }
+
+  #isRunning({ assignment: { trial, attempt } }: Running): boolean {
+    return this.#running.has(keyOf(trial.id, attempt))
+  }
+
+  mayCopy(): boolean {
+    return this.#running.size < this.capacity
+  }
+
+  async giveUp(trial: TrialId, attempt: number): Promise<void> {
+    this.#running.get(keyOf(trial, attempt))?.cancel()
+    this.#running.delete(keyOf(trial, attempt))
   }
 
   async *events(): AsyncIterable<TrialEvent> {
@@ -91,7 +111,10 @@ export class SimulatedBackend implements Backend {
       const batch = this.#queue
       this.#queue = []
       for (const event of batch) yield event
-      if (this.#queue.length === 0 && !this.clock.advanceToNext()) return
+      if (this.#queue.length > 0) continue
+      if (!this.clock.advanceToNext()) return
+      // It was somebody else's time, who may start something now.
+      if (this.#queue.length === 0) await new Promise((resolve) => setImmediate(resolve))
     }
   }
 

@@ -110,6 +110,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
     'track-checkpoints': [{ call: 'resume q --track-checkpoints', why: toMlflow }],
     'track-programs': [{ call: 'resume q --track-programs', why: toMlflow }],
     budget: 'when it ends',
+    copies: 'runs stragglers twice',
     'fail-fast': 'when it ends',
     'max-failures': [{ call: 'resume q --fail-fast --max-failures 2', why: first }],
     'failing-alike': [{ call: 'resume q --failing-alike 2 --fail-fast', why: first }],
@@ -163,6 +164,9 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
     tunnel: [{ call: `sweep q.yaml ${nats} --fleet slurm:1,1h --tunnel`, why: 'no ssh of yours reaches the nodes' }],
     'worker-arg': [{ call: 'sweep q.yaml --worker-arg a', why: '' }],
     budget: [{ call: `sweep q.yaml ${nats} --detach --budget 1h`, why: 'with --detach nobody counts the time' }],
+    copies: [
+      { call: `sweep q.yaml ${nats} --detach --copies 1`, why: 'with --detach nobody sees what takes too long' },
+    ],
     'fail-fast': [{ call: `sweep q.yaml ${nats} --detach --fail-fast`, why: left }],
     'max-failures': [
       { call: `sweep q.yaml ${nats} --detach --max-failures 1`, why: left },

@@ -330,3 +330,39 @@ export function backendSuite(
     })
   })
 }
+
+/** What a backend promises that runs two attempts at a trial at once; `open` gives it room for two, where two can run. */
+export function copiesSuite(name: string, open: () => Promise<Backend>): void {
+  describe(`a copy on the ${name} backend`, () => {
+    it.each([1, 2])(
+      'runs beside the first attempt, of which either is given up: attempt %d, then the other',
+      async (first) => {
+        const backend = await open()
+        try {
+          const listener = new Listener(backend)
+          const assignment = toyAssignment({ behaviour: 'wait' })
+          const { id } = assignment.trial
+          const isStart = (event: TrialEvent): boolean => event.type === 'started' && event.trial === id
+          await backend.start(assignment)
+          await listener.until(isStart)
+          await expect.poll(() => backend.mayCopy!(id)).toBe(true)
+          await backend.start({ ...assignment, attempt: 2, copy: true })
+          expect(await listener.until(isStart)).toMatchObject({ attempt: 2 })
+          expect(backend.mayCopy!(id)).toBe(false)
+          await backend.giveUp!(id, first)
+          await backend.giveUp!(id, 3 - first)
+          // Both have left their places, and nothing more is told of them.
+          const others = [toyAssignment({}), toyAssignment({})]
+          for (const other of others) await backend.start(other)
+          await listener.untilEnded(others.map(({ trial }) => trial.id))
+          expect(listener.of(id).filter(({ type }) => type !== 'report')).toMatchObject([
+            { type: 'started', attempt: 1 },
+            { type: 'started', attempt: 2 },
+          ])
+        } finally {
+          await backend.close()
+        }
+      },
+    )
+  })
+}

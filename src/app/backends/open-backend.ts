@@ -40,14 +40,14 @@ export async function openBackend(
     const { openRemote } = await import('./remote.js')
     return openRemote(stored, { ...run, where }, say)
   }
-  const { checkpointEveryMs } = run
+  const { checkpointEveryMs, copies } = run
   if ('inline' in where && stored.sweep.plan.spec.resources?.isolate === true)
     throw new MldsError('USAGE', 'resources: isolate: an object of this program can run in no other process', {
       hint: 'export it from a file of its own: mlds sweep FILE',
     })
   return 'inline' in where
     ? openInline(stored, where.inline, checkpointEveryMs)
-    : openThreads(stored, where.threads, checkpointEveryMs)
+    : openThreads(stored, where.threads, { checkpointEveryMs, copies })
 }
 
 async function openInline(
@@ -79,15 +79,15 @@ async function openInline(
   })
 }
 
-/** No more trials run at once than there are. */
-const atOnceOf = ({ plan }: SweepFolder, asked: number): number =>
-  mayGrow(plan.spec) ? asked : Math.min(asked, plan.trials.length)
+/** No more attempts run at once than there are trials and copies of them. */
+const atOnceOf = ({ plan }: SweepFolder, asked: number, copies = 0): number =>
+  mayGrow(plan.spec) ? asked : Math.min(asked, plan.trials.length + copies)
 
 /** The threads backend, with every data set that the trials name already in shared memory. */
 async function openThreads(
   { store, sweep, experiment }: StoredSweep,
   threads: number,
-  checkpointEveryMs: number,
+  { checkpointEveryMs, copies }: Pick<RemoteRun, 'checkpointEveryMs' | 'copies'>,
 ): Promise<Backend> {
   if (sweep.plan.spec.own?.kind === 'command')
     mustBeWritable(tmpdir(), 'programs are given a folder there for their files: name another with TMPDIR')
@@ -112,7 +112,7 @@ async function openThreads(
   )
   const datasets = await Promise.all([...names].map((name) => catalog.load(name)))
   return new ThreadsBackend({
-    workers: Math.min(atOnceOf(sweep, threads), room),
+    workers: Math.min(atOnceOf(sweep, threads, copies), room),
     shares,
     isolated: isolate && spec.own?.kind !== 'command',
     ...(gpus === undefined ? {} : { gpus }),

@@ -23,6 +23,8 @@ export interface RemoteRun {
   readonly fresh: boolean
   /** At most so often a trial that runs in this process keeps a checkpoint. */
   readonly checkpointEveryMs: number
+  /** So many copies of trials at most run beside them. */
+  readonly copies: number
   /** Closing leaves the queue to the workers. */
   readonly detach: boolean
 }

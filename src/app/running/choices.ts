@@ -21,6 +21,8 @@ export interface RunChoices {
   readonly detach?: boolean
   /** After so much time of running, that of earlier processes included, no trial is begun. Default: what it was given last. */
   readonly budgetMs?: number | undefined
+  /** So many second attempts at stragglers at most, at the sweep's end; under no rule and in no search. Default 0. */
+  readonly copies?: number
   /** At most so often a trial that runs in this process keeps a checkpoint. Default: a minute. */
   readonly checkpointEveryMs?: number
   /** An MLflow server to show the sweep in, while it runs and afterwards. Default: none. */
@@ -50,7 +52,7 @@ export function decide({
   budgetMs,
   ...rest
 }: RunChoices) {
-  const { fresh = false, detach = false, checkpointEveryMs = defaultCheckpointEveryMs } = rest
+  const { fresh = false, detach = false, copies = 0, checkpointEveryMs = defaultCheckpointEveryMs } = rest
   const decided = {
     where,
     engine,
@@ -60,7 +62,7 @@ export function decide({
     budgetMs,
     sweepFile,
   }
-  return { ...decided, fresh, detach, checkpointEveryMs }
+  return { ...decided, fresh, detach, copies, checkpointEveryMs }
 }
 
 /** Who watches a sweep run, and may end it early. */

@@ -4,10 +4,11 @@ import { systemClock } from '../../core/clock.js'
 import { codeVersion } from '../../core/version.js'
 import { dataReadBy } from '../../experiments/trial-data.js'
 import { DamageTally } from '../../sweeps/journal/damage.js'
-import { Journal, journalFormat, mendTail, type JournalEvent } from '../../sweeps/journal/journal.js'
+import { Journal, journalFormat, mendTail, plainFormat, type JournalEvent } from '../../sweeps/journal/journal.js'
 import { timeUsed } from '../../sweeps/journal/time-used.js'
 import type { SweepState } from '../../sweeps/journal/state.js'
 import type { RunSweepOptions } from '../../sweeps/run-sweep.js'
+import { GridScheduler } from '../../sweeps/scheduling/grid.js'
 import type { Scheduler } from '../../sweeps/scheduling/scheduler.js'
 import type { Judge } from '../../sweeps/scheduling/metric-watch.js'
 import { goalsOf } from '../../core/objective.js'
@@ -15,8 +16,11 @@ import { createScheduler, judgedBy, replay } from '../../sweeps/scheduling/stopp
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { LogKeeper } from '../../sweeps/trial-logs.js'
 import { lockSweep, type SweepLock } from '../../system/lock.js'
+import type { TrialId } from '../../core/trial.js'
+import { checkpointName } from '../../worker/checkpoints/trial-checkpoint.js'
 import type { SweepInfo, Tracker } from '../../tracking/tracker.js'
 import { openBackend } from '../backends/open-backend.js'
+import { startOrder, type StartOrder } from '../planning/start-order.js'
 import { describeSweep, type StoredSweep } from '../stored-sweep.js'
 import { openTracker } from '../tracking.js'
 import type { DecidedChoices, RunObserver } from './choices.js'
@@ -59,6 +63,8 @@ type LoopParts = Pick<
   | 'scheduler'
   | 'growth'
   | 'judges'
+  | 'copies'
+  | 'expectedMs'
   | 'budget'
   | 'backend'
 >
@@ -118,14 +124,16 @@ export async function openParts(
   const opened = { sweep: id, planHash: plan.hash, codeVersion, engine: choices.engine, atMs: systemClock.now() }
   journal.append({
     type: 'opened',
-    format: journalFormat,
+    format: choices.copies > 0 ? journalFormat : plainFormat,
     ...opened,
     ...(source && { source }),
     ...(budgetMs && { budgetMs }),
   })
   // Whoever wanted every trial to run does not mean results from elsewhere when the rest is resumed either.
   if (!choices.fresh && state.voids === 0) await takeOver(sweepToRun, left.trials, state, journal, say)
-  const scheduler = openScheduler(sweep, info, state, voided !== undefined)
+  const order = await orderOf(sweepToRun, state, left)
+  const times = order.by === 'time' ? order.times : undefined
+  const scheduler = openScheduler(sweep, info, state, { isVoid: voided !== undefined, times })
   if (choices.only.has('missing')) growth ??= await openGrowth(voided === undefined ? sweep.events() : [])
   const backend = await openBackend(sweepToRun, choices, say)
   // A server may hold trials of which no event has come yet.
@@ -146,10 +154,15 @@ export async function openParts(
     ...(loggingOf && { loggingOf }),
     journal,
     keepLog: (trial, attempt, text) => logs.keep(trial, attempt, text),
-    dropCheckpoint: (trial) => rmSync(join(sweep.checkpointsFolder, trial), { recursive: true, force: true }),
+    dropCheckpoint: (trial) => {
+      for (const isCopy of [false, true])
+        rmSync(join(sweep.checkpointsFolder, checkpointName(trial, isCopy)), { recursive: true, force: true })
+    },
     scheduler,
     ...(growth === undefined ? {} : { growth }),
     judges,
+    copies: choices.copies,
+    ...(times && { expectedMs: times }),
     ...budget,
     backend,
   }
@@ -203,12 +216,24 @@ function declareVoid(state: SweepState): JournalEvent | undefined {
 const rulesOf = ({ plan }: SweepFolder) => plan.spec.scheduler ?? []
 
 /** The scheduler, told of all that happened since results were last declared void. */
-function openScheduler(sweep: SweepFolder, info: SweepInfo, state: SweepState, isVoid: boolean): Scheduler {
+function openScheduler(
+  sweep: SweepFolder,
+  info: SweepInfo,
+  state: SweepState,
+  { isVoid, times }: { readonly isVoid: boolean; readonly times: ReadonlyMap<TrialId, number> | undefined },
+): Scheduler {
   const trials = [...state.trials.values()].map(({ trial }) => trial)
-  const scheduler = createScheduler(trials, rulesOf(sweep), info.objective)
+  const scheduler =
+    times === undefined ? createScheduler(trials, rulesOf(sweep), info.objective) : new GridScheduler(trials, times)
   if (scheduler.interactive) replay(scheduler, isVoid ? [] : sinceVoided(sweep.events()))
   for (const { trial, outcome } of state.trials.values()) if (outcome !== undefined) scheduler.recordEnd(trial, outcome)
   return scheduler
+}
+
+/** In which order what is left is started; by measured times only where nothing that the sweep decides depends on it. */
+async function orderOf({ store, sweep }: StoredSweep, state: SweepState, left: LeftToRun): Promise<StartOrder> {
+  const trials = [...state.trials.values()].flatMap(({ trial }) => (left.trials.has(trial.id) ? trial : []))
+  return startOrder(store, sweep, trials)
 }
 
 /** The events of after all results were last declared void. */

@@ -9,6 +9,7 @@ import { isTerminal, type Metrics, type Objective, type Trial, type TrialRecord 
 import { readJournal, type JournalDamage, type JournalEvent } from '../../sweeps/journal/journal.js'
 import { RecordFold } from '../../sweeps/journal/records.js'
 import { isResult, type TrialState } from '../../sweeps/journal/state.js'
+import { Untwine } from '../../sweeps/journal/untwine.js'
 import { varyingAxes } from '../../sweeps/plan.js'
 import { Pace } from '../../app/pace.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
@@ -33,6 +34,7 @@ export interface Position {
  */
 export class LiveSweep {
   readonly #fold: RecordFold
+  readonly #untwine = new Untwine()
   #ranking: Ranking
   /** Lines of the journal that can't be read. */
   #damagedLines = 0
@@ -128,6 +130,11 @@ export class LiveSweep {
   }
 
   #take(event: JournalEvent): void {
+    this.state.count(event)
+    this.#untwine.pass(event, (one) => this.#apply(one))
+  }
+
+  #apply(event: JournalEvent): void {
     this.#heardAtMs = event.atMs
     // A process that began or ended left nothing running.
     if (event.type === 'opened' || event.type === 'closed') {

@@ -82,7 +82,7 @@ const ofSweep: Readonly<Record<string, Route>> = {
   '/log': ({ clock }, live, { request, response, query }) => {
     const [trial, attempt] = [query.get('trial') ?? '', Number(query.get('attempt'))]
     const known = live.state.trials.get(trial)
-    if (known === undefined || !Number.isInteger(attempt) || attempt < 1 || attempt > known.attempts)
+    if (known === undefined || !Number.isInteger(attempt) || attempt < 1 || attempt > known.lastAttempt)
       return refuse(response, 404, 'there is no such attempt')
     const from = Number(request.headers['last-event-id'] ?? 0)
     streamLog(response, live, { trial, attempt, from: Number.isSafeInteger(from) && from > 0 ? from : 0 }, clock)

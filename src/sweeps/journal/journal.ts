@@ -11,9 +11,12 @@ import type { EngineName, Metrics, SweepEvent, TrialId } from '../../core/trial.
 
 /**
  * Raised when a line's meaning changes, or when one is added that must not be passed over; a journal of a higher number
- * is refused, never guessed at. Format 2 brought `stopping`, `voided`, and trials that diverged.
+ * is refused, never guessed at. Format 2 brought `stopping`, `voided`, and trials that diverged; 3 attempts that run beside
+ * others.
  */
-export const journalFormat = 2
+export const journalFormat = 3
+/** The number of a journal in which attempts at a trial come one after the other: earlier versions read it too. */
+export const plainFormat = 2
 /** From this format on a trial can end as diverged; before, it failed. */
 export const divergedSince = 2
 

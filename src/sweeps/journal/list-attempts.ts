@@ -18,9 +18,10 @@ export interface ListedAttempt {
 export function listAttempts(events: Iterable<JournalEvent>, trial: TrialId): ListedAttempt[] {
   let attempts: ListedAttempt[] = []
   const set = (attempt: number, facts: Partial<ListedAttempt> & { ended: string; atMs: number }): void => {
-    const open = attempts.at(-1)
-    if (open?.attempt === attempt && open.ended === 'running') attempts.pop()
-    attempts.push({ attempt, isVoid: false, metrics: {}, ...facts })
+    const listed = { attempt, isVoid: false, metrics: {}, ...facts }
+    const open = attempts.findLastIndex((one) => one.attempt === attempt && one.ended === 'running')
+    if (open < 0) attempts.push(listed)
+    else attempts[open] = listed
   }
   for (const event of events) {
     if (event.type === 'voided') attempts = attempts.map((attempt) => ({ ...attempt, isVoid: true }))

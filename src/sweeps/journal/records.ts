@@ -9,6 +9,7 @@ import {
 } from '../../core/trial.js'
 import type { JournalEvent } from './journal.js'
 import { isResult, SweepState, type TrialState } from './state.js'
+import { Untwine } from './untwine.js'
 
 const noArtifacts: Artifacts = {}
 const noMetrics: Metrics = {}
@@ -23,6 +24,7 @@ interface Course {
 export class RecordFold {
   readonly state: SweepState
   readonly #series = new Map<TrialId, Map<string, Course>>()
+  readonly #untwine = new Untwine()
 
   /** @param trials of the frozen plan. */
   constructor(trials: readonly Trial[]) {
@@ -34,10 +36,14 @@ export class RecordFold {
     const changed = this.state.apply(event)
     // A process that began or ended left nothing running.
     if (event.type === 'opened' || event.type === 'closed') this.state.forgetRunning()
+    this.#untwine.pass(event, (one) => this.#keep(one))
+    return changed
+  }
+
+  #keep(event: JournalEvent): void {
     if (event.type === 'voided') this.#series.clear()
     if (event.type === 'started') this.#series.set(event.trial, new Map())
     if (event.type === 'report') this.#addPoint(event)
-    return changed
   }
 
   #addPoint({ trial, step, metrics }: Extract<JournalEvent, { type: 'report' }>): void {

@@ -9,13 +9,16 @@ import {
   type TrialRecord,
 } from '../../core/trial.js'
 import { divergedSince, type JournalEvent } from './journal.js'
+import { Untwine } from './untwine.js'
 
 /** Where one trial stands. */
 export interface TrialState {
   readonly trial: Trial
   state: TrialRecord['state']
-  /** Attempts begun so far, whatever became of them. */
+  /** The number of the latest attempt; a copy of a running one counts once it is the one that goes on, or has ended. */
   attempts: number
+  /** The highest number of any attempt, copies included: the next one's is above. */
+  lastAttempt: number
   outcome?: Outcome
   startedAtMs?: number
   endedAtMs?: number
@@ -52,7 +55,9 @@ export interface SweepCounts {
   readonly missing: number
 }
 
-const plannedState = (trial: Trial): TrialState => ({ trial, state: 'planned', attempts: 0, reports: 0, accepted: 0 })
+const plannedState = (trial: Trial): TrialState => ({
+  ...{ trial, state: 'planned', attempts: 0, lastAttempt: 0, reports: 0, accepted: 0 },
+})
 
 /** What is not known any more of a trial whose results are void. */
 const voidable = ['outcome', 'startedAtMs', 'endedAtMs', 'worker', 'step', 'latest', 'stopAfter'] as const
@@ -72,6 +77,7 @@ export class SweepState {
   #format = Infinity
   #voids = 0
   #ended = 0
+  readonly #untwine = new Untwine()
 
   constructor(trials: readonly Trial[]) {
     this.#trials = new Map(trials.map((trial) => [trial.id, plannedState(trial)]))
@@ -85,12 +91,24 @@ export class SweepState {
 
   /** Takes in one event; events of trials outside the plan (of an earlier extent) are passed over. */
   apply(event: JournalEvent): TrialState | undefined {
+    this.#untwine.pass(event, (one) => this.#apply(one))
+    return this.count(event)
+  }
+
+  /** Takes in only that there is an attempt of this number. @returns where its trial stands. */
+  count(event: JournalEvent): TrialState | undefined {
+    const state = 'trial' in event ? this.#trials.get(event.trial) : undefined
+    if (state !== undefined && 'attempt' in event) state.lastAttempt = Math.max(state.lastAttempt, event.attempt)
+    return state
+  }
+
+  #apply(event: JournalEvent): void {
     if (event.type === 'opened') this.#format = event.format
     if (event.type === 'voided') this.#voidAll()
     if (event.type === 'trials-added') this.#add(event.trials)
-    if (!('trial' in event)) return undefined
+    if (!('trial' in event)) return
     const state = this.#trials.get(event.trial)
-    if (state === undefined) return undefined
+    if (state === undefined) return
     const wasEnded = isEnded(state)
     switch (event.type) {
       case 'started':
@@ -131,7 +149,6 @@ export class SweepState {
         break
     }
     this.#ended += Number(isEnded(state)) - Number(wasEnded)
-    return state
   }
 
   /** How many times all results before were declared void. */
@@ -146,6 +163,7 @@ export class SweepState {
         this.#trials.set(trial.id, {
           ...plannedState({ ...trial, index: this.#trials.size }),
           attempts: this.#former.get(trial.id) ?? 0,
+          lastAttempt: this.#former.get(trial.id) ?? 0,
         })
   }
 
@@ -157,8 +175,8 @@ export class SweepState {
     this.#voids++
     this.#ended = 0
     this.reported.clear()
-    for (const [id, { attempts }] of [...this.#trials].slice(this.#frozen)) {
-      this.#former.set(id, attempts)
+    for (const [id, { lastAttempt }] of [...this.#trials].slice(this.#frozen)) {
+      this.#former.set(id, lastAttempt)
       this.#trials.delete(id)
     }
     for (const state of this.#trials.values()) {

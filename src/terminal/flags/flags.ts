@@ -124,6 +124,15 @@ export const failureFlags = {
   }),
 }
 
+export const copiesFlag = integerFlag({
+  description:
+    'at the end, run trials that take far too long once more elsewhere, so many at once; what ends first counts',
+  min: 0,
+  max: 1_000,
+  default: 0,
+  helpValue: 'N',
+})
+
 /** What becomes of running trials when mlds is told to go. */
 export const preemptionFlags = {
   grace: integerFlag({

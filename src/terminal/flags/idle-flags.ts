@@ -43,6 +43,7 @@ export async function idleInRun(flags: {
     'max-failures': left || first,
     'failing-alike': left || first,
     retries: left,
+    copies: detach && 'with --detach nobody sees what takes too long (give it to mlds resume)',
     budget: detach && 'with --detach nobody counts the time (give it to mlds resume, which collects the results)',
     'checkpoint-every':
       flags.nats !== undefined && 'workers say it themselves (mlds worker start --checkpoint-every SECONDS)',

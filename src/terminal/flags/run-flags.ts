@@ -24,6 +24,7 @@ export interface RunFlags {
   readonly 'failing-alike': number
   readonly 'checkpoint-every': number
   readonly budget?: number | undefined
+  readonly copies: number
 }
 
 /** What oclif tells beside the flags' values. */
@@ -47,6 +48,7 @@ export async function choicesFrom(
     where: whereFrom(flags, metadata, remembered),
     ...{ engine, fresh, detach },
     budgetMs: flags.budget,
+    copies: flags.copies,
     checkpointEveryMs: 1_000 * flags['checkpoint-every'],
     limits: limitsFrom(flags),
     track:

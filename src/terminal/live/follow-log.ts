@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { systemClock } from '../../core/clock.js'
 import { logFileOf } from '../../system/log-file.js'
 import { followJournal } from '../../sweeps/journal/follow.js'
+import { Untwine } from '../../sweeps/journal/untwine.js'
 import { lockHolder } from '../../system/lock.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import type { TrialId } from '../../core/trial.js'
@@ -31,6 +32,8 @@ export async function followLog(
   for (const signal of signals) process.on(signal, stop)
   try {
     let growing: GrowingLog | undefined
+    // Unless a copy is asked for, its log is shown once it is the attempt that goes on.
+    const untwine = new Untwine()
     let [isFirstLook, hasWaited] = [true, false]
     const batches = followJournal(sweep.journalFile, {
       clock: systemClock,
@@ -39,7 +42,7 @@ export async function followLog(
     })
     for await (const events of batches) {
       let hasEnded = false
-      for (const event of events) {
+      for (const event of wanted === undefined ? untwine.all(events) : events) {
         if (event.type === 'voided' && wanted === undefined) {
           // Every trial runs again: what has ended counts no more.
           hasEnded = false

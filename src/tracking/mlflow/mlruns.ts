@@ -4,7 +4,7 @@ import { dirname, join, posix } from 'node:path'
 import { makeFolder } from '../../system/make-folder.js'
 import { MldsError } from '../../core/errors.js'
 import type { TrialId } from '../../core/trial.js'
-import { attemptsOf, type HistoryEvent } from './projection/attempts.js'
+import { attemptsOf, type Attempt, type HistoryEvent } from './projection/attempts.js'
 import { runPage } from './projection/first-look.js'
 import type { DatasetInput } from './rest/client.js'
 import type { RunStatus, Tags } from './rest/wire.js'
@@ -47,7 +47,10 @@ export async function writeMlruns(options: MlrunsOptions): Promise<number> {
 
   const course = new SweepCourse(info.objective, info.trials, info.openedAtMs)
   for (const event of options.history()) course.apply(event)
-  const newest = new Map(children.map((attempt) => [attempt.trial.id, runIdOf(projection.childKey(attempt))]))
+  // A copy that was lost may have begun after the attempt that counts.
+  const hasResult = ({ end }: Attempt): number => Number(end !== undefined && 'metrics' in end.outcome)
+  const inOrder = [...children].sort((a, b) => hasResult(a) - hasResult(b))
+  const newest = new Map(inOrder.map((attempt) => [attempt.trial.id, runIdOf(projection.childKey(attempt))]))
   const pageOf = (trial: TrialId): string | undefined => {
     const run = newest.get(trial)
     return run && runPage(experiment.id, run)

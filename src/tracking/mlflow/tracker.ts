@@ -212,7 +212,7 @@ export class MlflowTracker implements Tracker {
    */
   async openToProgram(trial: TrialId, attempt: number): Promise<ProgramRun> {
     await this.#connect()
-    const newest = this.#attempts.newest(trial)
+    const newest = this.#attempts.find(trial, attempt)
     if (newest !== undefined && (newest.attempt > attempt || newest.end !== undefined))
       throw new MlflowError(`attempt ${attempt} at trial ${trial} is over`, 403, false, 'PERMISSION_DENIED')
     const pending = newest && this.#pending.get(this.#projection!.childKey(newest))

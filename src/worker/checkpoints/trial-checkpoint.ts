@@ -24,6 +24,9 @@ export interface CheckpointPlace {
 
 export const defaultCheckpointEveryMs = 60_000
 
+/** The folder, among those of other trials, in which an attempt keeps checkpoints: a copy keeps its own apart. */
+export const checkpointName = (trial: string, isCopy = false): string => (isCopy ? `${trial}-copy` : trial)
+
 /** Ends an attempt that has kept its last checkpoint. */
 export class HandedBack extends Error {}
 

@@ -5,6 +5,7 @@ import type { CustomExperiment } from '../../experiments/custom/source.js'
 import type { Place } from '../host-shares.js'
 import { TimeLimitError } from '../run-trial.js'
 import type { ThreadData } from '../threads/thread-messages.js'
+import type { ToProcess } from './process-messages.js'
 import { TrialProcess } from './trial-process.js'
 
 export interface IsolatedOptions {
@@ -20,9 +21,17 @@ const patienceMs = 10_000
 /** The longest that a timer takes. */
 const longestWaitMs = 2 ** 31 - 1
 
+interface IsolatedAttempt {
+  readonly trial: TrialId
+  readonly child: TrialProcess
+}
+
+const keyOf = (trial: TrialId, attempt: number): string => `${trial}.${attempt}`
+
 /** Trials that run in a process each: what one takes of memory, and how it crashes, is nothing to the others. */
 export class IsolatedTrials {
-  readonly #running = new Map<TrialId, TrialProcess>()
+  /** By trial and number of the attempt. */
+  readonly #running = new Map<string, IsolatedAttempt>()
 
   constructor(private readonly options: IsolatedOptions) {}
 
@@ -56,7 +65,8 @@ export class IsolatedTrials {
       )
       child.send({ type: 'brought', ...problem })
     }
-    this.#running.set(trial.id, child)
+    const key = keyOf(trial.id, attempt)
+    this.#running.set(key, { trial: trial.id, child })
     // It ends a trial at its limit itself, unless it has stopped listening.
     if (timeLimitMs !== undefined)
       cancel = clock.after(Math.min(longestWaitMs, timeLimitMs + patienceMs), () =>
@@ -75,8 +85,8 @@ export class IsolatedTrials {
     void child.ended.then(({ how, failure }) => {
       cancel()
       give()
-      if (this.#running.get(trial.id) !== child) return
-      this.#running.delete(trial.id)
+      if (this.#running.get(key)?.child !== child) return
+      this.#running.delete(key)
       const facts = { trial: trial.id, attempt, atMs: clock.now() }
       if (last !== undefined) emit(last)
       else if (failure !== undefined)
@@ -85,25 +95,45 @@ export class IsolatedTrials {
     })
   }
 
+  get size(): number {
+    return this.#running.size
+  }
+
   stop(trial: TrialId, reason: string): void {
-    this.#running.get(trial)?.send({ type: 'stop', reason })
+    this.#send({ type: 'stop', reason }, trial)
   }
 
   proceed(trial: TrialId): void {
-    this.#running.get(trial)?.send({ type: 'proceed' })
+    this.#send({ type: 'proceed' }, trial)
   }
 
   leave(): void {
-    for (const child of this.#running.values()) child.send({ type: 'leave' })
+    this.#send({ type: 'leave' })
   }
 
   giveUp(): void {
-    for (const child of this.#running.values()) child.send({ type: 'give-up' })
+    this.#send({ type: 'give-up' })
+  }
+
+  /** To those that run the trial; without one, to all. */
+  #send(message: ToProcess, trial?: TrialId): void {
+    for (const one of this.#running.values()) if (trial === undefined || one.trial === trial) one.child.send(message)
+  }
+
+  /** Ends one attempt without an outcome. */
+  drop(trial: TrialId, attempt: number): void {
+    const key = keyOf(trial, attempt)
+    const { child } = this.#running.get(key) ?? {}
+    if (child === undefined) return
+    this.#running.delete(key)
+    child.send({ type: 'close' })
+    const cancel = this.options.clock.after(patienceMs, () => child.kill())
+    void child.ended.then(cancel)
   }
 
   /** Ends all of them without an outcome; resolves when none is left. */
   async close(): Promise<void> {
-    const children = [...this.#running.values()]
+    const children = [...this.#running.values()].map(({ child }) => child)
     this.#running.clear()
     for (const child of children) child.send({ type: 'close' })
     const cancel = this.options.clock.after(patienceMs, () => children.forEach((child) => child.kill()))

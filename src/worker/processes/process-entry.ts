@@ -24,7 +24,7 @@ process.on('message', (message: ToProcess) => {
   else if (message.type === 'stop') void backend?.stop(trial, message.reason)
   else if (message.type === 'proceed') backend?.proceed(trial)
   else if (message.type === 'leave') backend?.leave()
-  else if (message.type === 'give-up') backend?.giveUp()
+  else if (message.type === 'give-up') backend?.giveUpAll()
   else if (message.type === 'brought') brought(message.problem)
   else void end()
 })

@@ -11,7 +11,7 @@ import type { Engine } from '../../engines/engine.js'
 import { PrintedLines } from '../../system/printed-lines.js'
 import { openStore } from '../../system/store.js'
 import type { EngineName, TrialEvent, TrialId } from '../../core/trial.js'
-import { defaultCheckpointEveryMs } from '../checkpoints/trial-checkpoint.js'
+import { checkpointName, defaultCheckpointEveryMs } from '../checkpoints/trial-checkpoint.js'
 import { Gate } from '../gate.js'
 import { runTrial, StopRequest, TimeLimitError } from '../run-trial.js'
 import type {
@@ -70,6 +70,7 @@ async function findFor({ shipped }: ThreadTask, name: string): Promise<Experimen
 let current:
   | {
       trial: TrialId
+      attempt: number
       controller: AbortController
       gate: Gate
       trialLog: TrialLog
@@ -110,7 +111,9 @@ inbox.on('message', (message: ToThread) => {
   if (current === undefined || message.type === 'leave') return
   if (message.type === 'give-up') return current.controller.abort(new Error('the sweep was stopped'))
   if (message.trial !== current.trial) return
-  if (message.type === 'limit') current.controller.abort(new TimeLimitError(message.limitMs))
+  if (message.type === 'drop') {
+    if (message.attempt === current.attempt) current.controller.abort(new Error('another attempt finished first'))
+  } else if (message.type === 'limit') current.controller.abort(new TimeLimitError(message.limitMs))
   else if (message.type === 'stop') current.controller.abort(new StopRequest(message.reason))
   else if (message.type === 'brought') current.brought(message.problem)
   else current.gate.open()
@@ -165,13 +168,13 @@ function bring(trial: TrialId): Promise<void> {
 /** Runs one attempt; resolves after its last event was posted. */
 export default async function runTask(assignment: ThreadTask): Promise<void> {
   if (Atomics.load(closing, 0) === 1) return
-  const { trial } = assignment
+  const { trial, attempt, copy } = assignment
   const controller = new AbortController()
   const gate = new Gate(controller.signal)
   const trialLog = new TrialLog(logsFolder, assignment, systemClock)
   const line = (text: string): void => trialLog.line(text)
   const printed: Printed = { stdout: new PrintedLines(line), stderr: new PrintedLines(line) }
-  current = { trial: trial.id, controller, gate, trialLog, printed, brought: () => {} }
+  current = { trial: trial.id, attempt, controller, gate, trialLog, printed, brought: () => {} }
   // A thread's environment is its own.
   Object.assign(process.env, assignment.environment)
   const outbox = new Outbox(assignment.interactive)
@@ -193,7 +196,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       emit: (event) => outbox.add(trialLog.accompany(event)),
       worker: `thread-${threadId}`,
       checkpoints: {
-        folder: join(checkpointsFolder, trial.id),
+        folder: join(checkpointsFolder, checkpointName(trial.id, copy)),
         everyMs: checkpointEveryMs,
         leave: leave.signal,
         bring: async () => (bringsCheckpoints ? bring(trial.id) : undefined),

@@ -49,6 +49,8 @@ export interface ThreadTask extends Assignment {
 export type ToThread =
   | { readonly type: 'stop'; readonly trial: TrialId; readonly reason: string }
   | { readonly type: 'proceed'; readonly trial: TrialId }
+  /** End without an outcome: another attempt at the trial counts. */
+  | { readonly type: 'drop'; readonly trial: TrialId; readonly attempt: number }
   /** Its time is over. */
   | { readonly type: 'limit'; readonly trial: TrialId; readonly limitMs: number }
   /** The checkpoint that the thread told of is where the next attempt finds it, or why it is not. */

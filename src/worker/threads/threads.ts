@@ -46,8 +46,9 @@ const youngHeapMb = 16
 /** Many times what an engine takes to notice an abort. */
 const patienceMs = 5_000
 
-/** A trial that the pool has, waiting for a thread or on one. */
+/** An attempt that the pool has, waiting for a thread or on one. */
 interface PooledTrial {
+  readonly trial: TrialId
   readonly attempt: number
   threadId: number | undefined
   /** Gives its place back. */
@@ -57,7 +58,12 @@ interface PooledTrial {
   readonly timeLimitMs: number | undefined
   /** Ends its thread. */
   readonly kill: AbortController
+  /** Resolves once no thread has it any more. */
+  task: Promise<void>
 }
+
+const keyOf = ({ trial, attempt }: { readonly trial: TrialId; readonly attempt: number }): string =>
+  `${trial}.${attempt}`
 
 /**
  * Runs trials on a piscina pool, one a thread. A thread that crashes loses its trial alone and is replaced; a trial that is isolated has
@@ -70,7 +76,8 @@ export class ThreadsBackend implements Backend {
   readonly #pool: Piscina<ThreadTask, void>
   readonly #clock: Clock
   readonly #events = new EventQueue<TrialEvent>()
-  readonly #trials = new Map<TrialId, PooledTrial>()
+  /** By trial and number. */
+  readonly #trials = new Map<string, PooledTrial>()
   /** Where each thread listens; a thread's port comes before its first event. */
   readonly #ports = new Map<number, MessagePort>()
   readonly #tasks = new Set<Promise<void>>()
@@ -149,8 +156,17 @@ export class ThreadsBackend implements Backend {
     }
     const { timeLimitMs } = assignment
     const kill = new AbortController()
-    const pooled = { attempt, threadId: undefined, leave: taken.give, cancelLimit: () => {}, timeLimitMs, kill }
-    this.#trials.set(trial.id, pooled)
+    const pooled = {
+      trial: trial.id,
+      attempt,
+      threadId: undefined,
+      leave: taken.give,
+      cancelLimit: () => {},
+      timeLimitMs,
+      kill,
+      task: Promise.resolve(),
+    }
+    this.#trials.set(keyOf(pooled), pooled)
     const given = {
       ...(datasets.length === 0 ? {} : { datasets }),
       environment: environmentOf(taken.place),
@@ -160,8 +176,8 @@ export class ThreadsBackend implements Backend {
       () => {},
       (error: Error) => {
         // The trial itself never rejects: whatever comes here happened to its thread.
-        if (this.#trials.get(trial.id) !== pooled) return
-        this.#forget(trial.id, pooled)
+        if (this.#trials.get(keyOf(pooled)) !== pooled) return
+        this.#forget(pooled)
         const facts = { trial: trial.id, attempt, atMs: this.#clock.now() }
         this.#events.push(
           kill.signal.aborted
@@ -171,7 +187,8 @@ export class ThreadsBackend implements Backend {
       },
     )
     // From now on, since one that never yields does not tell that it began.
-    this.#limit(trial.id, pooled)
+    this.#limit(pooled)
+    pooled.task = task
     this.#tasks.add(task)
     void task.then(() => this.#tasks.delete(task))
   }
@@ -189,10 +206,10 @@ export class ThreadsBackend implements Backend {
 
   #receive({ threadId, events }: EventsMessage): void {
     for (const event of events) {
-      const pooled = this.#trials.get(event.trial)
-      if (pooled === undefined || pooled.attempt !== event.attempt) continue
+      const pooled = this.#trials.get(keyOf(event))
+      if (pooled === undefined) continue
       pooled.threadId = threadId
-      if (event.type === 'ended' || event.type === 'lost') this.#forget(event.trial, pooled)
+      if (event.type === 'ended' || event.type === 'lost') this.#forget(pooled)
       this.#events.push(event)
     }
   }
@@ -200,26 +217,26 @@ export class ThreadsBackend implements Backend {
   /** The pool starts no thread for what waits already where the last of its threads could not start: it would wait for ever. */
   #loseWaiting({ message }: Error): void {
     if (this.#pool.threads.length > 0) return
-    for (const [trial, pooled] of this.#trials) {
-      this.#forget(trial, pooled)
+    for (const pooled of this.#trials.values()) {
+      this.#forget(pooled)
       pooled.kill.abort()
-      const facts = { trial, attempt: pooled.attempt, atMs: this.#clock.now() }
+      const facts = { trial: pooled.trial, attempt: pooled.attempt, atMs: this.#clock.now() }
       this.#events.push({ type: 'lost', ...facts, reason: `no thread could start for it: ${message}` })
     }
   }
 
-  #forget(trial: TrialId, pooled: PooledTrial): void {
-    this.#trials.delete(trial)
+  #forget(pooled: PooledTrial): void {
+    this.#trials.delete(keyOf(pooled))
     pooled.cancelLimit()
     pooled.leave()
   }
 
   /** A trial whose time is over is asked to end; one that does not answer, being busy with its own code, loses its thread. */
-  #limit(trial: TrialId, pooled: PooledTrial): void {
-    const { timeLimitMs: limitMs } = pooled
+  #limit(pooled: PooledTrial): void {
+    const { trial, timeLimitMs: limitMs } = pooled
     if (limitMs === undefined) return
     pooled.cancelLimit = this.#clock.after(limitMs, () => {
-      this.#post(trial, { type: 'limit', trial, limitMs })
+      this.#post(pooled, { type: 'limit', trial, limitMs })
       pooled.cancelLimit = this.#clock.after(patienceMs, () => pooled.kill.abort(new TimeLimitError(limitMs)))
     })
   }
@@ -236,7 +253,7 @@ export class ThreadsBackend implements Backend {
   }
 
   /** Ends every trial without an outcome. */
-  giveUp(): void {
+  giveUpAll(): void {
     this.#isolated.giveUp()
     for (const port of this.#ports.values()) port.postMessage({ type: 'give-up' } satisfies ToThread)
   }
@@ -248,16 +265,40 @@ export class ThreadsBackend implements Backend {
 
   async stop(trial: TrialId, reason: string): Promise<void> {
     this.#isolated.stop(trial, reason)
-    this.#post(trial, { type: 'stop', trial, reason })
+    for (const pooled of this.#attemptsAt(trial)) this.#post(pooled, { type: 'stop', trial, reason })
   }
 
   proceed(trial: TrialId): void {
     this.#isolated.proceed(trial)
-    this.#post(trial, { type: 'proceed', trial })
+    for (const pooled of this.#attemptsAt(trial)) this.#post(pooled, { type: 'proceed', trial })
   }
 
-  #post(trial: TrialId, message: ToThread): void {
-    const { threadId } = this.#trials.get(trial) ?? {}
+  /** Threads that trials which were given up have not left yet are not free. */
+  mayCopy(): boolean {
+    return this.#tasks.size + this.#isolated.size < this.capacity
+  }
+
+  async giveUp(trial: TrialId, attempt: number): Promise<void> {
+    this.#isolated.drop(trial, attempt)
+    const pooled = this.#trials.get(keyOf({ trial, attempt }))
+    if (pooled === undefined) return
+    this.#trials.delete(keyOf(pooled))
+    pooled.cancelLimit()
+    this.#post(pooled, { type: 'drop', trial, attempt })
+    // One that does not answer, being busy with its own code, loses its thread.
+    const cancel = this.#clock.after(patienceMs, () => pooled.kill.abort(new Error('another attempt finished first')))
+    // Until then it has what it took of the host.
+    void pooled.task.then(() => {
+      cancel()
+      pooled.leave()
+    })
+  }
+
+  #attemptsAt(trial: TrialId): PooledTrial[] {
+    return [...this.#trials.values()].filter((pooled) => pooled.trial === trial)
+  }
+
+  #post({ threadId }: PooledTrial, message: ToThread): void {
     if (threadId !== undefined) this.#ports.get(threadId)?.postMessage(message)
   }
 
@@ -279,7 +320,7 @@ export class ThreadsBackend implements Backend {
     this.#events.end()
     Atomics.store(this.#closingFlag, 0, 1)
     const processesEnd = this.#isolated.close()
-    this.giveUp()
+    this.giveUpAll()
     let cancel = (): void => {}
     const patience = new Promise<void>((resolve) => (cancel = this.#clock.after(patienceMs, resolve)))
     await Promise.race([Promise.all(this.#tasks), patience])

@@ -6,7 +6,7 @@ import type { Backend } from '../../../src/worker/backend.js'
 import { connectNats } from '../../../src/worker/remote/wire/connect.js'
 import { encode, protocolVersion } from '../../../src/worker/remote/wire/protocol.js'
 import { namesOf, sweepToken } from '../../../src/worker/remote/wire/names.js'
-import { backendSuite, Listener, toyAssignment } from '../../conformance/backend.js'
+import { backendSuite, copiesSuite, Listener, toyAssignment } from '../../conformance/backend.js'
 import { defaultLane } from '../../../src/worker/remote/wire/needs.js'
 import { hasNats } from '../../helpers/nats.js'
 import { recorded, RemoteLab, type LabWorker } from '../../helpers/remote-lab.js'
@@ -32,6 +32,15 @@ describe.skipIf(!hasNats)('over a real nats-server', () => {
       waitsForWorkers: true,
       loseFarSide: (backend) => connections.get(backend)!.close(),
     })
+  })
+
+  describe('with two workers', () => {
+    const workers: LabWorker[] = []
+    beforeAll(async () => {
+      for (const slots of [1, 1]) workers.push(await lab.startWorker('copies', { slots }))
+    })
+    afterAll(() => Promise.all(workers.map((worker) => worker.end())))
+    copiesSuite('remote', () => lab.openBackend('copies', recorded()))
   })
 
   const kinds = (events: readonly TrialEvent[]): string[] => events.map((event) => event.type)

@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/core/clock.js'
 import { openData } from '../../../src/data/catalog.js'
 import { openStore } from '../../../src/system/store.js'
 import { ThreadsBackend, type ThreadsOptions } from '../../../src/worker/threads/threads.js'
-import { backendSuite, Listener, toyAssignment } from '../../conformance/backend.js'
+import { backendSuite, copiesSuite, Listener, toyAssignment } from '../../conformance/backend.js'
 import { toyCustom } from '../../helpers/custom-modules.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'mlds-threads-'))
@@ -31,6 +31,7 @@ const open = async (
   })
 
 backendSuite('threads', open, { survivesCrashes: true })
+copiesSuite('threads', () => open(2))
 
 describe('the threads backend', () => {
   it.each([false, true])(

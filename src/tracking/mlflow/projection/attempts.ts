@@ -26,10 +26,11 @@ export type HistoryEvent =
   | { readonly type: 'voided'; readonly atMs: number }
   | { readonly type: 'opened'; readonly source?: SweepSource; readonly atMs: number }
 
-/** Folds a journal's events into attempts, one current attempt per trial. */
+/** Folds a journal's events into attempts: per trial one that is current, and at most one copy that runs beside it. */
 export class Attempts {
   readonly #trials: Map<TrialId, Trial>
   readonly #current = new Map<TrialId, Attempt>()
+  readonly #copies = new Map<TrialId, Attempt>()
   #source: SweepSource | undefined
 
   constructor(trials: readonly Trial[]) {
@@ -37,8 +38,8 @@ export class Attempts {
   }
 
   /**
-   * The attempts that an event changes: none when its trial is not of the plan (of an earlier extent), two when it
-   * begins an attempt after one that nobody lived to call lost.
+   * The attempts that an event changes: none when its trial is not of the plan (of an earlier extent), several when it
+   * begins an attempt after such that nobody lived to call lost.
    */
   apply(event: HistoryEvent): Attempt[] {
     // Runs of attempts whose results are void stay as they are.
@@ -53,23 +54,37 @@ export class Attempts {
     }
     const trial = this.#trials.get(event.trial)
     if (trial === undefined) return []
-    const before = this.#current.get(trial.id)
-    const attempt = this.#attemptOf(trial, before, event)
-    this.#current.set(trial.id, attempt)
+    const [before, copy] = [this.#current.get(trial.id), this.#copies.get(trial.id)]
+    const attempt = copy?.attempt === event.attempt ? copy : this.#attemptOf(trial, before, event)
     if (event.type === 'report') attempt.reports.push(event)
     if (event.type === 'lost') attempt.end = { atMs: event.atMs, outcome: { state: 'lost', reason: event.reason } }
     if (event.type === 'ended') {
       const { atMs, outcome, usage } = event
       attempt.end = { atMs, outcome, ...(usage && { usage }) }
     }
-    if (event.type !== 'started' || before === undefined || before.end !== undefined) return [attempt]
-    before.end = { atMs: event.atMs, outcome: { state: 'lost', reason: 'its process ended' } }
-    return [before, attempt]
+    if (event.type === 'started' && event.copy === true) {
+      this.#copies.set(trial.id, attempt)
+      return [attempt]
+    }
+    if (event.type !== 'report') this.#copies.delete(trial.id)
+    // A copy is the current one once the other is lost, or it has ended itself.
+    if (attempt !== copy || event.type === 'ended')
+      this.#current.set(trial.id, event.type === 'lost' ? (copy ?? attempt) : attempt)
+    const left =
+      event.type !== 'started' ? [] : [before, copy].filter((one) => one !== undefined && one.end === undefined)
+    for (const one of left) one!.end = { atMs: event.atMs, outcome: { state: 'lost', reason: 'its process ended' } }
+    return [...(left as Attempt[]), attempt]
   }
 
-  /** The trial's newest attempt so far. */
+  /** The trial's newest attempt so far that is no copy of another. */
   newest(trial: TrialId): Attempt | undefined {
     return this.#current.get(trial)
+  }
+
+  /** The copy that runs beside the newest attempt, if it has this number; else the newest. */
+  find(trial: TrialId, attempt: number): Attempt | undefined {
+    const copy = this.#copies.get(trial)
+    return copy?.attempt === attempt ? copy : this.newest(trial)
   }
 
   #attemptOf(trial: Trial, before: Attempt | undefined, event: TrialEvent): Attempt {

@@ -2,7 +2,7 @@ import { readOutcome } from '../../../core/divergence.js'
 import { StoreError } from '../../../core/errors.js'
 import { isMapping } from '../../../core/is-mapping.js'
 import type { SweepSource } from '../../../core/sweep-source.js'
-import type { Metrics, TrialEvent, TrialId } from '../../../core/trial.js'
+import type { Metrics, OutcomeState, TrialEvent, TrialId } from '../../../core/trial.js'
 import { MlflowError } from '../rest/mlflow-error.js'
 import type { MlflowClient } from '../rest/client.js'
 import type { Point, Run } from '../rest/wire.js'
@@ -48,7 +48,11 @@ export async function readTrackedSweep(client: MlflowClient, sweep: string): Pro
   const voidedAtMs = Number(parent.tags[voidedTag] ?? -Infinity)
   const counts = (run: Run): boolean => isChild(run) && (run.endMs ?? Infinity) >= voidedAtMs
   const attemptOf = (run: Run): number => identify(run).attempt
-  const children = oncePerKey(runs.filter(counts)).sort((a, b) => attemptOf(a) - attemptOf(b))
+  // Nothing runs after a result but a copy that came too late, which did not count.
+  const hasResult = (run: Run): number => Number(resultStates.has(run.tags['mlds.state'] ?? ''))
+  const children = oncePerKey(runs.filter(counts)).sort(
+    (a, b) => hasResult(a) - hasResult(b) || attemptOf(a) - attemptOf(b),
+  )
   const points = await readPoints(client, children)
   const placed: { readonly event: TrialEvent; readonly placeMs: number }[] = []
   // Clocks may be set back: no event comes before an earlier one of its trial.
@@ -76,6 +80,8 @@ export async function readTrackedSweep(client: MlflowClient, sweep: string): Pro
     events: placed.sort((a, b) => a.placeMs - b.placeMs).map(({ event }) => event),
   }
 }
+
+const resultStates: ReadonlySet<string> = new Set<OutcomeState>(['finished', 'stopped', 'diverged'])
 
 const runId = /^[0-9a-f]{32}$/
 

@@ -43,6 +43,9 @@ interface PreparedTrial {
   readonly code?: CodeInUse
 }
 
+/** After so long another worker, or this one again, is given the copy of a trial that runs here. */
+const copyPauseMs = 1_000
+
 /** One slot of a worker: pulls a trial, runs it, again. */
 export class Slot {
   /** @param number which of the worker's slots it is, from 0. */
@@ -124,9 +127,10 @@ export class Slot {
     if (named === undefined || queued === undefined) return this.#refuse(pulled, named)
     const key = withToken(named, queued.token)
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end. Longer than
-    // from one beat to the next, by which the server knows that it is taken.
-    if (this.context.running.has(key.trial)) {
-      pulled.nak(leaseMs / 2)
+    // from one beat to the next, by which the server knows that it is taken. A copy of it is for another worker.
+    const own = this.context.running.get(key.trial)
+    if (own !== undefined) {
+      pulled.nak(own.active.key.generation === key.generation ? leaseMs / 2 : copyPauseMs)
       return false
     }
     if (await this.parts.halted.isHalted(key.sweep)) return true

@@ -171,7 +171,7 @@ class Worker {
     const onAbort = (): void => {
       if (!leave.aborted) return handBack()
       // A program that is ended may still keep a checkpoint.
-      this.context.threads.giveUp()
+      this.context.threads.giveUpAll()
       cancelPatience = clock.after(lastWordsMs, handBack)
     }
     const onLeave = (): void => this.context.threads.leave()

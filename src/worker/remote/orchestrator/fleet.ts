@@ -1,6 +1,7 @@
 import type { QueuedIterator } from '@nats-io/transport-node'
 import type { KV, KvWatchEntry } from '@nats-io/kv'
 import type { Clock } from '../../../core/clock.js'
+import type { TrialId } from '../../../core/trial.js'
 import { lacking, type Needs } from '../wire/needs.js'
 import { decode, workerMessage, type WorkerMessage } from '../wire/protocol.js'
 import { presenceMs } from '../wire/streams.js'
@@ -42,14 +43,17 @@ export class Fleet {
 
   /**
    * Slots for trials that need this which were free by what workers said after `sinceMs` of the monotonic clock. What is
-   * busy may have taken the devices or the memory that such a trial needs.
+   * busy may have taken the devices or the memory that such a trial needs. Workers that run the trial `without` are left out.
    */
-  freeSlots(needs: Needs, sinceMs: number): number {
+  freeSlots(needs: Needs, sinceMs: number, { without }: { readonly without?: TrialId } = {}): number {
     const recent = this.#heardSince(Math.max(sinceMs, this.clock.monotonic() - presenceMs))
     const takesShare = needs.gpu > 0 || needs.memoryGb > 0
     const able = recent.filter(
       (worker) =>
-        !worker.draining && lacking(needs, worker) === undefined && !(takesShare && worker.running.length > 0),
+        !worker.draining &&
+        lacking(needs, worker) === undefined &&
+        !(takesShare && worker.running.length > 0) &&
+        worker.running.every(({ trial }) => trial !== without),
     )
     return able.reduce((sum, { free }) => sum + free, 0)
   }

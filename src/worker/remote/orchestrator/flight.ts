@@ -28,6 +28,8 @@ export interface Flight {
   readonly reportsAnswered: number
   /** Results of this trial that could not be used. */
   readonly unreadable: number
+  /** Another run of the trial is or was under way, a copy: this one ends with its attempt, since numbers of attempts are given elsewhere. */
+  readonly isTwin: boolean
 }
 
 /** What can come to a trial on its way. */
@@ -48,6 +50,10 @@ export type FlightMessage =
   | { readonly type: 'unreadable'; readonly reason: string; readonly generation: number; readonly atMs: number }
   /** It ends by a decision of this side; the server is told nothing of it. */
   | { readonly type: 'end'; readonly outcome: Outcome; readonly atMs: number }
+  /** A copy of it begins. */
+  | { readonly type: 'twin' }
+  /** Another run of the trial has a result, which this orchestrator did not ask for: it is taken for the one that was. */
+  | { readonly type: 'adopt'; readonly run: RunKey }
   /** Nobody waits for it any more, and nothing is told of it. */
   | { readonly type: 'drop' }
 
@@ -64,7 +70,7 @@ export interface Step {
 const maxUnreadable = 2
 
 /** @param base the attempts at the trial before those of this run. */
-export function queuedFlight(run: RunKey, base: number): Flight {
+export function queuedFlight(run: RunKey, base: number, isTwin = false): Flight {
   return {
     phase: 'queued',
     run,
@@ -74,6 +80,7 @@ export function queuedFlight(run: RunKey, base: number): Flight {
     reportsTold: 0,
     reportsAnswered: 0,
     unreadable: 0,
+    isTwin,
   }
 }
 
@@ -105,6 +112,10 @@ export function step(flight: Flight, message: FlightMessage): Step {
         ...end(flight, message.outcome, message.atMs),
         orders: message.outcome.state === 'cancelled' ? [{ type: 'give-up' }] : [],
       }
+    case 'twin':
+      return only({ ...flight, isTwin: true })
+    case 'adopt':
+      return isOpen(flight) ? only({ ...flight, run: message.run, phase: 'collecting' }) : only(flight)
     case 'drop':
       return only({ ...flight, phase: 'over' })
   }
@@ -115,12 +126,17 @@ const only = (flight: Flight, orders: readonly OrderMessage[] = []): Step => ({ 
 function hearAttempt(flight: Flight, { standing, reason = standing, atMs, ...facts }: Omit<AttemptMessage, 'v'>): Step {
   if (standing === 'running') return hearProgress(flight, { ...facts, from: 0, reports: [] })
   if (standing === 'given up' || facts.attempt !== flight.attempt || flight.isAttemptLost) return only(flight)
-  return {
-    flight: { ...flight, phase: 'lost', isAttemptLost: true },
-    events: [{ ...factsOf(flight), type: 'lost', atMs, reason }],
-    orders: [],
-  }
+  const lost = { ...factsOf(flight), type: 'lost', atMs, reason } as const
+  if (flight.isTwin) return leave(flight, standing === 'handed back' ? { ...lost, handedBack: true } : lost)
+  return { flight: { ...flight, phase: 'lost', isAttemptLost: true }, events: [lost], orders: [] }
 }
+
+/** Nobody waits for further attempts: whoever begins one is told to leave it. */
+const leave = (flight: Flight, lost: TrialEvent): Step => ({
+  flight: { ...flight, phase: 'over' },
+  events: [lost],
+  orders: [{ type: 'give-up' }],
+})
 
 function hearProgress(flight: Flight, progress: Progress): Step {
   const { attempt, startedAtMs, worker, from, reports } = progress
@@ -128,9 +144,13 @@ function hearProgress(flight: Flight, progress: Progress): Step {
   const events: TrialEvent[] = []
   let after = flight
   if (attempt > flight.attempt) {
+    if (flight.attempt > 0 && flight.isTwin)
+      return leave(flight, { ...factsOf(flight), type: 'lost', atMs: startedAtMs, reason: 'its worker vanished' })
     if (flight.attempt > 0 && !flight.isAttemptLost)
       events.push({ ...factsOf(flight), type: 'lost', atMs: startedAtMs, reason: 'its worker vanished' })
-    after = { ...flight, phase: 'running', attempt, isAttemptLost: false, reportsTold: 0, reportsAnswered: 0 }
+    // A copy has one number, whichever attempt at its run is heard of first.
+    const base = flight.isTwin ? flight.base + 1 - attempt : flight.base
+    after = { ...flight, base, phase: 'running', attempt, isAttemptLost: false, reportsTold: 0, reportsAnswered: 0 }
     events.push({ ...factsOf(after), type: 'started', atMs: startedAtMs, worker })
   }
   // After a gap nothing is told until the result brings the whole course.
@@ -149,6 +169,12 @@ function hearProgress(flight: Flight, progress: Progress): Step {
 /** The result brings the whole course: what of it was not told yet, and the end. */
 function collect(flight: Flight, result: Omit<ResultMessage, 'v'>): Step {
   const { outcome, atMs, log } = result
+  // Which of its attempts that was matters to nobody, and the numbers after the first may be another's.
+  if (flight.isTwin) {
+    const told = hearProgress(flight, { ...result, attempt: Math.max(1, flight.attempt), from: 0 })
+    const ended = end(told.flight, outcome, atMs, log)
+    return { ...ended, events: [...told.events, ...ended.events] }
+  }
   if (outcome.state === 'dead')
     return end({ ...flight, attempt: Math.max(flight.attempt, result.attempt) }, outcome, atMs, log)
   if (result.attempt === 0) return end(flight, outcome, atMs, log)
@@ -172,6 +198,7 @@ function end(flight: Flight, outcome: Outcome, atMs: number, log?: string, usage
 function runAnew(flight: Flight, { reason, generation, atMs }: Extract<FlightMessage, { type: 'unreadable' }>): Step {
   if (flight.unreadable === maxUnreadable)
     return end(flight, { state: 'failed', error: { name: 'StoreError', message: reason } }, atMs)
+  if (flight.isTwin) return leave(flight, { ...factsOf(flight), type: 'lost', atMs, reason })
   const base = flight.base + flight.attempt
   const wasRunning = flight.attempt > 0 && !flight.isAttemptLost
   return {
@@ -181,6 +208,7 @@ function runAnew(flight: Flight, { reason, generation, atMs }: Extract<FlightMes
   }
 }
 
-function factsOf({ run, base, attempt }: Flight): { trial: TrialId; attempt: number } {
+/** The trial, and the number of its attempt in the sweep. */
+export function factsOf({ run, base, attempt }: Flight): { trial: TrialId; attempt: number } {
   return { trial: run.trial, attempt: base + Math.max(1, attempt) }
 }

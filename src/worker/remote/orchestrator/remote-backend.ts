@@ -9,7 +9,7 @@ import { EventQueue } from '../../event-queue.js'
 import { begunRuns, controlSweep, recallQueued } from '../wire/sweep-control.js'
 import { announceSweep, noteCollected, prepareTokens, type SweepRecord } from '../wire/sweep-registry.js'
 import type { Needs } from '../wire/needs.js'
-import { nameRun, namesOf, runOf, type RunKey } from '../wire/names.js'
+import { nameRun, namesOf, runOf, voidsBefore, type RunKey } from '../wire/names.js'
 import { attemptMessage, decode, eventMessage } from '../wire/protocol.js'
 import { unsealed } from '../wire/run-tokens.js'
 import { defaultLeaseMs, openBroker, patiently, tellLease } from '../wire/streams.js'
@@ -19,6 +19,7 @@ import { isOpen } from './flight.js'
 import { Flights, type TrialInFlight } from './flights.js'
 import { GivenUpTrials } from './given-up.js'
 import { Lanes } from './lanes.js'
+import { LeftRuns } from './left-runs.js'
 import { SweepLease } from './lease.js'
 import { Outlasted } from './outlasted.js'
 import { QueueRepair } from './repair.js'
@@ -79,6 +80,7 @@ export class RemoteBackend implements Backend {
   readonly #controls: Controls
   readonly #tails: StreamTails
   readonly #outlasted: Outlasted
+  readonly #left: LeftRuns
   readonly #live: Subscription[] = []
   #lease: SweepLease | undefined
   #fleet: Fleet | undefined
@@ -105,7 +107,13 @@ export class RemoteBackend implements Backend {
         ...(code === undefined ? {} : { code: { key: code.key, kind: code.kind } }),
       }
     })
-    this.#flights = new Flights(link, this.#events, (assignment, run) => this.#lanes.laneOf(assignment, run))
+    this.#left = new LeftRuns(link)
+    this.#flights = new Flights(
+      link,
+      this.#events,
+      (assignment, run) => this.#lanes.laneOf(assignment, run),
+      (run) => this.#left.leave(run),
+    )
     this.#results = new Results(link)
     this.#queue = new TrialQueue(link, this.#results, this.#lanes, {
       maxAttempts,
@@ -169,6 +177,7 @@ export class RemoteBackend implements Backend {
     await this.#results.follow(this.#tails, (run, text) => {
       const flight = this.#flights.find(run)
       if (flight !== undefined) void this.#collectResult(flight, text)
+      else this.#adopt(run, text).catch((error: Error) => this.#fail(error))
       return flight !== undefined
     })
     const voids = await this.#results.voidEarlier({ fresh, voids: voidsInJournal })
@@ -182,6 +191,9 @@ export class RemoteBackend implements Backend {
       hear: (flight, message, { trial }) => {
         this.#outlasted.hear(trial, message)
         this.#flights.take(flight, { type: 'attempt', message })
+      },
+      left: (key, { standing }) => {
+        if (standing !== 'running') this.#left.hear(key)
       },
     })
     this.#listen(names.event({ sweep: token }), eventMessage, {
@@ -217,6 +229,8 @@ export class RemoteBackend implements Backend {
     ear: {
       words(key: RunKey, text: string): string | undefined
       hear(flight: TrialInFlight, message: T, key: RunKey): void
+      /** It is about a run that nobody waits for. */
+      left?(key: RunKey, message: T): void
     },
   ): void {
     const callback = (error: Error | null, message: Msg): void => {
@@ -226,7 +240,8 @@ export class RemoteBackend implements Backend {
       const words = text === undefined ? undefined : decode(schema, text)
       if (key === undefined || words === undefined) return this.link.complain(`live news: ${message.subject}`)
       const flight = this.#flights.find(key)
-      if (flight !== undefined && isOpen(flight.state)) ear.hear(flight, words, key)
+      if (flight === undefined) ear.left?.(key, words)
+      else if (isOpen(flight.state)) ear.hear(flight, words, key)
     }
     this.#live.push(this.options.connection.subscribe(subject, { callback }))
   }
@@ -241,13 +256,17 @@ export class RemoteBackend implements Backend {
   }
 
   async #start(assignment: Assignment): Promise<void> {
+    if (assignment.copy === true) return this.#startCopy(assignment)
     const { run, sequence } = this.#results.latestRun(assignment.trial.id)
     // At once: it may be taken back while the server is asked.
     let flight = this.#flights.add(assignment, run)
     const text = sequence === undefined ? undefined : await this.#results.read(sequence)
     const isTakenOver = text !== undefined && (await this.#results.holdsMetrics(run, text))
     if (flight.state.phase === 'over') return
-    if (isTakenOver) return void this.#collectResult(flight, text)
+    if (isTakenOver) {
+      this.#leaveFirst(run)
+      return void this.#collectResult(flight, text)
+    }
     if (this.#controls.cancelled !== undefined) return this.#flights.cancel(flight, this.#controls.cancelled)
     // What ended without a result is asked for anew.
     if (sequence !== undefined) flight = this.#flights.add(assignment, { ...run, generation: run.generation + 1 })
@@ -255,10 +274,68 @@ export class RemoteBackend implements Backend {
     this.#unserved?.lookSoon()
   }
 
+  /** The result may be that of a copy, of which the orchestrator has died: then the run before it may go on for ever. */
+  #leaveFirst(run: RunKey): void {
+    const first = { ...run, generation: run.generation - 1 }
+    if (first.generation >= 0 && voidsBefore(first.generation) === voidsBefore(run.generation))
+      this.link.order(first, { type: 'give-up' })
+  }
+
+  /** A copy is a run of its own, of the next generation: no worker that has the trial takes it, and each has its own attempts. */
+  async #startCopy(assignment: Assignment): Promise<void> {
+    const first = this.#flights.get(assignment.trial.id)
+    // It may have ended by now.
+    if (first === undefined || !isOpen(first.state)) return
+    const { trial, generation: before } = first.state.run
+    const generation = this.#results.nextGeneration(trial, before)
+    await this.#queue.put(this.#flights.addCopy(first, assignment, { ...first.state.run, generation }))
+  }
+
+  /** A copy begins on a worker that has not got the trial, and only where nothing waits for one. */
+  mayCopy(trial: TrialId): boolean {
+    const flight = this.#flights.get(trial)
+    if (
+      flight?.state.phase !== 'running' ||
+      this.#flights.hasCopy(trial) ||
+      this.#queue.paused ||
+      this.#controls.cancelled !== undefined
+    )
+      return false
+    if (this.#flights.open().some(({ state }) => state.phase !== 'running')) return false
+    const needs = this.#lanes.needs(flight.lane)
+    return needs !== undefined && (this.#fleet?.freeSlots(needs, -Infinity, { without: trial }) ?? 0) > 0
+  }
+
+  async giveUp(trial: TrialId, attempt: number): Promise<void> {
+    const flight = this.#flights.ofAttempt(trial, attempt)
+    if (flight !== undefined) this.#flights.take(flight, { type: 'drop' })
+  }
+
+  /** A copy that an earlier orchestrator had begun has come to its end: that is the trial's. */
+  async #adopt(run: RunKey, text: string): Promise<void> {
+    const isNewer = (flight: TrialInFlight | undefined): flight is TrialInFlight =>
+      flight !== undefined &&
+      isOpen(flight.state) &&
+      flight.state.run.generation < run.generation &&
+      voidsBefore(flight.state.run.generation) === voidsBefore(run.generation)
+    if (!isNewer(this.#flights.get(run.trial)) || !(await this.#results.holdsMetrics(run, text))) return
+    const flight = this.#flights.get(run.trial)
+    if (!isNewer(flight)) return
+    const left = flight.state.run
+    const { sweep, trial, generation } = run
+    this.#flights.take(flight, { type: 'adopt', run: { sweep, trial, generation } })
+    this.#left.leave(left)
+    await this.#collectAs(flight, text)
+  }
+
   /** Tells the sweep of a stored result, once all that the trial saved is here; one that can't be used counts as none. */
   async #collectResult(flight: TrialInFlight, text: string): Promise<void> {
     if (!isOpen(flight.state)) return
     this.#flights.take(flight, { type: 'result' })
+    await this.#collectAs(flight, text)
+  }
+
+  async #collectAs(flight: TrialInFlight, text: string): Promise<void> {
     try {
       const result = await this.#results.collect(flight.state.run, text)
       this.#flights.take(flight, { type: 'collected', result })
@@ -307,7 +384,8 @@ export class RemoteBackend implements Backend {
     const begun = await begunRuns(broker, tokens, { sweep: token })
     const waiting = this.#flights.open().filter(({ state }) => !begun.has(nameRun(state.run)))
     for (const flight of waiting) this.#flights.take(flight, { type: 'drop' })
-    return waiting.map(({ state }) => state.run.trial)
+    // Of two runs of a trial, the other may go on.
+    return waiting.flatMap(({ state: { run } }) => (this.#flights.get(run.trial) === undefined ? run.trial : []))
   }
 
   /** Ends the events with an error that will not pass: the sweep ends in order, and can be resumed. */
@@ -340,6 +418,7 @@ export class RemoteBackend implements Backend {
     const flights = this.#flights.all()
     for (const flight of flights) this.#flights.take(flight, { type: 'drop' })
     if (this.link.malformed > 1) warn(`${this.link.malformed} malformed messages were passed over`)
+    if (!this.link.connection.isClosed()) await this.#left.close()
     if (!detach && !this.#isLeaseLost) await this.#leaveQueue(flights)
     this.#controls.close()
     this.#fleet?.close()
