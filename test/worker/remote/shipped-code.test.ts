@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Assignment } from '../../../src/core/trial.js'
 import { codeVersion } from '../../../src/core/version.js'
 import type { WorkerOptions } from '../../../src/worker/remote/host/worker-process.js'
@@ -110,9 +110,23 @@ export default defineExperiment({ space: { x: number({ default: 0 }) }, run: asy
     expect(existsSync(join(store.folder, 'worker-code', own!))).toBe(false)
   })
 
+  it.skipIf(process.getuid?.() !== 0)('runs as another user, who can read it and change nothing of it', async () => {
+    const before = process.umask(0o077)
+    onTestFinished(() => void process.umask(before))
+    const user = { name: 'nobody', uid: 65_534, gid: 65_534, home: '/' }
+    await accepting('as-another', { acceptCode: { keys: [me.written], user } })
+    const writable = '$(if [ -w run.sh -o -w . ]; then echo 1; else echo 0; fi)'
+    const text = `echo "{\\"loss\\": $(cat deep/er/word), \\"uid\\": $(id -u), \\"writable\\": ${writable}}"\n./deep/own.sh\n`
+    const own = `#!/bin/sh\necho '{"ran": 1}'\n`
+    const there = await ship('as-another', programPack({ 'run.sh': text, 'deep/er/word': '5', 'deep/own.sh': own }))
+    const assignment = shippedAssignment(1)
+    await there.backend.start(assignment)
+    expect(await metricsOf(there, assignment)).toMatchObject(finished({ loss: 5, uid: user.uid, ran: 1, writable: 0 }))
+  })
+
   it.each([
     ['takes no code', {}, 'program'],
-    [`takes no code of ${me.written}`, { acceptCode: { keys: [mallory.written] } }, 'program'],
+    ['takes no code of ed25519:', { acceptCode: { keys: [mallory.written] } }, 'program'],
     [
       'takes no modules',
       { acceptCode: { keys: [me.written], user: { name: 'nobody', uid: 65_534, gid: 65_534, home: '/' } } },

@@ -132,7 +132,11 @@ export class AcceptedCode {
     await makeFolder(dirname(place))
     const [plain, run] = this.choice?.user === undefined ? [0o600, 0o700] : [0o644, 0o755]
     // What is there already, a link above all, is not written to.
-    await writeFile(place, bytes, { flag: 'wx', mode: executable === true ? run : plain })
+    await writeFile(place, bytes, { flag: 'wx', mode: plain })
+    // For everyone whom this is for, whatever this process takes away from the files that it makes.
+    await chmod(place, executable === true ? run : plain)
+    if (this.choice?.user !== undefined)
+      for (let at = dirname(place); at !== folder; at = dirname(at)) await chmod(at, 0o755)
     seen.set(path, standingOf(place)!)
   }
 

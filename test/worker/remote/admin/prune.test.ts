@@ -7,6 +7,7 @@ import { listSweeps } from '../../../../src/worker/remote/wire/sweep-registry.js
 import { Listener, toyAssignment } from '../../../conformance/backend.js'
 import { hasNats } from '../../../helpers/nats.js'
 import { recorded, RemoteLab } from '../../../helpers/remote-lab.js'
+import { newSigner, programPack, shipped, shippedAssignment } from '../../../helpers/shipped.js'
 
 describe.skipIf(!hasNats)('pruning a server', () => {
   const lab = RemoteLab.open()
@@ -83,6 +84,21 @@ describe.skipIf(!hasNats)('pruning a server', () => {
     await backend.close()
     const later = await look(broker, { remove: true })
     expect(later.removed.map(({ sweep }) => sweep)).toEqual(['running'])
+    expect(await objectsOf(broker)).toBe(0)
+  })
+
+  it('keeps the code of a sweep that may be resumed', async () => {
+    const broker = await lab.broker('code')
+    const code = shipped(programPack({ 'run.sh': 'true\n' }), 'program', newSigner(), 'code')
+    const { sweep, record } = recorded('half', 2)
+    const withCode = { ...record, code: code.object }
+    const backend = await lab.openBackend('code', { sweep, record: withCode, code, detach: true })
+    await backend.start(shippedAssignment(1))
+    await backend.close()
+    await broker.jsm.streams.purge(broker.names.trials)
+    expect(standing(await look(broker, { remove: true }))).toEqual({ half: 'unfinished' })
+    expect((await broker.objects.info(code.object.sha256))?.deleted).toBe(false)
+    await look(broker, { remove: true, sweep: 'half' })
     expect(await objectsOf(broker)).toBe(0)
   })
 })
