@@ -20,7 +20,7 @@ import { MlflowClient } from '../tracking/mlflow/rest/client.js'
 import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
 import { identify } from '../tracking/mlflow/projection/identity.js'
 import { isCheckpoint, savedPath } from '../tracking/mlflow/projection/projection.js'
-import { readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
+import { NotInMlflowError, readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
 import { digestRecords } from '../tracking/mlflow/records-digest.js'
 import type { TrialRecord } from '../core/trial.js'
 
@@ -36,11 +36,20 @@ interface RemoteSweep {
 
 interface ReadOptions extends CodeTrust {
   readonly warn: (message: string) => void
+  /** What MLflow may know the sweep by where it has none of the name: one that was renamed here. */
+  readonly firstName?: string | undefined
 }
 
-async function openRemote(url: string, sweep: string, { warn, trustCode }: ReadOptions): Promise<RemoteSweep> {
+async function openRemote(
+  url: string,
+  sweep: string,
+  { warn, trustCode, firstName }: ReadOptions,
+): Promise<RemoteSweep> {
   const client = new MlflowClient(mlflowSettings(url, process.env))
-  const tracked = await readTrackedSweep(client, sweep)
+  const tracked = await readTrackedSweep(client, sweep).catch((error: unknown) => {
+    if (!(error instanceof NotInMlflowError) || firstName === undefined || firstName === sweep) throw error
+    return readTrackedSweep(client, firstName)
+  })
   const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
   const experiment = await experimentToRead({ plan, isMine: false }, { warn, trustCode })
   const records = buildRecords(plan.trials, withAdditions(tracked.events, plan.added))

@@ -70,7 +70,7 @@ export default class Figure extends BaseCommand {
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../app/from-mlflow.js')
       const folder = flags.output ?? `figures/${id}`
-      const options = { warn, trustCode }
+      const options = { warn, trustCode, firstName: await this.firstNameOf(flags.store, id) }
       return this.#show(id, await drawFromMlflow(flags.from, id, folder, options, trouble, drawing), troubles)
     }
     const store = await this.openStore(flags.store)

@@ -19,7 +19,7 @@ export default class Rename extends BaseCommand {
     this.log(`${renamed.was} is now ${renamed.sweep}`)
     if (renamed.inMlflow !== undefined)
       this.advise(
-        `In MLflow it goes on as ${renamed.inMlflow}: so it is named to --from, and mlds sync ${renamed.sweep} writes to the same runs`,
+        `In MLflow it goes on as ${renamed.inMlflow}: --from finds it by either name where this store is, and mlds sync ${renamed.sweep} writes to the same runs`,
       )
     return renamed
   }

@@ -38,7 +38,8 @@ export default class Report extends BaseCommand {
     if (flags.from !== undefined) {
       const { reportFromMlflow } = await import('../app/from-mlflow.js')
       const file = flags.out ?? join('reports', id, 'report.html')
-      return this.#write(await reportFromMlflow(flags.from, id, dirname(file), { warn, trustCode }), file)
+      const firstName = await this.firstNameOf(flags.store, id)
+      return this.#write(await reportFromMlflow(flags.from, id, dirname(file), { warn, trustCode, firstName }), file)
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')

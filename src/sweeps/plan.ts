@@ -47,7 +47,7 @@ export function makePlan(experiment: Experiment, spec: SweepSpec, resolveData: R
     if (Object.hasOwn(experiment.profiles, profileName)) return experiment.profiles[profileName]!
     throw new UnknownNameError('profile', profileName, Object.keys(experiment.profiles))
   })
-  writtenAt(['objective'], () => checkNames(experiment, spec))
+  checkNames(experiment, spec)
   checkAverage(experiment, spec)
   const pointsOf = pointsOfStages(experiment, profile, spec)
 
@@ -128,10 +128,13 @@ function planStage(
 /** @throws MldsError when an axis or the objective has a name that a tracker would refuse. */
 function checkNames(experiment: Experiment, spec: SweepSpec): void {
   const axes = new NameCheck('axis')
-  for (const { space } of experiment.stages) axes.add(Object.keys(space))
+  for (const { space } of experiment.stages)
+    for (const name of Object.keys(space)) writtenAt(['axes', name], () => axes.add([name]))
   const objective = sweepObjective(spec, experiment)
-  new NameCheck('metric').add(goalsOf(objective).map(({ metric }) => metric))
-  new NameCheck('metric').add((objective.constraints ?? []).map(({ metric }) => metric))
+  const check = (metrics: readonly { readonly metric: string }[]): void =>
+    new NameCheck('metric').add(metrics.map(({ metric }) => metric))
+  writtenAt(['objective'], () => check(goalsOf(objective)))
+  writtenAt(['constraints'], () => check(objective.constraints ?? []))
 }
 
 /** @throws SpaceError, UnknownNameError for what is no axis, or none that can be averaged over. */

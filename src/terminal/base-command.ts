@@ -60,6 +60,14 @@ export abstract class BaseCommand extends Command {
     return use === 'changes' && isThere ? openStore(folder) : readStore(folder)
   }
 
+  /** What a sweep of the store was called first, by which MLflow knows it; `undefined` where the store has no such sweep. */
+  protected async firstNameOf(named: string | undefined, sweep: string): Promise<string | undefined> {
+    const { readStore } = await import('../system/store.js')
+    const { findStore } = await import('../system/find-store.js')
+    const { planFactsOf } = await import('../sweeps/sweep-folder.js')
+    return planFactsOf(readStore(findStore(named).folder), sweep)?.sweep
+  }
+
   /** What a value, a program or another host brings along is shown to a terminal, never obeyed by it; colours are. */
   override log(message = '', ...args: unknown[]): void {
     super.log(printableColours(message), ...args)

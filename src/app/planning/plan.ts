@@ -23,6 +23,7 @@ import { createScheduler, parseStoppingFlag } from '../../sweeps/scheduling/stop
 import { hasProfiles } from '../../core/has-profiles.js'
 import { applyOverrides } from '../../sweeps/spec/overrides.js'
 import { addressAxis } from '../../sweeps/spec/factors.js'
+import { axesNamed } from '../../core/expression.js'
 import { exampleOf } from '../../sweeps/spec/derived.js'
 import type { Grid } from '../../sweeps/spec/grid.js'
 import { examplesOf } from '../../sweeps/spec/sampled-axis.js'
@@ -304,9 +305,16 @@ function valuesOf({ search, blocks = [], ...outside }: SweepSpec): Record<string
     const settings = [...points, ...(around === undefined ? [] : [around.baseline])]
     for (const setting of settings) for (const [name, value] of Object.entries(setting)) add(name, [value])
   }
-  for (const { derived = {} } of grids)
-    for (const [name, text] of Object.entries(derived))
-      add(name, [writtenAt(['axes', name], () => exampleOf(text, (other) => values.get(other) ?? []))])
+  let left = grids.flatMap(({ derived = {} }) => Object.entries(derived))
+  while (left.length > 0) {
+    const isLeft = (name: string): boolean => left.some(([other]) => other === name)
+    const ready = left.filter(([, text]) => !axesNamed(text).some(isLeft))
+    // Those that follow from each other are told of when they are planned.
+    const now = ready.length > 0 ? ready : left
+    const valuesOf = (name: string): readonly unknown[] => values.get(name) ?? (isLeft(name) ? [null] : [])
+    for (const [name, text] of now) add(name, [writtenAt(['axes', name], () => exampleOf(text, valuesOf))])
+    left = left.filter((one) => !now.includes(one))
+  }
   return Object.fromEntries(values)
 }
 

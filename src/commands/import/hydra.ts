@@ -38,7 +38,7 @@ export default class ImportHydra extends BaseCommand {
     const { importHydra } = await import('../../sweeps/spec/import/hydra.js')
     const words = argv as string[]
     const { program, 'config-path': path, 'config-name': name } = flags
-    if (words.length === 0 && path === undefined)
+    if (words.every((word) => word.trim() === '') && path === undefined)
       throw new MldsError('USAGE', 'no overrides, and no configs: nothing to import', {
         hint: 'give one of them: mlds import hydra lr=0.1,0.2, or mlds import hydra --config-path conf',
       })

@@ -56,7 +56,7 @@ function parseOne(raw: unknown, folder: string): CommandDefinition {
   const argv = typeof command === 'string' ? splitWords(command) : command
   if (!Array.isArray(argv) || argv.length === 0 || argv.some((word) => typeof word !== 'string' || word.includes('\0')))
     throw new SpaceError(`command: ${JSON.stringify(command)} is not a command (text, or a list of words)`)
-  if (typeof cwd !== 'string') throw new SpaceError(`cwd: ${JSON.stringify(cwd)} is not a folder`)
+  if (typeof cwd !== 'string' || cwd.includes('\0')) throw new SpaceError(`cwd: ${JSON.stringify(cwd)} is not a folder`)
   if (limit !== undefined && !(typeof limit === 'number' && limit > 0))
     throw new SpaceError(`timeLimitMs: ${JSON.stringify(limit)} is not a number of milliseconds above 0`)
   const timeLimitMs = timeout === undefined ? limit : readTimeout(timeout, limit)

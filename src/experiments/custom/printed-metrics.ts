@@ -61,6 +61,7 @@ export class PrintedMetrics {
       gathered = undefined
     }
     const take = async (line: string): Promise<void> => {
+      this.#remember(line)
       if (this.#patterns.length === 0 && line.trimEnd() === '{') {
         giveUp()
         gathered = [line]
@@ -173,8 +174,11 @@ export class PrintedMetrics {
   /** A line that tells no metrics: it goes to the log. */
   unread(line: string): void {
     this.sinks.log(line)
+  }
+
+  #remember(line: string): void {
     if (line.trim() === '') return
-    this.#last.push(line)
+    this.#last.push(line.slice(0, lastLineCharacters))
     if (this.#last.length > lastLines) this.#last.shift()
   }
 }

@@ -152,9 +152,13 @@ export function rangeOf(name: string, kind: RangeKind, given: unknown, step?: un
   const right = Number.isFinite(low) && Number.isFinite(high) && Number.isFinite(high - low) && low < high
   const isWhole = kind.endsWith('int')
   const whole = !isWhole || (Number.isSafeInteger(low) && Number.isSafeInteger(high))
+  if (kind.startsWith('log') && right && low > 0 && !Number.isFinite(high / low))
+    throw new SpaceError(
+      `search: ${name}: ${JSON.stringify(given)} is too wide: ${high} is no finite number of times ${low}`,
+    )
   if (!right || !whole || (kind.startsWith('log') && low <= 0))
     throw new SpaceError(
-      `search: ${name}: ${JSON.stringify(given)} is not a range (${kind} wants [low, high]${isWhole ? ', integers' : ''}, low below high${kind.startsWith('log') ? ', both above 0' : ''})`,
+      `search: ${name}: ${written(given)} is not a range (${kind} wants [low, high]${isWhole ? ', integers' : ''}, low below high${kind.startsWith('log') ? ', both above 0' : ''})`,
     )
   if (step === undefined) return { kind, low, high }
   const isRight = typeof step === 'number' && step > 0 && step <= high - low && (high - low) / step <= maxSteps
@@ -173,7 +177,7 @@ function lawOf(name: string, kind: NormalLaw['kind'], given: unknown, step: unkn
   const reach = Math.abs(mean) + 7 * deviation
   if (!Number.isFinite(reach) || deviation <= 0 || (kind === 'log-normal' && reach > 700))
     throw new SpaceError(
-      `search: ${name}: ${JSON.stringify(given)} is not a range (${kind} wants [mean, deviation]${kind === 'normal' ? '' : ' of the natural logarithm'}, the deviation above 0${kind === 'normal' ? '' : ', all within e^±700'})`,
+      `search: ${name}: ${written(given)} is not a range (${kind} wants [mean, deviation]${kind === 'normal' ? '' : ' of the natural logarithm'}, the deviation above 0${kind === 'normal' ? '' : ', all within e^±700'})`,
     )
   if (step === undefined) return { kind, mean, deviation }
   const largest = kind === 'normal' ? reach : exp(reach)
@@ -183,6 +187,12 @@ function lawOf(name: string, kind: NormalLaw['kind'], given: unknown, step: unkn
     )
   return { kind, mean, deviation, step }
 }
+
+/** As JSON, with numbers that are not finite as they are. */
+const written = (given: unknown): string =>
+  Array.isArray(given)
+    ? `[${given.map((one) => (typeof one === 'number' ? String(one) : JSON.stringify(one))).join(',')}]`
+    : JSON.stringify(given)
 
 function twoNumbers(given: unknown): [number, number] {
   return Array.isArray(given) && given.length === 2 ? (given.map(Number) as [number, number]) : [NaN, NaN]

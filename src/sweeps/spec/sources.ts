@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node, type Pair } from 'yaml'
 import { fileProblem, SpaceError, SpecError, type SpecPath } from '../../core/errors.js'
 import { resolveMergeKeys } from './merge-keys.js'
@@ -53,7 +53,8 @@ export function withIncluded(source: Source, file: string): Source[] {
       }
       if (typeof written !== 'string' || written === '' || written.includes('\0'))
         return refuse('names a file, or a list of files (such as include: lab.yaml)')
-      const [shown, absolute] = [join(dirname(path), written), resolve(dirname(path), written)]
+      const shown = isAbsolute(written) ? written : join(dirname(path), written)
+      const absolute = resolve(dirname(path), written)
       if (above.includes(absolute)) refuse(`${shown} includes itself`)
       if (above.length >= maxDepth || ++files > maxFiles)
         refuse(`${shown}: more than ${maxFiles} files, or ${maxDepth} within each other`)
@@ -89,9 +90,13 @@ function readPart(path: string): string {
   return readFileSync(path, 'utf8')
 }
 
-/** The parser's stack ends where lists or mappings stand thousands deep within each other. */
-const readable = (problem: string): string =>
-  problem.startsWith('Maximum call stack') ? 'lists or mappings stand too deep within each other' : problem
+/** What the parser says, for who wrote the file; its stack ends where lists or mappings stand thousands deep within each other. */
+export function readable(problem: string): string {
+  if (problem.startsWith('Maximum call stack')) return 'lists or mappings stand too deep within each other'
+  return problem.startsWith('Source contains multiple documents')
+    ? 'a file is one document (--- begins another)'
+    : problem
+}
 
 /** What a node holds, as plain data. @throws SpaceError where aliases of aliases would make it grow without bound. */
 export function valueOf(node: Node | null | undefined, document: Document | Document.Parsed): unknown {

@@ -64,6 +64,12 @@ describe('a folder of Hydra’s configs, beside what Hydra 1.3.8 makes of it', (
   })
 })
 
+describe('hostile overrides', () => {
+  it.each(['a=1e400', 'a=-1e400,1', 'a=[1e400]'])('%s: what is no finite number is listed', (override) =>
+    expect(importHydra([override], 't.py').leftOut).toEqual([override]),
+  )
+})
+
 describe('hostile configs', () => {
   const compose = (files: Readonly<Record<string, string>>, name = 'config') =>
     new ConfigFolder(folderOf(files)).compose(name, [])

@@ -4,6 +4,7 @@ import { parse } from 'yaml'
 import { fileProblem, SpaceError } from '../../../core/errors.js'
 import { isMapping } from '../../../core/is-mapping.js'
 import { lookUp } from '../../../core/names.js'
+import { readable } from '../sources.js'
 import { DefaultEntry, parseDefaults } from './hydra-defaults.js'
 
 type Mapping = Readonly<Record<string, unknown>>
@@ -91,7 +92,7 @@ export class ConfigFolder {
       return { config, defaults, header: headerOf(text, file) }
     } catch (error) {
       if (error instanceof SpaceError) throw error
-      throw new SpaceError(`${file}: ${fileProblem(error)}`, { cause: error })
+      throw new SpaceError(`${file}: ${readable(fileProblem(error))}`, { cause: error })
     }
   }
 }

@@ -1,5 +1,5 @@
 import { SpaceError } from '../../../core/errors.js'
-import { integerValue } from '../../../core/param-value.js'
+import { integerValue, valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { expandValues } from '../values.js'
 import type { HydraConfigs } from './hydra-folder.js'
@@ -30,7 +30,7 @@ export function importHydra(overrides: string | readonly string[], program: stri
       words.push(word)
       continue
     }
-    if (values === undefined) {
+    if (values === undefined || values.some((value) => valueProblem(value) !== undefined)) {
       leftOut.push(word)
       continue
     }

@@ -6,6 +6,7 @@ import { isMapping } from '../../../core/is-mapping.js'
 import { valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { asAxis, AxisNames, type Imported } from './imported.js'
+import { readable } from '../sources.js'
 
 type Mapping = Readonly<Record<string, unknown>>
 const maxBytes = 4 << 20
@@ -214,7 +215,7 @@ function readMapping(file: string): Mapping {
   try {
     raw = parse(text)
   } catch (error) {
-    throw new SpecError(file, `not YAML: ${(error as Error).message.split('\n')[0]}`, { cause: error })
+    throw new SpecError(file, `not YAML: ${readable((error as Error).message.split('\n')[0]!)}`, { cause: error })
   }
   if (!isMapping(raw)) throw new SpecError(file, 'a configuration of NNI is a mapping')
   return raw

@@ -4,6 +4,7 @@ import { SpecError } from '../../../core/errors.js'
 import { integerValue, valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { plainNumbers } from '../plain-numbers.js'
+import { readable } from '../sources.js'
 import { asAxis, AxisNames, type Imported } from './imported.js'
 
 type Mapping = Readonly<Record<string, unknown>>
@@ -16,7 +17,7 @@ export function importWandb(text: string, file: string): Imported {
   try {
     config = plainNumbers(parse(text, { intAsBigInt: true }), integerValue)
   } catch (error) {
-    throw new SpecError(file, (error as Error).message, { cause: error })
+    throw new SpecError(file, readable((error as Error).message), { cause: error })
   }
   if (!isMapping(config) || !isMapping(config['parameters']))
     throw new SpecError(file, 'not a W&B sweep configuration: it has no parameters')

@@ -31,6 +31,9 @@ export interface TrackedSweep {
   readonly sourceOf: (event: TrialEvent) => SweepSource | undefined
 }
 
+/** The server has no sweep of that name. */
+export class NotInMlflowError extends StoreError {}
+
 /**
  * Reads a sweep back, by its id or by the id of its parent run.
  * @throws StoreError when the server knows no such sweep, several, or not enough of it.
@@ -94,7 +97,7 @@ async function findParent(client: MlflowClient, sweep: string): Promise<Run> {
   const parents = oncePerKey(runs.filter((run) => !isChild(run) && identify(run).sweepKey !== run.tags['mlds.sweep']))
   const [parent, ...others] = parents
   if (parent === undefined) {
-    throw new StoreError(`no such sweep in MLflow: ${sweep} (at ${client.url})`, {
+    throw new NotInMlflowError(`no such sweep in MLflow: ${sweep} (at ${client.url})`, {
       hint: 'the id is the name of the parent run; mlds sync brings a sweep there',
       exitCode: 2,
     })
