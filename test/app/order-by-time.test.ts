@@ -91,7 +91,10 @@ describe('trials of programs', () => {
     lab.pretend(await lab.sweep({ name: 'first', axes: small }), (width) => 1_000 * width)
     const store = openStore(lab.store)
     const orderOf = async (name: string, facts: Partial<SweepDescription>, options: { cost?: string } = {}) => {
-      const { sweep } = await lab.sweep({ name, axes: { width: large.width }, ...facts }, options)
+      const { sweep } = await lab.sweep(
+        { name, axes: facts.search === undefined ? large : { width: large.width }, ...facts },
+        options,
+      )
       const { id, plan } = await SweepFolder.open(store, sweep.id)
       return describeOrder(await startOrder(store, { id, plan }, plan.trials))
     }

@@ -82,7 +82,8 @@ export default class NatsInit extends BaseCommand {
       ...(flags.domain === undefined ? {} : { domain: flags.domain }),
       host,
       port,
-      url: flags.url ?? `${scheme}://${local ? 'localhost' : hostname()}:${port}`,
+      ...(flags.url === undefined ? {} : { url: flags.url }),
+      defaultUrl: `${scheme}://${local ? 'localhost' : hostname()}:${port}`,
       ...(cert === undefined || key === undefined ? {} : { tls: { cert, key, ...(ca === undefined ? {} : { ca }) } }),
     })
     const { orchestrator, worker } = written.contexts
@@ -100,8 +101,8 @@ is refused: copy the new one to each worker's host and start the worker again, w
     this.advise(`
 The server:        ${start}
 Orchestrators:     export NATS_CONTEXT=${shellWord(orchestrator)}
-                   mlds sweep params --nats ${flags.url ?? 'URL'}
-Workers elsewhere: copy ${(written.workers[0] ?? worker).replace(/json$/, '{json,nk}')}${ca === undefined ? '' : ' and ca.pem'} to the host, then
+                   mlds sweep params --nats ${written.url}
+Workers elsewhere: copy ${(written.workers[0] ?? worker).replace(/json$/, '{json,nk}')}${written.hasAuthority ? ' and ca.pem' : ''} to the host, then
                    NATS_CONTEXT=${(written.workers[0] ?? worker).split('/').at(-1)} mlds worker start --slots 4`)
     return written
   }

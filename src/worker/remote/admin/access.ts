@@ -15,10 +15,12 @@ export interface AccessOptions {
   /** The address the server listens on. */
   readonly host: string
   readonly port: number
-  /** How orchestrators and workers reach it. */
-  readonly url: string
+  /** How orchestrators and workers reach it. Default: as the contexts that are there say, else `defaultUrl`. */
+  readonly url?: string
+  /** Default: where it listens. */
+  readonly defaultUrl?: string
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string }
-  /** The server's JetStream domain, for one that leaf nodes reach. Default: none. */
+  /** The server's JetStream domain, for one that leaf nodes reach. Default: as the contexts that are there say. */
   readonly domain?: string
   /** Workers that get keys of their own, beside the one that all others share. Default: none. */
   readonly workers?: readonly string[]
@@ -26,6 +28,9 @@ export interface AccessOptions {
 
 export interface WrittenAccess {
   readonly config: string
+  /** How the server is reached, and whether its authority's certificate goes to each host too. */
+  readonly url: string
+  readonly hasAuthority: boolean
   /** Context files, for NATS_CONTEXT; each stands beside the key that it names. */
   readonly contexts: { readonly orchestrator: string; readonly worker: string }
   /** Those of the workers that were named, in their order. */
@@ -55,13 +60,15 @@ export function writeAccess(options: AccessOptions): WrittenAccess {
   try {
     const home = join(folder, options.tenant)
     makeFolderSync(home, 0o700)
+    const reach = reachOf(options, folder)
     const named = (options.workers ?? []).map(namedWorker)
     for (const holder of new Set([orchestrator, worker, ...named, ...workersIn(home)])) {
       const keyFile = join(home, `${holder}.nk`)
       if (!existsSync(keyFile)) writePrivate(keyFile, `${new TextDecoder().decode(createUser().getSeed())}\n`)
-      writePrivate(join(home, `${holder}.json`), contextOf(options, holder, readKey(keyFile)))
+      writePrivate(join(home, `${holder}.json`), contextOf(options.tenant, reach, { holder, key: readKey(keyFile) }))
     }
-    if (options.tls?.ca !== undefined) copyFileSync(options.tls.ca, join(home, 'ca.pem'))
+    if (reach.ca !== undefined && resolve(reach.ca) !== join(home, 'ca.pem'))
+      copyFileSync(reach.ca, join(home, 'ca.pem'))
     const accounts = join(folder, 'accounts.conf')
     const moved = existsSync(accounts) && !readFileSync(accounts, 'utf8').includes('imports: [')
     writePrivate(accounts, accountsOf(folder))
@@ -70,10 +77,45 @@ export function writeAccess(options: AccessOptions): WrittenAccess {
     if (!kept) writePrivate(config, serverOf({ ...options, folder }))
     const context = (holder: string): string => join(home, `${holder}.json`)
     const contexts = { orchestrator: context(orchestrator), worker: context(worker) }
-    return { config, contexts, workers: named.map(context), kept, moved }
+    const { url, ca } = reach
+    return { config, url, hasAuthority: ca !== undefined, contexts, workers: named.map(context), kept, moved }
   } catch (error) {
     if (error instanceof StoreError) throw error
     throw new StoreError(`access to NATS could not be written: ${problemOf(error)}`, { cause: error })
+  }
+}
+
+/** How the server is reached: the same for all that is written for it. */
+interface Reach {
+  readonly url: string
+  /** The file of the authority that its certificate is from. */
+  readonly ca: string | undefined
+  readonly domain: string | undefined
+}
+
+/** As is said now; what is not said stays as it was said when the contexts of this tenant, or of another, were written. */
+function reachOf({ url, tls, domain, tenant, host, port, ...options }: AccessOptions, folder: string): Reach {
+  const homes = [tenant, ...readdirSync(folder)].map((name) => join(folder, name))
+  const home = homes.find((candidate) => existsSync(join(candidate, `${orchestrator}.json`)))
+  const before = home === undefined ? {} : readContext(join(home, `${orchestrator}.json`))
+  return {
+    url: url ?? before.url ?? options.defaultUrl ?? `nats://${host}:${port}`,
+    ca: tls?.ca ?? (before.ca === undefined ? undefined : resolve(home!, before.ca)),
+    domain: domain ?? before.jetstream_domain,
+  }
+}
+
+/** What of an earlier context is a text; nothing of a file that is none. */
+function readContext(file: string): {
+  readonly url?: string
+  readonly ca?: string
+  readonly jetstream_domain?: string
+} {
+  try {
+    const facts = Object.entries(JSON.parse(readFileSync(file, 'utf8')) as object)
+    return Object.fromEntries(facts.filter(([, value]) => typeof value === 'string'))
+  } catch {
+    return {}
   }
 }
 
@@ -105,7 +147,11 @@ const tokenOf = (key: KeyPair): string => key.getPublicKey().slice(-12)
 const inboxOf = (key: KeyPair): string => `_INBOX_${tokenOf(key)}`
 
 /** A context of the `nats` command (ADR-21): its files are named as beside it, so that they can be copied together. */
-function contextOf({ tenant, url, tls, domain }: AccessOptions, holder: string, key: KeyPair): string {
+function contextOf(
+  tenant: string,
+  { url, ca, domain }: Reach,
+  { holder, key }: { readonly holder: string; readonly key: KeyPair },
+): string {
   const api = holder === orchestrator ? {} : { jetstream_api_prefix: prefixOfAccount(tokenOf(key)) }
   const context = {
     description: `mlds, tenant ${tenant}: ${holder}`,
@@ -114,7 +160,7 @@ function contextOf({ tenant, url, tls, domain }: AccessOptions, holder: string, 
     inbox_prefix: inboxOf(key),
     ...api,
     ...(domain === undefined || holder !== orchestrator ? {} : { jetstream_domain: domain }),
-    ...(tls?.ca === undefined ? {} : { ca: 'ca.pem' }),
+    ...(ca === undefined ? {} : { ca: 'ca.pem' }),
   }
   return `${JSON.stringify(context, null, 2)}\n`
 }

@@ -1,6 +1,6 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { createUser } from '@nats-io/nkeys'
 import { PermissionViolationError, type NatsConnection } from '@nats-io/transport-node'
@@ -61,6 +61,25 @@ describe('the access that nats init writes', () => {
     writeFileSync(join(access, 'accounts.conf'), 'accounts { MLDS_named { users: [] } }')
     expect(writeAccess(named).moved).toBe(true)
     rmSync(join(access, 'named'), { recursive: true })
+  })
+
+  it('goes on to say how the server is reached, in every context, when it is called again for one more worker', () => {
+    const ca = join(access, 'lab-ca.pem')
+    writeFileSync(ca, 'the authority')
+    const place = { folder: join(access, 'reach'), tenant: 'mlds', host: '0.0.0.0', port: 4222 }
+    writeAccess({ ...place, url: 'tls://lab:24222', domain: 'leafy', tls: { cert: 'c', key: 'k', ca } })
+    const again = writeAccess({ ...place, workers: ['gpu-18'], defaultUrl: 'nats://localhost:4222' })
+    expect(again).toMatchObject({ url: 'tls://lab:24222', hasAuthority: true, kept: true })
+    const other = writeAccess({ ...place, tenant: 'other' })
+    for (const file of [...again.workers, ...Object.values(again.contexts), ...Object.values(other.contexts)]) {
+      const context = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>
+      expect(context).toMatchObject({ url: 'tls://lab:24222', ca: 'ca.pem' })
+      expect(readFileSync(join(dirname(file), 'ca.pem'), 'utf8')).toBe('the authority')
+      expect(context['jetstream_domain']).toBe(file.endsWith('orchestrator.json') ? 'leafy' : undefined)
+    }
+    const moved = writeAccess({ ...place, url: 'tls://elsewhere:4222' })
+    expect(JSON.parse(readFileSync(moved.contexts.worker, 'utf8'))).toMatchObject({ url: 'tls://elsewhere:4222' })
+    rmSync(place.folder, { recursive: true })
   })
 
   it('says which file holds no key', () => {
