@@ -2,10 +2,18 @@ import { lookUp } from './names.js'
 import { describeConstraint, goalsOf, hasFront } from './objective.js'
 import { formatNumber } from './format.js'
 import { printableLine } from './printable.js'
-import { settingOf } from './setting.js'
+import { settingOf, withInherited } from './setting.js'
 import { byFronts, classes, classOf, compareStandings, indexOf, weigh } from './standing.js'
 import type { Placed, Ranked, Standing } from './standing.js'
-import { isTerminal, type Objective, type Outcome, type Trial, type TrialId, type TrialRecord } from './trial.js'
+import {
+  isTerminal,
+  type Objective,
+  type Outcome,
+  type Params,
+  type Trial,
+  type TrialId,
+  type TrialRecord,
+} from './trial.js'
 
 export type { Ranked, Standing } from './standing.js'
 
@@ -32,6 +40,8 @@ export class Ranking {
   readonly #isJoint: boolean
   /** The point of each trial, where it may be one of an earlier stage. */
   readonly #origins = new Map<TrialId, string>()
+  /** The parameters of each trial that has ended, with those of what it derives from. */
+  readonly #params = new Map<TrialId, Params>()
   #sorted: readonly Placed[] | undefined
 
   /** Of the trials that tell what the best points are worth. */
@@ -44,10 +54,11 @@ export class Ranking {
   }
 
   /** Takes in a trial that has ended; one without the metric is not ranked. The same trial again replaces the one before. */
-  add(ended: Ranked): void {
+  add(given: Ranked): void {
+    const ended = this.#withInherited(given)
     const { trial, state, metrics } = ended
     if (this.confirmed !== undefined && trial.seeds.init > this.objective.confirm!.after)
-      return this.confirmed.add(ended)
+      return this.confirmed.add(given)
     for (const { metric } of [...goalsOf(this.objective), ...(this.objective.constraints ?? [])]) {
       const first = this.#first.get(metric)
       if (lookUp(metrics, metric) === undefined || (first !== undefined && first.index <= trial.index)) continue
@@ -67,6 +78,15 @@ export class Ranking {
     this.#groups.set(key, group)
     group.members.set(trial.id, ended)
     group.standing = undefined
+  }
+
+  /** Trials end after those that they derive from. */
+  #withInherited(ended: Ranked): Ranked {
+    const { trial } = ended
+    const parents = trial.parents.map((parent) => this.#params.get(parent)).filter((params) => params !== undefined)
+    const params = parents.length === 0 ? trial.params : withInherited(trial.params, parents)
+    this.#params.set(trial.id, params)
+    return params === trial.params ? ended : { ...ended, trial: { ...trial, params } }
   }
 
   #keyOf({ id, stage, params, parents: [parent] }: Trial): string {

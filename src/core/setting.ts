@@ -1,3 +1,5 @@
+import { lookUp } from './names.js'
+import { isSameValue } from './param-value.js'
 import type { Objective, Params, Trial } from './trial.js'
 import { varyingAxes } from './varying-axes.js'
 
@@ -11,6 +13,22 @@ export type Averaging = Pick<Objective, 'average'>
 export function settingOf(params: Params, { average }: Averaging): Params {
   if (average === undefined) return params
   return Object.fromEntries(Object.entries(params).filter(([name]) => !average.includes(name)))
+}
+
+/**
+ * A trial's own parameters, after those in which all that it derives from agree: a checkpoint that is evaluated is of the
+ * setting that it was trained in.
+ * @param parents each with what it has of its own parents.
+ */
+export function withInherited(params: Params, parents: readonly Params[]): Params {
+  const [first, ...others] = parents
+  if (first === undefined) return params
+  const agreed = Object.entries(first).filter(
+    ([name, value]) =>
+      !Object.hasOwn(params, name) &&
+      others.every((other) => Object.hasOwn(other, name) && isSameValue(lookUp(other, name), value)),
+  )
+  return Object.fromEntries([...agreed, ...Object.entries(params)])
 }
 
 /** What else tells trials of a setting and of equal seeds apart, such as their folds: parameters that are averaged. */

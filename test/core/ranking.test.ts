@@ -132,3 +132,41 @@ describe('the best point', () => {
     ])
   })
 })
+
+describe('a point of a later stage', () => {
+  const saved = (index: number, lr: number, seed: number, fold = 0): Ranked => ({
+    ...{ trial: trialOf(index, { lr, fold }, seed, 'train'), state: 'finished', metrics: { fit: lr } },
+  })
+  const evaluated = (index: number, digits: number, parents: readonly Ranked[], loss: number): Ranked => {
+    const trial = trialOf(index, { digits }, parents[0]!.trial.seeds.init, 'evaluate')
+    return { trial: { ...trial, parents: parents.map((one) => one.trial.id) }, state: 'finished', metrics: { loss } }
+  }
+  const trained = [saved(0, 1, 0), saved(1, 1, 1), saved(2, 2, 0), saved(3, 2, 1)]
+  const rank = (ends: readonly Ranked[], judged: Objective = objective) => {
+    const ranking = new Ranking(judged)
+    for (const end of [...trained, ...ends]) ranking.add(end)
+    return ranking.all().map(({ params, mean: value, values }) => [params, value, values.length])
+  }
+
+  it('is of the setting that its trial derives from: other seeds of that are averaged, other settings are not', () => {
+    const ends = trained.map((parent, i) => evaluated(4 + i, 9, [parent], parent.trial.params['lr'] as number))
+    expect(rank(ends)).toEqual([
+      [{ lr: 1, fold: 0, digits: 9 }, 1, 2],
+      [{ lr: 2, fold: 0, digits: 9 }, 2, 2],
+    ])
+  })
+
+  it('has of several trials what they agree in, and its own value of what it is asked for itself', () => {
+    expect(rank([evaluated(4, 9, [trained[0]!, trained[2]!], 3)])).toEqual([[{ fold: 0, digits: 9 }, 3, 1]])
+    const again = evaluated(4, 9, [trained[0]!], 3)
+    const own = { ...again, trial: { ...again.trial, params: { lr: 7, digits: 9 } } }
+    expect(rank([own])).toEqual([[{ fold: 0, lr: 7, digits: 9 }, 3, 1]])
+  })
+
+  it('is averaged over the folds that were trained', () => {
+    const folds = [saved(0, 1, 0, 0), saved(1, 1, 0, 1)]
+    const ranking = new Ranking({ ...objective, average: ['fold'] })
+    for (const end of [...folds, ...folds.map((one, i) => evaluated(2 + i, 9, [one], i))]) ranking.add(end)
+    expect(ranking.all().map(({ params, mean: value }) => [params, value])).toEqual([[{ lr: 1, digits: 9 }, 0.5]])
+  })
+})
