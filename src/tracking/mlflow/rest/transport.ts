@@ -173,13 +173,22 @@ export class MlflowTransport {
         cause: error,
       })
     }
+    const isPage = response.headers.get('content-type')?.startsWith('text/html') === true
+    if (response.redirected && (isPage || !response.ok)) throw this.#sentOn(method, response)
     if (response.ok) {
-      const isPage = response.headers.get('content-type')?.startsWith('text/html') === true
       if (!isPage || (method === 'GET' && path.endsWith('.html'))) return bytes
       // A sign-in page or a proxy's notice: the request has not met MLflow, whatever the status says.
       throw new MlflowError(`${this.url} answered ${method} with a page, not as MLflow does`, response.status, true)
     }
     throw this.#refusal(method, path, response, bytes.toString())
+  }
+
+  /** To the same server by https, or to a page where people sign in: on the way a request becomes another. */
+  #sentOn(method: string, { url, status }: Response): MlflowError {
+    const { origin } = new URL(url)
+    const message = `${this.url} sends requests on to ${origin}, where ${method} came to ${status}`
+    const hint = 'give the address at which MLflow answers by itself, and its login if it has one'
+    return new MlflowError(message, status, false, undefined, undefined, { hint })
   }
 
   #refusal(method: string, path: string, response: Response, text: string): MlflowError {
