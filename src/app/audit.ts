@@ -187,7 +187,7 @@ function describe(finding: Exclude<Finding, { kind: 'missing' }>): string {
     case 'stray':
       return `${finding.run.name} is under no parent: run ${finding.run.id}`
     case 'differs':
-      return `${finding.run.name} is not as its journal tells it: ${finding.what.slice(0, shown.trials).join(', ')}: run ${finding.run.id}`
+      return `${finding.run.name} is not as it should be: ${finding.what.slice(0, shown.trials).join(', ')}: run ${finding.run.id}`
     case 'no-plan':
       return `${finding.problem}: what is missing cannot be told`
     case 'no-parent':

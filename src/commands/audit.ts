@@ -76,8 +76,10 @@ export default class Audit extends BaseCommand {
       sweep.planned === undefined ? '–' : count(sweep, 'missing') + sweep.left,
     ])
     this.log(sweeps.length === 0 ? `${url} holds no sweep` : formatTable(header, rows))
-    for (const { sweep, left } of sweeps.filter((each) => each.left > 0))
-      this.log(`\n${sweep} is incomplete, as its journal says: ${formatCount(left, 'planned trial')} did not run`)
+    for (const { sweep, left, journalHere } of sweeps.filter((each) => each.left > 0))
+      this.log(
+        `\n${sweep} is incomplete, as its ${journalHere ? 'journal' : 'parent run'} says: ${formatCount(left, 'planned trial')} did not run`,
+      )
     for (const { sweep, shared } of sweeps.filter((each) => each.shared > 0))
       this.log(
         `\n${sweep}: programs logged to ${formatCount(shared, 'run')} themselves; what mlds put there was looked at, not what is theirs`,

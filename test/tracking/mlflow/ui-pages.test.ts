@@ -1,7 +1,9 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { MlflowClient } from '../../../src/tracking/mlflow/rest/client.js'
+import { mlflowSettings } from '../../../src/tracking/mlflow/rest/settings.js'
 import { hasChromium, keepScreenshot, launchChromium } from '../../helpers/chromium.js'
 import { mlds, temporaryFolder } from '../../helpers/cli.js'
 import { hasMlflow, startMlflow, type MlflowServer } from '../../helpers/mlflow.js'
@@ -86,6 +88,21 @@ describe.skipIf(!hasMlflow || !hasChromium)("a sweep on MLflow's own pages", () 
     expect(shown).toHaveLength(figures.length)
     expect(new Set(shown).size).toBe(figures.length)
     await keepScreenshot(artifact, 'mlflow-figure')
+  })
+
+  it('shows what the processes of a trial took among the system metrics of its run', async () => {
+    const cwd = temporaryFolder()
+    const experiment = { command: ['sh', '-c', 'sleep 2; echo "loss=$1"', 'sh', '{x}'] }
+    writeFileSync(join(cwd, 'q.yaml'), JSON.stringify({ experiment, axes: { x: [1] }, seeds: 0 }))
+    const swept = await mlds(['sweep', 'q.yaml', '--name', 'taking', '--track', server.url], { cwd })
+    expect(swept.code, swept.stderr).toBe(0)
+    const client = new MlflowClient(mlflowSettings(server.url, {}))
+    const [run] = await client.searchRuns(await client.experimentIds(), `tags."mlds.usage" LIKE '%'`)
+    const path = `experiments/${run!.experimentId}/runs/${run!.id}/system-metrics?workflowType=machine_learning`
+    const page = await openPage(`${server.url}/#/${path}`)
+    for (const metric of ['process_peak_memory_megabytes', 'process_cpu_percentage'])
+      await page.getByText(metric).first().waitFor()
+    await keepScreenshot(page, 'mlflow-system-metrics')
   })
 
   /** The best point's width, and the trials that are best by themselves. */

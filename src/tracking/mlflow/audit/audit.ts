@@ -166,7 +166,7 @@ export function auditSweep(group: RunGroup, plan: HeldPlan, { running, journal }
             ...unended.map((run) => ({ kind: 'unended', run }) as const),
             ...missing.map((trial) => ({ kind: 'missing', trial }) as const),
             ...(journal === undefined
-              ? findContradictions(parent, children, planned ?? [], found)
+              ? findContradictions(parent, children, planned, found)
               : holdAgainst(journal, parent, children, found)),
           ]),
     ],
@@ -177,14 +177,17 @@ export function auditSweep(group: RunGroup, plan: HeldPlan, { running, journal }
 function findContradictions(
   parent: Run | undefined,
   children: readonly Run[],
-  planned: readonly Trial[],
+  planned: readonly Trial[] | undefined,
   found: ReadonlySet<Run>,
 ): Finding[] {
   const isTold = parent !== undefined && readStanding(parent) !== undefined
   const of = (run: Run, what: readonly string[]): Finding[] =>
     what.length === 0 || found.has(run) ? [] : [{ kind: 'differs', run, what }]
   return [
-    ...(parent === undefined ? [] : of(parent, parentContradictions(parent, children, planned))),
+    // Without its plan nobody can count its trials.
+    ...(parent === undefined || planned === undefined
+      ? []
+      : of(parent, parentContradictions(parent, children, planned))),
     ...children.flatMap((run) => of(run, childContradictions(run, isTold))),
   ]
 }

@@ -119,6 +119,12 @@ describe('an audit', () => {
     const parent = parentOf()
     expect(findings([parent, childOf(parent.id, 'x')], ['w', 'x', 'y'])).toEqual(['missing w', 'missing y'])
     expect(findings([parent, childOf(parent.id, 'x')])).toEqual(['no-plan'])
+    // Nothing is said of counts that nobody can count.
+    const counts = { planned: 1, missing: 0, finished: 1, stopped: 0, diverged: 0, failed: 0, dead: 0 }
+    const standing = JSON.stringify({ counts: { ...counts, cancelled: 0, skipped: 0 }, closed: 'done' })
+    const tags = { ...parentOf().tags, 'mlds.state': 'complete', 'mlds.standing': standing }
+    const told = parentOf({ tags })
+    expect(findings([told, childOf(told.id, 'x', { latest: new Map() })])).toEqual(['no-plan'])
     expect(findings([childOf('gone', 'x')])).toEqual(['no-parent'])
     const lost = childOf('gone', 'x')
     expect(findings([parent, lost], ['x'])).toEqual([`stray ${lost.id}`])
