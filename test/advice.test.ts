@@ -34,6 +34,7 @@ const prose = new Set([
   'can',
   'copies',
   'does',
+  'has',
   'in',
   'is',
   'needs',
@@ -41,11 +42,13 @@ const prose = new Set([
   'or',
   'put',
   'reaches',
+  'starts',
   'takes',
   'there',
   'to',
   'too',
   'was',
+  'writes',
 ])
 
 function faultsIn(from: readonly { readonly file: string; readonly texts: readonly string[] }[]): string[] {
