@@ -9,7 +9,6 @@ export function formatNumber(value: number): string {
   return size >= 1e5 || size < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(4)))
 }
 
-/** `1 trial`, `2 trials`: a count with its noun, whose plural has an `s` at its end. */
 /** As a person reads a size of files: `512 B`, `1.2 MB`; powers of 1000. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
@@ -22,6 +21,7 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`
 }
 
+/** `1 trial`, `2 trials`: a count with its noun, whose plural has an `s` at its end. */
 export const formatCount = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 /** A setting as a person wrote it, but for numbers of more digits than anyone writes: `0.0251188643151` is `0.0251`. */
