@@ -92,6 +92,8 @@ async function makeBroker(nc: NatsConnection, names: Names, settings: BrokerSett
   )
   const shared = { storage: StorageType.File, replicas }
   const kvm = new Kvm(js)
+  // Orchestrators write there; a worker that comes before any of them would wait in vain for a bucket that is missing.
+  await kvm.create(names.lanes, shared)
   return {
     nc,
     names,
