@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Limits for what hangs: on a busy machine a test may take twenty times as long as on an idle one.
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
+    testTimeout: 480_000,
+    hookTimeout: 480_000,
     expect: { poll: { timeout: 120_000 } },
     // A test that fails is tried once more; one that then passes is named before the tally, with what failed, as unsteady.
     retry: 1,

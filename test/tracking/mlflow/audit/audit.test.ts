@@ -249,7 +249,9 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     // What a request that arrived twice leaves, and a run whose parent was deleted by hand.
     const { 'mlflow.runName': _name, ...twinTags } = first.tags
     const twin = await makeRun(first.experimentId, { name: first.name, startMs: 5, tags: twinTags })
-    const strayTags = { ...twinTags, 'mlds.run_key': 'k', 'mlds.trial': 'f', 'mlflow.parentRunId': 'gone' }
+    const trial = 'f'.repeat(16)
+    const key = `${first.tags['mlds.sweep_key']}:${trial}:1`
+    const strayTags = { ...twinTags, 'mlds.run_key': key, 'mlds.trial': trial, 'mlflow.parentRunId': 'gone' }
     const stray = await makeRun(first.experimentId, { name: 'stray', startMs: 5, tags: strayTags })
     const before = readWithPython(server.url, 'orphaned')
 
