@@ -66,8 +66,8 @@ describe('trials of programs', () => {
     const second = await lab.sweep({ name: 'second', axes: large })
     expect(lab.order(second)).toEqual([8, 7, 6, 5])
     // Of an earlier extent of the same sweep too; here the widest were the quickest.
-    lab.pretend(second, (width) => 100_000 / width ** 2)
-    lab.pretend(first, (width) => 100_000 / width ** 2)
+    lab.pretend(second, (width) => 1_000_000 / width ** 2)
+    lab.pretend(first, (width) => 1_000_000 / width ** 2)
     const grown = await lab.sweep(
       { name: 'second', axes: { ...large, width: [...large.width, 9, 11, 10] } },
       { extend: true },
@@ -91,11 +91,10 @@ describe('trials of programs', () => {
     lab.pretend(await lab.sweep({ name: 'first', axes: small }), (width) => 1_000 * width)
     const store = openStore(lab.store)
     const orderOf = async (name: string, facts: Partial<SweepDescription>, options: { cost?: string } = {}) => {
-      const { sweep } = await lab.sweep(
-        { name, axes: facts.search === undefined ? large : { width: large.width }, ...facts },
-        options,
-      )
-      const { id, plan } = await SweepFolder.open(store, sweep.id)
+      const axes = facts.search === undefined ? large : { width: large.width }
+      const ran = await lab.sweep({ name, axes, ...facts }, options)
+      lab.pretend(ran, (width) => 1_000 * width)
+      const { id, plan } = await SweepFolder.open(store, ran.sweep.id)
       return describeOrder(await startOrder(store, { id, plan }, plan.trials))
     }
     expect(await orderOf('plain', {})).toMatch(/^the longest first, by what \d+ earlier trials took$/)

@@ -17,6 +17,8 @@ export type ExpectedTime = (trial: Pick<Trial, 'id' | 'stage' | 'params'>) => nu
 
 /** Times that differ by less are taken for the same: to go by them would be to go by chance. */
 const leastRatio = 1.1
+/** As in programs that take hardly longer than it takes to start them: any order ends as early. */
+const leastDifferenceMs = 1_000
 /** Backfitting converges geometrically; on a grid the first round is exact. */
 const rounds = 20
 /** Points, and ms to which times of nothing are raised. */
@@ -63,7 +65,7 @@ export function timesOf(
     shortest = Math.min(shortest, time)
     longest = Math.max(longest, time)
   }
-  return longest < leastRatio * shortest ? undefined : times
+  return longest < leastRatio * shortest || longest - shortest < leastDifferenceMs ? undefined : times
 }
 
 /** Trials that differ in their seeds alone. */

@@ -128,6 +128,9 @@ describe('an order by expected time', () => {
     const nearlyAlike = trials.map((trial, index) => ({ trial, durationMs: 1_000 + index }))
     expect(timesOf(trials, expectTimes(nearlyAlike))).toBeUndefined()
     expect(timesOf(trials, undefined)).toBeUndefined()
+    // Twice as long, and half a second longer.
+    expect(timesOf(trials, ({ id }) => (id === trials[0]!.id ? 1_000 : 500))).toBeUndefined()
+    expect(timesOf(trials, ({ id }) => (id === trials[0]!.id ? 2_000 : 500))).toBeDefined()
   })
 
   it('starts every trial once, the longest first, whatever the times are', () => {
