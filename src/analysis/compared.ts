@@ -1,6 +1,5 @@
 import { holm } from './intervals.js'
 import type { Comparison } from './standings.js'
-import { studentProbability, studentQuantile } from './student-t.js'
 
 /** Which way the second of two sweeps differs from the first, as far as it can be told from chance. */
 export type Difference = 'higher' | 'lower' | 'inconclusive'
@@ -11,7 +10,7 @@ export interface PointVerdict {
   readonly alone: Difference
   /** After Holm's correction for the number of points that have an interval. */
   readonly verdict: Difference
-  /** How often chance alone would show so large a difference; missing where nothing is decided by it. */
+  /** As the point has it. */
   readonly p?: number
 }
 
@@ -20,25 +19,17 @@ export interface PointVerdict {
  * all differ by the very same number are inconclusive, and Holm (1979) corrects for the number of points.
  */
 export function weighPoints(compared: readonly Comparison[]): PointVerdict[] {
-  const ps = compared.map(pOf)
-  const decided = ps.flatMap((p, i) => (p !== undefined && p < 0.05 ? [{ p, i }] : []))
+  const weighed = compared.filter((point): point is Comparison & { p: number } => point.p !== undefined)
   const corrected = holm(
-    decided.map(({ p }) => p),
-    ps.filter((p) => p !== undefined).length,
+    weighed.map(({ p }) => p),
+    weighed.length,
   )
-  const stands = new Set(decided.flatMap(({ i }, rank) => (corrected[rank]! <= 0.05 ? [i] : [])))
-  return compared.map(({ difference }, i) => {
-    const p = ps[i]
+  const stand = new Set<Comparison>(weighed.filter((_, i) => corrected[i]! <= 0.05))
+  return compared.map((point) => {
+    const { difference, p } = point
     const alone = p === undefined || p >= 0.05 ? 'inconclusive' : difference > 0 ? 'higher' : 'lower'
-    return { alone, verdict: stands.has(i) ? alone : 'inconclusive', ...(p === undefined ? {} : { p }) }
+    return { alone, verdict: stand.has(point) ? alone : 'inconclusive', ...(p === undefined ? {} : { p }) }
   })
-}
-
-/** Of Student's test that the pairs' mean difference is zero; `undefined` where they have no interval, or one of no width. */
-function pOf({ difference, interval, pairs }: Comparison): number | undefined {
-  if (interval === undefined || interval[0] === interval[1]) return undefined
-  const standardError = (difference - interval[0]) / studentQuantile(0.95, pairs - 1)
-  return 1 - studentProbability(difference / standardError, pairs - 1)
 }
 
 /** What chance does among so many points; empty where fewer than two were weighed. */

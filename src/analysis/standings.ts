@@ -3,7 +3,7 @@ import { lookUp } from '../core/names.js'
 import { rankRecords, type Standing } from '../core/ranking.js'
 import { averagedOf, type Averaging } from '../core/setting.js'
 import type { Objective, Params, TrialRecord } from '../core/trial.js'
-import { estimate } from './intervals.js'
+import { estimate, leastReplications, pValue } from './intervals.js'
 import { mean } from './statistics.js'
 
 export type { Standing }
@@ -42,6 +42,8 @@ export interface Comparison {
   readonly pairs: number
   /** Student's 95 % interval of the mean difference of the pairs; missing with fewer than 3. */
   readonly interval?: readonly [number, number]
+  /** How often chance alone would show so large a difference; missing without an interval, and where all pairs differ by the same number. */
+  readonly p?: number
 }
 
 /**
@@ -77,10 +79,17 @@ export function compareRecords(
         second: to,
         difference: mean(differences),
         pairs: paired.length,
-        ...(paired.length < 3 ? {} : { interval: estimate(paired, 'linear').interval }),
+        ...weighPairs(paired),
       },
     ]
   })
+}
+
+/** What the differences of pairs show of their mean. */
+export function weighPairs(differences: readonly number[]): Pick<Comparison, 'interval' | 'p'> {
+  if (differences.length < leastReplications) return {}
+  const { interval } = estimate(differences, 'linear')
+  return { interval, ...(interval[0] === interval[1] ? {} : { p: pValue(differences, 'linear', 0) }) }
 }
 
 function pairsOf(

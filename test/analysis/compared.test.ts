@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { chanceOfPoints, weighPoints } from '../../src/analysis/compared.js'
-import { estimate, pValue } from '../../src/analysis/intervals.js'
-import type { Comparison } from '../../src/analysis/standings.js'
+import { pValue } from '../../src/analysis/intervals.js'
+import { weighPairs, type Comparison } from '../../src/analysis/standings.js'
 import { Random } from '../../src/core/seed.js'
 
 const compared = (differences: readonly number[]): Comparison => ({
@@ -10,7 +10,7 @@ const compared = (differences: readonly number[]): Comparison => ({
   second: differences,
   difference: differences.reduce((sum, one) => sum + one, 0) / differences.length,
   pairs: differences.length,
-  ...(differences.length < 3 ? {} : { interval: estimate(differences, 'linear').interval }),
+  ...weighPairs(differences),
 })
 
 describe('points of two sweeps', () => {
