@@ -107,7 +107,7 @@ const lookAgainMs = 1_000
  * The story of a sweep. Start reading here.
  *
  * One loop introduces what to try (scheduler) to where it runs (backend), and writes down what happened (journal)
- * before anyone acts on it. Nothing polls: the loop moves when an event comes.
+ * before anyone acts on it. The loop moves when an event comes, and polls for one thing alone: room for a copy (`--copies`).
  */
 export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const { info, state, journal, scheduler, backend, tracker, clock, limits, copies = 0 } = options
@@ -184,22 +184,20 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     running.begin(trial, attempt)
     await backend.start(assign(trial, attempt))
   }
-  const assign = (trial: Trial, attempt: number): Assignment => {
-    return {
-      sweep: info.sweep,
-      trial,
-      attempt,
-      parents: trial.parents.map((id) => parentResult(state, id)),
-      reads: options.dataReadBy?.(trial) ?? [],
-      ...(options.loggingOf && { logging: options.loggingOf(trial.id) }),
-      engine: options.engine,
-      interactive: scheduler.interactive,
-      watch,
-      ...(options.timeLimitMs === undefined ? {} : { timeLimitMs: options.timeLimitMs }),
-      ...(options.memoryGb === undefined ? {} : { memoryGb: options.memoryGb }),
-      ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
-    }
-  }
+  const assign = (trial: Trial, attempt: number): Assignment => ({
+    sweep: info.sweep,
+    trial,
+    attempt,
+    parents: trial.parents.map((id) => parentResult(state, id)),
+    reads: options.dataReadBy?.(trial) ?? [],
+    ...(options.loggingOf && { logging: options.loggingOf(trial.id) }),
+    engine: options.engine,
+    interactive: scheduler.interactive,
+    watch,
+    ...(options.timeLimitMs === undefined ? {} : { timeLimitMs: options.timeLimitMs }),
+    ...(options.memoryGb === undefined ? {} : { memoryGb: options.memoryGb }),
+    ...(options.isolate === undefined ? {} : { isolate: options.isolate }),
+  })
 
   const tryAgain = (trial: Trial): void => {
     running.delete(trial.id)
