@@ -11,6 +11,7 @@ import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { concludeOnce } from './conclude.js'
 import { decide, type DecidedChoices, type RunChoices, type RunObserver } from './running/choices.js'
 import { describeNothingLeft, putBack } from './running/left-to-run.js'
+import { tellChanges } from './running/own-code.js'
 import { refuseCopies } from './running/refuse-copies.js'
 import { closeParts, openParts, type Closer, type Parts, type SweepToRun } from './running/parts.js'
 import { summarise, type SweepSummary } from './summary.js'
@@ -31,7 +32,7 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
   try {
     const parts = await openParts(sweep, decided, observer, closing)
     const { lock, tracker, info, state } = parts
-    if (parts.loop === undefined) sayNothingLeft(parts, decided, say)
+    if (parts.loop === undefined) await sayNothingLeft(sweep.sweep, parts, decided, say)
     // After what was taken over and what is void: its history holds both.
     await beginTracking(tracker, info, say)
     const end = await runLoop(sweep.sweep, parts, decided, observer)
@@ -65,12 +66,15 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
   }
 }
 
-function sayNothingLeft(
+async function sayNothingLeft(
+  sweep: SweepFolder,
   { state, info, judges }: Parts,
   { only }: DecidedChoices,
   say: (message: string) => void,
-): void {
+): Promise<void> {
   say(describeNothingLeft(only, state))
+  const consequence = 'The results are those of the sweep’s own copy; --fresh runs every trial again'
+  await tellChanges(sweep, { consequence, withNew: false }, say)
   const lacking = new MetricWatch(state, info.objective, judges).atStart()
   if (lacking !== undefined) say(lacking)
 }

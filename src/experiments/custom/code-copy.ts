@@ -81,11 +81,14 @@ function readManifest(folder: string): Manifest | undefined {
   }
 }
 
-/** How the program differs from a sweep's copy of it, as a sentence; `undefined` where it does not, or there is no copy. */
-export function describeChanges(command: CommandDefinition, folder: string): string | undefined {
+/**
+ * How the program differs from a sweep's copy of it, as a sentence; `undefined` where it does not, or there is no copy.
+ * @param withNew files that the copy has not got count too; a program may have written them itself.
+ */
+export function describeChanges(command: CommandDefinition, folder: string, withNew = true): string | undefined {
   const known = readManifest(folder)
   if (known === undefined) return undefined
-  const now = codeFiles(command)?.files ?? []
+  const now = withNew ? (codeFiles(command)?.files ?? []) : []
   const changes = [
     ...Object.entries(known.files).flatMap(([file, hash]) => {
       const path = join(known.root, file)

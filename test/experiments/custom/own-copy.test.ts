@@ -114,6 +114,30 @@ describe('a sweep of a program', () => {
     expect(await losses(folder)).toEqual(['12345', '12345', '12345', '12345'])
   })
 
+  it('says what has changed where nothing is left to run, and that --fresh runs it', async () => {
+    const folder = project('', false)
+    expect((await mlds(['sweep', 'mine.yaml'], { cwd: folder })).code).toBe(0)
+    // What is new may be what the program left.
+    write(folder, { 'results.log': '' })
+    const same = await mlds(['sweep', 'mine.yaml'], { cwd: folder })
+    expect(same.stdout + same.stderr).toContain('Nothing is left to run.')
+    expect(same.stdout + same.stderr).not.toContain('has changed since')
+    // No word of the command names it, so that the sweep is the same.
+    write(folder, { 'model.py': after['model.py']! })
+    for (const again of [
+      ['sweep', 'mine.yaml'],
+      ['resume', 'mine'],
+    ]) {
+      const told = await mlds(again, { cwd: folder })
+      expect(told.stdout + told.stderr).toMatch(
+        /The program has changed since: model\.py has changed\. The results are those of .* --fresh runs every trial again\./,
+      )
+    }
+    const before = await losses(folder)
+    expect((await mlds(['sweep', 'mine.yaml', '--fresh'], { cwd: folder })).code).toBe(0)
+    expect(await losses(folder)).not.toEqual(before)
+  })
+
   it('takes the program as it is now while it has no result', async () => {
     const folder = project('', false)
     write(folder, { 'model.py': 'raise SystemExit("broken")\n' })
