@@ -8,35 +8,44 @@ import type { UnreadPlan } from './vocabulary/unread.js'
 interface BuiltIn {
   /** The original scripts' names, and other words for the same thing. */
   readonly aliases: readonly string[]
+  /** That of the experiment, here too so that a worker says what it has without loading everything. */
+  readonly version: number
   /** Each experiment is loaded when it is asked for: a list of names costs nothing. */
   load(): Promise<Experiment>
 }
 
 // Each experiment knows its own parameters' types; behind the registry they are checked by the space instead.
-const known = (load: () => Promise<unknown>, ...aliases: string[]): BuiltIn => ({
+const known = (version: number, load: () => Promise<unknown>, ...aliases: string[]): BuiltIn => ({
   aliases,
+  version,
   load: async () => ({ ...((await load()) as Experiment), aliases }),
 })
 
 /** The experiments that come with mlds. A new one is one more row. */
 const builtIn: Readonly<Record<string, BuiltIn>> = {
-  'sim-func': known(async () => (await import('./built-in/sim-func.js')).simFunc, 'sim_func'),
-  cnn: known(async () => (await import('./built-in/cnn.js')).cnn),
-  pca: known(async () => (await import('./built-in/pca.js')).pca, 'pca3d'),
-  'grad-norm': known(async () => (await import('./built-in/grad-norm.js')).gradNorm, 'min_ratio_grad'),
-  'err-surface': known(async () => (await import('./built-in/err-surface.js')).errSurface, 'err_surface'),
+  'sim-func': known(1, async () => (await import('./built-in/sim-func.js')).simFunc, 'sim_func'),
+  cnn: known(1, async () => (await import('./built-in/cnn.js')).cnn),
+  pca: known(2, async () => (await import('./built-in/pca.js')).pca, 'pca3d'),
+  'grad-norm': known(1, async () => (await import('./built-in/grad-norm.js')).gradNorm, 'min_ratio_grad'),
+  'err-surface': known(1, async () => (await import('./built-in/err-surface.js')).errSurface, 'err_surface'),
   shuffle: known(
+    1,
     async () => (await import('./built-in/shuffle.js')).shuffle,
     ...['shuffled_label', 'shuffled_label_keras'],
   ),
-  'min-ratio': known(async () => (await import('./built-in/min-ratio.js')).minRatio, 'min_ratio'),
-  interpolate: known(async () => (await import('./built-in/interpolate.js')).interpolate, 'inter_model'),
-  params: known(async () => (await import('./built-in/params.js')).params, 'number_of_params', 'number_of_param'),
-  sensitivity: known(async () => (await import('./built-in/sensitivity.js')).sensitivity),
-  sharpness: known(async () => (await import('./built-in/sharpness.js')).sharpness, 'bonus'),
+  'min-ratio': known(1, async () => (await import('./built-in/min-ratio.js')).minRatio, 'min_ratio'),
+  interpolate: known(1, async () => (await import('./built-in/interpolate.js')).interpolate, 'inter_model'),
+  params: known(1, async () => (await import('./built-in/params.js')).params, 'number_of_params', 'number_of_param'),
+  sensitivity: known(1, async () => (await import('./built-in/sensitivity.js')).sensitivity),
+  sharpness: known(4, async () => (await import('./built-in/sharpness.js')).sharpness, 'bonus'),
 }
 
 export const experimentNames: readonly string[] = Object.keys(builtIn)
+
+/** Each built-in experiment and its version, without loading any. */
+export const experimentVersions: readonly (readonly [name: string, version: number])[] = Object.entries(builtIn).map(
+  ([name, { version }]) => [name, version],
+)
 
 function nameOf(name: string): string | undefined {
   const bare = name.replace(/\.py$/, '')

@@ -6,14 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { MldsError } from '../../core/errors.js'
 import { makeFolder } from '../../system/make-folder.js'
 import { moveIntoPlace, replaceFile } from '../../system/replace-file.js'
-import {
-  decodeManifest,
-  encodeManifest,
-  maxCheckpointBytes,
-  sizeOf,
-  type Manifest,
-  type StateFile,
-} from './manifest.js'
+import { encodeManifest, maxCheckpointBytes, sizeOf, type Manifest, type StateFile } from './manifest.js'
 
 /** Where a state is taken from: bytes as one file of this name, or a file or folder on disk, which is copied. */
 export type StateSource = { readonly name: string; readonly bytes: Uint8Array } | { readonly path: string }
@@ -39,6 +32,7 @@ export class CheckpointFolder {
   async find(): Promise<StoredCheckpoint | undefined> {
     const text = await readFile(this.#manifestFile, 'utf8').catch(() => undefined)
     const [place = '', ...rest] = text?.split('\n') ?? []
+    const { decodeManifest } = await import('./read-manifest.js')
     const manifest = decodeManifest(rest.join('\n'))
     if (manifest === undefined || !/^state-[0-9a-f-]{36}$/.test(place)) return undefined
     return { ...manifest, place: join(this.folder, place) }

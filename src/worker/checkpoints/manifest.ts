@@ -1,89 +1,46 @@
-import { z } from 'zod'
-import { NameCheck } from '../../core/names.js'
 import type { Metrics } from '../../core/trial.js'
 
-/** Bytes of all files of one checkpoint. */
-export const maxCheckpointBytes = 2 ** 31
-const maxFiles = 10_000
-const maxSaved = 1_000
+// What reads one, and the schema it takes, is in read-manifest.ts: threads, most of whose trials keep none, load it when they need it.
 
-const manifestFormat = 1
-
-/** One step below the checkpoint's own folder, and never out of it. */
-const segment = /^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]{1,200}$/
-const isInside = (path: string): boolean => path.length <= 1_000 && path.split('/').every((part) => segment.test(part))
-
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
-const bytes = z.int().min(0).max(maxCheckpointBytes)
-const count = z.int().min(0)
-// JSON has no NaN: non-finite numbers are words.
-const number = z.union([z.number(), z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number)])
-const metrics = z
-  .array(z.tuple([z.string().min(1).max(240), number]))
-  .transform((entries): Metrics => Object.fromEntries(entries))
-const report = z.object({ step: z.int(), atMs: z.number().min(-8.64e15).max(8.64e15), metrics })
+export interface CarriedReport {
+  readonly step: number
+  readonly atMs: number
+  readonly metrics: Metrics
+}
 
 interface Sized {
+  readonly sha256: string
   readonly sizeBytes: number
 }
 
-/** Bytes of all that crosses the wire beside the manifest. */
-export const sizeOf = ({
-  files,
-  saved,
-}: {
-  readonly files: readonly Sized[]
-  readonly saved: readonly Sized[]
-}): number => [...files, ...saved].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-
-const manifestSchema = z
-  .object({
-    format: z.literal(manifestFormat),
-    /** Which attempt saved it. */
-    attempt: z.int().min(1),
-    /** What had been reported by then, in order. */
-    reports: z.array(report),
-    /** What had been saved as the trial's results by then: each after so many of the reports. */
-    saved: z
-      .array(z.object({ name: z.string().min(1).max(250), after: count, sha256, sizeBytes: bytes }))
-      .max(maxSaved),
-    /** The files of the state, by paths below its folder. */
-    files: z.array(z.object({ path: z.string().refine(isInside), sha256, sizeBytes: bytes })).max(maxFiles),
-  })
-  .refine(({ files, saved }) => sizeOf({ files, saved }) <= maxCheckpointBytes)
-  .refine(({ files }) => new Set(files.map(({ path }) => path)).size === files.length)
-  .refine(({ reports }) => areNamed(reports))
+export interface StateFile extends Sized {
+  /** Below the state's folder. */
+  readonly path: string
+}
 
 /** What one checkpoint holds: all that the next attempt at its trial begins with. */
-export type Manifest = Omit<z.infer<typeof manifestSchema>, 'format'>
-export type CarriedReport = Manifest['reports'][number]
-export type StateFile = Manifest['files'][number]
-
-function areNamed(reports: readonly { readonly metrics: Metrics }[]): boolean {
-  const names = new NameCheck('metric')
-  try {
-    for (const { metrics: told } of reports) names.add(Object.keys(told))
-    return true
-  } catch {
-    return false
-  }
+export interface Manifest {
+  /** Which attempt saved it. */
+  readonly attempt: number
+  /** What had been reported by then, in order. */
+  readonly reports: readonly CarriedReport[]
+  /** What had been saved as the trial's results by then: each after so many of the reports. */
+  readonly saved: readonly (Sized & { readonly name: string; readonly after: number })[]
+  /** The files of the state. */
+  readonly files: readonly StateFile[]
 }
+
+/** Bytes of all files of one checkpoint. */
+export const maxCheckpointBytes = 2 ** 31
+export const manifestFormat = 1
+
+/** Bytes of all that crosses the wire beside the manifest. */
+export const sizeOf = ({ files, saved }: Pick<Manifest, 'files' | 'saved'>): number =>
+  [...files, ...saved].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 
 export function encodeManifest({ reports, ...rest }: Manifest): string {
   const told = reports.map((one) => ({ ...one, metrics: Object.entries(one.metrics) }))
   return JSON.stringify({ format: manifestFormat, ...rest, reports: told }, (_key, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   )
-}
-
-/** The manifest that a text says; `undefined` for one that is none, of another version, or that says more than a checkpoint may hold. */
-export function decodeManifest(text: string): Manifest | undefined {
-  try {
-    const parsed = manifestSchema.safeParse(JSON.parse(text))
-    if (!parsed.success) return undefined
-    const { format: _, ...manifest } = parsed.data
-    return manifest
-  } catch {
-    return undefined
-  }
 }

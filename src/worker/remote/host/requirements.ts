@@ -5,7 +5,7 @@ import { DataError, MldsError } from '../../../core/errors.js'
 import type { Experiment } from '../../../experiments/experiment.js'
 import { authorsName, reopenCustom } from '../../../experiments/custom/custom.js'
 import type { CustomExperiment } from '../../../experiments/custom/source.js'
-import { experimentNames, findExperiment } from '../../../experiments/registry.js'
+import { experimentVersions, findExperiment } from '../../../experiments/registry.js'
 import { namedDataOf, type NamedData } from '../../../experiments/trial-data.js'
 import type { Store } from '../../../system/store.js'
 import { isOfData } from '../../../sweeps/plan.js'
@@ -78,8 +78,7 @@ export class Requirements {
 
   /** The experiments that it has, with their versions; of a person's own those whose code is as it was given. */
   async experiments(): Promise<[name: string, version: number][]> {
-    const builtIn = await Promise.all(experimentNames.map((name) => findExperiment(name)))
-    const found = builtIn.map(({ name, version }): [string, number] => [name, version])
+    const found: [string, number][] = experimentVersions.map(([name, version]) => [name, version])
     for (const { name, source } of this.custom) {
       const experiment = await reopenCustom(source, name).catch(() => undefined)
       if (experiment !== undefined) found.push([name, experiment.version])
