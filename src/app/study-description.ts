@@ -11,6 +11,8 @@ type Search = NonNullable<SweepDescription['search']>
 
 /** What a study searches, and how. */
 export interface StudyDescription extends Pick<Search, 'axes' | 'seed' | 'order' | 'failed' | 'enqueue'> {
+  /** Earlier studies of the store, of the same axes and objective, whose results it begins with. */
+  readonly learnFrom?: string | readonly string[]
   /** Default `auto`. */
   readonly sampler?: LearningSampler
   /** How many trials may be asked for in all. Default 1,000,000. */
@@ -34,14 +36,15 @@ const most = 1_000_000
 
 /** The sweep that a study is. @throws SpecError, SpaceError, UnknownNameError naming what is not right. */
 export function studySpec(description: StudyDescription): SweepSpec {
-  const { axes, sampler = 'auto', seed, count = most, parallel = 1, order, failed, enqueue, ...rest } = description
+  const { axes, sampler = 'auto', seed, count = most, parallel = 1, ...others } = description
+  const { order, failed, enqueue, learnFrom, ...rest } = others
   if (!learningSamplers.includes(sampler))
     throw new SpaceError(
       `sampler: ${JSON.stringify(sampler)} suggests nothing to a study (one of ${learningSamplers.join(', ')})`,
     )
-  const search = withoutUnsaid({ sampler, axes, seed, count, parallel, order, failed, enqueue })
-  const { objective = { metric: 'loss' }, ...others } = rest
-  const spec = parseSweepObject({ experiment: studyName, ...withoutUnsaid({ ...others, objective }), search })
+  const search = withoutUnsaid({ sampler, axes, seed, count, parallel, order, failed, enqueue, learnFrom })
+  const { objective = { metric: 'loss' } } = rest
+  const spec = parseSweepObject({ experiment: studyName, ...withoutUnsaid({ ...rest, objective }), search })
   const space = Object.entries(spec.search!.axes).map(([name, axis]) => [name, axisOf(axis)] as const)
   return { ...spec, own: { kind: 'study', axes: Object.fromEntries(space) } }
 }

@@ -8,19 +8,23 @@ import { rankingOf, type Ranking, type Standing } from '../core/ranking.js'
 import type { Metrics, Objective, Outcome, Params, Trial, TrialId } from '../core/trial.js'
 import { codeVersion } from '../core/version.js'
 import { studyExperiment } from '../experiments/custom/study.js'
+import type { Experiment } from '../experiments/experiment.js'
 import { Journal, plainFormat, mendTail, type JournalEvent } from '../sweeps/journal/journal.js'
 import { SweepState, type TrialState } from '../sweeps/journal/state.js'
 import type { SearchCourse } from '../sweeps/searching/course.js'
+import { describeLearnt, type Learnt } from '../sweeps/searching/learnt.js'
 import { courseOf, planSearch, samplerOf, searchParts, type SearchParts } from '../sweeps/searching/plan-search.js'
 import { replayCourse } from '../sweeps/searching/replay.js'
 import { suggest, type PointSource } from '../sweeps/searching/suggester.js'
-import type { Plan } from '../sweeps/plan.js'
+import type { Plan, ResolveData } from '../sweeps/plan.js'
+import type { SweepSpec } from '../sweeps/spec/spec.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { findStore } from '../system/find-store.js'
 import { lockSweep, type SweepLock } from '../system/lock.js'
-import { openStore } from '../system/store.js'
+import { openStore, readStore } from '../system/store.js'
 import { studySpec, type StudyDescription } from './study-description.js'
 import { checkOptions } from './planning/check-options.js'
+import { learntFor } from './planning/learnt-for.js'
 
 /** A setting to try. */
 export interface StudyTrial {
@@ -49,6 +53,7 @@ export class Study {
   readonly #source: PointSource
   readonly #state: SweepState
   readonly #keep: Keeping | undefined
+  readonly #learnt: readonly Learnt[]
   /** Suggested, and not asked for since the study was opened. */
   readonly #ready: Trial[] = []
   /** By their numbers: a setting is one trial. */
@@ -62,7 +67,8 @@ export class Study {
   constructor(parts: SearchParts, plan: Plan, keep: Keeping | undefined) {
     this.#parts = parts
     this.#keep = keep
-    const { trials, suggested = [] } = plan
+    const { trials, suggested = [], learnt = [] } = plan
+    this.#learnt = learnt
     this.#course = courseOf(parts, { trials, suggested })
     this.#source = samplerOf(parts)
     this.#state = new SweepState(trials)
@@ -78,6 +84,11 @@ export class Study {
 
   get objective(): Objective {
     return this.#parts.objective
+  }
+
+  /** What each study of `learnFrom` taught, as a sentence: how many settings, and which were left out and why. */
+  get learnt(): string[] {
+    return this.#learnt.map(describeLearnt)
   }
 
   /**
@@ -154,8 +165,8 @@ export class Study {
 
   async #grow(request: Parameters<typeof suggest>[0]): Promise<void> {
     const startedAtMs = systemClock.now()
-    const { space, planSetting, search } = this.#parts
-    const options = { space, planSetting, learning: search.learning, source: this.#source }
+    const { space, planSetting, search, learnt } = this.#parts
+    const options = { space, planSetting, learning: search.learning, source: this.#source, learnt: learnt.length }
     const found = await suggest(request, this.#course, options)
     if ('exhausted' in found) {
       this.#isOver = true
@@ -214,8 +225,9 @@ export async function openStudy(
   const spec = studySpec(description)
   const experiment = studyExperiment(spec.own?.kind === 'study' ? spec.own.axes : {})
   const noData = (name: string): never => refuse(`it reads no data: ${name}`)
-  const planned = await planSearch(experiment, spec, noData)
-  if (spec.name === undefined) return new Study(searchParts(experiment, spec, noData), planned, undefined)
+  const learnt = await learntBy(spec, experiment, noData, options.store)
+  const planned = await planSearch(experiment, spec, noData, learnt)
+  if (spec.name === undefined) return new Study(searchParts(experiment, spec, noData, learnt), planned, undefined)
   const store = openStore(findStore(options.store).folder)
   const facts = { codeVersion, createdAtMs: systemClock.now() }
   const sweep = await SweepFolder.create(store, planned, facts)
@@ -232,12 +244,23 @@ export async function openStudy(
       ...{ type: 'opened', format: plainFormat, sweep: id, planHash: frozen.hash, codeVersion },
       atMs: systemClock.now(),
     })
-    return new Study(searchParts(experiment, frozen.spec, noData), frozen, { journal, lock, events })
+    return new Study(searchParts(experiment, frozen.spec, noData, frozen.learnt), frozen, { journal, lock, events })
   } catch (error) {
     lock.release()
     throw error
   }
 }
+
+/** A study in memory that learns from nothing has no store. */
+const learntBy = async (
+  spec: SweepSpec,
+  experiment: Experiment,
+  noData: ResolveData,
+  store: string | undefined,
+): Promise<readonly Learnt[]> =>
+  spec.search?.learning?.learnFrom === undefined
+    ? []
+    : learntFor(readStore(findStore(store).folder), experiment, spec, noData, spec.name)
 
 function outcomeOf(number: number, told: Told, { metric, constraints = [], ...rest }: Objective): Outcome {
   const goals = goalsOf({ metric, ...rest }).map((goal) => goal.metric)

@@ -1,5 +1,5 @@
 import { readFileSync, truncateSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openStudy, type Study, type StudyDescription, type StudyTrial } from '../../src/index.js'
 import { Random } from '../../src/core/seed.js'
@@ -101,6 +101,53 @@ describe('a study', () => {
     await expect(openStudy({ ...description, name: 'mine', objective }, { store })).rejects.toThrow(
       'mine exists with another objective: minimize loss (now maximize accuracy',
     )
+  })
+
+  it('begins with what earlier studies of the store found, tries none of it again, and keeps what it learnt', async () => {
+    const store = join(temporaryFolder(), '.mlds')
+    const tell = async (study: Study, count: number): Promise<void> => {
+      for (let i = 0; i < count; i++) {
+        const trial = (await study.ask())!
+        study.tell(trial, loss(trial))
+      }
+    }
+    const first = await openStudy({ ...description, parallel: 1, name: 'first' }, { store })
+    await tell(first, 12)
+    const asked = await first.ask()
+    const later = { ...description, parallel: 1, seed: 1, count: 10, learnFrom: 'first' } as const
+    const [inMemory, kept] = [
+      await openStudy(later, { store }),
+      await openStudy({ ...later, name: 'second' }, { store }),
+    ]
+    expect(kept.learnt).toEqual(['12 settings of sweep first (left out: 1 have not ended)'])
+    await tell(inMemory, 10)
+    await tell(kept, 4)
+    await kept.close()
+    first.tell(asked!, 0)
+    await first.close()
+    const again = await openStudy({ ...later, name: 'second' }, { store })
+    await tell(again, 6)
+    expect(again.trials()).toEqual(inMemory.trials())
+    await again.close()
+    const settings = [...first.trials().slice(0, 12), ...again.trials()].map(({ params }) => JSON.stringify(params))
+    expect(new Set(settings).size).toBe(22)
+    const plan = readFileSync(join(store, 'sweeps', 'second', 'plan.json'), 'utf8')
+    const { suggested } = JSON.parse(plan) as { suggested: { rule: string; modelSize: number }[] }
+    expect(suggested[0]).toMatchObject({ rule: 'tpe', modelSize: 12 })
+    const verified = await mlds(['verify', 'second'], { cwd: dirname(store) })
+    expect(verified.stdout).toContain('search: 10 settings, each suggested anew as it was')
+  })
+
+  it('learns from no study that there is not, from itself or of another objective', async () => {
+    const store = join(temporaryFolder(), '.mlds')
+    const study = await openStudy({ ...description, name: 'first' }, { store })
+    study.tell((await study.ask())!, 1)
+    await study.close()
+    const open = (more: Partial<StudyDescription>): Promise<Study> => openStudy({ ...description, ...more }, { store })
+    await expect(open({ learnFrom: 'frist' })).rejects.toThrow('unknown sweep to learn from: frist')
+    await expect(open({ learnFrom: 'first', name: 'first' })).rejects.toThrow(/this is its own name/)
+    await expect(open({ learnFrom: 'first', objective: { metric: 'size' } })).rejects.toThrow(/minimize loss, and this/)
+    await expect(open({ learnFrom: ['first', 3 as never] })).rejects.toThrow(/3 is not the name of a sweep/)
   })
 
   it('takes several objectives and constraints, by their names or in their order', async () => {

@@ -3,7 +3,6 @@ import type { Confirmation } from '../../core/trial.js'
 import { existsSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import { openData } from '../../data/catalog.js'
 import { fileProblem, MldsError, SpaceError, SpecError, UnknownNameError, writtenAt } from '../../core/errors.js'
 import type { Experiment } from '../../experiments/experiment.js'
@@ -16,8 +15,8 @@ import { formatCount } from '../../core/format.js'
 import { latest, lookUp } from '../../core/names.js'
 import { axisOf, type Axis } from '../../core/space.js'
 import type { Store } from '../../system/store.js'
-import { makePlan, sweepIdOf, varyingAxes, type Plan, type ResolveData } from '../../sweeps/plan.js'
-import { describeLearnt, type Learnt } from '../../sweeps/searching/learnt.js'
+import { makePlan, sweepIdOf, varyingAxes, type Plan } from '../../sweeps/plan.js'
+import { describeLearnt } from '../../sweeps/searching/learnt.js'
 import { claimsToDecide } from '../../sweeps/until-decided.js'
 import { createScheduler, parseStoppingFlag } from '../../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../../core/has-profiles.js'
@@ -37,6 +36,7 @@ import {
   type ParseCustom,
   type SweepSpec,
 } from '../../sweeps/spec/spec.js'
+import { learntFor } from './learnt-for.js'
 import { nameAfterFile, stemOf, type Naming } from './sweep-name.js'
 import { newestLanguage } from '../../sweeps/spec/language.js'
 import { planFactsOf } from '../../sweeps/sweep-folder.js'
@@ -181,23 +181,6 @@ async function planWritten(
     experiment: asPlanned(whole, experiment),
     ...(beside === undefined ? {} : { beside }),
   }
-}
-
-/** What a search learns from the earlier sweeps that it names: as they stand, or as they stood when the sweep of this name was planned. */
-async function learntFor(
-  store: Store,
-  experiment: Experiment,
-  spec: SweepSpec,
-  resolveData: ResolveData,
-  name: string | undefined,
-): Promise<readonly Learnt[]> {
-  const names = spec.search?.learning?.learnFrom
-  if (names === undefined) return []
-  const before = name === undefined ? undefined : planFactsOf(store, name)
-  const isSame = isDeepStrictEqual({ ...before?.spec.search, count: 0 }, { ...spec.search, count: 0 })
-  if (before?.learnt !== undefined && isSame) return before.learnt
-  const { learnFrom } = await import('../../sweeps/searching/learn-from.js')
-  return await learnFrom(store, experiment, spec, resolveData)
 }
 
 async function confirmationFor(seeds: number, spec: SweepSpec, experiment: Experiment): Promise<Confirmation> {
