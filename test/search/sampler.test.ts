@@ -3,36 +3,9 @@ import { contentHash } from '../../src/core/seed.js'
 import { createPointSampler, pointSamplers, type PointSamplerName } from '../../src/search/samplers.js'
 import { buildPoint, countPoints, nearestValue, pointKey, type SearchAxis } from '../../src/search/space.js'
 import type { SearchPoint } from '../../src/search/space.js'
+import { objective, search, spaces } from './searches.js'
 
 const names = Object.keys(pointSamplers) as PointSamplerName[]
-
-const spaces: Readonly<Record<string, readonly SearchAxis[]>> = {
-  numbers: [
-    { name: 'x', kind: 'float', low: -5, high: 10 },
-    { name: 'rate', kind: 'float', low: 1e-5, high: 1, log: true },
-    { name: 'share', kind: 'float', low: 0, high: 1, step: 0.1 },
-    { name: 'width', kind: 'int', low: 8, high: 1024, log: true },
-    { name: 'depth', kind: 'int', low: 1, high: 9, step: 2 },
-  ],
-  choices: [
-    { name: 'optimizer', kind: 'choice', choices: 3 },
-    { name: 'seeded', kind: 'choice', choices: 2, weights: [3, 1] },
-    { name: 'x', kind: 'float', low: 0, high: 1 },
-  ],
-  conditional: [
-    { name: 'kind', kind: 'choice', choices: 3 },
-    { name: 'x', kind: 'float', low: 0, high: 1, when: { axis: 'kind', among: [0, 1] } },
-    { name: 'inner', kind: 'choice', choices: 2, when: { axis: 'kind', among: [1] } },
-    { name: 'n', kind: 'int', low: 1, high: 4, when: { axis: 'inner', among: [1] } },
-    { name: 'y', kind: 'float', low: 1, high: 100, log: true },
-  ],
-  'one value': [{ name: 'x', kind: 'float', low: 2, high: 2 }],
-  finite: [
-    { name: 'kind', kind: 'choice', choices: 3 },
-    { name: 'n', kind: 'int', low: 1, high: 4, when: { axis: 'kind', among: [1, 2] } },
-    { name: 'share', kind: 'float', low: 0, high: 0.3, step: 0.1, when: { axis: 'kind', among: [2] } },
-  ],
-}
 
 /** What the space says a point is, found without the code that makes points. */
 function isOf(space: readonly SearchAxis[], point: SearchPoint): boolean {
@@ -47,35 +20,6 @@ function isOf(space: readonly SearchAxis[], point: SearchPoint): boolean {
     const steps = (value - axis.low) / (axis.step ?? 1e-300)
     return axis.step === undefined || Math.abs(steps - Math.round(steps)) < 1e-9
   })
-}
-
-const objective = (point: SearchPoint): number =>
-  Object.values(point).reduce((sum, value, k) => sum + Math.abs(value - 0.3 - k), 0)
-
-interface Run {
-  readonly count: number
-  readonly lag: number
-  readonly seed?: number
-  readonly objectives?: number
-}
-/** A search whose trial i is suggested from the results of trials 0 … i − lag. Every seventh trial fails. */
-function search(name: PointSamplerName, space: readonly SearchAxis[], { count, lag, seed = 1, objectives = 1 }: Run) {
-  const directions = (['minimize', 'maximize'] as const).slice(0, objectives)
-  const sampler = createPointSampler(name, space, { directions, seed })
-  const found: ReturnType<typeof sampler.suggest>[] = []
-  for (let index = 0; index < count; index++) {
-    const ended = index - lag
-    if (ended >= 0) {
-      const { point } = found[ended]!
-      const values = directions.map((_, k) => (k === 0 ? objective(point) : Math.abs(objective(point) - 1)))
-      sampler.observe({ index: ended, point, ...(ended % 7 !== 6 && { values }) })
-    }
-    const pending = found.slice(Math.max(0, ended + 1)).map((one) => one!.point)
-    const suggestion = sampler.suggest({ index, pending })
-    if (suggestion === undefined) break
-    found.push(suggestion)
-  }
-  return found.map((one) => one!)
 }
 
 describe.each(names)('the sampler %s', (name) => {
