@@ -9,6 +9,7 @@ import { benchScale } from './scale.js'
 import { benchScheduling } from './scheduling.js'
 import { benchSearch } from './search.js'
 import { benchSearchIdle } from './search-idle.js'
+import { benchSearchParams } from './search-params.js'
 import { benchSearchQuality } from './search-quality.js'
 import { benchSequential } from './sequential.js'
 import { benchShell } from './shell.js'
@@ -24,7 +25,8 @@ import { benchTracking } from './tracking.js'
  * `npm run bench coverage` how often the claims' 95 % intervals hold the truth, `npm run bench coverage 2000` in fewer rounds;
  * `npm run bench search-idle` how long workers of a search wait for results, by `parallel`;
  * `npm run bench search` how long samplers take to suggest, and
- * `npm run bench search-quality FILE tables tpe optuna-tpe random` how near samplers come to the best, beside Optuna's;
+ * `npm run bench search-quality FILE tables random tpe optuna-tpe` how near samplers come to the best, beside Optuna's,
+ * `workers=8` with so many trials at once, and `npm run bench search-params FOLDER` the same of `params` against a grid;
  * `npm run bench sequential` how often chance decides claims that are looked at after each seed, and how many seeds effects take;
  * `npm run bench tracking rate`, `sweep` or `rebuild` a part of that; `npm run bench tracking large 10000` what a large sweep takes.
  */
@@ -47,5 +49,6 @@ if (what === 'experiments') await benchExperiments(only)
 if (what === 'sequential') benchSequential(...only.map(Number))
 if (what === 'coverage') benchCoverage(...only.map(Number))
 if (what === 'search-quality') await benchSearchQuality(only)
+if (what === 'search-params') await benchSearchParams(only)
 if (what === 'search') await benchSearch()
 if (what === 'search-idle') benchSearchIdle()

@@ -7,6 +7,8 @@ export interface Problem {
   readonly axes: readonly SearchAxis[]
   readonly loss: (point: SearchPoint) => number
   readonly least: number
+  /** How long training took at the point; missing where nothing is trained. */
+  readonly seconds?: (point: SearchPoint) => number
 }
 
 const box = (count: number, low: number, high: number): SearchAxis[] =>
@@ -23,7 +25,7 @@ const analytic = (
   least = 0,
 ): Problem => ({ name, axes, least, loss: (point) => f(axes.map((axis) => point[axis.name]!)) })
 
-/** A shift of coordinate k within ±1. */
+/** A number within ±1, another of each coordinate. */
 const shift = (k: number): number => Math.sin(1 + 3 * k)
 
 const hartmannA = [
@@ -58,12 +60,27 @@ const ackley = (x: readonly number[]): number =>
 const rosenbrock = (x: readonly number[]): number =>
   sum(x.slice(1), (next, k) => 100 * (next - x[k]! ** 2) ** 2 + (1 - x[k]!) ** 2)
 
-/** The functions of BBOB (Hansen et al. 2009) without its rotations. */
-const sphere = (x: readonly number[]): number => sum(x, (v, k) => (v - shift(k)) ** 2)
+/** Functions 1 to 3 of BBOB (Hansen et al. 2009, RR-6829), the optimum within ±4. */
+const fromOptimum = (x: readonly number[]): number[] => x.map((v, k) => v - 4 * shift(k))
+
+/** T_osz: uneven at every scale. */
+const oscillated = (v: number): number => {
+  if (v === 0) return 0
+  const size = Math.log(Math.abs(v))
+  const [a, b] = v > 0 ? [10, 7.9] : [5.5, 3.1]
+  return Math.sign(v) * Math.exp(size + 0.049 * (Math.sin(a * size) + Math.sin(b * size)))
+}
+
+const sphere = (x: readonly number[]): number => sum(fromOptimum(x), (z) => z * z)
 const ellipsoid = (x: readonly number[]): number =>
-  sum(x, (v, k) => 10 ** ((6 * k) / (x.length - 1)) * (v - shift(k)) ** 2)
+  sum(fromOptimum(x).map(oscillated), (z, k) => 10 ** ((6 * k) / (x.length - 1)) * z * z)
 const rastrigin = (x: readonly number[]): number =>
-  sum(x, (v, k) => (v - shift(k)) ** 2 + 10 * (1 - Math.cos(2 * Math.PI * (v - shift(k)))))
+  sum(fromOptimum(x).map(oscillated), (v, k) => {
+    const share = k / (x.length - 1)
+    // T_asy of β = 0.2, then Λ of α = 10.
+    const z = 10 ** (share / 2) * (v > 0 ? v ** (1 + 0.2 * share * Math.sqrt(v)) : v)
+    return z * z + 10 * (1 - Math.cos(2 * Math.PI * z))
+  })
 
 export const functions: readonly Problem[] = [
   analytic(
@@ -89,15 +106,18 @@ export const functions: readonly Problem[] = [
 export const tableNames = ['car', 'phoneme', 'vehicle', 'australian', 'kc1', 'segment', 'blood_transfusion', 'credit_g']
 
 export async function readTable(name: string, peer: Peer): Promise<Problem> {
-  const { sizes, losses } = JSON.parse(await peer(JSON.stringify({ table: name }))) as {
+  const { sizes, losses, seconds } = JSON.parse(await peer(JSON.stringify({ table: name }))) as {
     sizes: number[]
     losses: number[]
+    seconds: number[]
   }
   const axes = sizes.map((size, k): SearchAxis => ({ name: `x${k}`, kind: 'int', low: 0, high: size - 1 }))
+  const placeOf = (point: SearchPoint): number => axes.reduce((at, axis, k) => at * sizes[k]! + point[axis.name]!, 0)
   return {
     name,
     axes,
-    loss: (point) => losses[axes.reduce((at, axis, k) => at * sizes[k]! + point[axis.name]!, 0)]!,
+    loss: (point) => losses[placeOf(point)]!,
+    seconds: (point) => seconds[placeOf(point)]!,
     least: losses.reduce((least, loss) => Math.min(least, loss)),
   }
 }

