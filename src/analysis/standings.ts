@@ -1,7 +1,7 @@
 import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
 import { rankRecords, type Standing } from '../core/ranking.js'
-import { averagedOf, type Averaging } from '../core/setting.js'
+import { averagedOf, inheriting, type Averaging } from '../core/setting.js'
 import type { Objective, Params, TrialRecord } from '../core/trial.js'
 import { estimate, leastReplications, pValue } from './intervals.js'
 import { mean } from './statistics.js'
@@ -13,11 +13,9 @@ export function standings(records: readonly TrialRecord[], objective: Objective)
   return rankRecords(records, objective).all()
 }
 
-function pointsWith(
-  records: readonly TrialRecord[],
-  metric: string,
-  axes: readonly string[],
-): Map<string, TrialRecord[]> {
+type Points = Map<string, TrialRecord[]>
+
+function pointsWith(records: readonly TrialRecord[], metric: string, axes: readonly string[]): Points {
   const measured = records.filter(
     (record) => record.state !== 'diverged' && Number.isFinite(lookUp(record.metrics, metric)),
   )
@@ -50,6 +48,7 @@ export interface Comparison {
  * Two sweeps point by point on the axes that vary within either, which is where they can meet; trials with equal seeds are
  * compared in pairs, which takes the seeds' own spread out of the difference. Where axes are averaged as seeds are, trials with
  * equal values of those are, and the differences of one seed make one: folds share what they train on and are no replications.
+ * A trial that derives from others is of their setting; each sweep's parents come before what derives from them.
  */
 export function compareRecords(
   first: readonly TrialRecord[],
@@ -58,7 +57,8 @@ export function compareRecords(
   axes: readonly string[],
   averaging: Averaging = {},
 ): Comparison[] {
-  const [a, b] = [pointsWith(first, metric, axes), pointsWith(second, metric, axes)]
+  // What is measured on a checkpoint is of the setting that it was trained in.
+  const [a, b] = [first, second].map((records) => pointsWith(inheriting(records), metric, axes)) as [Points, Points]
   return [...a].flatMap(([key, own]) => {
     const other = b.get(key)
     if (other === undefined) return []

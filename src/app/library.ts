@@ -12,6 +12,7 @@ import { findStore } from '../system/find-store.js'
 import { openStore, readStore, type Store } from '../system/store.js'
 import { readRecords, storedVerdicts, type ClaimVerdict } from '../sweeps/verdicts.js'
 import type { Plan } from '../sweeps/plan.js'
+import type { FigureKind } from '../core/written-figure.js'
 import type { SweepLimits } from '../sweeps/run-sweep.js'
 import { parseSweepObject, type SweepSpec } from '../sweeps/spec/spec.js'
 import type { SweepCounts } from '../sweeps/journal/state.js'
@@ -96,6 +97,8 @@ export interface SweepDescription {
   readonly constraints?: Readonly<Record<string, { readonly min?: number; readonly max?: number }>>
   /** What the sweep is to bear out, beside the claims of its experiment, by name. */
   readonly claims?: Readonly<Record<string, ClaimDescription>>
+  /** Which figures are drawn, by name (`all`: those that the sweep has without a list), and further ones. */
+  readonly figures?: string | FigureDescription | readonly (string | FigureDescription)[]
   /** Rules that stop trials early: `'median'`, `{ asha: { maxSteps: 81 } }`, or a list of such. */
   readonly scheduler?: Scheduler | readonly Scheduler[]
 }
@@ -118,6 +121,22 @@ export interface ClaimDescription {
   readonly below?: number
   /** Of a comparison: how little the two differ. */
   readonly within?: number
+}
+
+/** A figure of final metrics, or of their course (docs/sweep-language.md). */
+export interface FigureDescription {
+  /** Default `results`: final metrics, joined by lines where settings differ in x alone. */
+  readonly kind?: FigureKind
+  /** The file's name without extension. Default: by what it shows. */
+  readonly name?: string
+  /** An axis; of `points` a final metric too; of a `course` left out. */
+  readonly x?: string
+  /** A metric, of a `course` up to four. Default: the objective's. */
+  readonly y?: string | readonly string[]
+  /** Axes that are told by colour, and by panels. Default: by what varies. */
+  readonly colour?: string
+  readonly panel?: string
+  readonly scale?: { readonly x?: 'linear' | 'log'; readonly y?: 'linear' | 'log' }
 }
 
 export type Scheduler = string | Readonly<Record<string, Readonly<Record<string, string | number>>>>

@@ -4,6 +4,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, trustCodeFlag } from '../terminal/flags/flags.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
+import type { Trial } from '../core/trial.js'
 
 const sweepOf = (which: string) =>
   Args.string({ description: `the ${which} sweep: an id, or the beginning of one`, required: true })
@@ -21,7 +22,7 @@ export default class Compare extends BaseCommand {
     const store = await this.openStore(flags.store)
     const { SweepFolder, resolveSweepId } = await import('../sweeps/sweep-folder.js')
     const { readRecords } = await import('../sweeps/verdicts.js')
-    const { settingAxes } = await import('../core/setting.js')
+    const { inheriting, settingAxes } = await import('../core/setting.js')
     const { mean } = await import('../analysis/statistics.js')
     const { compareRecords } = await import('../analysis/standings.js')
     const { DataError } = await import('../core/errors.js')
@@ -31,8 +32,10 @@ export default class Compare extends BaseCommand {
     const { metric } = await objectiveOf(first, { metric: flags.metric, trustCode: flags['trust-code'] })
     const average = [...new Set([first, second].flatMap(({ plan }) => plan.spec.average ?? []))]
     const averaging = average.length === 0 ? {} : { average }
-    const axes = [...new Set([first, second].flatMap(({ plan }) => settingAxes(plan.trials, averaging)))]
-    const compared = compareRecords(readRecords(first), readRecords(second), metric, axes, averaging)
+    const [one, other] = [inheriting(readRecords(first)), inheriting(readRecords(second))]
+    const trialsOf = (records: typeof one): Trial[] => records.map(({ trial }) => trial)
+    const axes = [...new Set([one, other].flatMap((records) => settingAxes(trialsOf(records), averaging)))]
+    const compared = compareRecords(one, other, metric, axes, averaging)
     if (compared.length === 0)
       throw new DataError(
         `${first.id} and ${second.id} have no point in common with a ${metric} (they vary: ${axes.join(', ')})`,

@@ -1,6 +1,6 @@
 import { lookUp } from './names.js'
 import { isSameValue } from './param-value.js'
-import type { Objective, Params, Trial } from './trial.js'
+import type { Objective, Params, Trial, TrialId } from './trial.js'
 import { varyingAxes } from './varying-axes.js'
 
 /** Which axes are averaged as seeds are: an objective, or a sweep's spec. */
@@ -29,6 +29,19 @@ export function withInherited(params: Params, parents: readonly Params[]): Param
       others.every((other) => Object.hasOwn(other, name) && isSameValue(lookUp(other, name), value)),
   )
   return Object.fromEntries([...agreed, ...Object.entries(params)])
+}
+
+/** Records, parents before children, whose trials have the parameters of what they derive from beside their own. */
+export function inheriting<R extends { readonly trial: Trial }>(records: readonly R[]): readonly R[] {
+  if (records.every(({ trial }) => trial.parents.length === 0)) return records
+  const known = new Map<TrialId, Params>()
+  return records.map((record) => {
+    const { trial } = record
+    const parents = trial.parents.map((parent) => known.get(parent)).filter((one) => one !== undefined)
+    const params = withInherited(trial.params, parents)
+    known.set(trial.id, params)
+    return params === trial.params ? record : { ...record, trial: { ...trial, params } }
+  })
 }
 
 /** What else tells trials of a setting and of equal seeds apart, such as their folds: parameters that are averaged. */

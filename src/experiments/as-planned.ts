@@ -9,6 +9,7 @@ import { searchFigures } from '../figures/search/search-figures.js'
 import type { SearchedAxis } from '../figures/search/settings.js'
 import type { Experiment } from './experiment.js'
 import { withClaimsOf, type ClaimsOfSweep } from './written-claims.js'
+import { axisNamed, withFiguresOf } from './written-figures.js'
 
 /** What a sweep's plan adds to its experiment. */
 interface PlannedSweep extends ClaimsOfSweep {
@@ -17,48 +18,63 @@ interface PlannedSweep extends ClaimsOfSweep {
   readonly confirm?: { readonly seeds: number; readonly after?: number }
   readonly when?: Readonly<Record<string, unknown>>
   readonly average?: readonly string[]
+  readonly figures?: unknown
 }
 
-/** The experiment with what a sweep's plan adds to it: claims that its file states, and the figures of a search that learns. */
+/**
+ * The experiment with what a sweep's plan adds to it: claims that its file states, the figures of a search that learns, and
+ * those that the file lists.
+ */
 export function asPlanned(spec: PlannedSweep, experiment: Experiment): Experiment {
   const claimed = withClaimsOf(spec, experiment)
-  const { search } = spec
   const objective: Objective = sweepObjective(spec, experiment)
-  if (search?.learning === undefined) return pooling(claimed, objective)
+  const figures = withFiguresOf(spec.figures, experiment, ownFigures(spec, experiment), objective)
+  return { ...claimed, figures: figures.map((figure) => asRead(figure, spec, objective, experiment)) }
+}
+
+/** The figures that a sweep has without a list of its own. */
+export function ownFigures(spec: PlannedSweep, experiment: Experiment): readonly FigureDefinition[] {
+  const { search } = spec
+  if (search?.learning === undefined) return experiment.figures
   // A plan may come from elsewhere.
   const axes = Object.entries(isMapping(search.axes) ? search.axes : {}).flatMap(([written, axis]) =>
     searchedAxis(written, axis, spec, experiment),
   )
-  const own = searchFigures({ axes, objective })
+  const own = searchFigures({ axes, objective: sweepObjective(spec, experiment) })
   const names = new Set(own.map(({ name }) => name))
-  return pooling(
-    { ...claimed, figures: [...own, ...claimed.figures.filter(({ name }) => !names.has(name))] },
-    objective,
-  )
+  return [...own, ...experiment.figures.filter(({ name }) => !names.has(name))]
 }
 
-/** The experiment with figures that pool, as they do seeds, the axes which are averaged: they are shown trials without those. */
-function pooling(experiment: Experiment, objective: Objective): Experiment {
+/**
+ * The figure as it is to read trials: those that differ in averaged axes alone are seeds of one setting to it, and it knows
+ * which axes are searched evenly in their logarithm.
+ */
+function asRead(
+  figure: FigureDefinition,
+  { search }: PlannedSweep,
+  objective: Objective,
+  experiment: Experiment,
+): FigureDefinition {
   const { average } = objective
-  if (average === undefined) return experiment
+  const searched = Object.entries(isMapping(search?.axes) ? search.axes : {})
+  const logarithmic = new Set(
+    searched.flatMap(([written, axis]) =>
+      isMapping(axis) && String(axis.kind).startsWith('log') ? [axisNamed(written, experiment)] : [],
+    ),
+  )
+  const planned = { logarithmic }
+  if (average === undefined) return { ...figure, draw: (records, read) => figure.draw(records, read, planned) }
   const pooled = (record: TrialRecord): TrialRecord => {
     const { trial } = record
     const averaged = averagedOf(trial.params, objective)
     if (Object.keys(averaged).length === 0) return record
     return { ...record, trial: { ...trial, params: settingOf(trial.params, objective) }, averaged }
   }
-  const figures = experiment.figures.map((figure): FigureDefinition => ({
+  return {
     ...figure,
     caption: `${figure.caption} Trials are pooled over ${average.map(printableLine).join(' and ')} as over seeds.`,
-    draw: (records, read) => figure.draw(records.map(pooled), read),
-  }))
-  return { ...experiment, figures }
-}
-
-/** What trials call an axis that is written with the stage that it is of. */
-function nameOf(written: string, { stages }: Experiment): string {
-  const dot = written.indexOf('.')
-  return dot > 0 && stages.some(({ name }) => name === written.slice(0, dot)) ? written.slice(dot + 1) : written
+    draw: (records, read) => figure.draw(records.map(pooled), read, planned),
+  }
 }
 
 function searchedAxis(
@@ -68,7 +84,7 @@ function searchedAxis(
   experiment: Experiment,
 ): SearchedAxis[] {
   if (!isMapping(axis)) return []
-  const name = nameOf(written, experiment)
+  const name = axisNamed(written, experiment)
   const { kind, values, low, high, step } = axis
   const condition = conditionOf(when?.[written], search?.axes ?? {}, experiment)
   if (kind === 'choice') {
@@ -93,5 +109,5 @@ function conditionOf(
 ): Pick<SearchedAxis, 'when'> {
   const [[parent, among] = [], ...others] = Object.entries(isMapping(pattern) ? pattern : {})
   if (parent === undefined || others.length > 0 || !Array.isArray(among) || !Object.hasOwn(axes, parent)) return {}
-  return { when: { axis: nameOf(parent, experiment), among: among as readonly ParamValue[] } }
+  return { when: { axis: axisNamed(parent, experiment), among: among as readonly ParamValue[] } }
 }

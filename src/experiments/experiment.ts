@@ -304,7 +304,7 @@ function complete<S extends Space>(frame: ExperimentFrame, stages: Experiment<S>
     objective,
     stages,
     profiles: { smoke: defaults, reduced: defaults, full: defaults, ...profiles },
-    figures: frame.figures ?? defaultFigures(stages[0].space, objective),
+    figures: frame.figures ?? defaultFigures(stages, objective),
   }
 }
 

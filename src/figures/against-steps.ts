@@ -4,7 +4,7 @@ import { groupBy } from '../core/group-by.js'
 import { lookUp } from '../core/names.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
-import { describeSeedCount, evenly, withCourse } from './select.js'
+import { describeSeedCount, evenly, listed, withCourse } from './select.js'
 import { apart, coloured, frame, inReadingOrder, logarithmic, numberLabels, palette, size } from './style.js'
 
 export interface Panel {
@@ -22,7 +22,12 @@ export interface AgainstStepsOptions {
   /** Which records it is about; all with a result by default. */
   readonly select?: (records: readonly TrialRecord[]) => readonly TrialRecord[]
   /** Lines of one colour: a model's name, a share. Default: all records are one line. */
-  readonly group?: { readonly title: string; of(record: TrialRecord): string | number }
+  readonly group?: {
+    readonly title: string | null
+    of(record: TrialRecord): string | number
+    /** Of groups that are settings: the axes in which they differ. */
+    readonly axes?: readonly string[]
+  }
   /** Default `epoch`. */
   readonly x?: string
   readonly xScale?: 'linear' | 'log'
@@ -195,9 +200,10 @@ function drawCrowd(
   if (leading === undefined) return undefined
   const byEnd = [...leading.lines].sort((a, b) => a.at(-1)!.median - b.at(-1)!.median)
   const shown = inReadingOrder(evenly(byEnd, shownGroups).map(([point]) => point!.group))
+  const axes = options.group?.axes
   const subtitle = [
-    `${groups.length} settings, ${describeSeedCount(records)} · bands: all of them and the middle half; black: their median`,
-    `colour: ${shown.length} of them, chosen evenly from the lowest end to the highest`,
+    `${groups.length} settings${axes === undefined ? '' : ` of ${listed(axes)}`}, ${describeSeedCount(records)}`,
+    `bands: all of them and the middle half · black: their median · colour: ${shown.length} of them, from the lowest end to the highest`,
   ]
   const views = drawn.map(({ panel, lines, crowd }, i) => {
     const chosen = lines.filter(([point]) => shown.includes(point!.group)).flat()

@@ -1,117 +1,100 @@
-import { maxOf, minOf } from '../core/extremes.js'
-import { varyingAxes } from '../core/varying-axes.js'
 import { lookUp } from '../core/names.js'
+import { inheriting } from '../core/setting.js'
 import type { Space } from '../core/space.js'
-import { againstAxis } from './against-axis.js'
-import { againstCategory } from './against-category.js'
-import { againstSteps, type Panel } from './against-steps.js'
 import type { TrialRecord } from '../core/trial.js'
+import { varyingAxes } from '../core/varying-axes.js'
+import { againstSteps, type Panel } from './against-steps.js'
 import type { FigureDefinition } from './figure.js'
-import { labelOf, withCourse, withResult } from './select.js'
+import { results } from './results/results.js'
+import { labelOfValue } from './results/lay-out.js'
+import { labelOf, withCourse } from './select.js'
 
 /** More panels do not fit a page. */
 const maxPanels = 4
 
-/** Figures for an experiment that brings none: the course of its metrics, and its results against each axis it varies. */
-export function defaultFigures(space: Space, objective: { readonly metric: string }): FigureDefinition[] {
-  const against = Object.entries(space).map(([axis, { kind }]) =>
-    resultAgainst(axis, objective.metric, kind === 'number' || kind === 'integer'),
-  )
-  return [course(objective.metric), ...against]
+/** A stage as figures know it: its axes, and the stage on whose trials it works. */
+export interface DrawnStage {
+  readonly name: string
+  readonly space: Space
+  readonly derive?: { readonly from: string }
 }
 
-function course(objective: string): FigureDefinition {
-  const caption =
-    'Each reported metric over the steps: the median over seeds, one line for each point; of more than a dozen points, where all of them lie and a few of them.'
+/**
+ * Figures for an experiment that brings none: of each stage the course of its metrics, and its results against each axis that
+ * it varies, or that what it derives from varies.
+ */
+export function defaultFigures(
+  stages: readonly DrawnStage[],
+  objective: { readonly metric: string },
+): FigureDefinition[] {
+  const taken = new Set<string>()
+  return stages.flatMap((stage, i) => {
+    const only = stages.length === 1
+    const of = i === 0 ? '' : `of-${slug(stage.name)}-`
+    const named = <T extends FigureDefinition>(name: string, make: (name: string) => T): T => {
+      let own = name
+      for (let n = 2; taken.has(own); n++) own = `${name}-${n}`
+      taken.add(own)
+      return make(own)
+    }
+    return [
+      named(i === 0 ? 'course' : `course-of-${slug(stage.name)}`, (name) =>
+        courseOf(name, stage, objective.metric, only),
+      ),
+      ...axesOf(stage, stages).map((axis) =>
+        named(`result-${of}against-${slug(axis)}`, (name) =>
+          results({
+            ...{ name, x: axis, objective: objective.metric, mustVary: true },
+            ...(only ? {} : { stage: stage.name }),
+            caption: `Final metric${only ? '' : ` of ${stage.name}`} against ${axis}: a mark at the mean over seeds of each setting; other axes that vary are told by colours, panels and marks.`,
+          }),
+        ),
+      ),
+    ]
+  })
+}
+
+const slug = (name: string): string => name.replace(/[^\w-]+/g, '-')
+
+/** Its own axes, then those of the stages that it derives from. */
+function axesOf(stage: DrawnStage, stages: readonly DrawnStage[]): string[] {
+  const from = stages.find(({ name }) => name === stage.derive?.from)
+  return [...new Set([...Object.keys(stage.space), ...(from === undefined ? [] : axesOf(from, stages))])]
+}
+
+function courseOf(name: string, stage: DrawnStage, objective: string, isOnly: boolean): FigureDefinition {
+  const caption = `Each reported metric${isOnly ? '' : ` of ${stage.name}`} over the steps: the median over seeds, one line for each setting; of more than a dozen settings, where all of them lie and a few of them.`
   return {
-    name: 'course',
+    name,
     caption,
     async draw(all, read) {
-      const records = withCourse(all)
+      const records = withCourse(inheriting(all)).filter(({ trial }) => isOnly || trial.stage === stage.name)
       const metrics = inOrder(
         records.flatMap(({ series }) => Object.keys(series)),
         objective,
       ).slice(0, maxPanels)
       if (metrics.length === 0) return undefined
-      const axes = varyingAxes(records.map(({ trial }) => trial))
       const panels = metrics.map((metric): Panel => ({ title: metric, metrics: [{ metric, label: metric }] }))
+      const axes = varyingAxes(records.map(({ trial }) => trial))
       const figure = againstSteps({
-        name: 'course',
-        caption,
-        title: 'The course of the metrics',
-        x: 'step',
-        ...(axes.length === 0
-          ? {}
-          : {
-              group: {
-                title: axes.join(', '),
-                of: (record) => labelOf(record, axes),
-              },
-            }),
+        ...{ name, caption, title: 'The course of the metrics', x: 'step' },
+        ...(axes.length === 0 ? {} : { group: groupBySetting(axes) }),
         panels: panels as [Panel, ...Panel[]],
       })
-      return figure.draw(all, read)
+      return figure.draw(records, read)
     },
   }
 }
 
-function resultAgainst(axis: string, objective: string, isNumber: boolean): FigureDefinition {
-  const name = `result-against-${axis.replace(/[^\w-]+/g, '-')}`
-  const caption = isNumber
-    ? `Final metrics against ${axis}: the mean over seeds, a band from the least to the greatest; of points drawn at random, a mark each.`
-    : `Final metrics for each ${axis}: the mean over seeds, a bar from the least to the greatest.`
-  return {
-    name,
-    caption,
-    async draw(all, read) {
-      const records = withResult(all)
-      const values = records.map(({ trial }) => lookUp(trial.params, axis))
-      if (new Set(values).size < 2) return undefined
-      const metric = inOrder(
-        records.flatMap(({ metrics }) => Object.keys(metrics)),
-        objective,
-      )[0]
-      if (metric === undefined) return undefined
-      const others = varyingAxes(records.map(({ trial }) => trial)).filter((name) => name !== axis)
-      const settings = new Set(records.map((record) => settingOf(record, others)))
-      const scattered = isNumber && isScattered(records, axis, others)
-      const apart = !scattered && settings.size <= maxColours ? others : []
-      const pooled = scattered || settings.size <= maxColours ? [] : others
-      const over = pooled.length === 0 ? undefined : `over all values of ${pooled.join(', ')}`
-      if (!isNumber) {
-        const options = { name, caption, axis, metric, apart, ...(over === undefined ? {} : { pooled: over }) }
-        return againstCategory(options).draw(all, read)
-      }
-      const numbers = values.map(Number)
-      const wide = numbers.every((value) => value > 0) && maxOf(numbers) / minOf(numbers) >= 20
-      const figure = againstAxis({
-        name,
-        caption,
-        title: `${metric} against ${axis}`,
-        x: { title: axis, scale: wide ? 'log' : 'linear', of: ({ trial }) => Number(lookUp(trial.params, axis)) },
-        y: { title: metric },
-        series: [{ metric, label: metric }],
-        apart,
-        scattered,
-        ...(over === undefined ? {} : { settings: () => over }),
-      })
-      return figure.draw(all, read)
-    },
-  }
-}
-
-/** More lines of a colour each are not told apart. */
-const maxColours = 8
-
-const settingOf = ({ trial }: TrialRecord, axes: readonly string[]): string =>
-  JSON.stringify(axes.map((axis) => lookUp(trial.params, axis) ?? null))
-
-/** True when the other axes change with nearly every value of this one, as in a random search: no line joins such points. */
-function isScattered(records: readonly TrialRecord[], axis: string, others: readonly string[]): boolean {
-  if (others.length === 0) return false
-  const points = new Set(records.map((record) => settingOf(record, [axis, ...others]))).size
-  const values = new Set(records.map(({ trial }) => lookUp(trial.params, axis))).size
-  return values > points / 2
+/** A setting's name in legends: of a single axis the value, with the axis above. */
+function groupBySetting(axes: readonly string[]): {
+  title: string | null
+  of(record: TrialRecord): string
+  axes: readonly string[]
+} {
+  const [axis, ...others] = axes
+  if (others.length > 0) return { title: null, of: (record) => labelOf(record, axes), axes }
+  return { title: axis!, of: ({ trial }) => labelOfValue(lookUp(trial.params, axis!)), axes }
 }
 
 /** The objective first, then the others in the order they are met. */

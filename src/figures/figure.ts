@@ -11,11 +11,17 @@ export async function readJson<T>(read: ReadArtifact, record: TrialRecord, name:
   return JSON.parse(Buffer.from(await read(record, name)).toString()) as T
 }
 
+/** What a plan says of its axes. */
+export interface PlannedAxes {
+  /** Axes that are searched evenly in their logarithm. */
+  readonly logarithmic: ReadonlySet<string>
+}
+
 export interface FigureDefinition {
   /** File name without extension: `loss-against-parameters`. */
   readonly name: string
   /** One sentence: what it shows and how to read it. */
   readonly caption: string
   /** Pure: the same records give the same specification; `undefined` when there is nothing to draw yet. */
-  draw(records: readonly TrialRecord[], read: ReadArtifact): Promise<VegaLiteSpec | undefined>
+  draw(records: readonly TrialRecord[], read: ReadArtifact, planned?: PlannedAxes): Promise<VegaLiteSpec | undefined>
 }

@@ -2,8 +2,9 @@ import { maxOf } from '../core/extremes.js'
 import { isMapping } from '../core/is-mapping.js'
 import type { FigureFont } from './font.js'
 import type { VegaLiteSpec } from './figure.js'
-import { estimateWidth, renderSvg, sizeOfSvg } from './render.js'
+import { renderSvg, sizeOfSvg } from './render.js'
 import { palette } from './style.js'
+import { estimateWidth } from './text-width.js'
 
 /** How figures are set for print; what is left out stays as on a screen. */
 export interface PrintOptions {

@@ -1,6 +1,7 @@
 import type { View } from 'vega'
 import type { VegaLiteSpec } from './figure.js'
 import { ownFont, type FigureFont } from './font.js'
+import { estimateWidth } from './text-width.js'
 
 /**
  * A specification as SVG text. The same specification gives the same bytes on every machine: text is measured by an
@@ -48,22 +49,6 @@ function asText(text: unknown): string {
 interface MeasuredText {
   readonly text?: unknown
   readonly fontSize?: number
-}
-
-/** Width of a text in DejaVu Sans, in pixels: advance widths by kind of letter, within a few per cent of the font's own. */
-export function estimateWidth(text: string, fontSize: number): number {
-  let em = 0
-  for (const letter of text)
-    em += /[ijl.,:;|' ]/.test(letter)
-      ? 0.31
-      : /[frtI()[\]/-]/.test(letter)
-        ? 0.39
-        : /[mwMWÅ@%]/.test(letter)
-          ? 0.95
-          : /[A-Z]/.test(letter)
-            ? 0.7
-            : 0.63
-  return em * fontSize
 }
 
 /** Warnings are passed on; nothing is printed behind the caller's back. */

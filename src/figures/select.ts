@@ -37,3 +37,9 @@ export function evenly<T>(items: readonly T[], most: number): readonly T[] {
 export function labelOf({ trial }: TrialRecord, axes: readonly string[]): string {
   return axes.map((axis) => `${axis} ${writeValue(lookUp(trial.params, axis))}`).join(', ')
 }
+
+/** Names in words, at most eight of them: `lr, width and 3 others`. */
+export function listed(names: readonly string[], most = 8): string {
+  if (names.length > most) return `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} others`
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)!}`
+}

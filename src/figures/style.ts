@@ -1,4 +1,6 @@
 import { maxOf, minOf } from '../core/extremes.js'
+import { isLogarithmic } from '../core/is-logarithmic.js'
+import { estimateWidth } from './text-width.js'
 
 /** One look for all figures: legible at 800 pixels, told apart by people of any colour vision. */
 
@@ -52,7 +54,33 @@ export function frame(title: string, subtitle: readonly string[]): Record<string
 /** A colour for each name: the palette while it lasts, a sequence when there are more. */
 export function coloured(field: string, title: string | null, domain: readonly string[]): Record<string, unknown> {
   const colours = domain.length <= palette.length ? { range: palette.slice(0, domain.length) } : { scheme: 'viridis' }
-  return { field, type: 'nominal', title, sort: null, scale: { domain, ...colours } }
+  return { field, type: 'nominal', title, sort: null, scale: { domain, ...colours }, ...fittingLegend(domain) }
+}
+
+/** What the symbol of a legend's label takes beside it, in pixels. */
+const symbolPixels = 26
+
+/** The legend in so many columns as a figure is wide, where its labels in one row would be wider. */
+function fittingLegend(labels: readonly string[]): { legend?: { columns: number } } {
+  const { labelFontSize, labelLimit, columnPadding } = config.legend
+  const widths = labels.map(
+    (label) => Math.min(labelLimit, estimateWidth(label, labelFontSize)) + symbolPixels + columnPadding,
+  )
+  if (widths.reduce((sum, width) => sum + width, 0) <= size.width) return {}
+  return { legend: { columns: Math.max(1, Math.floor(size.width / maxOf(widths))) } }
+}
+
+/** A number as a colour, evenly in its logarithm where the values lie so, with a scale above the figure. */
+export function gradient(field: string, title: string, values: readonly number[]): Record<string, unknown> {
+  const isLog = isLogarithmic(values)
+  const ticks = isLog ? ticksWithin(minOf(values), maxOf(values)) : []
+  return {
+    ...{ field, type: 'quantitative', title, scale: { scheme: 'viridis', ...(isLog ? { type: 'log' } : {}) } },
+    legend: {
+      ...{ gradientLength: 240, labelExpr: numberLabels(values) },
+      ...(ticks.length >= 2 ? { values: ticks } : { tickCount: 4 }),
+    },
+  }
 }
 
 /**

@@ -54,6 +54,29 @@ describe('a comparison of two sweeps', () => {
     expect(point!.interval![1]).toBeCloseTo(0.5, 12)
   })
 
+  it('tells trials apart by the settings that they derive from', () => {
+    const sweep = (shift: number): TrialRecord[] =>
+      [1, 2].flatMap((width) => {
+        const net = record(width, 0, 5)
+        const trial = {
+          ...net.trial,
+          id: `probe-${width}`,
+          stage: 'probe',
+          params: { alpha: 1 },
+          parents: [net.trial.id],
+        }
+        return [
+          { ...net, metrics: {} },
+          { ...net, trial, metrics: { loss: width + shift } },
+        ]
+      })
+    const compared = compareRecords(sweep(0), sweep(0.5), 'loss', ['width', 'alpha'])
+    expect(compared.map(({ point, first }) => [point, first])).toEqual([
+      [{ width: 1, alpha: 1 }, [1]],
+      [{ width: 2, alpha: 1 }, [2]],
+    ])
+  })
+
   it('takes the means where no seeds meet, and leaves out points of one sweep alone', () => {
     const second = [record(1, 9, 20), record(7, 0, 1)]
     const compared = compareRecords(first, second, 'loss', ['width'])

@@ -29,7 +29,7 @@ const search = (count: number): TrialRecord[] =>
   Array.from({ length: count }, (_, i) => record(i, { lr: (i + 1) / count, width: ((i * 7) % count) + 1 }, [1, 2, 3]))
 
 async function draw(name: string, records: readonly TrialRecord[]): Promise<VegaLiteSpec> {
-  const figure = defaultFigures(space, objective).find((candidate) => candidate.name === name)!
+  const figure = defaultFigures([{ name: 'main', space }], objective).find((candidate) => candidate.name === name)!
   return (await figure.draw(records, read))!
 }
 
@@ -48,8 +48,10 @@ describe('the default figures of a sweep of many settings', () => {
       expect(JSON.stringify(await draw(name, records))).toBe(JSON.stringify(spec))
       expect((await renderSvg(spec)).length).toBeLessThan(500_000)
     }
-    expect(looks(await draw('course', records)).subtitle).toMatch(/^10000 settings, 1 seed · bands: all of them/)
-    expect(looks(await draw('result-against-lr', records)).subtitle).toContain('1000 of 10000, evenly chosen')
+    expect(looks(await draw('course', records)).subtitle).toMatch(
+      /^10000 settings of lr and width, 1 seed\nbands: all of them/,
+    )
+    expect(looks(await draw('result-against-lr', records)).subtitle).toContain('1000 of 10000 settings, evenly chosen')
   })
 
   it('draw a line for each of a dozen settings, and bands, their median and six of them for one more', async () => {
@@ -75,12 +77,19 @@ describe('the default figures of a sweep of many settings', () => {
     )
     const spec = await draw('result-against-width', grid)
     expect(looks(spec).marks).toEqual(['area', 'line', 'point'])
-    expect(JSON.stringify(spec)).toContain('"group":"lr 0.1"')
+    expect(JSON.stringify(spec)).toContain('"setting":"lr 0.1"')
   })
 
-  it('say over what they take the mean where the other axes have too many values for colours', async () => {
+  it('have a line for each value of another axis that has more of them than there are colours', async () => {
     const grid = Array.from({ length: 40 }, (_, i) => record(i, { lr: (i % 10) + 1, width: Math.floor(i / 10) }, [1]))
-    expect(looks(await draw('result-against-width', grid)).subtitle).toContain('over all values of lr')
+    const { layer } = (await draw('result-against-width', grid)) as unknown as {
+      layer: { mark: { type: string }; encoding: { color: { title: string }; detail: { field: string } } }[]
+    }
+    expect(layer.map(({ mark }) => mark.type)).toEqual(['line', 'point'])
+    expect(layer[0]!.encoding).toMatchObject({
+      color: { title: 'lr', type: 'quantitative' },
+      detail: { field: 'setting' },
+    })
   })
 
   it('mark each value of an axis of texts, each setting of the others in a colour of its own; no line joins them', async () => {
@@ -91,17 +100,19 @@ describe('the default figures of a sweep of many settings', () => {
       ),
     )
     const withText = { lr: number({ default: 0.1 }), act: choice({ choices: act, default: 'relu' }) }
-    const figure = defaultFigures(withText, objective).find(({ name }) => name === 'result-against-act')!
+    const figure = defaultFigures([{ name: 'main', space: withText }], objective).find(
+      ({ name }) => name === 'result-against-act',
+    )!
     const spec = (await figure.draw(
       records.map((each) => ({ ...each, trial: { ...each.trial, params: lessWidth(each.trial.params) } })),
       read,
     ))!
-    expect(looks(spec)).toEqual({ marks: ['rule', 'point'], subtitle: '2 seeds · mark: mean, bar: least to greatest' })
-    const { values } = spec['data'] as { values: { category: string; group: string; mean: number }[] }
+    expect(looks(spec)).toEqual({ marks: ['rule', 'point'], subtitle: '2 seeds · mark: mean · bar: least to greatest' })
+    const { values } = spec['data'] as { values: { x: string; setting: string; mean: number }[] }
     expect(values).toHaveLength(6)
-    expect(values.find(({ category, group }) => category === 'tanh' && group === 'lr 0.2')!.mean).toBeCloseTo(0.2105, 6)
+    expect(values.find(({ x, setting }) => x === 'tanh' && setting === 'lr 0.2')!.mean).toBeCloseTo(0.2105, 6)
     const svg = await renderSvg(spec)
-    for (const value of ['relu', 'tanh', 'lr 0.1', 'lr 0.2']) expect(svg).toContain(value)
+    for (const value of ['relu', 'tanh', '>lr<', '0.1', '0.2']) expect(svg).toContain(value)
   })
 })
 

@@ -56,7 +56,7 @@ const byFold = recordsOf(
   () => 0,
 )
 const space = { width: number({ default: 1 }), fold: integer({ default: 0 }) }
-const experiment = { ...plainExperiment(), objective: plain, figures: defaultFigures(space, plain) }
+const experiment = { ...plainExperiment(), objective: plain, figures: defaultFigures([{ name: 'main', space }], plain) }
 
 describe('an axis that is averaged pools as seeds do', () => {
   it('in the ranking, in its words and in its table', () => {

@@ -20,7 +20,7 @@ export interface FrozenPlan {
 
 /**
  * The sweep of this plan, new or known. With `extend`, a sweep of the same name grows by what the plan adds. Another
- * objective is taken where no stopping rule goes by it, and `say` is told; so are other claims.
+ * objective is taken where no stopping rule goes by it, and `say` is told; so are other claims and figures.
  * @throws PlanDiffersError when the name is taken by another plan, StoreError when by one with other rules or objective.
  */
 export async function freezePlan(
@@ -56,11 +56,11 @@ export async function freezePlan(
   }
 }
 
-/** Claims are no part of the trials: a sweep that has run is weighed by those of now. */
+/** Claims and figures are no part of the trials: a sweep that has run is weighed and drawn by those of now. */
 const isClaimedAlike = (before: SweepSpec, after: SweepSpec): boolean =>
   isDeepStrictEqual(
-    [before.claims, before.untilDecided, before.confirm],
-    [after.claims, after.untilDecided, after.confirm],
+    [before.claims, before.figures, before.untilDecided, before.confirm],
+    [after.claims, after.figures, after.untilDecided, after.confirm],
   )
 
 /** @throws StoreError when the sweep was begun with other code: no sweep holds results of two programs. */

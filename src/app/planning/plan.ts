@@ -8,8 +8,9 @@ import { fileProblem, MldsError, SpaceError, SpecError, UnknownNameError, writte
 import type { Experiment } from '../../experiments/experiment.js'
 import type { CustomExperiment, CustomSource } from '../../experiments/custom/source.js'
 import { moduleFile } from '../../experiments/custom/module-file.js'
-import { asPlanned } from '../../experiments/as-planned.js'
+import { asPlanned, ownFigures } from '../../experiments/as-planned.js'
 import { checkClaims, withClaimsOf } from '../../experiments/written-claims.js'
+import { checkFigures } from '../../experiments/written-figures.js'
 import { canonicalName, findExperiment, isExperimentName } from '../../experiments/registry.js'
 import { formatCount } from '../../core/format.js'
 import { latest, lookUp } from '../../core/names.js'
@@ -175,6 +176,7 @@ async function planWritten(
             claims: claimsToDecide(plan, withClaimsOf(spec, experiment), maxSeeds, fingerprintOf),
           },
         }
+  checkFigures(spec.figures, experiment, ownFigures(spec, experiment))
   const whole = { ...spec, ...decided, ...confirm }
   return {
     plan: { ...plan, spec: whole },

@@ -191,6 +191,7 @@ export function commandExperiment(definition: CommandDefinition): Experiment {
   const { axes: space = {}, objective = { metric: 'loss', direction: 'minimize' } } = definition
   const program = programOf(definition)
   const profile = { axes: {}, seeds: [0] }
+  const stages: Experiment['stages'] = [stageOf(definition, space), ...laterStages(definition)]
   return {
     name: program.replace(/\.\w+$/, '') || 'command',
     aliases: [],
@@ -199,9 +200,9 @@ export function commandExperiment(definition: CommandDefinition): Experiment {
     question: 'What does the program make of its parameters?',
     source: definition.argv.join(' '),
     objective,
-    stages: [stageOf(definition, space), ...laterStages(definition)],
+    stages,
     profiles: { smoke: profile, reduced: profile, full: profile },
-    figures: defaultFigures(space, objective),
+    figures: defaultFigures(stages, objective),
     claims: [],
   }
 }

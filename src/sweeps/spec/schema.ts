@@ -4,6 +4,8 @@ import { sweepIdPattern } from '../../system/store.js'
 import { ruleNames } from '../scheduling/rules.js'
 import { maxExpressionLength } from '../../core/parse-expression.js'
 import { claimIdPattern, type claimKeys } from './claims.js'
+import { figureNamePattern, maxCourseMetrics, type figureKeys } from './figures.js'
+import { figureKinds } from '../../core/written-figure.js'
 import { gridKeys } from './grid.js'
 import { defaultParallel, learningSamplers, maxConfirm, type learningKeys } from './learning.js'
 import { rangeKinds } from './sampled-axis.js'
@@ -48,6 +50,30 @@ const goal: Json = {
   required: ['metric'],
   additionalProperties: false,
   properties: { metric: { type: 'string' }, direction: { enum: ['minimize', 'maximize'] } },
+}
+
+const scale = { enum: ['linear', 'log'] } as const
+const figure: Readonly<Record<(typeof figureKeys)[number], Json>> = {
+  kind: {
+    enum: figureKinds,
+    description:
+      'results: final metrics, by lines where settings differ in x alone; line or points says which; course: over steps',
+  },
+  name: { type: 'string', pattern: figureNamePattern.source, description: "the file's name without extension" },
+  x: { type: 'string', description: 'an axis; of points a final metric too; of a course nothing' },
+  y: {
+    description: "a metric, of a course up to four; the objective's unless it is said",
+    oneOf: [{ type: 'string' }, { type: 'array', minItems: 1, maxItems: maxCourseMetrics, items: { type: 'string' } }],
+  },
+  colour: { type: 'string', description: 'the axis that is told by colour' },
+  panel: { type: 'string', description: 'the axis that is told by panels' },
+  scale: { type: 'object', additionalProperties: false, properties: { x: scale, y: scale } },
+}
+const oneFigure: Json = {
+  oneOf: [
+    { type: 'string', minLength: 1, description: 'a figure that the sweep has without this list, or all of them' },
+    { type: 'object', additionalProperties: false, properties: figure },
+  ],
 }
 
 const claim: Readonly<Record<(typeof claimKeys)[number], Json>> = {
@@ -208,6 +234,10 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
       anyOf: ['above', 'below', 'within'].map((bound) => ({ required: [bound] })),
       not: { required: ['compare', 'trend'] },
     },
+  },
+  figures: {
+    description: 'which figures are drawn, in order, and further ones',
+    oneOf: [oneFigure, { type: 'array', maxItems: 50, items: oneFigure }],
   },
   tags: {
     description: 'words by which mlds list --where tag=… finds the sweep',

@@ -3,6 +3,7 @@ import { Document, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 import type { CustomSource } from '../../experiments/custom/source.js'
 import type { Constraint, Objective } from '../../core/trial.js'
 import type { WrittenClaim } from '../../core/written-claim.js'
+import type { WrittenFigures } from '../../core/written-figure.js'
 import { MldsError, SpaceError, SpecError, UnknownNameError, nearest, type SpecPath } from '../../core/errors.js'
 import { integerValue } from '../../core/param-value.js'
 import {
@@ -24,6 +25,7 @@ import { refuseParted } from './parted-values.js'
 import { plainNumbers } from './plain-numbers.js'
 import { nodeAt, sourceOf, Sources, valueOf, withIncluded, type Source } from './sources.js'
 import { parseClaims } from './claims.js'
+import { parseFigures } from './figures.js'
 import { parseAverage, parseConfirm, parseConstraints, parseObjective } from './objectives.js'
 import { parseLabels, parseResources, parseRetries, parseTimeLimit, parseTimeout, type Resources } from './needs.js'
 import { resolveMergeKeys } from './merge-keys.js'
@@ -62,6 +64,8 @@ export interface SweepSpec extends Grid {
   readonly confirm?: { readonly seeds: number; readonly after?: number }
   /** What it is to bear out, beside the experiment's own claims; no part of the trials' ids. */
   readonly claims?: readonly WrittenClaim[]
+  /** Which figures are drawn, and further ones; no part of the trials' ids. */
+  readonly figures?: WrittenFigures
   /** Seeds are added until every claim is decided. */
   readonly untilDecided?: UntilDecided
   /** Words of a person's own by which `mlds list --where tag=…` finds the sweep. */
@@ -115,6 +119,7 @@ export const specKeys = [
   'average',
   'confirm',
   'claims',
+  'figures',
   'labels',
   'tags',
   'resources',
@@ -233,6 +238,7 @@ function readSpec(
     ...part('average', parseAverage),
     ...part('confirm', parseConfirm),
     ...part('claims', (raw) => parseClaims(raw, reading)),
+    ...part('figures', parseFigures),
     ...part('labels', parseLabels),
     ...part('tags', (raw) => parseLabels(raw, 'tags')),
     ...part('resources', parseResources),
@@ -257,7 +263,7 @@ function timeout(
 }
 
 /** Keys whose mistakes carry the path to where they were made. */
-const pathed: ReadonlySet<string> = new Set(['points', 'around', 'where', 'blocks', 'claims', 'average'])
+const pathed: ReadonlySet<string> = new Set(['points', 'around', 'where', 'blocks', 'claims', 'figures', 'average'])
 
 function requireKnownKeys({ document, at }: Source): void {
   for (const { key } of (document.contents as YAMLMap).items) {
