@@ -16,7 +16,7 @@ const toy = defineExperiment({
   space: { lr: number({ default: 0.1 }), act: choice({ choices: ['relu', 'tanh'], default: 'relu' }) },
   async run({ lr, act }, { report }) {
     const loss = lr + (act === 'relu' ? 1 : 2)
-    await report(1, { loss: loss * 2, gap: 1 })
+    for (const step of [1, 2]) await report(step, { loss: loss + 1 / step, gap: 1 })
     return { loss, gap: 1 / lr }
   },
 })
@@ -44,7 +44,7 @@ describe('the figures that a sweep file lists', () => {
     expect(rows[0]).toBe('x,mean,seeds,colour,setting')
     expect(rows).toHaveLength(7)
     expect(readFileSync(files[2]!, 'utf8')).toContain('panel')
-    expect(readFileSync(files[3]!, 'utf8').trim().split(/\r?\n/)).toHaveLength(1 + 2 * 6)
+    expect(readFileSync(files[3]!, 'utf8').trim().split(/\r?\n/)).toHaveLength(1 + 2 * 2 * 6)
   })
 
   it('may be one, and all that there are without a list', async () => {
