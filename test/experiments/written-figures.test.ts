@@ -89,7 +89,7 @@ describe('the figures that a sweep file lists', () => {
     const file = join(folder, 'sweep.yaml')
     writeFileSync(file, `experiment: {command: "echo {x} {y}"}\naxes: {x: [1, 2], y: [1, 2]}\n${figures}\n`)
     const store = openStore(join(folder, '.mlds'))
-    const error = await planTarget(file, { set: [] } as never, store).then(
+    const error = await planTarget(file, { set: [] }, store).then(
       () => undefined,
       (one: Error & { hint?: string }) => one,
     )

@@ -175,7 +175,7 @@ function settingOf(row: Row, settings: ReadonlyMap<string, Setting>): Setting {
 }
 
 const fieldsOf = (encoding: Layer['encoding'], channels: readonly string[]): string[] =>
-  channels.flatMap((channel) => [encoding[channel] ?? []].flat().flatMap((one) => (one as Channel).field ?? []))
+  channels.flatMap((channel) => [encoding[channel] ?? []].flat().flatMap((one) => one.field ?? []))
 
 /** Every mark, bar and band is of one setting, and every line of settings that differ in x alone. */
 function expectApart(
