@@ -53,7 +53,9 @@ describe('from outside src', () => {
     }
     const trials = trialsOf(1)
     const objective = { metric: 'loss', direction: 'minimize' } as const
-    const scheduler = createScheduler(trials, parseStopping({ below: { floor: 1 } }, rules), objective, rules)
+    const scheduler = createScheduler(trials, parseStopping({ below: { floor: 1 } }, rules), objective, {
+      table: rules,
+    })
     const report = (loss: number) => scheduler.observe({ trial: trials[0]!.id, step: 1, metrics: { loss } })
     expect([report(2), report(0.5)]).toEqual(['continue', 'stop'])
     expect(() => parseStopping('below', rules)).toThrow(/below needs floor/)

@@ -343,7 +343,7 @@ function observerOf({ onMessage, onEvent, drain, signal }: RunOptions): RunObser
   return {
     say: (message) => onMessage?.(message),
     onEvent: (event) => {
-      if (event.type !== 'trials-added') onEvent?.(event)
+      if (event.type !== 'trials-added' && event.type !== 'paused') onEvent?.(event)
     },
     ...(drain === undefined ? {} : { drain }),
     ...(signal === undefined ? {} : { abort: signal }),

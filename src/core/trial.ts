@@ -172,8 +172,25 @@ export interface TrialsAdded {
   readonly atMs: number
 }
 
+/**
+ * The trial waits at a rung for the others: its attempt is over, and its worker free. Another attempt goes on from its
+ * checkpoint, or from the start where it keeps none; or it ends as stopped, with what it has here.
+ */
+export interface TrialPaused {
+  readonly type: 'paused'
+  readonly trial: TrialId
+  readonly attempt: number
+  readonly atMs: number
+  /** Of its last report. */
+  readonly step: number
+  /** Of its last report. */
+  readonly metrics: Metrics
+  /** What it had saved by then. */
+  readonly artifacts: Artifacts
+}
+
 /** What happens while a sweep runs. */
-export type SweepEvent = TrialEvent | TrialsAdded
+export type SweepEvent = TrialEvent | TrialsAdded | TrialPaused
 
 /** What a trial may read of each parent. */
 export interface ParentResult {
@@ -211,6 +228,8 @@ export interface Assignment {
   readonly memoryGb?: number
   /** It runs in a process of its own, unless it is a program, which has one. Default: with others. */
   readonly isolate?: true
+  /** It was paused after this step: what ended by then is that pause, and no result. Default: it was not. */
+  readonly pausedAfter?: number
   /** Another attempt at the trial runs: this one keeps its checkpoints apart. Default: none does. */
   readonly copy?: true
   /** Where its program may log to its own run. Default: nowhere. */

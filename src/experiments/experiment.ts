@@ -84,14 +84,16 @@ export interface Checkpoint {
   readonly load: () => Promise<Uint8Array | undefined>
   /**
    * To be called where the trial could go on, after it has reported: keeps what `state` returns if one is due. One is due a minute
-   * after the last (`--checkpoint-every`), and at once when the trial is told to go, which ends it here.
+   * after the last (`--checkpoint-every`), and at once when the trial is told to go or to pause, which ends it here.
    * What can't be kept (more than 2 GiB, a full disk) is told in the trial's log, and the one before stays.
    */
   readonly save: (state: () => Uint8Array) => Promise<void>
   /** Whether the next `save` keeps anything. */
   readonly isDue: boolean
-  /** Told to go: what is saved from now on is the last that counts. */
+  /** Told to go, or to pause: what is saved from now on is the last that counts. */
   readonly leave: AbortSignal
+  /** Told to pause: the attempt ends with the next report, whether or not anything was kept by then. Default: it never is. */
+  readonly pause?: AbortSignal
   /**
    * As `load`, for what `saveFiles` kept: puts it into a folder that is there.
    * @returns what had been reported, or `undefined` where there is none.

@@ -2,6 +2,7 @@ import type {
   Assignment,
   ProgramLogging,
   EngineName,
+  Metrics,
   Outcome,
   ParentResult,
   SweepEvent,
@@ -23,7 +24,7 @@ import type { Growth } from './scheduling/growth.js'
 import type { Scheduler } from './scheduling/scheduler.js'
 import { Stragglers } from './scheduling/stragglers.js'
 import { RunningTrials, type RunningAttempt, type RunningTrial } from './running-trials.js'
-import { isComplete, isLoss, isResult, type SweepState } from './journal/state.js'
+import { isComplete, isLoss, isResult, type SweepState, type TrialState } from './journal/state.js'
 
 export interface SweepLimits {
   /** Attempts per trial when workers vanish; then it is dead. Default 3. */
@@ -155,22 +156,45 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     if (went && cutShort !== undefined) takeBack()
   }
 
+  /** Trials that were told to pause, and have not ended yet. */
+  const pausing = new Set<TrialId>()
+
   // Whether the attempt ends with this report: as was decided once, or as the scheduler decides now.
-  const mustStop = (report: Extract<TrialEvent, { type: 'report' }>): boolean => {
+  const decide = (report: Extract<TrialEvent, { type: 'report' }>): 'go on' | 'stop' | 'pause' => {
     // What was judged at an earlier attempt stands.
     const isJudged = report.carried === true
     if (isJudged) scheduler.restore(report)
     const decision = isJudged ? 'continue' : scheduler.observe(report)
     // One that diverged ends by itself, and as that.
-    if (divergedMetric(report.metrics, watch) !== undefined) return false
+    if (divergedMetric(report.metrics, watch) !== undefined) return 'go on'
     const { reports, stopAfter } = state.trials.get(report.trial)!
-    if (stopAfter !== undefined) return reports >= stopAfter
-    if (decision === 'continue') return false
+    if (stopAfter !== undefined) return reports >= stopAfter ? 'stop' : 'go on'
     const { trial, attempt, step } = report
+    if (decision === 'continue') return scheduler.mustPause?.(trial) === true ? 'pause' : 'go on'
     const stopping: JournalEvent = { type: 'stopping', trial, attempt, reports, step, atMs: clock.now() }
     journal.append(stopping)
     state.apply(stopping)
-    return true
+    return 'stop'
+  }
+
+  const obey = async ({ trial }: TrialEvent, decision: ReturnType<typeof decide>): Promise<void> => {
+    // It may report more before it hears of the first.
+    if (pausing.has(trial)) return
+    if (decision === 'stop') return backend.stop(trial, 'stopped by the scheduler')
+    if (decision === 'go on') return scheduler.interactive ? backend.proceed(trial) : undefined
+    pausing.add(trial)
+    await backend.stop(trial, 'it waits for the others at its rung', { keep: true })
+  }
+
+  /** An attempt has ended as it was told, at a rung: its trial waits there. */
+  const pause = (
+    { trial, attempt, atMs }: TrialEvent,
+    { metrics, artifacts }: Extract<Outcome, { metrics: Metrics }>,
+  ): void => {
+    running.delete(trial)
+    const { step = 0 } = state.trials.get(trial)!
+    record({ type: 'paused', trial, attempt, atMs, step, metrics, artifacts })
+    scheduler.recordPause?.(trial)
   }
 
   const journalEnd = (trial: Trial, attempt: number, outcome: Outcome): void => {
@@ -185,6 +209,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     await backend.start(assign(trial, attempt))
   }
   const assign = (trial: Trial, attempt: number): Assignment => ({
+    ...pausedAfter(state.trials.get(trial.id)!),
     sweep: info.sweep,
     trial,
     attempt,
@@ -249,8 +274,14 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
         return copyStragglers()
       }
       if (options.wanted?.has(suggestion.trial.id) === false && !added.has(suggestion.trial.id)) continue
-      if (suggestion.skip === undefined) await start(suggestion.trial)
-      else journalEnd(suggestion.trial, 0, { state: 'skipped', reason: suggestion.skip })
+      const { trial } = suggestion
+      const { attempts, paused } = state.trials.get(trial.id)!
+      if (suggestion.skip !== undefined) journalEnd(trial, 0, { state: 'skipped', reason: suggestion.skip })
+      else if (suggestion.stop === undefined || paused === undefined) await start(trial)
+      else {
+        const { metrics, artifacts } = paused
+        journalEnd(trial, attempts, { state: 'stopped', metrics, artifacts, reason: suggestion.stop })
+      }
     }
   }
 
@@ -282,10 +313,9 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       case 'report':
         record(event)
         if (copy !== undefined) return
-        if (mustStop(event)) await backend.stop(event.trial, 'stopped by the scheduler')
-        else if (scheduler.interactive) backend.proceed(event.trial)
-        return
+        return obey(event, decide(event))
       case 'lost': {
+        pausing.delete(event.trial)
         if (other !== undefined) return leave(current, own, event.atMs, event.reason)
         record(event)
         scheduler.forget(event.trial)
@@ -299,6 +329,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
       case 'ended': {
         const { log, ...ended } = event
         const { outcome, trial, attempt, atMs } = ended
+        const wasPausing = pausing.delete(trial)
         // Before the end is told of, so that whoever hears of it can read the log.
         if (log !== undefined) options.keepLog?.(trial, attempt, log)
         if (other !== undefined && !isResult(outcome)) return leave(current, own, atMs, endingOf(outcome))
@@ -307,6 +338,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
           leave(current, { ...other }, atMs, `attempt ${attempt} finished first`)
           await backend.giveUp?.(trial, left)
         }
+        if (wasPausing && outcome.state === 'stopped') return pause(ended, outcome)
         if (options.drain.aborted && wasToldToGo(outcome)) {
           record({ type: 'lost', trial, attempt, atMs, reason: 'its program was told to go together with mlds' })
           scheduler.forget(trial)
@@ -428,6 +460,9 @@ function parentResult(state: SweepState, id: TrialId): ParentResult {
   if (!isResult(parent?.outcome)) throw new Error(`trial ${id} was to be a parent but has no result`)
   return { trial: parent.trial, metrics: parent.outcome.metrics, artifacts: parent.outcome.artifacts }
 }
+
+const pausedAfter = ({ paused }: TrialState): Pick<Assignment, 'pausedAfter'> =>
+  paused === undefined ? {} : { pausedAfter: paused.step }
 
 function countUp(counts: Map<TrialId, number>, trial: TrialId): number {
   const count = (counts.get(trial) ?? 0) + 1

@@ -7,17 +7,20 @@ import { isMapping } from '../core/is-mapping.js'
 import { isMine } from '../system/ownership.js'
 import type { Trial, TrialsAdded } from '../core/trial.js'
 import { hashTrials, mayGrow, type Plan } from './plan.js'
+import { pausesTrials } from './scheduling/stopping.js'
 
 /** Raised when plan.json changes meaning; a plan of a higher number is refused, never guessed at. */
-export const planFormat = 6
+export const planFormat = 7
 
 /**
  * The format that a plan needs: values that are null, lists or of mixed kinds came with the second, plans that grow by what
  * their journal says with the third, several objectives, constraints, confirmation and studies with the fourth, what earlier
- * sweeps taught with the fifth, axes that are averaged as seeds are with the sixth, and older ones read the rest.
+ * sweeps taught with the fifth, axes that are averaged as seeds are with the sixth, rules under which trials pause with the
+ * seventh, and older ones read the rest.
  */
 export function formatOf({ trials, spec, learnt }: Pick<Plan, 'trials' | 'spec' | 'learnt'>): number {
-  if (spec.average !== undefined) return planFormat
+  if (pausesTrials(spec.scheduler ?? [])) return planFormat
+  if (spec.average !== undefined) return 6
   if (learnt !== undefined) return 5
   const { objective, constraints, confirm, own } = spec
   const isOfFourth = objective?.also !== undefined || constraints !== undefined || confirm !== undefined

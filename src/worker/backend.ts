@@ -24,8 +24,12 @@ export interface Backend {
   mayCopy?(trial: TrialId): boolean
   /** Ends one of two attempts at a trial without an outcome; nothing more is told of it. */
   giveUp?(trial: TrialId, attempt: number): Promise<void>
-  /** Asks a running attempt to end: it ends as `stopped` with `reason`, with its metrics so far. Unknown ids are ignored. */
-  stop(trial: TrialId, reason: string): Promise<void>
+  /**
+   * Asks a running attempt to end: it ends as `stopped` with `reason`, with its metrics so far. Unknown ids are ignored.
+   * With `keep` it is to be gone on from: where it keeps checkpoints it keeps one first, and tells of nothing beyond the report
+   * at which it was asked.
+   */
+  stop(trial: TrialId, reason: string, how?: { readonly keep?: boolean }): Promise<void>
   /** Answers an interactive attempt's latest report: go on. */
   proceed(trial: TrialId): void
   /**

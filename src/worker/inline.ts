@@ -7,7 +7,10 @@ import { Gate } from './gate.js'
 import { runTrial, StopRequest, type Surroundings } from './run-trial.js'
 import { TrialLog } from './trial-log.js'
 
-export type InlineSurroundings = Omit<Surroundings, 'emit' | 'signal' | 'mayProceed' | 'log' | 'checkpoints'> & {
+export type InlineSurroundings = Omit<
+  Surroundings,
+  'emit' | 'signal' | 'pause' | 'mayProceed' | 'log' | 'checkpoints'
+> & {
   /** Where the logs of longer trials go; short ones come with their outcomes. */
   readonly logsFolder: string
   /** Where checkpoints go, each trial's in a folder named after it. */
@@ -21,7 +24,10 @@ export class InlineBackend implements Backend {
   readonly retries = false
   readonly #events = new EventQueue<TrialEvent>()
   readonly #leave = new AbortController()
-  readonly #running = new Map<TrialId, { controller: AbortController; ended: Promise<void>; gate: Gate }>()
+  readonly #running = new Map<
+    TrialId,
+    { controller: AbortController; pause: AbortController; ended: Promise<void>; gate: Gate }
+  >()
 
   constructor(
     readonly capacity: number,
@@ -31,8 +37,9 @@ export class InlineBackend implements Backend {
   async start(assignment: Assignment): Promise<void> {
     const { id } = assignment.trial
     const controller = new AbortController()
+    const pause = new AbortController()
     const gate = new Gate(controller.signal)
-    const entry = { controller, ended: Promise.resolve(), gate }
+    const entry = { controller, pause, ended: Promise.resolve(), gate }
     this.#running.set(id, entry)
     const trialLog = new TrialLog(this.surroundings.logsFolder, assignment, this.surroundings.clock)
     const { checkpointsFolder, checkpointEveryMs = defaultCheckpointEveryMs } = this.surroundings
@@ -50,6 +57,7 @@ export class InlineBackend implements Backend {
         this.#events.push(trialLog.accompany(event))
       },
       signal: controller.signal,
+      pause: pause.signal,
       mayProceed: () => gate.wait(),
     }).finally(() => {
       trialLog.close()
@@ -57,8 +65,12 @@ export class InlineBackend implements Backend {
     })
   }
 
-  async stop(trial: TrialId, reason: string): Promise<void> {
-    this.#running.get(trial)?.controller.abort(new StopRequest(reason))
+  async stop(trial: TrialId, reason: string, { keep = false } = {}): Promise<void> {
+    const running = this.#running.get(trial)
+    const request = new StopRequest(reason)
+    if (!keep) return running?.controller.abort(request)
+    running?.pause.abort(request)
+    running?.gate.open()
   }
 
   proceed(trial: TrialId): void {

@@ -28,8 +28,13 @@ export interface Surroundings {
   /** A line of the trial's log. */
   readonly log: (line: string) => void
   readonly emit: (event: TrialEvent) => void
-  /** Resolves when the scheduler lets an interactive attempt go on; rejects when it is stopped. */
+  /** Resolves when the scheduler lets an interactive attempt go on, or pauses it; rejects when it is stopped. */
   mayProceed(): Promise<void>
+  /**
+   * Aborts with a `StopRequest` before `mayProceed` resolves: the attempt is to keep a checkpoint if it keeps any, and ends as
+   * stopped with what it had then. Default: never.
+   */
+  readonly pause?: AbortSignal
   readonly worker: string
   readonly checkpoints: CheckpointPlace
   readonly clock: Clock
@@ -44,6 +49,8 @@ export class TimeLimitError extends MldsError {
   }
 }
 
+const never = new AbortController().signal
+
 /** The reason of an abort that is an outcome: the trial ends as stopped, with what it has. */
 export class StopRequest {
   constructor(readonly reason: string) {}
@@ -56,7 +63,7 @@ export class StopRequest {
  */
 export async function runTrial(assignment: Assignment, surroundings: Surroundings): Promise<void> {
   const { trial, attempt } = assignment
-  const { emit, clock, worker, signal, log } = surroundings
+  const { emit, clock, worker, signal, log, pause = never } = surroundings
   emit({ type: 'started', trial: trial.id, attempt, atMs: clock.now(), worker })
   log(
     `trial ${trial.id} of ${trial.experiment}, stage ${trial.stage}, attempt ${attempt}: ${JSON.stringify(trial.params)} seeds ${JSON.stringify(trial.seeds)}`,
@@ -70,10 +77,11 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
   let outcome: Outcome
   try {
     const metrics = await conduct(assignment, surroundings, told)
+    if (pause.aborted) throw pause.reason
     outcome = { state: 'finished', metrics, artifacts: artifactsOf(told) }
     log(`finished: ${JSON.stringify(metrics)}`)
   } catch (error) {
-    if (error instanceof HandedBack) return handBack(error.message)
+    if (error instanceof HandedBack && !pause.aborted) return handBack(error.message)
     const isLate = signal.reason instanceof TimeLimitError
     if (signal.aborted && !isLate && !(signal.reason instanceof StopRequest))
       return surroundings.checkpoints.leave.aborted ? handBack('given up, since mlds was told to go') : log('given up')
@@ -84,6 +92,10 @@ export async function runTrial(assignment: Assignment, surroundings: Surrounding
       outcome = { state: 'diverged', metric, ...(step === undefined ? {} : { step }), ...soFar }
       log(`diverged: ${describeDivergence(outcome)}`)
       log(told.divergence.hint!)
+    } else if (told.atPause !== undefined && !signal.aborted) {
+      // Whatever came of it after: its next attempt does that again.
+      outcome = { state: 'stopped', ...told.atPause, reason: (pause.reason as StopRequest).reason }
+      log(`paused: ${outcome.reason}`)
     } else if (signal.aborted && signal.reason instanceof StopRequest) {
       outcome = { state: 'stopped', ...soFar, reason: signal.reason.reason }
       log(`stopped: ${outcome.reason}`)
@@ -103,6 +115,8 @@ interface Told {
   latest: Metrics
   divergence?: DivergedError
   usage?: ProcessUsage | undefined
+  /** What it had when it was told to pause. */
+  atPause?: { readonly metrics: Metrics; readonly artifacts: Artifacts }
   readonly reports: Course['reports'][number][]
   /** After so many reports, by name. */
   readonly saved: Map<string, { readonly ref: ArtifactRef; readonly after: number }>
@@ -112,7 +126,7 @@ const artifactsOf = ({ saved }: Told): Artifacts => Object.fromEntries([...saved
 
 async function conduct(assignment: Assignment, surroundings: Surroundings, told: Told): Promise<Metrics> {
   const { trial, attempt } = assignment
-  const { emit, clock, signal, log } = surroundings
+  const { emit, clock, signal, log, pause = never } = surroundings
   const experiment = await surroundings.findExperiment(trial.experiment)
   if (experiment.version !== trial.version) {
     throw new MldsError(
@@ -139,7 +153,12 @@ async function conduct(assignment: Assignment, surroundings: Surroundings, told:
     told.latest = metrics
     told.reports.push(report)
     requireFinite(metrics, step)
-    if (assignment.interactive) await surroundings.mayProceed()
+    if (!assignment.interactive) return
+    await surroundings.mayProceed()
+    if (!pause.aborted) return
+    told.atPause = { metrics, artifacts: artifactsOf(told) }
+    // It stands where its checkpoint is, or keeps none.
+    if (carried === true || !checkpoint.isUsed) throw pause.reason
   }
   const keepSaved = (name: string, ref: ArtifactRef): void =>
     void told.saved.set(name, { ref, after: told.reports.length })
@@ -154,6 +173,7 @@ async function conduct(assignment: Assignment, surroundings: Surroundings, told:
     },
     carrySaved: keepSaved,
   }
+  const checkpoint = new TrialCheckpoint(surroundings.checkpoints, pause, attempt, course, clock, log)
   const context: TrialContext = {
     trial,
     seeds: trial.seeds,
@@ -166,6 +186,7 @@ async function conduct(assignment: Assignment, surroundings: Surroundings, told:
     noteUsage: (usage) => void (told.usage = usage),
     async report(step, metrics) {
       signal.throwIfAborted()
+      pause.throwIfAborted()
       if (told.divergence !== undefined) throw told.divergence
       if (!Number.isSafeInteger(step))
         throw new MldsError('STEP', `the step of a report is not a whole number: ${step}`)
@@ -190,7 +211,7 @@ async function conduct(assignment: Assignment, surroundings: Surroundings, told:
       }
       return surroundings.readObject(artifact)
     },
-    checkpoint: new TrialCheckpoint(surroundings.checkpoints, attempt, course, clock, log),
+    checkpoint,
     log,
   }
   const metrics = await stage.run(trial.params, context)

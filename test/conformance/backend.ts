@@ -72,6 +72,8 @@ export interface BackendAbilities {
   readonly waitsForWorkers?: true
   /** A trial may take its thread or process down without taking the test with it. */
   readonly survivesCrashes: boolean
+  /** Default: it does. */
+  readonly keepsCheckpoints?: false
   /** For trials that run elsewhere: cuts the backend off from there for good. */
   readonly loseFarSide?: (backend: Backend) => Promise<void>
 }
@@ -224,6 +226,42 @@ export function backendSuite(
         outcome: { state: 'stopped', reason: 'not good enough' },
       })
     })
+
+    it.each(['keep', 'count'])(
+      'ends an attempt that is to be gone on from with what it had at that report, and the next goes on there where it keeps checkpoints: %s',
+      async (behaviour) => {
+        const { backend, listener } = await start()
+        const assignment = toyAssignment({ behaviour, steps: 4 }, { init: 7, interactive: true })
+        const { id } = assignment.trial
+        await backend.start(assignment)
+        await listener.until((event) => event.type === 'report')
+        backend.proceed(id)
+        const report = await listener.until((event) => event.type === 'report')
+        await backend.stop(id, 'it waits', { keep: true })
+        await listener.untilEnded([id])
+        const [end, ...before] = listener.of(id).toReversed()
+        const metrics = report.type === 'report' ? report.metrics : {}
+        expect(end).toMatchObject({ outcome: { state: 'stopped', reason: 'it waits', metrics, artifacts: {} } })
+        expect(before.filter(({ type }) => type === 'report')).toHaveLength(2)
+
+        await backend.start({ ...assignment, attempt: 2, pausedAfter: 2 })
+        for (let step = 1; step <= 4; step++) {
+          await listener.until((event) => event.type === 'report')
+          backend.proceed(id)
+        }
+        await listener.untilEnded([id])
+        const second = listener.of(id).filter(({ attempt }) => attempt === 2)
+        const reports = second.flatMap((event) => (event.type === 'report' ? [event] : []))
+        const isCarried = behaviour === 'keep' && abilities.keepsCheckpoints !== false
+        expect(reports.map(({ step, carried = false }) => [step, carried])).toEqual([
+          [1, isCarried],
+          [2, isCarried],
+          [3, false],
+          [4, false],
+        ])
+        expect(second.at(-1)).toMatchObject({ outcome: { state: 'finished' } })
+      },
+    )
 
     it('ignores a stop for a trial it does not run', async () => {
       const { backend } = await start()

@@ -13,7 +13,7 @@ import type { SweepSpec } from '../../src/sweeps/spec/spec.js'
 import { SweepState } from '../../src/sweeps/journal/state.js'
 import { replay } from '../../src/sweeps/scheduling/stopping.js'
 import { noTracker } from '../../src/tracking/tracker.js'
-import type { Assignment, Trial, TrialEvent } from '../../src/core/trial.js'
+import type { Assignment, Trial, TrialEvent, TrialPaused } from '../../src/core/trial.js'
 import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simulated.js'
 
 export const finishes: SimulatedAttempt = {
@@ -34,7 +34,7 @@ export const vanishing: SimulatedAttempt = { ...finishes, end: 'lost' }
 export interface Lab {
   readonly trials: readonly Trial[]
   readonly state: SweepState
-  readonly events: TrialEvent[]
+  readonly events: (TrialEvent | TrialPaused)[]
   readonly warnings: string[]
   /** What the journal holds now. */
   journal(): JournalEvent[]
@@ -56,7 +56,7 @@ export function openLab(
   const file = join(folder, 'journal.jsonl')
   const plan = makePlan(experiment, { experiment: experiment.name, axes: {}, ...spec }, () => 'none')
   const clock = new SimulatedClock()
-  const events: TrialEvent[] = []
+  const events: (TrialEvent | TrialPaused)[] = []
   const warnings: string[] = []
   const lab = {
     trials: plan.trials,

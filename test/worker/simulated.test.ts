@@ -63,4 +63,5 @@ function toyModel({ trial, parents, reads, watch = [] }: Assignment): SimulatedA
 
 backendSuite('simulated', async (capacity) => new SimulatedBackend(capacity, new SimulatedClock(), toyModel), {
   survivesCrashes: true,
+  keepsCheckpoints: false,
 })

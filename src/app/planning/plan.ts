@@ -19,7 +19,7 @@ import type { Store } from '../../system/store.js'
 import { makePlan, sweepIdOf, varyingAxes, type Plan } from '../../sweeps/plan.js'
 import { describeLearnt } from '../../sweeps/searching/learnt.js'
 import { claimsToDecide } from '../../sweeps/until-decided.js'
-import { createScheduler, parseStoppingFlag } from '../../sweeps/scheduling/stopping.js'
+import { createScheduler, parseStoppingFlag, refuseUnplanned } from '../../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../../core/has-profiles.js'
 import { applyOverrides } from '../../sweeps/spec/overrides.js'
 import { addressAxis } from '../../sweeps/spec/factors.js'
@@ -161,7 +161,11 @@ async function planWritten(
   const spec: SweepSpec = { ...unnamed, ...named }
   const plan: Plan = { ...planned, spec }
   // A rule that can't work is refused with the plan, not after it was frozen.
-  writtenAt(['scheduler'], () => createScheduler(plan.trials, spec.scheduler ?? [], sweepObjective(spec, experiment)))
+  const rules = spec.scheduler ?? []
+  writtenAt(['scheduler'], () => {
+    refuseUnplanned(rules, spec.search)
+    createScheduler(plan.trials, rules, sweepObjective(spec, experiment))
+  })
   // Which settings a search will try, nobody knows yet.
   if (spec.search?.learning === undefined) checkClaims(spec, experiment, plan.trials)
   const fresh = flags.confirm ?? spec.confirm?.seeds ?? planFactsOf(store, sweepIdOf(plan))?.spec.confirm?.seeds

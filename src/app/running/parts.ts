@@ -4,7 +4,7 @@ import { systemClock } from '../../core/clock.js'
 import { codeVersion } from '../../core/version.js'
 import { dataReadBy } from '../../experiments/trial-data.js'
 import { DamageTally } from '../../sweeps/journal/damage.js'
-import { Journal, journalFormat, mendTail, plainFormat, type JournalEvent } from '../../sweeps/journal/journal.js'
+import { formatFor, Journal, mendTail, type JournalEvent } from '../../sweeps/journal/journal.js'
 import { timeUsed } from '../../sweeps/journal/time-used.js'
 import type { SweepState } from '../../sweeps/journal/state.js'
 import type { RunSweepOptions } from '../../sweeps/run-sweep.js'
@@ -12,7 +12,7 @@ import { GridScheduler } from '../../sweeps/scheduling/grid.js'
 import type { Scheduler } from '../../sweeps/scheduling/scheduler.js'
 import type { Judge } from '../../sweeps/scheduling/metric-watch.js'
 import { goalsOf } from '../../core/objective.js'
-import { createScheduler, judgedBy, replay } from '../../sweeps/scheduling/stopping.js'
+import { createScheduler, judgedBy, pausesTrials, replay } from '../../sweeps/scheduling/stopping.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { LogKeeper } from '../../sweeps/trial-logs.js'
 import { lockSweep, type SweepLock } from '../../system/lock.js'
@@ -124,7 +124,7 @@ export async function openParts(
   const opened = { sweep: id, planHash: plan.hash, codeVersion, engine: choices.engine, atMs: systemClock.now() }
   journal.append({
     type: 'opened',
-    format: choices.copies > 0 ? journalFormat : plainFormat,
+    format: formatFor({ copies: choices.copies > 0, pauses: pausesTrials(rulesOf(sweep)) }),
     ...opened,
     ...(source && { source }),
     ...(budgetMs && { budgetMs }),
@@ -224,7 +224,9 @@ function openScheduler(
 ): Scheduler {
   const trials = [...state.trials.values()].map(({ trial }) => trial)
   const scheduler =
-    times === undefined ? createScheduler(trials, rulesOf(sweep), info.objective) : new GridScheduler(trials, times)
+    times === undefined
+      ? createScheduler(trials, rulesOf(sweep), info.objective, { planned: sweep.frozen.trials })
+      : new GridScheduler(trials, times)
   if (scheduler.interactive) replay(scheduler, isVoid ? [] : sinceVoided(sweep.events()))
   for (const { trial, outcome } of state.trials.values()) if (outcome !== undefined) scheduler.recordEnd(trial, outcome)
   return scheduler

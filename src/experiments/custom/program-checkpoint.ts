@@ -44,9 +44,14 @@ export class ProgramCheckpoint {
     }
   }
 
-  /** To be called after the report of a step: every report of the steps up to it is known, so a checkpoint after one of them may be kept. */
+  /**
+   * To be called after the report of a step: every report of the steps up to it is known, so a checkpoint after one of them may
+   * be kept. @throws what ends an attempt that was told to go or to pause.
+   */
   async afterReport(step: number): Promise<void> {
     if (this.checkpoint.isDue) await this.#keep(step)
+    // It would go on until it prints the next step.
+    this.checkpoint.pause?.throwIfAborted()
   }
 
   /** The program was told to go and has ended: what it finished last is kept. @throws what ends an attempt that was told to go, if there was any. */

@@ -12,11 +12,15 @@ import type { EngineName, Metrics, SweepEvent, TrialId } from '../../core/trial.
 /**
  * Raised when a line's meaning changes, or when one is added that must not be passed over; a journal of a higher number
  * is refused, never guessed at. Format 2 brought `stopping`, `voided`, and trials that diverged; 3 attempts that run beside
- * others.
+ * others; 4 trials that pause.
  */
-export const journalFormat = 3
+export const journalFormat = 4
 /** The number of a journal in which attempts at a trial come one after the other: earlier versions read it too. */
 export const plainFormat = 2
+
+/** The lowest number for what a process may write: earlier versions read the rest. */
+export const formatFor = ({ copies, pauses }: { readonly copies: boolean; readonly pauses: boolean }): number =>
+  pauses ? journalFormat : copies ? 3 : plainFormat
 /** From this format on a trial can end as diverged; before, it failed. */
 export const divergedSince = 2
 
@@ -148,7 +152,7 @@ function decodeLine(line: string): JournalEvent {
   if (stated === undefined) throw new Error('no checksum')
   if (crc32(body).toString(16).padStart(8, '0') !== stated) throw new Error('the checksum does not match')
   const event = JSON.parse(body) as JournalEvent
-  if (event.type === 'report') return { ...event, metrics: decodeMetrics(event.metrics) }
+  if (event.type === 'report' || event.type === 'paused') return { ...event, metrics: decodeMetrics(event.metrics) }
   if (event.type === 'ended') {
     const outcome = readOutcome(event.outcome)
     return {

@@ -5,7 +5,7 @@ import type { JournalEvent } from './journal.js'
 /** One attempt at a trial, whether it counts or not. */
 export interface ListedAttempt {
   readonly attempt: number
-  /** How it ended; `lost` with its worker or its process, `running` otherwise. */
+  /** How it ended; `lost` with its worker or its process, `paused` at a rung, `running` otherwise. */
   readonly ended: string
   readonly atMs: number
   /** Its result is void: `--fresh` ran the trial again. */
@@ -19,7 +19,8 @@ export function listAttempts(events: Iterable<JournalEvent>, trial: TrialId): Li
   let attempts: ListedAttempt[] = []
   const set = (attempt: number, facts: Partial<ListedAttempt> & { ended: string; atMs: number }): void => {
     const listed = { attempt, isVoid: false, metrics: {}, ...facts }
-    const open = attempts.findLastIndex((one) => one.attempt === attempt && one.ended === 'running')
+    // A paused one that does not go on ends as that attempt.
+    const open = attempts.findLastIndex((one) => one.attempt === attempt && ['running', 'paused'].includes(one.ended))
     if (open < 0) attempts.push(listed)
     else attempts[open] = listed
   }
@@ -30,6 +31,8 @@ export function listAttempts(events: Iterable<JournalEvent>, trial: TrialId): Li
     if (!('trial' in event) || event.trial !== trial) continue
     const { atMs } = event
     if (event.type === 'started') set(event.attempt, { ended: 'running', atMs })
+    if (event.type === 'paused')
+      set(event.attempt, { ended: 'paused', atMs, metrics: event.metrics, reason: `at step ${event.step}` })
     if (event.type === 'lost') set(event.attempt, { ended: 'lost', atMs, reason: event.reason })
     if (event.type !== 'ended') continue
     const reason = reasonOf(event.outcome)

@@ -2,6 +2,7 @@ import { formatCount } from '../../core/format.js'
 import { isDeepStrictEqual } from 'node:util'
 import {
   skippedForGood,
+  type Artifacts,
   type Metrics,
   type Outcome,
   type Trial,
@@ -30,6 +31,8 @@ export interface TrialState {
   reports: number
   /** A rule decided to stop the trial after so many reports, and it has not ended with a result yet. */
   stopAfter?: number
+  /** What it had at the rung where it waits for others, or has waited last; not once it has ended. */
+  paused?: { readonly step: number; readonly metrics: Metrics; readonly artifacts: Artifacts }
   /** How many times a result was accepted: more than once would break the first promise. */
   accepted: number
 }
@@ -60,7 +63,7 @@ const plannedState = (trial: Trial): TrialState => ({
 })
 
 /** What is not known any more of a trial whose results are void. */
-const voidable = ['outcome', 'startedAtMs', 'endedAtMs', 'worker', 'step', 'latest', 'stopAfter'] as const
+const voidable = ['outcome', 'startedAtMs', 'endedAtMs', 'worker', 'step', 'latest', 'stopAfter', 'paused'] as const
 
 /** The journal folded into where every trial stands; feeding it the same events gives the same state. */
 export class SweepState {
@@ -141,7 +144,13 @@ export class SweepState {
         if (!isResult(event.outcome)) break
         state.accepted++
         delete state.stopAfter
+        delete state.paused
         break
+      case 'paused': {
+        const { step, metrics, artifacts } = event
+        Object.assign(state, { state: 'planned', paused: { step, metrics, artifacts } })
+        break
+      }
       case 'stopping':
         state.stopAfter = event.reports
         break

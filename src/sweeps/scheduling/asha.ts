@@ -1,19 +1,9 @@
 import { SpaceError } from '../../core/errors.js'
-import { lookUp } from '../../core/names.js'
-import { goalsOf, lossOf } from '../../core/objective.js'
-import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
+import { goalsOf } from '../../core/objective.js'
+import type { Outcome, Trial, TrialId } from '../../core/trial.js'
 import type { Rule } from './rule.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
-import { createRung, type Rung } from './rung.js'
-
-export interface AshaOptions extends Objective {
-  /** Step of the first rung, r in the paper. Default 1. */
-  readonly minSteps?: number
-  /** Step at which a trial is done anyway, R in the paper; no rung lies there or beyond. */
-  readonly maxSteps: number
-  /** Of so many that reach a rung one goes on, η in the paper. Default 3. */
-  readonly reduction?: number
-}
+import { createRung, lossesAt, rungSteps, type Rung, type RungOptions } from './rung.js'
 
 /**
  * Asynchronous successive halving in its stopping variant, that of Ray Tune and Syne Tune: a trial that reaches a rung goes
@@ -36,17 +26,11 @@ export class AshaScheduler implements Scheduler {
 
   constructor(
     private readonly inner: Scheduler,
-    private readonly options: AshaOptions,
+    private readonly options: RungOptions,
   ) {
-    const { minSteps = 1, maxSteps, reduction = 3 } = options
-    if (!(minSteps >= 1) || !(maxSteps >= minSteps))
-      throw new SpaceError(`asha: minSteps ${minSteps} and maxSteps ${maxSteps} (1 ≤ minSteps ≤ maxSteps)`)
-    if (!(reduction > 1)) throw new SpaceError(`asha: reduction ${reduction} (a number above 1, such as 3)`)
-    const rungs: number[] = []
-    for (let step = minSteps; step < maxSteps; step *= reduction) rungs.push(Math.round(step))
-    this.rungs = [...new Set(rungs)]
+    this.rungs = rungSteps('asha', options)
     this.#seen = this.rungs.map(() => createRung(goalsOf(options).length))
-    this.#reduction = reduction
+    this.#reduction = options.reduction ?? 3
   }
 
   suggest(): Suggestion | undefined {
@@ -75,7 +59,7 @@ export class AshaScheduler implements Scheduler {
 
   /** @returns whether `mayGoOn` lets it, at each rung that it reaches with this report. */
   #take(report: ScheduledReport, mayGoOn: (rung: number, losses: readonly number[]) => boolean): boolean {
-    const losses = this.#lossesOf(report)
+    const losses = lossesAt(this.options, report.metrics)
     if (losses === undefined) return true
     // Reports may skip steps: every rung at or below this step that has not been judged is judged now, with this value.
     const reached = this.#reached.get(report.trial) ?? []
@@ -86,17 +70,6 @@ export class AshaScheduler implements Scheduler {
       if (!mayGoOn(rung, losses)) return false
     }
     return true
-  }
-
-  /** `undefined` while the report lacks an objective. */
-  #lossesOf({ metrics }: ScheduledReport): readonly number[] | undefined {
-    const losses: number[] = []
-    for (const goal of goalsOf(this.options)) {
-      const raw = lookUp(metrics, goal.metric)
-      if (raw === undefined) return undefined
-      losses.push(Number.isNaN(raw) ? Infinity : lossOf(goal, raw))
-    }
-    return losses
   }
 
   recordEnd(trial: Trial, outcome: Outcome): void {

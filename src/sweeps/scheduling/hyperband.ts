@@ -1,9 +1,10 @@
 import { crc32 } from 'node:zlib'
 import { SpaceError } from '../../core/errors.js'
 import type { Outcome, Trial, TrialId } from '../../core/trial.js'
-import { AshaScheduler, longest, type AshaOptions } from './asha.js'
+import { AshaScheduler, longest } from './asha.js'
 import { GridScheduler } from './grid.js'
 import type { Rule } from './rule.js'
+import type { RungOptions } from './rung.js'
 import type { ScheduledReport, Scheduler, Suggestion } from './scheduler.js'
 
 /**
@@ -20,7 +21,7 @@ export class HyperbandScheduler implements Scheduler {
 
   constructor(
     private readonly inner: Scheduler,
-    options: AshaOptions,
+    options: RungOptions,
   ) {
     const { minSteps = 1, maxSteps, reduction = 3 } = options
     if (!(minSteps >= 1) || !(maxSteps >= minSteps))

@@ -67,6 +67,7 @@ export class PlateauScheduler implements Scheduler {
 
 export const plateau: Rule = {
   stops: 'that has not improved by `minDelta` for `patience` reports',
+  goesBy: 'one',
   numbers: { patience: 'needed', minDelta: { default: '0' } },
   example: 'patience=5',
   wrap: (inner, judged, { patience, ...others }) =>

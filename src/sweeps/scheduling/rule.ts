@@ -9,10 +9,16 @@ export interface Rule {
   readonly numbers: Readonly<Record<string, RuleNumber>>
   /** Numbers without which `--scheduler` would refuse it, as its help shows them. */
   readonly example?: string
+  /**
+   * What it goes by: `one` trial's own reports; those of others that have come so far, by `arrival`; or those of `all`, which
+   * wait for each other at a rung. Rules of the last kind go with none but such that go by one. Default `arrival`.
+   */
+  readonly goesBy?: 'one' | 'arrival' | 'all'
   /** Whether it can judge by several objectives at once, in `judged.also`. Default false. */
   readonly takesSeveral?: boolean
   /**
    * Puts the rule around what decides so far. `given` has those of its numbers that a person gave.
+   * @param trials that were planned with the sweep, not those that its plan has grown by.
    * @throws SpaceError when it cannot know what it must.
    */
   wrap(

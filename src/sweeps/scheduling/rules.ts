@@ -3,13 +3,21 @@ import { hyperband } from './hyperband.js'
 import { median } from './median.js'
 import { plateau } from './plateau.js'
 import type { Rules } from './rule.js'
+import { successiveHalving } from './successive-halving.js'
 import { target } from './target.js'
 
 /**
  * The rules that may stop trials early. Sweep files, `--scheduler` and its help, shell completion and the JSON Schema know
  * them from here; the table in docs/sweep-language.md is held against this one.
  */
-export const stoppingRules: Rules = { asha, hyperband, median, plateau, target }
+export const stoppingRules: Rules = {
+  asha,
+  hyperband,
+  'successive-halving': successiveHalving,
+  median,
+  plateau,
+  target,
+}
 
 export const ruleNames: readonly string[] = Object.keys(stoppingRules)
 

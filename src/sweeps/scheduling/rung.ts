@@ -1,5 +1,40 @@
+import { SpaceError } from '../../core/errors.js'
+import { lookUp } from '../../core/names.js'
+import { goalsOf, lossOf } from '../../core/objective.js'
 import { paretoRanks } from '../../core/pareto-ranks.js'
+import type { Metrics, Objective } from '../../core/trial.js'
 import { SortedNumbers } from './sorted-numbers.js'
+
+/** Where trials are compared, and by what. */
+export interface RungOptions extends Objective {
+  /** Step of the first rung, r in the paper. Default 1. */
+  readonly minSteps?: number
+  /** Step at which a trial is done anyway, R in the paper; no rung lies there or beyond. */
+  readonly maxSteps: number
+  /** Of so many that reach a rung one goes on, η in the paper. Default 3. */
+  readonly reduction?: number
+}
+
+/** The steps of the rungs, rising: r·η^k below R. @throws SpaceError for numbers that make no ladder. */
+export function rungSteps(rule: string, { minSteps = 1, maxSteps, reduction = 3 }: RungOptions): number[] {
+  if (!(minSteps >= 1) || !(maxSteps >= minSteps))
+    throw new SpaceError(`${rule}: minSteps ${minSteps} and maxSteps ${maxSteps} (1 ≤ minSteps ≤ maxSteps)`)
+  if (!(reduction > 1)) throw new SpaceError(`${rule}: reduction ${reduction} (a number above 1, such as 3)`)
+  const rungs: number[] = []
+  for (let step = minSteps; step < maxSteps; step *= reduction) rungs.push(Math.round(step))
+  return [...new Set(rungs)]
+}
+
+/** A report's objectives as losses, the smaller the better, NaN as the worst; `undefined` where it lacks one. */
+export function lossesAt(objective: Objective, metrics: Metrics): readonly number[] | undefined {
+  const losses: number[] = []
+  for (const goal of goalsOf(objective)) {
+    const raw = lookUp(metrics, goal.metric)
+    if (raw === undefined) return undefined
+    losses.push(Number.isNaN(raw) ? Infinity : lossOf(goal, raw))
+  }
+  return losses
+}
 
 /** What trials had when they reached a step, as losses: one number per objective, the smaller the better. */
 export interface Rung {

@@ -3,6 +3,8 @@ import type { Metrics, Outcome, Trial, TrialId } from '../../core/trial.js'
 /** The next trial to run, or the news that only a running trial's result can tell. */
 export interface Suggestion {
   readonly trial: Trial
+  /** Why this trial, which is paused, does not go on: it is recorded as stopped, with what it had when it was paused. */
+  readonly stop?: string
   /** Why this trial can't run any more (a parent has no result): it is recorded as skipped, not started. */
   readonly skip?: string
 }
@@ -34,6 +36,13 @@ export interface Scheduler {
   restore(report: ScheduledReport): void
   /** Called for each report in order. */
   observe(report: ScheduledReport): 'continue' | 'stop'
+  /**
+   * Asked after each report that `observe` or `restore` was told of: whether the trial is to pause there, and to run again
+   * only when `suggest` says so. Default: never.
+   */
+  mustPause?(trial: TrialId): boolean
+  /** Called once the trial is paused: what it has reported by then stands, whatever becomes of later attempts. */
+  recordPause?(trial: TrialId): void
   /** The plan grew by these trials. `outcomeOf` tells how trials ended that they derive from. */
   add(trials: readonly Trial[], outcomeOf: (trial: TrialId) => Outcome | undefined): void
   /** Called once per trial, also for trials restored from the journal. */

@@ -68,15 +68,16 @@ function parseRule(rule: string, raw: unknown, rules: Rules): StoppingRule {
 }
 
 /**
- * What decides in a sweep: the grid, wrapped in the rules a spec names, the first innermost. Rules judge trials of the
- * first stage alone; derived ones always run to their end.
+ * What decides in a sweep: the grid, wrapped in the rules a spec names, the first innermost, but for one that goes by all
+ * trials. Rules judge trials of the first stage alone; derived ones always run to their end.
+ * @param planned with the sweep; `trials` has those too that its plan has grown by. Default: all of them.
  * @throws SpaceError when a rule cannot know what it must.
  */
 export function createScheduler(
   trials: readonly Trial[],
   rules: readonly StoppingRule[],
   objective: Objective,
-  table: Rules = stoppingRules,
+  { table = stoppingRules, planned = trials }: { readonly table?: Rules; readonly planned?: readonly Trial[] } = {},
 ): Scheduler {
   const grid = new GridScheduler(trials)
   if (rules.length === 0) return grid
@@ -87,11 +88,42 @@ export function createScheduler(
     throw new SpaceError(
       `scheduler: ${unsaid.rule} judges by one metric, and there are ${goalsOf(objective).length} objectives: ${describeObjective(objective)} (say which: {${unsaid.rule}: {metric: ${objective.metric}}})`,
     )
-  const stopping = rules.reduce<Scheduler>(
-    (inner, { rule, options, ...judge }) => table[rule]!.wrap(inner, judgedBy(judge, objective), options, trials),
+  refuseTogether(rules, table)
+  const goesByAll = ({ rule }: StoppingRule): boolean => table[rule]!.goesBy === 'all'
+  // It hears of every report, whatever another rule makes of it.
+  const ordered = [...rules.filter((one) => !goesByAll(one)), ...rules.filter(goesByAll)]
+  const stopping = ordered.reduce<Scheduler>(
+    (inner, { rule, options, ...judge }) => table[rule]!.wrap(inner, judgedBy(judge, objective), options, planned),
     grid,
   )
   return new FirstStageOnly(stopping, new Set(trials.filter(({ parents }) => parents.length > 0).map(({ id }) => id)))
+}
+
+/** Whether trials pause under one of the rules, until it is known of all whether they go on. */
+export const pausesTrials = (rules: readonly StoppingRule[], table: Rules = stoppingRules): boolean =>
+  rules.some(({ rule }) => table[rule]?.goesBy === 'all')
+
+/** @throws SpaceError where trials would wait for others that another rule stops by what has come so far. */
+function refuseTogether(rules: readonly StoppingRule[], table: Rules): void {
+  const waiting = rules.find(({ rule }) => table[rule]!.goesBy === 'all')
+  const other = rules.find((one) => one !== waiting && table[one.rule]!.goesBy !== 'one')
+  if (waiting !== undefined && other !== undefined)
+    throw new SpaceError(
+      `scheduler: ${waiting.rule} and ${other.rule}: both compare trials, and ${waiting.rule} waits for all of them (name one of the two)`,
+    )
+}
+
+/** @throws SpaceError for a rule that goes by all trials, in a search that plans one after the other has ended. */
+export function refuseUnplanned(
+  rules: readonly StoppingRule[],
+  search: { readonly sampler: string; readonly learning?: unknown } | undefined,
+  table: Rules = stoppingRules,
+): void {
+  const waiting = rules.find(({ rule }) => table[rule]?.goesBy === 'all')
+  if (waiting !== undefined && search?.learning !== undefined)
+    throw new SpaceError(
+      `scheduler: ${waiting.rule} waits at each rung for all trials, and ${search.sampler} suggests settings only when others have ended (take asha or hyperband, or a drawn search: sobol)`,
+    )
 }
 
 const isJudgedBySeveral = ({ metric, direction }: StoppingRule, { takesSeveral = false }: Rules[string]): boolean =>
@@ -139,6 +171,10 @@ export function replay(scheduler: Scheduler, events: Iterable<JournalEvent>): vo
     else if (event.type === 'report') scheduler.observe(event)
     else if (event.type === 'lost' || (event.type === 'ended' && isLoss(event.outcome))) lose(event.trial)
     else if (event.type === 'ended') running.delete(event.trial)
+    else if (event.type === 'paused') {
+      running.delete(event.trial)
+      scheduler.recordPause?.(event.trial)
+    }
   }
   for (const trial of [...running]) lose(trial)
 }
@@ -166,6 +202,12 @@ class FirstStageOnly implements Scheduler {
   }
   observe(report: ScheduledReport): 'continue' | 'stop' {
     return this.derived.has(report.trial) ? 'continue' : this.inner.observe(report)
+  }
+  mustPause(trial: TrialId): boolean {
+    return !this.derived.has(trial) && this.inner.mustPause?.(trial) === true
+  }
+  recordPause(trial: TrialId): void {
+    this.inner.recordPause?.(trial)
   }
   recordEnd(trial: Trial, outcome: Outcome): void {
     this.inner.recordEnd(trial, outcome)

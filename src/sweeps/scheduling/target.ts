@@ -48,6 +48,7 @@ export class TargetScheduler implements Scheduler {
 
 export const target: Rule = {
   stops: 'that has reached `value`',
+  goesBy: 'one',
   numbers: { value: 'needed' },
   example: 'value=0.99',
   wrap: (inner, judged, { value }) => new TargetScheduler(inner, { ...judged, value: value! }),

@@ -47,9 +47,13 @@ export class TrialCheckpoint implements Checkpoint {
   readonly #folder: CheckpointFolder
   #keptAtMs: number
   #bringing: Promise<void> | undefined
+  /** The trial has asked for a checkpoint, or kept one: it may keep another. */
+  isUsed = false
 
+  /** @param pause aborts when the trial is told to pause. */
   constructor(
     private readonly place: CheckpointPlace,
+    readonly pause: AbortSignal,
     private readonly attempt: number,
     private readonly course: Course,
     private readonly clock: Clock,
@@ -60,27 +64,34 @@ export class TrialCheckpoint implements Checkpoint {
   }
 
   get leave(): AbortSignal {
-    return this.place.leave
+    return AbortSignal.any([this.place.leave, this.pause])
+  }
+
+  get #isLeaving(): boolean {
+    return this.place.leave.aborted || this.pause.aborted
   }
 
   get isDue(): boolean {
-    if (this.leave.aborted) return true
+    if (this.#isLeaving) return true
     return this.#bringing === undefined && this.clock.monotonic() - this.#keptAtMs >= this.place.everyMs
   }
 
   readonly load = async (): Promise<Uint8Array | undefined> => {
+    this.isUsed = true
     const found = await this.#find()
     const state = found === undefined ? undefined : await readState(found)
     return found !== undefined && (await this.#goOn(found, state !== undefined)) ? state : undefined
   }
 
   readonly loadFiles = async (folder: string): Promise<readonly KeptReport[] | undefined> => {
+    this.isUsed = true
     const found = await this.#find()
     const goesOn = found !== undefined && (await this.#goOn(found, await placeState(found, folder)))
     return goesOn ? found.reports : undefined
   }
 
   readonly save = async (state: () => Uint8Array): Promise<void> => {
+    this.isUsed = true
     if (!this.isDue) return
     if (await this.#keep({ name: 'state', bytes: state() }, this.course.reports)) await this.#mayLeave()
   }
@@ -90,9 +101,9 @@ export class TrialCheckpoint implements Checkpoint {
     if (await this.#keep({ path }, reports)) await this.#mayLeave()
   }
 
-  /** @throws HandedBack when the trial was told to go. */
+  /** @throws HandedBack when the trial was told to go, or to pause. */
   async #mayLeave(): Promise<void> {
-    if (!this.leave.aborted) return
+    if (!this.#isLeaving) return
     await this.#bringing
     throw new HandedBack('the trial has kept a checkpoint, as it was told to go')
   }

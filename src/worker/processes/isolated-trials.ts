@@ -99,8 +99,8 @@ export class IsolatedTrials {
     return this.#running.size
   }
 
-  stop(trial: TrialId, reason: string): void {
-    this.#send({ type: 'stop', reason }, trial)
+  stop(trial: TrialId, reason: string, keep: boolean): void {
+    this.#send({ type: 'stop', reason, keep }, trial)
   }
 
   proceed(trial: TrialId): void {

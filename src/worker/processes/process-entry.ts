@@ -21,7 +21,7 @@ let brought: (problem?: string) => void = () => {}
 
 process.on('message', (message: ToProcess) => {
   if (message.type === 'begin') void run(message)
-  else if (message.type === 'stop') void backend?.stop(trial, message.reason)
+  else if (message.type === 'stop') void backend?.stop(trial, message.reason, message)
   else if (message.type === 'proceed') backend?.proceed(trial)
   else if (message.type === 'leave') backend?.leave()
   else if (message.type === 'give-up') backend?.giveUpAll()

@@ -23,7 +23,7 @@ export interface BeginMessage {
 
 export type ToProcess =
   | BeginMessage
-  | { readonly type: 'stop'; readonly reason: string }
+  | { readonly type: 'stop'; readonly reason: string; readonly keep: boolean }
   | { readonly type: 'proceed' }
   /** The checkpoint that was told of is where the next attempt finds it, or why it is not. */
   | { readonly type: 'brought'; readonly problem?: string }

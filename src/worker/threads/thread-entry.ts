@@ -72,6 +72,7 @@ let current:
       trial: TrialId
       attempt: number
       controller: AbortController
+      pause: AbortController
       gate: Gate
       trialLog: TrialLog
       printed: Printed
@@ -114,9 +115,12 @@ inbox.on('message', (message: ToThread) => {
   if (message.type === 'drop') {
     if (message.attempt === current.attempt) current.controller.abort(new Error('another attempt finished first'))
   } else if (message.type === 'limit') current.controller.abort(new TimeLimitError(message.limitMs))
-  else if (message.type === 'stop') current.controller.abort(new StopRequest(message.reason))
+  else if (message.type === 'stop' && !message.keep) current.controller.abort(new StopRequest(message.reason))
   else if (message.type === 'brought') current.brought(message.problem)
-  else current.gate.open()
+  else {
+    if (message.type === 'stop') current.pause.abort(new StopRequest(message.reason))
+    current.gate.open()
+  }
 })
 // The pool decides how long the thread lives, not this listener.
 inbox.unref()
@@ -170,11 +174,12 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
   if (Atomics.load(closing, 0) === 1) return
   const { trial, attempt, copy } = assignment
   const controller = new AbortController()
+  const pause = new AbortController()
   const gate = new Gate(controller.signal)
   const trialLog = new TrialLog(logsFolder, assignment, systemClock)
   const line = (text: string): void => trialLog.line(text)
   const printed: Printed = { stdout: new PrintedLines(line), stderr: new PrintedLines(line) }
-  current = { trial: trial.id, attempt, controller, gate, trialLog, printed, brought: () => {} }
+  current = { trial: trial.id, attempt, controller, pause, gate, trialLog, printed, brought: () => {} }
   // A thread's environment is its own.
   Object.assign(process.env, assignment.environment)
   const outbox = new Outbox(assignment.interactive)
@@ -203,6 +208,7 @@ export default async function runTask(assignment: ThreadTask): Promise<void> {
       },
       clock: systemClock,
       signal: controller.signal,
+      pause: pause.signal,
       mayProceed: () => gate.wait(),
     })
   } finally {

@@ -47,7 +47,8 @@ export interface ThreadTask extends Assignment {
 
 /** To the thread that runs a trial. */
 export type ToThread =
-  | { readonly type: 'stop'; readonly trial: TrialId; readonly reason: string }
+  /** `keep`: a checkpoint first, where it keeps any. */
+  | { readonly type: 'stop'; readonly trial: TrialId; readonly reason: string; readonly keep: boolean }
   | { readonly type: 'proceed'; readonly trial: TrialId }
   /** End without an outcome: another attempt at the trial counts. */
   | { readonly type: 'drop'; readonly trial: TrialId; readonly attempt: number }

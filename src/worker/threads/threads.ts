@@ -263,9 +263,9 @@ export class ThreadsBackend implements Backend {
     for (const port of this.#ports.values()) port.postMessage({ type: 'leave' } satisfies ToThread)
   }
 
-  async stop(trial: TrialId, reason: string): Promise<void> {
-    this.#isolated.stop(trial, reason)
-    for (const pooled of this.#attemptsAt(trial)) this.#post(pooled, { type: 'stop', trial, reason })
+  async stop(trial: TrialId, reason: string, { keep = false } = {}): Promise<void> {
+    this.#isolated.stop(trial, reason, keep)
+    for (const pooled of this.#attemptsAt(trial)) this.#post(pooled, { type: 'stop', trial, reason, keep })
   }
 
   proceed(trial: TrialId): void {

@@ -1,5 +1,14 @@
 import type { SweepSource } from '../../../core/sweep-source.js'
-import type { Metrics, Outcome, ProcessUsage, SweepEvent, Trial, TrialEvent, TrialId } from '../../../core/trial.js'
+import type {
+  Metrics,
+  Outcome,
+  ProcessUsage,
+  SweepEvent,
+  Trial,
+  TrialEvent,
+  TrialId,
+  TrialPaused,
+} from '../../../core/trial.js'
 
 /** One attempt as the journal tells it: what becomes a child run. */
 export interface Attempt {
@@ -12,6 +21,8 @@ export interface Attempt {
   readonly reports: { readonly atMs: number; readonly step: number; readonly metrics: Metrics }[]
   /** Its program logged to its run too: what is there is not mlds' alone. */
   isShared?: boolean
+  /** It waits at a rung since then: it ends as that unless more is told of it. */
+  paused?: { readonly atMs: number; readonly reason: string }
   /** `lost` when the worker vanished; undefined while it runs. */
   end?: {
     readonly atMs: number
@@ -58,6 +69,7 @@ export class Attempts {
     const attempt = copy?.attempt === event.attempt ? copy : this.#attemptOf(trial, before, event)
     if (event.type === 'report') attempt.reports.push(event)
     if (event.type === 'lost') attempt.end = { atMs: event.atMs, outcome: { state: 'lost', reason: event.reason } }
+    if (event.type === 'paused') attempt.paused = { atMs: event.atMs, reason: `it paused at step ${event.step}` }
     if (event.type === 'ended') {
       const { atMs, outcome, usage } = event
       attempt.end = { atMs, outcome, ...(usage && { usage }) }
@@ -72,7 +84,10 @@ export class Attempts {
       this.#current.set(trial.id, event.type === 'lost' ? (copy ?? attempt) : attempt)
     const left =
       event.type !== 'started' ? [] : [before, copy].filter((one) => one !== undefined && one.end === undefined)
-    for (const one of left) one!.end = { atMs: event.atMs, outcome: { state: 'lost', reason: 'its process ended' } }
+    for (const one of left) {
+      const { atMs, reason } = one!.paused ?? { atMs: event.atMs, reason: 'its process ended' }
+      one!.end = { atMs, outcome: { state: 'lost', reason } }
+    }
     return [...(left as Attempt[]), attempt]
   }
 
@@ -87,7 +102,7 @@ export class Attempts {
     return copy?.attempt === attempt ? copy : this.newest(trial)
   }
 
-  #attemptOf(trial: Trial, before: Attempt | undefined, event: TrialEvent): Attempt {
+  #attemptOf(trial: Trial, before: Attempt | undefined, event: TrialEvent | TrialPaused): Attempt {
     // Skipped trials and dead ones end without having started.
     if (event.type !== 'started' && before?.attempt === event.attempt) return before
     const worker = event.type === 'started' ? event.worker : undefined
@@ -117,7 +132,8 @@ export function endIfLost(attempt: Attempt): void {
 }
 
 /** How an attempt ended that nobody runs any more. */
-export function endOf({ end, reports, startedAtMs }: Attempt): NonNullable<Attempt['end']> {
-  const atMs = reports.at(-1)?.atMs ?? startedAtMs
-  return end ?? { atMs, outcome: { state: 'lost', reason: 'the sweep ended before it did' } }
+export function endOf({ end, paused, reports, startedAtMs }: Attempt): NonNullable<Attempt['end']> {
+  const last = { atMs: reports.at(-1)?.atMs ?? startedAtMs, reason: 'the sweep ended before it did' }
+  const { atMs, reason } = paused ?? last
+  return end ?? { atMs, outcome: { state: 'lost', reason } }
 }

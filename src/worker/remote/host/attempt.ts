@@ -20,6 +20,7 @@ import {
 } from '../wire/protocol.js'
 import { ActiveTrial, type AttemptEnd } from './active-trial.js'
 import { beginAttempt, closeAttempt, readAttempt, tellAlive, vanishedBefore, type BegunAttempt } from './attempts.js'
+import type { KnownCheckpoint } from './carried-checkpoints.js'
 import type { Commits } from './commit.js'
 import { pullMs, type PulledTrial } from './pull.js'
 import type { Requirements } from './requirements.js'
@@ -50,18 +51,18 @@ export class AttemptRunner {
   async run(ready: ReadyTrial): Promise<boolean> {
     const { key, pulled, trial, datasets } = ready
     const { options, broker } = this.context
-    const own = { worker: options.name, nonce: randomUUID(), startedAtMs: options.clock.now() }
+    const facts = { worker: options.name, nonce: randomUUID(), startedAtMs: options.clock.now() }
     const mayBeFirst = pulled.count === 1
     const { checkpoints } = this.context
     const head = mayBeFirst ? undefined : await checkpoints.head(key)
     const limits = {
       mayBeFirst,
       maxAttempts: trial.maxAttempts,
-      ...(head === undefined ? {} : { keptBy: head.attempt }),
+      ...(head === undefined ? {} : { keptBy: head.head.attempt }),
     }
-    const begun = await beginAttempt(broker, key, own, limits)
+    const begun = await beginAttempt(broker, key, facts, limits)
     if ('exhausted' in begun) {
-      await this.#commitDead(key, { v: trial.v, ...own, attempt: begun.exhausted.attempt }, begun.exhausted)
+      await this.#commitDead(key, { v: trial.v, ...facts, attempt: begun.exhausted.attempt }, begun.exhausted)
       return true
     }
     // It stays with whoever runs it, by whose next beat the server knows.
@@ -77,28 +78,34 @@ export class AttemptRunner {
     const progress = {
       type: 'progress',
       v: oldestProtocol,
-      worker: own.worker,
+      worker: facts.worker,
       attempt,
-      startedAtMs: own.startedAtMs,
+      startedAtMs: facts.startedAtMs,
     } as const
     const active = new ActiveTrial(key, assignment.interactive, options.clock, {
       publish: (reports) => this.context.publish(key, { ...progress, ...reports }),
       proceed: () => this.context.threads.proceed(key.trial),
     })
     const logFile = logFileOf(this.context.threads.logsFolder, key.trial, assignment.attempt)
-    this.context.begin({ sweep: assignment.sweep, active, begun, logFile, sinceMs: own.startedAtMs })
+    this.context.begin({ sweep: assignment.sweep, active, begun, logFile, sinceMs: facts.startedAtMs })
     // Whoever was told to go handed back what ran by then.
     if (options.abort.aborted) this.context.handBack(active)
     try {
       // A trial that was queued again may have had attempts, for all that this is its first delivery.
-      await checkpoints.begin(key, attempt, head ?? (attempt > 1 ? await checkpoints.head(key) : undefined))
+      const own = head ?? (attempt > 1 ? await checkpoints.head(key) : undefined)
+      await checkpoints.begin(key, attempt, own ?? (await this.#ofEarlierRun(ready)))
       const end = await this.#execute(assignment, active, ready)
-      return await this.#tellServer(ready, begun, { end, active, assignment, facts: { v: trial.v, ...own, attempt } })
+      return await this.#tellServer(ready, begun, { end, active, assignment, facts: { v: trial.v, ...facts, attempt } })
     } finally {
       this.context.end(key.trial)
       active.close()
       await checkpoints.end(key.trial)
     }
+  }
+
+  /** The checkpoint of the run that the trial was paused in. */
+  async #ofEarlierRun({ key, trial: { goesOnFrom } }: ReadyTrial): Promise<KnownCheckpoint | undefined> {
+    return goesOnFrom === undefined ? undefined : this.context.checkpoints.head({ ...key, ...goesOnFrom })
   }
 
   /** So many attempts vanished that no other may begin. */

@@ -16,6 +16,12 @@ interface Carried {
   head: CheckpointHead | undefined
 }
 
+/** What is said of a run's last checkpoint, and of which run. */
+export interface KnownCheckpoint {
+  readonly of: RunKey
+  readonly head: CheckpointHead
+}
+
 /** Brings checkpoints of this worker's trials to the server, and those of earlier attempts from there. */
 export class CarriedCheckpoints {
   readonly #carried = new Map<TrialId, Carried>()
@@ -28,19 +34,22 @@ export class CarriedCheckpoints {
   ) {}
 
   /** What an attempt at the run brought last; `undefined` where there is none, or it can't be read. */
-  async head(key: RunKey): Promise<CheckpointHead | undefined> {
-    return patiently(() => readHead(this.broker, key)).catch((error: unknown) => this.#note(error))
+  async head(key: RunKey): Promise<KnownCheckpoint | undefined> {
+    const head = await patiently(() => readHead(this.broker, key)).catch((error: unknown) => this.#note(error))
+    return head === undefined ? undefined : { of: key, head }
   }
 
-  /** Puts what an earlier attempt brought where this one looks for it. */
-  async begin(key: RunKey, attempt: number, head: CheckpointHead | undefined): Promise<void> {
+  /** Puts what an earlier attempt brought, at this run or at one before it, where this attempt looks for it. */
+  async begin(key: RunKey, attempt: number, known: KnownCheckpoint | undefined): Promise<void> {
     const { store, say } = this.options
     const place = this.#placeOf(key.trial)
     await removeIfThere(place)
-    this.#carried.set(key.trial, { key, attempt, head })
-    if (head === undefined) return
+    const isOwn = known?.of.generation === key.generation
+    this.#carried.set(key.trial, { key, attempt, head: isOwn ? known.head : undefined })
+    if (known === undefined) return
+    const { of, head } = known
     try {
-      await fetchCheckpoint(this.broker, key, head, { folder: new CheckpointFolder(place), store })
+      await fetchCheckpoint(this.broker, of, head, { folder: new CheckpointFolder(place), store })
     } catch (error) {
       await rm(place, { recursive: true, force: true })
       say(

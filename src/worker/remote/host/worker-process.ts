@@ -266,9 +266,11 @@ class Worker {
   #obey(run: RunKey, order: OrderMessage): void {
     const running = this.context.find(run)
     if (running === undefined) return
-    const { active } = running
-    if (order.type === 'stop') void this.context.threads.stop(run.trial, order.reason)
-    else if (order.type === 'proceed') active.proceed(order.until)
+    const { active, begun } = running
+    if (order.type === 'stop') {
+      const { attempt = begun.message.attempt, reason, keep = false } = order
+      if (attempt === begun.message.attempt) void this.context.threads.stop(run.trial, reason, { keep })
+    } else if (order.type === 'proceed') active.proceed(order.until)
     else if (order.type === 'tell-log') this.context.tellLog(running, order.from)
     else if (order.type === 'give-up') active.giveUp({ how: 'dropped' })
   }

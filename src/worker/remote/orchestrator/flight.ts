@@ -41,7 +41,7 @@ export type FlightMessage =
   /** The sweep lets an interactive trial go on. */
   | { readonly type: 'proceed' }
   /** The sweep wants it to end with what it has. */
-  | { readonly type: 'stop'; readonly reason: string }
+  | { readonly type: 'stop'; readonly reason: string; readonly keep?: true }
   /** A result is stored. */
   | { readonly type: 'result' }
   /** It was read, with all that it saved. */
@@ -100,7 +100,7 @@ export function step(flight: Flight, message: FlightMessage): Step {
       return only({ ...flight, reportsAnswered }, [{ type: 'proceed', until: reportsAnswered }])
     }
     case 'stop':
-      return only(flight, [{ type: 'stop', reason: message.reason }])
+      return only(flight, [stopOrder(flight, message)])
     case 'result':
       return only({ ...flight, phase: 'collecting' })
     case 'collected':
@@ -120,6 +120,16 @@ export function step(flight: Flight, message: FlightMessage): Step {
       return only({ ...flight, phase: 'over' })
   }
 }
+
+/** For this attempt alone: the next may not be as far yet. */
+const stopOrder = (
+  { attempt }: Flight,
+  { reason, keep }: Extract<FlightMessage, { type: 'stop' }>,
+): Extract<OrderMessage, { type: 'stop' }> => ({
+  ...{ type: 'stop', reason },
+  ...(attempt > 0 && { attempt }),
+  ...(keep && { keep }),
+})
 
 const only = (flight: Flight, orders: readonly OrderMessage[] = []): Step => ({ flight, events: [], orders })
 

@@ -16,6 +16,10 @@ export interface TrialInFlight {
   state: Flight
   /** Ends the repetition of a stop. */
   cancelStop: () => void
+  /** An earlier run of the trial, which was paused: this one goes on from its checkpoint. */
+  readonly goesOnFrom?: RunKey
+  /** It is told to pause: its checkpoint is of use after its end. */
+  isPausing?: boolean
 }
 
 /** The trials that are waited for; carries out what follows from what is heard of them. */
@@ -32,8 +36,8 @@ export class Flights {
     private readonly onLeft: (run: RunKey) => void,
   ) {}
 
-  add(assignment: Assignment, run: RunKey): TrialInFlight {
-    const flight = this.#make(assignment, run)
+  add(assignment: Assignment, run: RunKey, goesOnFrom?: RunKey): TrialInFlight {
+    const flight = { ...this.#make(assignment, run), ...(goesOnFrom && { goesOnFrom }) }
     this.#flights.set(run.trial, flight)
     return flight
   }
@@ -83,8 +87,11 @@ export class Flights {
   }
 
   take(flight: TrialInFlight, message: FlightMessage): void {
+    const { attempt } = flight.state
     const { flight: state, events, orders } = step(flight.state, message)
     flight.state = state
+    // The next attempt is judged by what it reports itself.
+    if (state.attempt !== attempt) flight.cancelStop()
     for (const order of orders) this.link.order(state.run, order)
     if (state.phase === 'over') {
       flight.cancelStop()
@@ -106,10 +113,11 @@ export class Flights {
     this.#flights.set(trial, copy)
   }
 
-  stop(flight: TrialInFlight, reason: string): void {
+  stop(flight: TrialInFlight, reason: string, keep: boolean): void {
     flight.cancelStop()
-    this.take(flight, { type: 'stop', reason })
-    flight.cancelStop = this.link.clock.after(repeatStopMs, () => this.stop(flight, reason))
+    flight.isPausing = keep
+    this.take(flight, { type: 'stop', reason, ...(keep && { keep }) })
+    flight.cancelStop = this.link.clock.after(repeatStopMs, () => this.stop(flight, reason, keep))
   }
 
   cancel(flight: TrialInFlight, reason: string): void {

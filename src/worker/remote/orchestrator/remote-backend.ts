@@ -261,7 +261,8 @@ export class RemoteBackend implements Backend {
     // At once: it may be taken back while the server is asked.
     let flight = this.#flights.add(assignment, run)
     const text = sequence === undefined ? undefined : await this.#results.read(sequence)
-    const isTakenOver = text !== undefined && (await this.#results.holdsMetrics(run, text))
+    const { pausedAfter } = assignment
+    const isTakenOver = text !== undefined && (await this.#results.holdsMetrics(run, text, pausedAfter))
     if (flight.state.phase === 'over') return
     if (isTakenOver) {
       this.#leaveFirst(run)
@@ -269,7 +270,10 @@ export class RemoteBackend implements Backend {
     }
     if (this.#controls.cancelled !== undefined) return this.#flights.cancel(flight, this.#controls.cancelled)
     // What ended without a result is asked for anew.
-    if (sequence !== undefined) flight = this.#flights.add(assignment, { ...run, generation: run.generation + 1 })
+    if (sequence !== undefined) {
+      const next = { ...run, generation: run.generation + 1 }
+      flight = this.#flights.add(assignment, next, pausedAfter === undefined ? undefined : run)
+    }
     await this.#queue.put(flight)
     this.#unserved?.lookSoon()
   }
@@ -339,7 +343,7 @@ export class RemoteBackend implements Backend {
     try {
       const result = await this.#results.collect(flight.state.run, text)
       this.#flights.take(flight, { type: 'collected', result })
-      if (result.checkpointed === true) await this.#dropCheckpoints(flight.state.run.trial)
+      if (result.checkpointed === true && flight.isPausing !== true) await this.#dropCheckpoints(flight.state.run.trial)
     } catch (error) {
       if (this.#closing !== undefined || flight.state.phase === 'over') return
       // It counts for whoever can read it.
@@ -367,9 +371,9 @@ export class RemoteBackend implements Backend {
     await this.#queue.put(flight)
   }
 
-  async stop(trial: TrialId, reason: string): Promise<void> {
+  async stop(trial: TrialId, reason: string, { keep = false } = {}): Promise<void> {
     const flight = this.#flights.get(trial)
-    if (flight !== undefined) this.#flights.stop(flight, reason)
+    if (flight !== undefined) this.#flights.stop(flight, reason, keep)
   }
 
   proceed(trial: TrialId): void {

@@ -99,11 +99,15 @@ export class Results {
     return message?.string()
   }
 
-  /** A result that can't be read, and not for a moment only, holds none. */
-  async holdsMetrics(run: RunKey, text: string): Promise<boolean> {
+  /**
+   * A result that can't be read, and not for a moment only, holds none; nor does that of a trial which paused.
+   * @param pausedAfter the step by which it did; default: it did not.
+   */
+  async holdsMetrics(run: RunKey, text: string, pausedAfter = -Infinity): Promise<boolean> {
     try {
       const result = await this.link.persist(() => this.#open(run, text))
-      return result !== undefined && 'metrics' in result.outcome
+      if (result === undefined || !('metrics' in result.outcome)) return false
+      return result.outcome.state !== 'stopped' || (result.reports.at(-1)?.step ?? Infinity) > pausedAfter
     } catch (error) {
       if (error instanceof NewerFormatError) throw error
       return false

@@ -4,7 +4,7 @@ import { isHeldAlready } from '../wire/nats-errors.js'
 import type { RunKey } from '../wire/names.js'
 import type { Needs } from '../wire/needs.js'
 import { sendObject } from '../wire/objects.js'
-import { codeSince, encode, tokensSince, versionFor, type DatasetMessage } from '../wire/protocol.js'
+import { codeSince, encode, tokensSince, versionFor, type DatasetMessage, type TrialMessage } from '../wire/protocol.js'
 import { maxInlineBytes } from '../wire/streams.js'
 import type { TrialInFlight } from './flights.js'
 import type { Lanes } from './lanes.js'
@@ -87,7 +87,7 @@ export class TrialQueue {
   }
 
   /** The message of a trial. */
-  async #compose({ assignment, state }: TrialInFlight): Promise<string> {
+  async #compose({ assignment, state, goesOnFrom }: TrialInFlight): Promise<string> {
     const { maxAttempts, codeVersion, datasets: offersOf, code } = this.options
     const offers = offersOf(assignment)
     for (const ref of assignment.parents.flatMap((parent) => Object.values(parent.artifacts))) await this.#provide(ref)
@@ -102,15 +102,22 @@ export class TrialQueue {
       maxAttempts,
       datasets: offers.map(({ message }) => message),
       ...(code === undefined ? {} : { code: { object: code.object, key: code.key } }),
+      ...this.#earlierRun(goesOnFrom),
     }
     const closed = (message: string): string => (code === undefined ? message : code.sign(message, state.run))
     // What it reads is what the message's data sets are called.
-    const { reads: _, copy: __, ...told } = { ...assignment, attempt: state.base + 1 }
+    const { reads: _, copy: __, pausedAfter: ___, ...told } = { ...assignment, attempt: state.base + 1 }
     const text = closed(encode({ ...facts, assignment: told }))
     if (Buffer.byteLength(text) <= maxInlineBytes) return text
     const object = await this.link.store.putObject(Buffer.from(encode({ assignment: told })))
     await this.#provide(object)
     return closed(encode({ ...facts, object }))
+  }
+
+  /** Where a worker finds the checkpoint that a trial goes on from. */
+  #earlierRun(run: RunKey | undefined): Pick<TrialMessage, 'goesOnFrom'> {
+    const token = run === undefined ? undefined : this.link.tokens.given(run).token
+    return token === undefined ? {} : { goesOnFrom: { generation: run!.generation, token } }
   }
 
   /** Brings an object to the server once. */

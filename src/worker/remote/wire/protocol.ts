@@ -133,6 +133,8 @@ const trialFacts = {
   token: token.exactOptional(),
   /** Since protocol 7: the experiment's files (code-pack.ts), and whose signature the message bears (code-signature.ts). */
   code: z.object({ object: artifact.extend({ sizeBytes: count.max(maxPackBytes) }), key: codeKey }).exactOptional(),
+  /** An earlier run of the trial, which was paused: this one goes on from its checkpoint. Earlier workers begin anew. */
+  goesOnFrom: z.object({ generation: count, token }).exactOptional(),
 }
 export const trialMessage = z.object({ ...trialFacts, assignment })
 export type TrialMessage = z.infer<typeof trialMessage>
@@ -245,7 +247,13 @@ export const logMessage = z.object({ v: version, from: count, base64: z.string()
 export type LogMessage = z.infer<typeof logMessage>
 
 export const orderMessage = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('stop'), reason: short }),
+  /** Workers of earlier versions pass over `keep`, and end at once; and over `attempt`: the only one that is meant. */
+  z.object({
+    type: z.literal('stop'),
+    reason: short,
+    attempt: ordinal.exactOptional(),
+    keep: z.literal(true).exactOptional(),
+  }),
   /** Answers all reports before position `until`. */
   z.object({ type: z.literal('proceed'), until: count }),
   z.object({ type: z.literal('give-up') }),
