@@ -15,15 +15,17 @@ export default class Experiments extends BaseCommand {
     '<%= config.bin %> experiments params',
     '<%= config.bin %> experiments cnn --nets -o nets.svg',
     '<%= config.bin %> experiments ./mine.ts --nets',
+    '<%= config.bin %> experiments sim-func --functions -o functions.svg',
   ]
   static override args = { name: Args.string({ description: 'an experiment to describe, or the file of your own' }) }
   static override flags = {
     nets: Flags.boolean({ description: 'the nets that it trains instead: layers, shapes, activations, parameters' }),
+    functions: Flags.boolean({ description: 'the functions that its nets can fit instead', exclusive: ['nets'] }),
     profile: Flags.string({ description: 'whose nets (default: reduced)', dependsOn: ['nets'], helpValue: 'NAME' }),
     out: Flags.string({
       char: 'o',
       description: 'draw them into this file (.svg, .png or .pdf)',
-      dependsOn: ['nets'],
+      relationships: [{ type: 'some', flags: ['nets', 'functions'] }],
       helpValue: 'FILE',
     }),
   }
@@ -33,6 +35,8 @@ export default class Experiments extends BaseCommand {
     const { experimentNames, findExperiment } = await import('../experiments/registry.js')
     if (flags.nets && args.name === undefined)
       throw new MldsError('USAGE', '--nets: no experiment is named (such as: mlds experiments cnn --nets)')
+    if (flags.functions && args.name === undefined)
+      throw new MldsError('USAGE', '--functions: no experiment is named (mlds experiments sim-func --functions)')
     const { describeAxis } = await import('../core/space.js')
     if (args.name === undefined) {
       const all = await Promise.all(experimentNames.map(findExperiment))
@@ -62,6 +66,16 @@ export default class Experiments extends BaseCommand {
         this.log(`drawn: ${flags.out}`)
       }
       return nets
+    }
+    if (flags.functions) {
+      const { drawFunctionsInto, formatFunctions, shownFunctions } = await import('../terminal/show-functions.js')
+      const functions = shownFunctions(experiment)
+      this.log(formatFunctions(functions))
+      if (flags.out !== undefined) {
+        await drawFunctionsInto(flags.out, `Functions of ${experiment.name}`, functions)
+        this.log(`drawn: ${flags.out}`)
+      }
+      return functions
     }
     const { name, aliases, title, question, source, version, stages, profiles, claims } = experiment
     const deciding = decidingProfiles(experiment)

@@ -1,12 +1,6 @@
 import { Random } from '../core/seed.js'
 
-/**
- * The functions that the original experiments fit, on x ∈ [0, 1].
- *
- * f1: ½[sin 6π(x−½) + sin 8π(x−½)] (sim_func.py; ½[sin 3πu + sin 4πu] with u = 2x−1) · f2: exp(sin 40x)·ln(x+1) ·
- * f2-fast: f2 with four times as many waves, exp(sin 160x)·ln(x+1) · f2-tenth: f2/10 (err_surface.py) · sinc: sin(5πx)/(5πx) · sines: sin 3πx + sin 4πx (min_ratio.py) ·
- * sine: sin 4πx · square: sgn(sin 5πx) · damped-sine: e^(−3x)·sin 6πx.
- */
+/** The functions that the original experiments fit, on x ∈ [0, 1]; {@link targetFormulas} writes them out. */
 export const targetFunctions = {
   f1: (x: number) => (Math.sin(6 * Math.PI * (x - 0.5)) + Math.sin(8 * Math.PI * (x - 0.5))) / 2,
   f2: (x: number) => Math.exp(Math.sin(40 * x)) * Math.log(x + 1),
@@ -19,6 +13,22 @@ export const targetFunctions = {
   'damped-sine': (x: number) => Math.exp(-3 * x) * Math.sin(6 * Math.PI * x),
 } as const
 export type TargetFunction = keyof typeof targetFunctions
+
+/**
+ * The same as formulas. f1 is ½[sin 3πu + sin 4πu] with u = 2x−1 (sim_func.py), f2-fast is f2 with four times as many waves,
+ * f2-tenth a tenth of f2 (err_surface.py), sines are of min_ratio.py.
+ */
+export const targetFormulas: Readonly<Record<TargetFunction, string>> = {
+  f1: '½ [sin 6π(x − ½) + sin 8π(x − ½)]',
+  f2: 'exp(sin 40x) · ln(x + 1)',
+  'f2-fast': 'exp(sin 160x) · ln(x + 1)',
+  'f2-tenth': 'exp(sin 40x) · ln(x + 1) / 10',
+  sinc: 'sin(5πx) / 5πx',
+  sines: 'sin 3πx + sin 4πx',
+  square: 'sgn(sin 5πx)',
+  sine: 'sin 4πx',
+  'damped-sine': 'exp(−3x) · sin 6πx',
+}
 export const targetFunctionNames = Object.keys(targetFunctions) as readonly TargetFunction[]
 
 export interface FunctionSample {

@@ -36,6 +36,8 @@ export const config = {
     direction: 'horizontal',
     offset: 6,
     columnPadding: 18,
+    // Between two legends.
+    layout: { top: { direction: 'horizontal', margin: 24 } },
     symbolOpacity: 1,
   },
   view: { stroke: '#bbb' },
@@ -92,7 +94,8 @@ export function apart(field: string, title: string | null, domain: readonly stri
   const told = { field, type: 'nominal', title, sort: null }
   const strokeDash = { ...told, scale: { domain, range: dashes.slice(0, domain.length) } }
   return {
-    line: { strokeDash },
+    // As long as a dash and its gap are.
+    line: { strokeDash: { ...strokeDash, legend: { symbolSize: 420 } } },
     // A scale of dashes would have its legend drawn in dashes, marks and all.
     markedLine: {
       strokeDash: {

@@ -1,10 +1,8 @@
-import { basename, dirname, extname } from 'node:path'
 import { netsOf } from '../app/nets.js'
-import { MldsError } from '../core/errors.js'
 import type { Experiment } from '../experiments/experiment.js'
-import { drawFigures } from '../figures/draw.js'
 import { drawNets, type DrawnNet } from '../figures/nets.js'
 import { describeNet, outlineOf, type LayerLine } from '../net/describe-net.js'
+import { drawInto } from './draw-into.js'
 import { formatTable } from './table.js'
 
 /** Of more nets a line each is shown. */
@@ -41,18 +39,9 @@ export function formatNets(nets: readonly ShownNet[]): string {
 
 /** Draws nets into a file; of many the first, the last, and what lies evenly between. @throws MldsError for a file of another kind, StoreError when it can't be written. */
 export async function drawNetsInto(file: string, title: string, nets: readonly ShownNet[]): Promise<void> {
-  const format = (['svg', 'png', 'pdf'] as const).find((known) => extname(file) === `.${known}`)
-  if (format === undefined) throw new MldsError('USAGE', `--out: ${file} (a file that ends in .svg, .png or .pdf)`)
   const shown = nets.length <= maxDrawn ? nets : evenly(nets, maxDrawn)
-  const definition = {
-    name: basename(file, `.${format}`),
-    caption: title,
-    draw: async () => drawNets(shown === nets ? title : `${title} (${shown.length} of ${nets.length})`, shown),
-  }
-  const fail = (trouble: string): never => {
-    throw new MldsError('FIGURE', trouble)
-  }
-  await drawFigures([definition], [], async () => new Uint8Array(), dirname(file), fail, { formats: [format] })
+  const heading = shown === nets ? title : `${title} (${shown.length} of ${nets.length})`
+  await drawInto(file, title, drawNets(heading, shown))
 }
 
 const evenly = <T>(all: readonly T[], count: number): T[] =>

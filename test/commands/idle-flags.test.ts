@@ -42,7 +42,10 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
   },
   diff: { config: 'the plan', set: 'the plan', profile: [{ call: 'diff q q.yaml --profile smoke', why: noProfiles }] },
   doctor: {},
-  experiments: { nets: 'shows them', profile: 'needs --nets', out: 'needs --nets' },
+  experiments: {
+    ...{ nets: 'shows them', functions: 'shows them' },
+    ...{ profile: 'needs --nets', out: 'needs --nets or --functions' },
+  },
   export: {
     format: 'what is written',
     output: 'where to',

@@ -54,5 +54,5 @@ export function panelGrid(count: number): { columns: number; width: number } {
 }
 
 export const panelTitle = ({ name }: DrawnAxis, label: string): object => ({
-  title: { text: `${name} ${label}`, fontSize: 12, offset: 6 },
+  title: { text: `${name} ${label}`, fontSize: 12, offset: 6, frame: 'group' },
 })

@@ -87,7 +87,10 @@ function yOf({ metric, rows, seeds, scales }: Results): (field: string) => objec
     ...rows.flatMap(({ mean, low = mean, high = mean }) => [mean, low, high]),
     ...seeds.map(({ value }) => value),
   ]
-  const linear = { scale: { zero: false, nice: true }, axis: { labelExpr: numberLabels(values), tickCount: 6 } }
+  const linear = {
+    scale: { zero: false, nice: false, padding: 10 },
+    axis: { labelExpr: numberLabels(values), tickCount: 6 },
+  }
   const fitted = scales.y === 'log' ? logarithmic(values) : linear
   return (field) => ({ field, type: 'quantitative', title: metric, ...fitted })
 }
