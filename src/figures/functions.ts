@@ -6,7 +6,7 @@ export interface DrawnFunction {
   readonly name: string
   /** As a reader of mathematics writes it. */
   readonly formula: string
-  of(x: number): number
+  readonly of: (x: number) => number
 }
 
 /** As many as show the fastest wave; more would only make the file large. */
