@@ -6,6 +6,7 @@ import { refuseIdle } from '../terminal/flags/idle-flags.js'
 import { formatVerdicts } from '../terminal/summary.js'
 import { exitCodes } from '../core/errors.js'
 import { figureFormats, parseWidthInches } from '../figures/formats.js'
+import type { DrawnFigure } from '../figures/draw.js'
 import type { Conclusion } from '../sweeps/conclusion.js'
 
 export default class Figure extends BaseCommand {
@@ -15,6 +16,7 @@ export default class Figure extends BaseCommand {
   static override examples = [
     '<%= config.bin %> figure latest',
     '<%= config.bin %> figure latest --format pdf --width 3.25in --no-title --grayscale -o paper',
+    '<%= config.bin %> figure latest --show',
     '<%= config.bin %> figure --from http://127.0.0.1:5000 --sweep params-1a2b3c4d',
   ]
   static override args = {
@@ -46,6 +48,9 @@ export default class Figure extends BaseCommand {
     'no-title': Flags.boolean({ description: 'no title and subtitle in the figure: the paper has a caption' }),
     font: Flags.string({ description: 'a font of this system (default: DejaVu Sans)', helpValue: 'NAME' }),
     grayscale: Flags.boolean({ description: 'greys instead of colours; lines differ by their dashes' }),
+    show: Flags.boolean({
+      description: 'show them in the terminal too: as images (Kitty, iTerm2, Sixel), else as letters',
+    }),
     'trust-code': trustCodeFlag,
   }
 
@@ -61,17 +66,21 @@ export default class Figure extends BaseCommand {
       troubles.push(message)
     }
     const { systemFont } = await import('../figures/font.js')
+    const shown: DrawnFigure[] = []
     const drawing = {
       ...(flags.format === undefined ? {} : { formats: flags.format }),
       ...(flags.width === undefined ? {} : { widthInches: flags.width }),
       ...(flags.font === undefined ? {} : { font: await systemFont(flags.font) }),
       ...{ titled: !flags['no-title'], grey: flags.grayscale },
+      ...(flags.show ? { onDrawn: (figure: DrawnFigure): void => void shown.push(figure) } : {}),
     }
     if (flags.from !== undefined) {
       const { drawFromMlflow } = await import('../app/from-mlflow.js')
       const folder = flags.output ?? `figures/${id}`
       const options = { warn, trustCode, firstName: await this.firstNameOf(flags.store, id) }
-      return this.#show(id, await drawFromMlflow(flags.from, id, folder, options, trouble, drawing), troubles)
+      const conclusion = await drawFromMlflow(flags.from, id, folder, options, trouble, drawing)
+      await this.#showInTerminal(shown)
+      return this.#show(id, conclusion, troubles)
     }
     const store = await this.openStore(flags.store)
     const { SweepFolder } = await import('../sweeps/sweep-folder.js')
@@ -97,7 +106,14 @@ export default class Figure extends BaseCommand {
     const elsewhere = flags.output ?? (isForPrint ? join(sweep.figuresFolder, 'print') : undefined)
     const where = elsewhere === undefined ? {} : { elsewhere }
     const conclusion = await concludeAndDraw({ store, sweep, experiment }, trouble, { ...where, ...drawing })
+    await this.#showInTerminal(shown)
     return this.#show(sweep.id, conclusion, troubles)
+  }
+
+  async #showInTerminal(figures: readonly DrawnFigure[]): Promise<void> {
+    if (figures.length === 0 || this.jsonEnabled()) return
+    const { showFigures } = await import('../terminal/images/show-figures.js')
+    await showFigures(figures)
   }
 
   #show(sweep: string, { figures, verdicts }: Conclusion, troubles: readonly string[]): unknown {

@@ -15,6 +15,16 @@ import { withSafeTitles } from './safe-titles.js'
 export interface DrawOptions extends PrintOptions {
   /** Default: all but `pdf`. */
   readonly formats?: readonly FigureFormat[]
+  /** Told of each figure that was drawn, when its files are written. Default: nobody is. */
+  readonly onDrawn?: (figure: DrawnFigure) => void
+}
+
+/** A figure that has something to show. */
+export interface DrawnFigure {
+  readonly name: string
+  readonly caption: string
+  readonly spec: VegaLiteSpec
+  readonly svg: string
 }
 
 /** What papers ask of a PNG. */
@@ -35,7 +45,7 @@ export async function drawFigures(
   read: ReadArtifact,
   folder: string,
   warn: (message: string) => void,
-  { formats = figureFormats.filter((format) => format !== 'pdf'), ...print }: DrawOptions = {},
+  { formats = figureFormats.filter((format) => format !== 'pdf'), onDrawn, ...print }: DrawOptions = {},
 ): Promise<string[]> {
   const files: string[] = []
   let scripts: Promise<string[]> | undefined
@@ -59,6 +69,7 @@ export async function drawFigures(
       })
       files.push(file)
     }
+    onDrawn?.({ name: definition.name, caption: definition.caption, ...drawn })
   }
   return files
 }

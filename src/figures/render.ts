@@ -1,4 +1,5 @@
 import type { View } from 'vega'
+import { printable } from '../core/printable.js'
 import type { VegaLiteSpec } from './figure.js'
 import { ownFont, type FigureFont } from './font.js'
 import { estimateWidth } from './text-width.js'
@@ -10,7 +11,8 @@ import { estimateWidth } from './text-width.js'
 export async function renderSvg(spec: VegaLiteSpec, warn?: (message: string) => void): Promise<string> {
   const view = await viewOf(spec, warn)
   try {
-    return await view.toSVG()
+    // XML has no control characters, which a value of an axis may have.
+    return printable(await view.toSVG())
   } finally {
     view.finalize()
   }
@@ -61,6 +63,20 @@ function quietLogger(warn: (message: string) => void) {
     debug: () => logger,
   }
   return logger
+}
+
+/** SVG text as pixels, so many in a row, each red, green, blue and opacity, in the font that comes with mlds. */
+export async function renderBitmap(
+  svg: string,
+  widthPixels: number,
+): Promise<{ readonly width: number; readonly height: number; readonly pixels: Uint8Array }> {
+  const { Resvg } = await import('@resvg/resvg-js')
+  const { regular, bold, family } = ownFont()
+  const { width, height, pixels } = new Resvg(svg, {
+    fitTo: { mode: 'width', value: widthPixels },
+    font: { fontFiles: [regular, bold], loadSystemFonts: false, defaultFontFamily: family },
+  }).render()
+  return { width, height, pixels }
 }
 
 /** SVG text as PNG bytes, at twice its size unless a width is given, in the font that comes with mlds unless another is. */

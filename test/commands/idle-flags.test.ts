@@ -71,6 +71,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
     'no-title': 'what stands above',
     font: 'what it is set in',
     grayscale: 'colours',
+    show: 'shows them',
     'trust-code': 'permits code',
   },
   list: { where: 'which' },
