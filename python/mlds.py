@@ -103,7 +103,10 @@ def load(sweep: str = "latest", *, store: Optional[str] = None, command: str = "
     """A sweep's trials, one dictionary each: id, state, parameters, seeds and final metrics; for `pandas.DataFrame(load(…))`."""
     where = [] if store is None else ["--store", store]
     words = [*command.split(), "export", sweep, "--format", "jsonl", *where]
-    ended = subprocess.run(words, check=False, capture_output=True, text=True, encoding="utf-8")
+    try:
+        ended = subprocess.run(words, check=False, capture_output=True, text=True, encoding="utf-8")
+    except FileNotFoundError:
+        raise RuntimeError(f"no such program: {words[0]} (say how mlds is called: load({sweep!r}, command='npx mlds'))") from None
     if ended.returncode != 0:
         raise RuntimeError(ended.stderr.strip())
     return [json.loads(line) for line in ended.stdout.splitlines()]

@@ -34,7 +34,7 @@ export function readExpression(
     if (type === undefined) throw new UnknownNameError('axis', name, known)
     return type
   })
-  return { type, names, evaluate: (params) => finite(evaluate(node, params), text) }
+  return { type, names, evaluate: (params) => oneZero(evaluate(node, params)) }
 }
 
 /** Reads an expression over the axes of a space. @throws as `readExpression`. */
@@ -205,7 +205,7 @@ function evaluate(node: Node, params: Params): ParamValue {
     case 'choice':
       return evaluate(truth(node.test, '?') ? node.then : node.otherwise, params)
     case 'call':
-      return functions[node.name]![2](...node.args.map((arg) => number(arg, node.name)))
+      return finite(functions[node.name]![2](...node.args.map((arg) => number(arg, node.name))), node, params)
     case 'binary': {
       const { operator, left, right } = node
       if (operator === 'and') return truth(left, operator) && truth(right, operator)
@@ -217,7 +217,7 @@ function evaluate(node: Node, params: Params): ParamValue {
         const list = asKind(evaluate(right, params), 'list', right, operator) as readonly ParamValue[]
         return list.some((item) => isEqual(item, value))
       }
-      return arithmetic[operator](number(left, operator), number(right, operator))
+      return finite(arithmetic[operator](number(left, operator), number(right, operator)), node, params)
     }
   }
 }
@@ -245,9 +245,17 @@ function asKind(value: ParamValue, wanted: ValueType, part: Node, by: string): P
   throw new SpaceError(`${by} takes ${words[wanted]}: ${write(part)} is ${writeValue(value)}`)
 }
 
-function finite(value: ParamValue, text: string): ParamValue {
-  // There is one zero, as in every table.
-  if (value === 0) return 0
+/** There is one zero, as in every table. */
+const oneZero = (value: ParamValue): ParamValue => (value === 0 ? 0 : value)
+
+/** What a part comes to, also within a comparison: 1 / 0 is above no number. */
+function finite<T extends number | boolean>(value: T, node: Node, params: Params): T {
   if (typeof value !== 'number' || Number.isFinite(value)) return value
-  throw new SpaceError(`${text}: it comes to ${value}, which is no finite number`)
+  const names = [...new Set(namesIn(node))]
+  const where = names.map((name) => `${write({ kind: 'axis', name })} = ${writeValue(lookUp(params, name))}`).join(', ')
+  throw new SpaceError(
+    `${withoutParentheses(node)}: it comes to ${value}, which is no finite number${where === '' ? '' : ` (where ${where})`}`,
+  )
 }
+
+const withoutParentheses = (node: Node): string => (node.kind === 'binary' ? write(node).slice(1, -1) : write(node))

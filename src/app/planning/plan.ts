@@ -41,6 +41,7 @@ import { learntFor } from './learnt-for.js'
 import { nameAfterFile, stemOf, type Naming } from './sweep-name.js'
 import { newestLanguage } from '../../sweeps/spec/language.js'
 import { planFactsOf } from '../../sweeps/sweep-folder.js'
+import { requireEveryValue } from './unsaid-values.js'
 
 /** Of a sweep whose seeds are added until its claims are decided. */
 const defaultMaxSeeds = 30
@@ -131,6 +132,8 @@ async function planWritten(
   const overridden = applyOverrides(read, flags.set)
   const searched = withSearchFlags(overridden, flags, await declaredAxes(overridden, flags, inProgram))
   const written = await inferAxes(searched, searched === overridden ? read : searched, before)
+  // A sweep that is there goes on as it was planned.
+  if (written.own?.kind === 'command' && before === undefined) requireEveryValue(written, written.own.command)
   const experiment = inProgram ?? (await experimentFor(written))
   if (read.profile !== undefined && !hasProfiles(experiment))
     writtenAt(['profile'], () => {
@@ -301,7 +304,8 @@ function valuesOf({ search, blocks = [], ...outside }: SweepSpec): Record<string
     // Those that follow from each other are told of when they are planned.
     const now = ready.length > 0 ? ready : left
     const valuesOf = (name: string): readonly unknown[] => values.get(name) ?? (isLeft(name) ? [null] : [])
-    for (const [name, text] of now) add(name, [writtenAt(['axes', name], () => exampleOf(text, valuesOf))])
+    for (const [name, text] of now)
+      add(name, [writtenAt(['axes', name], () => exampleOf(text, valuesOf, [...values.keys()]))])
     left = left.filter((one) => !now.includes(one))
   }
   return Object.fromEntries(values)

@@ -10,11 +10,14 @@ export default class ImportHydra extends BaseCommand {
   static override description = 'Prints a sweep file for Hydra multirun overrides; what has no counterpart is refused'
   static override examples = [
     '<%= config.bin %> import hydra "lr=1e-3,1e-2 seed=range(5)" --program train.py > mine.yaml',
+    `<%= config.bin %> import hydra "python train.py -m lr=1e-3,1e-2" > mine.yaml`,
     '<%= config.bin %> import hydra optimizer=sgd,adam --config-path conf > mine.yaml',
   ]
   static override strict = false
   static override args = {
-    overrides: Args.string({ description: 'the overrides, as Hydra was given them or as one text' }),
+    overrides: Args.string({
+      description: 'the overrides, as Hydra was given them or as one text, or the whole line as it was typed',
+    }),
   }
   static override flags = {
     ...importFlags,
@@ -35,15 +38,17 @@ export default class ImportHydra extends BaseCommand {
   async run(): Promise<unknown> {
     this.argv = this.argv.flatMap(partedFlags)
     const { argv, flags } = await this.parse(ImportHydra)
-    const { importHydra } = await import('../../sweeps/spec/import/hydra.js')
+    const { importHydra, readTypedLine } = await import('../../sweeps/spec/import/hydra.js')
     const words = argv as string[]
-    const { program, 'config-path': path, 'config-name': name } = flags
+    const { 'config-path': path, 'config-name': name } = flags
     if (words.every((word) => word.trim() === '') && path === undefined)
       throw new MldsError('USAGE', 'no overrides, and no configs: nothing to import', {
         hint: 'give one of them: mlds import hydra lr=0.1,0.2, or mlds import hydra --config-path conf',
       })
-    const configs = path === undefined ? undefined : await hydraConfigs(program, path, name)
-    const imported = importHydra(words.length === 1 ? words[0]! : words, program, configs)
+    const line = words.length === 1 ? words[0]! : words
+    const { script = '' } = readTypedLine(line, flags.program)
+    const configs = path === undefined ? undefined : await hydraConfigs(script, path, name)
+    const imported = importHydra(line, flags.program, configs)
     await printImported(imported, flags, (text) => this.log(text))
     return imported
   }

@@ -38,15 +38,18 @@ export function readJson(text: string): Reading | undefined {
 }
 
 /**
- * The numbers of a line of pairs, `loss=0.5 acc=0.9` or `loss: 0.5, acc: 0.9`, after a log prefix or `epoch 3`; nothing
- * else may follow. Pairs in which `isParameter` are what the program was given, and no metrics.
+ * The numbers of a line of pairs, `loss=0.5 acc=0.9` or `loss: 0.5 (0.6), acc: 0.9`, after a log prefix or `epoch 3`, or in the
+ * brackets of a progress bar; nothing else may follow but what parentheses after a value hold. Pairs in which `isParameter` are what the program was given, and no metrics.
  */
 export function readPairs(line: string, isParameter: (name: string) => boolean): Reading | undefined {
   if (line.length > maxPairsLength) return undefined
   for (const begin of names(line)) {
-    const pairs = pairsFrom(line, begin)
-    const before = stepBefore.exec(line.slice(0, begin))
-    if (pairs === undefined || (before === null && !logPrefix.test(line.slice(0, begin).trimEnd()))) continue
+    const prefix = line.slice(0, begin)
+    // The dashes of an option are no log prefix.
+    if (prefix.endsWith('-')) continue
+    const pairs = pairsFrom(withoutClosing(line, prefix), begin)
+    const before = stepBefore.exec(prefix)
+    if (pairs === undefined || (before === null && !logPrefix.test(prefix.trimEnd()))) continue
     const told = pairs.filter(([name]) => !isParameter(name))
     return readNamed(before === null ? told : [...told, ['step', before[1]!]])
   }
@@ -69,7 +72,7 @@ function names(line: string): number[] {
 /** The pairs of a line from there to its end; `undefined` where there is something else. */
 function pairsFrom(line: string, begin: number): [name: string, value: string][] | undefined {
   const pairs: [name: string, value: string][] = []
-  const pair = /([\p{L}_][\p{L}\p{N}_./-]*)\s*(?:=|:(?=\s))\s*("[^"]*"|[^\s,;|]+)[\s,;|]*(?:-\s+)?/uy
+  const pair = /([\p{L}_][\p{L}\p{N}_./-]*)\s*(?:=|:(?=\s))\s*("[^"]*"|[^\s,;|]+)(?:\s+\([^()]*\))?[\s,;|]*(?:-\s+)?/uy
   pair.lastIndex = begin
   while (pair.lastIndex < line.length) {
     const found = pair.exec(line)
@@ -77,6 +80,12 @@ function pairsFrom(line: string, begin: number): [name: string, value: string][]
     pairs.push([found[1]!, found[2]!])
   }
   return pairs
+}
+
+/** Without the bracket at its end that closes one before the pairs, as progress bars have it. */
+function withoutClosing(line: string, prefix: string): string {
+  const end = line.trimEnd()
+  return end.endsWith(']') && prefix.lastIndexOf('[') > prefix.lastIndexOf(']') ? end.slice(0, -1) : line
 }
 
 const stepBefore = /\b(?:step|epoch|training_iteration)\s*[:#]?\s*\[?(\d+)(?:\s*\/\s*\d+)?\]?[\s:,|-]*$/i

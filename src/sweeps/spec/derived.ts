@@ -1,6 +1,6 @@
 import { SpaceError, writtenAt } from '../../core/errors.js'
 import type { Experiment, Stage } from '../../experiments/experiment.js'
-import { axesNamed, expressionOver, readExpression, type Expression } from '../../core/expression.js'
+import { expressionOver, readExpression, type Expression } from '../../core/expression.js'
 import { addressAxis } from './factors.js'
 
 /** An axis whose value follows from others of its stage. */
@@ -41,7 +41,11 @@ export function derivationsOf(
 }
 
 /** What a command's axis holds where its values follow from others': a value of the kind that the expression gives. */
-export function exampleOf(text: string, valuesOf: (name: string) => readonly unknown[]): unknown {
+export function exampleOf(
+  text: string,
+  valuesOf: (name: string) => readonly unknown[],
+  known: readonly string[],
+): unknown {
   const kindOf = (name: string) => {
     const kinds = new Set(valuesOf(name).map((value) => typeof value))
     const [kind] = kinds
@@ -49,6 +53,6 @@ export function exampleOf(text: string, valuesOf: (name: string) => readonly unk
     if (kinds.size > 1) return 'any' as const
     return kind === 'number' ? 'number' : kind === 'string' ? 'text' : kind === 'boolean' ? 'boolean' : 'any'
   }
-  const { type } = readExpression(text, kindOf, axesNamed(text))
+  const { type } = readExpression(text, kindOf, known)
   return { number: 0, text: '', boolean: false, list: [], null: null, any: null }[type]
 }

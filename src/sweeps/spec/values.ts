@@ -127,7 +127,7 @@ function expandText(name: string, text: string, reading: Reading): unknown[] {
     const sequence = sequenceIn(part)
     if (sequence !== undefined) return expandSequence(name, sequence, reading)
     if (part === '') return []
-    if (language > 1 && part.startsWith('[')) refuseOpen(name, part)
+    if (language > 1) refuseHalfSaid(name, part)
     return language > 1 && isLiteral ? literalValues(name, [readPart(name, part)]) : [part]
   })
 }
@@ -139,15 +139,36 @@ function readPart(name: string, part: string): ParamValue {
   if (items.length === 1 && items[0] === '') return []
   return items.map((item) => {
     if (item === '') throw new SpaceError(`${name}: ${part} has an item that is nothing (for an empty text write "")`)
-    return quotedValue(newestLanguage).test(item) ? unquoted(item) : readPart(name, item)
+    if (quotedValue(newestLanguage).test(item)) return unquoted(item)
+    refuseOpenQuote(name, item)
+    return readPart(name, item)
   })
 }
 
-function refuseOpen(name: string, text: string): void {
+/** @throws SpaceError for a part that begins as more than a word and does not end so, or is a range of a search. */
+function refuseHalfSaid(name: string, part: string): void {
+  refuseOpenQuote(name, part)
+  const [, kind, within] = rangeCall.exec(part) ?? []
+  if (kind !== undefined)
+    throw new SpaceError(
+      `${name}: ${part} is a range, from which a search draws (write search: {axes: {${name}: {${kind}: [${within!.trim()}]}}}; for the text itself ${writeValue(part)})`,
+    )
+  if (!part.startsWith('[')) return
   let depth = 0
-  for (const { character, isQuoted } of characters(text, newestLanguage))
+  for (const { character, isQuoted } of characters(part, newestLanguage))
     if (!isQuoted) depth += character === '[' ? 1 : character === ']' ? -1 : 0
-  if (depth > 0) throw new SpaceError(`${name}: a [ is not closed: ${text}`)
+  if (depth > 0) throw new SpaceError(`${name}: a [ is not closed: ${part}`)
+}
+
+/** A range of a search as one would call it, with two numbers. */
+const rangeCall = /^(uniform|log|int|log-int|normal|log-normal)\s*\(\s*([-+\d.eE]+\s*,\s*[-+\d.eE]+\s*)\)$/
+
+function refuseOpenQuote(name: string, part: string): void {
+  const quote = part[0]!
+  if (quote !== '"' && quote !== "'") return
+  throw new SpaceError(
+    `${name}: a text in quotes ends with the quote that begins it: ${part} (for a quote that is a letter write ${writeValue(part)})`,
+  )
 }
 
 /** Whether the bracket that begins it is closed by the one that ends it. */

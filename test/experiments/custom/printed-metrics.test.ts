@@ -67,6 +67,19 @@ describe('a line of metrics', () => {
     expect((await read([line])).reports).toEqual([[3, { loss: 0.5 }]])
   })
 
+  it.each([
+    'Epoch 3: 100%|█████| 10/10 [00:01<00:00,  9.8it/s, v_num=1, loss=0.5]',
+    '[INFO] v_num: 1, loss: 0.5 (avg 0.6)',
+    'INFO v_num=1 (worst 3, best 1) loss=0.5 (0.6)',
+  ])('may have brackets around its pairs, or after a value: %s', async (line) => {
+    expect((await read([line])).metrics).toEqual({ v_num: 1, loss: 0.5 })
+  })
+
+  it('is not begun by the options of a command', async () => {
+    expect((await read(['run: python loss=1 a=5 --lr=3'])).metrics).toEqual({})
+    expect((await read(['python train.py --lr=3'])).metrics).toEqual({})
+  })
+
   it('may hold NaN and infinities as Python and JavaScript write them', async () => {
     const { reports } = await read([
       '{"step": 3, "loss": NaN, "a": -Infinity, "b": Infinity, "c": null, "d{": "x: NaN,"}',

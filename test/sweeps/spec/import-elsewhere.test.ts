@@ -159,6 +159,23 @@ describe('a results folder of Ray Tune', () => {
     expect(spec['points']).toBeUndefined()
   })
 
+  it('leaves the option out that a trial has not, and lists what is no number', async () => {
+    const folder = temporaryFolder()
+    const texts = ['{"a": 1, "b": 2}', '{"a": 3, "c": NaN, "d": -Infinity, "e": "NaN"}', '{"a": 1}']
+    for (const [i, text] of texts.entries()) {
+      mkdirSync(join(folder, `train_${i}`))
+      writeFileSync(join(folder, `train_${i}`, 'params.json'), text)
+    }
+    const imported = importRay(folder, 't.py')
+    expect(imported.leftOut).toEqual(['c: NaN', 'd: -Infinity'])
+    const { trials } = await planned(imported)
+    expect(trials.map(({ params: { a, b, e } }) => [a, b, e])).toEqual([
+      [1, 2, null],
+      [3, null, 'NaN'],
+      [1, null, null],
+    ])
+  })
+
   it.each([
     ['no folder', undefined, 'no such file'],
     ['no trials', {}, 'no trial of Ray Tune'],

@@ -214,4 +214,30 @@ describe('Hydra overrides', () => {
   it('that are none are refused', () => {
     expect(() => importHydra('=3', 'main.py')).toThrow('not a Hydra override: =3')
   })
+
+  it.each<[string, string[]]>([
+    ['python train.py -m lr=1,2', ['python', 'train.py', 'lr={lr}']],
+    ['/usr/bin/python3.11 -u src/train.py --multirun lr=1,2', ['/usr/bin/python3.11', '-u', 'src/train.py', 'lr={lr}']],
+    ['python -m my.train -m lr=1,2', ['python', '-m', 'my.train', 'lr={lr}']],
+    ['train.py -m lr=1,2', ['python', 'train.py', 'lr={lr}']],
+    ['./train.py -m lr=1,2', ['./train.py', 'lr={lr}']],
+    ["-m 'lr=1,2'", ['python', 'main.py', 'lr={lr}']],
+    [
+      `python train.py -m "lr=1,2" '+model.name=[a,b],[c]'`,
+      ['python', 'train.py', 'lr={lr}', '+model.name={model_name}'],
+    ],
+  ])('is read from the line as it was typed: %s', (line, argv) => {
+    for (const typed of [line, ...(/['"]/.test(line) ? [] : [line.split(' ')])]) {
+      const imported = importHydra(typed, 'main.py')
+      expect(imported.leftOut).toEqual([])
+      expect((imported.spec['experiment'] as { command: string[] }).command).toEqual(argv)
+      expect(imported.spec['axes']).toMatchObject({ lr: [1, 2] })
+    }
+  })
+
+  it('gives the program the variables that the line begins with', () => {
+    const { spec } = importHydra('CUDA_VISIBLE_DEVICES=0 A={b} python train.py -m lr=1,2', 'main.py')
+    expect(spec['experiment']).toMatchObject({ env: { CUDA_VISIBLE_DEVICES: '0', A: '{{b}}' } })
+    expect(spec['axes']).toEqual({ lr: [1, 2] })
+  })
 })

@@ -19,10 +19,9 @@ describe('the values of an axis', () => {
     ['"0..4","range(3)",0..1', ['0..4', 'range(3)', 0, 1]],
     ['""', ['']],
     [`"it's, so"`, ["it's, so"]],
-    // No quotes but letters: nothing closes them where a value ends.
-    ['"c,d', ['"c', 'd']],
+    // Quotes within a word are letters.
     [`it's,5"`, ["it's", '5"']],
-    ['"a"b,c', ['"a"b', 'c']],
+    ['log(2),uniform(a, b)', ['log(2)', 'uniform(a, b)']],
     ['[64,64],[[1],2],[]', ['[64,64]', '[[1],2]', '[]']],
     ['1700000000001..1700000000003', [1700000000001, 1700000000002, 1700000000003]],
     ['12345678901234567890..12345678901234567891', ['12345678901234567890', '12345678901234567891']],
@@ -39,6 +38,42 @@ describe('the values of an axis', () => {
     [true, [true]],
   ])('%j means %j', (raw, values) => {
     expect(expandValues('lr', raw)).toEqual(values)
+  })
+
+  it.each<[string, string]>([
+    ['"abc', `'"abc'`],
+    ['"c,d', `'"c'`],
+    ["'tis", `"'tis"`],
+    ['"a"b,c', `'"a"b'`],
+    ['a,"', `'"'`],
+    ['[1,"b]', `'"b'`],
+  ])('%j is refused, for its quote closes nothing, with what is right: %s', (raw, right) => {
+    const read = (): unknown => expandValues('x', raw, { language: 3, isLiteral: true })
+    expect(read).toThrow(`(for a quote that is a letter write ${right})`)
+  })
+
+  it('advises on an open quote what means that very text', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('"', "'"), fc.stringMatching(/^[^,"'\s[\]]{1,9}$/), (quote, letters) => {
+        let right = ''
+        try {
+          expandValues('x', quote + letters, { language: 3, isLiteral: true })
+        } catch (error) {
+          right = /letter write (.*)\)$/s.exec((error as Error).message)![1]!
+        }
+        expect(expandValues('x', right, { language: 3, isLiteral: true })).toEqual([quote + letters])
+      }),
+    )
+  })
+
+  it.each([
+    ['uniform(0, 4)', '{uniform: [0, 4]}'],
+    ['log(1e-4,1e-1)', '{log: [1e-4,1e-1]}'],
+    ['1,log-int( 2, 64 )', '{log-int: [2, 64]}'],
+  ])('%j is refused, for it is a range of a search: %s', (raw, right) => {
+    expect(() => expandValues('x', raw)).toThrow(`write search: {axes: {x: ${right}}}; for the text itself "`)
+    // In a list it is that text, as everything is.
+    expect(expandValues('x', [raw])).toEqual([raw])
   })
 
   it.each([

@@ -8,14 +8,13 @@ import { asAxis, AxisNames, type Imported } from './imported.js'
 
 /**
  * Hydra's multirun overrides (`lr=1e-3,1e-2 seed=range(5) model=choice(a,b)`; basic and sweep syntax of Hydra 1.3) as a
- * sweep file; `program` is what Hydra ran. The overrides are words as a shell has parted them, or one text. With its configs
+ * sweep file; `program` is what Hydra ran, where the line itself does not say it. The overrides are words as a shell has parted them, or one text. With its configs
  * the sweep that they hold is taken in, and what Hydra would refuse is told.
  * @throws SpaceError when a word is no override, or the configs do not go together.
  */
-export function importHydra(overrides: string | readonly string[], program: string, from?: HydraConfigs): Imported {
-  const given = (typeof overrides === 'string' ? splitOverrides(overrides) : overrides)
-    .filter((word) => word !== '-m' && word !== '--multirun')
-    .map(parseOverride)
+export function importHydra(line: string | readonly string[], program: string, from?: HydraConfigs): Imported {
+  const typed = readTypedLine(line, program)
+  const given = typed.overrides.filter((word) => word !== '-m' && word !== '--multirun').map(parseOverride)
   const held = from === undefined ? undefined : sweepOfConfigs(from, given, parseOverride)
   const leftOut: string[] = [...(held?.leftOut ?? [])]
   const found = new Map<string, readonly ParamValue[]>()
@@ -51,7 +50,8 @@ export function importHydra(overrides: string | readonly string[], program: stri
   return {
     spec: {
       experiment: {
-        command: ['python', program, ...words, ...(held?.words ?? [])],
+        command: [...typed.program, ...words, ...(held?.words ?? [])],
+        ...(Object.keys(typed.env).length === 0 ? {} : { env: typed.env }),
         ...(from === undefined ? {} : { code: from.code }),
       },
       axes: isSeeds ? others : axes,
@@ -61,6 +61,49 @@ export function importHydra(overrides: string | readonly string[], program: stri
     taken: held?.taken ?? [],
   }
 }
+
+/** A line as it was typed at a shell, parted. */
+export interface TypedLine {
+  /** The program with what is before it, such as `python -u train.py`. */
+  readonly program: readonly string[]
+  /** The file of it that decides where relative folders of configs are; of a module none. */
+  readonly script: string | undefined
+  /** Variables that it was given, as a command's `env` has them. */
+  readonly env: Readonly<Record<string, string>>
+  readonly overrides: readonly string[]
+}
+
+/**
+ * `CUDA_VISIBLE_DEVICES=0 python train.py -m 'lr=1,2'` as its parts. A line without a program has `program`.
+ * @param line words, or one text.
+ */
+export function readTypedLine(line: string | readonly string[], program: string): TypedLine {
+  const words = typeof line === 'string' ? splitOverrides(line).map(withoutShellQuotes) : line
+  const begin = words.findIndex((word) => isInterpreter.test(word) || isScript.test(word))
+  const variables = words.slice(0, Math.max(0, begin)).map((word) => /^([A-Za-z_]\w*)=(.*)$/s.exec(word))
+  if (begin < 0 || variables.includes(null))
+    return { program: ['python', program], script: program, env: {}, overrides: words }
+  const env = Object.fromEntries(
+    variables.map((variable) => [variable![1]!, variable![2]!.replaceAll(/[{}]/g, '$&$&')]),
+  )
+  const script = words.findIndex((word, i) => i >= begin && isScript.test(word))
+  const module = words.findIndex((word, i) => i > begin && words[i - 1] === '-m' && /^[\w.]+$/.test(word))
+  const isModule = module >= 0 && (script < 0 || module < script)
+  const end = isModule ? module : script
+  if (end < 0) return { program: ['python', program], script: program, env, overrides: words.slice(begin + 1) }
+  return {
+    program: [...(begin === end && !words[end]!.includes('/') ? ['python'] : []), ...words.slice(begin, end + 1)],
+    script: isModule ? undefined : words[script]!,
+    env,
+    overrides: words.slice(end + 1),
+  }
+}
+
+const isInterpreter = /^(?:[^=]*\/)?(?:python|pypy)[\d.]*$/
+const isScript = /^[^=]+\.py$/
+
+/** A word that the shell would take out of its quotes. */
+const withoutShellQuotes = (word: string): string => /^(['"])(\+{0,2}[\w.@/:-]+=.*)\1$/s.exec(word)?.[2] ?? word
 
 /** @throws SpaceError for a word that is none. */
 function parseOverride(word: string): Override {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileProblem, SpecError } from '../../../core/errors.js'
 import { flatten } from '../../../core/flatten.js'
 import { isMapping } from '../../../core/is-mapping.js'
+import { printableLine } from '../../../core/printable.js'
 import { valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
 import { asAxis, AxisNames, commandFor, type Imported } from './imported.js'
@@ -56,7 +57,11 @@ export function importRay(folder: string, program: string): Imported {
         ? { axes: axes(names) }
         : {
             ...(fixed.length === 0 ? {} : { axes: axes(fixed) }),
-            points: distinctSettings.map((setting) => inFile(setting, varying)),
+            // What a trial had not is an option left out.
+            points: distinctSettings.map((setting) => ({
+              ...Object.fromEntries(varying.map((name) => [axisNames.of(name), null])),
+              ...inFile(setting, varying),
+            })),
           }),
     },
     leftOut: [...new Set(leftOut)],
@@ -84,13 +89,13 @@ function readSetting(file: string, leftOut: string[]): Setting {
   let raw: unknown
   try {
     if (statSync(file).size > maxBytes) throw new SpecError(file, `it has more than ${maxBytes} bytes`)
-    raw = JSON.parse(readFileSync(file, 'utf8'))
+    raw = readPythonJson(readFileSync(file, 'utf8'))
   } catch (error) {
     if (error instanceof SpecError) throw error
     throw new SpecError(
       file,
       (error as NodeJS.ErrnoException).code === undefined
-        ? `not JSON: ${(error as Error).message}`
+        ? `not JSON: ${printableLine((error as Error).message)}`
         : fileProblem(error),
       { cause: error },
     )
@@ -99,12 +104,24 @@ function readSetting(file: string, leftOut: string[]): Setting {
   const flat = flatten('params.json', raw)
   return Object.fromEntries(
     Object.entries(flat).filter(([name, value]) => {
-      if (valueProblem(value) === undefined) return true
-      leftOut.push(`${name}: ${JSON.stringify(value)}`)
+      const notFinite = typeof value === 'string' && value.startsWith(mark) ? value.slice(mark.length) : undefined
+      if (notFinite === undefined && valueProblem(value) === undefined) return true
+      leftOut.push(`${name}: ${notFinite ?? JSON.stringify(value)}`)
       return false
     }),
   ) as Setting
 }
+
+/** Before what is no number of JSON's, while it is on its way to the list of what was left out. */
+const mark = '\u0000not finite '
+
+/** Python writes NaN and infinities into JSON, which has neither. */
+const readPythonJson = (text: string): unknown =>
+  JSON.parse(
+    text.replaceAll(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
+      token.startsWith('"') ? token : JSON.stringify(mark + token),
+    ),
+  )
 
 function distinct(values: readonly (ParamValue | undefined)[]): ParamValue[] {
   return [
