@@ -32,8 +32,11 @@ const partnerKey = ({ trial }: TrialRecord, averaging: Averaging): string =>
 export interface Comparison {
   /** The point's values on the axes that vary, by name. */
   readonly point: Params
+  /** The metric of the trials that are compared: those of the pairs when there are any, else all. */
   readonly first: readonly number[]
   readonly second: readonly number[]
+  /** Trials of either sweep that have no partner, where others have. */
+  readonly unpaired: number
   /** Mean of second − first: over pairs of equal seeds when there are any, else of the means. */
   readonly difference: number
   /** How many pairs of equal seeds it rests on; 0 when unpaired. */
@@ -62,12 +65,13 @@ export function compareRecords(
   return [...a].flatMap(([key, own]) => {
     const other = b.get(key)
     if (other === undefined) return []
-    const [from, to] = [own, other].map((records) => records.map((record) => lookUp(record.metrics, metric)!)) as [
-      number[],
-      number[],
-    ]
-    const paired = pairsOf(own, other, metric, averaging)
-    const differences = paired.length > 0 ? paired : [mean(to) - mean(from)]
+    const pairs = pairsOf(own, other, averaging)
+    const isPaired = pairs.length > 0
+    const valueOf = (record: TrialRecord): number => lookUp(record.metrics, metric)!
+    const from = (isPaired ? pairs.map(([partner]) => partner) : own).map(valueOf)
+    const to = (isPaired ? pairs.map(([, record]) => record) : other).map(valueOf)
+    const paired = differencesOf(pairs, valueOf, averaging)
+    const differences = isPaired ? paired : [mean(to) - mean(from)]
     return [
       {
         point: Object.fromEntries(
@@ -77,6 +81,7 @@ export function compareRecords(
         ),
         first: from,
         second: to,
+        unpaired: isPaired ? own.length + other.length - 2 * pairs.length : 0,
         difference: mean(differences),
         pairs: paired.length,
         ...weighPairs(paired),
@@ -92,19 +97,25 @@ export function weighPairs(differences: readonly number[]): Pick<Comparison, 'in
   return { interval, ...(interval[0] === interval[1] ? {} : { p: pValue(differences, 'linear', 0) }) }
 }
 
-function pairsOf(
-  first: readonly TrialRecord[],
-  second: readonly TrialRecord[],
-  metric: string,
+type Pair = readonly [TrialRecord, TrialRecord]
+
+function pairsOf(first: readonly TrialRecord[], second: readonly TrialRecord[], averaging: Averaging): Pair[] {
+  const partners = new Map(first.map((record) => [partnerKey(record, averaging), record]))
+  return second.flatMap((record): Pair[] => {
+    const partner = partners.get(partnerKey(record, averaging))
+    return partner === undefined ? [] : [[partner, record]]
+  })
+}
+
+/** Second − first of each pair; where axes are averaged, one of each seed. */
+function differencesOf(
+  pairs: readonly Pair[],
+  valueOf: (record: TrialRecord) => number,
   averaging: Averaging,
 ): number[] {
-  const partners = new Map(first.map((record) => [partnerKey(record, averaging), record]))
-  const bySeeds = groupBy(second, ({ trial }) => JSON.stringify(trial.seeds))
+  const bySeeds = groupBy(pairs, ([, { trial }]) => JSON.stringify(trial.seeds))
   return [...bySeeds.values()].flatMap((own) => {
-    const differences = own.flatMap((record) => {
-      const partner = partners.get(partnerKey(record, averaging))
-      return partner === undefined ? [] : [lookUp(record.metrics, metric)! - lookUp(partner.metrics, metric)!]
-    })
-    return averaging.average === undefined || differences.length === 0 ? differences : [mean(differences)]
+    const differences = own.map(([partner, record]) => valueOf(record) - valueOf(partner))
+    return averaging.average === undefined ? differences : [mean(differences)]
   })
 }

@@ -87,14 +87,14 @@ export default class Audit extends BaseCommand {
     for (const audited of sweeps.filter(({ findings }) => findings.length > 0)) {
       this.log(`\n${audited.sweep}:`)
       for (const line of describeFindings(audited.findings)) this.log(`  ${line}`)
-      const hint = hintFor(audited, url)
+      const hint = hintFor(audited, url, deep)
       if (hint !== undefined) this.advise(`  ${hint}`)
     }
     if (!deep && sweeps.length > 0) this.log('\nPoints, files and notes were not looked at; --deep does.')
     const wrong = sweeps.filter(({ findings }) => findings.length > 0).length
     if (wrong > 0 && repairs.length === 0)
       this.log(
-        `\n${wrong} of ${formatCount(sweeps.length, 'sweep')} ${wrong === 1 ? 'is' : 'are'} wanting; --repair mends what it can`,
+        `\n${wrong} of ${formatCount(sweeps.length, 'sweep')} ${wrong === 1 ? 'is' : 'are'} wanting; --repair ${deep ? '--deep ' : ''}mends what it can`,
       )
   }
 }
@@ -104,12 +104,17 @@ function stateOf({ running, findings, left }: AuditedSweep): string {
   return findings.length > 0 ? 'wanting' : left > 0 ? 'incomplete' : 'sound'
 }
 
-function hintFor({ sweep, findings, journalHere, running }: AuditedSweep, url: string): string | undefined {
+/** What only a deep look sees, only a deep sync mends. */
+function hintFor(
+  { sweep, findings, journalHere, running }: AuditedSweep,
+  url: string,
+  deep: boolean,
+): string | undefined {
   if (running) return undefined
   const where = journalHere ? '' : 'where its journal is: '
   if (findings.every((finding) => finding.kind === 'missing' && finding.attempt === undefined))
     return `${where}mlds resume ${sweep} --track ${url} brings what has run and runs the rest`
-  return `${where}mlds sync ${sweep} --track ${url} mends it exactly`
+  return `${where}mlds sync ${sweep} --track ${url}${deep ? ' --deep' : ''} mends it exactly`
 }
 
 function count({ findings }: AuditedSweep, kind: string): number {

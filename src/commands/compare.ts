@@ -45,7 +45,7 @@ export default class Compare extends BaseCommand {
       )
     const { chanceOfPoints, weighPoints } = await import('../analysis/compared.js')
     const verdicts = weighPoints(compared)
-    const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs }, i) => [
+    const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs, unpaired }, i) => [
       ...axes.map((axis) => String(lookUp(point, axis) ?? '')),
       mean(a),
       mean(b),
@@ -55,7 +55,9 @@ export default class Compare extends BaseCommand {
           ? 'none: no equal seeds'
           : 'none: under 3 pairs'
         : `${interval[0].toPrecision(3)} to ${interval[1].toPrecision(3)}`,
-      pairs === 0 ? `${a.length}, ${b.length} unpaired` : formatCount(pairs, 'pair'),
+      pairs === 0
+        ? `${a.length}, ${b.length} unpaired`
+        : `${formatCount(pairs, 'pair')}${unpaired === 0 ? '' : `, ${unpaired} left out`}`,
       verdicts[i]!.verdict,
     ])
     this.log(formatTable([...axes, first.id, second.id, 'difference', '95 % interval', 'seeds', 'verdict'], rows))

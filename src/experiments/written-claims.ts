@@ -77,6 +77,7 @@ export function checkClaims(spec: ClaimsOfSweep, experiment: Experiment, planned
     for (const [i, setting] of compare.entries())
       if (!trials.some(settingIn(stage, setting, [id, 'compare', i])))
         refuse([id, 'compare', i], `claims: ${id}: compare: no planned trial has ${describe({ ...of, ...setting })}`)
+    checkApart(stage, claim, trials)
     if (trend === undefined) continue
     const values = new Set(trials.map(({ params }) => valueKey(lookUp(params, trend))))
     const { kind } = axisIn(stage.space, trend)
@@ -88,6 +89,19 @@ export function checkClaims(spec: ClaimsOfSweep, experiment: Experiment, planned
         `claims: ${id}: trend: ${trend} has ${values.size} values in this plan (a trend takes at least ${minTrendValues})`,
       )
   }
+}
+
+/** A trial on both sides is compared with itself. */
+function checkApart(stage: Stage, { id, of = {}, compare }: WrittenClaim, trials: readonly Trial[]): void {
+  if (compare === undefined) return
+  const sides = compare.map((setting, i) => settingIn(stage, setting, [id, 'compare', i]))
+  const shared = trials.find((trial) => sides.every((isOf) => isOf(trial)))
+  if (shared === undefined) return
+  const axes = Object.keys({ ...of, ...compare[0], ...compare[1] })
+  const where = describe(
+    Object.fromEntries(axes.map((axis) => [axis, [lookUp(shared.params, axis)]])) as WrittenSetting,
+  )
+  refuse([id, 'compare', 1], `claims: ${id}: compare: both settings have the trials with ${where}`)
 }
 
 function refuse(path: SpecPath, problem: string): never {
@@ -167,9 +181,19 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
   const isOne = settingIn(stage, of, [id, 'of'])
   const trials = (records: Records): TrialRecord[] => finished(records, stage.name).filter(({ trial }) => isOne(trial))
   const about = Object.keys(of).length === 0 ? '' : ` where ${describe(of)}`
-  const frame = { trials, ...(above === undefined ? {} : { above }), ...(below === undefined ? {} : { below }) }
+  // Some of a seed's trials may have come to nothing, and all of it: a verdict tells how many seeds it leaves out.
+  const seedsInAll = (records: Records): number =>
+    groupBy(
+      records.filter(({ trial }) => trial.stage === stage.name && isOne(trial)),
+      ({ trial }) => JSON.stringify(trial.seeds),
+    ).size
+  const frame = {
+    ...{ trials, seedsInAll },
+    ...(above === undefined ? {} : { above }),
+    ...(below === undefined ? {} : { below }),
+  }
   // A number that a trial lacks has no rank, and no place in a mean.
-  const counted: Counted = (own) => own.filter((record) => Number.isFinite(metricOf(metric)(record)))
+  const counted: Counted = (own) => own.filter((record) => !Number.isNaN(metricOf(metric)(record)))
   const numbers = (own: Records): number[] => valuesOf(counted(own, own), metric)
   if (trend !== undefined)
     return trendEffect(
@@ -195,9 +219,13 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
     return [shared(first, second), shared(second, first)]
   }
   const middle = scale === 'log' ? geometricMean : mean
+  // Seeds left out for their sign would be chosen by what they show.
+  const unfitFor = (isMeant: Fits): Pick<Effect, 'unfit'> =>
+    scale === 'log' ? { unfit: (records) => withoutLogarithm(metric, trials(records), isMeant) } : {}
   if (compare === undefined)
     return {
       ...frame,
+      ...unfitFor(() => true),
       scale,
       quantity: `${metric}${about}`,
       needs: `finished trials with ${metric}`,
@@ -207,6 +235,7 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
   const [a, b] = compare.map(describe) as [string, string]
   return {
     ...frame,
+    ...unfitFor((trial) => first(trial) || second(trial)),
     scale,
     quantity: `${metric} of ${a} ${scale === 'log' ? '÷' : '−'} ${b}${about}`,
     needs: `finished trials with ${metric} of both`,
@@ -223,6 +252,14 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
       return scale === 'log' ? ratioOf(from, to) : mean(from) - mean(to)
     },
   }
+}
+
+/** What of these trials a logarithmic scale has no place for, in words. */
+function withoutLogarithm(metric: string, records: Records, isMeant: Fits): string | undefined {
+  const below = records.filter((record) => isMeant(record.trial) && metricOf(metric)(record) < 0).length
+  if (below === 0) return undefined
+  const have = below === 1 ? '1 trial has' : `${below} trials have`
+  return `${have} a ${metric} below 0, which has no logarithm (without \`scale: log\` the claim is of a difference or a mean)`
 }
 
 type Folds = ReadonlyMap<string, TrialRecord[]>

@@ -8,6 +8,7 @@ const compared = (differences: readonly number[]): Comparison => ({
   point: {},
   first: differences.map(() => 0),
   second: differences,
+  unpaired: 0,
   difference: differences.reduce((sum, one) => sum + one, 0) / differences.length,
   pairs: differences.length,
   ...weighPairs(differences),

@@ -77,6 +77,13 @@ describe('a comparison of two sweeps', () => {
     ])
   })
 
+  it('shows of a point what the difference is of: the trials of the pairs alone', () => {
+    const second = [...first, record(1, 8, 1000), record(1, 9, 2000)]
+    const [point] = compareRecords(first, second, 'loss', ['width'])
+    expect(point).toMatchObject({ pairs: 4, difference: 0, unpaired: 2 })
+    expect(point!.second).toEqual(point!.first)
+  })
+
   it('takes the means where no seeds meet, and leaves out points of one sweep alone', () => {
     const second = [record(1, 9, 20), record(7, 0, 1)]
     const compared = compareRecords(first, second, 'loss', ['width'])

@@ -83,6 +83,45 @@ describe('a claim of a sweep file', () => {
       )
   })
 
+  it('judges no seeds that their own numbers chose: those that a scale or an interval has no place for leave it open', () => {
+    // In every second seed the larger net has a number of the other sign, or none that is finite.
+    const half = (odd: number) => (width: number, seed: number) => (width === 1 ? 1 : seed % 2 === 1 ? odd : 2)
+    for (const claim of [
+      { compare: pair, scale: 'log', above: 1 },
+      { of: { width: 8 }, scale: 'log', above: 1 },
+    ] as const)
+      expect(weigh(claim, half(-5), 8), JSON.stringify(claim)).toMatchObject({
+        state: 'inconclusive',
+        summary: expect.stringMatching(/: 4 trials have a loss below 0, which has no logarithm/) as string,
+      })
+    for (const claim of [
+      { compare: pair, above: 0 },
+      { compare: pair, scale: 'log', above: 1 },
+      { of: { width: 8 }, above: 1 },
+    ] as const)
+      expect(weigh(claim, half(-Infinity), 8).state, JSON.stringify(claim)).toBe('inconclusive')
+    // A rank takes any number.
+    expect(weigh({ trend: 'width', above: 0 }, (width) => (width === 8 ? Infinity : width)).state).toBe('reproduced')
+  })
+
+  it('says of how many seeds those are that it judges', () => {
+    const lossAt = (width: number, seed: number): number => (width === 8 && seed % 2 === 1 ? NaN : width)
+    for (const claim of [
+      { compare: pair, above: 0 },
+      { of: { width: 8 }, above: 1 },
+    ] as const) {
+      expect(weigh(claim, lossAt, 8)).toMatchObject({
+        seeds: 4,
+        summary: expect.stringMatching(/, 4 of 8 seeds$/) as string,
+      })
+      expect(weigh(claim, rises, 8).summary).toMatch(/, 8 seeds$/)
+    }
+  })
+
+  it('says that numbers are the same only of those that are', () => {
+    expect(weigh({ of: { width: 8 }, above: 0 }, () => 1e-320).summary).not.toMatch(/same number/)
+  })
+
   it.each([
     ['[1]', 'is not a mapping of names to claims', '4:9'],
     ['{a b: {above: 0}}', 'not a name', '4:15'],
@@ -90,6 +129,10 @@ describe('a claim of a sweep file', () => {
     ['{c: {abov: 0}}', 'unknown key of a claim: abov', '4:20'],
     ['{c: {trend: width}}', 'claims nothing: give above, below or within', '4:13'],
     ['{c: {above: x}}', '"x" is not a number', '4:21'],
+    ['{c: {above: .nan}}', 'NaN is not a number', '4:21'],
+    ['{c: {below: .inf}}', 'Infinity is not a finite number', '4:21'],
+    ['{c: {compare: [{width: 1}, {width: 1}], above: 0}}', 'both settings have the trials with width=1', '4:36'],
+    ['{c: {compare: [{width: [1, 2]}, {width: 2}], above: 0}}', 'both settings have the trials with width=2', '4:41'],
     ['{c: {above: 2, below: 1}}', '2 is not less than below, 1', '4:21'],
     ['{c: {within: 1}}', 'only a comparison is within a margin', '4:22'],
     ['{c: {compare: [{width: 1}, {width: 2}], within: 0}}', '0 is no margin', '4:57'],

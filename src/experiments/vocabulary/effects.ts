@@ -41,6 +41,10 @@ export interface Effect extends Omit<Tested, 'minSeeds' | 'settings'> {
   readonly of: (own: readonly TrialRecord[], records: Records) => number
   /** The smallest difference that one of the numbers can show (`estimate`). */
   readonly step?: (records: Records) => number
+  /** Why no number of any seed may be judged, where what was measured does not fit the scale. */
+  readonly unfit?: (records: Records) => string | undefined
+  /** How many seeds there are, whatever came of their trials. Default: those that have a number. */
+  readonly seedsInAll?: (records: Records) => number
 }
 
 const seedOf = ({ trial }: TrialRecord): string => JSON.stringify(trial.seeds)
@@ -48,7 +52,8 @@ const seedOf = ({ trial }: TrialRecord): string => JSON.stringify(trial.seeds)
 /**
  * An effect's number in each seed that has one: settings of a seed are no replications of each other, so they make one number.
  */
-export function numbersOf({ trials, of }: Pick<Effect, 'trials' | 'of'>, records: Records): BySeed {
+export function numbersOf({ trials, of, unfit }: Pick<Effect, 'trials' | 'of' | 'unfit'>, records: Records): BySeed {
+  if (unfit?.(records) !== undefined) return new Map()
   const seeds = groupBy(trials(records), seedOf)
   return new Map(
     [...seeds].map(([seed, own]) => [seed, of(own, records)] as const).filter(([, value]) => value === value),
@@ -105,6 +110,8 @@ export function weigh(effect: Effect, records: Records, rule: IntervalRule = fix
   const values = [...numbersOf(effect, records).values()]
   const seeds = values.length
   const open = (why: string): Verdict => ({ state: 'inconclusive', summary: `${quantity}: ${why}`, seeds })
+  const unfit = effect.unfit?.(records)
+  if (unfit !== undefined) return open(unfit)
   if (seeds < rule.minSeeds) {
     const have = seeds === 0 ? 'no seed has' : seeds === 1 ? '1 seed has' : `${seeds} seeds have`
     return open(`${have} ${needs} (${rule.minSeeds} needed)`)
@@ -113,8 +120,17 @@ export function weigh(effect: Effect, records: Records, rule: IntervalRule = fix
   const [low, high] = interval
   if (!Number.isFinite(low) || !Number.isFinite(high))
     return open(`the seeds' numbers have no interval (${values.map(tell).join(', ')})`)
-  if (low === high) return open(`${seeds} seeds give the same number, ${tell(found)}: no spread to judge by`)
-  const summary = `${quantity}: ${tell(found)}, ${rule.name} ${tell(low)} to ${tell(high)}, ${formatCount(seeds, 'seed')}`
+  if (low === high) {
+    const isOne = values.every((value) => value === values[0])
+    return open(
+      isOne
+        ? `${seeds} seeds give the same number, ${tell(found)}: no spread to judge by`
+        : `the numbers of ${seeds} seeds, about ${tell(found)}, differ by less than arithmetic can tell`,
+    )
+  }
+  const inAll = Math.max(seeds, effect.seedsInAll?.(records) ?? 0)
+  const counted = inAll === seeds ? formatCount(seeds, 'seed') : `${seeds} of ${formatCount(inAll, 'seed')}`
+  const summary = `${quantity}: ${tell(found)}, ${rule.name} ${tell(low)} to ${tell(high)}, ${counted}`
   const state = stateOf(interval, effect)
   const weighed = { state, summary, seeds, effect: found, interval }
   if (rule.together) return { ...weighed, together: true }

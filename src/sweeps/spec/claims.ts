@@ -77,7 +77,8 @@ function boundsOf(
   const isLog = scale === 'log'
   for (const [key, value] of Object.entries({ above, below, within })) {
     if (value === undefined) continue
-    if (typeof value !== 'number' || !Number.isFinite(value)) refuse([key], `${JSON.stringify(value)} is not a number`)
+    if (typeof value !== 'number') refuse([key], `${JSON.stringify(value)} is not a number`)
+    if (!Number.isFinite(value)) refuse([key], `${value} is not a ${Number.isNaN(value) ? '' : 'finite '}number`)
     if (isLog && value <= 0) refuse([key], `${String(value)} is not above 0, as all is on a logarithmic scale`)
     if (trend !== undefined && Math.abs(value) >= 1)
       refuse([key], `${String(value)} is no bound of a rank correlation (between -1 and 1)`)

@@ -238,6 +238,14 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     const grown = await mlds(['audit', server.url, '--repair', '--json'], { cwd })
     expect(read(grown), grown.stderr).toMatchObject({ sound: true, sweeps: [{ planned: 4, runs: 5, finished: 4 }] })
     expect(read(grown).repairs).toMatchObject([{ did: expect.stringContaining('from its journal') as string }])
+
+    // What only a deep look sees is mended by what that look advises.
+    await client.log(child!.id, { points: [{ key: 'loss', value: 9, step: 2, timestamp: 1 }] })
+    const seen = await mlds(['audit', server.url, '--deep'], { cwd })
+    expect(seen, seen.stderr).toMatchObject({ code: 1 })
+    const [, advice] = /^ *mlds (.*) mends it exactly$/m.exec(seen.stdout)!
+    expect(await mlds(advice!.split(' '), { cwd })).toMatchObject({ code: 0 })
+    expect(await mlds(['audit', server.url, '--deep'], { cwd })).toMatchObject({ code: 0 })
   })
 
   it('without the journal ends and marks runs, and deletes no result', async () => {
