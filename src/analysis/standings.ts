@@ -81,7 +81,7 @@ export function compareRecords(
         ),
         first: from,
         second: to,
-        unpaired: isPaired ? own.length + other.length - 2 * pairs.length : 0,
+        unpaired: isPaired ? own.length + other.length - new Set(pairs.flat()).size : 0,
         difference: mean(differences),
         pairs: paired.length,
         ...weighPairs(paired),

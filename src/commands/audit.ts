@@ -88,7 +88,9 @@ export default class Audit extends BaseCommand {
       this.log(`\n${audited.sweep}:`)
       for (const line of describeFindings(audited.findings)) this.log(`  ${line}`)
       const hint = hintFor(audited, url, deep)
-      if (hint !== undefined) this.advise(`  ${hint}`)
+      // What is to be typed where its journal is has nothing to do with this store.
+      if (hint !== undefined && audited.journalHere) this.advise(`  ${hint}`)
+      else if (hint !== undefined) this.log(`  ${hint}`)
     }
     if (!deep && sweeps.length > 0) this.log('\nPoints, files and notes were not looked at; --deep does.')
     const wrong = sweeps.filter(({ findings }) => findings.length > 0).length
