@@ -98,9 +98,7 @@ function checkApart(stage: Stage, { id, of = {}, compare }: WrittenClaim, trials
   const shared = trials.find((trial) => sides.every((isOf) => isOf(trial)))
   if (shared === undefined) return
   const axes = Object.keys({ ...of, ...compare[0], ...compare[1] })
-  const where = describe(
-    Object.fromEntries(axes.map((axis) => [axis, [lookUp(shared.params, axis)]])) as WrittenSetting,
-  )
+  const where = describe(Object.fromEntries(axes.map((axis) => [axis, [lookUp(shared.params, axis)]])))
   refuse([id, 'compare', 1], `claims: ${id}: compare: both settings have the trials with ${where}`)
 }
 
