@@ -18,35 +18,51 @@ export interface SearcherOptions {
 
 const optunaPrefix = 'optuna-'
 
-/** mlds's sampler of that name in its fixed order, or `optuna-tpe` and so on as Optuna's users run it. */
+const byArrival = '-arrival'
+
+/**
+ * mlds's sampler of that name in the fixed order, or as `tpe-arrival` and so on in `order: arrival`; `optuna-tpe` and so on
+ * as Optuna's users run it.
+ */
 export function openSearcher(sampler: string, options: SearcherOptions, peer: Peer | undefined): Promise<Searcher> {
-  if (!sampler.startsWith(optunaPrefix)) return Promise.resolve(inFixedOrder(sampler as PointSamplerName, options))
+  if (!sampler.startsWith(optunaPrefix)) return Promise.resolve(openOwn(sampler, options))
   if (peer === undefined) throw new Error('MLDS_PEERS_PYTHON names no Python with optuna')
   return openOptuna(sampler.slice(optunaPrefix.length), options, peer)
 }
 
-/** Trial i is suggested from the results of trials 0 to i − `parallel`, and the points of those between (docs/search.md). */
-function inFixedOrder(name: PointSamplerName, { axes, seed, parallel }: SearcherOptions): Searcher {
+/**
+ * In the fixed order trial i is suggested from the results of trials 0 to i − `parallel`, else from all that have come by
+ * then; and from the points of the others (docs/search.md).
+ */
+function openOwn(named: string, { axes, seed, parallel }: SearcherOptions): Searcher {
+  const isFixed = !named.endsWith(byArrival)
+  const name = (isFixed ? named : named.slice(0, -byArrival.length)) as PointSamplerName
+  // What is drawn waits for nothing.
+  const lag = isFixed && name !== 'random' ? parallel : Infinity
   const sampler = createPointSampler(name, axes, { directions: ['minimize'], seed })
   const points: SearchPoint[] = []
   const losses = new Map<number, number>()
-  // What is drawn waits for nothing.
-  const lag = name === 'random' ? Infinity : parallel
-  let told = 0
+  const untold = new Set<number>()
+  const observe = (index: number): void => {
+    sampler.observe({ index, point: points[index]!, values: [losses.get(index)!] })
+    untold.delete(index)
+  }
   return {
     ask() {
       const index = points.length
-      for (; told <= index - lag; told++) {
-        const loss = losses.get(told)
-        if (loss === undefined) return Promise.resolve(undefined)
-        sampler.observe({ index: told, point: points[told]!, values: [loss] })
+      for (const before of untold) {
+        if (before > index - lag) break
+        if (!losses.has(before)) return Promise.resolve(undefined)
+        observe(before)
       }
-      const { point } = sampler.suggest({ index, pending: points.slice(told) })!
+      const { point } = sampler.suggest({ index, pending: [...untold].map((one) => points[one]!) })!
       points.push(point)
+      untold.add(index)
       return Promise.resolve(point)
     },
     tell(index, loss) {
       losses.set(index, loss)
+      if (!isFixed) observe(index)
       return Promise.resolve()
     },
   }
