@@ -2,6 +2,7 @@ import type { ImportanceAxis } from '../analysis/ped-anova.js'
 import { isMapping } from '../core/is-mapping.js'
 import { sweepObjective } from '../core/objective.js'
 import { printableLine } from '../core/printable.js'
+import { axisNamed, logarithmicAxes } from '../core/searched-axes.js'
 import { averagedOf, settingOf } from '../core/setting.js'
 import type { Constraint, Objective, ParamValue, TrialRecord } from '../core/trial.js'
 import type { FigureDefinition } from '../figures/figure.js'
@@ -9,7 +10,7 @@ import { searchFigures } from '../figures/search/search-figures.js'
 import type { SearchedAxis } from '../figures/search/settings.js'
 import type { Experiment } from './experiment.js'
 import { withClaimsOf, type ClaimsOfSweep } from './written-claims.js'
-import { axisNamed, withFiguresOf } from './written-figures.js'
+import { withFiguresOf } from './written-figures.js'
 
 /** What a sweep's plan adds to its experiment. */
 interface PlannedSweep extends ClaimsOfSweep {
@@ -56,13 +57,7 @@ function asRead(
   experiment: Experiment,
 ): FigureDefinition {
   const { average } = objective
-  const searched = Object.entries(isMapping(search?.axes) ? search.axes : {})
-  const logarithmic = new Set(
-    searched.flatMap(([written, axis]) =>
-      isMapping(axis) && String(axis.kind).startsWith('log') ? [axisNamed(written, experiment)] : [],
-    ),
-  )
-  const planned = { logarithmic }
+  const planned = { logarithmic: logarithmicAxes(search, experiment.stages) }
   if (average === undefined) return { ...figure, draw: (records, read) => figure.draw(records, read, planned) }
   const pooled = (record: TrialRecord): TrialRecord => {
     const { trial } = record
@@ -84,7 +79,7 @@ function searchedAxis(
   experiment: Experiment,
 ): SearchedAxis[] {
   if (!isMapping(axis)) return []
-  const name = axisNamed(written, experiment)
+  const name = axisNamed(written, experiment.stages)
   const { kind, values, low, high, step } = axis
   const condition = conditionOf(when?.[written], search?.axes ?? {}, experiment)
   if (kind === 'choice') {
@@ -109,5 +104,5 @@ function conditionOf(
 ): Pick<SearchedAxis, 'when'> {
   const [[parent, among] = [], ...others] = Object.entries(isMapping(pattern) ? pattern : {})
   if (parent === undefined || others.length > 0 || !Array.isArray(among) || !Object.hasOwn(axes, parent)) return {}
-  return { when: { axis: axisNamed(parent, experiment), among: among as readonly ParamValue[] } }
+  return { when: { axis: axisNamed(parent, experiment.stages), among: among as readonly ParamValue[] } }
 }

@@ -1,5 +1,6 @@
 import { nearest, SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../core/errors.js'
 import { lookUp } from '../core/names.js'
+import { axisNamed } from '../core/searched-axes.js'
 import { isTerminal, type TrialRecord } from '../core/trial.js'
 import { allFigures, figureKinds, type WrittenFigure, type WrittenFigures } from '../core/written-figure.js'
 import { isMapping } from '../core/is-mapping.js'
@@ -33,7 +34,7 @@ export function checkFigures(
     }
     for (const key of ['x', 'colour', 'panel'] as const) {
       const name = one[key]
-      if (name === undefined || axes.includes(axisNamed(name, experiment))) continue
+      if (name === undefined || axes.includes(axisNamed(name, experiment.stages))) continue
       if (key === 'x' && one.kind === 'points') continue
       at([key], () => {
         throw new UnknownNameError('axis', name, axes)
@@ -81,7 +82,7 @@ function figureOf(
   const { kind, x, y = [], colour, panel, scale = {} } = written
   const name = unusedName(written, objective.metric, taken)
   const axis = (key: 'colour' | 'panel', given: string | undefined): object =>
-    given === undefined ? {} : { [key]: axisNamed(given, experiment) }
+    given === undefined ? {} : { [key]: axisNamed(given, experiment.stages) }
   const looks = { ...axis('colour', colour), ...axis('panel', panel), scale }
   const told = [colour, panel].filter((one) => one !== undefined)
   const by = told.length === 0 ? '' : `, by ${told.join(' and ')}`
@@ -93,7 +94,7 @@ function figureOf(
   const metric = y[0] ?? objective.metric
   const caption = `${metric} against ${x!}${by}: a mark for each setting, at the mean over its seeds.`
   const joined = kind === 'results' ? {} : { joined: kind === 'line' }
-  const at = axisNamed(x!, experiment)
+  const at = axisNamed(x!, experiment.stages)
   const options = { name, caption, x: at, y: metric, objective: objective.metric, ...joined, ...looks }
   const isAxis = experiment.stages.some(({ space }) => Object.hasOwn(space, at))
   return measured(results(options), 'metrics', isAxis ? [metric] : [metric, at])
@@ -107,12 +108,6 @@ function unusedName({ name, kind, x, y = [] }: WrittenFigure, objective: string,
   for (let n = 2; taken.has(unused); n++) unused = `${plain}-${n}`
   taken.add(unused)
   return unused
-}
-
-/** What trials call an axis that is written with the stage that it is of. */
-export function axisNamed(written: string, { stages }: Axes): string {
-  const dot = written.indexOf('.')
-  return dot > 0 && stages.some(({ name }) => name === written.slice(0, dot)) ? written.slice(dot + 1) : written
 }
 
 /** The figure, which says so once every trial has ended and none has a metric that it is to show. */

@@ -16,6 +16,8 @@ export interface Watched {
   readonly clock: Clock
   /** Axes worth showing for a trial. */
   readonly axes: readonly string[]
+  /** Those that are searched evenly in their logarithm. Default: as their values suggest. */
+  readonly logarithmic?: ReadonlySet<string>
   readonly describeSeeds: (seeds: Seeds) => string
   /** Makes the commands in a message what must be typed here. */
   readonly reword: (text: string) => string

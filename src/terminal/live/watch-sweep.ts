@@ -1,6 +1,7 @@
 import { emitKeypressEvents } from 'node:readline'
 import type { ReadStream } from 'node:tty'
 import { systemClock } from '../../core/clock.js'
+import { logarithmicAxes } from '../../core/searched-axes.js'
 import type { Store } from '../../system/store.js'
 import { followJournal } from '../../sweeps/journal/follow.js'
 import type { JournalEvent } from '../../sweeps/journal/journal.js'
@@ -66,6 +67,10 @@ async function follow(
     state,
     clock: systemClock,
     axes: varyingAxes(sweep.plan.trials),
+    logarithmic: logarithmicAxes(
+      sweep.plan.spec.search,
+      sweep.plan.trials.map(({ stage }) => ({ name: stage })),
+    ),
     describeSeeds,
     reword: options.reword,
   }

@@ -1,5 +1,6 @@
 import { isLogarithmic } from '../../core/is-logarithmic.js'
 import { lookUp } from '../../core/names.js'
+import { inheriting } from '../../core/setting.js'
 import { writeValue } from '../../core/param-value.js'
 import { isResult } from '../../sweeps/journal/state.js'
 import { drawRunning, drawShare } from './frame.js'
@@ -46,12 +47,15 @@ export function drawFrame(frame: WatchFrame, { columns, rows }: { columns: numbe
 
 function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: number, rows: number): Styled[] {
   if (axis === undefined) return []
-  const trials = [...watched.state.trials.values()].filter(({ trial }) => Object.hasOwn(trial.params, axis))
+  // What a later stage comes to is of the settings that it derives from.
+  const trials = inheriting([...watched.state.trials.values()]).filter(({ trial }) => Object.hasOwn(trial.params, axis))
   const values = [...new Set(trials.map(({ trial }) => lookUp(trial.params, axis)!))]
   // Numbers have a scale of their own; words get a place each, in the plan's order.
   const categories = values.every((value) => typeof value === 'number')
     ? undefined
     : [...new Set(values.map(writeValue))]
+  const isLog = (numbers: readonly number[]): boolean =>
+    isLogarithmic(numbers) || (watched.logarithmic?.has(axis) === true && numbers.every((value) => value > 0))
   const points = trials.flatMap((state) => {
     const y = isResult(state.outcome) ? lookUp(state.outcome.metrics, metric) : undefined
     const value = lookUp(state.trial.params, axis)!
@@ -63,7 +67,7 @@ function drawPreview({ watched, axis, metric, best }: WatchFrame, columns: numbe
     height: rows,
     xTitle: axis,
     yTitle: metric,
-    ...(categories === undefined ? { xLogarithmic: isLogarithmic(values as number[]) } : { categories }),
+    ...(categories === undefined ? { xLogarithmic: isLog(values as number[]) } : { categories }),
     marked: points.find(({ state }) => best.has(state)),
   }).map((text) => ({ text, style: colours.cyan }))
 }

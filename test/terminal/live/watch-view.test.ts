@@ -10,6 +10,7 @@ import { drawFrame } from '../../../src/terminal/live/watch-view.js'
 import { SimulatedClock } from '../../../src/core/clock.js'
 import { describeSeeds, makePlan } from '../../../src/sweeps/plan.js'
 import { SweepState } from '../../../src/sweeps/journal/state.js'
+import type { Metrics, Trial } from '../../../src/core/trial.js'
 import { plainExperiment } from '../../helpers/experiments.js'
 
 const titles = { xTitle: 'rate', yTitle: 'loss' }
@@ -146,5 +147,38 @@ describe('a frame of mlds watch', () => {
         },
       ),
     )
+  })
+
+  it('draws an axis that is searched evenly in its logarithm so, and what derives from a setting over that setting', () => {
+    const net = (width: number): Trial => ({
+      ...{ id: `net-${width}`, index: width, experiment: 'e', version: 1, stage: 'main', params: { width } },
+      ...{ seeds: { data: 0, init: 0, shuffle: 0, corruption: 0 }, parents: [], cost: 1 },
+    })
+    const probe = (width: number): Trial => ({
+      ...{ ...net(width), id: `probe-${width}`, stage: 'probe', params: {}, parents: [`net-${width}`] },
+    })
+    const widths = [10, 20, 30]
+    const state = new SweepState([...widths.map(net), ...widths.map(probe)])
+    for (const width of widths) {
+      const facts = { attempt: 1, atMs: 0 }
+      const outcome = (metrics: Metrics) => ({ state: 'finished', metrics, artifacts: {} }) as const
+      for (const [trial, metrics] of [
+        [`net-${width}`, {}],
+        [`probe-${width}`, { loss: width }],
+      ] as const) {
+        state.apply({ type: 'started', trial, ...facts, worker: 'w' })
+        state.apply({ type: 'ended', trial, ...facts, outcome: outcome(metrics) })
+      }
+    }
+    const watched: Watched = {
+      info: { sweep: 'toy', objective: { metric: 'loss', direction: 'minimize' } },
+      ...{ state, clock: new SimulatedClock(), axes: ['width'], describeSeeds, reword: (text) => text },
+      logarithmic: new Set(['width']),
+    }
+    const frame = { watched, pace: new Pace(watched), best: new Best(watched), axis: 'width', metric: 'loss' }
+    const lines = drawFrame({ ...frame, standing: '', failures: [], keys: '' }, { columns: 40, rows: 20 })
+    const text = lines.map(stripVTControlCharacters).join('\n')
+    expect(text).toMatch(/10 +width \(log\) +30/)
+    expect(text.match(/[\u2801-\u28ff◆]/g)).toHaveLength(3)
   })
 })
