@@ -98,7 +98,8 @@ function drawAgainstSteps(options: AgainstStepsOptions, all: readonly TrialRecor
   const head = frame(options.title, [subtitle.filter((part) => part !== undefined).join(' · ')])
   if (views.length === 1) return { ...head, ...views[0] }
   // Without groups a colour means another metric in each panel, so each has a legend of its own.
-  const resolve = options.group === undefined ? { resolve: { scale: { color: 'independent', strokeDash: 'independent' } } } : {}
+  const resolve =
+    options.group === undefined ? { resolve: { scale: { color: 'independent', strokeDash: 'independent' } } } : {}
   return { ...head, vconcat: views, spacing: 18, ...resolve }
 }
 

@@ -3,7 +3,7 @@ import { groupBy } from '../core/group-by.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { withResult } from './select.js'
-import { coloured, frame, inReadingOrder, size } from './style.js'
+import { apart, coloured, frame, inReadingOrder, size } from './style.js'
 
 export interface CurvesOptions {
   readonly name: string
@@ -51,11 +51,8 @@ export function curves(options: CurvesOptions): FigureDefinition {
       const reference = Array.from({ length: finest }, (_, i) => ({ x: at(i, finest), y: truth(at(i, finest)) }))
       const x = { field: 'x', type: 'quantitative', title: options.x, scale: { nice: false } }
       const y = { field: 'y', type: 'quantitative', title: options.y, scale: { zero: false } }
-      const color = coloured(
-        'curve',
-        null,
-        groups.map(([group]) => group),
-      )
+      const names = groups.map(([group]) => group)
+      const color = coloured('curve', null, names)
       return {
         ...frame(options.title, [
           [`seed ${first.trial.seeds.init} of each`, 'wide grey: the truth', ...settings].join(' · '),
@@ -67,7 +64,11 @@ export function curves(options: CurvesOptions): FigureDefinition {
             mark: { type: 'line', strokeWidth: 7, color: '#c8c8c8' },
             encoding: { x, y },
           },
-          { data: { values: points }, mark: { type: 'line', strokeWidth: 1.6 }, encoding: { x, y, color } },
+          {
+            data: { values: points },
+            mark: { type: 'line', strokeWidth: 1.6 },
+            encoding: { x, y, color, ...apart('curve', null, names).line },
+          },
         ],
       }
     },

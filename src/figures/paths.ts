@@ -8,7 +8,7 @@ import { readJson, type FigureDefinition, type VegaLiteSpec } from './figure.js'
 import { labelSize, withRoom } from './labels.js'
 import { boxLabels, boxLines, boxOf, pageOf, seen, type BoxAxis } from './orthographic.js'
 import { withResult } from './select.js'
-import { coloured, frame, size } from './style.js'
+import { apart, coloured, frame, size } from './style.js'
 
 export interface PathsOptions {
   readonly name: string
@@ -55,7 +55,7 @@ export function paths(options: PathsOptions): FigureDefinition {
         ...frame(options.title, ['one picture for each setting']),
         vconcat: pictures.map((each) => ({ title: { text: each.subtitle, fontSize: 12, offset: 6 }, ...each.view })),
         spacing: 28,
-        resolve: { scale: { color: 'independent' } },
+        resolve: { scale: { color: 'independent', shape: 'independent' } },
       }
     },
   }
@@ -101,7 +101,7 @@ function inPlane(points: readonly PathPoint[], runs: readonly string[], axis: st
     axis: { tickCount: 8 },
   })
   const encoding = { x: at('x', 1), y: at('y', 2), color: coloured('run', null, runs) }
-  return { ...viewSize, layer: pathLayers(points, withRoom(points, { ...domains, ...viewSize }), encoding) }
+  return { ...viewSize, layer: pathLayers(points, withRoom(points, { ...domains, ...viewSize }), encoding, runs) }
 }
 
 /** The ends of an axis that leaves room for labels about its outermost values. */
@@ -134,17 +134,27 @@ function inSpace(points: readonly PathPoint[], runs: readonly string[], axis: st
     layer: [
       boxLines(box, { x, y }),
       line(shadows, { x, y, detail: { field: 'run' }, color: { value: '#888' } }),
-      ...pathLayers(drawn, withRoom(drawn, { ...frame, ...viewSize }), encoding),
+      ...pathLayers(drawn, withRoom(drawn, { ...frame, ...viewSize }), encoding, runs),
       boxLabels(box, { x, y }),
     ],
   }
 }
 
 /** Lines, points and labels of paths. */
-function pathLayers(points: readonly object[], labels: readonly object[], encoding: object): object[] {
+function pathLayers(
+  points: readonly object[],
+  labels: readonly object[],
+  encoding: object,
+  runs: readonly string[],
+): object[] {
+  const { markedLine, mark } = apart('run', null, runs)
   return [
-    line(points, encoding),
-    { data: { values: points }, mark: { type: 'point', filled: true, size: 26, opacity: 0.9 }, encoding },
+    line(points, { ...encoding, ...markedLine }),
+    {
+      data: { values: points },
+      mark: { type: 'point', filled: true, size: 26, opacity: 0.9 },
+      encoding: { ...encoding, ...mark },
+    },
     {
       data: { values: labels },
       mark: { type: 'text', fontSize: labelSize.font, baseline: 'middle' },

@@ -2,7 +2,7 @@ import { formatCount } from '../core/format.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { FigureDefinition, VegaLiteSpec } from './figure.js'
 import { describeSeedCount, withResult } from './select.js'
-import { coloured, frame, inReadingOrder, numberLabels, size, spread } from './style.js'
+import { apart, coloured, frame, inReadingOrder, numberLabels, size, spread } from './style.js'
 
 export interface ScatterOptions {
   readonly name: string
@@ -50,7 +50,8 @@ function drawScatter(options: ScatterOptions, all: readonly TrialRecord[]): Vega
   const groups = inReadingOrder(new Set(points.map(({ group }) => group)))
   const color = { ...coloured('group', null, groups), legend: groups.length > 1 ? {} : null }
   const [x, y] = [axisOf('x', options.x, points), axisOf('y', options.y, points)]
-  const marks = { mark: { type: 'point', filled: true, size: 46, opacity: 0.75 }, encoding: { x, y, color } }
+  const { mark: shapes } = apart('group', null, groups)
+  const marks = { mark: { type: 'point', filled: true, size: 46, opacity: 0.75 }, encoding: { x, y, color, ...shapes } }
   const bars = (['x', 'y'] as const).flatMap((axis) => barsOf(axis, points, { x, y, color }))
   return {
     ...frame(options.title(chosen), [`${formatCount(points.length, 'point')} · ${describeSeedCount(chosen)}`]),
