@@ -462,10 +462,11 @@ export class MlflowTracker implements Tracker {
       // At once: should this host be lost, the sweep can be rebuilt from here.
       await this.#writer.putFiles(parent, files)
       await this.#keepView()
-      this.#options.onOpen?.(this.#links())
     }
     const fresh = points.slice(this.#parentPoints)
     if (!this.#parentIsOpen || fresh.length > 0) await client.log(parent.run, { tags, points: fresh })
+    // Last, and once: what failed before it is tried again at the next flush.
+    if (!this.#parentIsOpen) this.#options.onOpen?.(this.#links())
     this.#parentIsOpen = true
     this.#parentPoints = points.length
   }

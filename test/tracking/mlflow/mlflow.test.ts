@@ -202,6 +202,32 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     expect(looks - before.looks).toBeLessThan(3 * (batches - before.batches))
   })
 
+  it('tells where the sweep can be seen once, however often the start of its run is refused', async () => {
+    let tries = 0
+    let passes = (): void => {}
+    const passed = new Promise<void>((resolve) => (passes = resolve))
+    const proxy = await openFaultProxy(server.url, (_method, path) => {
+      if (!path.includes('log-batch')) return 'none'
+      if (++tries <= 3) return '503-html'
+      passes()
+      return 'none'
+    })
+    onTestFinished(() => proxy.close())
+    let told = 0
+    let opened = (): void => {}
+    const isOpen = new Promise<void>((resolve) => (opened = resolve))
+    const onOpen = (): void => {
+      told++
+      opened()
+    }
+    const env = { MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0' }
+    const { tracker, info } = openTracker(proxy.url, 'told once', temporaryFolder(), [], { onOpen, env })
+    await tracker.open(info)
+    await Promise.all([isOpen, passed])
+    await tracker.close()
+    expect(told).toBe(1)
+  })
+
   it('lists the checkpoints of the best trial as a model, once, and says which one is the best when that changes', async () => {
     const trials = [toyTrial(0), toyTrial(1), toyTrial(2)]
     const weights = (index: number): Buffer => Buffer.from(`weights of ${index}`)
