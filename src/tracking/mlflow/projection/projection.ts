@@ -158,7 +158,8 @@ export class SweepProjection {
       key: this.parentKey,
       name: info.sweep,
       startMs: info.openedAtMs,
-      endMs: story === undefined ? undefined : course.endedAtMs,
+      // The last trial's end is told by its worker's clock.
+      endMs: story === undefined ? undefined : Math.max(info.openedAtMs, course.endedAtMs),
       status:
         story === undefined ? 'RUNNING' : complete ? 'FINISHED' : course.counts().missing > 0 ? 'KILLED' : 'FAILED',
       tags: {

@@ -49,6 +49,16 @@ describe('the projection of a sweep', () => {
     ])
   })
 
+  it('never ends before it began, however far behind the clock of the worker is that ended the last trial', async () => {
+    const hourMs = 3_600_000
+    const behind = events.map((event) => ({ ...event, atMs: event.atMs - hourMs }))
+    const told = await story()
+    const { startMs, endMs } = new SweepProjection(info, sources).parent(courseOf(behind), told)
+    expect(endMs).toBeGreaterThanOrEqual(startMs)
+    const onTime = new SweepProjection(info, sources).parent(courseOf(events), told)
+    expect(onTime.endMs).toBe(courseOf(events).endedAtMs)
+  })
+
   it('says in a description why a run has no result, as text that no page takes for more', () => {
     const projection = new SweepProjection(info, sources)
     const failed = (message: string): string | undefined => {
