@@ -6,6 +6,7 @@ import { formatBytes, formatCount } from '../../core/format.js'
 import { copiedFiles } from '../../experiments/custom/code-copy.js'
 import { codeFiles, isWithin, maxCopiedBytes, namedFiles } from '../../experiments/custom/code-files.js'
 import { whereFrom, withLocalImports } from '../../experiments/custom/custom.js'
+import { isPrivateKey } from '../../experiments/custom/private-keys.js'
 import type { CommandDefinition } from '../../experiments/custom/source.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import type { ShippedCode } from '../../worker/remote/orchestrator/remote-backend.js'
@@ -61,8 +62,9 @@ export function shipCode(
 function programFiles(command: CommandDefinition, codeFolder: string, keyFile: string): ToShip {
   const copy = copiedFiles(codeFolder)
   const root = copy?.root ?? command.cwd
-  // A program may lie in the home folder; the key that signs never travels.
-  const copied = Object.entries(copy?.files ?? {}).filter(([path]) => join(root, path) !== keyFile)
+  // A program may lie beside keys, as in the home folder, and copies of earlier versions hold them.
+  const mayTravel = (path: string): boolean => join(root, path) !== keyFile && !isPrivateKey(join(copy!.folder, path))
+  const copied = Object.entries(copy?.files ?? {}).filter(([path]) => mayTravel(path))
   const files = copied.map(([path, sha256]) => {
     const file = join(copy!.folder, path)
     if (!existsSync(file) || sha256Of(readFileSync(file)) !== sha256)

@@ -7,6 +7,7 @@ import { makeFolder } from '../../system/make-folder.js'
 import { isTrustedCode } from '../../system/ownership.js'
 import { replaceFile } from '../../system/replace-file.js'
 import { codeFiles, fileOfWord, isWithin, maxCopiedBytes, type CodeFiles } from './code-files.js'
+import { isPrivateKey } from './private-keys.js'
 import type { CommandDefinition, CustomSource } from './source.js'
 
 /** What a copy's folder says of itself, in a file beside it that is written last. */
@@ -25,7 +26,7 @@ const filesFolder = (folder: string): string => join(folder, 'files')
  */
 export async function copyCode({ root, files, caution }: CodeFiles, folder: string): Promise<string | undefined> {
   await rm(folder, { recursive: true, force: true })
-  const copied = files.filter((file) => statSync(join(root, file)).size <= maxCopiedBytes)
+  const copied = files.filter((file) => mayBeCopied(join(root, file)))
   const folders = new Set(['.'])
   for (const file of copied) for (let path = dirname(file); !folders.has(path); path = dirname(path)) folders.add(path)
   for (const path of folders) await makeFolder(join(filesFolder(folder), path))
@@ -38,6 +39,9 @@ export async function copyCode({ root, files, caution }: CodeFiles, folder: stri
   )
   return caution
 }
+
+/** Keys that lie beside a program are linked like data: a copy could travel, and outlives the key's own place. */
+const mayBeCopied = (file: string): boolean => statSync(file).size <= maxCopiedBytes && !isPrivateKey(file)
 
 async function linkOthers(root: string, path: string, folder: string): Promise<void> {
   for (const name of await readdir(join(root, path))) {
@@ -95,7 +99,9 @@ export function describeChanges(command: CommandDefinition, folder: string, with
       if (!existsSync(path)) return `${file} is gone`
       return hashOf(path) === hash ? [] : `${file} has changed`
     }),
-    ...now.filter((file) => !Object.hasOwn(known.files, file)).map((file) => `${file} is new`),
+    ...now
+      .filter((file) => !Object.hasOwn(known.files, file) && !isPrivateKey(join(known.root, file)))
+      .map((file) => `${file} is new`),
   ]
   if (changes.length === 0) return undefined
   const more = changes.length > maxToldChanges ? `, and ${changes.length - maxToldChanges} more` : ''
