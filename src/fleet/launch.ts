@@ -27,11 +27,18 @@ const askMs = minutes(1)
 const copyMs = minutes(30)
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
+/** `tar` ends with such a line, whatever was wrong. */
+const ofTarItself = /^tar: (?:Exiting with failure status|Error is not recoverable|Child returned status).*$/gm
+
+/** The last line of why not: what a login shell says before it refuses stands on its standard output. */
+export const whyNot = ({ stderr, stdout }: Pick<Answer, 'stderr' | 'stdout'>): string =>
+  lastLine(stderr.replaceAll(ofTarItself, '')) || lastLine(stdout.replaceAll(/^mlds: .*$/gm, ''))
+
 /** @throws UnavailableError with the host's last line where the script failed. */
 export async function askHost(host: Host, script: string, options: SshOptions): Promise<Answer> {
   const answer = await runOnHost(host, script, options)
   if (answer.code !== 0)
-    throw new UnavailableError(lastLine(answer.stderr) || `the host ended a step with exit code ${answer.code}`)
+    throw new UnavailableError(whyNot(answer) || `the host ended a step with exit code ${answer.code}`)
   return answer
 }
 

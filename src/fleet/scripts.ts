@@ -12,9 +12,13 @@ const folder = '"$HOME/.cache/mlds"'
 /** The name of a fleet: a part of paths, of workers' names and of job names. */
 export const fleetNamePattern = /^[a-z0-9][a-z0-9-]{0,29}$/
 
+/** What a shell's profile has printed may end without a newline; what is told begins a line. */
+const ownLine = 'echo'
+
 /** With `setup` the standard input is evaluated first, as it will be for the worker. */
 export const checkScript = (setup: boolean): string =>
   [
+    ownLine,
     ...(setup ? ['s=$(cat); eval "$s" >/dev/null'] : []),
     'echo "mlds: system $(uname -s) $(uname -m)"',
     'echo "mlds: libc $(getconf GNU_LIBC_VERSION 2>/dev/null)"',
@@ -29,6 +33,7 @@ export const checkScript = (setup: boolean): string =>
 /** Makes the fleet's folder and, unless it is there, takes the archive of mlds from standard input. */
 export const receiveScript = (fleet: string, digest: string | undefined): string =>
   [
+    ownLine,
     `umask 077; mkdir -p ${folder}/fleet && cd ${folder} || exit 1`,
     `if [ -e fleet/${fleet} ]; then echo "a fleet ${fleet} is on this host already" >&2; exit 1; fi`,
     `mkdir fleet/${fleet} && echo ${digest ?? 'none'} >fleet/${fleet}/uses || exit 1`,
@@ -65,6 +70,7 @@ export interface StopOptions {
 /** Ends the worker and removes the fleet's folder; mlds too, once no fleet of this user uses it. */
 export const stopScript = (fleet: string, worker: string, digest: string | undefined, options: StopOptions): string =>
   [
+    ownLine,
     `cd ${folder} 2>/dev/null || exit 0; ${aliveFunction(fleet, worker)}`,
     `if alive; then kill -TERM "$p"; ${options.now ? 'sleep 1; if alive; then kill -TERM "$p"; fi; ' : ''}i=0; while alive && [ $i -lt ${5 * options.patience} ]; do sleep 0.2 2>/dev/null || { sleep 1; i=$((i+4)); }; i=$((i+1)); done; if alive; then echo "mlds: killed"; kill -KILL -"$p" 2>/dev/null || kill -KILL "$p"; else echo "mlds: ended"; fi; fi`,
     `rm -rf fleet/${fleet} .part-${fleet} || exit 1`,
@@ -75,13 +81,14 @@ export const stopScript = (fleet: string, worker: string, digest: string | undef
 /** The end of the worker's log, by itself on standard output. */
 export const tailScript = (fleet: string, lines: number): string => `tail -n ${lines} ${folder}/fleet/${fleet}/log`
 
-/** Whether the worker runs, and the last it said. */
+/** Whether the worker runs, and the last it said: of an error what was wrong, and not the advice, which is indented. */
 export const stateScript = (fleet: string, worker: string): string =>
   [
+    ownLine,
     `cd ${folder}/fleet/${fleet} 2>/dev/null || { echo "mlds: worker gone"; exit 0; }`,
     `cd ../..; ${aliveFunction(fleet, worker)}`,
     `if alive; then echo "mlds: worker runs"; else echo "mlds: worker ended"; fi`,
-    `echo "mlds: said $(tail -n 1 fleet/${fleet}/log)"`,
+    `echo "mlds: said $(tail -n 20 fleet/${fleet}/log | grep -v "^  " | tail -n 1)"`,
   ].join('; ')
 
 export interface RunFile {

@@ -42,6 +42,15 @@ export async function seeFleets(folder: string, names: readonly string[]): Promi
   return (await Promise.all(seen)).flat()
 }
 
+/** An array of Slurm in a sentence, since tasks that wait are no workers yet; `undefined` for a fleet without one. */
+export function describeArray({ name, slurm }: FleetState, seen: readonly Seen[]): string | undefined {
+  if (slurm === undefined) return undefined
+  const come = seen.filter(({ fleet, member }) => fleet === name && isOfArray(name, member.worker)).length
+  const where = slurm.on === undefined ? '' : ` on ${slurm.on}`
+  const job = slurm.job === undefined ? 'no job was submitted yet' : `job ${slurm.job} of Slurm${where}`
+  return `${name}: ${job}; of ${slurm.count} workers the server knows ${come}. For the others see squeue and ~/.cache/mlds/fleet/${name}/TASK.log`
+}
+
 /** The workers of fleets on that host. @throws UnknownNameError when there is none. */
 export function membersOn(folder: string, host: string, fleet?: string): { state: FleetState; member: Member }[] {
   const states = (fleet === undefined ? fleetNames(folder) : [fleet]).map((name) => readFleet(folder, name))

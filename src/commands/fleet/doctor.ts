@@ -21,7 +21,8 @@ export default class FleetDoctor extends BaseCommand {
     const { around, release } = await surroundings(systemClock)
     try {
       const all = await diagnose(argv as string[], flags.fleet, around)
-      if (all.length === 0) this.log('No fleet was started from here. Name a host: mlds fleet doctor HOST')
+      if (all.length === 0)
+        this.log('No host is known from a fleet (for Slurm: mlds fleet list). Name one: mlds fleet doctor HOST')
       for (const { host, fleet, found, wrong } of all) {
         this.log(`${host}${fleet === undefined ? '' : ` (${fleet})`}`)
         for (const sentence of found) this.log(`  ok     ${sentence}`)

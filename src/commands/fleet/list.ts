@@ -16,8 +16,8 @@ export default class FleetList extends BaseCommand {
   async run(): Promise<unknown> {
     const { args } = await this.parse(FleetList)
     const { chooseFleets } = await import('../../app/fleet/choose.js')
-    const { fleetNames } = await import('../../fleet/state.js')
-    const { seeFleets } = await import('../../app/fleet/look.js')
+    const { fleetNames, readFleet } = await import('../../fleet/state.js')
+    const { describeArray, seeFleets } = await import('../../app/fleet/look.js')
     const { around, release } = await surroundings(systemClock)
     try {
       const names = args.fleet === undefined ? fleetNames(around.folder) : chooseFleets(around.folder, args.fleet)
@@ -30,10 +30,12 @@ export default class FleetList extends BaseCommand {
         standing(one),
         one.present === undefined ? '' : formatDuration(systemClock.now() - one.present.startedAtMs),
       ])
-      this.log(
-        formatTable(['fleet', 'host', 'worker', 'start', 'on the server', 'up'], rows) ||
-          'No fleet was started from here. Start one with: mlds fleet ssh HOST --nats URL',
-      )
+      if (rows.length > 0) this.log(formatTable(['fleet', 'host', 'worker', 'start', 'on the server', 'up'], rows))
+      for (const name of names) {
+        const array = describeArray(readFleet(around.folder, name), seen)
+        if (array !== undefined) this.log(array)
+      }
+      if (names.length === 0) this.log('No fleet was started from here. Start one with: mlds fleet ssh HOST --nats URL')
       return seen.map(({ fleet, member, present, away }) => ({ fleet, ...member, present: present ?? null, away }))
     } finally {
       release()

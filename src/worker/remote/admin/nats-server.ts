@@ -14,11 +14,17 @@ export interface NatsServer {
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
-const absent = 'there is no nats-server on PATH'
+const absent = 'there is no nats-server on PATH or in /usr/sbin'
 
-/** `[major, minor]` of the `nats-server` found on PATH; `undefined` when there is none. */
+/** Debian puts the server where the PATH of a person who is not root does not lead. */
+const withServers = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  PATH: [process.env['PATH'] ?? '', '/usr/local/sbin', '/usr/sbin'].filter((folder) => folder !== '').join(':'),
+})
+
+/** `[major, minor]` of the `nats-server` found on PATH or in `/usr/sbin`; `undefined` when there is none. */
 export function natsServerVersion(): readonly [number, number] | undefined {
-  const { stdout } = spawnSync('nats-server', ['--version'], { encoding: 'utf8' })
+  const { stdout } = spawnSync('nats-server', ['--version'], { encoding: 'utf8', env: withServers() })
   const found = /v(\d+)\.(\d+)\./.exec(stdout ?? '')
   return found === null ? undefined : [Number(found[1]), Number(found[2])]
 }
@@ -29,7 +35,7 @@ export function canSyncAlways(version = natsServerVersion()): boolean {
 }
 
 /**
- * Starts the `nats-server` found on PATH: with JetStream kept in `folder` on this host's loopback alone, or as the
+ * Starts the `nats-server` found on PATH or in `/usr/sbin`: with JetStream kept in `folder` on this host's loopback alone, or as the
  * configuration file `config` says.
  * @param port 0 for a free one; left out, the configuration's own.
  * @throws UnavailableError when there is no such program, or it does not start.
@@ -38,7 +44,7 @@ export async function startNatsServer(folder: string, port?: number, config?: st
   makeFolderSync(folder)
   const listening = port === undefined ? [] : ['-p', String(port === 0 ? -1 : port)]
   const flags = ['-c', config ?? writeLoopback(folder), ...listening, '--ports_file_dir', folder]
-  const server = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const server = spawn('nats-server', flags, { stdio: ['ignore', 'ignore', 'pipe'], env: withServers() })
   let complaint = ''
   server.stderr.on('data', (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-4_000)))
   let failure: string | undefined
@@ -77,6 +83,8 @@ export async function startNatsServer(folder: string, port?: number, config?: st
 
 function remedyFor(failure: string, config: string): string {
   if (failure === absent) return 'install it (Debian: apt-get install nats-server), or give the URL of a running one'
+  if (failure.includes('unknown field "sync_interval"'))
+    return `this nats-server is older than 2.10: put a # before sync_interval in ${config}, or install a newer one`
   return failure.includes('address already in use')
     ? 'something listens on that port: if it is a NATS server, use it with --nats URL; else choose another port with --port, 0 for a free one'
     : `its configuration is ${config}`

@@ -143,9 +143,16 @@ async function findStreams(nc: NatsConnection, names: Names): Promise<Broker | u
   }
 }
 
-/** What exists of a tenant, for commands that look and make nothing. @returns `undefined` when nothing does. */
-export async function findBroker(nc: NatsConnection, names: Names): Promise<OrchestratorBroker | undefined> {
-  const broker = await joinBroker(nc, names)
+/**
+ * What exists of a tenant, for commands that look and make nothing. @returns `undefined` when nothing does.
+ * @throws UnavailableError when the server has no JetStream or does not allow it, as with a worker's key.
+ */
+export function findBroker(nc: NatsConnection, names: Names): Promise<OrchestratorBroker | undefined> {
+  return explained(nc, () => lookForBroker(nc, names))
+}
+
+async function lookForBroker(nc: NatsConnection, names: Names): Promise<OrchestratorBroker | undefined> {
+  const broker = await patiently(() => findStreams(nc, names))
   if (broker === undefined) return undefined
   const apiPrefix = apiPrefixOf(nc)
   const js = jetstream(nc, { apiPrefix })
@@ -246,7 +253,7 @@ async function explained<T>(nc: NatsConnection, act: () => Promise<T>): Promise<
     const { message } = error as Error
     if (isDenied(error))
       throw new UnavailableError(`the NATS server does not allow this: ${message}`, {
-        hint: 'docs/remote.md lists what an orchestrator and a worker use; mlds nats init writes the contexts for both',
+        hint: "a worker's key only runs trials; everything else needs an orchestrator's context (mlds nats init writes both: docs/remote.md#access)",
         cause: error,
       })
     const isAbsent = /jetstream.*(not enabled|not available)/i.test(message)

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { writeAccess } from '../../../../src/worker/remote/admin/access.js'
 import { connectNats } from '../../../../src/worker/remote/wire/connect.js'
 import { startNatsServer, type NatsServer } from '../../../../src/worker/remote/admin/nats-server.js'
-import { joinBroker, openBroker } from '../../../../src/worker/remote/wire/streams.js'
+import { findBroker, joinBroker, openBroker } from '../../../../src/worker/remote/wire/streams.js'
 import { defaultLane } from '../../../../src/worker/remote/wire/needs.js'
 import { namesOf } from '../../../../src/worker/remote/wire/names.js'
 import { toyAssignment } from '../../../conformance/backend.js'
@@ -137,6 +137,17 @@ describe.skipIf(!hasNats)('a server with the written configuration', () => {
     expect(state(endless.trial.id)).toMatchObject({ outcome: { state: 'stopped' } })
     // It came before the streams did, and met no refusal.
     expect(worker.said.filter((line) => line.includes('Permissions Violation'))).toEqual([])
+  })
+
+  it('says to whoever looks with a worker’s key whose key it takes', async () => {
+    const orchestrator = await connectAs('orchestrator')
+    await openBroker(orchestrator, namesOf('lab'), { leaseMs: 2_000 })
+    await expect(findBroker(await connectAs('worker'), namesOf('lab'))).rejects.toMatchObject({
+      message: expect.stringContaining('the NATS server does not allow this') as string,
+      hint: expect.stringContaining("an orchestrator's context") as string,
+      exitCode: 3,
+    })
+    expect(await findBroker(orchestrator, namesOf('lab'))).toBeDefined()
   })
 
   it('refuses a deleted key once it was reloaded, and tells a new one when it counts', async () => {

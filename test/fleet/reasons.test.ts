@@ -1,0 +1,71 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { describeArray } from '../../src/app/fleet/look.js'
+import { readCheck } from '../../src/fleet/check.js'
+import { thisHost } from '../../src/fleet/host.js'
+import { askHost, lookAtWorker } from '../../src/fleet/launch.js'
+import { checkScript, receiveScript, stateScript } from '../../src/fleet/scripts.js'
+import { toldBy } from '../../src/fleet/ssh.js'
+import type { FleetState } from '../../src/fleet/state.js'
+import { temporaryFolder } from '../helpers/cli.js'
+
+const ask = (script: string) => askHost(thisHost, script, { timeoutMs: 60_000 })
+const greeting = 'printf "Welcome to the lab"'
+
+describe('what a host is understood to say', () => {
+  afterEach(() => void vi.unstubAllEnvs())
+
+  it('is the same after a profile that prints something without a newline', async () => {
+    vi.stubEnv('HOME', temporaryFolder())
+    expect(readCheck(await ask(`${greeting}; ${checkScript(false)}`))).toMatchObject({
+      platform: process.platform,
+      arch: process.arch,
+    })
+    expect(toldBy(await ask(`${greeting}; ${receiveScript('lab', undefined)}`)).has('have')).toBe(true)
+    expect(toldBy(await ask(`${greeting}; ${stateScript('none', 'none-1')}`)).get('worker')).toBe('gone')
+  })
+
+  it.each([
+    [
+      'a login shell that refuses on its standard output',
+      'echo "Your account has ended"; exit 3',
+      'Your account has ended',
+    ],
+    [
+      'tar, whose last line says nothing',
+      'echo "tar: x: Cannot write: No space left on device" >&2; echo "tar: Exiting with failure status due to previous errors" >&2; exit 2',
+      'tar: x: Cannot write: No space left on device',
+    ],
+    ['a program that says nothing', 'echo "mlds: want"; exit 4', 'the host ended a step with exit code 4'],
+  ])('is why it failed, of %s', async (_, script, reason) => {
+    await expect(ask(script)).rejects.toThrow(reason)
+  })
+
+  it('is of an ended worker what was wrong, and not the advice beneath it', async () => {
+    const home = temporaryFolder()
+    vi.stubEnv('HOME', home)
+    const place = join(home, '.cache', 'mlds', 'fleet', 'lab')
+    mkdirSync(place, { recursive: true })
+    writeFileSync(
+      join(place, 'log'),
+      'waiting\nError: the certificate is for another host\n  NATS_CA names the authority\n',
+    )
+    expect(await lookAtWorker(thisHost, stateScript('lab', 'lab-1'))).toEqual({
+      worker: 'ended',
+      said: 'Error: the certificate is for another host',
+    })
+  })
+})
+
+describe('a fleet of Slurm', () => {
+  const state = { name: 'lab', hosts: [], slurm: { count: 2, job: '57' } } as unknown as FleetState
+  const worker = (name: string) =>
+    ({ fleet: 'lab', member: { host: 'vm', worker: name, step: 'joined' }, present: undefined }) as const
+
+  it('is told of also while none of its workers has come', () => {
+    expect(describeArray(state, [])).toContain('lab: job 57 of Slurm; of 2 workers the server knows 0')
+    expect(describeArray(state, [worker('lab-1-58'), worker('lab1-abc')])).toContain('the server knows 1')
+    expect(describeArray({ ...state, slurm: undefined } as unknown as FleetState, [])).toBeUndefined()
+  })
+})
