@@ -12,7 +12,7 @@ import { readPack, sha256Of } from '../../../src/worker/remote/wire/code-pack.js
 import { temporaryFolder } from '../../helpers/cli.js'
 
 const seed = new TextDecoder().decode(createUser().getSeed())
-const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
+const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const keys = {
   'orchestrator.nk': `${seed}\n`,
   'user.creds': `-----BEGIN NATS USER JWT-----\neyJ0\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
