@@ -42,6 +42,7 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
     const ranking = rankingOf(state.trials.values(), info.objective)
     const best = ranking.best()
     const confirmed = ranking.confirmed?.best()?.standing
+    const confirmedFront = ranking.confirmed?.front() ?? []
     const tracked = await finishTracking(tracker, sweep, conclusion, decided.track, say)
     const counts = state.counts()
     const decision = describeDecision(sweep.sweep.plan, conclusion.verdicts, isComplete(counts))
@@ -53,6 +54,7 @@ export async function run(sweep: SweepToRun, choices: RunChoices, observer: RunO
       ...(best === undefined ? {} : { best }),
       ...(confirmed === undefined ? {} : { confirmed }),
       ...(hasFront(info.objective) ? { front: ranking.front() } : {}),
+      ...(confirmedFront.length === 0 ? {} : { confirmedFront }),
       ...(decided.detach ? { detached: true as const } : {}),
       durationMs: systemClock.now() - startedAtMs,
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),

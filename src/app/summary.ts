@@ -22,8 +22,10 @@ export interface SweepSummary extends Pick<
   readonly profile: string
   /** The best point, by the mean over its seeds, and how many others are exactly as good. */
   readonly best?: { readonly standing: Standing; readonly tied: number }
-  /** What the best point came to on fresh seeds, where it was run again on those: the search's own value is biased. */
+  /** What the best point came to on fresh seeds, where it was run again on those: the sweep's own value is biased. */
   readonly confirmed?: Standing
+  /** The same of several objectives: the front among what was run again. */
+  readonly confirmedFront?: readonly Standing[]
   /** Of several objectives, the points that no other beats in all of them. */
   readonly front?: readonly Standing[]
   /** How far it has come to decide its claims, when seeds are added for that. */

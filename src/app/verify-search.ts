@@ -16,6 +16,31 @@ export interface SearchVerification {
   readonly lines: readonly string[]
 }
 
+/** What comes out when the best settings of a sweep are chosen again, which were run on fresh seeds. */
+export type ConfirmationVerification = Pick<SearchVerification, 'others' | 'isDone' | 'lines'>
+
+/** Chooses again what confirms a sweep; `undefined` of one that is not confirmed, and of a search that learns, which is verified as a whole. */
+export async function verifyConfirmation(
+  store: Store,
+  sweep: SweepFolder,
+): Promise<ConfirmationVerification | undefined> {
+  const { frozen } = sweep
+  const { confirm, search } = frozen.spec
+  if (confirm === undefined || search?.learning !== undefined) return undefined
+  const { recomputeConfirmation } = await import('../sweeps/searching/recompute.js')
+  const data = openData(store)
+  try {
+    const experiment = await experimentOf(sweep)
+    const resolve = (name: string): string => data.resolve(name).fingerprint
+    const { others, isDone } = recomputeConfirmation(frozen, sweep.events(), experiment, resolve)
+    const same = others.length > 0 ? 'not the best' : isDone ? 'the best, chosen anew as they were' : 'not yet run'
+    return { others, isDone, lines: [`on ${formatCount(confirm.seeds, 'fresh seed')}: ${same}`, ...others] }
+  } catch (error) {
+    const line = `on fresh seeds: the best can't be chosen again here: ${(error as Error).message}`
+    return { isDone: false, lines: [line] }
+  }
+}
+
 /** Suggests again all that a search that learns has suggested; `undefined` of any other sweep. */
 export async function verifySearch(store: Store, sweep: SweepFolder): Promise<SearchVerification | undefined> {
   const { frozen } = sweep

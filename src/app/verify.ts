@@ -2,7 +2,12 @@ import { DamageTally } from '../sweeps/journal/damage.js'
 import { repairJournal, type JournalRepair } from '../sweeps/journal/repair.js'
 import { isComplete, isResult, type SweepCounts, type SweepState } from '../sweeps/journal/state.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
-import { verifySearch, type SearchVerification } from './verify-search.js'
+import {
+  verifyConfirmation,
+  verifySearch,
+  type ConfirmationVerification,
+  type SearchVerification,
+} from './verify-search.js'
 import { verifySeeds, type SeedsVerification } from './verify-seeds.js'
 import { lockSweep } from '../system/lock.js'
 import type { Store } from '../system/store.js'
@@ -24,6 +29,8 @@ export interface Verification {
   readonly brokenArtifacts: readonly string[]
   /** Of a search that learns: its suggestions, made again from the results that they were made from. */
   readonly search?: SearchVerification
+  /** Of another sweep whose best settings were run on fresh seeds: those, chosen again from the results that there were. */
+  readonly confirmation?: ConfirmationVerification
   /** Of a sweep that adds seeds until its claims are decided: each addition, decided again from the results there were. */
   readonly seeds?: SeedsVerification
 }
@@ -39,12 +46,14 @@ export async function verifySweep(store: Store, sweep: SweepFolder): Promise<Ver
   const brokenArtifacts = await brokenArtifactsOf(store, state)
   const counts = state.counts()
   const search = await verifySearch(store, sweep)
+  const confirmation = await verifyConfirmation(store, sweep)
   const seeds = await verifySeeds(store, sweep)
-  const hasGrown = (search?.isDone ?? true) && (seeds?.isDone ?? true)
+  const hasGrown = [search, confirmation, seeds].every((one) => one?.isDone !== false)
   const complete = isComplete(counts) && brokenArtifacts.length === 0 && hasGrown
   return {
     ...{ counts, complete, damage, damagedLines, repeatedEnds: state.repeatedEnds, brokenArtifacts },
     ...(search === undefined ? {} : { search }),
+    ...(confirmation === undefined ? {} : { confirmation }),
     ...(seeds === undefined ? {} : { seeds }),
   }
 }

@@ -38,11 +38,15 @@ export default class Verify extends BaseCommand {
       ...(repair === undefined ? {} : { repair }),
       brokenArtifacts,
       ...(verification.search === undefined ? {} : { search: verification.search }),
+      ...(verification.confirmation === undefined ? {} : { confirmation: verification.confirmation }),
       ...(verification.seeds === undefined ? {} : { seeds: verification.seeds }),
     })
   }
 
-  #say({ counts, complete, damage, repeatedEnds, brokenArtifacts, search, seeds }: Verification, sweep: string): void {
+  #say(
+    { counts, complete, damage, repeatedEnds, brokenArtifacts, search, confirmation, seeds }: Verification,
+    sweep: string,
+  ): void {
     const { planned, finished, unique } = counts
     this.log(`planned ${planned}, finished ${finished}, unique ${unique}: ${complete ? 'complete' : 'not complete'}`)
     this.log(
@@ -58,7 +62,7 @@ export default class Verify extends BaseCommand {
     for (const line of wrong) this.log(`journal: ${line}`)
     if (wrong.length > 0) this.advise(`To make the journal whole: mlds verify ${sweep} --repair`)
     for (const line of brokenArtifacts) this.log(line)
-    for (const line of [...(search?.lines ?? []), ...(seeds?.lines ?? [])]) this.log(line)
+    for (const part of [search, confirmation, seeds]) for (const line of part?.lines ?? []) this.log(line)
   }
 
   #sayRepaired(repair: JournalRepair | undefined): void {

@@ -12,7 +12,13 @@ import type { Objective } from './trial.js'
  * the front: `front of 5 points: loss 0.1 to 0.4, size 10 to 500`.
  */
 export function describeBest(ranking: Ranking, objective: Objective, axes: readonly string[]): string {
-  if (hasFront(objective)) return describeFront(ranking, objective, axes)
+  if (hasFront(objective)) {
+    const { confirmed } = ranking
+    const isConfirmed = confirmed !== undefined && confirmed.front().length > 0
+    return isConfirmed
+      ? describeConfirmedFront(confirmed, ranking, objective, axes)
+      : describeFront(ranking, objective, axes)
+  }
   const best = ranking.best()
   const confirmed = ranking.confirmed?.best()?.standing
   if (best !== undefined && confirmed !== undefined) return describeConfirmed(confirmed, ranking, objective, axes)
@@ -32,7 +38,35 @@ export function describeBest(ranking: Ranking, objective: Objective, axes: reado
   return `${seeds}: ${pointOf(standing, axes)}${metric} ${formatNumber(standing.mean)}${spread}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`
 }
 
-/** What the winner is worth: its value in the search is biased, since it was chosen for it. */
+/** What the front is worth: its values in the sweep are biased, since its points were chosen for them. */
+function describeConfirmedFront(
+  confirmed: Ranking,
+  ranking: Ranking,
+  objective: Objective,
+  axes: readonly string[],
+): string {
+  const front = confirmed.front()
+  const known = new Set(confirmed.all().map(({ params }) => JSON.stringify(params)))
+  const before = ranking.all().filter(({ params }) => known.has(JSON.stringify(params)))
+  const all = confirmed.all().length
+  const seeds = describeCount(front[0]!, objective, 'fresh seed')
+  const of = front.length === all ? formatCount(all, 'point') : `${front.length} of ${formatCount(all, 'point')}`
+  const point = front.length === 1 ? pointOf(front[0]!, axes) : ''
+  const biased = `in the sweep ${rangesOf(before, objective)}, biased: chosen for that among ${formatCount(ranking.all().length, 'point')}`
+  return `front of ${of}, confirmed on ${seeds}: ${point}${rangesOf(front, objective)} (${biased})`
+}
+
+/** `loss 0.1 to 0.4, size 10 to 500`. */
+function rangesOf(points: readonly Standing[], objective: Objective): string {
+  const ranges = goalsOf(objective).map(({ metric }, k) => {
+    const means = points.map((one) => one.means![k]!)
+    const [low, high] = [formatNumber(minOf(means)), formatNumber(maxOf(means))]
+    return `${printableLine(metric)} ${low === high ? low : `${low} to ${high}`}`
+  })
+  return ranges.join(', ')
+}
+
+/** What the winner is worth: its value in the sweep is biased, since it was chosen for it. */
 function describeConfirmed(
   confirmed: Standing,
   ranking: Ranking,
@@ -45,7 +79,7 @@ function describeConfirmed(
   const before = all.find((one) => JSON.stringify(one.params) === JSON.stringify(params))
   const spread = values.length === 1 ? '' : `, standard deviation ${formatNumber(Number(deviation.toPrecision(2)))}`
   const ill = diverged === 0 ? '' : `${diverged} more diverged; `
-  const biased = `in the search ${before === undefined ? 'unknown' : formatNumber(before.mean)}, biased: it was chosen for that among ${formatCount(all.length, 'point')}`
+  const biased = `in the sweep ${before === undefined ? 'unknown' : formatNumber(before.mean)}, biased: it was chosen for that among ${formatCount(all.length, 'point')}`
   return `best, confirmed on ${describeCount(confirmed, objective, 'fresh seed')}: ${pointOf({ params }, axes)}${metric} ${formatNumber(mean)}${spread} (${ill}${biased})`
 }
 
@@ -59,17 +93,12 @@ function describeCount({ values, seeds }: Standing, { average }: Objective, seed
 function describeFront(ranking: Ranking, objective: Objective, axes: readonly string[]): string {
   const front = ranking.front()
   if (front.length === 0) return describeNone('front', ranking)
-  const ranges = goalsOf(objective).map(({ metric }, k) => {
-    const means = front.map((one) => one.means![k]!)
-    const [low, high] = [formatNumber(minOf(means)), formatNumber(maxOf(means))]
-    return `${printableLine(metric)} ${low === high ? low : `${low} to ${high}`}`
-  })
   const all = ranking.all()
   const breaking = all.filter((one) => violationIn(one) > 0).length
   const constraints = (objective.constraints ?? []).map(describeConstraint).join(' and ')
   const note = breaking === 0 ? '' : ` (${breaking} of ${formatCount(all.length, 'point')} not within ${constraints})`
   const point = front.length === 1 ? pointOf(front[0]!, axes) : ''
-  return `front of ${front.length === 1 ? 'one point' : `${front.length} points`}: ${point}${ranges.join(', ')}${note}`
+  return `front of ${front.length === 1 ? 'one point' : `${front.length} points`}: ${point}${rangesOf(front, objective)}${note}`
 }
 
 const describeNone = (what: 'best' | 'front', ranking: Ranking): string =>

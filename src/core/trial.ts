@@ -24,7 +24,7 @@ export interface Constraint {
   readonly max?: number
 }
 
-/** Seeds on which the best points of a search are run again: so many, from the one after `after` on. */
+/** Seeds on which the best points of a sweep are run again: so many, from the one after `after` on. */
 export interface Confirmation {
   readonly seeds: number
   readonly after: number

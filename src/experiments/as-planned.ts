@@ -24,13 +24,33 @@ interface PlannedSweep extends ClaimsOfSweep {
 
 /**
  * The experiment with what a sweep's plan adds to it: claims that its file states, the figures of a search that learns, and
- * those that the file lists.
+ * those that the file lists. All go by the sweep's own seeds: fresh ones, by which its best settings were confirmed, only those
+ * settings have.
  */
 export function asPlanned(spec: PlannedSweep, experiment: Experiment): Experiment {
   const claimed = withClaimsOf(spec, experiment)
   const objective: Objective = sweepObjective(spec, experiment)
   const figures = withFiguresOf(spec.figures, experiment, ownFigures(spec, experiment), objective)
-  return { ...claimed, figures: figures.map((figure) => asRead(figure, spec, objective, experiment)) }
+  const read = figures.map((figure) => asRead(figure, spec, objective, experiment))
+  return onOwnSeeds({ ...claimed, figures: read }, objective)
+}
+
+function onOwnSeeds(experiment: Experiment, { confirm }: Objective): Experiment {
+  if (confirm === undefined) return experiment
+  const own = (records: readonly TrialRecord[]): readonly TrialRecord[] =>
+    records.filter(({ trial }) => trial.seeds.init <= confirm.after)
+  return {
+    ...experiment,
+    claims: experiment.claims.map((claim) => ({
+      ...claim,
+      ...(claim.concerns && { concerns: (records) => claim.concerns!(own(records)) }),
+      check: (records) => claim.check(own(records)),
+    })),
+    figures: experiment.figures.map((figure): FigureDefinition => ({
+      ...figure,
+      draw: (records, ...rest) => figure.draw(own(records), ...rest),
+    })),
+  }
 }
 
 /** The figures that a sweep has without a list of its own. */

@@ -31,8 +31,12 @@ export interface Plan {
 }
 
 /** Whether a sweep's plan grows while it runs; by what, its journal says. */
-export const mayGrow = ({ untilDecided, search }: Pick<SweepSpec, 'untilDecided' | 'search'>): boolean =>
-  untilDecided !== undefined || search?.learning !== undefined
+export const mayGrow = ({
+  untilDecided,
+  search,
+  confirm,
+}: Pick<SweepSpec, 'untilDecided' | 'search' | 'confirm'>): boolean =>
+  untilDecided !== undefined || search?.learning !== undefined || confirm !== undefined
 
 /** A data set's name to its fingerprint, known without reading the data. @throws DataError when there is no such set. */
 export type ResolveData = (name: string) => string

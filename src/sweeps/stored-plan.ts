@@ -15,14 +15,15 @@ export const planFormat = 7
 /**
  * The format that a plan needs: values that are null, lists or of mixed kinds came with the second, plans that grow by what
  * their journal says with the third, several objectives, constraints, confirmation and studies with the fourth, what earlier
- * sweeps taught with the fifth, axes that are averaged as seeds are with the sixth, rules under which trials pause with the
- * seventh, and older ones read the rest.
+ * sweeps taught with the fifth, axes that are averaged as seeds are with the sixth, rules under which trials pause, and
+ * confirmation of other sweeps than searches that learn, with the seventh, and older ones read the rest.
  */
 export function formatOf({ trials, spec, learnt }: Pick<Plan, 'trials' | 'spec' | 'learnt'>): number {
-  if (pausesTrials(spec.scheduler ?? [])) return planFormat
+  const { objective, constraints, confirm, own, search } = spec
+  const isConfirmedGrid = confirm !== undefined && search?.learning === undefined
+  if (pausesTrials(spec.scheduler ?? []) || isConfirmedGrid) return planFormat
   if (spec.average !== undefined) return 6
   if (learnt !== undefined) return 5
-  const { objective, constraints, confirm, own } = spec
   const isOfFourth = objective?.also !== undefined || constraints !== undefined || confirm !== undefined
   if (isOfFourth || own?.kind === 'study') return 4
   if (mayGrow(spec)) return 3

@@ -108,6 +108,11 @@ function refuseAway(plan: StoredPlan, detach: boolean): void {
     throw new MldsError('USAGE', '--detach: a sweep that stops trials early needs this process to judge them')
   if (plan.spec.search?.learning !== undefined && detach)
     throw new MldsError('USAGE', '--detach: a search that learns needs this process to suggest what comes next')
+  if (plan.spec.confirm !== undefined && detach)
+    throw new MldsError(
+      'USAGE',
+      '--detach: a sweep that runs its best settings on fresh seeds needs this process to choose them',
+    )
   if (plan.spec.untilDecided !== undefined && detach)
     throw new MldsError(
       'USAGE',

@@ -184,6 +184,12 @@ async function planWritten(
           },
         }
   checkFigures(spec.figures, experiment, ownFigures(spec, experiment))
+  if (fresh !== undefined && maxSeeds !== undefined)
+    writtenAt(['confirm'], () => {
+      throw new SpaceError(
+        'confirm: seeds are added until the claims are decided, so that none stays fresh (leave out confirm, or --until-decided)',
+      )
+    })
   const whole = { ...spec, ...decided, ...confirm }
   return {
     plan: { ...plan, spec: whole },

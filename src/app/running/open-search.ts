@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.js'
 import { openData } from '../../data/catalog.js'
+import { sweepObjective } from '../../core/objective.js'
 import type { JournalEvent } from '../../sweeps/journal/journal.js'
 import type { ConfirmedGrowth } from '../../sweeps/searching/confirmation.js'
 import type { SearchGrowth } from '../../sweeps/searching/search-growth.js'
@@ -7,7 +8,7 @@ import type { StoredSweep } from '../stored-sweep.js'
 
 /**
  * What a search that learns goes on from: where it stands by `events`, and its sampler on a thread of its own, which
- * `closing` ends. `undefined` of any other sweep.
+ * `closing` ends; of a sweep that is confirmed, what runs its best settings again. `undefined` of any other sweep.
  */
 export async function openSearch(
   { store, sweep, experiment }: StoredSweep,
@@ -17,13 +18,18 @@ export async function openSearch(
   closing: { push(close: () => Promise<void>): unknown },
 ): Promise<SearchGrowth | ConfirmedGrowth | undefined> {
   const { trials, suggested = [], spec } = sweep.frozen
-  if (spec.search?.learning === undefined) return undefined
+  const data = openData(store)
+  const resolve = (name: string): string => data.resolve(name).fingerprint
+  if (spec.confirm === undefined && spec.search?.learning === undefined) return undefined
+  const { confirmerOf, ConfirmedGrowth } = await import('../../sweeps/searching/confirmation.js')
+  const confirmer = confirmerOf(sweep.frozen, sweepObjective(spec, experiment), experiment, resolve)
+  for (const event of events) confirmer?.apply(event)
+  if (spec.search?.learning === undefined)
+    return confirmer === undefined ? undefined : new ConfirmedGrowth(undefined, confirmer)
   const { courseOf, samplerDataOf, searchParts } = await import('../../sweeps/searching/plan-search.js')
   const { replayCourse } = await import('../../sweeps/searching/replay.js')
   const { SamplerThread } = await import('../../sweeps/searching/sampler-thread.js')
   const { SearchGrowth } = await import('../../sweeps/searching/search-growth.js')
-  const data = openData(store)
-  const resolve = (name: string): string => data.resolve(name).fingerprint
   const parts = searchParts(experiment, spec, resolve, sweep.frozen.learnt)
   const course = courseOf(parts, { trials, suggested })
   const told = replayCourse(course, events)
@@ -33,8 +39,5 @@ export async function openSearch(
   const { space, planSetting, search } = parts
   const options = { space, planSetting, learning: search.learning, source, learnt: parts.learnt.length }
   const growth = new SearchGrowth(course, options, clock, say)
-  const { confirmerOf, ConfirmedGrowth } = await import('../../sweeps/searching/confirmation.js')
-  const confirmer = confirmerOf(sweep.frozen, parts.objective, experiment, resolve)
-  for (const event of events) confirmer?.apply(event)
   return confirmer === undefined ? growth : new ConfirmedGrowth(growth, confirmer)
 }

@@ -1,7 +1,9 @@
+import { bestOfFronts } from '../../analysis/pareto.js'
 import { SpaceError } from '../../core/errors.js'
-import { rankingOf } from '../../core/ranking.js'
+import { goalsOf, hasFront, lossOf } from '../../core/objective.js'
+import { rankingOf, type Standing } from '../../core/ranking.js'
 import { classes, classOf } from '../../core/standing.js'
-import type { Confirmation, Objective, Trial, TrialId } from '../../core/trial.js'
+import type { Confirmation, Objective } from '../../core/trial.js'
 import type { Experiment } from '../../experiments/experiment.js'
 import type { JournalEvent } from '../journal/journal.js'
 import type { SweepState } from '../journal/state.js'
@@ -9,115 +11,88 @@ import type { Plan, ResolveData } from '../plan.js'
 import type { Addition, Growth } from '../scheduling/growth.js'
 import { isTogether } from '../spec/seeds.js'
 import type { SweepSpec } from '../spec/spec.js'
-import type { Suggested } from './course.js'
-import { suggestedBy } from './replay.js'
+import { PlannedSettings, SearchedSettings, type ConfirmedSettings } from './confirmed-settings.js'
 import type { SearchGrowth } from './search-growth.js'
-import type { SearchedValues } from './search-space.js'
-import { settingPlanner, type PlanSetting } from './setting.js'
 
-/** The best settings of a search that are run again. */
+/** The best settings that are run again; of several objectives so many of the front at most. */
 const settingsConfirmed = 3
+const frontConfirmed = 10
 
-/** The seeds that confirm a search: those after the largest of its own. @throws SpaceError for a sweep that can't be confirmed. */
+/** The seeds that confirm a sweep: those after the largest of its own. @throws SpaceError for a sweep that can't be confirmed. */
 export function confirmationOf(seeds: number, spec: SweepSpec, { profiles }: Experiment): Confirmation {
   const own = spec.seeds ?? profiles[spec.profile ?? 'reduced']!.seeds
-  if (spec.search?.learning === undefined)
-    throw new SpaceError('confirm: only a search that learns is confirmed on fresh seeds (search: {sampler: tpe, …})')
-  if (spec.objective?.also !== undefined)
-    throw new SpaceError('confirm: several objectives have no winner to confirm (leave it out, or name one objective)')
   if (!isTogether(own))
     throw new SpaceError('confirm: fresh seeds follow a list of seeds, which moves all four together (give one)')
   return { seeds, after: own.reduce((most, seed) => Math.max(most, seed), -1) }
 }
 
-/** Plans a setting with so many of the seeds that confirm it. */
-type PlanConfirmed = (seeds: number) => PlanSetting
-
-function confirmationPlanner(
-  seeds: number,
-  experiment: Experiment,
-  spec: SweepSpec,
-  resolveData: ResolveData,
-): PlanSetting {
-  const { after = -1 } = spec.confirm!
-  const fresh = Array.from({ length: seeds }, (_, i) => after + 1 + i)
-  return settingPlanner(experiment, { ...spec, seeds: fresh }, resolveData)
-}
-
-/** Which of a search's settings are the best by what has ended, as they are to be run again; none where all were. */
+/** Which of a sweep's settings are the best by what has ended, as they are to be run again; none where all were. */
 export class Confirmer {
-  readonly #values = new Map<TrialId, SearchedValues>()
   /** On how many seeds the best have been run again, since anything was suggested. */
   #seeds = 0
 
   constructor(
-    private readonly planned: readonly Suggested[],
     private readonly objective: Objective,
     private readonly seeds: number,
-    private readonly planOn: PlanConfirmed,
-  ) {
-    for (const one of planned) this.#note(one)
-  }
+    private readonly settings: ConfirmedSettings,
+  ) {}
 
   apply(event: JournalEvent): void {
-    if (event.type === 'voided') {
-      this.#values.clear()
-      for (const one of this.planned) this.#note(one)
-    }
     if (event.type === 'trials-added' && event.reason === 'confirmation') this.#seeds = seedsOf(event)
-    const suggested = suggestedBy(event)
-    if (suggested !== undefined) this.#note(suggested)
-  }
-
-  #note({ trials, values }: Suggested): void {
-    this.#seeds = 0
-    for (const trial of trials) this.#values.set(trial, values)
+    if (this.settings.apply(event)) this.#seeds = 0
   }
 
   /** @param state of which every trial has ended. @param seeds how many are to be run. */
   next(state: SweepState, seeds = this.seeds): Addition | undefined {
-    if (this.#seeds >= seeds) return undefined
-    const best = rankingOf(state.trials.values(), this.objective)
-      .all()
-      .filter((one) => classOf(one) < classes.infeasible)
-      .slice(0, settingsConfirmed)
-    const settings = best.flatMap(({ trials: [first], mean }) => {
-      const values = this.#values.get(first!)
-      return values === undefined ? [] : [{ values, mean }]
-    })
-    const planSetting = this.planOn(seeds)
-    const trials = settings.flatMap(({ values }): readonly Trial[] => planSetting(values)?.trials ?? [])
-    const added = trials.filter(({ id }) => !state.trials.has(id))
-    return added.length === 0 ? undefined : { reason: 'confirmation', because: { seeds, settings }, trials: added }
+    if (this.settings.areSuggested && this.#seeds >= seeds) return undefined
+    const best = bestOf(rankingOf(state.trials.values(), this.objective).all(), this.objective)
+    const found = this.settings.plan(best, state, seeds)
+    const added = found.flatMap(({ trials }) => trials).filter(({ id }) => !state.trials.has(id))
+    if (added.length === 0) return undefined
+    const settings = found.map(({ values, standing: { mean, means } }) => ({ values, mean, ...(means && { means }) }))
+    return { reason: 'confirmation', because: { seeds, settings }, trials: added }
   }
+}
+
+/**
+ * The settings that are worth to be run again: the best three, or of several objectives the front; of a long one those ten
+ * that together have much hypervolume.
+ */
+function bestOf(all: readonly Standing[], objective: Objective): readonly Standing[] {
+  const kept = all.filter((one) => classOf(one) < classes.infeasible)
+  if (!hasFront(objective)) return kept.slice(0, settingsConfirmed)
+  const front = kept.filter((one) => one.rank === 0 && classOf(one) === classOf(kept[0]!))
+  const losses = front.map(({ means }) => goalsOf(objective).map((goal, k) => lossOf(goal, means![k]!)))
+  const chosen = new Set(bestOfFronts(losses, frontConfirmed))
+  return front.filter((_, i) => chosen.has(i))
 }
 
 /** How many seeds the settings of a confirmation were run on. */
 export const seedsOf = ({ because }: Addition): number => Number(because['seeds'])
 
-/** A search that runs its best settings on fresh seeds once it has suggested all that it will. */
+/** A sweep that runs its best settings on fresh seeds once all of it has ended, of a search once it has suggested all that it will. */
 export class ConfirmedGrowth implements Growth {
   constructor(
-    private readonly search: SearchGrowth,
+    private readonly search: SearchGrowth | undefined,
     private readonly confirmer: Confirmer,
   ) {}
 
   get working(): Promise<void> | undefined {
-    return this.search.working
+    return this.search?.working
   }
 
   async hasNext(state: SweepState): Promise<boolean> {
-    return (await this.search.hasNext()) || this.#confirm(state) !== undefined
+    return (await this.search?.hasNext()) === true || this.#confirm(state) !== undefined
   }
 
   apply(event: JournalEvent): void {
     this.confirmer.apply(event)
-    this.search.apply(event)
+    this.search?.apply(event)
   }
 
   async next(state: SweepState): Promise<Addition | undefined> {
-    const found = await this.search.next()
-    return found !== undefined || this.search.working !== undefined ? found : this.#confirm(state)
+    const found = await this.search?.next()
+    return found !== undefined || this.search?.working !== undefined ? found : this.#confirm(state)
   }
 
   #confirm(state: SweepState): Addition | undefined {
@@ -125,7 +100,7 @@ export class ConfirmedGrowth implements Growth {
   }
 }
 
-/** What confirms a search, told of nothing yet; `undefined` of a sweep that is not confirmed. */
+/** What confirms a sweep, told of nothing yet; `undefined` of one that is not confirmed. */
 export function confirmerOf(
   { suggested = [], spec }: Pick<Plan, 'suggested' | 'spec'>,
   objective: Objective,
@@ -133,6 +108,9 @@ export function confirmerOf(
   resolveData: ResolveData,
 ): Confirmer | undefined {
   if (spec.confirm === undefined) return undefined
-  const planOn: PlanConfirmed = (seeds) => confirmationPlanner(seeds, experiment, spec, resolveData)
-  return new Confirmer(suggested, objective, spec.confirm.seeds, planOn)
+  const { seeds, after = -1 } = spec.confirm
+  const made = [experiment, spec, resolveData, after] as const
+  const settings =
+    spec.search?.learning === undefined ? new PlannedSettings(...made) : new SearchedSettings(suggested, ...made)
+  return new Confirmer(objective, seeds, settings)
 }

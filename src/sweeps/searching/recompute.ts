@@ -1,12 +1,14 @@
 import { canonicalJson } from '../../core/seed.js'
 import { writeValue } from '../../core/param-value.js'
 import type { JournalEvent } from '../journal/journal.js'
-import type { Plan } from '../plan.js'
+import { sweepObjective } from '../../core/objective.js'
+import type { Experiment } from '../../experiments/experiment.js'
+import type { Plan, ResolveData } from '../plan.js'
 import type { Suggested, SuggestionRequest } from './course.js'
 import { courseOf, planSearch, samplerOf, searchParts } from './plan-search.js'
 import type { Addition } from '../scheduling/growth.js'
 import { SweepState } from '../journal/state.js'
-import { confirmerOf, seedsOf } from './confirmation.js'
+import { confirmerOf, seedsOf, type Confirmer } from './confirmation.js'
 import { suggestedBy } from './replay.js'
 import { suggest } from './suggester.js'
 
@@ -41,10 +43,7 @@ export async function recompute(
   const state = new SweepState(trials)
   const confirmer = confirmerOf({ suggested, spec: madeOf[1] }, parts.objective, madeOf[0], madeOf[2])
   for (const event of events) {
-    const isOfBest = event.type === 'trials-added' && event.reason === 'confirmation'
-    if (isOfBest && !isConfirmed(confirmer?.next(state, seedsOf(event)), event))
-      others.push('the settings that were run again on fresh seeds are not the best of the search')
-    confirmer?.apply(event)
+    if (!isConfirmedAlike(confirmer, event, state)) others.push(notTheBest)
     state.apply(event)
     const was = suggestedBy(event)
     if (was !== undefined) {
@@ -57,6 +56,33 @@ export async function recompute(
   const request = course.next()
   if (request === undefined) return { settings, others, next: settings === search.count ? 'none' : 'unknown' }
   return { settings, others, next: 'exhausted' in (await suggestFrom(request)) ? 'none' : 'one' }
+}
+
+/** Chooses again the settings that a sweep without a search that learns has run on fresh seeds. */
+export function recomputeConfirmation(
+  { trials, spec }: Pick<Plan, 'trials' | 'spec'>,
+  events: Iterable<JournalEvent>,
+  experiment: Experiment,
+  resolveData: ResolveData,
+): { readonly others: readonly string[]; readonly isDone: boolean } {
+  const others: string[] = []
+  const state = new SweepState(trials)
+  const confirmer = confirmerOf({ spec }, sweepObjective(spec, experiment), experiment, resolveData)
+  for (const event of events) {
+    if (!isConfirmedAlike(confirmer, event, state)) others.push(notTheBest)
+    state.apply(event)
+  }
+  return { others, isDone: others.length === 0 && confirmer?.next(state) === undefined }
+}
+
+const notTheBest = 'the settings that were run again on fresh seeds are not the best of the sweep'
+
+/** Whether an event by which the plan grew by the best comes out again; tells the confirmer of any event. */
+function isConfirmedAlike(confirmer: Confirmer | undefined, event: JournalEvent, state: SweepState): boolean {
+  const isOfBest = event.type === 'trials-added' && event.reason === 'confirmation'
+  const isAlike = !isOfBest || isConfirmed(confirmer?.next(state, seedsOf(event)), event)
+  confirmer?.apply(event)
+  return isAlike
 }
 
 const isConfirmed = (again: Addition | undefined, was: Addition): boolean =>

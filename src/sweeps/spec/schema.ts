@@ -221,7 +221,7 @@ const common: Readonly<Record<(typeof specKeys)[number], Json>> = {
     type: 'integer',
     minimum: 1,
     maximum: maxConfirm,
-    description: 'the best settings of a search that learns are run again on so many fresh seeds',
+    description: 'the best settings, or the front, are run again on so many fresh seeds',
   },
   claims: {
     type: 'object',

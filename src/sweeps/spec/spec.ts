@@ -60,7 +60,7 @@ export interface SweepSpec extends Grid {
   readonly constraints?: readonly Constraint[]
   /** Axes that are averaged as seeds are, such as folds; no part of the trials' ids. */
   readonly average?: readonly string[]
-  /** The best settings of a search are run again on so many seeds, from the one after `after` on once that is planned. */
+  /** The best settings are run again on so many seeds, from the one after `after` on once that is planned. */
   readonly confirm?: { readonly seeds: number; readonly after?: number }
   /** What it is to bear out, beside the experiment's own claims; no part of the trials' ids. */
   readonly claims?: readonly WrittenClaim[]

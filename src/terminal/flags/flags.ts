@@ -84,7 +84,7 @@ export const searchFlags = {
     defaultHelp: async () => '',
   }),
   confirm: integerFlag({
-    description: 'run the best settings of a search that learns again on so many fresh seeds, once it is over',
+    description: 'run the best settings, or the front, again on so many fresh seeds once all else is over',
     min: 1,
     max: maxConfirm,
     helpValue: 'N',
