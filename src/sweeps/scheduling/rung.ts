@@ -1,7 +1,7 @@
 import { SpaceError } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
 import { goalsOf, lossOf } from '../../core/objective.js'
-import { paretoRanks } from '../../core/pareto-ranks.js'
+import { dominates, paretoRanks } from '../../core/pareto-ranks.js'
 import type { Metrics, Objective } from '../../core/trial.js'
 import { SortedNumbers } from './sorted-numbers.js'
 
@@ -65,23 +65,55 @@ class SortedRung implements Rung {
   }
 }
 
-/** Better is what is of a lower front among all that were added. */
+/**
+ * Better is what is of a lower front among all that were added. Fronts are kept as points come (Li et al. 2017, Efficient
+ * Nondomination Level Update): a point pushes those that it dominates one front on, and these the same.
+ */
 class FrontRung implements Rung {
-  readonly #seen: (readonly number[])[] = []
+  #fronts: (readonly number[])[][] = []
+  #size = 0
 
   get size(): number {
-    return this.#seen.length
+    return this.#size
   }
+
   add(losses: readonly number[]): void {
-    this.#seen.push(losses)
+    this.#size++
+    let coming: (readonly number[])[] = [losses]
+    for (let rank = this.#rankOf(losses); coming.length > 0; rank++) {
+      const front = this.#fronts[rank] ?? []
+      const isPushed = (one: readonly number[]): boolean => coming.some((other) => dominates(other, one))
+      const pushed = front.filter(isPushed)
+      this.#fronts[rank] = [...(pushed.length === 0 ? front : front.filter((one) => !pushed.includes(one))), ...coming]
+      coming = pushed
+    }
   }
+
+  /** Attempts are lost seldom: the others are ranked anew. */
   remove(losses: readonly number[]): void {
-    const at = this.#seen.indexOf(losses)
-    if (at >= 0) this.#seen.splice(at, 1)
+    const others = this.#fronts.flat()
+    const at = others.indexOf(losses)
+    if (at < 0) return
+    others.splice(at, 1)
+    this.#size--
+    this.#fronts = []
+    for (const [i, rank] of paretoRanks(others).entries()) (this.#fronts[rank] ??= []).push(others[i]!)
   }
+
   countBetter(losses: readonly number[]): number {
-    const ranks = paretoRanks(this.#seen)
-    const own = ranks[this.#seen.indexOf(losses)] ?? Infinity
-    return ranks.filter((rank) => rank < own).length
+    let count = 0
+    for (const front of this.#fronts.slice(0, this.#rankOf(losses))) count += front.length
+    return count
+  }
+
+  /** The first front of which no point dominates it: every front before has one that does. */
+  #rankOf(losses: readonly number[]): number {
+    let [from, to] = [0, this.#fronts.length]
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (this.#fronts[middle]!.some((other) => dominates(other, losses))) from = middle + 1
+      else to = middle
+    }
+    return from
   }
 }
