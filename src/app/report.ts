@@ -14,6 +14,7 @@ import { noteOf } from '../sweeps/sweep-note.js'
 import { readRecords } from '../sweeps/verdicts.js'
 import type { Store } from '../system/store.js'
 import { artifactReader } from './conclude.js'
+import { describeImportances, importancesOf } from './importance.js'
 import { planFacts } from './planning/plan-facts.js'
 
 /** The report of a sweep as it stands, from its own folder. */
@@ -23,9 +24,12 @@ export async function reportOf(
   trust: CodeTrust & { readonly warn: (message: string) => void },
 ): Promise<Report> {
   const experiment = await experimentToRead(sweep, trust)
+  const objective = sweepObjective(sweep.plan.spec, experiment)
+  const importances = importancesOf(sweep, objective)
   return buildReport({
     experiment,
-    objective: sweepObjective(sweep.plan.spec, experiment),
+    objective,
+    ...(importances === undefined ? {} : { importance: describeImportances(importances) }),
     facts: planFacts(store, sweep, experiment),
     records: readRecords(sweep),
     read: artifactReader(store),

@@ -49,9 +49,10 @@ function writtenOf({ note }: Report): string[] {
 }
 
 /** What a reader wants first: how much ran, and what came of it. */
-export function headline({ outcome, tally, best }: Report): string {
-  const ran = tally === '' ? `${outcome}.` : `${outcome}; of its claims ${tally}.`
-  return best === '' ? ran : `${ran} ${best[0]!.toUpperCase()}${best.slice(1)}.`
+export function headline({ outcome, tally, best, importance }: Report): string {
+  const ran = tally === '' ? outcome : `${outcome}; of its claims ${tally}`
+  const sentences = [ran, best, importance].filter((one) => one !== '')
+  return sentences.map((one, i) => `${i === 0 ? one : `${one[0]!.toUpperCase()}${one.slice(1)}`}.`).join(' ')
 }
 
 /** What to know of the claims' table. */

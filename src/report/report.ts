@@ -41,6 +41,8 @@ export interface ReportInput {
   readonly read: ReadArtifact
   /** What people wrote of the sweep. Default: nothing. */
   readonly note?: SweepNote
+  /** Which axes of a search matter, in one line. Default: nobody knows. */
+  readonly importance?: string
 }
 
 export interface ReportFigure {
@@ -71,6 +73,8 @@ export interface Report {
   readonly tally: string
   /** The best point in one line, or why there is none; empty while nothing has ended. */
   readonly best: string
+  /** Which axes of a search matter, in one line; empty where nobody knows. */
+  readonly importance: string
   /** What people wrote of the sweep; missing where they wrote nothing. */
   readonly note?: SweepNote
   readonly verdicts: readonly ClaimVerdict[]
@@ -89,7 +93,7 @@ export function headingOf(name: string): string {
 
 /** Pure: the same records and facts give the same report. A figure that fails is named in `troubles`, not thrown. */
 export async function buildReport(input: ReportInput): Promise<Report> {
-  const { experiment, facts, records, read, note } = input
+  const { experiment, facts, records, read, note, importance = '' } = input
   const figures: ReportFigure[] = []
   const troubles: string[] = []
   for (const definition of experiment.figures) {
@@ -109,6 +113,7 @@ export async function buildReport(input: ReportInput): Promise<Report> {
     outcome: describeOutcome(records),
     tally: tallyOf(verdicts),
     best: describeBestOf(input),
+    importance,
     ...(note === undefined || (note.note === '' && note.tags.length === 0) ? {} : { note }),
     verdicts,
     figures,

@@ -22,6 +22,8 @@ export interface SweepStory {
   readonly verdicts: readonly { readonly state: string; readonly statement: string; readonly summary: string }[]
   /** Pictures for the note; `path` is among the files. */
   readonly figures: readonly { readonly name: string; readonly caption: string; readonly path: string }[]
+  /** Which axes of a search matter, in one line; left out where nobody knows. */
+  readonly importance?: string
   /** Artifacts by path. */
   readonly files: ReadonlyMap<string, Uint8Array>
   /** What the manifest states beside the runs: spec, hashes, versions, engines, data. */

@@ -8,7 +8,7 @@ import { writeReport } from '../../src/app/report.js'
 import { againstAxis } from '../../src/figures/against-axis.js'
 import { buildReport, tabulate, type Report } from '../../src/report/report.js'
 import { renderHtml } from '../../src/report/html.js'
-import { renderMarkdown } from '../../src/report/markdown.js'
+import { headline, renderMarkdown } from '../../src/report/markdown.js'
 import type { TrialRecord } from '../../src/core/trial.js'
 import { hasChromium, keepScreenshot, launchChromium } from '../helpers/chromium.js'
 import { plainExperiment } from '../helpers/experiments.js'
@@ -86,6 +86,15 @@ function report(count: number): Promise<Report> {
 let folder: string
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'mlds-report-'))))
 afterAll(() => rmSync(folder, { recursive: true }))
+
+it('says at its head what ran, what is the best and which axes matter, each as a sentence, and nothing where nobody knows', async () => {
+  const plain = await report(3)
+  const told = { outcome: '3 of 3 trials finished', tally: '1 reproduced', best: 'best of one seed: x=1' }
+  expect(headline({ ...plain, ...told, importance: 'importance: rate 90 %' })).toBe(
+    '3 of 3 trials finished; of its claims 1 reproduced. Best of one seed: x=1. Importance: rate 90 %.',
+  )
+  expect(headline({ ...plain, ...told, tally: '', best: '', importance: '' })).toBe('3 of 3 trials finished.')
+})
 
 describe('a report', () => {
   it('counts as the rest of mlds does: what was stopped or diverged has finished, what has not begun is missing', async () => {

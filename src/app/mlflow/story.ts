@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { basename } from 'node:path'
 import type { Conclusion } from '../../sweeps/conclusion.js'
+import { sweepObjective } from '../../core/objective.js'
+import { describeImportances, importancesOf } from '../importance.js'
 import { readRecords } from '../../sweeps/verdicts.js'
 import { digestRecords } from '../../tracking/mlflow/records-digest.js'
 import type { ProjectionSources } from '../../tracking/mlflow/projection/projection.js'
@@ -59,7 +61,9 @@ export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclu
       if (file !== undefined) files.set(figurePath(i, name, format), await readFile(file))
     }
   const closed = sweep.closedAs
+  const importances = importancesOf(sweep, sweepObjective(sweep.plan.spec, experiment))
   return {
+    ...(importances === undefined ? {} : { importance: describeImportances(importances) }),
     ...(closed === undefined ? {} : { closed }),
     verdicts: [...claimsOf(verdicts), ...checksOf(verdicts)].map((verdict) => ({
       ...verdict,

@@ -187,7 +187,7 @@ export function writeNote(
   story: SweepStory | undefined,
   { imageUrl, linkTo }: NoteWords,
 ): string {
-  const { verdicts = [], figures = [] } = story ?? {}
+  const { verdicts = [], figures = [], importance } = story ?? {}
   const counts =
     story === undefined
       ? `${info.trials.length} trials are planned; the counts are among the metrics.`
@@ -195,7 +195,13 @@ export function writeNote(
   const [best = [], trials = []] = tellBest(info, course, linkTo)
   const lines = [
     // One paragraph: the space between two would be a line that a person does not see.
-    [...best, counts, ...trials, `*${info.question}*`].join('  \n'),
+    [
+      ...best,
+      counts,
+      ...trials,
+      ...(importance === undefined ? [] : [sentence(importance)]),
+      `*${info.question}*`,
+    ].join('  \n'),
     '',
     ...(verdicts.length === 0 ? [] : ['| verdict | claim | seen |', '|---|---|---|']),
     ...verdicts.map(({ state, statement, summary }) => `| **${state}** | ${cell(statement)} | ${cell(summary)} |`),
@@ -255,8 +261,10 @@ function tellBest(info: SweepInfo, course: SweepCourse, linkTo: NoteWords['linkT
   const links = trials.slice(0, maxLinks).map(linkTo)
   const more = trials.length > maxLinks ? [`${trials.length - maxLinks} more`] : []
   const word = trials.length === 1 ? 'Its trial' : best === undefined ? 'The first trial of each' : 'Its trials'
-  return [[`**${told[0]!.toUpperCase()}${told.slice(1)}.**`], [`${word}: ${[...links, ...more].join(', ')}.`]]
+  return [[`**${sentence(told)}**`], [`${word}: ${[...links, ...more].join(', ')}.`]]
 }
+
+const sentence = (told: string): string => `${told[0]!.toUpperCase()}${told.slice(1)}.`
 
 function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ').trim()
