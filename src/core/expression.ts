@@ -5,6 +5,9 @@ import type { Params, ParamValue } from './trial.js'
 import { lookUp } from './names.js'
 import { parseExpression, type BinaryOperator, type Node } from './parse-expression.js'
 
+/** A part of an expression comes to no finite number. */
+export class NotFiniteError extends SpaceError {}
+
 /** What an expression gives; `any` where that depends on the values of an axis that takes all kinds. */
 export type ValueType = 'number' | 'text' | 'boolean' | 'list' | 'null' | 'any'
 
@@ -13,7 +16,7 @@ export interface Expression {
   readonly type: ValueType
   /** The axes that it names. */
   readonly names: readonly string[]
-  /** @throws SpaceError where a value is not of the kind that it takes, or a number is not finite. */
+  /** @throws SpaceError where a value is not of the kind that it takes, NotFiniteError. */
   evaluate(params: Params): ParamValue
 }
 
@@ -253,7 +256,7 @@ function finite<T extends number | boolean>(value: T, node: Node, params: Params
   if (typeof value !== 'number' || Number.isFinite(value)) return value
   const names = [...new Set(namesIn(node))]
   const where = names.map((name) => `${write({ kind: 'axis', name })} = ${writeValue(lookUp(params, name))}`).join(', ')
-  throw new SpaceError(
+  throw new NotFiniteError(
     `${withoutParentheses(node)}: it comes to ${value}, which is no finite number${where === '' ? '' : ` (where ${where})`}`,
   )
 }

@@ -6,7 +6,7 @@ import { valueKey } from '../../core/param-value.js'
 import type { ParamValue, Params } from '../../core/trial.js'
 import { joined, placedInBlock } from './blocks.js'
 import { derivationsOf, type Derivation } from './derived.js'
-import { axesNamed, expressionOver } from '../../core/expression.js'
+import { axesNamed, expressionOver, NotFiniteError } from '../../core/expression.js'
 import { addressAxis, factorsByStage, maxTrials, type Factor } from './factors.js'
 import type { Matcher, Pattern } from './grid.js'
 import type { SweepSpec } from './spec.js'
@@ -48,7 +48,7 @@ function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec)
     const [stage] = writtenAt([...path, first], () => addressAxis(experiment, first))
     return { stage, fits: matcher(stage.space, bare(experiment, pattern, path), path) }
   })
-  const demanded = (spec.where ?? []).map((text, i) => writtenAt(['where', i], () => demand(experiment, text, i)))
+  const demanded = (spec.where ?? []).map((text, i) => writtenAt(['where', i], () => demand(experiment, spec, text, i)))
   const of = <T extends { readonly stage: Stage }>(all: readonly T[], stage: Stage): T[] =>
     all.filter((one) => one.stage.name === stage.name)
 
@@ -67,7 +67,9 @@ function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec)
     // Of a later stage all may be left out: then only the earlier ones run.
     if (kept.length === 0 && stage === experiment.stages[0]) {
       const by = [...(left.length > 0 ? ['exclude'] : []), ...(wanted.length > 0 ? ['where'] : [])].join(' and ')
-      throw new NothingLeftError(`${by}: nothing is left of ${points.length} points (leave out fewer, or add values)`)
+      writtenAt([left.length > 0 ? 'exclude' : 'where'], () => {
+        throw new NothingLeftError(`${by}: nothing is left of ${points.length} points (leave out fewer, or add values)`)
+      })
     }
     return kept
   }
@@ -76,6 +78,7 @@ function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec)
 /** What a line of `where` asks of a stage's points. */
 function demand(
   experiment: Experiment,
+  { search }: SweepSpec,
   text: string,
   i: number,
 ): { readonly stage: Stage; readonly holds: (params: Params) => boolean } {
@@ -87,7 +90,17 @@ function demand(
     throw new SpaceError(
       `where: ${text}: is a ${expression.type} (it must be true or false, such as 'width * depth <= 512')`,
     )
-  return { stage, holds: (params) => writtenAt(['where', i], () => isTrue(expression.evaluate(params), text)) }
+  // Nobody chose a point that was drawn: one of which it can't be said is left out.
+  const isDrawn = Object.keys(search?.axes ?? {}).length > 0
+  const holds = (params: Params): boolean => {
+    try {
+      return isTrue(expression.evaluate(params), text)
+    } catch (error) {
+      if (isDrawn && error instanceof NotFiniteError) return false
+      throw error
+    }
+  }
+  return { stage, holds: (params) => writtenAt(['where', i], () => holds(params)) }
 }
 
 function isTrue(value: ParamValue, text: string): boolean {

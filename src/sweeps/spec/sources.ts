@@ -93,6 +93,8 @@ function readPart(path: string): string {
 /** What the parser says, for who wrote the file; its stack ends where lists or mappings stand thousands deep within each other. */
 export function readable(problem: string): string {
   if (problem.startsWith('Maximum call stack')) return 'lists or mappings stand too deep within each other'
+  if (problem.startsWith('Nested mappings are not allowed in compact mappings'))
+    return 'YAML takes a text with a colon and a space for a mapping (put the text in quotes)'
   return problem.startsWith('Source contains multiple documents')
     ? 'a file is one document (--- begins another)'
     : problem

@@ -75,6 +75,27 @@ describe('where', () => {
   })
 })
 
+it('tells where it was written that nothing is left', () => {
+  expect(() => trialsOf({ axes: { width: [8] }, where: ['width > 8'] })).toThrow(
+    /^file\.yaml:\d+:\d+: where: nothing is left of 1 points/,
+  )
+})
+
+describe('where comes to no finite number', () => {
+  const where = ['width == 8 or 1 / (width - 4) > 0']
+
+  it('for a point of a grid, the sweep is refused with the place and the point', () => {
+    expect(() => trialsOf({ axes: { width: [8, 4] }, where })).toThrow(
+      /^file\.yaml:\d+:\d+: 1 \/ \(width - 4\): it comes to Infinity, .* \(where width = 4\)$/,
+    )
+  })
+
+  it('for a point that was drawn, it is left out', () => {
+    const search = { sampler: 'latin-hypercube' as const, count: 3, axes: { width: [2, 4, 8] } }
+    expect(settingsOf({ search, where }, 'width')).toEqual([[8]])
+  })
+})
+
 describe('an axis with an expression', () => {
   it('has the value that follows from the others, and the id of the same point written out', () => {
     const derived = { axes: { width: [4, 8], batch: { expr: 'width * 10' }, trainRows: { expr: 'batch * 5' } } }

@@ -43,6 +43,11 @@ describe('what nobody would write in a sweep file', () => {
     ['an axis without a name', command("{ '': [1] }"), /my\.yaml:2:\d+: a name of an axis is 0 characters long/],
     ['two documents', `${command('{ a: [1] }')}---\nexperiment: params\n`, /my\.yaml:3:1: a file is one document/],
     [
+      'a command with a colon and a space, without quotes',
+      'experiment:\n  command: echo loss: {a}\naxes: { a: [1] }\n',
+      /my\.yaml:2:\d+: YAML takes a text with a colon and a space for a mapping \(put the text in quotes\)$/,
+    ],
+    [
       'a folder with a NUL',
       `experiment: { command: 'echo {a}', cwd: "x\\0y" }\naxes: { a: [1] }\n`,
       /cwd: "x\\u0000y" is not a folder/,
