@@ -87,6 +87,7 @@ const rooms: Record<string, Record<string, readonly string[]>> = {
   dashboard: {
     '.': [],
     server: ['.'],
+    frozen: ['.'],
     page: ['.'],
   },
   engines: {

@@ -15,6 +15,7 @@ import { judge } from '../sweeps/verdicts.js'
 import type { Conclusion } from '../sweeps/conclusion.js'
 import { parsePlan, type StoredPlan } from '../sweeps/stored-plan.js'
 import { withAdditions } from '../sweeps/journal/additions.js'
+import type { JournalEvent } from '../sweeps/journal/journal.js'
 import { buildRecords } from '../sweeps/journal/records.js'
 import { MlflowClient } from '../tracking/mlflow/rest/client.js'
 import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
@@ -30,6 +31,8 @@ interface RemoteSweep {
   readonly plan: StoredPlan
   readonly experiment: Experiment
   readonly records: readonly TrialRecord[]
+  /** What the journal would say of trials. */
+  readonly events: () => Iterable<JournalEvent>
   readonly read: ReadArtifact
   readonly client: MlflowClient
 }
@@ -52,10 +55,11 @@ async function openRemote(
   })
   const plan = parsePlan(tracked.plan, `${client.url}, sweep ${sweep}`)
   const experiment = await experimentToRead({ plan, isMine: false }, { warn, trustCode })
-  const records = buildRecords(plan.trials, withAdditions(tracked.events, plan.added))
+  const events = (): Iterable<JournalEvent> => withAdditions(tracked.events, plan.added)
+  const records = buildRecords(plan.trials, events())
   warnIfAltered(tracked, records, warn)
   const read: ReadArtifact = (record, name) => readSaved(client, tracked, record, name)
-  return { tracked, plan, experiment, records, read, client }
+  return { tracked, plan, experiment, records, events, read, client }
 }
 
 /** Says so when what was read is not what was sent. */
@@ -126,11 +130,12 @@ export async function reportFromMlflow(
   options: ReadOptions,
 ): Promise<Report> {
   const remote = await openRemote(url, sweep, options)
-  const { experiment, records, read, tracked, plan } = remote
-  const { buildReport } = await import('../report/report.js')
+  const { experiment, records, read, tracked, plan, events } = remote
+  const [{ buildReport }, { historyOf }] = await Promise.all([import('../report/report.js'), import('./report.js')])
   const report = await buildReport({
     ...{ experiment, objective: sweepObjective(plan.spec, experiment), records, read },
     facts: factsOf(tracked, plan),
+    history: historyOf(plan, records, events),
   })
   await writeManifest(remote, folder)
   return report

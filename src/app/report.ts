@@ -1,14 +1,11 @@
-import { basename, dirname, join } from 'node:path'
-import { writeOutput } from '../system/replace-file.js'
-import { StoreError } from '../core/errors.js'
 import { sweepObjective } from '../core/objective.js'
-import { readBrowserBundle } from '../figures/browser-bundle.js'
-import { renderPng } from '../figures/render.js'
-import { renderHtml } from '../report/html.js'
-import { renderMarkdown } from '../report/markdown.js'
-import { problemOf } from '../core/system-error.js'
+import type { TrialId, TrialRecord } from '../core/trial.js'
 import { experimentToRead, type CodeTrust } from '../experiments/registry.js'
-import { buildReport, type Report } from '../report/report.js'
+import { buildReport, type Report, type SweepHistory } from '../report/report.js'
+import type { JournalEvent } from '../sweeps/journal/journal.js'
+import { listAttemptsOf } from '../sweeps/journal/list-attempts.js'
+import type { Plan } from '../sweeps/plan.js'
+import { describeSuggestion, suggestionsOf } from '../sweeps/searching/replay.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noteOf } from '../sweeps/sweep-note.js'
 import { readRecords } from '../sweeps/verdicts.js'
@@ -26,35 +23,32 @@ export async function reportOf(
   const experiment = await experimentToRead(sweep, trust)
   const objective = sweepObjective(sweep.plan.spec, experiment)
   const importances = importancesOf(sweep, objective)
+  const records = readRecords(sweep)
   return buildReport({
     experiment,
     objective,
     ...(importances === undefined ? {} : { importance: describeImportances(importances) }),
     facts: planFacts(store, sweep, experiment),
-    records: readRecords(sweep),
+    records,
     read: artifactReader(store),
     note: noteOf(sweep),
+    history: historyOf(sweep.frozen, records, () => sweep.events()),
   })
 }
 
-/** Writes the page to `file`, and beside it the same as Markdown with its figures as PNG; returns the files. */
-export async function writeReport(report: Report, file: string): Promise<string[]> {
-  const stem = join(dirname(file), basename(file).replace(/\.html?$/i, ''))
-  const imagesFolder = `${stem}-figures`
-  const files: string[] = []
-  const write = async (path: string, content: string | Uint8Array): Promise<void> => {
-    await writeOutput(path, content)
-    files.push(path)
+/** What the journal tells beyond the records; it is read again only where there is something to tell. */
+export function historyOf(
+  plan: Pick<Plan, 'spec' | 'suggested'>,
+  records: readonly TrialRecord[],
+  events: () => Iterable<JournalEvent>,
+): SweepHistory {
+  const several = new Set<TrialId>(records.flatMap(({ trial, attempts }) => (attempts > 1 ? trial.id : [])))
+  const suggestions = new Map<TrialId, string>()
+  if (plan.spec.search?.learning !== undefined)
+    for (const suggested of suggestionsOf(plan, events()))
+      for (const id of suggested.trials) if (!suggestions.has(id)) suggestions.set(id, describeSuggestion(suggested))
+  return {
+    attempts: several.size === 0 ? new Map() : listAttemptsOf(events(), (id) => several.has(id)),
+    suggestions,
   }
-  try {
-    await write(file, renderHtml(report, await readBrowserBundle()))
-    await write(
-      `${stem}.md`,
-      renderMarkdown(report, (name) => `${basename(imagesFolder)}/${name}.png`),
-    )
-    for (const { name, svg } of report.figures) await write(join(imagesFolder, `${name}.png`), await renderPng(svg))
-  } catch (error) {
-    throw new StoreError(`the report could not be written: ${file}: ${problemOf(error)}`, { cause: error })
-  }
-  return files
 }

@@ -118,7 +118,7 @@ export interface TrialAnswer {
     readonly isVoid: boolean
     readonly reason?: string
   }[]
-  readonly files: readonly { readonly name: string; readonly sizeBytes: number; readonly sha256: string }[]
+  readonly files: readonly { readonly name: string; readonly sizeBytes: number }[]
   /** Why a search that learns suggested it. */
   readonly suggestion?: string
   readonly stack?: string
@@ -134,10 +134,60 @@ export interface FiguresAnswer {
     readonly cells: readonly string[]
   }[]
   readonly notes: readonly string[]
-  readonly figures: readonly { readonly name: string; readonly caption: string; readonly svg: string }[]
+  /** Each drawing as the address of an image that holds it. */
+  readonly figures: readonly { readonly name: string; readonly caption: string; readonly src: string }[]
   readonly troubles: readonly string[]
+  /** What made the sweep: spec, plan, code, data, seeds and times, by name. */
+  readonly manifest: readonly (readonly [name: string, value: string])[]
   /** How many trials had ended when they were drawn. */
   readonly ended: number
+}
+
+/** What a page that asks nobody has in the place of a server: a report. Metrics are rounded to 8 significant digits. */
+export interface Frozen {
+  /** The newest time in the journal: what is said to be so long ago is so by then. */
+  readonly nowMs: number
+  readonly line: SweepLine
+  readonly snapshot: Snapshot
+  /** Of some trials alone, unless all were asked for. */
+  readonly courses: CoursesAnswer
+  /** Without the drawings: these stand in the page itself, by name. */
+  readonly figures: Omit<FiguresAnswer, 'figures'> & {
+    readonly figures: readonly Omit<FiguresAnswer['figures'][number], 'src'>[]
+  }
+  readonly importance: ImportanceAnswer
+  /** Seeds that are the same in every trial. */
+  readonly seeds: Readonly<Record<string, number>>
+  /** By index of trial, what its row does not say. */
+  readonly details: readonly (readonly [index: number, details: TrialDetails])[]
+  /** The end of each attempt's log, as far as it was asked for, by `TRIAL/ATTEMPT`. */
+  readonly logs?: Readonly<Record<string, LogPart>>
+}
+
+/** What a trial's row does not say of it; parts that say nothing are left out. */
+export interface TrialDetails {
+  /** Indices of trials. */
+  readonly parents?: readonly number[]
+  readonly files?: readonly (readonly [name: string, sizeBytes: number])[]
+  /** Left out of a trial whose one attempt is that of its row. */
+  readonly attempts?: TrialAnswer['attempts']
+  readonly suggestion?: string
+  readonly stack?: string
+}
+
+/** Event `log`: the next part of a log, and how many bytes before it are left out. */
+export interface LogPart {
+  readonly skipped: number
+  readonly text: string
+}
+
+/**
+ * Answer of `importance`: how much each axis has to do with being among the best tenth, in shares of 1, the largest first;
+ * none of one axis, and of fewer than 20 settings.
+ */
+export interface ImportanceAnswer {
+  readonly settings: number
+  readonly shares: readonly (readonly [axis: string, share: number])[]
 }
 
 /** Answer of `act`: what came of it, a sentence. */

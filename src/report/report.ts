@@ -7,13 +7,16 @@ import { drawFigure } from '../figures/draw.js'
 import { lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
 import { describeBest } from '../core/describe-best.js'
-import { rankRecords } from '../core/ranking.js'
-import { varyingAxes } from '../sweeps/plan.js'
+import { rankRecords, type Ranking, type Standing } from '../core/ranking.js'
+import { goalsOf } from '../core/objective.js'
+import { varyingAxes } from '../core/varying-axes.js'
+import type { ListedAttempt } from '../sweeps/journal/list-attempts.js'
 import { describeCounts } from '../sweeps/journal/state.js'
 import type { SweepNote } from '../sweeps/sweep-note.js'
 import { tallyOf } from '../sweeps/tally.js'
 import { judge, type ClaimVerdict } from '../sweeps/verdicts.js'
-import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
+import { importanceOf, type Importance } from './importance.js'
+import type { Objective, ParamValue, TrialId, TrialRecord } from '../core/trial.js'
 
 /** What a report says of a sweep beyond its records; from the sweep's folder or from a server's tags alike. */
 export interface PlanFacts {
@@ -43,6 +46,16 @@ export interface ReportInput {
   readonly note?: SweepNote
   /** Which axes of a search matter, in one line. Default: nobody knows. */
   readonly importance?: string
+  /** What its journal tells beyond the records. Default: nothing. */
+  readonly history?: SweepHistory
+}
+
+/** What a journal tells of trials beyond their records. */
+export interface SweepHistory {
+  /** Of trials that took more than one. */
+  readonly attempts: ReadonlyMap<TrialId, readonly ListedAttempt[]>
+  /** Why a search that learns suggested a trial, in a line. */
+  readonly suggestions: ReadonlyMap<TrialId, string>
 }
 
 export interface ReportFigure {
@@ -81,8 +94,16 @@ export interface Report {
   readonly figures: readonly ReportFigure[]
   /** Figures that could not be drawn, and why. */
   readonly troubles: readonly string[]
+  /** One row per setting, the best first, at most 100. */
+  readonly settings: TrialTable
   readonly table: TrialTable
   readonly manifest: readonly (readonly [name: string, value: string])[]
+  readonly axisShares?: Importance
+  /** What all this was made from. */
+  readonly objective: Objective
+  readonly createdAtMs: number
+  readonly records: readonly TrialRecord[]
+  readonly history?: SweepHistory
 }
 
 /** A figure's name in words: `result-against-lr` is the name of a file. */
@@ -93,7 +114,7 @@ export function headingOf(name: string): string {
 
 /** Pure: the same records and facts give the same report. A figure that fails is named in `troubles`, not thrown. */
 export async function buildReport(input: ReportInput): Promise<Report> {
-  const { experiment, facts, records, read, note, importance = '' } = input
+  const { experiment, facts, records, read, note, history, importance = '', objective = experiment.objective } = input
   const figures: ReportFigure[] = []
   const troubles: string[] = []
   for (const definition of experiment.figures) {
@@ -104,6 +125,8 @@ export async function buildReport(input: ReportInput): Promise<Report> {
     else figures.push({ name, caption, ...drawn })
   }
   const verdicts = judge(experiment.claims, records)
+  const ranking = rankRecords(records, objective)
+  const axisShares = importanceOf(records, objective)
   return {
     sweep: facts.sweep,
     experiment: experiment.name,
@@ -112,14 +135,18 @@ export async function buildReport(input: ReportInput): Promise<Report> {
     source: experiment.source,
     outcome: describeOutcome(records),
     tally: tallyOf(verdicts),
-    best: describeBestOf(input),
+    best: describeBestOf(ranking, objective, records),
     importance,
     ...(note === undefined || (note.note === '' && note.tags.length === 0) ? {} : { note }),
     verdicts,
     figures,
     troubles,
+    settings: tabulateSettings(ranking.all(), objective),
     table: tabulate(records),
     manifest: describeManifest(experiment, facts, records),
+    ...(axisShares === undefined ? {} : { axisShares }),
+    ...{ objective, records, createdAtMs: facts.createdAtMs },
+    ...(history === undefined ? {} : { history }),
   }
 }
 
@@ -140,10 +167,34 @@ function describeOutcome(records: readonly TrialRecord[]): string {
   })
 }
 
-function describeBestOf({ records, experiment, objective = experiment.objective }: ReportInput): string {
-  const ranking = rankRecords(records, objective)
+function describeBestOf(ranking: Ranking, objective: Objective, records: readonly TrialRecord[]): string {
   if (ranking.all().length === 0 && ranking.whyNone() === undefined) return ''
   return describeBest(ranking, objective, varyingAxes(records.map(({ trial }) => trial)))
+}
+
+/** More settings than these are for the trials' own table. */
+const maxSettings = 100
+
+/** What tells settings apart, then mean, standard deviation and number of trials of each objective's value. */
+function tabulateSettings(standings: readonly Standing[], objective: Objective): TrialTable {
+  const axes = varyingAxes(standings)
+  const goals = goalsOf(objective)
+  const cells: readonly (readonly [column: string, of: (standing: Standing) => Cell | undefined])[] = [
+    ...axes.map((axis) => [axis, ({ params }: Standing) => settingCell(lookUp(params, axis))] as const),
+    ...goals.map(({ metric }, k) => [metric, ({ mean, means }: Standing) => means?.[k] ?? mean] as const),
+    ...(goals.length > 1 ? [] : [['standard deviation', ({ deviation }: Standing) => deviation] as const]),
+    ['trials', ({ trials }) => trials.length],
+    ['note', noteOfStanding],
+  ]
+  return {
+    columns: cells.map(([column]) => column),
+    rows: standings.slice(0, maxSettings).map((standing) => cells.map(([, of]) => plainCell(of(standing)))),
+  }
+}
+
+function noteOfStanding({ stopped, diverged }: Standing): string {
+  const parts = [stopped > 0 ? `${stopped} stopped early` : '', diverged > 0 ? `${diverged} diverged` : '']
+  return parts.filter((part) => part !== '').join('; ')
 }
 
 /** Index, state and what varies first, then final metrics; what is the same in every trial stands in the manifest. */
@@ -213,7 +264,8 @@ function noteOf({ outcome, attempts }: TrialRecord): string {
   return [reason, attempts > 1 ? formatCount(attempts, 'attempt') : ''].filter((part) => part !== '').join('; ')
 }
 
-function describeManifest(
+/** What made a sweep, by name: what the page and the Markdown end with. */
+export function describeManifest(
   experiment: Experiment,
   facts: PlanFacts,
   records: readonly TrialRecord[],

@@ -95,7 +95,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Always | readonly I
     all: 'every trial',
   },
   recover: { from: 'where from' },
-  report: { from: 'where from', sweep: 'which', out: 'where to', 'trust-code': 'permits code' },
+  report: { from: 'where from', sweep: 'which', out: 'where to', full: 'how much', 'trust-code': 'permits code' },
   rename: {},
   resume: {
     only: 'which trials',

@@ -98,7 +98,7 @@ describe('a request to the dashboard', () => {
   it('is answered with its token, by a page that may load nothing but what comes from there', async () => {
     const { status, headers, text } = await ask(base)
     expect(status).toBe(200)
-    expect(text).toContain('modules/dashboard/page/main.js')
+    expect(text).toContain('src="./page.js"')
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/)
     expect(headers['content-security-policy']).not.toMatch(/unsafe/)
     expect(headers).toMatchObject({ 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff' })
@@ -143,13 +143,13 @@ describe('a request to the dashboard', () => {
       '../../../../etc/passwd',
       '..%2f..%2f..%2fetc%2fpasswd',
       '%2e%2e/%2e%2e/package.json',
-      'modules/../../package.json',
-      'modules/dashboard/page/../../../package.json',
-      'modules/core/version.js',
-      'modules/dashboard/server/guard.js',
+      'page.js/../../package.json',
+      './page.js/',
+      'page.js%2f..%2f..%2fpackage.json',
+      'server/guard.js',
       'lib/../package.json',
       '/etc/passwd',
-      'modules\\..\\package.json',
+      'page\\..\\package.json',
       'style.css%00.js',
       '__proto__',
       'constructor',

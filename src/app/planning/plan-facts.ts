@@ -7,13 +7,14 @@ import { isOfData } from '../../sweeps/plan.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import type { Trial, TrialId } from '../../core/trial.js'
 
-/** What the manifest of a report states, from a sweep's own folder. */
-export function planFacts(store: Store, sweep: SweepFolder, experiment: Experiment): PlanFacts {
+/** What the manifest of a report states, from a sweep's own folder. `engines`: as its journal names them, where that is known. */
+export function planFacts(
+  store: Store,
+  sweep: SweepFolder,
+  experiment: Experiment,
+  engines: Iterable<string> = enginesOf(sweep),
+): PlanFacts {
   const { plan } = sweep
-  const engines = new Set<string>()
-  for (const { event } of sweep.entries()) {
-    if (event.type === 'opened' && event.engine !== undefined) engines.add(event.engine)
-  }
   return {
     sweep: sweep.id,
     profile: plan.profile,
@@ -24,6 +25,14 @@ export function planFacts(store: Store, sweep: SweepFolder, experiment: Experime
     data: fingerprints(store, sweep, experiment),
     createdAtMs: plan.createdAtMs,
   }
+}
+
+function enginesOf(sweep: SweepFolder): Set<string> {
+  const engines = new Set<string>()
+  for (const { event } of sweep.entries()) {
+    if (event.type === 'opened' && event.engine !== undefined) engines.add(event.engine)
+  }
+  return engines
 }
 
 /** Fingerprints as they went into the trials' ids; a set that has changed or gone since is not passed off as theirs. */

@@ -1,5 +1,5 @@
 import type { CoursesAnswer, NewPoints } from '../wire.js'
-import { ask } from './feed.js'
+import { source } from './source.js'
 import { Course, type SweepModel } from './model.js'
 
 /** The courses of the trials that are shown: asked for once, then grown by what is told. */
@@ -34,7 +34,7 @@ export class CourseStore {
   async #ask(ids: readonly string[]): Promise<void> {
     for (const id of ids) this.#asking.add(id)
     try {
-      const told = await ask<CoursesAnswer>('courses', { sweep: this.model.about.sweep, trials: ids.join() })
+      const told = await source.ask<CoursesAnswer>('courses', { sweep: this.model.about.sweep, trials: ids.join() })
       this.trouble = ''
       for (const one of told.trials) {
         const row = this.model.rows[one.index]

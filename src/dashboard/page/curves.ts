@@ -5,6 +5,7 @@ import { isRunning, type SweepContext, type View } from './context.js'
 import { checkbox, fill, h, labelled, notice, select } from './dom.js'
 import { formatCell } from './format.js'
 import type { Row } from './model.js'
+import { source } from './source.js'
 
 /** More points than these are no curves but a cloud. */
 const maxPoints = 8
@@ -108,7 +109,9 @@ export function curves(context: SweepContext): View {
   const statusOf = (lines: number, groups: number): HTMLElement | null => {
     const { isAsking, trouble } = context.courses
     if (trouble !== '') return notice('broken', `The curves could not be read: ${trouble}`)
-    if (lines > 0) return null
+    const absent = context.shown().filter(({ id, reports }) => reports > 0 && !source.hasCourse(id)).length
+    if (absent > 0 && (lines === 0 || choice === 'chosen')) return notice('empty', `${absent} ${heldElsewhere}`)
+    if (lines > 0) return absent > 0 ? h('p', { class: 'note' }, `${absent} ${heldElsewhere}`) : null
     if (choice === 'chosen' && groups === 0) return notice('empty', 'Tick trials in the table to see their curves.')
     if (isAsking) return notice('waiting', 'Waiting for the curves …')
     const isRun = context.line()?.isRun === true
@@ -118,6 +121,8 @@ export function curves(context: SweepContext): View {
   }
   return { element, update, close: () => chart.close() }
 }
+
+const heldElsewhere = 'curves are not in this report: mlds report --full writes one with all of them.'
 
 function legendItem(label: string, colour: string, trials: number, last: number): HTMLElement {
   const swatch = h('span', { class: 'swatch', 'aria-hidden': 'true' })
@@ -135,7 +140,11 @@ export function usualMetric(names: readonly string[], objective: string): string
 function groupsOf(context: SweepContext, choice: Choice): Group[] {
   const { model } = context
   const { metric, direction } = model.about.objective
-  const tried = context.shown().filter((row) => row.attempts > 0 && (choice !== 'chosen' || context.chosen.has(row.id)))
+  const tried = context
+    .shown()
+    .filter(
+      ({ id, attempts }) => attempts > 0 && source.hasCourse(id) && (choice !== 'chosen' || context.chosen.has(id)),
+    )
   const groups = new Map<string, Row[]>()
   for (const row of tried) {
     const key = model.settingKey(row)

@@ -70,9 +70,3 @@ export class Feed {
     this.#source?.close()
   }
 }
-
-export async function ask<T>(path: string, query: Readonly<Record<string, string>>): Promise<T> {
-  const response = await fetch(`./${path}?${new URLSearchParams(query).toString()}`)
-  if (!response.ok) throw new Error((await response.text()).trim() || `the server answered ${response.status}`)
-  return (await response.json()) as T
-}

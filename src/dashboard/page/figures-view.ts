@@ -1,7 +1,7 @@
 import type { FiguresAnswer } from '../wire.js'
 import type { SweepContext, View } from './context.js'
 import { fill, h, notice } from './dom.js'
-import { ask } from './feed.js'
+import { source } from './source.js'
 
 const columns = ['claim', 'verdict', 'ours', 'published', 'effect', '95 % interval', 'seeds']
 
@@ -15,6 +15,7 @@ export function figuresView(context: SweepContext): View {
 
   const ended = (): number => {
     const { counts, planned } = context.line() ?? { counts: {}, planned: 0 }
+    if (source.report !== undefined) return 0
     return planned - (counts.planned ?? 0) - (counts.running ?? 0)
   }
   const update = (): void => {
@@ -26,7 +27,7 @@ export function figuresView(context: SweepContext): View {
     const before = ended()
     if (drawn < 0) fill(status, notice('waiting', 'The figures are being drawn …'))
     try {
-      const told = await ask<FiguresAnswer>('figures', { sweep: context.id })
+      const told = await source.ask<FiguresAnswer>('figures', { sweep: context.id })
       drawn = before
       fill(
         status,
@@ -77,14 +78,13 @@ function verdictTable(verdicts: FiguresAnswer['verdicts']): HTMLElement {
 }
 
 /** An SVG in an image runs nothing and asks for nothing. */
-function figureOf({ name, caption, svg }: FiguresAnswer['figures'][number]): HTMLElement {
+function figureOf({ name, caption, src }: FiguresAnswer['figures'][number]): HTMLElement {
   const words = name.replaceAll('-', ' ')
-  const src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`
   return h(
     'figure',
     {},
     h('h3', {}, words.charAt(0).toUpperCase() + words.slice(1)),
     h('div', { class: 'drawing' }, h('img', { alt: caption, src })),
-    h('figcaption', {}, caption),
+    h('figcaption', {}, caption, ' ', h('a', { href: src, download: `${name}.svg`, class: 'save' }, 'Save as SVG')),
   )
 }

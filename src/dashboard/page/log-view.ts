@@ -1,6 +1,7 @@
 import { printable } from '../../core/printable.js'
 import { fill, h, notice } from './dom.js'
 import { shortLines } from './format.js'
+import { source } from './source.js'
 
 /** Of a longer log the end stays on the page. */
 const maxCharacters = 300_000
@@ -15,28 +16,35 @@ export function logView(sweep: string, trial: string, attempt: number): { elemen
   fill(status, notice('waiting', 'Waiting for the log …'))
   let text = ''
   let skipped = 0
-  const query = new URLSearchParams({ sweep, trial, attempt: String(attempt) })
-  const source = new EventSource(`./log?${query.toString()}`)
-  source.addEventListener('log', (message: MessageEvent<string>) => {
-    const told = JSON.parse(message.data) as { skipped: number; text: string }
-    skipped += told.skipped
-    text = (text + told.text).slice(-maxCharacters)
-    const isAtEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 40
-    body.hidden = text === ''
-    body.textContent = shortLines(plain(text))
-    fill(
-      status,
-      text === '' ? notice('empty', 'The log is empty.') : null,
-      skipped > 0 ? h('p', { class: 'note' }, `The end of it; mlds logs ${trial} prints all.`) : null,
-    )
-    if (isAtEnd) body.scrollTop = body.scrollHeight
-  })
-  source.addEventListener('trouble', (message: MessageEvent<string>) =>
-    fill(status, notice('broken', `The log can't be read: ${JSON.parse(message.data) as string}`)),
+  const stream = source.followLog(
+    { sweep, trial, attempt },
+    {
+      onPart(told) {
+        skipped += told.skipped
+        text = (text + told.text).slice(-maxCharacters)
+        const isAtEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 40
+        body.hidden = text === ''
+        body.textContent = shortLines(plain(text))
+        fill(
+          status,
+          text === '' ? notice('empty', 'The log is empty.') : null,
+          skipped > 0 ? h('p', { class: 'note' }, `The end of it; mlds logs ${trial} prints all.`) : null,
+        )
+        if (isAtEnd) body.scrollTop = body.scrollHeight
+      },
+      onTrouble: (why) => fill(status, notice('broken', `The log can't be read: ${why}`)),
+      onNone: () =>
+        fill(
+          status,
+          source.report === undefined
+            ? notice('empty', 'This attempt has no log.')
+            : notice(
+                'empty',
+                'This report holds no log of it; where the sweep is: ',
+                h('code', {}, `mlds logs ${trial}`),
+              ),
+        ),
+    },
   )
-  source.addEventListener('over', () => source.close())
-  source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED) fill(status, notice('empty', 'This attempt has no log.'))
-  }
-  return { element, close: () => source.close() }
+  return { element, close: () => stream.close() }
 }

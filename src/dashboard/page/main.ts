@@ -1,7 +1,9 @@
 import type { SweepLine } from '../wire.js'
 import type { View } from './context.js'
 import { fill, h, notice } from './dom.js'
-import { Feed, type Connection } from './feed.js'
+import type { Connection } from './feed.js'
+import { source } from './source.js'
+import type { Stream } from './source-type.js'
 import { sweepList } from './sweep-list.js'
 import { SweepPage } from './sweep-page.js'
 
@@ -11,7 +13,7 @@ class App {
   readonly #body = h('div')
   readonly #lines = new Map<string, SweepLine>()
   #isTold = false
-  #feed: Feed | undefined
+  #feed: Stream | undefined
   #sweep: string | undefined
   #page: SweepPage | undefined
   #list: View | undefined
@@ -24,8 +26,9 @@ class App {
 
   #route(): void {
     const [kind, sweep, ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decode)
-    const wanted = kind === 'sweep' && sweep !== undefined && sweep !== '' ? sweep : undefined
-    document.title = wanted === undefined ? 'Sweeps' : `${wanted} – sweeps`
+    const named = kind === 'sweep' && sweep !== undefined && sweep !== '' ? sweep : undefined
+    const wanted = source.report ?? named
+    if (source.report === undefined) document.title = wanted === undefined ? 'Sweeps' : `${wanted} – sweeps`
     if (this.#feed !== undefined && wanted === this.#sweep) return this.#page?.go(rest)
     this.#feed?.close()
     this.#page?.close()
@@ -34,13 +37,13 @@ class App {
     if (wanted === undefined) {
       this.#list = sweepList(() => (this.#isTold ? this.#newestFirst() : undefined))
       this.#list.update()
-      fill(this.#body, this.#list.element)
+      fill(this.#body, h('main', {}, this.#list.element))
     } else {
       this.#page = new SweepPage(wanted, () => this.#lines.get(wanted))
       this.#page.go(rest)
       fill(this.#body, this.#page.element)
     }
-    this.#feed = new Feed(wanted, {
+    this.#feed = source.follow(wanted, {
       onSweeps: ({ ids, lines }) => this.#takeLines(ids, lines),
       onSnapshot: (snapshot) => this.#page?.takeSnapshot(snapshot),
       onChange: (change) => this.#page?.takeChange(change),
@@ -56,7 +59,12 @@ class App {
     if (this.#sweep !== undefined && ids !== undefined && !isThere.has(this.#sweep)) {
       fill(
         this.#body,
-        notice('broken', `There is no sweep ${this.#sweep} in this store. `, h('a', { href: '#/' }, 'All sweeps')),
+        h(
+          'main',
+          {},
+          h('h1', {}, this.#sweep),
+          notice('broken', `There is no sweep ${this.#sweep} in this store. `, h('a', { href: '#/' }, 'All sweeps')),
+        ),
       )
       return
     }

@@ -23,7 +23,7 @@ export function parallel(context: SweepContext): View {
   const canvas = h('canvas', { class: 'parallel', role: 'img' })
   const [controls, status] = [h('div', { class: 'tools' }), h('div')]
   const holder = h('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': 'Parallel coordinates' }, canvas)
-  const element = h('section', { 'aria-label': 'Parallel coordinates' }, controls, status, holder)
+  const element = h('section', {}, controls, status, holder)
   const brushes = new Map<string, Brush>()
   const left = new Set<string>()
   let columns: Column[] = []

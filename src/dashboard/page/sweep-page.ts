@@ -8,21 +8,33 @@ import { fill, h, labelled, notice } from './dom.js'
 import { figuresView } from './figures-view.js'
 import { readFilter, type Filter } from './filter.js'
 import { SweepModel, type Row } from './model.js'
+import { manifestView } from './manifest-view.js'
+import { markdown } from './markdown.js'
 import { parallel } from './parallel.js'
 import { scatter } from './scatter.js'
+import { slices } from './slices.js'
+import { source } from './source.js'
 import { countsOf, stateOf, tagList } from './sweep-list.js'
 import { trialPage } from './trial-page.js'
 import { trialTable } from './trial-table.js'
 import { workers } from './workers.js'
 
+/** A report opens with what was found; the page of a sweep that may still run with its trials. */
+const first = source.report === undefined ? 'trials' : 'report'
+
 const tabs = [
+  ...(source.report === undefined ? [] : [['report', 'Report'] as const]),
   ['trials', 'Trials'],
   ['curves', 'Curves'],
   ['parallel', 'Parallel'],
   ['scatter', 'Scatter'],
-  ['figures', 'Figures and verdicts'],
+  ['slices', 'Slices'],
+  ...(source.report === undefined ? [['figures', 'Figures and verdicts'] as const] : []),
   ['workers', 'Workers'],
 ] as const
+
+/** Views that show what the filter leaves. */
+const filtered: readonly string[] = ['report', 'trials', 'curves', 'parallel', 'scatter', 'slices']
 
 /** The page of one sweep: how it stands, and one of its views. */
 export class SweepPage {
@@ -34,7 +46,7 @@ export class SweepPage {
   readonly #body = h('main', { id: 'view' })
   #context: SweepContext | undefined
   #views: View[] = []
-  #route: readonly string[] = ['trials']
+  #route: readonly string[] = [first]
   #filter: Filter = () => true
   #filterText = ''
   #shown: readonly Row[] | undefined
@@ -45,7 +57,7 @@ export class SweepPage {
     private readonly line: () => SweepLine | undefined,
   ) {
     const actions = mayAct() ? sweepActions(id, line) : null
-    fill(this.element, this.#head, actions, this.#tabs, this.#filterBar, this.#trouble, this.#body)
+    fill(this.element, this.#head, actions, this.#tabs, this.#body)
     this.#drawFilter()
     this.#drawHead()
     this.#show()
@@ -53,7 +65,7 @@ export class SweepPage {
 
   /** @param route what follows the sweep's id in the address. */
   go(route: readonly string[]): void {
-    this.#route = route.length === 0 ? ['trials'] : route
+    this.#route = route.length === 0 ? [first] : route
     this.#show()
   }
 
@@ -104,26 +116,30 @@ export class SweepPage {
   #show(): void {
     this.#views.forEach((view) => view.close?.())
     this.#views = []
-    const [name = 'trials', first, second] = this.#route
+    const [name = '', one, two] = this.#route
     fill(
       this.#tabs,
       tabs.map(([tab, label]) =>
         h('a', { href: address('sweep', this.id, tab), 'aria-current': tab === name ? 'page' : null }, label),
       ),
     )
-    this.#filterBar.hidden = !['trials', 'curves', 'parallel', 'scatter'].includes(name)
     const context = this.#context
     if (context === undefined) return fill(this.#body, this.#absent())
-    this.#views = this.#viewsOf(name, context, first, second)
-    fill(
-      this.#body,
-      this.#views.map(({ element }) => element),
-    )
+    this.#views = this.#viewsOf(name, context, one, two)
+    const elements = this.#views.map(({ element }) => element)
+    // A report's figures are of all trials: the filter stands where it begins to count.
+    if (filtered.includes(name)) elements.splice(name === 'report' ? 1 : 0, 0, this.#filterBar, this.#trouble)
+    if (name === 'report') elements.splice(1, 0, h('h2', {}, 'Trials'))
+    fill(this.#body, elements)
     this.#views.forEach((view) => view.update())
   }
 
-  #viewsOf(name: string, context: SweepContext, first = '', second = ''): View[] {
+  #viewsOf(name: string, context: SweepContext, one = '', two = ''): View[] {
     switch (name) {
+      case 'report':
+        return [figuresView(context), trialTable(context), manifestView(context)]
+      case 'slices':
+        return [slices(context), trialTable(context)]
       case 'curves':
         return [curves(context)]
       case 'parallel':
@@ -131,13 +147,13 @@ export class SweepPage {
       case 'scatter':
         return [scatter(context), trialTable(context)]
       case 'figures':
-        return [figuresView(context)]
+        return [figuresView(context), manifestView(context)]
       case 'workers':
         return [workers(context)]
       case 'trial':
-        return [trialPage(context, first)]
+        return [trialPage(context, one)]
       case 'compare':
-        return [compare(context, [first, second])]
+        return [compare(context, [one, two])]
       default:
         return [trialTable(context)]
     }
@@ -156,12 +172,14 @@ export class SweepPage {
     const about = this.#context?.model.about
     fill(
       this.#head,
-      h('p', { class: 'crumbs' }, h('a', { href: '#/' }, 'All sweeps')),
-      h('h1', {}, this.id, tagList(line?.tags ?? [])),
+      source.report === undefined
+        ? h('p', { class: 'crumbs' }, h('a', { href: '#/' }, 'All sweeps'))
+        : h('p', { class: 'crumbs' }, 'Sweep ', h('code', {}, this.id)),
+      h('h1', {}, source.report === undefined ? this.id : (about?.title ?? this.id), tagList(line?.tags ?? [])),
       about === undefined || about.question === '' ? null : h('p', { class: 'question' }, about.question),
       line === undefined ? null : h('p', { class: 'standing' }, stateOf(line), ' · ', countsOf(line)),
       line === undefined || line.best === '' ? null : h('p', { class: 'best-line' }, capital(line.best)),
-      line?.note ? h('p', { class: 'written' }, line.note) : null,
+      line?.note ? markdown(line.note) : null,
       line?.trouble !== undefined && line.standing !== 'broken'
         ? h('p', { class: 'trouble', role: 'alert' }, line.trouble)
         : null,

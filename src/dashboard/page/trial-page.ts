@@ -5,7 +5,7 @@ import { Chart } from './chart.js'
 import { colourOf } from './colours.js'
 import { address, type SweepContext, type View } from './context.js'
 import { fill, h, notice } from './dom.js'
-import { ask } from './feed.js'
+import { source } from './source.js'
 import { formatBytes, formatCell, formatTime } from './format.js'
 import { logView } from './log-view.js'
 import type { Row } from './model.js'
@@ -59,7 +59,7 @@ export function trialPage(context: SweepContext, id: string): View {
   }
   const showFacts = async (): Promise<void> => {
     try {
-      const answer = await ask<TrialAnswer>('trial', { sweep: context.id, trial: row.id })
+      const answer = await source.ask<TrialAnswer>('trial', { sweep: context.id, trial: row.id })
       fill(facts, factsOf(context, row, answer))
     } catch (error) {
       fill(facts, notice('broken', `The trial could not be read: ${(error as Error).message}`))
@@ -70,11 +70,12 @@ export function trialPage(context: SweepContext, id: string): View {
     const names = [...(course?.series.keys() ?? [])].slice(0, maxCharts)
     if (names.length === 0) {
       const isWaiting = row.attempts > 0 && courses.isAsking
+      const absent = row.reports > 0 && !source.hasCourse(row.id)
       return fill(
         results,
         isWaiting
           ? notice('waiting', 'Waiting for its course …')
-          : notice('empty', 'It has reported nothing at a step.'),
+          : notice('empty', absent ? absentCourse : 'It has reported nothing at a step.'),
       )
     }
     fill(results)
@@ -105,6 +106,8 @@ export function trialPage(context: SweepContext, id: string): View {
     },
   }
 }
+
+const absentCourse = 'This report does not hold its course: mlds report --full writes one that does.'
 
 function factsOf({ id, model }: SweepContext, row: Row, answer: TrialAnswer): HTMLElement[] {
   const { params, seeds, attempts, files, parents, children, suggestion, stack } = answer
@@ -159,21 +162,7 @@ function factsOf({ id, model }: SweepContext, row: Row, answer: TrialAnswer): HT
         : h(
             'ul',
             {},
-            files.map(({ name, sizeBytes }) =>
-              h(
-                'li',
-                {},
-                h(
-                  'a',
-                  {
-                    href: `./file?${new URLSearchParams({ sweep: id, trial: row.id, name }).toString()}`,
-                    download: name.replaceAll(/[^\w.-]/g, '_'),
-                  },
-                  name,
-                ),
-                ` ${formatBytes(sizeBytes)}`,
-              ),
-            ),
+            files.map(({ name, sizeBytes }) => h('li', {}, fileLink(id, row.id, name), ` ${formatBytes(sizeBytes)}`)),
           ),
     ),
     ...(suggestion === undefined ? [] : [part('Why it was tried', h('p', {}, suggestion))]),
@@ -187,6 +176,11 @@ function factsOf({ id, model }: SweepContext, row: Row, answer: TrialAnswer): HT
           ),
         ]),
   ]
+}
+
+function fileLink(sweep: string, trial: string, name: string): HTMLElement | string {
+  const href = source.fileAddress(sweep, trial, name)
+  return href === undefined ? name : h('a', { href, download: name.replaceAll(/[^\w.-]/g, '_') }, name)
 }
 
 type Part = HTMLElement | null

@@ -5,6 +5,8 @@ import type { Column, Row } from './model.js'
 import { inOrder } from './order.js'
 
 const rowHeight = 30
+/** On paper there is no scrolling: so many rows are printed. */
+const maxPrinted = 500
 /** Metrics beyond these are shown when they are asked for. */
 const usualMetrics = 6
 const usuallyHidden = ['index', 'step', 'attempts', 'worker']
@@ -32,7 +34,17 @@ export function trialTable(context: SweepContext): View {
   const count = h('output', { id: 'count' })
   const chooser = h('details', { class: 'columns' }, h('summary', {}, 'Columns'))
   const compare = h('a', { class: 'button', hidden: true })
-  const element = h('div', { class: 'trials' }, h('div', { class: 'tools' }, count, compare, chooser), scroller)
+  const printed = h('p', { class: 'printed note' })
+  const element = h(
+    'div',
+    { class: 'trials' },
+    h('div', { class: 'tools' }, count, compare, chooser),
+    printed,
+    scroller,
+  )
+  const paper = matchMedia('print')
+  const onPaper = (): void => draw()
+  paper.addEventListener('change', onPaper)
 
   const visible = (): Column[] => columns.filter(({ name }) => !hidden!.has(name))
   const update = (): void => {
@@ -94,6 +106,10 @@ export function trialTable(context: SweepContext): View {
       context.chosen.size === 2 ? 'Compare the two' : `${context.chosen.size} chosen (two can be compared)`,
     )
   }
+  const inSightOf = (): [first: number, last: number] => [
+    Math.max(0, Math.floor(scroller.scrollTop / rowHeight) - 8),
+    Math.min(rows.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / rowHeight) + 8),
+  ]
   const draw = (): void => {
     if (rows.length === 0) {
       const told =
@@ -102,17 +118,17 @@ export function trialTable(context: SweepContext): View {
           : notice('empty', `No trial passes the filter: ${context.filter}`)
       return fill(body, h('tr', {}, h('td', { colspan: visible().length + 1 }, told)))
     }
-    const first = Math.max(0, Math.floor(scroller.scrollTop / rowHeight) - 8)
-    const last = Math.min(rows.length, Math.ceil((scroller.scrollTop + scroller.clientHeight) / rowHeight) + 8)
+    const [first, last] = paper.matches ? [0, Math.min(rows.length, maxPrinted)] : inSightOf()
+    setText(
+      printed,
+      `Rows 1–${Math.min(rows.length, maxPrinted)} of ${rows.length}${rows.length > maxPrinted ? '; mlds export writes them all' : ''}`,
+    )
     const best = new Set(context.line()?.bestTrials)
     const inSight = rows.slice(first, last).map((row, i) => keptRow(row, first + i, best))
     for (const id of kept.keys()) if (!inSight.some(({ dataset }) => dataset['trial'] === id)) kept.delete(id)
-    const wanted = [sized(spacers[0], first), ...inSight, sized(spacers[1], rows.length - last)].filter(
-      (element) => element !== null,
-    )
-    // A row that stays is left where it is: a click or the focus on it would be lost otherwise.
-    const isSame = wanted.length === body.children.length && wanted.every((element, i) => body.children[i] === element)
-    if (!isSame) fill(body, wanted)
+    const left = paper.matches ? 0 : rows.length - last
+    const wanted = [sized(spacers[0], first), ...inSight, sized(spacers[1], left)].filter((element) => element !== null)
+    arrange(body, wanted)
   }
   /** Its element of before, unless something in it has changed. */
   const keptRow = (row: Row, place: number, best: ReadonlySet<string>): HTMLElement => {
@@ -168,7 +184,25 @@ export function trialTable(context: SweepContext): View {
     const text = formatCell(value).slice(0, 120)
     return h('td', typeof value === 'number' ? { class: 'number' } : { title: text }, text)
   }
-  return { element, update }
+  // How many rows are in sight is known once the first ones give it a height.
+  const resize = new ResizeObserver(() => requestAnimationFrame(draw))
+  resize.observe(scroller)
+  const close = (): void => {
+    paper.removeEventListener('change', onPaper)
+    resize.disconnect()
+  }
+  return { element, update, close }
+}
+
+/** Makes these the children. One that stays is left where it is: a click or the focus on it would be lost otherwise. */
+function arrange(parent: HTMLElement, wanted: readonly HTMLElement[]): void {
+  const kept = new Set<Element>(wanted)
+  for (const child of [...parent.children]) if (!kept.has(child)) child.remove()
+  let next = parent.firstElementChild
+  for (const element of wanted) {
+    if (element === next) next = next.nextElementSibling
+    else parent.insertBefore(element, next)
+  }
 }
 
 function sized(spacer: HTMLElement, rows: number): HTMLElement | null {

@@ -4,6 +4,7 @@ import { address, isRunning, type SweepContext, type View } from './context.js'
 import { fill, h, notice } from './dom.js'
 import { formatAgo } from './format.js'
 import { secondsOf, type Row } from './model.js'
+import { source } from './source.js'
 
 interface Worker {
   readonly name: string
@@ -54,12 +55,14 @@ export function workers(context: SweepContext): View {
       h(
         'p',
         { class: 'note' },
-        'Last heard: by the journal, to which a worker’s reports come. Idle workers of a server: mlds worker list.',
+        source.report === undefined
+          ? 'Last heard: by the journal, to which a worker’s reports come. Idle workers of a server: mlds worker list.'
+          : 'Last heard: counted back from the newest event of the journal.',
       ),
     )
   }
   // How long ago something was goes on growing.
-  const timer = setInterval(update, 1_000)
+  const timer = source.report === undefined ? setInterval(update, 1_000) : undefined
   return { element, update, close: () => clearInterval(timer) }
 }
 
@@ -80,7 +83,7 @@ function workersOf(context: SweepContext): Worker[] {
 
 function rowsOf({ id, model }: SweepContext, worker: Worker, heads: readonly string[]): HTMLElement[] {
   const { running, name, heardAtMs, ended, busyMs } = worker
-  const now = Date.now()
+  const now = source.nowMs()
   const cell = (i: number, ...children: (HTMLElement | string | number)[]): HTMLElement =>
     h('td', { 'data-label': heads[i] }, children)
   const tail = [cell(6, ended), cell(7, formatDuration(busyMs))]

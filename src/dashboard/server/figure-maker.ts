@@ -1,10 +1,13 @@
 import { artifactReader } from '../../app/conclude.js'
+import { planFacts } from '../../app/planning/plan-facts.js'
 import type { Clock } from '../../core/clock.js'
 import { drawFigure } from '../../figures/draw.js'
+import { svgSource } from '../../figures/page.js'
 import { experimentToRead } from '../../experiments/registry.js'
-import { verdictCells, verdictNotes } from '../../report/markdown.js'
+import { describeManifest } from '../../report/report.js'
 import { judge } from '../../sweeps/verdicts.js'
 import type { Store } from '../../system/store.js'
+import { verdictsAnswer } from '../verdicts-answer.js'
 import type { FiguresAnswer } from '../wire.js'
 import type { LiveSweep } from './live-sweep.js'
 
@@ -64,17 +67,11 @@ export class FigureMaker {
       const drawn = await drawFigure(definition, records, read)
       if (drawn === undefined) continue
       if ('trouble' in drawn) troubles.push(drawn.trouble)
-      else figures.push({ name, caption, svg: drawn.svg })
+      else figures.push({ name, caption, src: svgSource(drawn.svg) })
     }
     return {
-      verdicts: verdicts.map((verdict) => ({
-        claim: verdict.claim,
-        statement: verdict.statement,
-        state: verdict.state,
-        isCheck: verdict.kind === 'check',
-        cells: verdictCells(verdict),
-      })),
-      notes: verdictNotes(verdicts),
+      ...verdictsAnswer(verdicts),
+      manifest: describeManifest(experiment, planFacts(this.store, sweep, experiment, live.engines), records),
       ...{ figures, troubles, ended },
     }
   }

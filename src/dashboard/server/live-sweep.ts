@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
 import type { Clock } from '../../core/clock.js'
 import { reasonOf } from '../../core/divergence.js'
-import { lookUp } from '../../core/names.js'
 import { describeBest } from '../../core/describe-best.js'
 import { endOf, Ranking } from '../../core/ranking.js'
-import { isTerminal, type Metrics, type Objective, type Trial, type TrialRecord } from '../../core/trial.js'
+import { isTerminal, type Metrics, type Objective, type TrialRecord } from '../../core/trial.js'
 import { readJournal, type JournalDamage, type JournalEvent } from '../../sweeps/journal/journal.js'
 import { RecordFold } from '../../sweeps/journal/records.js'
 import { isResult, type TrialState } from '../../sweeps/journal/state.js'
@@ -13,12 +12,12 @@ import { Untwine } from '../../sweeps/journal/untwine.js'
 import { varyingAxes } from '../../sweeps/plan.js'
 import { Pace } from '../../app/pace.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
-import type { Change, CoursesAnswer, NewPoints, RowCells, Snapshot, TrialCells, WireNumber } from '../wire.js'
+import { metricCells, rowCells, thinned, trialCells, varyingSeeds, wireNumber } from '../cells.js'
+import type { Change, CoursesAnswer, NewPoints, RowCells, Snapshot, TrialCells } from '../wire.js'
 
 /** A trial that reports more between two messages is asked for anew by whoever shows its course. */
 const maxNewPoints = 500
 const maxCoursePoints = 500
-const maxReasonLength = 300
 
 /** What a page has of a sweep: so many trials and all up to `offset` of the journal, in columns that `epoch` stands for. */
 export interface Position {
@@ -43,6 +42,8 @@ export class LiveSweep {
   #changedAt: number[] = []
   /** By index of trial, when it was last told of. */
   #heardOf: number[] = []
+  /** That its processes named, in their order. */
+  readonly #engines = new Set<string>()
   readonly #metrics: string[] = []
   readonly #metricPlace = new Map<string, number>()
   #axes: readonly string[]
@@ -95,6 +96,11 @@ export class LiveSweep {
     return this.#heardAtMs
   }
 
+  /** Engines that ran its trials, as far as they were written down. */
+  get engines(): readonly string[] {
+    return [...this.#engines]
+  }
+
   /** Lines of the journal from which nothing could be read. */
   get damagedLines(): number {
     return this.#damagedLines
@@ -141,6 +147,7 @@ export class LiveSweep {
       for (const state of this.state.trials.values()) if (state.state === 'running') this.#note(state)
       this.#resting = true
     }
+    if (event.type === 'opened' && event.engine !== undefined) this.#engines.add(event.engine)
     if (event.type === 'started' && this.#resting) {
       this.#pace = new Pace({ state: this.state, clock: this.clock }, event.atMs)
       this.#resting = false
@@ -169,7 +176,7 @@ export class LiveSweep {
     const { id } = state.trial
     const fresh = this.#points.get(id) ?? { from: state.reports - 1, points: [] }
     this.#points.set(id, fresh)
-    if (fresh.points.length < maxNewPoints) fresh.points.push([step, this.#cellsOf(metrics)])
+    if (fresh.points.length < maxNewPoints) fresh.points.push([step, metricCells(metrics, this.#metrics)])
   }
 
   #learnNames(metrics: Metrics): void {
@@ -261,34 +268,22 @@ export class LiveSweep {
   }
 
   #trialCells(from: number): TrialCells[] {
-    return [...this.state.trials.values()]
-      .slice(from)
-      .map(({ trial }) => [
-        trial.id,
-        this.#stages.indexOf(trial.stage),
-        this.#axes.map((axis) => lookUp(trial.params, axis)),
-        this.#seeds.map((name) => trial.seeds[(name === 'seed' ? 'init' : name.slice(5)) as keyof Trial['seeds']]),
-      ])
+    const columns = { stages: this.#stages, axes: this.#axes, seeds: this.#seeds }
+    return [...this.state.trials.values()].slice(from).map(({ trial }) => trialCells(trial, columns))
   }
 
   #rowOf(one: TrialState): RowCells {
     const { trial, state, attempts, startedAtMs, endedAtMs, worker, step, reports, outcome, latest } = one
-    const metrics = isResult(outcome) ? outcome.metrics : (latest ?? {})
-    return [
-      ...([trial.index, state, attempts, startedAtMs ?? null] as const),
-      isTerminal(state) ? (endedAtMs ?? null) : null,
-      this.#heardOf[trial.index] ?? 0,
-      ...([worker ?? null, step ?? null, reports] as const),
-      (outcome === undefined ? undefined : reasonOf(outcome))?.slice(0, maxReasonLength) ?? null,
-      this.#cellsOf(metrics),
-    ]
-  }
-
-  #cellsOf(metrics: Metrics): (WireNumber | null)[] {
-    return this.#metrics.map((name) => {
-      const value = lookUp(metrics, name)
-      return value === undefined ? null : wireNumber(value)
-    })
+    return rowCells(
+      {
+        ...{ index: trial.index, state, attempts, startedAtMs, worker, step, reports },
+        endedAtMs: isTerminal(state) ? endedAtMs : undefined,
+        heardAtMs: this.#heardOf[trial.index] ?? 0,
+        reason: outcome === undefined ? undefined : reasonOf(outcome),
+        metrics: isResult(outcome) ? outcome.metrics : (latest ?? {}),
+      },
+      this.#metrics,
+    )
   }
 
   best(): { readonly line: string; readonly trials: readonly string[] } {
@@ -319,7 +314,7 @@ export class LiveSweep {
           reports: one.reports,
           series: Object.fromEntries(
             [...series].map(([name, { steps, values }]) => {
-              const places = thinned(steps.length)
+              const places = thinned(steps.length, maxCoursePoints)
               return [name, { steps: places.map((i) => steps[i]!), values: places.map((i) => wireNumber(values[i]!)) }]
             }),
           ),
@@ -331,23 +326,4 @@ export class LiveSweep {
   records(): TrialRecord[] {
     return this.#fold.records()
   }
-}
-
-export const wireNumber = (value: number): WireNumber =>
-  Number.isFinite(value) ? value : (String(value) as 'NaN' | 'Infinity' | '-Infinity')
-
-/** At most so many places among `count`, first and last among them. */
-function thinned(count: number): number[] {
-  if (count <= maxCoursePoints) return Array.from({ length: count }, (_, i) => i)
-  return Array.from({ length: maxCoursePoints }, (_, i) => Math.round((i * (count - 1)) / (maxCoursePoints - 1)))
-}
-
-/** Seeds that take several values; `seed` alone where the four are one number in every trial. */
-function varyingSeeds(trials: readonly Trial[]): string[] {
-  const names = ['data', 'init', 'shuffle', 'corruption'] as const
-  const first = trials[0]
-  if (first === undefined) return []
-  const varying = names.filter((name) => trials.some(({ seeds }) => seeds[name] !== first.seeds[name]))
-  const areOne = trials.every(({ seeds }) => names.every((name) => seeds[name] === seeds.init))
-  return areOne ? (varying.length === 0 ? [] : ['seed']) : varying.map((name) => `seed.${name}`)
 }

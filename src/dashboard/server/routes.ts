@@ -2,9 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.js'
 import { MldsError } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
+import { importanceOf } from '../../report/importance.js'
 import { isResult } from '../../sweeps/journal/state.js'
 import { SweepFolder } from '../../sweeps/sweep-folder.js'
 import type { Store } from '../../system/store.js'
+import type { ImportanceAnswer } from '../wire.js'
 import { act, readAction } from './actions.js'
 import { EventStream } from './event-stream.js'
 import type { FigureMaker } from './figure-maker.js'
@@ -77,6 +79,10 @@ const ofSweep: Readonly<Record<string, Route>> = {
   '/trial': (_, live, { response, query }) => {
     const told = describeTrial(live, query.get('trial') ?? '')
     return told === undefined ? refuse(response, 404, 'there is no such trial') : sendJson(response, told)
+  },
+  '/importance': (_, live, { response }) => {
+    const { settings = 0, shares = [] } = importanceOf(live.records(), live.about.objective) ?? {}
+    sendJson(response, { settings, shares } satisfies ImportanceAnswer)
   },
   '/figures': async ({ figures }, live, { response }) => sendJson(response, await figures.of(live)),
   '/log': ({ clock }, live, { request, response, query }) => {

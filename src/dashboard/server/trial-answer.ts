@@ -31,7 +31,10 @@ export function describeTrial(live: LiveSweep, id: TrialId): TrialAnswer | undef
       ...{ attempt, ended, atMs, isVoid },
       ...(reason === undefined ? {} : { reason: reason.slice(0, maxStackLength) }),
     })),
-    files: Object.entries(isResult(outcome) ? outcome.artifacts : {}).map(([name, file]) => ({ name, ...file })),
+    files: Object.entries(isResult(outcome) ? outcome.artifacts : {}).map(([name, { sizeBytes }]) => ({
+      name,
+      sizeBytes,
+    })),
     ...(suggestion === undefined ? {} : { suggestion: describeSuggestion(suggestion) }),
     ...(outcome?.state === 'failed' && outcome.error.stack !== undefined
       ? { stack: outcome.error.stack.slice(0, maxStackLength) }

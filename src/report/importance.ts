@@ -1,0 +1,54 @@
+import { maxOf, minOf } from '../core/extremes.js'
+import { lookUp } from '../core/names.js'
+import { isSameValue } from '../core/param-value.js'
+import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
+import { varyingAxes } from '../core/varying-axes.js'
+import { importancesOf, settingsOf, type SearchedAxis } from '../figures/search/settings.js'
+
+/** How much each axis has to do with being among the best tenth of the settings. */
+export interface Importance {
+  readonly settings: number
+  /** In shares of 1, the largest first. */
+  readonly shares: readonly (readonly [axis: string, share: number])[]
+}
+
+/** Numbers of more values than these lie along an axis; fewer are choices. */
+const maxChoices = 12
+
+/** Of any sweep, by what its trials came to; `undefined` of one axis, and of fewer than 20 settings. */
+export function importanceOf(records: readonly TrialRecord[], objective: Objective): Importance | undefined {
+  const { average = [] } = objective
+  const trials = records.map(({ trial }) => trial).filter(({ parents }) => parents.length === 0)
+  const names = varyingAxes(trials).filter((name) => !average.includes(name))
+  if (names.length < 2) return undefined
+  const searched = {
+    axes: names.map((name) => axisOf(name, valuesOf(name, trials))),
+    objective,
+  }
+  const { settings } = settingsOf(records, searched)
+  const shares = importancesOf(settings, searched)
+  if (shares.length === 0) return undefined
+  return { settings: settings.length, shares: shares.map(([{ title }, share]) => [title, share]) }
+}
+
+function valuesOf(name: string, trials: readonly TrialRecord['trial'][]): ParamValue[] {
+  const values = new Map<string, ParamValue>()
+  for (const { params } of trials) {
+    const value = lookUp(params, name)
+    if (value !== undefined) values.set(JSON.stringify(value), value)
+  }
+  return [...values.values()]
+}
+
+function axisOf(name: string, values: readonly ParamValue[]): SearchedAxis {
+  const numbers = values.filter((value) => typeof value === 'number')
+  if (numbers.length < values.length || values.length <= maxChoices)
+    return { title: name, axis: { name, kind: 'choice', choices: values.length }, values: inOrder(values) }
+  const [low, high] = [minOf(numbers), maxOf(numbers)]
+  return { title: name, axis: { name, kind: 'float', low, high, log: low > 0 && high / low >= 100 } }
+}
+
+const inOrder = (values: readonly ParamValue[]): ParamValue[] =>
+  values.every((value) => typeof value === 'number')
+    ? values.toSorted((a, b) => a - b)
+    : values.filter((value, i) => values.findIndex((one) => isSameValue(one, value)) === i)
