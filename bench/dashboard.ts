@@ -34,8 +34,17 @@ const showsAll = (trials: number): string =>
 async function openAt(page: Page, url: string, until: string): Promise<number> {
   const start = performance.now()
   await page.goto(url, { waitUntil: 'commit' })
-  await page.waitForFunction(until, undefined, { timeout: 120_000, polling: 'raf' })
+  await untilTrue(page, until)
   return (performance.now() - start) / 1000
+}
+
+/** Asked from outside: the page's content policy lets nothing be evaluated within it. */
+async function untilTrue(page: Page, expression: string): Promise<void> {
+  const until = performance.now() + 120_000
+  while (!(await page.evaluate<boolean>(`Boolean(${expression})`))) {
+    if (performance.now() > until) throw new Error(`never so: ${expression}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
 }
 
 async function benchOpening(browser: Browser, folder: string): Promise<void> {
@@ -65,7 +74,7 @@ async function benchOpening(browser: Browser, folder: string): Promise<void> {
     for (const [view, until] of viewsOf(trials)) {
       const began = performance.now()
       await page.evaluate(`location.hash = '#/sweep/${name}/${view}'`)
-      await page.waitForFunction(until, undefined, { timeout: 120_000, polling: 'raf' })
+      await untilTrue(page, until)
       views.push(`${view} ${round((performance.now() - began) / 1000)}`)
     }
     const sort = await secondsToSort(page, name)
@@ -108,10 +117,10 @@ const viewsOf = (trials: number): [view: string, until: string][] => [
 
 async function secondsToSort(page: Page, name: string): Promise<number> {
   await page.evaluate(`location.hash = '#/sweep/${name}/trials'`)
-  await page.waitForFunction(`document.querySelector('#trial-table tbody tr[data-trial]') !== null`)
+  await untilTrue(page, `document.querySelector('#trial-table tbody tr[data-trial]') !== null`)
   const start = performance.now()
   await page.getByRole('button', { name: 'loss', exact: true }).click()
-  await page.waitForFunction(`document.querySelector('th[aria-sort=ascending]')?.textContent === 'loss'`)
+  await untilTrue(page, `document.querySelector('th[aria-sort=ascending]')?.textContent === 'loss'`)
   return (performance.now() - start) / 1000
 }
 
