@@ -1,9 +1,14 @@
 import type { CoursesAnswer, FiguresAnswer, Frozen, RowCells, TrialAnswer } from '../wire.js'
 import type { Source } from './source-type.js'
 
-/** A report: answers as a server would, from what it holds. @param held its JSON. */
-export function frozenSource(held: string): Source {
-  const frozen = JSON.parse(held) as Frozen
+/** A report: answers as a server would, from what it holds. @param held its JSON, gzipped, in base64. */
+export async function openFrozenSource(held: string): Promise<Source> {
+  const bytes = Uint8Array.from(atob(held), (letter) => letter.charCodeAt(0))
+  const text = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))
+  return frozenSource((await new Response(text).json()) as Frozen)
+}
+
+function frozenSource(frozen: Frozen): Source {
   const { line, snapshot, courses, nowMs } = frozen
   const drawings = new Map(
     [...document.querySelectorAll<HTMLImageElement>('img[data-figure]')].map((image) => [

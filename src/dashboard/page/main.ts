@@ -2,7 +2,7 @@ import type { SweepLine } from '../wire.js'
 import type { View } from './context.js'
 import { fill, h, notice } from './dom.js'
 import type { Connection } from './feed.js'
-import { source } from './source.js'
+import { openSource, source } from './source.js'
 import type { Stream } from './source-type.js'
 import { sweepList } from './sweep-list.js'
 import { SweepPage } from './sweep-page.js'
@@ -102,4 +102,4 @@ function decode(part: string): string {
   }
 }
 
-new App(document.getElementById('app')!)
+void openSource().then(() => new App(document.getElementById('app')!))

@@ -1,8 +1,11 @@
-import { frozenSource } from './frozen-source.js'
+import { openFrozenSource } from './frozen-source.js'
 import { liveSource } from './live-source.js'
 import type { Source } from './source-type.js'
 
-const held = document.getElementById('frozen')?.textContent
+/** Where this page has what it shows from; set by `openSource` before anything is shown. */
+export let source: Source
 
-/** Where this page has what it shows from. */
-export const source: Source = held === undefined || held === null ? liveSource() : frozenSource(held)
+export async function openSource(): Promise<void> {
+  const held = document.getElementById('frozen')?.textContent
+  source = held === undefined || held === null ? liveSource() : await openFrozenSource(held)
+}

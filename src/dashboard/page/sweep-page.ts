@@ -20,9 +20,9 @@ import { trialTable } from './trial-table.js'
 import { workers } from './workers.js'
 
 /** A report opens with what was found; the page of a sweep that may still run with its trials. */
-const first = source.report === undefined ? 'trials' : 'report'
+const first = (): string => (source.report === undefined ? 'trials' : 'report')
 
-const tabs = [
+const tabs = (): (readonly [tab: string, label: string])[] => [
   ...(source.report === undefined ? [] : [['report', 'Report'] as const]),
   ['trials', 'Trials'],
   ['curves', 'Curves'],
@@ -31,7 +31,7 @@ const tabs = [
   ['slices', 'Slices'],
   ...(source.report === undefined ? [['figures', 'Figures and verdicts'] as const] : []),
   ['workers', 'Workers'],
-] as const
+]
 
 /** Views that show what the filter leaves. */
 const filtered: readonly string[] = ['report', 'trials', 'curves', 'parallel', 'scatter', 'slices']
@@ -46,7 +46,7 @@ export class SweepPage {
   readonly #body = h('main', { id: 'view' })
   #context: SweepContext | undefined
   #views: View[] = []
-  #route: readonly string[] = [first]
+  #route: readonly string[] = [first()]
   #filter: Filter = () => true
   #filterText = ''
   #shown: readonly Row[] | undefined
@@ -65,7 +65,7 @@ export class SweepPage {
 
   /** @param route what follows the sweep's id in the address. */
   go(route: readonly string[]): void {
-    this.#route = route.length === 0 ? [first] : route
+    this.#route = route.length === 0 ? [first()] : route
     this.#show()
   }
 
@@ -119,7 +119,7 @@ export class SweepPage {
     const [name = '', one, two] = this.#route
     fill(
       this.#tabs,
-      tabs.map(([tab, label]) =>
+      tabs().map(([tab, label]) =>
         h('a', { href: address('sweep', this.id, tab), 'aria-current': tab === name ? 'page' : null }, label),
       ),
     )

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { LiveSweep, Position } from './live-sweep.js'
 
-/** A page that takes in less than this of what it is sent is let go: it comes back and goes on where it was. */
+/** A page behind whose largest message more than this piles up is let go: it comes back and goes on where it was. */
 const maxWaitingBytes = 16 << 20
 
 /** Server-sent events to one page. Format: https://html.spec.whatwg.org/multipage/server-sent-events.html */
@@ -12,8 +12,8 @@ export class EventStream {
   follows: LiveSweep | undefined
   /** The number of the list of sweeps that it has. */
   listVersion = -1
-  /** What was still to be sent when the last message was. */
-  #waitingBytes = 0
+  /** Of the largest message so far: a snapshot of 100,000 trials takes a while to be taken in. */
+  #largestBytes = 0
 
   constructor(
     private readonly response: ServerResponse,
@@ -28,10 +28,10 @@ export class EventStream {
   send(event: string, json: string, id?: string): void {
     const { response } = this
     if (response.destroyed) return
-    response.write(`${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`)
-    // A snapshot alone may be larger: what counts is what has piled up behind it.
-    if (this.#waitingBytes > maxWaitingBytes) response.destroy()
-    this.#waitingBytes = response.writableLength
+    const message = `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`
+    this.#largestBytes = Math.max(this.#largestBytes, Buffer.byteLength(message))
+    response.write(message)
+    if (response.writableLength > this.#largestBytes + maxWaitingBytes) response.destroy()
   }
 
   close(): void {
