@@ -90,8 +90,8 @@ export class Flights {
     const { attempt } = flight.state
     const { flight: state, events, orders } = step(flight.state, message)
     flight.state = state
-    // The next attempt is judged by what it reports itself.
-    if (state.attempt !== attempt) flight.cancelStop()
+    // The next attempt is judged by what it reports itself; a stop from before the first is meant for that.
+    if (attempt > 0 && state.attempt !== attempt) flight.cancelStop()
     for (const order of orders) this.link.order(state.run, order)
     if (state.phase === 'over') {
       flight.cancelStop()
