@@ -85,10 +85,12 @@ describe('the values of a program', () => {
       'null',
       '12345678901234567890',
     ]
+    // The legend is of the axis, its entries are the values.
+    expect(figure).toMatch(/"title": "v",\s+"sort": null/)
     const shown = (await mlds(['best', 'v', '--top', '20'], { cwd })).stdout
     const planned = (await mlds(['plan', 'v.yaml'], { cwd })).stdout
     for (const text of written) {
-      expect(figure).toContain(JSON.stringify(`v ${text}`).slice(1, -1))
+      expect(figure).toContain(JSON.stringify(text))
       expect(shown).toMatch(new RegExp(`  ${text.replaceAll(/[[\].]/g, '\\$&')}$`, 'm'))
       expect(planned).toContain(text)
     }
