@@ -81,7 +81,7 @@ export function compareRecords(
         ),
         first: from,
         second: to,
-        unpaired: isPaired ? own.length + other.length - new Set(pairs.flat()).size : 0,
+        unpaired: isPaired ? own.length + other.length - distinct(pairs, 0) - distinct(pairs, 1) : 0,
         difference: mean(differences),
         pairs: paired.length,
         ...weighPairs(paired),
@@ -98,6 +98,9 @@ export function weighPairs(differences: readonly number[]): Pick<Comparison, 'in
 }
 
 type Pair = readonly [TrialRecord, TrialRecord]
+
+/** How many trials of one of the two sweeps have a partner: with an averaged axis one may have several. */
+const distinct = (pairs: readonly Pair[], side: 0 | 1): number => new Set(pairs.map((pair) => pair[side])).size
 
 function pairsOf(first: readonly TrialRecord[], second: readonly TrialRecord[], averaging: Averaging): Pair[] {
   const partners = new Map(first.map((record) => [partnerKey(record, averaging), record]))
