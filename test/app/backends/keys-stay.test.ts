@@ -18,6 +18,8 @@ const keys = {
   'user.creds': `-----BEGIN NATS USER JWT-----\neyJ0\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${seed}\n------END USER NKEY SEED------\n`,
   'server.key': pem,
   'both.pem': `-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n${pem}`,
+  'from-pkcs12.pem': `Bag Attributes\n    friendlyName: me\nKey Attributes: <No Attributes>\n${pem}`,
+  'with-text.pem': `ED25519 Private-Key:\npriv:\n    93:20\n${pem}`,
   'with-password.json': '{ "url": "nats://host", "user": "me", "password": "x" }',
   'with-userinfo.json': '{ "url": "nats://me:secret@host" }',
 }
