@@ -32,7 +32,8 @@ export function asPlanned(spec: PlannedSweep, experiment: Experiment): Experimen
   const objective: Objective = sweepObjective(spec, experiment)
   const figures = withFiguresOf(spec.figures, experiment, ownFigures(spec, experiment), objective)
   const read = figures.map((figure) => asRead(figure, spec, objective, experiment))
-  return onOwnSeeds({ ...claimed, figures: read }, objective)
+  const searchedAxes = searchedAxesOf(spec, experiment)
+  return onOwnSeeds({ ...claimed, figures: read, ...(searchedAxes && { searchedAxes }) }, objective)
 }
 
 function onOwnSeeds(experiment: Experiment, { confirm }: Objective): Experiment {
@@ -55,12 +56,8 @@ function onOwnSeeds(experiment: Experiment, { confirm }: Objective): Experiment 
 
 /** The figures that a sweep has without a list of its own. */
 export function ownFigures(spec: PlannedSweep, experiment: Experiment): readonly FigureDefinition[] {
-  const { search } = spec
-  if (search?.learning === undefined) return experiment.figures
-  // A plan may come from elsewhere.
-  const axes = Object.entries(isMapping(search.axes) ? search.axes : {}).flatMap(([written, axis]) =>
-    searchedAxis(written, axis, spec, experiment),
-  )
+  const axes = searchedAxesOf(spec, experiment)
+  if (axes === undefined) return experiment.figures
   const own = searchFigures({ axes, objective: sweepObjective(spec, experiment) })
   const names = new Set(own.map(({ name }) => name))
   return [...own, ...experiment.figures.filter(({ name }) => !names.has(name))]
@@ -90,6 +87,15 @@ function asRead(
     caption: `${figure.caption} Trials are pooled over ${average.map(printableLine).join(' and ')} as over seeds.`,
     draw: (records, read) => figure.draw(records.map(pooled), read, planned),
   }
+}
+
+function searchedAxesOf(spec: PlannedSweep, experiment: Experiment): SearchedAxis[] | undefined {
+  const { search } = spec
+  if (search?.learning === undefined) return undefined
+  // A plan may come from elsewhere.
+  return Object.entries(isMapping(search.axes) ? search.axes : {}).flatMap(([written, axis]) =>
+    searchedAxis(written, axis, spec, experiment),
+  )
 }
 
 function searchedAxis(

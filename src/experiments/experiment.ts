@@ -4,6 +4,7 @@ import { MldsError } from '../core/errors.js'
 import { dataProblem, frameProblem, stageProblem } from './check-frame.js'
 import { defaultFigures } from '../figures/default-figures.js'
 import type { FigureDefinition } from '../figures/figure.js'
+import type { SearchedAxis } from '../figures/search/settings.js'
 import type { Engine } from '../engines/engine.js'
 import type { Net } from '../net/net.js'
 import { checkSpace, type ParamsOf, type Space } from '../core/space.js'
@@ -220,6 +221,8 @@ export interface Experiment<S extends Space = Space> {
   readonly profiles: Readonly<Record<ProfileName, Profile>> & Readonly<Record<string, Profile>>
   readonly figures: readonly FigureDefinition[]
   readonly claims: readonly Claim[]
+  /** Of a sweep's search that learns, as its plan says. Default: there is none. */
+  readonly searchedAxes?: readonly SearchedAxis[]
 }
 
 /** Keeps the parameters' types between `space` and `run`. */

@@ -15,20 +15,27 @@ export interface Importance {
 /** Numbers of more values than these lie along an axis; fewer are choices. */
 const maxChoices = 12
 
-/** Of any sweep, by what its trials came to; `undefined` of one axis, and of fewer than 20 settings. */
-export function importanceOf(records: readonly TrialRecord[], objective: Objective): Importance | undefined {
-  const { average = [] } = objective
-  const trials = records.map(({ trial }) => trial).filter(({ parents }) => parents.length === 0)
-  const names = varyingAxes(trials).filter((name) => !average.includes(name))
-  if (names.length < 2) return undefined
-  const searched = {
-    axes: names.map((name) => axisOf(name, valuesOf(name, trials))),
-    objective,
-  }
+/**
+ * Of any sweep, by what its trials came to; `undefined` of one axis, and of fewer than 20 settings.
+ * @param searchedAxes of a search that learns. Default: the axes that vary, by the values that they take.
+ */
+export function importanceOf(
+  records: readonly TrialRecord[],
+  objective: Objective,
+  searchedAxes?: readonly SearchedAxis[],
+): Importance | undefined {
+  const searched = { axes: searchedAxes ?? axesOf(records, objective), objective }
+  if (searched.axes.length < 2) return undefined
   const { settings } = settingsOf(records, searched)
   const shares = importancesOf(settings, searched)
   if (shares.length === 0) return undefined
-  return { settings: settings.length, shares: shares.map(([{ title }, share]) => [title, share]) }
+  return { settings: settings.length, shares: shares.map(([{ axis }, share]) => [axis.name, share]) }
+}
+
+function axesOf(records: readonly TrialRecord[], { average = [] }: Objective): SearchedAxis[] {
+  const trials = records.map(({ trial }) => trial).filter(({ parents }) => parents.length === 0)
+  const names = varyingAxes(trials).filter((name) => !average.includes(name))
+  return names.map((name) => axisOf(name, valuesOf(name, trials)))
 }
 
 function valuesOf(name: string, trials: readonly TrialRecord['trial'][]): ParamValue[] {

@@ -126,7 +126,7 @@ export async function buildReport(input: ReportInput): Promise<Report> {
   }
   const verdicts = judge(experiment.claims, records)
   const ranking = rankRecords(records, objective)
-  const axisShares = importanceOf(records, objective)
+  const axisShares = importanceOf(records, objective, experiment.searchedAxes)
   return {
     sweep: facts.sweep,
     experiment: experiment.name,

@@ -2,7 +2,7 @@ import { bandOf, smoothed } from './band.js'
 import { Chart, type ChartBand, type ChartLine } from './chart.js'
 import { colourOf, dashOf } from './colours.js'
 import { isRunning, type SweepContext, type View } from './context.js'
-import { checkbox, fill, h, labelled, notice, select } from './dom.js'
+import { checkbox, fill, h, labelled, notice, select, selectName } from './dom.js'
 import { formatCell } from './format.js'
 import type { Row } from './model.js'
 import { source } from './source.js'
@@ -48,14 +48,7 @@ export function curves(context: SweepContext): View {
     ] as const
     fill(
       controls,
-      labelled(
-        'Metric',
-        select(
-          model.metrics.map((name) => [name, name]),
-          metric,
-          (value) => set(() => (metric = value))(),
-        ),
-      ),
+      selectName('Metric', model.metrics, metric, (name) => set(() => (metric = name))()),
       labelled(
         'of',
         select(which, choice, (value) => set(() => (choice = value as Choice))()),

@@ -62,6 +62,22 @@ export function select(
   return element
 }
 
+/** A choice among names that are told as they are. */
+export const selectName = (
+  label: string,
+  names: readonly string[],
+  chosen: string,
+  onChange: (name: string) => void,
+): HTMLElement =>
+  labelled(
+    label,
+    select(
+      names.map((name) => [name, name]),
+      chosen,
+      onChange,
+    ),
+  )
+
 export function checkbox(label: string, isOn: boolean, onChange: (isOn: boolean) => void): HTMLElement {
   const box = h('input', { type: 'checkbox', checked: isOn, onchange: () => onChange(box.checked) })
   return h('label', { class: 'check' }, box, ' ', label)

@@ -1,6 +1,6 @@
 import { gradientOfNow, themed } from './colours.js'
 import { address, type SweepContext, type View } from './context.js'
-import { checkbox, fill, h, labelled, notice, select } from './dom.js'
+import { checkbox, fill, h, notice, selectName } from './dom.js'
 import { formatCell } from './format.js'
 import type { Column, Row } from './model.js'
 import { makeScale, suggestKind, type Scale } from './scale.js'
@@ -36,15 +36,11 @@ export function scatter(context: SweepContext): View {
   }
 
   const drawControls = (names: readonly string[]): void => {
-    const options = names.map((name) => [name, name] as const)
     const choose = (label: string, chosen: string, set: (value: string) => void): HTMLElement =>
-      labelled(
-        label,
-        select(options, chosen, (value) => {
-          set(value)
-          update()
-        }),
-      )
+      selectName(label, names, chosen, (name) => {
+        set(name)
+        update()
+      })
     fill(
       controls,
       choose('Across', x, (value) => ([x, logs.x] = [value, undefined])),

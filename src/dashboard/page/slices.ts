@@ -1,7 +1,8 @@
 import type { ImportanceAnswer } from '../wire.js'
 import { gradientOfNow, themed } from './colours.js'
 import type { SweepContext, View } from './context.js'
-import { checkbox, fill, h, labelled, notice, select } from './dom.js'
+import { usualMetric } from './curves.js'
+import { checkbox, fill, h, notice, selectName } from './dom.js'
 import { formatCell } from './format.js'
 import type { Column, Row } from './model.js'
 import { makeScale, suggestKind, type Scale } from './scale.js'
@@ -64,17 +65,10 @@ export function slices(context: SweepContext): View {
   const drawControls = (): void =>
     fill(
       controls,
-      labelled(
-        'Metric',
-        select(
-          model.metrics.map((name) => [name, name]),
-          metric,
-          (value) => {
-            ;[metric, isLog] = [value, undefined]
-            update()
-          },
-        ),
-      ),
+      selectName('Metric', model.metrics, metric, (name) => {
+        ;[metric, isLog] = [name, undefined]
+        update()
+      }),
       checkbox('log metric', isLog ?? false, (isOn) => {
         isLog = isOn
         draw()
@@ -82,7 +76,8 @@ export function slices(context: SweepContext): View {
     )
 
   const update = (): void => {
-    if (model.metrics.length > 0 && !model.metrics.includes(metric)) metric = model.metrics[0]!
+    if (model.metrics.length > 0 && !model.metrics.includes(metric))
+      metric = usualMetric(model.metrics, model.about.objective.metric)
     const shape = [...model.metrics, metric].join('\n')
     if (shape !== known) {
       known = shape

@@ -184,10 +184,10 @@ export class LiveStore {
     const trust = { trustCode, warn: () => {} }
     // A custom experiment may have been changed or moved since: that is no reason not to look on.
     const objective = await objectiveOf(sweep, trust).catch(() => ({ metric: 'loss', direction: 'minimize' }) as const)
-    const { title, question } = await experimentToRead(sweep, trust).catch(() => ({
-      ...{ title: sweep.plan.experiment, question: '' },
+    const { title, question, searchedAxes } = await experimentToRead(sweep, trust).catch(() => ({
+      ...{ title: sweep.plan.experiment, question: '', searchedAxes: undefined },
     }))
-    return new LiveSweep(sweep, { title, question, objective }, clock)
+    return new LiveSweep(sweep, { title, question, objective }, clock, searchedAxes)
   }
 
   #describe(entry: Entry, trouble?: string): void {

@@ -5,6 +5,7 @@ import { reasonOf } from '../../core/divergence.js'
 import { describeBest } from '../../core/describe-best.js'
 import { endOf, Ranking } from '../../core/ranking.js'
 import { isTerminal, type Metrics, type Objective, type TrialRecord } from '../../core/trial.js'
+import type { Experiment } from '../../experiments/experiment.js'
 import { readJournal, type JournalDamage, type JournalEvent } from '../../sweeps/journal/journal.js'
 import { RecordFold } from '../../sweeps/journal/records.js'
 import { isResult, type TrialState } from '../../sweeps/journal/state.js'
@@ -66,6 +67,7 @@ export class LiveSweep {
     readonly sweep: SweepFolder,
     readonly about: { readonly title: string; readonly question: string; readonly objective: Objective },
     private readonly clock: Clock,
+    readonly searchedAxes?: Experiment['searchedAxes'],
   ) {
     const { trials } = sweep.frozen
     this.#fold = new RecordFold(trials)

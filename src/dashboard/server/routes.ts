@@ -81,7 +81,7 @@ const ofSweep: Readonly<Record<string, Route>> = {
     return told === undefined ? refuse(response, 404, 'there is no such trial') : sendJson(response, told)
   },
   '/importance': (_, live, { response }) => {
-    const { settings = 0, shares = [] } = importanceOf(live.records(), live.about.objective) ?? {}
+    const { settings = 0, shares = [] } = importanceOf(live.records(), live.about.objective, live.searchedAxes) ?? {}
     sendJson(response, { settings, shares } satisfies ImportanceAnswer)
   },
   '/figures': async ({ figures }, live, { response }) => sendJson(response, await figures.of(live)),
