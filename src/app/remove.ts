@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { lstatSync, readdirSync, rmdirSync, rmSync, statSync, type Dirent } from 'node:fs'
+import { rmdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { StoreError } from '../core/errors.js'
 import { problemOf } from '../core/system-error.js'
@@ -7,6 +7,7 @@ import type { TrialId } from '../core/trial.js'
 import { readJournal, type JournalEvent } from '../sweeps/journal/journal.js'
 import { holderOf, planFactsOf, SweepFolder } from '../sweeps/sweep-folder.js'
 import { lockHolder, lockSweep } from '../system/lock.js'
+import { bytesInFolder, entriesOf } from '../system/read-folder.js'
 import { moveFolder } from '../system/replace-file.js'
 import type { Store } from '../system/store.js'
 
@@ -92,7 +93,7 @@ async function describe(store: Store, id: string, others: readonly string[]): Pr
   // One that can't be read can go too: that is often why.
   const sweep = await SweepFolder.open(store, id).catch(() => undefined)
   return {
-    ...{ sweep: id, folder, bytes: bytesOf(folder) },
+    ...{ sweep: id, folder, bytes: bytesInFolder(folder) },
     takenBy: others.flatMap((other) => {
       const results = takenFrom(store, other, names)
       return results === 0 ? [] : [{ sweep: other, results }]
@@ -193,21 +194,5 @@ function removeEmpty(folder: string): void {
     rmdirSync(folder)
   } catch {
     // Others lie in it.
-  }
-}
-
-/** Of all files in a folder; links are not followed. */
-function bytesOf(folder: string): number {
-  return entriesOf(folder).reduce((sum, entry) => {
-    const path = join(folder, entry.name)
-    return sum + (entry.isDirectory() ? bytesOf(path) : (lstatSync(path, { throwIfNoEntry: false })?.size ?? 0))
-  }, 0)
-}
-
-function entriesOf(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-  } catch {
-    return []
   }
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { DataError, MldsError } from '../../../core/errors.js'
 import type { ArtifactRef } from '../../../core/trial.js'
 import type { CustomExperiment, CustomSource } from '../../../experiments/custom/source.js'
+import { bytesInFolder } from '../../../system/read-folder.js'
 import { makeFolder } from '../../../system/make-folder.js'
 import type { ProgramUser } from '../../../system/program-user.js'
 import { readPack, runnableCommand, sha256Of, type PackedExperiment, type PackedFile } from '../wire/code-pack.js'
@@ -30,9 +31,13 @@ export interface CodeInUse {
   release(): void
 }
 
-/** Code that no trial uses stays until there is more of it than this, the one that was used last longest. */
-const maxKeptBytes = 2 ** 30
-const maxKeptCopies = 16
+/** Code that no trial uses stays until there is more than this of it and of what trials have left beside it. */
+export interface KeptCodeBounds {
+  readonly bytes: number
+  readonly copies: number
+}
+
+const defaultBounds: KeptCodeBounds = { bytes: 2 ** 30, copies: 16 }
 
 interface Copy {
   readonly folder: string
@@ -40,7 +45,8 @@ interface Copy {
   readonly files: readonly PackedFile[]
   /** What the disk says of each file since its bytes were seen to be right. */
   readonly seen: Map<string, string>
-  readonly bytes: number
+  /** On the disk, when it was last out of use. */
+  bytes: number
   users: number
 }
 
@@ -60,6 +66,7 @@ export class AcceptedCode {
     private readonly read: ReadObject,
     private readonly choice: AcceptedCodeChoice | undefined,
     private readonly say: (message: string) => void,
+    private readonly bounds = defaultBounds,
   ) {}
 
   /** @throws MldsError where this worker was not told to run code of that key, whatever it is. */
@@ -88,16 +95,28 @@ export class AcceptedCode {
       this.#copies.delete(ref.sha256)
       throw error
     })
-    if (known !== undefined) await this.#restore(copy, ref)
-    const source = this.#sourceOf(copy)
     copy.users++
-    await this.#evict()
-    let isHeld = true
-    const release = (): void => {
-      if (isHeld) copy.users--
-      isHeld = false
+    const release = this.#releaseOf(copy)
+    try {
+      if (known !== undefined) await this.#restore(copy, ref)
+      return { custom: { name, source: this.#sourceOf(copy) }, release }
+    } catch (error) {
+      release()
+      throw error
     }
-    return { custom: { name, source }, release }
+  }
+
+  /** To be called once the trial has ended; what it left beside its code counts from then on. */
+  #releaseOf(copy: Copy): () => void {
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      copy.users--
+      if (copy.users > 0) return
+      copy.bytes = bytesInFolder(copy.folder)
+      this.#turn = this.#turn.then(() => this.#evict()).catch(() => {})
+    }
   }
 
   async #unpack(ref: ArtifactRef): Promise<Copy> {
@@ -107,8 +126,8 @@ export class AcceptedCode {
       // A program of another user reads it, and can change nothing of it.
       if (this.choice?.user !== undefined) await chmod(folder, 0o755)
       const copy = {
-        ...{ folder, experiment: list.experiment, files: list.files, users: 0 },
-        ...{ seen: new Map<string, string>(), bytes: contents.reduce((sum, { length }) => sum + length, 0) },
+        ...{ folder, experiment: list.experiment, files: list.files, users: 0, bytes: 0 },
+        seen: new Map<string, string>(),
       }
       for (const [i, file] of list.files.entries()) await this.#write(copy, file, contents[i]!)
       return copy
@@ -175,12 +194,13 @@ export class AcceptedCode {
     return { kind: 'file', file: join(folder, experiment.file) }
   }
 
+  /** Removes what is not in use until the rest is within the bounds, the one used longest ago first. */
   async #evict(): Promise<void> {
     const copies = await Promise.all([...this.#copies].map(async ([sha256, copy]) => ({ sha256, copy: await copy })))
-    let [bytes, count] = [copies.reduce((sum, { copy }) => sum + copy.bytes, 0), copies.length]
-    for (const { sha256, copy } of copies) {
-      if (bytes <= maxKeptBytes && count <= maxKeptCopies) return
-      if (copy.users > 0) continue
+    const idle = copies.filter(({ copy }) => copy.users === 0)
+    let [bytes, count] = [idle.reduce((sum, { copy }) => sum + copy.bytes, 0), idle.length]
+    for (const { sha256, copy } of idle) {
+      if (bytes <= this.bounds.bytes && count <= this.bounds.copies) return
       this.#copies.delete(sha256)
       await rm(copy.folder, { recursive: true, force: true })
       bytes -= copy.bytes
