@@ -1,11 +1,10 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { Random } from '../../src/core/seed.js'
-import { readJournal, type JournalEvent } from '../../src/sweeps/journal/journal.js'
 import type { TrialId } from '../../src/core/trial.js'
 import { connectNats } from '../../src/worker/remote/wire/connect.js'
 import { writeAccess, type WrittenAccess } from '../../src/worker/remote/admin/access.js'
@@ -13,6 +12,7 @@ import { startNatsServer, type NatsServer } from '../../src/worker/remote/admin/
 import { namesOf } from '../../src/worker/remote/wire/names.js'
 import { ThreadsBackend } from '../../src/worker/threads/threads.js'
 import { chaosCustom } from '../helpers/custom-modules.js'
+import { coursesOf, endsOf, journalOf } from './courses.js'
 import { clock, planOf, sweepIn, tenant, type Shape } from './lab.js'
 
 export interface ChaosOptions extends Shape {
@@ -270,33 +270,7 @@ class Chaos {
   }
 }
 
-/** What the journal of the one sweep in a store holds now; its last line may be half-written. */
-function journalOf(store: string): JournalEvent[] {
-  const sweeps = join(store, 'sweeps')
-  const [id] = existsSync(sweeps) ? readdirSync(sweeps) : []
-  const journal = join(sweeps, id ?? '', 'journal.jsonl')
-  return id !== undefined && existsSync(journal) ? [...readJournal(journal)].map(({ event }) => event) : []
-}
-
-const endsOf = (events: readonly JournalEvent[]): Set<TrialId> =>
-  new Set(events.flatMap((event) => (event.type === 'ended' ? event.trial : [])))
-
 async function numbersOf(shape: Shape): Promise<Map<TrialId, number>> {
   const { plan } = await planOf(shape)
   return new Map(plan.trials.map(({ id, params }) => [id, Number(params['n'])]))
-}
-
-/** The reports of each trial's last attempt and its metrics, as text to compare, by `n`. */
-function coursesOf(events: readonly JournalEvent[], numbers: ReadonlyMap<TrialId, number>): Map<number, string> {
-  const reports = new Map<TrialId, unknown[]>()
-  const courses = new Map<number, string>()
-  for (const event of events) {
-    if (event.type === 'started') reports.set(event.trial, [])
-    else if (event.type === 'report') reports.get(event.trial)?.push([event.step, event.metrics])
-    else if (event.type === 'ended') {
-      const metrics = 'metrics' in event.outcome ? event.outcome.metrics : event.outcome.state
-      courses.set(numbers.get(event.trial)!, JSON.stringify([reports.get(event.trial), metrics]))
-    }
-  }
-  return courses
 }

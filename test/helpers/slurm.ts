@@ -22,7 +22,10 @@ export interface Slurm {
   call(program: string, ...args: string[]): string
 }
 
-/** One node of eight cores, controller and all, which goes with the test with every job of it. */
+/**
+ * One node of eight cores, controller and all, which goes with the test with every job of it. What is submitted to its
+ * partition `urgent` preempts what runs in `test`, the default one, which is told so and queued again.
+ */
 export async function withSlurm(): Promise<Slurm> {
   const folder = temporaryFolder()
   const host = hostname().split('.')[0]!
@@ -93,5 +96,8 @@ SlurmdSpoolDir=${folder}/spool
 SlurmctldPidFile=${folder}/slurmctld.pid
 SlurmdPidFile=${folder}/slurmd.pid
 NodeName=${host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=2000 State=UNKNOWN
-PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=30
+PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=off
 `
