@@ -78,8 +78,12 @@ export const stopScript = (fleet: string, worker: string, digest: string | undef
     `cd "$HOME"; rmdir .cache/mlds/fleet .cache/mlds .cache 2>/dev/null; exit 0`,
   ].join('; ')
 
-/** The end of the worker's log, by itself on standard output. */
-export const tailScript = (fleet: string, lines: number): string => `tail -n ${lines} ${folder}/fleet/${fleet}/log`
+/** The end of a worker's log, by itself on standard output; a task of Slurm has one of its own. */
+export const tailScript = (fleet: string, lines: number, task?: number): string => {
+  const log = `${folder}/fleet/${fleet}/${task === undefined ? 'log' : `${task}.log`}`
+  const why = task === undefined ? 'nothing was started' : `task ${task} has not begun, see squeue`
+  return `[ -e ${log} ] || { echo "no log is there: ${why}" >&2; exit 1; }; tail -n ${lines} ${log}`
+}
 
 /** Whether the worker runs, and the last it said: of an error what was wrong, and not the advice, which is indented. */
 export const stateScript = (fleet: string, worker: string): string =>

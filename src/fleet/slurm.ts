@@ -84,6 +84,12 @@ export const trialScript =
 export const isOfArray = (fleet: string, worker: string): boolean =>
   worker.startsWith(`${fleet}-`) && /^\d+-\d+$/.test(worker.slice(fleet.length + 1))
 
+/** The task that a worker of that fleet's array is, by its name with or without its job (`lab-3-1234`, `lab-3`); `undefined` for what is none. */
+export function taskOf(fleet: string, name: string): number | undefined {
+  const [, task] = (name.startsWith(`${fleet}-`) && /^(\d{1,5})(?:-\d+)?$/.exec(name.slice(fleet.length + 1))) || []
+  return task === undefined ? undefined : Number(task)
+}
+
 /**
  * Ends the job of a fleet: what waits is cancelled, what runs is told to leave, and is cancelled after `patience` seconds.
  * Removes the fleet's folder once Slurm knows no task of it any more.

@@ -1,12 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { StoreError, UnknownNameError } from '../core/errors.js'
 import { refuseNewer } from '../core/newer-format.js'
 import { problemOf } from '../core/system-error.js'
 import { makeFolder } from '../system/make-folder.js'
+import { livenessOf, thisProcess, type ProcessIdentity } from '../system/process-identity.js'
 import { readRegularFile } from '../system/read-regular-file.js'
 import { replaceFile } from '../system/replace-file.js'
 import { fleetNamePattern } from './scripts.js'
@@ -16,15 +17,16 @@ const stateFormat = 1
 
 const text = z.string().max(1_000)
 const worker = z.string().regex(/^[A-Za-z0-9-]{1,60}$/)
+const identity = z.object({
+  pid: z.int().min(2),
+  host: text,
+  started: text,
+  boot: text,
+  pidNamespace: text.exactOptional(),
+})
 const tunnel = z.object({
   /** The process of `ssh` that holds it. */
-  identity: z.object({
-    pid: z.int().min(2),
-    host: text,
-    started: text,
-    boot: text,
-    pidNamespace: text.exactOptional(),
-  }),
+  identity,
   /** Where the queue is found on the host. */
   port: z.int().min(1).max(65_535),
 })
@@ -64,6 +66,8 @@ const state = z.object({
   graceSeconds: z.int().min(0).max(86_400),
   hosts: z.array(member).max(10_000),
   slurm: slurm.exactOptional(),
+  /** The process whose sweep brought it along, and which was to end it. */
+  owner: identity.exactOptional(),
 })
 
 /** One started fleet: what was started where, so that it can be ended from here. No secret is in it. */
@@ -98,6 +102,23 @@ export const writeFleet = (folder: string, written: FleetState): Promise<void> =
   replaceFile(fileOf(folder, written.name), `${JSON.stringify(written, null, 2)}\n`)
 
 export const removeFleet = (folder: string, name: string): Promise<void> => rm(fileOf(folder, name), { force: true })
+
+/** Fleets of sweeps whose process ended without ending them. */
+export function orphanFleets(folder: string): string[] {
+  return fleetNames(folder).filter((name) => {
+    try {
+      const { owner } = readFleet(folder, name)
+      return owner !== undefined && hasEnded(owner)
+    } catch {
+      // Ended meanwhile, or no file of mlds: mlds fleet list tells.
+      return false
+    }
+  })
+}
+
+/** After a reboot too, of which a lock could not be sure: this only decides what is told. */
+const hasEnded = (owner: ProcessIdentity): boolean =>
+  livenessOf(owner) === 'dead' || (owner.host === hostname() && owner.boot !== thisProcess().boot)
 
 /** Names of all fleets, sorted. */
 export const fleetNames = (folder: string): string[] =>

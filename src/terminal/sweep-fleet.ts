@@ -44,6 +44,8 @@ export interface SweepFleetFlags {
   /** The files of the experiment travel with its trials. */
   readonly ship: boolean
   readonly 'worker-arg'?: readonly string[] | undefined
+  /** Of the queue, where it is made now; it may also stand among the words for workers. */
+  readonly lease?: number | undefined
 }
 
 const codes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated, SIGHUP: exitCodes.hungUp }
@@ -64,7 +66,7 @@ export class SweepFleet {
 
   private constructor(
     private readonly flags: SweepFleetFlags & { readonly fleet: FleetChoice },
-    private readonly graceSeconds: number,
+    private readonly told: { readonly graceSeconds: number; readonly leaseMs: number | undefined },
   ) {}
 
   /**
@@ -79,9 +81,9 @@ export class SweepFleet {
     if (fleet.kind === 'slurm' && flags.tunnel)
       throw new MldsError('USAGE', '--tunnel has no effect here: no ssh of yours reaches the nodes of Slurm')
     const said = fleet.kind === 'slurm' ? saidBySlurm : []
-    const graceSeconds = await checkWorkerArgs(flags['worker-arg'] ?? [], workerFlags, said)
+    const { graceSeconds, leaseMs } = await checkWorkerArgs(flags['worker-arg'] ?? [], workerFlags, said)
     readSetup(flags.setup)
-    return new SweepFleet(flags, graceSeconds)
+    return new SweepFleet(flags, { graceSeconds, leaseMs: flags.lease ?? leaseMs })
   }
 
   /** Runs what needs the workers. `work` tells when it begins and ceases to answer signals itself. */
@@ -108,9 +110,9 @@ export class SweepFleet {
     for (const signal of signals) process.on(signal, this.#onSignal)
     const { startForSweep } = await import('../app/fleet/for-sweep.js')
     const { around, release } = await surroundings(systemClock)
-    const told = { choice, context, tunnel, workerArgs, target: { nats, tenant }, setup: readSetup(setup) }
+    const fleet = { choice, context, tunnel, workerArgs, target: { nats, tenant }, setup: readSetup(setup) }
     try {
-      await startForSweep({ ...told, name: this.#name, graceSeconds: this.graceSeconds }, around)
+      await startForSweep({ ...fleet, name: this.#name, ...this.told }, around)
     } catch (error) {
       throw this.#caught === undefined ? error : interrupted(this.#caught)
     } finally {

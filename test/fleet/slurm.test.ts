@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cancelScript, isOfArray, jobScript, submitFile, type SlurmJob } from '../../src/fleet/slurm.js'
+import { cancelScript, isOfArray, jobScript, submitFile, taskOf, type SlurmJob } from '../../src/fleet/slurm.js'
 import { temporaryFolder } from '../helpers/cli.js'
 
 const job: SlurmJob = {
@@ -70,6 +70,14 @@ describe('the job of a fleet', () => {
     expect(isOfArray('lab', 'lab-3-57')).toBe(true)
     for (const other of ['lab-3', 'lab-2-3-57', 'lab2-3-57', 'lab-x-57', 'lab-3-57-1'])
       expect(isOfArray('lab', other)).toBe(false)
+  })
+})
+
+describe('a task of an array', () => {
+  it('is known by its worker’s name, with or without the job', () => {
+    expect([taskOf('lab', 'lab-3-57'), taskOf('lab', 'lab-12')]).toEqual([3, 12])
+    for (const other of ['lab', 'lab-', 'lab2-3', 'lab-x', 'lab-3-x', 'lab-3-57-1', 'lab-123456'])
+      expect(taskOf('lab', other)).toBe(undefined)
   })
 })
 

@@ -1,5 +1,6 @@
 import { UnavailableError } from '../../core/errors.js'
-import { fleetNames } from '../../fleet/state.js'
+import { fleetNames, orphanFleets } from '../../fleet/state.js'
+import { thisProcess } from '../../system/process-identity.js'
 import type { NatsTarget } from '../backends/nats-target.js'
 import type { FleetChoice } from './fleet-choice.js'
 import { startBySlurm } from './start-by-slurm.js'
@@ -17,6 +18,8 @@ export interface FleetForSweep {
   readonly tunnel: boolean
   readonly workerArgs: readonly string[]
   readonly graceSeconds: number
+  /** Of the queue, where the fleet makes it. Default: 30 s. */
+  readonly leaseMs: number | undefined
 }
 
 const joinMs = 60_000
@@ -28,8 +31,10 @@ const idleMs = 3_600_000
  * @throws UnavailableError when there will be no worker at all.
  */
 export async function startForSweep(fleet: FleetForSweep, around: FleetSurroundings): Promise<void> {
-  const { name, choice, target, context, setup, tunnel, graceSeconds } = fleet
-  const common = { name, target, context, setup }
+  const { name, choice, target, context, setup, tunnel, graceSeconds, leaseMs } = fleet
+  for (const orphan of orphanFleets(around.folder))
+    around.say(`A sweep that was killed has left the fleet ${orphan}. End it with: mlds fleet stop ${orphan}`)
+  const common = { name, target, context, setup, owner: thisProcess() }
   const tenant = target.tenant === 'mlds' ? [] : ['--tenant', target.tenant]
   const workerArgs = [...tenant, ...fleet.workerArgs]
   if (choice.kind === 'slurm') {
@@ -45,7 +50,7 @@ export async function startForSweep(fleet: FleetForSweep, around: FleetSurroundi
   const words = isIdleSaid ? workerArgs : ['--idle-timeout', `${idleMs / 1_000}s`, ...workerArgs]
   const { hosts } = choice
   const outcomes = await startBySsh(
-    { ...common, hosts, tunnel, graceSeconds, joinMs, install: 'copy', workerArgs: words },
+    { ...common, hosts, tunnel, graceSeconds, joinMs, leaseMs, install: 'copy', workerArgs: words },
     around,
   )
   const joined = outcomes.filter(({ step }) => step === 'joined').length

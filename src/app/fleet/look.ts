@@ -2,11 +2,11 @@ import PQueue from 'p-queue'
 import type { UnavailableError } from '../../core/errors.js'
 import { UnknownNameError } from '../../core/errors.js'
 import { misfit, here } from '../../fleet/check.js'
-import { parseHost } from '../../fleet/host.js'
+import { parseHost, thisHost, type Host } from '../../fleet/host.js'
 import { askHost, checkHost, describeChecked, lookAtWorker } from '../../fleet/launch.js'
 import { stateScript, tailScript } from '../../fleet/scripts.js'
 import { fleetNames, readFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
-import { isOfArray } from '../../fleet/slurm.js'
+import { isOfArray, taskOf } from '../../fleet/slurm.js'
 import { isOpen, openTunnel } from '../../fleet/tunnel.js'
 import type { WorkerMessage } from '../../worker/remote/wire/protocol.js'
 import { presentWorkers } from './presence.js'
@@ -48,31 +48,59 @@ export function describeArray({ name, slurm }: FleetState, seen: readonly Seen[]
   const come = seen.filter(({ fleet, member }) => fleet === name && isOfArray(name, member.worker)).length
   const where = slurm.on === undefined ? '' : ` on ${slurm.on}`
   const job = slurm.job === undefined ? 'no job was submitted yet' : `job ${slurm.job} of Slurm${where}`
-  return `${name}: ${job}; of ${slurm.count} workers the server knows ${come}. For the others see squeue and ~/.cache/mlds/fleet/${name}/TASK.log`
+  return `${name}: ${job}; of ${slurm.count} workers the server knows ${come}. For the others see squeue, and mlds fleet logs ${name}-TASK`
 }
 
-/** The workers of fleets on that host. @throws UnknownNameError when there is none. */
-export function membersOn(folder: string, host: string, fleet?: string): { state: FleetState; member: Member }[] {
-  const states = (fleet === undefined ? fleetNames(folder) : [fleet]).map((name) => readFleet(folder, name))
-  const found = states.flatMap((state) =>
-    state.hosts.flatMap((member) => (member.host === host || member.worker === host ? { state, member } : [])),
-  )
-  if (found.length > 0) return found
-  throw new UnknownNameError(
-    'host of a fleet',
-    host,
-    states.flatMap(({ hosts }) => hosts.map((member) => member.host)),
-  )
+/** Where the log of a worker is. */
+export interface LogPlace {
+  readonly fleet: string
+  readonly worker: string
+  readonly host: Host
+  /** In an array of Slurm. */
+  readonly task?: number
 }
 
-/** The last lines of a worker's log on its host. @throws UnavailableError when the host can't be reached. */
+/**
+ * The workers that a host, a worker's name, a task of Slurm (`lab-3`) or a node of it may mean. For a node the server is asked.
+ * @throws UnknownNameError when there is none.
+ */
+export async function logsOf(folder: string, wanted: string, fleet?: string): Promise<LogPlace[]> {
+  const names = fleet === undefined ? fleetNames(folder) : [fleet]
+  const states = names.map((name) => readFleet(folder, name))
+  const byName = states.flatMap((state) => [...membersCalled(state, wanted), ...tasksCalled(state, wanted)])
+  if (byName.length > 0) return byName
+  const arrays = states.filter(({ slurm }) => slurm !== undefined)
+  const seen = arrays.length === 0 ? [] : await seeFleets(folder, names)
+  const onNode = seen.flatMap(({ fleet: name, member, present }) =>
+    present?.host === wanted
+      ? arrays.filter((state) => state.name === name).flatMap((state) => tasksCalled(state, member.worker))
+      : [],
+  )
+  if (onNode.length > 0) return onNode
+  throw new UnknownNameError('host or worker of a fleet', wanted, [
+    ...states.flatMap(({ hosts }) => hosts.map((member) => member.host)),
+    ...arrays.map(({ name, slurm }) => (slurm!.count === 1 ? `${name}-1` : `${name}-1 to ${name}-${slurm!.count}`)),
+  ])
+}
+
+const membersCalled = ({ name, hosts }: FleetState, wanted: string): LogPlace[] =>
+  hosts.flatMap(({ host, worker }) =>
+    host === wanted || worker === wanted ? { fleet: name, worker, host: parseHost(host) } : [],
+  )
+
+function tasksCalled({ name, slurm }: FleetState, wanted: string): LogPlace[] {
+  const task = taskOf(name, wanted)
+  if (slurm === undefined || task === undefined || task < 1 || task > slurm.count) return []
+  return [{ fleet: name, worker: wanted, host: slurm.on === undefined ? thisHost : parseHost(slurm.on), task }]
+}
+
+/** The last lines of a worker's log on its host. @throws UnavailableError when the host can't be reached, or has no log yet. */
 export async function workerLog(
-  { state, member }: { state: FleetState; member: Member },
+  { fleet, host, task }: LogPlace,
   lines: number,
   { signal }: FleetSurroundings,
 ): Promise<string> {
-  const script = tailScript(state.name, lines)
-  return (await askHost(parseHost(member.host), script, { timeoutMs: 60_000, signal })).stdout
+  return (await askHost(host, tailScript(fleet, lines, task), { timeoutMs: 60_000, signal })).stdout
 }
 
 /** What is right and wrong with one host. */

@@ -9,18 +9,30 @@ export interface Arrivals {
   close(): Promise<void>
 }
 
+export interface WatchOptions {
+  readonly clock: Clock
+  /** Of the queue, where it is made now. Default: 30 s. */
+  readonly leaseMs: number | undefined
+  /** Told where another lease was asked for than the queue has. */
+  readonly say: (line: string) => void
+}
+
 /**
  * Listens to the tenant's workers; makes what a server must have before a worker can say that it is there.
  * @throws UnavailableError when the server can't be reached.
  */
-export async function watchArrivals({ nats, tenant }: NatsTarget, clock: Clock): Promise<Arrivals> {
+export async function watchArrivals(
+  { nats, tenant }: NatsTarget,
+  { clock, leaseMs, say }: WatchOptions,
+): Promise<Arrivals> {
   const { connectNats } = await import('../../worker/remote/wire/connect.js')
-  const { defaultLeaseMs, openBroker } = await import('../../worker/remote/wire/streams.js')
+  const { defaultLeaseMs, openBroker, tellLease } = await import('../../worker/remote/wire/streams.js')
   const { namesOf } = await import('../../worker/remote/wire/names.js')
   const { Fleet } = await import('../../worker/remote/orchestrator/fleet.js')
   const connection = await connectNats(nats, 'mlds')
   try {
-    const broker = await openBroker(connection, namesOf(tenant), { leaseMs: defaultLeaseMs })
+    const broker = await openBroker(connection, namesOf(tenant), { leaseMs: leaseMs ?? defaultLeaseMs })
+    tellLease(broker, leaseMs, say)
     const listeners = new Set<() => void>()
     const fleet = await Fleet.watch(broker.workers, clock, () => listeners.forEach((listener) => listener()))
     const isThere = (name: string): boolean => fleet.workers().some(({ worker }) => worker === name)

@@ -9,6 +9,7 @@ import { graceOf, jobScript, submitFile, submitScript, trialScript } from '../..
 import { lastLine, toldBy } from '../../fleet/ssh.js'
 import { createFleet, removeFleet, writeFleet, type FleetState } from '../../fleet/state.js'
 import { tarOf, type TarFile } from '../../fleet/tar.js'
+import type { ProcessIdentity } from '../../system/process-identity.js'
 import type { NatsTarget } from '../backends/nats-target.js'
 import { withoutSecret } from './start-by-ssh.js'
 import { stopFleet } from './stop.js'
@@ -28,6 +29,8 @@ export interface SlurmFleet {
   readonly workerArgs: readonly string[]
   /** For `sbatch`, as they are. */
   readonly sbatchWords: readonly string[]
+  /** The process that ends it, where it is one sweep's. */
+  readonly owner?: ProcessIdentity
 }
 
 const answerMs = 120_000
@@ -71,11 +74,12 @@ const submit = ({ sbatchWords }: SlurmFleet, isTest: boolean): TarFile => ({
  * @throws UnavailableError with the last line of why not; nothing is left then, if the host can be reached.
  */
 export async function startBySlurm(fleet: SlurmFleet, around: FleetSurroundings): Promise<string> {
-  const { name, target, context, on, count, timeMs } = fleet
+  const { name, target, context, on, count, timeMs, owner } = fleet
   const access = workerAccess({ nats: target.nats, context, fleet: name, env: around.env })
   const state: FleetState = {
     ...{ format: 1, name, createdAtMs: around.clock.now(), graceSeconds: graceOf(timeMs), hosts: [] },
     ...{ nats: withoutSecret(target.nats ?? access.url), tenant: target.tenant },
+    ...(owner === undefined ? {} : { owner }),
     slurm: { count, ...(on === undefined ? {} : { on }) },
   }
   await createFleet(around.folder, state)

@@ -7,6 +7,7 @@ import { PackShelf } from '../../fleet/pack-shelf.js'
 import { stateScript } from '../../fleet/scripts.js'
 import { createFleet, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { closeTunnel, openTunnel } from '../../fleet/tunnel.js'
+import type { ProcessIdentity } from '../../system/process-identity.js'
 import type { NatsTarget } from '../backends/nats-target.js'
 import type { FleetSurroundings } from './surroundings.js'
 import { watchArrivals, type Arrivals } from './presence.js'
@@ -26,6 +27,10 @@ export interface SshFleet {
   readonly graceSeconds: number
   /** How long a started worker may take to say on the server that it is there. */
   readonly joinMs: number
+  /** Of the queue, where it is made now. Default: 30 s. */
+  readonly leaseMs?: number | undefined
+  /** The process that ends it, where it is one sweep's. */
+  readonly owner?: ProcessIdentity
 }
 
 /** What became of one host. */
@@ -49,7 +54,7 @@ const lookEveryMs = 5_000
 export async function startBySsh(fleet: SshFleet, around: FleetSurroundings): Promise<HostOutcome[]> {
   const { name, hosts, target, context } = fleet
   const access = workerAccess({ nats: target.nats, context, fleet: name, env: around.env })
-  const arrivals = await watchArrivals(target, around.clock)
+  const arrivals = await watchArrivals(target, { ...around, leaseMs: fleet.leaseMs })
   const shelf = new PackShelf()
   try {
     if (!fleet.tunnel) refuseOwnAddress(access.url, hosts)
@@ -77,13 +82,14 @@ class FleetBook {
   ) {}
 
   static async create(
-    { name, hosts, target, graceSeconds }: SshFleet,
+    { name, hosts, target, graceSeconds, owner }: SshFleet,
     access: WorkerAccess,
     around: FleetSurroundings,
   ) {
     const state: FleetState = {
       ...{ format: 1, name, createdAtMs: around.clock.now(), graceSeconds },
       ...{ nats: withoutSecret(target.nats ?? access.url), tenant: target.tenant },
+      ...(owner === undefined ? {} : { owner }),
       hosts: hosts.map((host) => ({
         host: host.name,
         worker: `${labelOf(host)}-${randomBytes(3).toString('hex')}`,

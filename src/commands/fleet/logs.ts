@@ -7,8 +7,10 @@ import { systemClock } from '../../core/clock.js'
 export default class FleetLogs extends BaseCommand {
   static override storeUse = 'none' as const
   static override description = 'Shows what the worker of a fleet has said on its host'
-  static override examples = ['<%= config.bin %> fleet logs lab1.example.org']
-  static override args = { host: Args.string({ description: 'a host, or a worker’s name', required: true }) }
+  static override examples = ['<%= config.bin %> fleet logs lab1.example.org', '<%= config.bin %> fleet logs cluster-3']
+  static override args = {
+    host: Args.string({ description: 'a host, a worker’s name, or FLEET-TASK of an array of Slurm', required: true }),
+  }
   static override flags = {
     fleet: Flags.string({ description: 'of which fleet (default: each that is there)', helpValue: 'NAME' }),
     lines: integerFlag({
@@ -22,14 +24,14 @@ export default class FleetLogs extends BaseCommand {
 
   async run(): Promise<unknown> {
     const { args, flags } = await this.parse(FleetLogs)
-    const { membersOn, workerLog } = await import('../../app/fleet/look.js')
+    const { logsOf, workerLog } = await import('../../app/fleet/look.js')
     const { around, release } = await surroundings(systemClock)
     try {
       const logs = []
-      for (const one of membersOn(around.folder, args.host, flags.fleet)) {
+      for (const one of await logsOf(around.folder, args.host, flags.fleet)) {
         const text = await workerLog(one, flags.lines, around)
         this.log(text.trimEnd())
-        logs.push({ fleet: one.state.name, worker: one.member.worker, text })
+        logs.push({ fleet: one.fleet, worker: one.worker, text })
       }
       return logs
     } finally {

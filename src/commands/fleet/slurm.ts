@@ -78,9 +78,7 @@ export default class FleetSlurm extends BaseCommand {
       }
       const job = await startBySlurm(fleet, around)
       this.log(`Job ${job}, ${count} workers, is submitted as the fleet ${name}; mlds fleet list says who has come.`)
-      this.log(
-        `Their logs: ~/.cache/mlds/fleet/${name}/TASK.log${on === undefined ? '' : ` on ${on}`}. It ends with: mlds fleet stop ${name}`,
-      )
+      this.log(`What they say: mlds fleet logs ${name}-TASK. It ends with: mlds fleet stop ${name}`)
       return { fleet: name, job }
     } finally {
       release()

@@ -47,7 +47,7 @@ export default class FleetSsh extends BaseCommand {
       throw new MldsError('USAGE', 'no host is named', { hint: 'name some: mlds fleet ssh lab1 lab2 --nats URL' })
     const { default: WorkerStart } = await import('../worker/start.js')
     const said = [...flags['worker-arg'], ...after]
-    const graceSeconds = await checkWorkerArgs(said, WorkerStart.flags)
+    const { graceSeconds, leaseMs } = await checkWorkerArgs(said, WorkerStart.flags)
     const workerArgs = [...(await wordsToAccept(flags['accept-code'])), ...said]
     const { parseHosts } = await import('../../fleet/host.js')
     const { startBySsh } = await import('../../app/fleet/start-by-ssh.js')
@@ -56,7 +56,7 @@ export default class FleetSsh extends BaseCommand {
     try {
       const outcomes = await startBySsh(
         {
-          ...{ name, context, tunnel, graceSeconds },
+          ...{ name, context, tunnel, graceSeconds, leaseMs },
           workerArgs: tenant === 'mlds' ? workerArgs : ['--tenant', tenant, ...workerArgs],
           hosts: parseHosts(argv as string[]),
           target: { nats, tenant },

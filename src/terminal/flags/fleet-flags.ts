@@ -105,14 +105,14 @@ const own = ['nats', 'tenant', 'name', 'store', 'json']
  * Reads words for `mlds worker start` as each host will, so that a mistake is told once and at once.
  * @param flags those of that command.
  * @param said what the fleet says itself, beside where and whose.
- * @returns the seconds of grace that they give.
+ * @returns the seconds of grace that they give, and the lease that they ask for.
  * @throws MldsError for what only the fleet may say, and as that command does for the rest.
  */
 export async function checkWorkerArgs(
   words: readonly string[],
   flags: Interfaces.FlagInput,
   said: readonly string[] = [],
-): Promise<number> {
+): Promise<{ graceSeconds: number; leaseMs: number | undefined }> {
   const mine = words.find((word) =>
     [...own, ...said].some((name) => word === `--${name}` || word.startsWith(`--${name}=`)),
   )
@@ -120,5 +120,5 @@ export async function checkWorkerArgs(
     throw new MldsError('USAGE', `${mine} is not for the workers of a fleet: the fleet says it (give it before --)`)
   const { Parser } = await import('@oclif/core')
   const parsed = await Parser.parse([...words], { flags, strict: true })
-  return parsed.flags['grace'] as number
+  return { graceSeconds: parsed.flags['grace'] as number, leaseMs: parsed.flags['lease'] as number | undefined }
 }

@@ -25,9 +25,22 @@ describe.skipIf(!hasSshHosts || !hasNats)('a sweep that brings its workers and i
       return mlds(words, { cwd: lab.cwd, env })
     }
     const here = ['--fleet', 'ssh:lab1,lab2', '--worker-arg=--slots', '--worker-arg=1']
-    const swept = await run('sweep', 'train.yaml', '--name', 'one', ...here, '--ship', '--retries', '0')
+    const swept = await run(
+      'sweep',
+      'train.yaml',
+      '--name',
+      'one',
+      ...here,
+      '--ship',
+      '--retries',
+      '0',
+      '--lease',
+      '7s',
+    )
     expect(swept).toMatchObject({ code: 1, stderr: expect.stringContaining('2 of 2 workers joined') as string })
     expect(swept.stdout).toContain('1 of 3 trials finished')
+    // Its fleet comes before it, and makes the queue as it wants it.
+    expect(swept.stderr).not.toContain('has a lease of')
     const homes = ['lab1', 'lab2'].map((name) => lab.host(name).home)
     const expectThere = (count: number): void => {
       const places = linesOf(trace)
@@ -46,7 +59,9 @@ describe.skipIf(!hasSshHosts || !hasNats)('a sweep that brings its workers and i
     expectThere(5)
 
     write(0)
-    const edited = await run('sweep', 'train.yaml', '--name', 'two', ...here, '--ship')
+    const other = ['--worker-arg=--lease', '--worker-arg=9s']
+    const edited = await run('sweep', 'train.yaml', '--name', 'two', ...here, ...other, '--ship')
+    expect(edited.stderr).toContain('has a lease of 7s, and keeps it')
     expect(edited).toMatchObject({ code: 0, stderr: expect.stringContaining('2 of 2 workers joined') as string })
     expect(edited.stdout).toContain('3 of 3 trials finished')
     expect(readFileSync(trace, 'utf8')).not.toContain(`${lab.cwd} `)

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, startMlds, temporaryFolder, until } from '../../helpers/cli.js'
@@ -39,6 +40,10 @@ describe.skipIf(!hasSlurm || !hasNats)('mlds fleet slurm, on a real Slurm', () =
     const submitted = await submit('--count', '2', '--time', '20m', '--json')
     const { job } = JSON.parse(submitted.stdout) as { job: string }
     await expect.poll(workers).toHaveLength(2)
+    // By the task, and by the node, which has both.
+    expect((await run('fleet', 'logs', 'lab-2')).stdout).toMatch(/worker lab-2-\d+|lab-2-\d+ /)
+    const onNode = await run('fleet', 'logs', hostname(), '--json')
+    expect(JSON.parse(onNode.stdout)).toHaveLength(2)
     const running = sweep()
     await until(() => begun() === 2)
     slurm.call('scancel', `${job}_1`)
@@ -66,6 +71,36 @@ describe.skipIf(!hasSlurm || !hasNats)('mlds fleet slurm, on a real Slurm', () =
     startMlds(['worker', 'start', ...nats, '--experiment', file], at)
     expect((await running.finished).code).toBe(0)
     expect((await run('fleet', 'stop')).code).toBe(0)
+    expectNothing()
+  })
+
+  it('runs code that comes with the sweep, in folders of the workers, and leaves nothing', async () => {
+    const { home, run, nats, expectNothing } = await withCluster()
+    const trace = join(home, 'trace')
+    writeFileSync(join(home, 'train.sh'), `pwd >>${trace}\ncat word\necho "{\\"loss\\": $1}"\n`)
+    writeFileSync(join(home, 'word'), 'beside\n')
+    writeFileSync(join(home, 'train.yaml'), 'experiment: { command: "sh train.sh {x}" }\naxes: { x: [1, 2, 3] }\n')
+    const submitted = await run(
+      'fleet',
+      'slurm',
+      '--name',
+      'lab',
+      ...nats,
+      '--count',
+      '2',
+      '--time',
+      '10m',
+      '--accept-code',
+    )
+    expect(submitted).toMatchObject({ code: 0, stdout: expect.stringContaining('mlds fleet logs lab-TASK') as string })
+    const ran = await run('sweep', join(home, 'train.yaml'), ...nats, '--ship')
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('3 of 3 trials') as string })
+    expect((await run('fleet', 'stop', '--now')).code).toBe(0)
+    const brought = await run('sweep', join(home, 'train.yaml'), '--fresh', ...nats, '--fleet', 'slurm:1,10m', '--ship')
+    expect(brought).toMatchObject({ code: 0, stdout: expect.stringContaining('3 of 3 trials') as string })
+    const places = readFileSync(trace, 'utf8').trim().split('\n')
+    expect(places).toHaveLength(6)
+    for (const place of places) expect(place).toMatch(/\.cache\/mlds\/fleet\/.*\/worker-code\//)
     expectNothing()
   })
 

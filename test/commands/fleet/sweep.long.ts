@@ -32,7 +32,7 @@ async function withLab() {
     for (const name of ['lab1', 'lab2']) expect(readdirSync(lab.host(name).home)).toEqual([])
     expect(fleets(lab)).toEqual([])
   }
-  return { lab, url, sweep, ...waiting, expectNothing }
+  return { lab, url, sweep, words, ...waiting, expectNothing }
 }
 
 describe.skipIf(!hasSshHosts || !hasNats)('a sweep that brings its workers along', () => {
@@ -77,6 +77,35 @@ describe.skipIf(!hasSshHosts || !hasNats)('a sweep that brings its workers along
     const once = await interrupt()
     writeFileSync(go, '')
     expect((await once.finished).code).toBe(130)
+    expectNothing()
+  })
+
+  it('is gone on with after its process was killed, here and from a host that has nothing of it', async () => {
+    const { lab, url, sweep, words, file, go, begun, expectNothing } = await withLab()
+    const brought = ['--fleet', 'ssh:lab1,lab2', ...words]
+    const shelveBoth = (): void => ['lab1', 'lab2'].forEach((name) => shelve(lab.host(name)))
+    const kill = async ({ child, finished }: Running): Promise<void> => {
+      await until(() => existsSync(begun))
+      child.kill('SIGKILL')
+      await finished
+      rmSync(begun)
+    }
+    shelveBoth()
+    await kill(startMlds([...sweep, '--name', 'q', '--fleet', 'ssh:lab1'], lab))
+    const [left] = fleets(lab)
+    const resumed = startMlds(['resume', 'q', ...brought], lab)
+    // Who looks learns what the killed one has left, and how to end it.
+    await at(resumed, `mlds fleet stop ${left!.replace('.json', '')}`)
+    await kill(resumed)
+    writeFileSync(go, '')
+    const id = readdirSync(join(lab.cwd, '.mlds', 'sweeps'))[0]!
+    const elsewhere = ['--store', join(lab.cwd, 'elsewhere'), '--experiment', file]
+    const finished = await mlds(['resume', id, '--nats', url, ...elsewhere, ...brought], lab)
+    expect(finished).toMatchObject({ code: 0, stdout: expect.stringContaining('4 of 4 trials') as string })
+    const here = await mlds(['resume', 'q', ...brought], lab)
+    expect(here).toMatchObject({ code: 0, stdout: expect.stringContaining('4 of 4 trials') as string })
+    expect(fleets(lab)).toHaveLength(2)
+    expect((await mlds(['fleet', 'stop', '--all', '--now'], lab)).code).toBe(0)
     expectNothing()
   })
 
