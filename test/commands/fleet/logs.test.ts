@@ -9,7 +9,7 @@ function withFleets() {
   const [states, place] = [join(home, 'state', 'mlds', 'fleets'), join(home, '.cache', 'mlds', 'fleet', 'lab')]
   for (const folder of [states, place]) mkdirSync(folder, { recursive: true })
   const common = { format: 1, createdAtMs: 0, nats: 'nats://127.0.0.1:1', tenant: 'mlds', graceSeconds: 20 }
-  const write = (state: { name: string }): void =>
+  const write = (state: { name: string; hosts: object[]; slurm?: object }): void =>
     writeFileSync(join(states, `${state.name}.json`), JSON.stringify({ ...common, ...state }))
   write({ ...{ name: 'lab', hosts: [] }, ...{ slurm: { job: '57', count: 4 } } })
   writeFileSync(join(place, '3.log'), 'one\ntwo\nthree\n')
@@ -29,7 +29,7 @@ describe('mlds fleet logs', () => {
       code: 3,
       stderr: expect.stringContaining('no log is there: task 2 has not begun, see squeue') as string,
     })
-    write({ ...{ name: 'other' }, ...{ hosts: [{ host: 'lab1', worker: 'lab1-0a', step: 'joined' }] } } as never)
+    write({ ...{ name: 'other' }, ...{ hosts: [{ host: 'lab1', worker: 'lab1-0a', step: 'joined' }] } })
     for (const name of ['lab-5', 'lab-0', 'lab-x', 'lab2'])
       expect(await logs(name)).toMatchObject({
         code: 2,

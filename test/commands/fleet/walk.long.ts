@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { journalOf } from '../../chaos/courses.js'
 import { mlds, startMlds, until } from '../../helpers/cli.js'
 import { hasNats } from '../../helpers/nats.js'
 import { freePort } from '../../helpers/services.js'
@@ -22,13 +23,18 @@ describe.skipIf(!hasSshHosts || !hasNats || !hasSlurm)(
       const at = { cwd: lab.cwd, env }
       const url = `nats://${lab.here}:${await freePort()}`
       const took: string[] = []
+      const sinceMs = performance.now()
+      const note = (what: string, fromMs: number): void =>
+        void took.push(`${((performance.now() - fromMs) / 1_000).toFixed(1)} s  ${what}`)
       const step = async (...words: string[]): Promise<string> => {
-        const startedAt = performance.now()
+        const startedMs = performance.now()
         const { code, stdout, stderr } = await mlds(words, words[0] === 'nats' ? lab : at)
-        took.push(`${((performance.now() - startedAt) / 1_000).toFixed(1)} s  mlds ${words.join(' ')}`)
+        note(`mlds ${words.join(' ')}`, startedMs)
         expect(code, `${words.join(' ')}\n${stdout}${stderr}`).toBe(0)
         return stdout + stderr
       }
+      const busy = (): Set<string> =>
+        new Set(journalOf(join(lab.cwd, '.mlds')).flatMap((event) => (event.type === 'started' ? [event.worker] : [])))
 
       await step('nats', 'init', '--host', '0.0.0.0', '--url', url)
       const server = startMlds(['nats', 'up'], lab)
@@ -37,11 +43,20 @@ describe.skipIf(!hasSshHosts || !hasNats || !hasSlurm)(
       await step('fleet', 'ssh', 'lab1', 'lab2', 'lab3', '--nats', url, '--name', 'lab', '--', ...slots)
       const words = slots.map((word) => `--worker-arg=${word}`)
       await step('fleet', 'slurm', '--count', '2', '--time', '1h', '--nats', url, '--name', 'cluster', ...words)
-      const ran = await step('sweep', 'params', '--profile', profile, '--nats', url)
+      const sweptMs = performance.now()
+      const sweep = startMlds(['sweep', 'params', '--profile', profile, '--nats', url], at)
+      const workers = ['lab1-', 'lab2-', 'lab3-', 'cluster-1-', 'cluster-2-']
+      const idle = () => workers.filter((worker) => ![...busy()].some((name) => name.includes(worker)))
+      // What looks for them is to take nothing from them.
+      await expect.poll(idle, { interval: 500 }).toEqual([])
+      note('from the first line until each of the five has a trial', sinceMs)
+      const { code, stdout: ran, stderr } = await sweep.finished
+      expect(code, ran + stderr).toBe(0)
+      note(`mlds sweep params --profile ${profile} --nats ${url}`, sweptMs)
       const list = await step('worker', 'list', '--nats', url)
-      for (const worker of ['lab1-', 'lab2-', 'lab3-', 'cluster-1-', 'cluster-2-']) expect(list).toContain(worker)
       await step('verify')
       await step('fleet', 'stop', '--all')
+      note('in all', sinceMs)
       console.info(`${took.join('\n')}\n${ran.split('\n').slice(-3).join('\n')}\n${list}`)
 
       for (const name of ['lab1', 'lab2', 'lab3']) expect(readdirSync(lab.host(name).home)).toEqual([])

@@ -23,9 +23,9 @@ function withCode(bounds?: KeptCodeBounds, user?: { name: string; uid: number; g
     return code.take(message as unknown as TrialMessage)
   }
   const take = async (version: number) => {
-    const { custom, release } = await takePack(programPack({ 'run.sh': 'true', version: `${version}` }))
-    const { copy } = (custom.source as { command: { copy: { folder: string } } }).command
-    return { folder: copy.folder, release }
+    const used = await takePack(programPack({ 'run.sh': 'true', version: `${version}` }))
+    const { copy } = (used.custom.source as { command: { copy: { folder: string } } }).command
+    return { folder: copy.folder, release: () => used.release() }
   }
   /** A trial of that version, from its beginning to its end. */
   const run = async (version: number, leaves = '') => {
