@@ -3,7 +3,7 @@ import { open, rm } from 'node:fs/promises'
 import { homedir, hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
-import { StoreError, UnknownNameError } from '../core/errors.js'
+import { StoreError, UnknownNameError, type MldsError } from '../core/errors.js'
 import { refuseNewer } from '../core/newer-format.js'
 import { problemOf } from '../core/system-error.js'
 import { makeFolder } from '../system/make-folder.js'
@@ -104,17 +104,8 @@ export const writeFleet = (folder: string, written: FleetState): Promise<void> =
 export const removeFleet = (folder: string, name: string): Promise<void> => rm(fileOf(folder, name), { force: true })
 
 /** Fleets of sweeps whose process ended without ending them. */
-export function orphanFleets(folder: string): string[] {
-  return fleetNames(folder).filter((name) => {
-    try {
-      const { owner } = readFleet(folder, name)
-      return owner !== undefined && hasEnded(owner)
-    } catch {
-      // Ended meanwhile, or no file of mlds: mlds fleet list tells.
-      return false
-    }
-  })
-}
+export const orphanFleets = (folder: string): string[] =>
+  readFleets(folder, () => {}).flatMap(({ name, owner }) => (owner !== undefined && hasEnded(owner) ? name : []))
 
 /** After a reboot too, of which a lock could not be sure: this only decides what is told. */
 const hasEnded = (owner: ProcessIdentity): boolean =>
@@ -128,6 +119,19 @@ export const fleetNames = (folder: string): string[] =>
         .filter((name) => fleetNamePattern.test(name))
         .sort()
     : []
+
+/** Every fleet whose file can be read; of each other one is told why not, and it holds none up. */
+export function readFleets(folder: string, say: (line: string) => void): FleetState[] {
+  return fleetNames(folder).flatMap((name) => {
+    try {
+      return readFleet(folder, name)
+    } catch (error) {
+      const { message, hint } = error as MldsError
+      say(hint === undefined ? message : `${message} (${hint})`)
+      return []
+    }
+  })
+}
 
 /** @throws UnknownNameError when there is none; StoreError when its file is none of mlds. */
 export function readFleet(folder: string, name: string): FleetState {

@@ -5,7 +5,7 @@ import { misfit, here } from '../../fleet/check.js'
 import { parseHost, thisHost, type Host } from '../../fleet/host.js'
 import { askHost, checkHost, describeChecked, lookAtWorker } from '../../fleet/launch.js'
 import { stateScript, tailScript } from '../../fleet/scripts.js'
-import { fleetNames, readFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
+import { readFleet, readFleets, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { isOfArray, taskOf } from '../../fleet/slurm.js'
 import { isOpen, openTunnel } from '../../fleet/tunnel.js'
 import type { WorkerMessage } from '../../worker/remote/wire/protocol.js'
@@ -24,8 +24,7 @@ export interface Seen {
 }
 
 /** Every worker of these fleets. */
-export async function seeFleets(folder: string, names: readonly string[]): Promise<Seen[]> {
-  const states = names.map((name) => readFleet(folder, name))
+export async function seeFleets(states: readonly FleetState[]): Promise<Seen[]> {
   const seen = states.map(async ({ name, nats, tenant, hosts, slurm }): Promise<Seen[]> => {
     const asked = await presentWorkers({ nats, tenant }).catch((error: Error) => error)
     const present = (worker: string): WorkerMessage | undefined =>
@@ -64,13 +63,16 @@ export interface LogPlace {
  * The workers that a host, a worker's name, a task of Slurm (`lab-3`) or a node of it may mean. For a node the server is asked.
  * @throws UnknownNameError when there is none.
  */
-export async function logsOf(folder: string, wanted: string, fleet?: string): Promise<LogPlace[]> {
-  const names = fleet === undefined ? fleetNames(folder) : [fleet]
-  const states = names.map((name) => readFleet(folder, name))
+export async function logsOf(
+  { folder, say }: FleetSurroundings,
+  wanted: string,
+  fleet: string | undefined,
+): Promise<LogPlace[]> {
+  const states = fleet === undefined ? readFleets(folder, say) : [readFleet(folder, fleet)]
   const byName = states.flatMap((state) => [...membersCalled(state, wanted), ...tasksCalled(state, wanted)])
   if (byName.length > 0) return byName
   const arrays = states.filter(({ slurm }) => slurm !== undefined)
-  const seen = arrays.length === 0 ? [] : await seeFleets(folder, names)
+  const seen = arrays.length === 0 ? [] : await seeFleets(states)
   const onNode = seen.flatMap(({ fleet: name, member, present }) =>
     present?.host === wanted
       ? arrays.filter((state) => state.name === name).flatMap((state) => tasksCalled(state, member.worker))
@@ -121,10 +123,9 @@ export async function diagnose(
   fleet: string | undefined,
   around: FleetSurroundings,
 ): Promise<Diagnosis[]> {
-  const names = fleet === undefined ? fleetNames(around.folder) : [fleet]
-  const seen = (await seeFleets(around.folder, names)).filter(
-    ({ fleet: name, member }) => !isOfArray(name, member.worker),
-  )
+  const { folder, say } = around
+  const states = fleet === undefined ? readFleets(folder, say) : [readFleet(folder, fleet)]
+  const seen = (await seeFleets(states)).filter(({ fleet: name, member }) => !isOfArray(name, member.worker))
   const wanted = hosts.length === 0 ? seen.map(({ member }) => member.host) : hosts
   const queue = new PQueue({ concurrency: hostsAtOnce })
   const looks = [...new Set(wanted)].flatMap((host): (() => Promise<Diagnosis>)[] => {

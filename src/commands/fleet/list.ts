@@ -16,12 +16,16 @@ export default class FleetList extends BaseCommand {
   async run(): Promise<unknown> {
     const { args } = await this.parse(FleetList)
     const { chooseFleets } = await import('../../app/fleet/choose.js')
-    const { fleetNames, readFleet } = await import('../../fleet/state.js')
+    const { readFleet, readFleets } = await import('../../fleet/state.js')
     const { describeArray, seeFleets } = await import('../../app/fleet/look.js')
     const { around, release } = await surroundings(systemClock)
     try {
-      const names = args.fleet === undefined ? fleetNames(around.folder) : chooseFleets(around.folder, args.fleet)
-      const seen = await seeFleets(around.folder, names)
+      const { folder, say } = around
+      const states =
+        args.fleet === undefined
+          ? readFleets(folder, say)
+          : chooseFleets(folder, args.fleet).map((name) => readFleet(folder, name))
+      const seen = await seeFleets(states)
       const rows = seen.map((one) => [
         one.fleet,
         one.member.host,
@@ -31,11 +35,12 @@ export default class FleetList extends BaseCommand {
         one.present === undefined ? '' : formatDuration(systemClock.now() - one.present.startedAtMs),
       ])
       if (rows.length > 0) this.log(formatTable(['fleet', 'host', 'worker', 'start', 'on the server', 'up'], rows))
-      for (const name of names) {
-        const array = describeArray(readFleet(around.folder, name), seen)
+      for (const state of states) {
+        const array = describeArray(state, seen)
         if (array !== undefined) this.log(array)
       }
-      if (names.length === 0) this.log('No fleet was started from here. Start one with: mlds fleet ssh HOST --nats URL')
+      if (states.length === 0)
+        this.log('No fleet was started from here. Start one with: mlds fleet ssh HOST --nats URL')
       return seen.map(({ fleet, member, present, away }) => ({ fleet, ...member, present: present ?? null, away }))
     } finally {
       release()

@@ -28,7 +28,7 @@ export default class FleetLogs extends BaseCommand {
     const { around, release } = await surroundings(systemClock)
     try {
       const logs = []
-      for (const one of await logsOf(around.folder, args.host, flags.fleet)) {
+      for (const one of await logsOf(around, args.host, flags.fleet)) {
         const text = await workerLog(one, flags.lines, around)
         this.log(text.trimEnd())
         logs.push({ fleet: one.fleet, worker: one.worker, text })

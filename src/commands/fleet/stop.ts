@@ -20,13 +20,15 @@ export default class FleetStop extends BaseCommand {
     const { args, flags } = await this.parse(FleetStop)
     const { stopFleet } = await import('../../app/fleet/stop.js')
     const { chooseFleets } = await import('../../app/fleet/choose.js')
-    const { fleetNames } = await import('../../fleet/state.js')
+    const { fleetNames, readFleets } = await import('../../fleet/state.js')
     const { around, release } = await surroundings(systemClock)
     const { now, keep } = flags
     try {
       if (flags.all && args.fleet !== undefined)
         throw new MldsError('USAGE', `--all: ${args.fleet} is one fleet (leave one out)`)
-      const names = flags.all ? fleetNames(around.folder) : chooseFleets(around.folder, args.fleet)
+      const names = flags.all
+        ? readFleets(around.folder, around.say).map(({ name }) => name)
+        : chooseFleets(around.folder, args.fleet)
       if (names.length === 0) this.log('No fleet was started from here.')
       const stopped = []
       for (const name of names) {
@@ -39,7 +41,9 @@ export default class FleetStop extends BaseCommand {
         )
         stopped.push({ fleet: name, hosts })
       }
-      const isLeft = stopped.some(({ hosts }) => hosts.some(({ why }) => why !== undefined))
+      const isLeft =
+        stopped.some(({ hosts }) => hosts.some(({ why }) => why !== undefined)) ||
+        (flags.all && fleetNames(around.folder).length > 0)
       return this.endWith(isLeft ? exitCodes.incomplete : exitCodes.ok, stopped)
     } finally {
       release()

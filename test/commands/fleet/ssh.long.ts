@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds, startMlds, until } from '../../helpers/cli.js'
@@ -46,6 +46,27 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh, on a bad day', () => 
     expect(readdirSync(join(home, '.cache', 'mlds'))).toHaveLength(2)
     expect((await mlds(['fleet', 'stop'], lab)).code).toBe(0)
     expect(readdirSync(home)).toEqual([])
+  })
+
+  it('waits no longer than it is told for a worker that does not come, says what that said last, and ends it later', async () => {
+    const lab = withSshLab({ name: 'slow' })
+    const server = await withNats('', { host: '0.0.0.0' })
+    const url = `nats://${lab.here}:${new URL(server.url).port}`
+    await untilAnswering(lab, 'slow')
+    giveMlds(lab.host('slow'))
+    const setup = join(lab.cwd, 'setup.sh')
+    // Read once to look at the host, and once by the shell that is to become the worker.
+    writeFileSync(setup, 'if [ -e .cache/mlds/fleet/late/pid ]; then echo loading modules; sleep 3600; fi\n')
+    const start = ['fleet', 'ssh', 'slow', '--nats', url, '--install', 'none', '--name', 'late', '--setup', setup]
+    const late = await mlds([...start, '--join-timeout', '1s'], lab)
+    expect(late).toMatchObject({ code: 1, stdout: expect.stringContaining('0 of 1 workers joined as the') as string })
+    expect(late.stderr).toMatch(
+      /slow: not joined: the server has not heard of .* it runs on, and last said: loading modules/,
+    )
+    expect((await mlds(['fleet', 'logs', 'slow'], lab)).stdout).toBe('loading modules\n')
+    const stopped = await mlds(['fleet', 'stop', '--now'], lab)
+    expect(stopped).toMatchObject({ code: 0, stderr: expect.stringContaining('has ended') as string })
+    expect(readdirSync(lab.host('slow').home)).toEqual([])
   })
 
   it('keeps in mind a host whose cable is cut', async () => {
