@@ -8,7 +8,7 @@ import type { Plan } from '../sweeps/plan.js'
 import { describeSuggestion, suggestionsOf } from '../sweeps/searching/replay.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noteOf } from '../sweeps/sweep-note.js'
-import { readRecords } from '../sweeps/verdicts.js'
+import { readRecordsAndEngines } from '../sweeps/verdicts.js'
 import type { Store } from '../system/store.js'
 import { artifactReader } from './conclude.js'
 import { describeImportances, importancesOf } from './importance.js'
@@ -23,12 +23,12 @@ export async function reportOf(
   const experiment = await experimentToRead(sweep, trust)
   const objective = sweepObjective(sweep.plan.spec, experiment)
   const importances = importancesOf(sweep, objective)
-  const records = readRecords(sweep)
+  const { records, engines } = readRecordsAndEngines(sweep)
   return buildReport({
     experiment,
     objective,
     ...(importances === undefined ? {} : { importance: describeImportances(importances) }),
-    facts: planFacts(store, sweep, experiment),
+    facts: planFacts(store, sweep, experiment, engines),
     records,
     read: artifactReader(store),
     note: noteOf(sweep),

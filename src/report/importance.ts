@@ -1,6 +1,7 @@
 import { maxOf, minOf } from '../core/extremes.js'
 import { lookUp } from '../core/names.js'
 import { isSameValue } from '../core/param-value.js'
+import type { Ranking } from '../core/ranking.js'
 import type { Objective, ParamValue, TrialRecord } from '../core/trial.js'
 import { varyingAxes } from '../core/varying-axes.js'
 import { importancesOf, settingsOf, type SearchedAxis } from '../figures/search/settings.js'
@@ -18,15 +19,17 @@ const maxChoices = 12
 /**
  * Of any sweep, by what its trials came to; `undefined` of one axis, and of fewer than 20 settings.
  * @param searchedAxes of a search that learns. Default: the axes that vary, by the values that they take.
+ * @param ranking of the same records. Default: they are ranked here.
  */
 export function importanceOf(
   records: readonly TrialRecord[],
   objective: Objective,
   searchedAxes?: readonly SearchedAxis[],
+  ranking?: Ranking,
 ): Importance | undefined {
   const searched = { axes: searchedAxes ?? axesOf(records, objective), objective }
   if (searched.axes.length < 2) return undefined
-  const { settings } = settingsOf(records, searched)
+  const { settings } = settingsOf(records, searched, ranking)
   const shares = importancesOf(settings, searched)
   if (shares.length === 0) return undefined
   return { settings: settings.length, shares: shares.map(([{ axis }, share]) => [axis.name, share]) }

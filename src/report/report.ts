@@ -16,7 +16,7 @@ import type { SweepNote } from '../sweeps/sweep-note.js'
 import { tallyOf } from '../sweeps/tally.js'
 import { judge, type ClaimVerdict } from '../sweeps/verdicts.js'
 import { importanceOf, type Importance } from './importance.js'
-import type { Objective, ParamValue, TrialId, TrialRecord } from '../core/trial.js'
+import type { Objective, ParamValue, Trial, TrialId, TrialRecord } from '../core/trial.js'
 
 /** What a report says of a sweep beyond its records; from the sweep's folder or from a server's tags alike. */
 export interface PlanFacts {
@@ -103,6 +103,8 @@ export interface Report {
   readonly objective: Objective
   readonly createdAtMs: number
   readonly records: readonly TrialRecord[]
+  /** Of these records. */
+  readonly ranking: Ranking
   readonly history?: SweepHistory
 }
 
@@ -126,7 +128,7 @@ export async function buildReport(input: ReportInput): Promise<Report> {
   }
   const verdicts = judge(experiment.claims, records)
   const ranking = rankRecords(records, objective)
-  const axisShares = importanceOf(records, objective, experiment.searchedAxes)
+  const axisShares = importanceOf(records, objective, experiment.searchedAxes, ranking)
   return {
     sweep: facts.sweep,
     experiment: experiment.name,
@@ -145,7 +147,7 @@ export async function buildReport(input: ReportInput): Promise<Report> {
     table: tabulate(records),
     manifest: describeManifest(experiment, facts, records),
     ...(axisShares === undefined ? {} : { axisShares }),
-    ...{ objective, records, createdAtMs: facts.createdAtMs },
+    ...{ objective, records, ranking, createdAtMs: facts.createdAtMs },
     ...(history === undefined ? {} : { history }),
   }
 }
@@ -202,16 +204,14 @@ export function tabulate(records: readonly TrialRecord[]): TrialTable {
   const stages = new Set(records.map(({ trial }) => trial.stage))
   // Four equal columns would say no more than one.
   const oneSeed = records.every(({ trial: { seeds } }) => new Set(Object.values(seeds)).size === 1)
-  const settings = (record: TrialRecord): Record<string, ParamValue> =>
-    oneSeed ? { ...record.trial.params, seed: record.trial.seeds.init } : settingsOf(record)
-  const varying = [...distinctValues(records, settings)].flatMap(([name, values]) => (values.size > 1 ? [name] : []))
+  const varying = settingsOf(records, { oneSeed }).filter((setting) => valuesOf(records, setting).size > 1)
   const metrics = [...new Set(records.flatMap((record) => Object.keys(record.metrics)))].sort()
   const cells: readonly (readonly [column: string, of: (record: TrialRecord) => Cell | undefined])[] = [
     ['#', ({ trial }) => trial.index],
     ['trial', ({ trial }) => trial.id],
     ...(stages.size > 1 ? [['stage', ({ trial }: TrialRecord) => trial.stage] as const] : []),
     ['state', ({ state }) => state],
-    ...varying.map((name) => [name, (record: TrialRecord) => settingCell(lookUp(settings(record), name))] as const),
+    ...varying.map(([name, of]) => [name, ({ trial }: TrialRecord) => settingCell(of(trial))] as const),
     ...metrics.map((name) => [name, ({ metrics }: TrialRecord) => lookUp(metrics, name)] as const),
     ['seconds', secondsOf],
     ['note', noteOf],
@@ -231,28 +231,35 @@ function plainCell(value: Cell | undefined): Cell {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : (value ?? null)
 }
 
-/** Parameters and seeds by the name a person would set them with. */
-function settingsOf({ trial }: TrialRecord): Record<string, ParamValue> {
-  return {
-    ...trial.params,
-    ...Object.fromEntries(Object.entries(trial.seeds).map(([name, seed]) => [`seed.${name}`, seed as number])),
+/** A parameter or a seed by the name a person would set it with, and what a trial has of it. */
+type Setting = readonly [name: string, of: (trial: Trial) => ParamValue | undefined]
+
+/** All there are; seeds that are one number in every trial are one setting. */
+function settingsOf(records: readonly TrialRecord[], { oneSeed = false } = {}): Setting[] {
+  const [params, seeds] = [new Set<string>(), new Set<string>()]
+  for (const { trial } of records) {
+    for (const name of Object.keys(trial.params)) params.add(name)
+    for (const name of Object.keys(trial.seeds)) seeds.add(name)
   }
+  const ofSeeds: Setting[] = oneSeed
+    ? [['seed', (trial) => trial.seeds.init]]
+    : [...seeds].map((name) => [`seed.${name}`, ({ seeds }) => seeds[name as keyof Trial['seeds']]])
+  const taken = new Set(ofSeeds.map(([name]) => name))
+  const own = [...params].filter((name) => !taken.has(name))
+  return [...own.map((name): Setting => [name, (trial) => lookUp(trial.params, name)]), ...ofSeeds]
 }
 
-/** Of each setting, every value as it is written. */
-function distinctValues(
-  records: readonly TrialRecord[],
-  settings: (record: TrialRecord) => Record<string, ParamValue> = settingsOf,
-): Map<string, Set<string>> {
-  const values = new Map<string, Set<string>>()
-  for (const record of records) {
-    for (const [name, value] of Object.entries(settings(record))) {
-      const known = values.get(name)
-      if (known === undefined) values.set(name, new Set([writeValue(value)]))
-      else known.add(writeValue(value))
-    }
+/** Every value of a setting as it is written. */
+function valuesOf(records: readonly TrialRecord[], [, of]: Setting): Set<string> {
+  const [met, written] = [new Set<ParamValue>(), new Set<string>()]
+  for (const { trial } of records) {
+    const value = of(trial)
+    // Many trials share few values: each is written once.
+    if (value === undefined || met.has(value)) continue
+    met.add(value)
+    written.add(writeValue(value))
   }
-  return values
+  return written
 }
 
 function secondsOf({ startedAtMs, endedAtMs }: TrialRecord): number | undefined {
@@ -270,7 +277,7 @@ export function describeManifest(
   facts: PlanFacts,
   records: readonly TrialRecord[],
 ): [string, string][] {
-  const values = distinctValues(records)
+  const values = new Map(settingsOf(records).map((setting) => [setting[0], valuesOf(records, setting)]))
   const fixed = [...values].flatMap(([name, set]) => (set.size === 1 ? [`${name} = ${[...set].join()}`] : []))
   const seeds = [...values].flatMap(([name, set]) =>
     name.startsWith('seed.') ? [`${name.slice(5)}: ${listed([...set])}`] : [],

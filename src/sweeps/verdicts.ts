@@ -5,6 +5,7 @@ import { replaceFile } from '../system/replace-file.js'
 import type { TrialRecord } from '../core/trial.js'
 import type { SweepFolder } from './sweep-folder.js'
 import { lockHolder } from '../system/lock.js'
+import type { JournalEvent } from './journal/journal.js'
 import { buildRecords } from './journal/records.js'
 
 export interface ClaimVerdict extends Verdict {
@@ -106,16 +107,28 @@ export async function storeVerdicts(sweep: SweepFolder, verdicts: readonly Claim
 
 /** What is known of every trial now: what a process that was killed had begun is not running any more. */
 export function readRecords(sweep: SweepFolder): TrialRecord[] {
-  return buildRecords(sweep.frozen.trials, events(sweep), { isRun: lockHolder(sweep.lockFile) !== undefined })
+  return readRecordsAndEngines(sweep).records
+}
+
+/** The same with the engines that its journal names, in their order: a large journal is read once for both. */
+export function readRecordsAndEngines(sweep: SweepFolder): {
+  readonly records: TrialRecord[]
+  readonly engines: ReadonlySet<string>
+} {
+  const engines = new Set<string>()
+  const noted = function* (): Generator<JournalEvent> {
+    for (const event of sweep.events()) {
+      if (event.type === 'opened' && event.engine !== undefined) engines.add(event.engine)
+      yield event
+    }
+  }
+  const isRun = lockHolder(sweep.lockFile) !== undefined
+  return { records: buildRecords(sweep.frozen.trials, noted(), { isRun }), engines }
 }
 
 /** As `readRecords`, but a trial that was running when its process was killed is still called so: exports keep their bytes. */
 export function readRecordsAsWritten(sweep: SweepFolder): TrialRecord[] {
-  return buildRecords(sweep.frozen.trials, events(sweep))
-}
-
-function* events(sweep: SweepFolder) {
-  for (const { event } of sweep.entries()) yield event
+  return buildRecords(sweep.frozen.trials, sweep.events())
 }
 
 /** Verdicts in a list are of format 1; another format is an object that says its number. */

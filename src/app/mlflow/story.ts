@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import type { Conclusion } from '../../sweeps/conclusion.js'
 import { sweepObjective } from '../../core/objective.js'
 import { describeImportances, importancesOf } from '../importance.js'
-import { readRecords } from '../../sweeps/verdicts.js'
+import { readRecordsAndEngines } from '../../sweeps/verdicts.js'
 import { digestRecords } from '../../tracking/mlflow/records-digest.js'
 import type { ProjectionSources } from '../../tracking/mlflow/projection/projection.js'
 import type { SweepStory } from '../../tracking/mlflow/projection/story.js'
@@ -61,6 +61,7 @@ export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclu
       if (file !== undefined) files.set(figurePath(i, name, format), await readFile(file))
     }
   const closed = sweep.closedAs
+  const { records, engines } = readRecordsAndEngines(sweep)
   const importances = importancesOf(sweep, sweepObjective(sweep.plan.spec, experiment))
   return {
     ...(importances === undefined ? {} : { importance: describeImportances(importances) }),
@@ -73,9 +74,9 @@ export async function storyOf(stored: StoredSweep, { verdicts, figures }: Conclu
     figures: shown.map(({ name, caption }, i) => ({ name, caption, path: figurePath(i, name, 'svg') })),
     files,
     facts: {
-      ...planFacts(store, sweep, experiment),
+      ...planFacts(store, sweep, experiment, engines),
       version: experiment.version,
-      recordsDigest: digestRecords(readRecords(sweep)),
+      recordsDigest: digestRecords(records),
     },
   }
 }

@@ -7,12 +7,12 @@ import { isOfData } from '../../sweeps/plan.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import type { Trial, TrialId } from '../../core/trial.js'
 
-/** What the manifest of a report states, from a sweep's own folder. `engines`: as its journal names them, where that is known. */
+/** What the manifest of a report states, from a sweep's own folder. `engines`: as its journal names them. */
 export function planFacts(
   store: Store,
   sweep: SweepFolder,
   experiment: Experiment,
-  engines: Iterable<string> = enginesOf(sweep),
+  engines: Iterable<string>,
 ): PlanFacts {
   const { plan } = sweep
   return {
@@ -25,14 +25,6 @@ export function planFacts(
     data: fingerprints(store, sweep, experiment),
     createdAtMs: plan.createdAtMs,
   }
-}
-
-function enginesOf(sweep: SweepFolder): Set<string> {
-  const engines = new Set<string>()
-  for (const { event } of sweep.entries()) {
-    if (event.type === 'opened' && event.engine !== undefined) engines.add(event.engine)
-  }
-  return engines
 }
 
 /** Fingerprints as they went into the trials' ids; a set that has changed or gone since is not passed off as theirs. */

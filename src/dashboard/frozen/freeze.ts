@@ -1,5 +1,4 @@
 import { reasonOf } from '../../core/divergence.js'
-import { rankRecords } from '../../core/ranking.js'
 import { isTerminal, type TrialId, type TrialRecord } from '../../core/trial.js'
 import { varyingAxes } from '../../core/varying-axes.js'
 import type { Report } from '../../report/report.js'
@@ -81,13 +80,13 @@ function newestMs({ records, createdAtMs }: Report): number {
 }
 
 function lineOf(report: Report, nowMs: number): SweepLine {
-  const { sweep, experiment, records, objective, best, note, createdAtMs } = report
+  const { sweep, experiment, records, ranking, best, note, createdAtMs } = report
   const counts: Record<string, number> = {}
   for (const { state } of records) counts[state] = (counts[state] ?? 0) + 1
   return {
     ...{ id: sweep, standing: 'ready', share: 1, experiment, createdAtMs, planned: records.length, counts, best },
     isRun: records.some(({ state }) => state === 'running'),
-    bestTrials: rankRecords(records, objective).best()?.standing.trials ?? [],
+    bestTrials: ranking.best()?.standing.trials ?? [],
     heardAtMs: nowMs,
     tags: note?.tags ?? [],
     note: note?.note ?? '',
@@ -122,16 +121,14 @@ const rounded = (value: number): number => (Number.isFinite(value) ? Number(valu
 
 /** The courses of the best trials, then of the first that have one. */
 function coursesOf(
-  { records, objective }: Report,
+  { records, ranking }: Report,
   { most = Infinity, points }: { most?: number; points: number },
 ): CoursesAnswer {
   const withCourse = new Map(
     records.flatMap((record) => (Object.keys(record.series).length === 0 ? [] : [[record.trial.id, record] as const])),
   )
   const chosen = new Set<TrialId>()
-  const ranked = rankRecords(records, objective)
-    .all()
-    .flatMap(({ trials }) => trials)
+  const ranked = ranking.all().flatMap(({ trials }) => trials)
   for (const id of [...ranked, ...withCourse.keys()]) if (chosen.size < most && withCourse.has(id)) chosen.add(id)
   return {
     trials: [...chosen].map((id) => {

@@ -47,10 +47,14 @@ export interface Setting {
   readonly point: Readonly<Record<string, number>>
 }
 
-/** The settings that have a value, in the order in which they were suggested; those without one are counted. */
+/**
+ * The settings that have a value, in the order in which they were suggested; those without one are counted.
+ * @param ranking of the same records, where there is one already.
+ */
 export function settingsOf(
   records: readonly TrialRecord[],
   { axes, objective }: Searched,
+  ranking = rankRecords(records, objective),
 ): { readonly settings: readonly Setting[]; readonly without: number } {
   const byId = new Map(records.map((record) => [record.trial.id, record.trial]))
   const { confirm } = objective
@@ -69,7 +73,7 @@ export function settingsOf(
     return trial === undefined ? 0 : (numbers.get(keyOf(trial.params)) ?? 0)
   }
   const goals = goalsOf(objective)
-  const settings = rankRecords(records, objective)
+  const settings = ranking
     .all()
     .flatMap((standing): Setting[] => {
       const kind = classOf(standing)

@@ -144,30 +144,40 @@ function encodeNumber(_key: string, value: unknown): unknown {
 }
 
 const crcLength = ',"crc":"00000000"}'.length
+const [opening, closing] = [0x7b, 0x7d]
 
-/** @throws Error with the reason when the line is not one that `append` wrote. */
-function decodeLine(line: string): JournalEvent {
-  const body = `${line.slice(0, -crcLength)}}`
-  const stated = /^,"crc":"([0-9a-f]{8})"}$/.exec(line.slice(-crcLength))?.[1]
+/** @throws Error with the reason when the bytes are not a line that `append` wrote. */
+function decodeLine(line: Buffer): JournalEvent {
+  const end = line.length - crcLength
+  const stated = end < 0 ? undefined : /^,"crc":"([0-9a-f]{8})"}$/.exec(line.toString('latin1', end))?.[1]
   if (stated === undefined) throw new Error('no checksum')
-  if (crc32(body).toString(16).padStart(8, '0') !== stated) throw new Error('the checksum does not match')
+  // That of the body: these bytes and the brace that ends them.
+  const found = crc32('}', crc32(line.subarray(0, end)))
+  if (found !== Number.parseInt(stated, 16)) throw new Error('the checksum does not match')
+  const body = `${line.toString('utf8', 0, end)}}`
   const event = JSON.parse(body) as JournalEvent
-  if (event.type === 'report' || event.type === 'paused') return { ...event, metrics: decodeMetrics(event.metrics) }
-  if (event.type === 'ended') {
-    const outcome = readOutcome(event.outcome)
-    return {
-      ...event,
-      outcome: 'metrics' in outcome ? { ...outcome, metrics: decodeMetrics(outcome.metrics) } : outcome,
+  switch (event.type) {
+    case 'report':
+    case 'paused':
+      return hasWords(event.metrics) ? { ...event, metrics: decodeMetrics(event.metrics) } : event
+    case 'ended': {
+      const outcome = readOutcome(event.outcome)
+      const isWorded = 'metrics' in outcome && hasWords(outcome.metrics)
+      return { ...event, outcome: isWorded ? { ...outcome, metrics: decodeMetrics(outcome.metrics) } : outcome }
     }
+    default:
+      return event
   }
-  return event
 }
 
-function decodeMetrics(metrics: Readonly<Record<string, unknown>>): Metrics {
-  return Object.values(metrics).some((value) => typeof value === 'string')
-    ? Object.fromEntries(Object.entries(metrics).map(([key, value]) => [key, Number(value)]))
-    : (metrics as Metrics)
+/** Whether some value is one that JSON lacks; nearly none is, and journals have millions of lines. */
+function hasWords(metrics: Readonly<Record<string, unknown>>): boolean {
+  for (const name of Object.keys(metrics)) if (typeof metrics[name] === 'string') return true
+  return false
 }
+
+const decodeMetrics = (metrics: Readonly<Record<string, unknown>>): Metrics =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, Number(value)]))
 
 /**
  * Reads every event, in order. What a line holds beside events is reported to `onDamage` and passed over: its event is
@@ -215,13 +225,20 @@ export interface PlacedEvent {
  */
 export function readLine(line: Uint8Array): { events: PlacedEvent[]; reason?: string } {
   const bytes = asBuffer(line)
+  if (bytes[0] === opening && bytes.at(-1) === closing) {
+    try {
+      return { events: [{ event: decodeLine(bytes), start: 0, length: bytes.length }] }
+    } catch {
+      // What it is instead is told below.
+    }
+  }
   // One byte for each character, so that places in the text are places in the line.
   const text = bytes.toString('latin1')
   const start = /^(?:\xef\xbb\xbf)?\s*/.exec(text)![0].length
   const length = text.trimEnd().length - start
   if (length <= 0) return { events: [] }
   try {
-    return { events: [{ event: decodeLine(bytes.toString('utf8', start, start + length)), start, length }] }
+    return { events: [{ event: decodeLine(bytes.subarray(start, start + length)), start, length }] }
   } catch (error) {
     const events = salvage(bytes, text)
     return { events, reason: events.length === 0 ? (error as Error).message : 'line ends were lost' }
@@ -237,7 +254,7 @@ function salvage(bytes: Buffer, text: string): PlacedEvent[] {
     // Other beginnings may lie within: a torn line, or a text that a program printed.
     for (let start = text.indexOf('{"type":', from); start >= 0 && start < index;) {
       try {
-        events.push({ event: decodeLine(bytes.toString('utf8', start, end)), start, length: end - start })
+        events.push({ event: decodeLine(bytes.subarray(start, end)), start, length: end - start })
         break
       } catch {
         start = text.indexOf('{"type":', start + 1)
