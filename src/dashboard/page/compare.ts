@@ -48,7 +48,7 @@ export function compare(context: SweepContext, ids: readonly [string, string]): 
     }
     chart.show(lines, [], { label: name, logX: false, logY: false, height: 220 }, `${name} of both over steps`)
   }
-  return { element, update, close: () => charts.forEach((chart) => chart.close()) }
+  return { element, update, reconnected: () => courses.retry(), close: () => charts.forEach((chart) => chart.close()) }
 }
 
 function tableOf(sweep: string, [a, b]: readonly [Row, Row], columns: readonly Column[]): HTMLElement {

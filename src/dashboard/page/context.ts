@@ -23,6 +23,8 @@ export interface SweepContext {
 export interface View {
   readonly element: HTMLElement
   update(): void
+  /** Asks again for what could not be told while the connection was lost. */
+  reconnected?(): void
   close?(): void
 }
 

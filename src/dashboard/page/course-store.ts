@@ -31,6 +31,11 @@ export class CourseStore {
     if (missing.length > 0) void this.#ask(missing)
   }
 
+  /** Asks again for what could not be told. */
+  retry(): void {
+    if (this.trouble !== '') this.#askAnew([...this.#wanted].filter((id) => !this.#courses.has(id)))
+  }
+
   async #ask(ids: readonly string[]): Promise<void> {
     for (const id of ids) this.#asking.add(id)
     try {

@@ -2,7 +2,7 @@ import { bandOf, smoothed } from './band.js'
 import { Chart, type ChartBand, type ChartLine } from './chart.js'
 import { colourOf, dashOf } from './colours.js'
 import { isRunning, type SweepContext, type View } from './context.js'
-import { checkbox, fill, h, labelled, notice, select, selectName } from './dom.js'
+import { checkbox, fill, h, labelled, notice, renew, select, selectName } from './dom.js'
 import { formatCell } from './format.js'
 import type { Row } from './model.js'
 import { source } from './source.js'
@@ -93,9 +93,9 @@ export function curves(context: SweepContext): View {
     })
     fill(legend, items)
     chart.element.hidden = lines.length === 0
-    fill(status, statusOf(lines.length, groups.length))
+    renew(status, statusOf(lines.length, groups.length))
     if (lines.length === 0) return
-    const told = `${metric} over steps: ${items.map((item) => item.textContent).join('; ')}`
+    const told = `${metric}${logY ? ' (logarithmic)' : ''} over steps${logX ? ' (logarithmic)' : ''}: ${items.map((item) => item.textContent).join('; ')}`
     chart.show(lines, bands, { label: metric, logX, logY, height: 380 }, told)
   }
 
@@ -112,7 +112,7 @@ export function curves(context: SweepContext): View {
       ? notice('waiting', 'Waiting for a trial’s first report …')
       : notice('empty', 'No trial has reported anything at a step.')
   }
-  return { element, update, close: () => chart.close() }
+  return { element, update, reconnected: () => context.courses.retry(), close: () => chart.close() }
 }
 
 const heldElsewhere = 'curves are not in this report: mlds report --full writes one with all of them.'

@@ -1,4 +1,5 @@
 import type { Change, Snapshot, SweepLine } from '../wire.js'
+import { whileSeen, type Stream } from './while-seen.js'
 
 /** `lost`: it is tried again and again; `refused`: the address is another server's by now. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'refused'
@@ -10,35 +11,31 @@ export interface FeedHandlers {
   readonly onConnection: (connection: Connection) => void
 }
 
-/** A page that nobody sees lets its connection go after so long: a browser has six of them for one host. */
-const hiddenMs = 5_000
-
 /**
  * The one stream of a page. A connection that was lost goes on where it was: the browser says the id of the last message,
  * and so does this when it connects anew by itself.
  */
 export class Feed {
-  #source: EventSource | undefined
   #lastId: string | undefined
-  #hiding: ReturnType<typeof setTimeout> | undefined
-  readonly #onVisibility = (): void => this.#heedVisibility()
+  readonly #stream: Stream
 
   constructor(
     private readonly sweep: string | undefined,
     private readonly handlers: FeedHandlers,
   ) {
-    document.addEventListener('visibilitychange', this.#onVisibility)
-    this.connect()
+    this.#stream = whileSeen(() => this.#open())
   }
 
   connect(): void {
-    this.#source?.close()
+    this.#stream.connect()
+  }
+
+  #open(): EventSource {
     const { handlers } = this
     const query = new URLSearchParams()
     if (this.sweep !== undefined) query.set('sweep', this.sweep)
     if (this.#lastId !== undefined) query.set('since', this.#lastId)
     const source = new EventSource(`./events?${query.toString()}`)
-    this.#source = source
     const on = <T>(event: string, take: (told: T) => void): void =>
       source.addEventListener(event, (message: MessageEvent<string>) => {
         this.#lastId = message.lastEventId
@@ -50,23 +47,10 @@ export class Feed {
     source.onopen = () => handlers.onConnection('live')
     source.onerror = () => handlers.onConnection(source.readyState === EventSource.CLOSED ? 'refused' : 'lost')
     handlers.onConnection('connecting')
-  }
-
-  #heedVisibility(): void {
-    clearTimeout(this.#hiding)
-    if (!document.hidden) {
-      if (this.#source === undefined) this.connect()
-      return
-    }
-    this.#hiding = setTimeout(() => {
-      this.#source?.close()
-      this.#source = undefined
-    }, hiddenMs)
+    return source
   }
 
   close(): void {
-    document.removeEventListener('visibilitychange', this.#onVisibility)
-    clearTimeout(this.#hiding)
-    this.#source?.close()
+    this.#stream.close()
   }
 }

@@ -11,7 +11,7 @@ export function figuresView(context: SweepContext): View {
   const body = h('div')
   const element = h('section', { 'aria-label': 'Verdicts and figures' }, status, body)
   let drawn = -1
-  let isAsking = false
+  let [isAsking, hasFailed] = [false, false]
 
   const ended = (): number => {
     const { counts, planned } = context.line() ?? { counts: {}, planned: 0 }
@@ -29,13 +29,14 @@ export function figuresView(context: SweepContext): View {
     try {
       const told = await source.ask<FiguresAnswer>('figures', { sweep: context.id })
       drawn = before
+      hasFailed = false
       fill(
         status,
         told.ended < before ? notice('waiting', `Drawn when ${told.ended} trials had ended; the rest follows.`) : null,
       )
       show(told)
     } catch (error) {
-      drawn = before
+      ;[drawn, hasFailed] = [before, true]
       fill(status, notice('broken', `The figures could not be drawn: ${(error as Error).message}`))
     } finally {
       isAsking = false
@@ -58,7 +59,10 @@ export function figuresView(context: SweepContext): View {
       troubles.map((trouble) => h('p', { class: 'trouble' }, trouble)),
     )
   }
-  return { element, update }
+  const reconnected = (): void => {
+    if (hasFailed && !isAsking) void fetchFigures()
+  }
+  return { element, update, reconnected }
 }
 
 function verdictTable(verdicts: FiguresAnswer['verdicts']): HTMLElement {

@@ -1,5 +1,6 @@
 import type { LogPart } from '../wire.js'
 import { Feed } from './feed.js'
+import { whileSeen } from './while-seen.js'
 import type { Source } from './source-type.js'
 
 /** The server that this page came from. */
@@ -15,16 +16,21 @@ export function liveSource(): Source {
     },
     followLog({ sweep, trial, attempt }, { onPart, onTrouble, onNone }) {
       const query = new URLSearchParams({ sweep, trial, attempt: String(attempt) })
-      const stream = new EventSource(`./log?${query.toString()}`)
-      stream.addEventListener('log', (message: MessageEvent<string>) => onPart(JSON.parse(message.data) as LogPart))
-      stream.addEventListener('trouble', (message: MessageEvent<string>) =>
-        onTrouble(JSON.parse(message.data) as string),
-      )
-      stream.addEventListener('over', () => stream.close())
-      stream.onerror = () => {
-        if (stream.readyState === EventSource.CLOSED) onNone()
-      }
-      return { connect: () => {}, close: () => stream.close() }
+      return whileSeen((done) => {
+        const stream = new EventSource(`./log?${query.toString()}`)
+        stream.addEventListener('log', (message: MessageEvent<string>) => {
+          query.set('since', message.lastEventId)
+          onPart(JSON.parse(message.data) as LogPart)
+        })
+        stream.addEventListener('trouble', (message: MessageEvent<string>) =>
+          onTrouble(JSON.parse(message.data) as string),
+        )
+        stream.addEventListener('over', done)
+        stream.onerror = () => {
+          if (stream.readyState === EventSource.CLOSED) onNone()
+        }
+        return stream
+      })
     },
     fileAddress: (sweep, trial, name) => `./file?${new URLSearchParams({ sweep, trial, name }).toString()}`,
     hasCourse: () => true,

@@ -3,9 +3,9 @@ import type { View } from './context.js'
 import { fill, h, notice } from './dom.js'
 import type { Connection } from './feed.js'
 import { openSource, source } from './source.js'
-import type { Stream } from './source-type.js'
 import { sweepList } from './sweep-list.js'
 import { SweepPage } from './sweep-page.js'
+import type { Stream } from './while-seen.js'
 
 /** The page: one stream, and the list or one sweep, by what follows `#` in the address. */
 class App {
@@ -13,6 +13,8 @@ class App {
   readonly #body = h('div')
   readonly #lines = new Map<string, SweepLine>()
   #isTold = false
+  /** The sweep that is asked for is not in the store. */
+  #isAbsent = false
   #feed: Stream | undefined
   #sweep: string | undefined
   #page: SweepPage | undefined
@@ -21,6 +23,9 @@ class App {
   constructor(root: HTMLElement) {
     fill(root, this.#banner, this.#body)
     addEventListener('hashchange', () => this.#route())
+    // Drawings have the colours of the ground on which they were made.
+    for (const media of ['(prefers-color-scheme: dark)', 'print'])
+      matchMedia(media).addEventListener('change', () => this.#page?.redraw())
     this.#route()
   }
 
@@ -33,7 +38,7 @@ class App {
     this.#feed?.close()
     this.#page?.close()
     this.#sweep = wanted
-    ;[this.#page, this.#list] = [undefined, undefined]
+    ;[this.#page, this.#list, this.#isAbsent] = [undefined, undefined, false]
     if (wanted === undefined) {
       this.#list = sweepList(() => (this.#isTold ? this.#newestFirst() : undefined))
       this.#list.update()
@@ -57,6 +62,7 @@ class App {
     for (const id of this.#lines.keys()) if (!isThere.has(id)) this.#lines.delete(id)
     this.#isTold = true
     if (this.#sweep !== undefined && ids !== undefined && !isThere.has(this.#sweep)) {
+      this.#isAbsent = true
       fill(
         this.#body,
         h(
@@ -68,6 +74,8 @@ class App {
       )
       return
     }
+    if (this.#isAbsent && this.#page !== undefined) fill(this.#body, this.#page.element)
+    this.#isAbsent = false
     this.#list?.update()
     this.#page?.takeLine()
   }
@@ -77,7 +85,9 @@ class App {
   }
 
   #showConnection(connection: Connection): void {
+    const before = document.body.dataset['connection']
     document.body.dataset['connection'] = connection
+    if (connection === 'live' && before === 'lost') this.#page?.reconnected()
     if (connection === 'live' || connection === 'connecting')
       return connection === 'live' ? fill(this.#banner) : undefined
     const retry = h('button', { type: 'button', onclick: () => this.#feed?.connect() }, 'Try again')

@@ -29,7 +29,7 @@ export function parallel(context: SweepContext): View {
   let columns: Column[] = []
   let scales: Scale[] = []
   let width = 0
-  let written = ''
+  let [written, known] = ['', '']
   let [dragged, dragFrom] = [-1, 0]
 
   const xOf = (i: number): number =>
@@ -43,11 +43,8 @@ export function parallel(context: SweepContext): View {
     return model.columns().filter(({ kind, name }) => kind === 'axis' || kind === 'seed' || name === metric)
   }
 
-  const update = (): void => {
-    // Another filter than the one that brushes wrote has the last word.
-    if (context.filter !== written) brushes.clear()
-    const all = candidates()
-    columns = all.filter(({ name }) => !left.has(name))
+  const drawControls = (all: readonly Column[]): void => {
+    const { metric } = model.about.objective
     fill(
       controls,
       all.map(({ name }) =>
@@ -58,7 +55,20 @@ export function parallel(context: SweepContext): View {
         }),
       ),
       h('span', { class: 'soft' }, 'Drag along an axis to choose; a click on it clears.'),
+      all.some(({ name }) => name === metric) &&
+        h('span', { class: 'soft' }, `Colour: ${metric}, dark low to bright high.`),
     )
+  }
+
+  const update = (): void => {
+    // Another filter than the one that brushes wrote has the last word.
+    if (context.filter !== written) brushes.clear()
+    const all = candidates()
+    columns = all.filter(({ name }) => !left.has(name))
+    const shape = all.map(({ name }) => name).join('\n')
+    // Made anew at each event, they would go from under the hand.
+    if (shape !== known) drawControls(all)
+    known = shape
     scales = columns.map(({ of }) => {
       const values = model.rows.map(of)
       return makeScale(values, suggestKind(values))

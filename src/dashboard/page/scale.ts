@@ -36,6 +36,15 @@ export function suggestKind(values: readonly CellValue[]): ScaleKind {
   return high / low >= 10 && isGeometric ? 'log' : 'linear'
 }
 
+/** The kind that a person chose, where there is a choice, else the one that suits the values. */
+export function kindOf(values: readonly CellValue[], isLog: boolean | undefined): ScaleKind {
+  const suggested = suggestKind(values)
+  return suggested === 'category' || isLog === undefined ? suggested : isLog ? 'log' : 'linear'
+}
+
+/** A column with how it is drawn, for who can't see it. */
+export const namedOn = ({ kind }: Scale, name: string): string => (kind === 'log' ? `${name} (logarithmic)` : name)
+
 export function makeScale(values: readonly CellValue[], kind: ScaleKind): Scale {
   if (kind === 'category') return categories(values)
   let [low, high] = [Infinity, -Infinity]

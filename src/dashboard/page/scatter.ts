@@ -1,9 +1,9 @@
 import { gradientOfNow, themed } from './colours.js'
 import { address, type SweepContext, type View } from './context.js'
-import { checkbox, fill, h, notice, selectName } from './dom.js'
+import { fill, h, notice, renew, selectName, toggle } from './dom.js'
 import { formatCell } from './format.js'
 import type { Column, Row } from './model.js'
-import { makeScale, suggestKind, type Scale } from './scale.js'
+import { kindOf, makeScale, namedOn, type Scale } from './scale.js'
 
 const height = 420
 const margin = { left: 74, right: 18, top: 14, bottom: 46 }
@@ -35,6 +35,12 @@ export function scatter(context: SweepContext): View {
     return typeof model.rows[0]?.point[place] === 'number'
   }
 
+  const boxOf = (one: 'x' | 'y', label: string) =>
+    toggle(label, (isOn) => {
+      logs[one] = isOn
+      draw()
+    })
+  const boxes = { x: boxOf('x', 'log across'), y: boxOf('y', 'log up') }
   const drawControls = (names: readonly string[]): void => {
     const choose = (label: string, chosen: string, set: (value: string) => void): HTMLElement =>
       selectName(label, names, chosen, (name) => {
@@ -46,34 +52,25 @@ export function scatter(context: SweepContext): View {
       choose('Across', x, (value) => ([x, logs.x] = [value, undefined])),
       choose('up', y, (value) => ([y, logs.y] = [value, undefined])),
       choose('colour', colour, (value) => (colour = value)),
-      ...(['x', 'y'] as const).map((one) =>
-        checkbox(
-          one === 'x' ? 'log across' : 'log up',
-          logs[one] ?? scaleOf(one === 'x' ? x : y).kind === 'log',
-          (isOn) => {
-            logs[one] = isOn
-            update()
-          },
-        ),
-      ),
+      boxes.x.element,
+      boxes.y.element,
     )
   }
 
-  const columnOf = (name: string): Column => {
-    const columns = model.columns()
-    return columns.find((column) => column.name === name) ?? columns[0]!
-  }
+  /** A metric that nothing has reported yet is no column: no trial has it. */
+  const columnOf = (name: string): Column =>
+    model.columns().find((column) => column.name === name) ?? { name, kind: 'metric', of: () => null }
   const scaleOf = (name: string, isLog?: boolean): Scale => {
     const values = model.rows.map(columnOf(name).of)
-    const kind = suggestKind(values)
-    return makeScale(values, kind === 'category' || isLog === undefined ? kind : isLog ? 'log' : 'linear')
+    return makeScale(values, kindOf(values, isLog))
   }
 
   const update = (): void => {
     const columns = model.columns().filter(({ name }) => name !== 'trial' && name !== 'note')
-    const names = columns.map(({ name }) => name)
-    if (!names.includes(y)) y = names.find((name) => model.metrics.includes(name)) ?? y
-    const shape = [...names, x, y, colour, logs.x, logs.y].join('\n')
+    const present = columns.map(({ name }) => name)
+    if (!present.includes(y)) y = model.metrics[0] ?? y
+    const names = [...new Set([...present, y])]
+    const shape = [...names, x, y, colour].join('\n')
     if (shape !== known) {
       known = shape
       drawControls(names)
@@ -83,6 +80,8 @@ export function scatter(context: SweepContext): View {
 
   const draw = (): void => {
     const [across, up, tint] = [scaleOf(x, logs.x), scaleOf(y, logs.y), scaleOf(colour)]
+    boxes.x.show(across.kind === 'log', across.kind !== 'category')
+    boxes.y.show(up.kind === 'log', up.kind !== 'category')
     const [ofX, ofY, ofColour] = [x, y, colour].map((name) => columnOf(name).of)
     width = Math.max(240, holder.clientWidth)
     const place = {
@@ -94,7 +93,7 @@ export function scatter(context: SweepContext): View {
       return a === undefined || b === undefined ? [] : { row, left: place.left(a), top: place.top(b) }
     })
     canvas.hidden = dots.length === 0
-    fill(status, dots.length > 0 ? null : emptyOf())
+    renew(status, dots.length > 0 ? null : emptyOf())
     const ratio = devicePixelRatio
     Object.assign(canvas, { width: width * ratio, height: height * ratio })
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` })
@@ -111,12 +110,13 @@ export function scatter(context: SweepContext): View {
     }
     pen.globalAlpha = 1
     const left = context.shown().length - dots.length
-    fill(
+    renew(
       told,
       `${dots.length} trials; colour: ${colour}, dark low to bright high.`,
       left === 0 ? '' : ` ${left} lack a value that has a place.`,
     )
-    canvas.setAttribute('aria-label', `${y} against ${x} of ${dots.length} trials, coloured by ${colour}`)
+    const axes = `${namedOn(up, y)} against ${namedOn(across, x)}`
+    canvas.setAttribute('aria-label', `${axes} of ${dots.length} trials, coloured by ${colour}`)
   }
   const emptyOf = (): HTMLElement =>
     context.line()?.isRun === true

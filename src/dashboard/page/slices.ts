@@ -2,10 +2,10 @@ import type { ImportanceAnswer } from '../wire.js'
 import { gradientOfNow, themed } from './colours.js'
 import type { SweepContext, View } from './context.js'
 import { usualMetric } from './curves.js'
-import { checkbox, fill, h, notice, selectName } from './dom.js'
+import { fill, h, notice, renew, selectName, toggle } from './dom.js'
 import { formatCell } from './format.js'
 import type { Column, Row } from './model.js'
-import { makeScale, suggestKind, type Scale } from './scale.js'
+import { kindOf, makeScale, namedOn, suggestKind, type Scale } from './scale.js'
 import { source } from './source.js'
 
 const panel = { width: 260, height: 200, left: 56, right: 10, top: 8, bottom: 38 }
@@ -62,6 +62,10 @@ export function slices(context: SweepContext): View {
     const caption = `How much each axis has to do with being among the best tenth of ${settings} settings (PED-ANOVA).`
     fill(bars, h('table', { class: 'importance' }, h('caption', {}, caption), h('tbody', {}, rows)))
   }
+  const logBox = toggle('log metric', (isOn) => {
+    isLog = isOn
+    draw()
+  })
   const drawControls = (): void =>
     fill(
       controls,
@@ -69,10 +73,7 @@ export function slices(context: SweepContext): View {
         ;[metric, isLog] = [name, undefined]
         update()
       }),
-      checkbox('log metric', isLog ?? false, (isOn) => {
-        isLog = isOn
-        draw()
-      }),
+      logBox.element,
     )
 
   const update = (): void => {
@@ -89,15 +90,21 @@ export function slices(context: SweepContext): View {
   const draw = (): void => {
     const columns = model.columns()
     const value = columns.find(({ name, kind }) => kind === 'metric' && name === metric)
-    const rows = value === undefined ? [] : context.shown().filter((row) => Number.isFinite(value.of(row)))
+    const having = value === undefined ? [] : context.shown().filter((row) => Number.isFinite(value.of(row)))
+    const kind = kindOf(
+      having.map((row) => value!.of(row)),
+      isLog,
+    )
+    logBox.show(kind === 'log', value !== undefined)
+    const rows = having.filter((row) => kind === 'linear' || Number(value!.of(row)) > 0)
     const axes = inOrderOfImportance(
       columns.filter(({ kind }) => kind === 'axis'),
       importance,
     ).slice(0, maxPanels)
-    fill(status, statusOf(axes.length, rows.length))
+    renew(status, statusOf(axes.length, rows.length, having.length - rows.length))
     if (value === undefined || rows.length === 0) return fill(panels)
     const values = rows.map(value.of)
-    const up = makeScale(values, isLog === undefined ? suggestKind(values) : isLog ? 'log' : 'linear')
+    const up = makeScale(values, kind)
     const time = makeScale(
       rows.map(({ index }) => index),
       'linear',
@@ -107,9 +114,12 @@ export function slices(context: SweepContext): View {
       axes.map((axis) => panelOf({ axis, value, rows, up, time })),
     )
   }
-  const statusOf = (axes: number, rows: number): HTMLElement | null => {
+  const statusOf = (axes: number, rows: number, leftOut: number): HTMLElement | null => {
     if (axes === 0) return notice('empty', 'No axis varies in this sweep: there is nothing to slice.')
-    if (rows > 0) return h('p', { class: 'note' }, 'A dot per trial; dark came early in the plan, bright late.')
+    const lacking = leftOut === 0 ? '' : ` ${leftOut} have no logarithm.`
+    if (rows > 0)
+      return h('p', { class: 'note' }, `A dot per trial; dark came early in the plan, bright late.${lacking}`)
+    if (leftOut > 0) return notice('empty', `No trial that passes the filter has a logarithm of ${metric}.`)
     return context.line()?.isRun === true
       ? notice('waiting', `Waiting for a trial with ${metric} …`)
       : notice('empty', `No trial that passes the filter has ${metric}.`)
@@ -133,7 +143,7 @@ interface Panel {
 function panelOf({ axis, value, rows, up, time }: Panel): HTMLElement {
   const values = rows.map(axis.of)
   const across = makeScale(values, suggestKind(values))
-  const told = `${value.name} against ${axis.name} of ${rows.length} trials`
+  const told = `${namedOn(up, value.name)} against ${namedOn(across, axis.name)} of ${rows.length} trials`
   const canvas = h('canvas', { role: 'img', 'aria-label': told })
   const ratio = devicePixelRatio
   Object.assign(canvas, { width: panel.width * ratio, height: panel.height * ratio })

@@ -1,11 +1,6 @@
 import type { LogPart } from '../wire.js'
 import type { FeedHandlers } from './feed.js'
-
-/** A stream that is being told; `connect` tries it anew. */
-export interface Stream {
-  connect(): void
-  close(): void
-}
+import type { Stream } from './while-seen.js'
 
 export interface LogHandlers {
   readonly onPart: (part: LogPart) => void

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/format.js'
 import type { SweepLine } from '../wire.js'
 import { address, type View } from './context.js'
-import { fill, h, labelled, notice } from './dom.js'
+import { fill, h, labelled, notice, renew } from './dom.js'
 import { formatTime } from './format.js'
 
 /** In the order in which they are told: what came of trials, then what is still to be done. */
@@ -40,7 +40,7 @@ export function sweepList(lines: () => readonly SweepLine[] | undefined): View {
       )
     const found = all.filter((line) => textOf(line).includes(wanted))
     if (found.length === 0) return fill(table, notice('empty', `None of ${all.length} sweeps contains “${wanted}”.`))
-    fill(table, tableOf(found))
+    renew(table, tableOf(found))
   }
   return { element, update }
 }

@@ -4,7 +4,7 @@ import { compare } from './compare.js'
 import { address, type SweepContext, type View } from './context.js'
 import { CourseStore } from './course-store.js'
 import { curves } from './curves.js'
-import { fill, h, labelled, notice } from './dom.js'
+import { fill, h, labelled, notice, renew } from './dom.js'
 import { figuresView } from './figures-view.js'
 import { readFilter, type Filter } from './filter.js'
 import { SweepModel, type Row } from './model.js'
@@ -103,6 +103,16 @@ export class SweepPage {
     else this.#draw()
   }
 
+  /** The connection is there again. */
+  reconnected(): void {
+    this.#views.forEach((view) => view.reconnected?.())
+  }
+
+  /** All of it once more and at once, as in other colours: paper waits for no frame. */
+  redraw(): void {
+    this.#views.forEach((view) => view.update())
+  }
+
   /** At the next frame, however often it is asked for; not while nobody sees the page. */
   #draw(): void {
     if (this.#isDrawing) return
@@ -170,7 +180,7 @@ export class SweepPage {
   #drawHead(): void {
     const line = this.line()
     const about = this.#context?.model.about
-    fill(
+    renew(
       this.#head,
       source.report === undefined
         ? h('p', { class: 'crumbs' }, h('a', { href: '#/' }, 'All sweeps'))

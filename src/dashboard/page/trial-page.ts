@@ -100,6 +100,10 @@ export function trialPage(context: SweepContext, id: string): View {
   return {
     element,
     update,
+    reconnected: () => {
+      void showFacts()
+      courses.retry()
+    },
     close: () => {
       log?.close()
       for (const chart of charts.values()) chart.close()

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/format.js'
 import { drainForm, mayAct } from './actions.js'
 import { address, isRunning, type SweepContext, type View } from './context.js'
-import { fill, h, notice } from './dom.js'
+import { fill, h, notice, renew } from './dom.js'
 import { formatAgo } from './format.js'
 import { secondsOf, type Row } from './model.js'
 import { source } from './source.js'
@@ -32,7 +32,7 @@ export function workers(context: SweepContext): View {
       )
     }
     const heads = ['worker', 'runs', 'point', 'at step', 'for', 'last heard', 'ended', 'busy in all']
-    fill(
+    renew(
       body,
       h(
         'table',

@@ -90,7 +90,7 @@ const ofSweep: Readonly<Record<string, Route>> = {
     const known = live.state.trials.get(trial)
     if (known === undefined || !Number.isInteger(attempt) || attempt < 1 || attempt > known.lastAttempt)
       return refuse(response, 404, 'there is no such attempt')
-    const from = Number(request.headers['last-event-id'] ?? 0)
+    const from = Number(request.headers['last-event-id'] ?? query.get('since') ?? 0)
     streamLog(response, live, { trial, attempt, from: Number.isSafeInteger(from) && from > 0 ? from : 0 }, clock)
   },
   '/file': async ({ store }, live, { response, query }) => {

@@ -55,6 +55,16 @@ export function placeOn({ axis }: SearchedAxis, value: number): number {
   return (measure(value) - measure(axis.low)) / (measure(axis.high) - measure(axis.low))
 }
 
+/** The number at a place of an axis of numbers: `placeOn` turned round. */
+export function valueOn({ axis }: SearchedAxis, place: number): number {
+  if (axis.kind === 'choice') return place * (axis.choices - 1)
+  // The ends exactly: a logarithm and back would miss them.
+  if (place <= 0 || place >= 1) return place <= 0 ? axis.low : axis.high
+  return axis.log === true
+    ? Math.exp(Math.log(axis.low) + place * (Math.log(axis.high) - Math.log(axis.low)))
+    : axis.low + place * (axis.high - axis.low)
+}
+
 export const shortened = (text: string): string => (text.length > 16 ? `${text.slice(0, 15)}…` : text)
 
 /** From the worst to the best, light to dark: it is told apart in greys too. */

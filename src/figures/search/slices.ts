@@ -2,6 +2,7 @@ import { formatCount } from '../../core/format.js'
 import { goalsOf } from '../../core/objective.js'
 import type { FigureDefinition, VegaLiteSpec } from '../figure.js'
 import { frame, size } from '../style.js'
+import { fieldOf } from './field.js'
 import { objectiveScale, searchedScale, shareColour } from './scales.js'
 import { chiefAxes, settingsOf, withShares, type Searched } from './settings.js'
 
@@ -52,37 +53,54 @@ export function slices(searched: Searched): FigureDefinition {
   }
 }
 
-/** Pairs of axes, each setting where it lies and the darker the better. */
+/** Pairs of axes: each setting where it lies, the darker the better, over what can be said of the places between. */
 export function pairs(searched: Searched): FigureDefinition {
   return {
     name: 'pairs',
     caption:
-      'The settings over pairs of axes, the darker the fewer are better: where dark marks lie together, the search has found a region.',
+      'The settings over pairs of axes, the darker the fewer are better; behind them the same between the settings, their mean by the inverse square of the distance (Shepard 1968), in five levels, blank where none is near. What lies side by side may differ in every other axis.',
     async draw(records) {
       const { settings } = settingsOf(records, searched)
       const axes = chiefAxes(settings, searched, 4)
       if (settings.length < 2 || axes.length < 2) return undefined
       const shares = withShares(settings, records, searched.objective)
       const both = axes.flatMap((a, i) => axes.slice(i + 1).map((b) => [a, b] as const)).slice(0, maxPairs)
-      const views = both.map(([a, b]) => ({
-        ...(both.length === 1 ? size : panel),
-        data: {
-          values: settings.flatMap((setting) => {
-            const [x, y] = [setting.point[a.axis.name], setting.point[b.axis.name]]
-            return x === undefined || y === undefined
-              ? []
-              : [{ pair: `${a.title}, ${b.title}`, x, y, setting: setting.number, behind: shares.get(setting)! }]
-          }),
-        },
-        mark: { type: 'point', filled: true, size: 44, opacity: 0.9, stroke: '#fff', strokeWidth: 0.5 },
-        encoding: {
-          x: searchedScale('x', a),
-          y: searchedScale('y', b),
-          color: shareColour,
-          order: { field: 'behind' },
-        },
-      }))
-      return laidOut('Where the best settings lie', [settings.length, axes.length, searched.axes.length], views)
+      let hasField = false
+      const views = both.map(([a, b]) => {
+        const pair = `${a.title}, ${b.title}`
+        const marks = settings.flatMap((setting) => {
+          const [x, y] = [setting.point[a.axis.name], setting.point[b.axis.name]]
+          return x === undefined || y === undefined
+            ? []
+            : [{ pair, x, y, setting: setting.number, behind: shares.get(setting)! }]
+        })
+        const field = fieldOf(marks, a, b).map((part) => ({ pair, ...part }))
+        hasField ||= field.length > 0
+        const [x, y] = [searchedScale('x', a), searchedScale('y', b)]
+        const [x2, y2] = [{ field: 'x2' }, { field: 'y2' }]
+        return {
+          ...(both.length === 1 ? size : panel),
+          layer: [
+            {
+              data: { values: field },
+              mark: { type: 'rect', opacity: 0.45, clip: true },
+              encoding: { x, y, x2, y2, color: shareColour },
+            },
+            {
+              data: { values: marks },
+              mark: { type: 'point', filled: true, size: 40, opacity: 1, stroke: '#fff', strokeWidth: 0.8 },
+              encoding: { x, y, color: shareColour, order: { field: 'behind' } },
+            },
+          ].filter(({ data }) => data.values.length > 0),
+        }
+      })
+      const counts = [settings.length, axes.length, searched.axes.length] as const
+      return laidOut(
+        'Where the best settings lie',
+        counts,
+        views,
+        hasField ? ['field: inverse distance weighting'] : [],
+      )
     },
   }
 }
@@ -91,10 +109,12 @@ function laidOut(
   title: string,
   [settings, shown, axes]: readonly [settings: number, shown: number, axes: number],
   views: readonly object[],
+  how: readonly string[] = [],
 ): VegaLiteSpec {
   const subtitle = [
     formatCount(settings, 'setting'),
     ...(shown < axes ? [`the ${shown} axes of ${axes} that matter most`] : []),
+    ...how,
   ].join(' · ')
   const head = frame(title, [subtitle])
   const [only, ...others] = views

@@ -156,25 +156,19 @@ function decodeLine(line: Buffer): JournalEvent {
   if (found !== Number.parseInt(stated, 16)) throw new Error('the checksum does not match')
   const body = `${line.toString('utf8', 0, end)}}`
   const event = JSON.parse(body) as JournalEvent
-  switch (event.type) {
-    case 'report':
-    case 'paused':
-      return hasWords(event.metrics) ? { ...event, metrics: decodeMetrics(event.metrics) } : event
-    case 'ended': {
-      const outcome = readOutcome(event.outcome)
-      const isWorded = 'metrics' in outcome && hasWords(outcome.metrics)
-      return { ...event, outcome: isWorded ? { ...outcome, metrics: decodeMetrics(outcome.metrics) } : outcome }
-    }
-    default:
-      return event
+  if (event.type === 'report' || event.type === 'paused')
+    return hasWords(event.metrics) ? { ...event, metrics: decodeMetrics(event.metrics) } : event
+  if (event.type === 'ended') {
+    const outcome = readOutcome(event.outcome)
+    const isWorded = 'metrics' in outcome && hasWords(outcome.metrics)
+    return { ...event, outcome: isWorded ? { ...outcome, metrics: decodeMetrics(outcome.metrics) } : outcome }
   }
+  return event
 }
 
 /** Whether some value is one that JSON lacks; nearly none is, and journals have millions of lines. */
-function hasWords(metrics: Readonly<Record<string, unknown>>): boolean {
-  for (const name of Object.keys(metrics)) if (typeof metrics[name] === 'string') return true
-  return false
-}
+const hasWords = (metrics: Readonly<Record<string, unknown>>): boolean =>
+  Object.values(metrics).some((value) => typeof value === 'string')
 
 const decodeMetrics = (metrics: Readonly<Record<string, unknown>>): Metrics =>
   Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, Number(value)]))

@@ -5,6 +5,7 @@ import { figureCsv } from '../../../src/figures/figure-data.js'
 import type { FigureDefinition, VegaLiteSpec } from '../../../src/figures/figure.js'
 import { sizeOfSvg } from '../../../src/figures/render.js'
 import { distributions } from '../../../src/figures/search/distributions.js'
+import { fieldOf } from '../../../src/figures/search/field.js'
 import { searchFigures } from '../../../src/figures/search/search-figures.js'
 import { importancesOf, settingsOf, type Searched } from '../../../src/figures/search/settings.js'
 import type { TrialRecord } from '../../../src/core/trial.js'
@@ -123,6 +124,42 @@ describe('the figures of a search', () => {
       0,
     )
     expect(volumes[0]).toBeCloseTo(area / whole, 9)
+  })
+
+  it('interpolate between settings along axes as they are drawn, choice by choice, and not where none is near', async () => {
+    const [lr, width, act] = [axes[0]!, axes[1]!, axes[2]!]
+    // Good on the left half of the decades, bad on the right: the border lies at their middle, not at that of the numbers.
+    const grid = Array.from({ length: 11 }, (_, i) => 10 ** (-4 + 0.4 * i))
+    const points = grid.flatMap((x) => [1, 50, 100].map((y) => ({ x, y, behind: x < 1e-2 ? 1 : x > 1.1e-2 ? 0 : 0.5 })))
+    const field = fieldOf(points, lr, width)
+    for (const { x, x2, behind } of field) {
+      expect([x >= 1e-4, x < x2, x2 <= 1]).toEqual([true, true, true])
+      if (x2 < 2e-3) expect(behind).toBeGreaterThan(0.5)
+      if (x > 5e-2) expect(behind).toBeLessThan(0.5)
+    }
+    expect([Math.min(...field.map(({ x }) => x)), Math.max(...field.map(({ x2 }) => x2))]).toEqual([1e-4, 1])
+    // A band hears nothing of its neighbours, and one without settings stays empty.
+    const banded = fieldOf(
+      grid.flatMap((x) => [0, 2].map((y) => ({ x, y, behind: y / 2 }))),
+      lr,
+      act,
+    )
+    expect(new Set(banded.map(({ y, behind }) => `${y} ${behind}`))).toEqual(new Set(['-0.5 0.1', '1.5 0.9']))
+    const left = fieldOf(
+      points.filter(({ x }) => x < 1e-3),
+      lr,
+      width,
+    )
+    expect(Math.max(...left.map(({ x2 }) => x2))).toBeLessThan(0.05)
+    expect(fieldOf(points.slice(0, 9), lr, width)).toEqual([])
+    const one: Searched['axes'][number] = { title: 'one', axis: { name: 'one', kind: 'int', low: 3, high: 3 } }
+    expect(
+      fieldOf(
+        points.map((point) => ({ ...point, y: 3 })),
+        lr,
+        one,
+      ),
+    ).toEqual([])
   })
 
   it('are drawn for screen and print, with names and values that nobody would give, and leave out what has no value', async () => {

@@ -1,0 +1,191 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/core/clock.js'
+import type { Trial } from '../../src/core/trial.js'
+import { startDashboard, type Dashboard } from '../../src/dashboard/server/dashboard-server.js'
+import { Journal, journalFormat, type JournalEvent } from '../../src/sweeps/journal/journal.js'
+import type { SweepFolder } from '../../src/sweeps/sweep-folder.js'
+import { openStore } from '../../src/system/store.js'
+import { hasChromium, launchChromium } from '../helpers/chromium.js'
+import { writeSweep } from '../helpers/written-sweep.js'
+
+const steps = [1, 2, 3, 4, 5, 6]
+const ended = ({ id, index }: Trial, loss: number): JournalEvent[] => {
+  const attempt = { trial: id, attempt: 1, atMs: 1_700_000_000_000 + index }
+  return [
+    { type: 'started', ...attempt, worker: 'w' },
+    { type: 'report', ...attempt, step: 1, metrics: { loss } },
+    { type: 'ended', ...attempt, outcome: { state: 'finished', metrics: { loss }, artifacts: {} } },
+  ]
+}
+const opened = (sweep: string): JournalEvent => ({
+  ...{ type: 'opened', format: journalFormat, sweep, planHash: 'x', codeVersion: '0', atMs: 1_700_000_000_000 },
+})
+const losses: Readonly<Record<string, readonly number[]>> = {
+  decades: steps.map((step) => 10 ** step),
+  narrow: steps.map((step) => 1 + step / 10),
+  signed: steps.map((step) => step - 3),
+  // Those that are given come before the page looks, the rest while it does.
+  growing: [1, 1.1, 1.2],
+  planned: [],
+}
+
+let folder: string
+let dashboard: Dashboard
+let browser: Browser
+const sweeps = new Map<string, SweepFolder>()
+
+beforeAll(async () => {
+  if (!hasChromium) return
+  folder = mkdtempSync(join(tmpdir(), 'mlds-controls-'))
+  const store = openStore(join(folder, '.mlds'))
+  for (const [name, values] of Object.entries(losses)) {
+    const written = await writeSweep(store, name, steps, (trials) =>
+      values.length === 0 ? [] : [opened(name), ...values.flatMap((value, i) => ended(trials[i]!, value))],
+    )
+    sweeps.set(name, written)
+  }
+  dashboard = await startDashboard({ store, clock: systemClock, port: 0, trustCode: false, allowsActions: false })
+  browser = await launchChromium()
+})
+afterAll(async () => {
+  if (!hasChromium) return
+  await browser.close()
+  await dashboard.close()
+  rmSync(folder, { recursive: true })
+})
+
+async function openView(name: string, view: string): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width: 1000, height: 700 } })
+  await page.goto(`${dashboard.url}#/sweep/${name}/${view}`)
+  await page.waitForSelector('main > *')
+  await expect.poll(() => page.locator('.notice.waiting').count()).toBe(0)
+  return page
+}
+const drawing: Readonly<Record<string, string>> = {
+  curves: '.chart',
+  scatter: 'canvas.scatter',
+  slices: '.slices canvas',
+}
+const told = async (page: Page, view: string): Promise<string> =>
+  (await page.locator(drawing[view]!).first().getAttribute('aria-label')) ?? ''
+
+/** What each box says that is drawn, and what the drawing says of itself: the pairs are to be equal. */
+async function boxesAndDrawn(
+  page: Page,
+  view: string,
+): Promise<Record<string, readonly [box: boolean, drawn: boolean]>> {
+  const label = await told(page, view)
+  const found: Record<string, readonly [boolean, boolean]> = {}
+  for (const [box, metric] of [
+    ['log metric', /^loss \(logarithmic\)/],
+    ['log up', /^loss \(logarithmic\)/],
+    ['log across', /against steps \(logarithmic\)/],
+    ['log step', /over steps \(logarithmic\)/],
+  ] as const) {
+    const input = page.getByLabel(box, { exact: true })
+    if ((await input.count()) > 0) found[box] = [await input.isChecked(), metric.test(label)]
+  }
+  return found
+}
+
+describe.skipIf(!hasChromium)('a control of the page', () => {
+  it.each(
+    ['curves', 'scatter', 'slices'].flatMap((view) => ['decades', 'narrow', 'signed'].map((sweep) => [view, sweep])),
+  )('shows what is drawn: %s of results that are %s, as it opens and after each click', async (view, sweep) => {
+    const page = await openView(sweep, view)
+    await expect.poll(() => told(page, view)).toContain('loss')
+    const areEqual = async (): Promise<void> => {
+      const pairs = Object.entries(await boxesAndDrawn(page, view))
+      expect(pairs.length).toBeGreaterThan(0)
+      for (const [box, [isTicked, isDrawn]] of pairs) expect({ box, is: isTicked }).toEqual({ box, is: isDrawn })
+    }
+    await areEqual()
+    if (sweep === 'decades' && view !== 'curves')
+      expect(await page.locator('input[type=checkbox]:checked').count()).toBeGreaterThan(0)
+    for (const box of Object.keys(await boxesAndDrawn(page, view))) {
+      for (let i = 0; i < 2; i++) {
+        const input = page.getByLabel(box, { exact: true })
+        await input.focus()
+        await page.keyboard.press('Space')
+        // What has no logarithm at all is not drawn, but said.
+        if ((await page.locator(drawing[view]!).count()) > 0) await areEqual()
+        expect(await page.evaluate<string>('document.activeElement.parentElement.textContent.trim()')).toBe(box)
+      }
+    }
+    await page.close()
+  })
+
+  it('follows results that come while it is looked at, and the filter', async () => {
+    const page = await openView('growing', 'slices')
+    const box = page.getByLabel('log metric', { exact: true })
+    await expect.poll(() => told(page, 'slices')).toMatch(/^loss against steps of 3 trials/)
+    expect(await box.isChecked()).toBe(false)
+    const sweep = sweeps.get('growing')!
+    const journal = Journal.open(sweep.journalFile)
+    for (const [i, value] of [1e3, 1e4, 1e5].entries())
+      for (const event of ended(sweep.plan.trials[3 + i]!, value)) journal.append(event)
+    journal.close()
+    await expect.poll(() => told(page, 'slices')).toMatch(/^loss \(logarithmic\) against steps.* of 6 trials/)
+    expect(await box.isChecked()).toBe(true)
+    await page.fill('#filter', 'loss < 2')
+    await expect.poll(() => told(page, 'slices')).toMatch(/^loss against steps of 3 trials/)
+    expect(await box.isChecked()).toBe(false)
+    await page.close()
+  })
+
+  it('of a sweep without a result yet chooses what will be drawn, and nothing is drawn for it', async () => {
+    const page = await openView('planned', 'scatter')
+    const chosen = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('.tools select')].map((one) => one.selectedOptions[0].textContent)`,
+    )
+    expect(chosen).toEqual(['steps', 'loss', 'seconds'])
+    expect(await page.textContent('.notice.empty')).toContain('has both steps and loss')
+    expect(await page.isVisible('canvas.scatter')).toBe(false)
+    await page.close()
+  })
+
+  it('stays under the hand while the list, the head and the workers are told anew', async () => {
+    const page = await openView('growing', 'workers')
+    const marked = `for (const link of document.querySelectorAll('a')) link.isSame = true`
+    const same = `[...document.querySelectorAll('main a, header a, nav a')].filter((link) => link.isSame).length`
+    await page.evaluate(marked)
+    const links = await page.locator('main a, header a, nav a').count()
+    // What is not as it should be is mended within a second: by then all has been told anew.
+    await page.evaluate(`document.querySelector('main td').textContent = '?'`)
+    await expect.poll(() => page.textContent('main td'), { timeout: 10_000 }).not.toBe('?')
+    expect(await page.evaluate(same)).toBe(links)
+    await page.goto(`${dashboard.url}#/`)
+    await page.waitForSelector('table.sweeps a')
+    await page.evaluate(marked)
+    const before = await page.textContent('table.sweeps')
+    const sweep = sweeps.get('planned')!
+    const journal = Journal.open(sweep.journalFile)
+    for (const event of [opened('planned'), ...ended(sweep.plan.trials[0]!, 1)]) journal.append(event)
+    journal.close()
+    await expect.poll(() => page.textContent('table.sweeps')).not.toBe(before)
+    expect(await page.evaluate(same)).toBe(Object.keys(losses).length)
+    await page.close()
+  })
+
+  it('is drawn in the colours of the ground that is there now', async () => {
+    const page = await openView('decades', 'scatter')
+    const brightest = (): Promise<number> =>
+      page.evaluate(`{
+        const canvas = document.querySelector('canvas.scatter')
+        const { data } = canvas.getContext('2d').getImageData(0, 0, 60, canvas.height)
+        let most = 0
+        for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200) most = Math.max(most, data[i])
+        most
+      }`)
+    expect(await brightest()).toBeLessThan(120)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await expect.poll(brightest).toBeGreaterThan(180)
+    await page.emulateMedia({ colorScheme: 'dark', media: 'print' })
+    await expect.poll(brightest).toBeLessThan(120)
+    await page.close()
+  })
+})
