@@ -69,7 +69,7 @@ export default class Sweep extends BaseCommand {
     workers: workersFlag(),
     nats: natsFlag(),
     tenant: tenantFlag(),
-    lease: leaseFlag(['nats']),
+    lease: leaseFlag(['nats', 'fleet']),
     config: configFlag,
     set: setFlag,
     profile: profileFlag,

@@ -114,15 +114,33 @@ async function receive(host: Host, fleet: string, digest: string | undefined, op
   try {
     await askHost(host, receiveScript(fleet, digest), options)
   } catch (error) {
-    if (!(error as Error).message.startsWith('a fleet ')) await removeFrom(host, fleet, digest).catch(() => {})
-    throw error
+    throw (error as Error).message.startsWith('a fleet ') ? error : await takenBack(host, { fleet, digest }, error)
   }
 }
 
-/** Takes back what a failed launch left. */
-async function removeFrom(host: Host, fleet: string, digest: string | undefined): Promise<void> {
+/** What a failed start has brought to a host could not be taken back, since that is lost. */
+export class LeftBehindError extends UnavailableError {
+  /** @param digest of what was copied. */
+  constructor(
+    why: unknown,
+    readonly digest: string | undefined,
+  ) {
+    super(`${(why as Error).message}; what it was given may still be there`, { cause: why })
+  }
+}
+
+/** Takes back what a failed start has brought to a host. @returns why it failed, and whether something is left. */
+export async function takenBack(
+  host: Host,
+  { fleet, digest }: { readonly fleet: string; readonly digest: string | undefined },
+  why: unknown,
+): Promise<unknown> {
   const options = { patience: 0, now: true, keep: false }
-  await runOnHost(host, stopScript(fleet, fleet, digest, options), { timeoutMs: askMs })
+  const script = stopScript(fleet, fleet, digest, options)
+  return askHost(host, script, { timeoutMs: askMs }).then(
+    () => why,
+    () => new LeftBehindError(why, digest),
+  )
 }
 
 /** Starts the worker, so that it outlives the connection. @throws UnavailableError with the host's last line. */
@@ -143,8 +161,7 @@ export async function startOnHost(
   try {
     await askHost(host, startScript(fleet, worker), { timeoutMs: askMs, signal, input })
   } catch (error) {
-    await removeFrom(host, fleet, program.digest).catch(() => {})
-    throw error
+    throw await takenBack(host, { fleet, digest: program.digest }, error)
   }
 }
 

@@ -36,10 +36,13 @@ class KeptWorkers {
   }
 
   async keep(isOver: () => boolean): Promise<void> {
-    while (!isOver()) {
-      for (const host of names) if (!isOver() && !this.isAlive(host)) await this.start(host)
-      await new Promise((resolve) => setTimeout(resolve, 200))
+    const keepOne = async (host: string): Promise<void> => {
+      while (!isOver()) {
+        if (!this.isAlive(host)) await this.start(host)
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      }
     }
+    await Promise.all(names.map(keepOne))
   }
 }
 

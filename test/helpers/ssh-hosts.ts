@@ -39,6 +39,8 @@ interface HostChoice {
   readonly name: string
   /** Whether Node is on its PATH. Default true. */
   readonly node?: boolean
+  /** Whether its sshd forwards ports. Default true. */
+  readonly forwards?: boolean
   /** Only by way of this host, which is behind the same cable. */
   readonly behind?: string
 }
@@ -101,7 +103,11 @@ const which = (program: string): string => execFileSync('which', [program], { en
 const keyPair = (file: string): void =>
   void execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file], { stdio: 'pipe' })
 
-function startHost(folder: string, { name, node = true, behind }: HostChoice, network: Network): SshHost {
+function startHost(
+  folder: string,
+  { name, node = true, forwards = true, behind }: HostChoice,
+  network: Network,
+): SshHost {
   const [home, programs] = [join(folder, `home-${name}`), join(folder, `programs-${name}`)]
   for (const made of [home, programs]) mkdirSync(made)
   for (const program of readdirSync('/usr/bin'))
@@ -126,6 +132,7 @@ function startHost(folder: string, { name, node = true, behind }: HostChoice, ne
     ],
     ...['StrictModes no', 'UsePAM no', 'PidFile none', 'PermitRootLogin yes', 'PasswordAuthentication no'],
     'KbdInteractiveAuthentication no',
+    ...(forwards ? [] : ['DisableForwarding yes']),
   ]
   writeFileSync(config, `${lines.join('\n')}\n`)
   const child = spawn(...network.inside(sshd, '-D', '-e', '-f', config), { stdio: ['ignore', 'ignore', 'pipe'] })

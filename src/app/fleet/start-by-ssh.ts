@@ -2,7 +2,16 @@ import { randomBytes } from 'node:crypto'
 import PQueue from 'p-queue'
 import { UnavailableError } from '../../core/errors.js'
 import { labelOf, type Host } from '../../fleet/host.js'
-import { checkHost, copyToHost, describeChecked, lookAtWorker, startOnHost, type Launch } from '../../fleet/launch.js'
+import {
+  checkHost,
+  copyToHost,
+  describeChecked,
+  LeftBehindError,
+  lookAtWorker,
+  startOnHost,
+  takenBack,
+  type Launch,
+} from '../../fleet/launch.js'
 import { PackShelf } from '../../fleet/pack-shelf.js'
 import { stateScript } from '../../fleet/scripts.js'
 import { createFleet, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
@@ -154,6 +163,7 @@ class HostStart {
       await this.#start(worker)
       return { ...told, step: 'joined' }
     } catch (error) {
+      await this.#forget(error)
       const { message, hint } = error as UnavailableError
       const why = hint === undefined ? message : `${message} (${hint})`
       this.parts.around.say(`${this.host.name}: not ${next[this.#step]}: ${why}`)
@@ -170,11 +180,10 @@ class HostStart {
     )
     this.#step = 'copied'
     await book.note(this.at, { step: 'copied', ...(program.digest === undefined ? {} : { digest: program.digest }) })
-    const files = await this.#files()
-    await startOnHost(this.host, worker, program, files, this.#launch).catch(async (error: unknown) => {
-      await this.#forget()
-      throw error
+    const files = await this.#files().catch(async (error: unknown) => {
+      throw await takenBack(this.host, { fleet: this.#launch.fleet, digest: program.digest }, error)
     })
+    await startOnHost(this.host, worker, program, files, this.#launch)
     await book.note(this.at, { step: 'started' })
     this.#tell('started', `as ${worker}`)
     await this.#awaitArrival(worker, arrivals)
@@ -198,11 +207,14 @@ class HostStart {
     return access.files(tunnelled(access.url, tunnel.port))
   }
 
-  async #forget(): Promise<void> {
+  /** A host with nothing of the fleet on it is not one of it. */
+  async #forget(why: unknown): Promise<void> {
     const { book } = this.parts
-    const { tunnel, worker } = book.member(this.at)
+    const { tunnel, worker, step } = book.member(this.at)
+    if (step === 'started') return
     if (tunnel !== undefined) await closeTunnel(tunnel, book.folder, worker)
-    await book.note(this.at, { step: 'planned' })
+    if (!(why instanceof LeftBehindError)) return book.note(this.at, { step: 'planned' })
+    await book.note(this.at, { step: 'copied', ...(why.digest === undefined ? {} : { digest: why.digest }) })
   }
 
   /** @throws UnavailableError with the last line of the worker's log when it has ended, or is not heard of in time. */

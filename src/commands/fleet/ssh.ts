@@ -50,9 +50,10 @@ export default class FleetSsh extends BaseCommand {
     const { graceSeconds, leaseMs } = await checkWorkerArgs(said, WorkerStart.flags)
     const workerArgs = [...(await wordsToAccept(flags['accept-code'])), ...said]
     const { parseHosts } = await import('../../fleet/host.js')
+    const { fleetNames } = await import('../../fleet/state.js')
     const { startBySsh } = await import('../../app/fleet/start-by-ssh.js')
     const { name, nats, tenant, context, tunnel, install } = flags
-    const { around, release } = await surroundings(systemClock)
+    const { around, release, caught } = await surroundings(systemClock)
     try {
       const outcomes = await startBySsh(
         {
@@ -67,12 +68,13 @@ export default class FleetSsh extends BaseCommand {
         around,
       )
       const joined = outcomes.filter(({ step }) => step === 'joined').length
-      const isWritten = outcomes.some(({ step }) => step === 'joined' || step === 'started')
+      // A host on which something may be left stays in it.
+      const isWritten = fleetNames(around.folder).includes(name)
       this.log(
         `${joined} of ${outcomes.length} workers joined${isWritten ? ` as the fleet ${name}.` : '; nothing was left.'}`,
       )
       if (isWritten) this.log(`It ends with: mlds fleet stop ${name}`)
-      return this.endWith(joined === outcomes.length ? exitCodes.ok : exitCodes.incomplete, {
+      return this.endWith(caught() ?? (joined === outcomes.length ? exitCodes.ok : exitCodes.incomplete), {
         fleet: name,
         hosts: outcomes,
       })

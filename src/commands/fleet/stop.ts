@@ -21,7 +21,7 @@ export default class FleetStop extends BaseCommand {
     const { stopFleet } = await import('../../app/fleet/stop.js')
     const { chooseFleets } = await import('../../app/fleet/choose.js')
     const { fleetNames, readFleets } = await import('../../fleet/state.js')
-    const { around, release } = await surroundings(systemClock)
+    const { around, release, caught } = await surroundings(systemClock)
     const { now, keep } = flags
     try {
       if (flags.all && args.fleet !== undefined)
@@ -44,7 +44,7 @@ export default class FleetStop extends BaseCommand {
       const isLeft =
         stopped.some(({ hosts }) => hosts.some(({ why }) => why !== undefined)) ||
         (flags.all && fleetNames(around.folder).length > 0)
-      return this.endWith(isLeft ? exitCodes.incomplete : exitCodes.ok, stopped)
+      return this.endWith(caught() ?? (isLeft ? exitCodes.incomplete : exitCodes.ok), stopped)
     } finally {
       release()
     }

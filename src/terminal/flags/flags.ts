@@ -226,14 +226,17 @@ export const shipFlag = Flags.boolean({
   description: 'send the files of your own experiment along, signed, to workers that accept them (docs/remote.md)',
 })
 
-/** How long the queue of a tenant is patient with a worker that fell silent, where this process is the first to come and makes it. */
-export const leaseFlag = (dependsOn: string[] = []) =>
+/**
+ * How long the queue of a tenant is patient with a worker that fell silent, where this process is the first to come and makes it.
+ * @param needed flags of which one has to be there too.
+ */
+export const leaseFlag = (needed: string[] = []) =>
   durationFlag({
     description: 'where the queue is made: how long a silent worker keeps its trials, from 5s to 1h (default 30s)',
     minMs: 5_000,
     maxMs: 3_600_000,
     helpValue: '30s',
-    dependsOn,
+    ...(needed.length === 0 ? {} : { relationships: [{ type: 'some' as const, flags: needed }] }),
   })
 
 export const tenantFlag = Flags.custom<string>({

@@ -84,6 +84,55 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh, on a bad day', () => 
     await network.heal()
     expect((await mlds(['fleet', 'stop'], lab)).code).toBe(0)
     expect(readdirSync(home)).toEqual([])
+
+    // In the middle of what is copied: nothing can be taken back.
+    const copying = startMlds(['fleet', 'ssh', 'good', '--nats', url, '--name', 'cut'], lab)
+    await until(() => copiesIn(lab.host('good')).includes('.part-cut'))
+    network.cut('silently')
+    const lost = await copying.finished
+    expect(lost).toMatchObject({ code: 1, stdout: expect.stringContaining('ends with: mlds fleet stop cut') as string })
+    expect(lost.stderr).toMatch(/good: not copied: .*; what it was given may still be there/)
+    await network.heal()
+    expect((await mlds(['fleet', 'stop'], lab)).code).toBe(0)
+    expect(readdirSync(home)).toEqual([])
+  })
+
+  it('says of ^C that it was that, and what it leaves', async () => {
+    const lab = withSshLab({ name: 'lab1' })
+    const server = await withNats('', { host: '0.0.0.0' })
+    const url = `nats://${lab.here}:${new URL(server.url).port}`
+    await untilAnswering(lab, 'lab1')
+    const { home } = lab.host('lab1')
+    const early = startMlds(['fleet', 'ssh', 'lab1', '--nats', url], lab)
+    await until(() => early.output().includes('lab1: connected'))
+    early.child.kill('SIGINT')
+    expect(await early.finished).toMatchObject({
+      code: 130,
+      stdout: expect.stringContaining('nothing was left') as string,
+    })
+    expect(readdirSync(home)).toEqual([])
+  })
+
+  it('ends and lists what it can beside a fleet whose file is broken', async () => {
+    const lab = withSshLab({ name: 'lab1' })
+    const server = await withNats('', { host: '0.0.0.0' })
+    const url = `nats://${lab.here}:${new URL(server.url).port}`
+    await untilAnswering(lab, 'lab1')
+    giveMlds(lab.host('lab1'))
+    const start = ['fleet', 'ssh', 'lab1', '--nats', url, '--install', 'none', '--name', 'fine', '--', '--slots', '1']
+    expect((await mlds(start, lab)).code).toBe(0)
+    const broken = join(lab.env['XDG_STATE_HOME']!, 'mlds', 'fleets', 'broken.json')
+    writeFileSync(broken, '{"format": 1')
+    const told = expect.stringContaining(`not a fleet's file: ${broken}`) as string
+    const list = await mlds(['fleet', 'list'], lab)
+    expect(list).toMatchObject({
+      code: 0,
+      stderr: told,
+      stdout: expect.stringContaining('0 of 1 slots busy') as string,
+    })
+    expect(await mlds(['fleet', 'logs', 'lab1'], lab)).toMatchObject({ code: 0, stderr: told })
+    expect(await mlds(['fleet', 'stop', '--all', '--now'], lab)).toMatchObject({ code: 1, stderr: told })
+    expect(readdirSync(lab.host('lab1').home)).toEqual([])
   })
 
   it('is ended by stop after it was killed half way, with two fleets at once', async () => {

@@ -28,7 +28,8 @@ function writeTrial(folder: string): string {
 describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
   it('starts what it can on hosts of all kinds, says of each other why not, runs a sweep, and leaves nothing', async () => {
     const [good, inner] = [{ name: 'good' }, { name: 'inner', behind: 'good' }]
-    const lab = withSshLab(good, inner, { name: 'changed' }, { name: 'locked' }, { name: 'bare' })
+    const shut = { name: 'shut', forwards: false }
+    const lab = withSshLab(good, inner, { name: 'changed' }, { name: 'locked' }, { name: 'bare' }, shut)
     const server = await withNats('authorization { user: u, password: "s3cret" }', { host: '0.0.0.0' })
     const { port } = new URL(server.url)
     const url = `nats://${lab.here}:${port}`
@@ -36,7 +37,7 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     const run = (...args: string[]) => mlds(args, mine)
     const configuration = 'Host changed\n  HostKeyAlias good\nHost locked\n  PubkeyAuthentication no\n'
     lab.configure(configuration)
-    for (const name of ['good', 'inner']) giveMlds(lab.host(name))
+    for (const name of ['good', 'inner', 'shut']) giveMlds(lab.host(name))
     await untilAnswering(lab, 'inner')
     const { home } = lab.host('good')
     const theirs = JSON.stringify({ url: 'nats://elsewhere', user: 'u', password: 's3cret' })
@@ -85,7 +86,13 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     // A second fleet, to which the server is brought; its tunnel is lost.
     const own = `nats://127.0.0.1:${port}`
     const tunnelled = ['--nats', own, '--name', 'far', '--tunnel', ...given]
-    expect((await run('fleet', 'ssh', 'good', ...tunnelled, '--', '--slots', '1')).code).toBe(0)
+    const far = await run('fleet', 'ssh', 'good', 'shut', ...tunnelled, '--', '--slots', '1')
+    expect((JSON.parse(far.stdout) as Started).hosts).toMatchObject([
+      { host: 'good', step: 'joined' },
+      { host: 'shut', step: 'copied', why: expect.stringContaining('no tunnel: ') as string },
+    ])
+    expect(readdirSync(lab.host('shut').home)).toEqual([])
+    expect((await run('fleet', 'list', 'far')).stdout).not.toContain('shut')
     const lost = tunnelPid(lab, 'far')
     process.kill(lost, 'SIGKILL')
     const doctor = await run('fleet', 'doctor', '--fleet', 'far')
