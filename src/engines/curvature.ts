@@ -37,11 +37,13 @@ export interface BlockNorm {
   readonly standardError: number
 }
 
-/** Columns up to which a block is measured exactly, at a product each. */
-const exactColumns = 300
+/** A product each. */
+const defaultExactColumns = 300
 
 interface BlockNormOptions {
   readonly probes: number
+  /** Columns up to which a block is measured exactly. Default 300; one of no more than `probes` always is. */
+  readonly exactColumns?: number
   readonly random: Random
   readonly signal?: AbortSignal
 }
@@ -65,14 +67,14 @@ export async function blockFrobeniusNorms(
 /**
  * Frobenius norm of one parameter tensor's own block of the Hessian. With random signs v on the block alone,
  * E‖(Hv)_block‖² = ‖H_block‖²_F (Hutchinson 1990), so `probes` products (at least two) estimate a block of any size, with the
- * standard error of their mean; one of at most 300 columns, or of no more than `probes`, is measured exactly, column by column.
+ * standard error of their mean; one of at most `exactColumns`, or of no more than `probes`, is measured exactly, column by column.
  */
 export async function blockFrobeniusNorm(
   engine: Engine,
   options: EvaluationOptions,
   parameters: Float32Array | Float64Array,
   { offset, size }: Pick<Net['parameters'][number], 'offset' | 'size'>,
-  { probes, random, signal }: BlockNormOptions,
+  { probes, exactColumns = defaultExactColumns, random, signal }: BlockNormOptions,
 ): Promise<BlockNorm> {
   const isExact = size <= Math.max(exactColumns, probes)
   const squares: number[] = []

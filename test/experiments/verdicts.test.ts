@@ -82,6 +82,22 @@ describe('a claim of', () => {
     expect(verdictOf(sharpness, 'original-measure-has-no-trend', records).state).toBe(state)
   })
 
+  it('sharpness: a batch of all rows, over which nothing can spread, does not make larger batches spread less', () => {
+    const nets = (largest: number): TrialRecord[] =>
+      [0, 1, 2].flatMap((seed) =>
+        [100, 200, 400, largest].flatMap((batch, i) => {
+          const trained = net(seed, { batch, trainRows: 800, budget: 'epochs' }, {})
+          const spread = batch === 800 ? 0 : 0.1 * (4 - i)
+          const metrics = { batch, 'relative-spread': spread, 'budget/reached': 1, 'train/accuracy': 1 }
+          const space = { metric: 'block-frobenius-spread', epsilon: 1e-4 }
+          return [trained, measured('measure', [trained], space, metrics)]
+        }),
+      )
+    const verdict = (largest: number) => verdictOf(sharpness, 'small-batch-hessian-less-accurate', nets(largest)).state
+    expect(verdict(600)).toBe('reproduced')
+    expect(verdict(800)).toBe('inconclusive')
+  })
+
   it('cnn: a net ends at the median of its last epochs, whatever its last one is, and only after enough updates', () => {
     const trained = (structure: string, seed: number, end: number, updates: number): TrialRecord => {
       // A spike at the very end.
