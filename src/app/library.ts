@@ -184,6 +184,13 @@ export interface RunOptions {
   readonly fresh?: boolean
   /** After so much time of running, that of earlier runs included, no trial is begun. Default: what it was given last. */
   readonly budgetMs?: number
+  /**
+   * So many trials at most that run for far longer than expected are run a second time besides, when nothing else is left to
+   * start; the first to end counts. Not with rules or a search. Default 0.
+   */
+  readonly copies?: number
+  /** At most so often a trial that runs in this process keeps a checkpoint. Default: a minute. */
+  readonly checkpointEveryMs?: number
   /** Which trials without a result to run. Default: all of them. */
   readonly only?: readonly Rerun[]
   /** Gives up what runs; what is done is kept, and running the sweep again runs the rest. */
@@ -322,13 +329,15 @@ export async function runSweep(
 }
 
 function choicesOf(options: RunOptions, { spec }: Pick<Plan, 'spec'>): RunChoices {
-  const { engine, limits, only, fresh, track, budgetMs } = options
+  const { engine, limits, only, fresh, track, budgetMs, copies, checkpointEveryMs } = options
   return {
     where: whereOf(options, spec.own?.kind === 'program'),
     ...(engine === undefined ? {} : { engine }),
     ...(limits === undefined ? {} : { limits }),
     ...(only === undefined ? {} : { only }),
     ...(budgetMs === undefined ? {} : { budgetMs }),
+    ...(copies === undefined ? {} : { copies }),
+    ...(checkpointEveryMs === undefined ? {} : { checkpointEveryMs }),
     ...(fresh === undefined ? {} : { fresh }),
     ...(track === undefined ? {} : { track: { url: track } }),
   }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { runSweep } from '../../src/index.js'
 import { readJournal, type JournalEvent } from '../../src/sweeps/journal/journal.js'
 import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import { mlds, startMlds, temporaryFolder, until, type Running } from '../helpers/cli.js'
@@ -99,6 +100,24 @@ describe('mlds sweep --copies', () => {
     expect(shown.stdout).toMatch(/2\s+finished/)
   })
 
+  it('is `copies` of the library', async () => {
+    const folder = openFolder()
+    vi.stubEnv('MARKS', folder.env.MARKS)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    writeFileSync(folder.file('gate'), '')
+    const described = {
+      name: 'hung',
+      experiment: { command: `${process.execPath} ${join(folder.cwd, 'program.mjs')} {value}` },
+      axes: { value: [1, 2, 3] },
+    }
+    const store = join(folder.cwd, '.mlds')
+    const { summary } = await runSweep(described, { store, workers: 2, copies: 1 })
+    expect(summary).toMatchObject({ finished: 3, failed: 0 })
+    expect(told(folder).hung).toMatchObject(finishedFirst)
+    const ruled = { ...described, name: 'ruled', scheduler: { target: { value: 1 } } }
+    await expect(runSweep(ruled, { store, workers: 2, copies: 1 })).rejects.toThrow('copies: 1 is not possible here')
+  })
+
   it.each([
     [['--scheduler', 'target:value=1'], 'the rule target judges by what ran first'],
     [['--search', 'random', '--count', '2', '--range', 'value=1..2'], 'a search goes by what ran first'],
@@ -108,7 +127,7 @@ describe('mlds sweep --copies', () => {
     const refused = await mlds(['sweep', 'sweep.yaml', '--copies', '1', ...flags], folder)
     expect(refused).toMatchObject({ code: 2, stdout: '' })
     expect(refused.stderr).toContain(
-      `--copies: 1 is not possible here: ${sentence}, which copies would change (leave it out)`,
+      `copies: 1 is not possible here: ${sentence}, which copies would change (leave it out)`,
     )
     expect(existsSync(join(folder.cwd, '.mlds'))).toBe(false)
   })

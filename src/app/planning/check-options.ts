@@ -47,6 +47,8 @@ const runOptions = {
     right: 'milliseconds, an integer from 1 to those of 24 days',
     fits: (value: unknown) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 24 * 86_400_000,
   },
+  copies: integerFrom(0),
+  checkpointEveryMs: integerFrom(1),
   only: {
     right: `a list of ${rerunnable.join(', ')}`,
     fits: (value: unknown) => Array.isArray(value) && value.every(isTextOf(rerunnable)),

@@ -5,7 +5,7 @@ import type { SweepSpec } from '../../sweeps/spec/spec.js'
 export function refuseCopies({ scheduler = [], search, own }: SweepSpec, copies: number): void {
   if (copies === 0) return
   const refuse = (why: string): never => {
-    throw new MldsError('USAGE', `--copies: ${copies} is not possible here: ${why} (leave it out)`)
+    throw new MldsError('USAGE', `copies: ${copies} is not possible here: ${why} (leave it out)`)
   }
   if (scheduler.length > 0) refuse(`the rule ${scheduler[0]!.rule} judges by what ran first, which copies would change`)
   if (search !== undefined) refuse('a search goes by what ran first, which copies would change')
