@@ -1,19 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startMlflow } from '../test/helpers/mlflow.js'
+import { measureMlds, type Cost } from './measure-mlds.js'
 import { round, table } from './measure.js'
 import { waitingExperiment } from './tracked-sweep.js'
-
-const program = join(import.meta.dirname, '..', 'bin', 'run.js')
-
-interface Cost {
-  readonly seconds: number
-  readonly cpuSeconds: number
-  readonly memoryMb: number
-  readonly stdout: string
-}
 
 /**
  * A sweep of 10,000 trials that wait 0.1 s over 20 reports, 8 at once, untracked and then told to MLflow on SQLite while it runs;
@@ -24,7 +15,7 @@ export async function benchLargeTracked(trials = 10_000): Promise<void> {
   const server = await startMlflow()
   try {
     writeFileSync(join(folder, 'waiting.ts'), waitingExperiment(5))
-    const mlds = (...words: string[]): Cost => measure(folder, words)
+    const mlds = (...words: string[]): Cost => measureMlds(folder, words)
     const sweep = (name: string, ...more: string[]): Cost =>
       mlds('sweep', './waiting.ts', '--set', `n=1..${trials}`, '--name', name, '--workers', '8', '--fresh', ...more)
     const { url } = server
@@ -50,17 +41,4 @@ export async function benchLargeTracked(trials = 10_000): Promise<void> {
     await server.close()
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-function measure(cwd: string, words: readonly string[]): Cost {
-  const preload = ['--import', join(import.meta.dirname, 'cpu-time.mjs')]
-  const start = performance.now()
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...preload, program, ...words], {
-    ...{ cwd, encoding: 'utf8' },
-    maxBuffer: 1 << 28,
-  })
-  const seconds = (performance.now() - start) / 1000
-  if (status !== 0) throw new Error(`mlds ${words.join(' ')}: ${stdout}${stderr}`)
-  const [, cpuSeconds, memoryMb] = /cpu seconds: ([\d.]+), memory: (\d+) MB/.exec(stderr)!
-  return { seconds, cpuSeconds: Number(cpuSeconds), memoryMb: Number(memoryMb), stdout }
 }
