@@ -33,6 +33,8 @@ describe.skipIf(!hasNats)(`a sweep of ${shape.trials} trials whose processes are
         differing: [],
         kills,
       })
+      // Each kill of a worker meets trials that have kept one.
+      expect(report.resumed).toBeGreaterThan(0)
       rmSync(here, { recursive: true })
     },
   )

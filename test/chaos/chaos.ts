@@ -39,6 +39,8 @@ export interface ChaosReport {
   readonly results: number
   /** Trials begun on some thread; more than were planned, since what dies runs again. */
   readonly executions: number
+  /** Of these, those that went on from a checkpoint. */
+  readonly resumed: number
   /** Results that came after another worker's. */
   readonly fenced: number
   readonly poison: { readonly state: string; readonly executions: number }
@@ -231,7 +233,7 @@ class Chaos {
     const executions = readFileSync(this.#executions, 'utf8')
       .trim()
       .split('\n')
-      .map((line) => Number(line.split(' ')[0]))
+      .map((line) => line.split(' ').map(Number))
     const courses = coursesOf(events, numbers)
     return {
       planned: numbers.size,
@@ -239,10 +241,11 @@ class Chaos {
       committedTwice: ends.length - endsOf(events).size + subjects.filter(([, count]) => count > 1).length,
       results: subjects.length,
       executions: executions.length,
+      resumed: executions.filter(([, , step]) => step! > 0).length,
       fenced: readFileSync(this.#log, 'utf8').split('came first; this one is dropped').length - 1,
       poison: {
         state: ends.find(({ trial }) => numbers.get(trial) === poison)?.outcome.state ?? 'missing',
-        executions: executions.filter((n) => n === poison).length,
+        executions: executions.filter(([n]) => n === poison).length,
       },
       differing: [...expected].flatMap(([n, course]) => (n === poison || courses.get(n) === course ? [] : n)),
       kills: this.#kills,

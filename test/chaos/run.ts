@@ -30,13 +30,14 @@ try {
 }
 process.exitCode = wrong === 0 ? 0 : 1
 
-function isGood({ ended, committedTwice, results, poison, differing }: ChaosReport): boolean {
+function isGood({ ended, committedTwice, results, resumed, poison, differing }: ChaosReport): boolean {
   return (
     ended['finished'] === shape.trials &&
     ended['dead'] === 1 &&
     poison.state === 'dead' &&
     committedTwice === 0 &&
     results === shape.trials + 1 &&
+    resumed > 0 &&
     differing.length === 0
   )
 }

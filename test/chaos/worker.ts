@@ -17,6 +17,8 @@ await runWorker({
   store: openStore(folder),
   clock,
   heapMb: 64,
+  // Nearly every step of a trial keeps one: what dies goes on from there.
+  checkpointEveryMs: 50,
   custom: [chaosCustom],
   drain: drain.signal,
   abort: abort.signal,
