@@ -21,8 +21,8 @@ const idleEveryMs = 2_000
 const describeEveryMs = 1_000
 /** For so long a journal is read before requests are answered again. */
 const sliceMs = 40
-/** Of sweeps that nobody looks at, no more trials than these are kept in memory. */
-const maxIdleTrials = 50_000
+/** Of sweeps that nobody looks at, no more trials than these are kept in memory, but for the one that was looked at last. */
+const usualIdleTrials = 50_000
 
 interface Entry {
   readonly id: string
@@ -36,6 +36,8 @@ interface Entry {
   journalBytes: number
   lookedAtMs: number
   describedAtMs: number
+  /** When a page showed it last. */
+  shownAtMs: number
   standing: 'new' | 'reading' | 'ready' | 'broken'
 }
 
@@ -45,6 +47,8 @@ export interface LiveStoreOptions {
   readonly trustCode: boolean
   /** Ends the looking. */
   readonly signal: AbortSignal
+  /** Default: 50,000. */
+  readonly maxIdleTrials?: number
 }
 
 /** All sweeps of a store, followed, and the pages that are told of them. */
@@ -118,7 +122,7 @@ export class LiveStore {
     }
     return {
       ...{ id, live: undefined, line, text: '', version: 0, planAtMs: 0, journalBytes: -1, lookedAtMs: -Infinity },
-      describedAtMs: -Infinity,
+      ...{ describedAtMs: -Infinity, shownAtMs: -Infinity },
       standing: 'new',
     }
   }
@@ -246,15 +250,19 @@ export class LiveStore {
     else stream.send('change', JSON.stringify(change), this.#idFor(stream))
   }
 
-  /** Keeps what pages show and what is run; of the rest a bounded part. */
+  /** Keeps what pages show, what is run, and what was looked at last: a page that is loaded anew waits for no reading. */
   #forget(): void {
+    const { clock, maxIdleTrials = usualIdleTrials } = this.options
     const shown = new Set([...this.#streams].map(({ sweep }) => sweep))
+    for (const entry of this.#entries.values()) if (shown.has(entry.id)) entry.shownAtMs = clock.monotonic()
+    const idle = [...this.#entries.values()]
+      .filter(({ id, live, standing, line }) => live && standing === 'ready' && !line.isRun && !shown.has(id))
+      .sort((a, b) => b.shownAtMs - a.shownAtMs || 0)
     let kept = 0
-    for (const entry of this.#entries.values()) {
-      if (entry.live === undefined || entry.standing !== 'ready' || entry.line.isRun || shown.has(entry.id)) continue
-      kept += entry.live.state.trials.size
-      if (kept > maxIdleTrials) entry.live = undefined
-    }
+    idle.forEach((entry, i) => {
+      kept += entry.live!.state.trials.size
+      if (kept > maxIdleTrials && (i > 0 || entry.shownAtMs === -Infinity)) entry.live = undefined
+    })
   }
 }
 
