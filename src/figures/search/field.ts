@@ -21,8 +21,8 @@ const cells = 25
 const levels = 5
 /** Farther than this from every setting, in lengths of an axis, nothing is known, and nothing is drawn. */
 const reach = 0.25
-/** So near, a hundredth of an axis, settings count alike: one of two at the same place would have all the weight. */
-const near = 0.01
+/** So near settings count alike: one would have all the weight at its place, and chance would show. */
+const near = 0.05
 
 /**
  * What lies between the settings over two axes: the mean of their shares, each by the inverse square of its distance along the

@@ -11,6 +11,8 @@ import { chiefAxes, settingsOf, withShares, type Searched, type SearchedAxis } f
 const maxAxes = 7
 /** More lines are one grey; the best are kept. */
 const maxLines = 400
+/** The labels of all uprights side by side, in a column of a paper too. */
+const lettersAcross = 54
 
 interface Upright {
   readonly title: string
@@ -44,6 +46,7 @@ export function parallelCoordinates(searched: Searched): FigureDefinition {
         ),
         ...axes.map(ofAxis),
       ]
+      const letters = Math.max(5, Math.floor(lettersAcross / uprights.length))
       const shares = withShares(settings, records, searched.objective)
       const byShare = settings.toSorted((a, b) => shares.get(a)! - shares.get(b)!)
       const drawn = byShare.slice(-maxLines)
@@ -64,7 +67,7 @@ export function parallelCoordinates(searched: Searched): FigureDefinition {
         },
         axis: {
           values: uprights.map((_, i) => i),
-          labelExpr: `${JSON.stringify(uprights.map(({ title }) => shortened(title)))}[datum.value]`,
+          labelExpr: `${JSON.stringify(uprights.map(({ title }) => shortened(title, letters + 2)))}[datum.value]`,
           ...{ orient: 'top', domain: false, ticks: false, labelOverlap: false, gridColor: '#888' },
         },
       }
@@ -88,7 +91,9 @@ export function parallelCoordinates(searched: Searched): FigureDefinition {
         mark: { type: 'line', strokeWidth: 1.2, opacity: 0.75 },
         encoding: { x, y, color, detail: { field: 'order' } },
       })
-      const labels = uprights.flatMap(({ labels }, at) => labels.map((label) => ({ at, ...label })))
+      const labels = uprights.flatMap(({ labels }, at) =>
+        labels.map(({ place, text }) => ({ at, place, text: shortened(text, letters) })),
+      )
       return {
         ...frame('Settings as lines through what they came to', [
           [
@@ -132,6 +137,15 @@ export function parallelCoordinates(searched: Searched): FigureDefinition {
   }
 }
 
+/** A number as the axes of other figures write it. */
+const brief = (value: number): string => {
+  const size = Math.abs(value)
+  const isFar = size !== 0 && (size < 1e-3 || size >= 1e5)
+  return isFar
+    ? String(Number(value.toPrecision(3)).toExponential()).replace('e+', 'e')
+    : formatNumber(Number(value.toPrecision(3)))
+}
+
 function ofObjective(title: string, k: number, values: readonly number[]): Upright {
   const [least, most] = [minOf(values), maxOf(values)]
   const isLog = least > 0 && most / least >= 20
@@ -141,7 +155,7 @@ function ofObjective(title: string, k: number, values: readonly number[]): Uprig
   const ends = range === 0 ? [least] : [least, most]
   return {
     title,
-    labels: ends.map((value) => ({ place: place(value), text: formatNumber(Number(value.toPrecision(3))) })),
+    labels: ends.map((value) => ({ place: place(value), text: brief(value) })),
     placeOf: ({ means }) => place(means[k]!),
   }
 }
@@ -151,7 +165,7 @@ function ofAxis(searched: SearchedAxis): Upright {
   const labelled =
     axis.kind === 'choice'
       ? values!.slice(0, 12).map((value, i) => [i, shortened(writeValue(value))] as const)
-      : [axis.low, axis.high].map((value) => [value, formatNumber(value)] as const)
+      : [axis.low, axis.high].map((value) => [value, brief(value)] as const)
   return {
     title,
     labels: labelled.map(([value, text]) => ({ place: placeOn(searched, value), text })),

@@ -7,8 +7,10 @@ import type { SearchedAxis } from './settings.js'
 export function objectiveScale(values: readonly number[]): { scale: object; axis: object } {
   const [least, most] = [minOf(values), maxOf(values)]
   if (least > 0 && most / least >= 20) return spread(values)
-  return { scale: { zero: false, nice: true, padding: 8 }, axis: { labelExpr: numberLabels(values), tickCount: 6 } }
+  return { scale: { zero: false, nice: true }, axis: { labelExpr: numberLabels(values), tickCount: 6 } }
 }
+
+const maxLetters = 14
 
 /** The encoding of a searched axis in field `field`, whose choices are numbers from 0. */
 export function searchedScale(
@@ -19,6 +21,8 @@ export function searchedScale(
   if (axis.kind === 'choice') {
     const labels = values!.map((value) => shortened(writeValue(value)))
     const most = axis.choices - 1
+    // Side by side in half a column there is room for so many letters.
+    const isCrowded = field === 'x' && labels.length * Math.max(...labels.map(({ length }) => length)) > maxLetters
     return {
       ...{ field, type: 'quantitative', title },
       scale: { domain: [-0.5, most + 0.5], nice: false, zero: false },
@@ -26,6 +30,7 @@ export function searchedScale(
         values: labels.map((_, i) => i),
         labelExpr: `${JSON.stringify(labels)}[datum.value]`,
         ...{ grid: false, labelOverlap: labels.length > 8 },
+        ...(isCrowded ? { labelAngle: -40, labelLimit: 90 } : {}),
       },
     }
   }
@@ -65,7 +70,8 @@ export function valueOn({ axis }: SearchedAxis, place: number): number {
     : axis.low + place * (axis.high - axis.low)
 }
 
-export const shortened = (text: string): string => (text.length > 16 ? `${text.slice(0, 15)}…` : text)
+export const shortened = (text: string, most = 16): string =>
+  text.length > most ? `${text.slice(0, most - 1)}…` : text
 
 /** From the worst to the best, light to dark: it is told apart in greys too. */
 const fromWorst = ['#fde725', '#5ec962', '#21918c', '#3b528b', '#440154']

@@ -83,7 +83,7 @@ export function pairs(searched: Searched): FigureDefinition {
           layer: [
             {
               data: { values: field },
-              mark: { type: 'rect', opacity: 0.45, clip: true },
+              mark: { type: 'rect', opacity: 0.45, clip: true, aria: false },
               encoding: { x, y, x2, y2, color: shareColour },
             },
             {
