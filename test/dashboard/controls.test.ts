@@ -172,11 +172,23 @@ describe.skipIf(!hasChromium)('a control of the page', () => {
   })
 
   it('is drawn in the colours of the ground that is there now', async () => {
-    const page = await openView('decades', 'scatter')
+    const page = await openView('decades', 'slices')
+    // The earliest trial has the darkest colour there is.
+    const darkestDot = (): Promise<number> =>
+      page.evaluate(`{
+        const canvas = document.querySelector('.slices canvas')
+        const { data } = canvas.getContext('2d').getImageData(60, 0, canvas.width - 60, canvas.height)
+        let least = 255
+        for (let i = 0; i < data.length; i += 4) {
+          const [most, fewest] = [Math.max(...data.slice(i, i + 3)), Math.min(...data.slice(i, i + 3))]
+          if (data[i + 3] > 190 && most - fewest > 60) least = Math.min(least, most)
+        }
+        least
+      }`)
     const brightest = (): Promise<number> =>
       page.evaluate(`{
-        const canvas = document.querySelector('canvas.scatter')
-        const { data } = canvas.getContext('2d').getImageData(0, 0, 60, canvas.height)
+        const canvas = document.querySelector('.slices canvas')
+        const { data } = canvas.getContext('2d').getImageData(0, 0, 50, canvas.height)
         let most = 0
         for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200) most = Math.max(most, data[i])
         most
@@ -184,8 +196,10 @@ describe.skipIf(!hasChromium)('a control of the page', () => {
     expect(await brightest()).toBeLessThan(120)
     await page.emulateMedia({ colorScheme: 'dark' })
     await expect.poll(brightest).toBeGreaterThan(180)
+    expect(await darkestDot()).toBeGreaterThan(150)
     await page.emulateMedia({ colorScheme: 'dark', media: 'print' })
     await expect.poll(brightest).toBeLessThan(120)
+    expect(await darkestDot()).toBeLessThan(150)
     await page.close()
   })
 })

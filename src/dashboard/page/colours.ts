@@ -29,7 +29,7 @@ const onDark = [
 
 /** Colours for shares from 0 to 1 on the ground of now. */
 export function gradientOfNow(): (share: number) => string {
-  const isDark = matchMedia('(prefers-color-scheme: dark) and (not print)').matches
+  const isDark = matchMedia('screen and (prefers-color-scheme: dark)').matches
   const stops = isDark ? onDark : onLight
   return (share) => {
     const at = Math.min(0.9999, Math.max(0, share)) * (stops.length - 1)

@@ -13,9 +13,12 @@ export function formatCell(cell: CellValue): string {
 
 export const formatTime = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').slice(0, 19)
 
-/** How long ago, to whole seconds. */
+const dayMs = 86_400_000
+
+/** How long ago, to whole seconds; from two days on, to whole days. */
 export function formatAgo(ms: number, nowMs: number): string {
   const ago = Math.max(0, nowMs - ms)
+  if (ago >= 2 * dayMs) return `${Math.floor(ago / dayMs)} days ago`
   return ago < 1_500
     ? 'now'
     : `${formatDuration(ago < 60_000 ? Math.round(ago / 1_000) * 1_000 : ago).replace('.0 s', ' s')} ago`
