@@ -80,6 +80,8 @@ describe('the page', () => {
 
   it('gives log axes to what spans decades, categories to words, and a place to every value', () => {
     expect(suggestKind([4, 16, 64, 256])).toBe('log')
+    expect(suggestKind([1e-4, 1])).toBe('log')
+    expect(suggestKind([2, 8])).toBe('linear')
     expect(suggestKind([0, 1, 2, 3])).toBe('linear')
     expect(suggestKind([0.1, 0.5, 0.6, 1.1])).toBe('linear')
     expect(suggestKind([1e-4, 1e-1, 5e-3])).toBe('log')

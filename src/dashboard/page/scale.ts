@@ -28,8 +28,9 @@ export function suggestKind(values: readonly CellValue[]): ScaleKind {
   }
   const sorted = [...numbers].sort((a, b) => a - b)
   const [low, high] = [sorted[0] ?? 0, sorted.at(-1) ?? 0]
-  if (low <= 0 || sorted.length < 3) return 'linear'
+  if (low <= 0) return 'linear'
   if (high / low >= 100) return 'log'
+  if (sorted.length < 3) return 'linear'
   const middle = sorted[Math.floor(sorted.length / 2)]!
   const isGeometric =
     Math.abs(Math.log(middle / Math.sqrt(low * high))) < Math.abs(Math.log(middle / ((low + high) / 2)))

@@ -9,6 +9,7 @@ import { kindOf, makeScale, namedOn, suggestKind, type Scale } from './scale.js'
 import { source } from './source.js'
 
 const panel = { width: 260, height: 200, left: 56, right: 10, top: 8, bottom: 38 }
+const inset = 0.06
 /** More panels than these are for the scatter, which shows any axis. */
 const maxPanels = 24
 
@@ -150,12 +151,15 @@ function panelOf({ axis, value, rows, up, time }: Panel): HTMLElement {
   Object.assign(canvas.style, { width: `${panel.width}px`, height: `${panel.height}px` })
   const pen = canvas.getContext('2d')!
   pen.scale(ratio, ratio)
-  const left = (at: number): number => panel.left + at * (panel.width - panel.left - panel.right)
-  const top = (at: number): number => panel.top + (1 - at) * (panel.height - panel.top - panel.bottom)
+  const width = panel.width - panel.left - panel.right
+  // Dots and names at the ends lie within.
+  const left = (at: number): number => panel.left + (inset + at * (1 - 2 * inset)) * width
+  const top = (at: number): number =>
+    panel.top + (inset + (1 - at) * (1 - 2 * inset)) * (panel.height - panel.top - panel.bottom)
   pen.font = '10px "DejaVu Sans", Verdana, sans-serif'
   pen.fillStyle = themed('text')
   pen.strokeStyle = themed('line')
-  pen.strokeRect(left(0), top(1), left(1) - left(0), top(0) - top(1))
+  pen.strokeRect(panel.left, panel.top, width, panel.height - panel.top - panel.bottom)
   pen.textAlign = 'center'
   const every = Math.ceil(across.ticks.length / 4)
   across.ticks.forEach(({ at, label }, i) => {
