@@ -62,6 +62,19 @@ const rowsOf = (model: SweepModel): string =>
   JSON.stringify(model.rows.map((row) => model.columns().map(({ name, of }) => [name, String(of(row))])))
 
 describe('a followed sweep', () => {
+  it('is told whole as it is at each event, also where nothing was heard between two tellings', () => {
+    writeFileSync(sweep.journalFile, '')
+    const live = open()
+    for (const [i, end] of ends.entries()) {
+      appendFileSync(sweep.journalFile, bytes.subarray(ends[i - 1] ?? 0, end))
+      read(live)
+      const now = JSON.stringify(live.snapshot())
+      expect(live.snapshotText()).toBe(now)
+      expect(live.snapshotText()).toBe(now)
+    }
+    expect(live.snapshotText()).toContain('"finished"')
+  })
+
   it('tells a page that was cut off anywhere just what it lacks: it then shows what a fresh page shows', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(ends.length - 1), { minLength: 1, maxLength: 6 }), (cuts) => {

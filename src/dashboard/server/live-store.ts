@@ -246,7 +246,7 @@ export class LiveStore {
   #bringUp(stream: EventStream, live: LiveSweep): void {
     const change = stream.position === undefined ? undefined : live.changeSince(stream.position)
     Object.assign(stream, { follows: live, position: live.position })
-    if (change === undefined) stream.send('snapshot', JSON.stringify(live.snapshot()), this.#idFor(stream))
+    if (change === undefined) stream.send('snapshot', live.snapshotText(), this.#idFor(stream))
     else stream.send('change', JSON.stringify(change), this.#idFor(stream))
   }
 

@@ -51,6 +51,8 @@ export class LiveSweep {
   #seeds: readonly string[]
   readonly #stages: readonly string[]
   #offset = 0
+  /** And of which position it is. */
+  #snapshotText: { readonly at: string; readonly text: string } | undefined
   #epoch = ''
   #pace: Pace
   #resting = true
@@ -250,6 +252,15 @@ export class LiveSweep {
       rows: since.map((state) => this.#rowOf(state)),
       points: [],
     }
+  }
+
+  /** The snapshot as JSON: made once for all pages that open a sweep of which nothing more is heard. */
+  snapshotText(): string {
+    this.#settle()
+    const { epoch, offset, trials } = this.position
+    const at = `${epoch}:${offset}:${trials}`
+    if (this.#snapshotText?.at !== at) this.#snapshotText = { at, text: JSON.stringify(this.snapshot()) }
+    return this.#snapshotText.text
   }
 
   snapshot(): Snapshot {
