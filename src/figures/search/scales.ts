@@ -22,7 +22,7 @@ export function searchedScale(
     const labels = values!.map((value) => shortened(writeValue(value)))
     const most = axis.choices - 1
     // Side by side in half a column there is room for so many letters.
-    const isCrowded = field === 'x' && labels.length * Math.max(...labels.map(({ length }) => length)) > maxLetters
+    const isCrowded = field === 'x' && labels.length * maxOf(labels.map(({ length }) => length)) > maxLetters
     return {
       ...{ field, type: 'quantitative', title },
       scale: { domain: [-0.5, most + 0.5], nice: false, zero: false },
