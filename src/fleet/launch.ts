@@ -45,7 +45,15 @@ export async function askHost(host: Host, script: string, options: SshOptions): 
 /** Looks at a host; changes nothing. @throws UnavailableError when it can't be reached. */
 export async function checkHost(host: Host, { setup, signal }: Pick<Launch, 'setup' | 'signal'>): Promise<Checked> {
   const input = setup === undefined ? {} : { input: inputOf(Buffer.from(setup)) }
-  return readCheck(await askHost(host, checkScript(setup !== undefined), { timeoutMs: askMs, signal, ...input }))
+  const checked = readCheck(
+    await askHost(host, checkScript(setup !== undefined), { timeoutMs: askMs, signal, ...input }),
+  )
+  if (checked.home !== '') return checked
+  throw new UnavailableError(
+    setup === undefined
+      ? 'its shell answers nothing of what it is asked'
+      : 'the file of --setup ends the shell that reads it: it holds an exit, or something in it failed',
+  )
 }
 
 const inputOf = (bytes: Uint8Array): NonNullable<SshOptions['input']> => ({

@@ -20,8 +20,19 @@ export interface SshOptions {
   readonly signal?: AbortSignal
 }
 
-/** No question is ever asked; a host that is cut off is noticed within 45 s. Everything else is the user's own configuration. */
-const quiet = ['BatchMode=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15', 'ServerAliveCountMax=3']
+/**
+ * No question is ever asked; a host that is cut off is noticed within 45 s. A command that the user has for logins would take the
+ * place of the script. Everything else is the user's own configuration.
+ */
+const quiet = [
+  'BatchMode=yes',
+  'ConnectTimeout=20',
+  'ServerAliveInterval=15',
+  'ServerAliveCountMax=3',
+  'RemoteCommand=none',
+]
+/** Ports that the user forwards at logins may be taken by one of these already. */
+const noForwards = ['-o', 'ClearAllForwardings=yes']
 const ownFailure = 255
 /** A background master of the user's own may hold the streams open when `ssh` itself has ended. */
 const lastWordsMs = 500
@@ -44,7 +55,7 @@ export async function runOnHost(host: Host, script: string, options: SshOptions)
   const [program, args] =
     host === thisHost
       ? ['sh', ['-c', script]]
-      : ['ssh', ['-T', ...quietArgs, ...destinationArgs(host), `exec sh -c '${script}'`]]
+      : ['ssh', ['-T', ...quietArgs, ...noForwards, ...destinationArgs(host), `exec sh -c '${script}'`]]
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { describeArray } from '../../src/app/fleet/look.js'
 import { readCheck } from '../../src/fleet/check.js'
 import { thisHost } from '../../src/fleet/host.js'
-import { askHost, lookAtWorker } from '../../src/fleet/launch.js'
+import { askHost, checkHost, lookAtWorker } from '../../src/fleet/launch.js'
 import { checkScript, receiveScript, stateScript } from '../../src/fleet/scripts.js'
 import { toldBy } from '../../src/fleet/ssh.js'
 import type { FleetState } from '../../src/fleet/state.js'
@@ -40,6 +40,15 @@ describe('what a host is understood to say', () => {
     ['a program that says nothing', 'echo "mlds: want"; exit 4', 'the host ended a step with exit code 4'],
   ])('is why it failed, of %s', async (_, script, reason) => {
     await expect(ask(script)).rejects.toThrow(reason)
+  })
+
+  it.each(['exit 0\n', 'set -e\nfalse\n', 'exec true\n'])('is that the setup ends its shell, of %j', async (setup) => {
+    vi.stubEnv('HOME', temporaryFolder())
+    const { signal } = new AbortController()
+    await expect(checkHost(thisHost, { setup, signal })).rejects.toThrow(
+      /the file of --setup ends the shell|ended a step with exit code 1/,
+    )
+    expect(await checkHost(thisHost, { setup: 'echo loaded; cd /\n', signal })).toMatchObject({ arch: process.arch })
   })
 
   it('is of an ended worker what was wrong, and not the advice beneath it', async () => {

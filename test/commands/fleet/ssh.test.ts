@@ -39,6 +39,9 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     lab.configure(configuration)
     for (const name of ['good', 'inner', 'shut']) giveMlds(lab.host(name))
     await untilAnswering(lab, 'inner')
+    // What a person has for logins is not for mlds.
+    const logins = `Host inner\n  RemoteCommand false\n  ExitOnForwardFailure yes\n  LocalForward ${port} 127.0.0.1:1\n`
+    lab.configure(configuration + logins)
     const { home } = lab.host('good')
     const theirs = JSON.stringify({ url: 'nats://elsewhere', user: 'u', password: 's3cret' })
     writeFileSync(join(lab.cwd, 'theirs.json'), theirs)
