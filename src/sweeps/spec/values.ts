@@ -153,12 +153,21 @@ function refuseHalfSaid(name: string, part: string): void {
     throw new SpaceError(
       `${name}: ${part} is a range, from which a search draws (write search: {axes: {${name}: {${kind}: [${within!.trim()}]}}}; for the text itself ${writeValue(part)})`,
     )
-  if (!part.startsWith('[')) return
+  const open = openCall.exec(part)?.[0]
+  if (open !== undefined)
+    throw new SpaceError(`${name}: ${open} is not closed: ${part} (for the text itself write ${writeValue(part)})`)
   let depth = 0
-  for (const { character, isQuoted } of characters(part, newestLanguage))
+  for (const { character, isQuoted } of characters(part, newestLanguage)) {
     if (!isQuoted) depth += character === '[' ? 1 : character === ']' ? -1 : 0
-  if (depth > 0) throw new SpaceError(`${name}: a [ is not closed: ${part}`)
+    if (depth < 0) break
+  }
+  if (depth === 0) return
+  const problem = depth > 0 ? 'a [ is not closed' : 'a ] closes nothing'
+  throw new SpaceError(`${name}: ${problem}: ${part} (for the text itself write ${writeValue(part)})`)
 }
+
+/** A set of values or a range whose numbers go on to the end. */
+const openCall = /^(?:range|linspace|logspace|uniform|log|int|log-int|normal|log-normal)\s*\((?=[-+\d.eE,\s]*$)/
 
 /** A range of a search as one would call it, with two numbers. */
 const rangeCall = /^(uniform|log|int|log-int|normal|log-normal)\s*\(\s*([-+\d.eE]+\s*,\s*[-+\d.eE]+\s*)\)$/

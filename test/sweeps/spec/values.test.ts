@@ -3,6 +3,18 @@ import { describe, expect, it } from 'vitest'
 import { SpaceError } from '../../../src/core/errors.js'
 import { expandValues } from '../../../src/sweeps/spec/values.js'
 
+/** What a pattern finds in the error that it throws. */
+function captured(read: () => unknown, pattern: RegExp): RegExpExecArray {
+  try {
+    read()
+  } catch (error) {
+    expect(error).toBeInstanceOf(SpaceError)
+    expect((error as Error).message).toMatch(pattern)
+    return pattern.exec((error as Error).message)!
+  }
+  throw new Error('nothing was thrown')
+}
+
 describe('the values of an axis', () => {
   it.each([
     ['8,32,128', ['8', '32', '128']],
@@ -50,6 +62,32 @@ describe('the values of an axis', () => {
   ])('%j is refused, for its quote closes nothing, with what is right: %s', (raw, right) => {
     const read = (): unknown => expandValues('x', raw, { language: 3, isLiteral: true })
     expect(read).toThrow(`(for a quote that is a letter write ${right})`)
+  })
+
+  it.each([
+    '1]',
+    '1,2]',
+    'a]b',
+    '[1],2]',
+    '[1]]',
+    'a[1',
+    '8,[64,64',
+    '[64',
+    'x[0],y[',
+    'linspace(0, 1, 5',
+    'range(3',
+    '8,log(1e-4, 1',
+  ])('%j is refused, for a bracket has no other, with the right form of the text', (raw) => {
+    const read = (text: string) => expandValues('x', text, { language: 3, isLiteral: true })
+    const [, right] = captured(
+      () => read(raw),
+      /(?:is not closed|closes nothing): .* \(for the text itself write (.*)\)$/,
+    )
+    expect(read(right!)).toHaveLength(1)
+    expect(raw).toContain(read(right!)[0])
+    // A list holds each item as it is, and earlier languages read on as they did.
+    expect(expandValues('x', [raw])).toEqual([raw])
+    expect(() => expandValues('x', raw, { language: 1 })).not.toThrow()
   })
 
   it('advises on an open quote what means that very text', () => {
