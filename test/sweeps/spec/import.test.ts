@@ -155,6 +155,63 @@ parameters:
     expect(trials).toHaveLength(9)
   })
 
+  // What PyYAML 6.0.3 reads of the word, as `f'--x={value}'` of Python 3.11 writes it.
+  it.each([
+    ['True', 'True'],
+    ['true', 'True'],
+    ['yes', 'True'],
+    ['No', 'False'],
+    ['ON', 'True'],
+    ['off', 'False'],
+    ['y', 'y'],
+    ['"yes"', 'yes'],
+    ['None', 'None'],
+    ['null', 'None'],
+    ['~', 'None'],
+    ['010', '8'],
+    ['08', '08'],
+    ['0o10', '0o10'],
+    ['1_000', '1000'],
+    ['-1_000', '-1000'],
+    ['0b11', '3'],
+    ['-0x1F', '-31'],
+    ['1:30', '90'],
+    ['12:99', '12:99'],
+    ['1_0.5', '10.5'],
+    ['1_e', '1_e'],
+    ['[True, null, it]', "[True, None, 'it']"],
+    [`["it's", 'a"b', "l\\n"]`, `["it's", 'a"b', 'l\\n']`],
+  ])('gives the program of %s the word %s', (word, wanted) => {
+    for (const parameter of [`{value: ${word}}`, `{values: [7, ${word}]}`]) {
+      const imported = importWandb(`program: t.py\nmethod: grid\nparameters: {x: ${parameter}}\n`, 'w.yaml')
+      expect(imported.leftOut).toEqual([])
+      expect(wordsOf(imported).at(-1)).toEqual([`--x=${wanted}`])
+    }
+  })
+
+  it('says where its words are not those of mlds, and keeps them in JSON', () => {
+    const parameters = 'parameters: {x: {values: [True, 1]}, y: {value: 2}, n: {parameters: {z: {value: true}}}}'
+    const words = importWandb(`program: t.py\nmethod: grid\n${parameters}\n`, 'w.yaml')
+    expect(words.taken).toEqual(['parameters.x: the program gets True, as W&B writes it'])
+    expect(planned(words).trials[0]?.params).toEqual({ x: 'True', y: 2, 'n.z': true })
+    const json = importWandb(
+      `program: t.py\nmethod: grid\ncommand: [python, t.py, '\${args_json}']\n${parameters}\n`,
+      'w',
+    )
+    expect([json.taken, planned(json).trials[0]?.params]).toEqual([[], { x: true, y: 2, 'n.z': true }])
+  })
+
+  it('may use anchors and merges', () => {
+    const text =
+      'program: t.py\nmethod: grid\ncommon: &c {lr: {values: [1, 2]}}\nparameters:\n  <<: *c\n  w: {value: 3}\n'
+    const imported = importWandb(text, 'w.yaml')
+    expect(wordsOf(imported)).toEqual([
+      ['--lr=1', '--w=3'],
+      ['--lr=2', '--w=3'],
+    ])
+    expect(imported.leftOut).toEqual(['common: {"lr":{"values":[1,2]}}'])
+  })
+
   it('that is none is refused', () => {
     expect(() => importWandb('a: 1\n', 'w.yaml')).toThrow(/w\.yaml: not a W&B sweep configuration/)
   })

@@ -1,11 +1,10 @@
 import { isMapping } from '../../../core/is-mapping.js'
-import { parse } from 'yaml'
 import { SpecError } from '../../../core/errors.js'
-import { integerValue, valueProblem } from '../../../core/param-value.js'
+import { isSameValue, valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
-import { plainNumbers } from '../plain-numbers.js'
 import { readable } from '../sources.js'
 import { asAxis, AxisNames, type Imported } from './imported.js'
+import { asPythonWrites, readPythonYaml } from './python-yaml.js'
 
 type Mapping = Readonly<Record<string, unknown>>
 /**
@@ -15,7 +14,7 @@ type Mapping = Readonly<Record<string, unknown>>
 export function importWandb(text: string, file: string): Imported {
   let config: unknown
   try {
-    config = plainNumbers(parse(text, { intAsBigInt: true }), integerValue)
+    config = readPythonYaml(text)
   } catch (error) {
     throw new SpecError(file, readable((error as Error).message), { cause: error })
   }
@@ -31,8 +30,11 @@ export function importWandb(text: string, file: string): Imported {
   const grid = config['method'] === 'grid'
   let seeds: unknown
   const written = parametersOf(config['parameters'])
+  // Of JSON, true is true in any language; a word of the command has what Python's str makes of it.
+  const isWord = (name: string): boolean => !isJson(config) && Object.hasOwn(config['parameters'] as Mapping, name)
   for (const { name, parameter } of written) {
-    const range = isMapping(parameter) ? rangeOf(parameter) : undefined
+    const valued = isMapping(parameter) && isWord(name) ? inPython(name, parameter, taken) : parameter
+    const range = isMapping(valued) ? rangeOf(valued) : undefined
     const isTwice = written.some((other) => other.name === name && other.parameter !== parameter)
     if (isTwice) leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)} (two have this name)`)
     else if (range === undefined || (name === 'seed' && !isSeeds(range)))
@@ -91,6 +93,20 @@ export function importWandb(text: string, file: string): Imported {
     leftOut,
     taken,
   }
+}
+
+/** The command gives parameters as JSON. */
+const isJson = ({ command }: Mapping): boolean => Array.isArray(command) && command.includes('${args_json}')
+
+/** A parameter with its values as W&B gives them to the program, each a word. */
+function inPython(name: string, parameter: Mapping, taken: string[]): Mapping {
+  const { value, values } = parameter
+  const listed: readonly unknown[] = 'value' in parameter ? [value] : Array.isArray(values) ? values : []
+  const words = listed.map((one) => (valueProblem(one) === undefined ? asPythonWrites(one) : one))
+  const others = words.filter((word, i) => !isSameValue(word as ParamValue, listed[i] as ParamValue))
+  if (others.length === 0) return parameter
+  taken.push(`parameters.${name}: the program gets ${others.join(', ')}, as W&B writes it`)
+  return 'value' in parameter ? { ...parameter, value: words[0] } : { ...parameter, values: words }
 }
 
 const isSeeds = (range: unknown): boolean =>
