@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { StoreError } from '../core/errors.js'
 import type { Plan } from '../sweeps/plan.js'
+import { isResult, type SweepState } from '../sweeps/journal/state.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { noteOf } from '../sweeps/sweep-note.js'
 import { lockHolder } from '../system/lock.js'
@@ -22,19 +23,22 @@ export interface ListedSweep extends ReturnType<typeof summarise> {
 
 /**
  * The store's sweeps, newest first, of which a trial fulfils `where`; those that can't be read are left out, and `onDamaged` is told why.
+ * `onTexts` is told which words of `where` are taken for texts.
  * @throws StoreError when there are sweeps and none can be read.
  */
 export async function listSweeps(
   store: Store,
   onDamaged: (message: string) => void,
   where?: string,
+  onTexts?: (words: readonly string[]) => void,
 ): Promise<ListedSweep[]> {
   const ids = await store.sweepIds()
   const read = async (id: string): Promise<{ listed: ListedSweep; candidate: Candidate | undefined }[]> => {
     try {
       const sweep = await SweepFolder.open(store, id)
-      const listed = await describe(sweep)
-      return [{ listed, candidate: where === undefined ? undefined : candidateOf(sweep, listed) }]
+      const state = sweep.restore()
+      const listed = await describe(sweep, state)
+      return [{ listed, candidate: where === undefined ? undefined : candidateOf(state, listed) }]
     } catch (error) {
       // One damaged sweep must not hide the others.
       onDamaged((error as Error).message)
@@ -44,27 +48,31 @@ export async function listSweeps(
   const all = (await Promise.all(ids.map(read))).flat()
   if (ids.length > 0 && all.length === 0)
     throw new StoreError(`none of the sweeps of this store can be read: ${ids.length} of ${ids.length} are damaged`)
-  const found = where === undefined ? all : thoseWhere(where, all, ({ candidate }) => candidate!)
+  const found = where === undefined ? all : thoseWhere(where, all, ({ candidate }) => candidate!, onTexts)
   const sweeps = found.map(({ listed }) => listed)
   return sweeps.sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0))
 }
 
 /** What a condition may name of a sweep. */
-function candidateOf({ plan }: SweepFolder, listed: ListedSweep): Candidate {
+function candidateOf(state: SweepState, listed: ListedSweep): Candidate {
   const { sweep, experiment, profile, file, planned, finished, failed, diverged, missing } = listed
   const counts = { planned, finished, failed, diverged, missing }
   return {
     facts: { sweep, experiment, profile, file: file ?? experiment, ...counts },
     tags: listed.tags ?? [],
-    trials: plan.trials,
+    trials: [...state.trials.values()].map(({ trial, outcome }) => ({
+      params: trial.params,
+      seeds: trial.seeds,
+      ...(isResult(outcome) ? { metrics: outcome.metrics } : {}),
+    })),
   }
 }
 
-async function describe(sweep: SweepFolder): Promise<ListedSweep> {
+async function describe(sweep: SweepFolder, state: SweepState): Promise<ListedSweep> {
   const pid = lockHolder(sweep.lockFile)
   const { note, tags } = noteOf(sweep)
   return {
-    ...summarise(sweep, sweep.restore().counts()),
+    ...summarise(sweep, state.counts()),
     ...(await fileOf(sweep.plan)),
     ...(tags.length === 0 ? {} : { tags }),
     ...(note === '' ? {} : { note }),

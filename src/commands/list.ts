@@ -8,7 +8,8 @@ export default class List extends BaseCommand {
   static override examples = ['<%= config.bin %> list', "<%= config.bin %> list --where 'lr>=0.01 and tag=paper'"]
   static override flags = {
     where: Flags.string({
-      description: 'only sweeps of which a trial fulfils this: axes, seed, tag, sweep, experiment, profile, finished …',
+      description:
+        'only sweeps of which a trial fulfils this: axes, seed, final metrics, tag, sweep, experiment, profile, finished …',
       helpValue: 'CONDITION',
     }),
   }
@@ -17,7 +18,13 @@ export default class List extends BaseCommand {
     const { flags } = await this.parse(List)
     const store = await this.openStore(flags.store)
     const { listSweeps } = await import('../app/list.js')
-    const newestFirst = await listSweeps(store, (message) => void process.stderr.write(`${message}\n`), flags.where)
+    let texts: readonly string[] = []
+    const newestFirst = await listSweeps(
+      store,
+      (message) => void process.stderr.write(`${message}\n`),
+      flags.where,
+      (words) => (texts = words),
+    )
     // A column of nothing would only take room.
     const hasWords = newestFirst.some(({ tags, note }) => tags !== undefined || note !== undefined)
     const rows = newestFirst.map((sweep) => [
@@ -53,11 +60,15 @@ export default class List extends BaseCommand {
       ) ||
         (flags.where === undefined
           ? this.inNamedStore('No sweeps yet. Start one with: mlds sweep params')
-          : `No sweep has a trial of which this is true: ${flags.where}`),
+          : [`No sweep has a trial of which this is true: ${flags.where}`, ...describeTexts(texts)].join('\n')),
     )
     return newestFirst
   }
 }
+
+/** What of a condition may be a slip of the hand: words that name nothing. */
+const describeTexts = (words: readonly string[]): string[] =>
+  words.length === 0 ? [] : [`No sweep has an axis or a final metric of this name; read as a text: ${words.join(', ')}`]
 
 /** Tags, then the note's first line as far as a table has room. */
 function wordsOf({ tags = [], note = '' }: { readonly tags?: readonly string[]; readonly note?: string }): string {

@@ -5,14 +5,24 @@ import { listSweeps } from '../../src/app/list.js'
 import { freezePlan } from '../../src/app/planning/freeze-plan.js'
 import { planTarget } from '../../src/app/planning/plan.js'
 import { thoseWhere, type Candidate } from '../../src/app/where.js'
-import type { Params, Trial } from '../../src/core/trial.js'
+import type { Metrics, Params, Trial } from '../../src/core/trial.js'
 import { openStore } from '../../src/system/store.js'
 import { temporaryFolder } from '../helpers/cli.js'
 
-const sweep = (name: string, points: readonly Params[], tags: readonly string[] = [], failed = 0): Candidate => ({
+const sweep = (
+  name: string,
+  points: readonly Params[],
+  tags: readonly string[] = [],
+  failed = 0,
+  results: readonly (Metrics | undefined)[] = [],
+): Candidate => ({
   facts: { sweep: name, experiment: 'toy', failed },
   tags,
-  trials: points.map((params, seed) => ({ params, seeds: { init: seed } }) as unknown as Trial),
+  trials: points.map((params, seed) => ({
+    params,
+    seeds: { init: seed } as Trial['seeds'],
+    ...(results[seed] === undefined ? {} : { metrics: results[seed] }),
+  })),
 })
 const all = [
   sweep(
@@ -23,8 +33,9 @@ const all = [
     ],
     ['paper', 'old'],
     2,
+    [{ loss: 0.5, 'test/loss': 0.7 }, undefined],
   ),
-  sweep('b', [{ lr: 0.01, act: 'relu' }], ['paper']),
+  sweep('b', [{ lr: 0.01, act: 'relu' }], ['paper'], 0, [{ loss: 0.2, 'test/loss': NaN, lr: 7, 'a b-c': 1 }]),
   sweep('c', [{ width: 8, 'model.layers': 2, constructor: 'x' }]),
   sweep('d', [{ lr: 'auto' }], ['draft']),
 ]
@@ -46,8 +57,31 @@ describe('sweeps are found', () => {
     ["constructor = 'x'", ['c']],
     ['toString = 1', []],
     ["act = 'a=b'", []],
+    // What a trial came to: of one trial, as its axes are.
+    ['loss<0.3', ['b']],
+    ['loss<1 and lr<=0.001', ['a']],
+    ['loss<1 and lr=0.1', []],
+    ['test/loss<1', ['a']],
+    ['`test/loss`<1 and test/loss>0.6', ['a']],
+    ['(test/loss)*2>=1.4', ['a']],
+    ['a b-c=1', ['b']],
+    ['best<1 or loss<0.3', []],
+    // An axis counts before a metric of its name.
+    ['lr=7', []],
+    ["'test/loss' = act", []],
   ])('by %s: %j', (condition, wanted) => {
     expect(found(condition)).toEqual(wanted)
+  })
+
+  it('with a word about which names nothing, and that is told', () => {
+    const told: (readonly string[])[] = []
+    thoseWhere(
+      'los<1 and tag=paper and seed=0 and lr>0',
+      all,
+      (one) => one,
+      (words) => told.push(words),
+    )
+    expect(told).toEqual([['los', 'paper']])
   })
 
   it.each([
