@@ -163,7 +163,8 @@ export default class Sweep extends BaseCommand {
   }
 
   async #sweep(target: string, { flags, typed, choices, store, fleet }: Request): Promise<RanInTerminal> {
-    const { cautionAbout, planTarget, sweepFileOf } = await import('../app/planning/plan.js')
+    const { cautionAbout } = await import('../app/planning/caution.js')
+    const { planTarget, sweepFileOf } = await import('../app/planning/plan.js')
     const { freezePlan } = await import('../app/planning/freeze-plan.js')
     const { refuseCopies } = await import('../app/running/refuse-copies.js')
     const { openStore } = await import('../system/store.js')
@@ -175,7 +176,7 @@ export default class Sweep extends BaseCommand {
     refuseCopies(plan.spec, flags.copies)
     if (beside !== undefined && !(await store.sweepIds()).includes(plan.spec.name!))
       this.#say(`${beside} has another plan, so this is ${plan.spec.name} (with --extend, ${beside} grows)`)
-    const caution = await cautionAbout(plan)
+    const caution = await cautionAbout({ plan, experiment })
     if (caution !== undefined) this.#say(caution)
     if (plan.profile === 'full') await this.#sayHowLong({ store, plan, experiment, flags })
     const frozen = await freezePlan(openStore(store.folder), plan, experiment, {

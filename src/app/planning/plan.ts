@@ -12,21 +12,20 @@ import { asPlanned, ownFigures } from '../../experiments/as-planned.js'
 import { checkClaims, withClaimsOf } from '../../experiments/written-claims.js'
 import { checkFigures } from '../../experiments/written-figures.js'
 import { canonicalName, findExperiment, isExperimentName } from '../../experiments/registry.js'
-import { formatCount } from '../../core/format.js'
-import { latest, lookUp } from '../../core/names.js'
+import { latest } from '../../core/names.js'
 import { axisOf, type Axis } from '../../core/space.js'
 import type { Store } from '../../system/store.js'
-import { makePlan, sweepIdOf, varyingAxes, type Plan } from '../../sweeps/plan.js'
-import { describeLearnt } from '../../sweeps/searching/learnt.js'
+import { makePlan, sweepIdOf, type Plan } from '../../sweeps/plan.js'
 import { claimsToDecide } from '../../sweeps/until-decided.js'
 import { createScheduler, parseStoppingFlag, refuseUnplanned } from '../../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../../core/has-profiles.js'
 import { applyOverrides } from '../../sweeps/spec/overrides.js'
-import { addressAxis } from '../../sweeps/spec/factors.js'
+import { addressAxis, seedsBeside } from '../../sweeps/spec/factors.js'
 import { axesNamed } from '../../core/expression.js'
 import { exampleOf } from '../../sweeps/spec/derived.js'
 import type { Grid } from '../../sweeps/spec/grid.js'
 import { examplesOf } from '../../sweeps/spec/sampled-axis.js'
+import { pathOfAxis } from '../../sweeps/spec/path-of-axis.js'
 import { withSearchFlags, type SearchFlags } from '../../sweeps/spec/search-flags.js'
 import { readSources } from '../../sweeps/spec/sources.js'
 import {
@@ -222,7 +221,12 @@ export async function inferAxes(spec: SweepSpec, read = spec, before?: SweepSpec
   const known = axisNames(spec.own.command, Object.keys(valuesOf(read)))
   const strange = Object.keys(values).find((name) => !known.includes(name))
   if (strange !== undefined)
-    throw new UnknownNameError('axis', strange, known, known.length > 0 ? {} : { hint: 'name it in the file: axes' })
+    writtenAt(pathOfAxis(spec, strange), () => {
+      throw new UnknownNameError('axis', strange, known, {
+        ...(known.length > 0 ? {} : { hint: 'name it in the file: axes' }),
+        ...(strange === 'seed' ? { hint: seedsBeside } : {}),
+      })
+    })
   const { own } = spec
   return writtenAt(['experiment'], () => ({
     ...spec,
@@ -255,34 +259,6 @@ async function experimentFor({ own, experiment }: SweepSpec): Promise<Experiment
   if (own === undefined) return await findExperiment(writtenAt(['experiment'], () => canonicalName(experiment)))
   const { openCustom } = await import('../../experiments/custom/custom.js')
   return await openCustom(own)
-}
-
-/** What a person should know of a plan before it runs: sentences, or `undefined`. */
-export async function cautionAbout(plan: Plan): Promise<string | undefined> {
-  const { spec, trials } = plan
-  const sentences = [describeFewer(plan), describeWhatIsLearnt(plan)]
-  if (spec.own?.kind === 'command') {
-    const { describeUnread } = await import('../../experiments/custom/command-axes.js')
-    const seeds = new Set(trials.map(({ seeds }) => seeds.init))
-    sentences.push(describeUnread(spec.own.command, varyingAxes(trials), seeds.size > 1))
-  }
-  const told = sentences.filter((one) => one !== undefined)
-  return told.length === 0 ? undefined : told.join('\n')
-}
-
-/** A sentence where a search learns from earlier sweeps. */
-const describeWhatIsLearnt = ({ learnt }: Plan): string | undefined =>
-  learnt === undefined ? undefined : `The search begins with ${learnt.map(describeLearnt).join(' and ')}.`
-
-/** A sentence where a search that draws has fewer settings than were asked for. */
-function describeFewer({ spec: { search }, trials }: Plan): string | undefined {
-  if (search === undefined || search.learning !== undefined) return undefined
-  const names = Object.keys(search.axes).map((written) => written.slice(written.lastIndexOf('.') + 1))
-  const own = trials.filter(({ params }) => names.some((name) => Object.hasOwn(params, name)))
-  const settings = new Set(own.map(({ params }) => JSON.stringify(names.map((name) => lookUp(params, name)))))
-  return settings.size >= search.count
-    ? undefined
-    : `The search has ${formatCount(settings.size, 'different setting')}, and count is ${search.count}: the axes have no more, or some are left out or made one by when.`
 }
 
 /** Every value that the spec gives an axis, wherever it does; of one that is derived a value of its kind. */

@@ -173,6 +173,9 @@ function parseAxis(space: Space, name: string, raw: readonly unknown[]): Factor 
   return raw.map((value) => ({ [name]: parseValue(name, axis, value) }))
 }
 
+/** What to do about a seed among axes. */
+export const seedsBeside = 'a sweep file has its seeds beside its axes (such as seeds: 0..4)'
+
 /** `alpha` or `interpolate.alpha` to its stage and axis; an unqualified name means the first stage that has it. */
 export function addressAxis(experiment: Experiment, written: string): [Stage, string] {
   const dot = written.indexOf('.')
@@ -187,7 +190,7 @@ export function addressAxis(experiment: Experiment, written: string): [Stage, st
     const known = [...new Set(experiment.stages.flatMap((s) => Object.keys(s.space))), 'seed']
     // It is among those that are known, but for --set: a person who wrote it here would be sent round in a circle.
     const isSeed = written === 'seed' || written === 'seeds'
-    const options = isSeed ? { hint: 'a sweep file has its seeds beside its axes (such as seeds: 0..4)' } : {}
+    const options = isSeed ? { hint: seedsBeside } : {}
     throw new UnknownNameError('axis', written, known, options)
   }
   return [stage, written]

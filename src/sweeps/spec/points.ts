@@ -8,7 +8,7 @@ import { joined, placedInBlock } from './blocks.js'
 import { derivationsOf, type Derivation } from './derived.js'
 import { axesNamed, expressionOver, NotFiniteError } from '../../core/expression.js'
 import { addressAxis, factorsByStage, maxTrials, type Factor } from './factors.js'
-import type { Matcher, Pattern } from './grid.js'
+import type { Grid, Matcher, Pattern } from './grid.js'
 import type { SweepSpec } from './spec.js'
 
 /** All points of the first stage are left out. */
@@ -20,13 +20,19 @@ type PointsOf = (stage: Stage) => readonly Params[]
  * Everything a person wrote about axes, checked, as a function that gives a stage's points, each complete, in order. Axes
  * come first and the last varies fastest; then zipped groups; then settings; then what is searched. A person's axes replace the
  * profile's. With blocks, the points of one block come after those of another, and a point that two have is one.
+ * @param onFit is told each pattern of `when` and `exclude` that fits a point.
  * @throws SpaceError, UnknownNameError.
  */
-export function pointsOfStages(experiment: Experiment, profile: Profile, spec: SweepSpec): PointsOf {
+export function pointsOfStages(
+  experiment: Experiment,
+  profile: Profile,
+  spec: SweepSpec,
+  onFit?: (pattern: Pattern) => void,
+): PointsOf {
   const { blocks } = spec
-  if (blocks === undefined) return pointsOfGrid(experiment, profile, spec)
+  if (blocks === undefined) return pointsOfGrid(experiment, profile, spec, onFit)
   const grids = blocks.map((block, i) =>
-    placedInBlock(spec, i, () => pointsOfGrid(experiment, profile, joined(spec, block))),
+    placedInBlock(spec, i, () => pointsOfGrid(experiment, profile, joined(spec, block), onFit)),
   )
   return (stage) => {
     const points = grids.flatMap((pointsOf, i) => placedInBlock(spec, i, () => pointsOf(stage)))
@@ -34,19 +40,48 @@ export function pointsOfStages(experiment: Experiment, profile: Profile, spec: S
   }
 }
 
-function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec): PointsOf {
+/** The patterns of `when` and `exclude` that fit no point: they may be a slip of the hand. */
+export function idlePatterns(
+  experiment: Experiment,
+  profile: Profile,
+  spec: SweepSpec,
+): { readonly key: 'when' | 'exclude'; readonly axis?: string; readonly pattern: Pattern }[] {
+  const all = [spec, ...(spec.blocks ?? [])].flatMap(({ when = {}, exclude = [] }: Grid) => [
+    ...Object.entries(when).map(([axis, pattern]) => ({ key: 'when' as const, axis, pattern })),
+    ...exclude.map((pattern) => ({ key: 'exclude' as const, pattern })),
+  ])
+  if (all.length === 0) return []
+  const fitting = new Set<Pattern>()
+  const pointsOf = pointsOfStages(experiment, profile, spec, (pattern) => fitting.add(pattern))
+  for (const stage of experiment.stages) pointsOf(stage)
+  return all.filter(({ pattern }) => !fitting.has(pattern))
+}
+
+function pointsOfGrid(
+  experiment: Experiment,
+  profile: Profile,
+  spec: SweepSpec,
+  onFit?: (pattern: Pattern) => void,
+): PointsOf {
+  const telling =
+    (pattern: Pattern, fits: (params: Params) => boolean) =>
+    (params: Params): boolean => {
+      const isFit = fits(params)
+      if (isFit) onFit?.(pattern)
+      return isFit
+    }
   const derivations = derivationsOf(experiment, spec.derived ?? {})
   const factors = factorsByStage(experiment, profile, spec, derivations)
   const conditions = Object.entries(spec.when ?? {}).map(([written, pattern]) => {
     const path = ['when', written]
     const [stage, axis] = writtenAt(path, () => addressAxis(experiment, written))
-    return { stage, axis, fits: matcher(stage.space, pattern, path) }
+    return { stage, axis, fits: telling(pattern, matcher(stage.space, pattern, path)) }
   })
   const excluded = (spec.exclude ?? []).map((pattern, i) => {
     const path = ['exclude', i]
     const [first] = Object.keys(pattern) as [string]
     const [stage] = writtenAt([...path, first], () => addressAxis(experiment, first))
-    return { stage, fits: matcher(stage.space, bare(experiment, pattern, path), path) }
+    return { stage, fits: telling(pattern, matcher(stage.space, bare(experiment, pattern, path), path)) }
   })
   const demanded = (spec.where ?? []).map((text, i) => writtenAt(['where', i], () => demand(experiment, spec, text, i)))
   const of = <T extends { readonly stage: Stage }>(all: readonly T[], stage: Stage): T[] =>
@@ -58,6 +93,8 @@ function pointsOfGrid(experiment: Experiment, profile: Profile, spec: SweepSpec)
     const [left, wanted] = [of(excluded, stage), of(demanded, stage)]
     const points = derived.length === 0 ? crossed : crossed.map((point) => withDerived(point, derived))
     const settled = own.length === 0 ? points : points.map((point) => completePoint(stage.space, point, own))
+    // Each is asked of every point, whatever another leaves out.
+    if (onFit !== undefined) for (const params of settled) for (const { fits } of left) fits(params)
     const kept =
       left.length + wanted.length === 0
         ? settled

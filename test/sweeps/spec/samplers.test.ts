@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { cautionAbout, planTarget } from '../../../src/app/planning/plan.js'
+import { cautionAbout } from '../../../src/app/planning/caution.js'
+import { planTarget } from '../../../src/app/planning/plan.js'
 import { readStore } from '../../../src/system/store.js'
 import { temporaryFolder } from '../../helpers/cli.js'
 import { parseSearch, samplePoints, samplerNames, samplers } from '../../../src/sweeps/spec/samplers.js'
@@ -159,8 +160,7 @@ describe('a search', () => {
         join(where, 's.yaml'),
         `experiment: {command: 'true {model} {depth}', defaults: {depth: 0}}\nsearch: {count: 12, axes: {model: [a, b], depth: {int: [1, 6]}}}\n${more}`,
       )
-      const { plan } = await planTarget(join(where, 's.yaml'), { set: [] }, readStore(join(where, 'store')))
-      return cautionAbout(plan)
+      return cautionAbout(await planTarget(join(where, 's.yaml'), { set: [] }, readStore(join(where, 'store'))))
     }
     expect(await caution('')).toBeUndefined()
     expect(await caution('when: {depth: {model: a}}\n')).toBe(
