@@ -39,22 +39,34 @@ export function readJson(text: string): Reading | undefined {
 
 /**
  * The numbers of a line of pairs, `loss=0.5 acc=0.9` or `loss: 0.5 (0.6), acc: 0.9`, after a log prefix or `epoch 3`, or in the
- * brackets of a progress bar; nothing else may follow but what parentheses after a value hold. Pairs in which `isParameter` are what the program was given, and no metrics.
+ * brackets of a progress bar; what parentheses after a value hold is passed over. Other words may follow where the line says a step,
+ * else it is prose. Pairs in which `isParameter` are what the program was given, and no metrics.
  */
 export function readPairs(line: string, isParameter: (name: string) => boolean): Reading | undefined {
   if (line.length > maxPairsLength) return undefined
-  for (const begin of names(line)) {
+  const begins = names(line).flatMap((begin) => {
     const prefix = line.slice(0, begin)
-    // The dashes of an option are no log prefix.
-    if (prefix.endsWith('-')) continue
-    const pairs = pairsFrom(withoutClosing(line, prefix), begin)
     const before = stepBefore.exec(prefix)
-    if (pairs === undefined || (before === null && !logPrefix.test(prefix.trimEnd()))) continue
+    // The dashes of an option are no log prefix.
+    const isBegin = !prefix.endsWith('-') && (before !== null || logPrefix.test(prefix.trimEnd()))
+    return isBegin ? [{ begin, prefix, step: before?.[1] }] : []
+  })
+  const tell = ({ step }: (typeof begins)[number], pairs: Pairs): Reading | undefined => {
     const told = pairs.filter(([name]) => !isParameter(name))
-    return readNamed(before === null ? told : [...told, ['step', before[1]!]])
+    return readNamed(step === undefined ? told : [...told, ['step', step]])
+  }
+  for (const one of begins) {
+    const { pairs, isWhole } = pairsFrom(withoutClosing(line, one.prefix), one.begin)
+    if (isWhole) return tell(one, pairs)
+  }
+  for (const one of begins) {
+    const reading = tell(one, pairsFrom(line, one.begin).pairs)
+    if (reading?.step !== undefined) return reading
   }
   return undefined
 }
+
+type Pairs = (readonly [name: string, value: string])[]
 
 /** Where the first names before a `=` or a colon begin: a log prefix may end with a colon, so these come last. */
 function names(line: string): number[] {
@@ -69,17 +81,17 @@ function names(line: string): number[] {
   )
 }
 
-/** The pairs of a line from there to its end; `undefined` where there is something else. */
-function pairsFrom(line: string, begin: number): [name: string, value: string][] | undefined {
-  const pairs: [name: string, value: string][] = []
+/** The pairs of a line from there on, and whether they reach to its end. */
+function pairsFrom(line: string, begin: number): { readonly pairs: Pairs; readonly isWhole: boolean } {
+  const pairs: Pairs = []
   const pair = /([\p{L}_][\p{L}\p{N}_./-]*)\s*(?:=|:(?=\s))\s*("[^"]*"|[^\s,;|]+)(?:\s+\([^()]*\))?[\s,;|]*(?:-\s+)?/uy
   pair.lastIndex = begin
   while (pair.lastIndex < line.length) {
     const found = pair.exec(line)
-    if (found === null) return undefined
+    if (found === null) return { pairs, isWhole: false }
     pairs.push([found[1]!, found[2]!])
   }
-  return pairs
+  return { pairs, isWhole: true }
 }
 
 /** Without the bracket at its end that closes one before the pairs, as progress bars have it. */

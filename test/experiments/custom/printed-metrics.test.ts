@@ -75,6 +75,22 @@ describe('a line of metrics', () => {
     expect((await read([line])).metrics).toEqual({ v_num: 1, loss: 0.5 })
   })
 
+  it.each([
+    'epoch=3 loss=0.5 acc=1 saved to model.pt',
+    'Epoch 3/10: loss: 0.5 - acc: 1 (best so far)! writing a=b',
+    '[rank 0] step=3 loss=0.5, acc=1 ETA 0:10',
+    'epoch=3 loss=0.5 acc=1 s per step: 3',
+  ])('may have words after its pairs where it says a step: %s', async (line) => {
+    expect((await read([line])).reports).toEqual([[3, { loss: 0.5, acc: 1 }]])
+  })
+
+  it.each(['epoch=3 done', 'epoch 3: all is well', 'epoch=3 done loss=0.5 or so', 'Epoch 3 took time=3 s'])(
+    'is none where it says a step and nothing else before other words: %s',
+    async (line) => {
+      expect((await read([line])).reports).toEqual([])
+    },
+  )
+
   it('is not begun by the options of a command', async () => {
     expect((await read(['run: python loss=1 a=5 --lr=3'])).metrics).toEqual({})
     expect((await read(['python train.py --lr=3'])).metrics).toEqual({})
