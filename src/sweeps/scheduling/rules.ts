@@ -8,7 +8,7 @@ import { target } from './target.js'
 
 /**
  * The rules that may stop trials early. Sweep files, `--scheduler` and its help, shell completion and the JSON Schema know
- * them from here; the table in docs/sweep-language.md is held against this one.
+ * them from here; the table in docs/stopping.md is held against this one.
  */
 export const stoppingRules: Rules = {
   asha,
@@ -26,7 +26,7 @@ export const ruleExamples: readonly string[] = Object.entries(stoppingRules).map
   example === undefined ? name : `${name}:${example}`,
 )
 
-/** The rows of the table of rules, as docs/sweep-language.md has them. */
+/** The rows of the table of rules, as docs/stopping.md has them. */
 export const describeRuleTable = (rules: Rules = stoppingRules): string[] =>
   Object.entries(rules).map(([name, { stops, numbers }]) => {
     const told = Object.entries(numbers).map(([number, value]) =>

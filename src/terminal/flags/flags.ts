@@ -58,7 +58,7 @@ export const profileFlag = Flags.string({
 })
 
 export const schedulerFlag = Flags.string({
-  description: `stop hopeless trials early: ${ruleExamples.join(', ')} (docs/sweep-language.md)`,
+  description: `stop hopeless trials early: ${ruleExamples.join(', ')} (docs/stopping.md)`,
   helpValue: 'RULE[:OPTION=N,…]',
   multiple: true,
   multipleNonGreedy: true,
