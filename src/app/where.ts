@@ -70,7 +70,7 @@ function withSigns(text: string, metrics: readonly string[]): string {
   const named = metrics
     .filter((metric) => text.includes(metric))
     .sort((a, b) => b.length - a.length)
-    .map((metric) => metric.replace(/[^\p{L}\p{N}_]/gu, '\\$&'))
+    .map((metric) => metric.replace(/[$()*+./?[\\\]^{|}]/g, '\\$&'))
   const metric = named.length === 0 ? '(?!)' : `(?<![\\p{L}\\p{N}_./])(?:${named.join('|')})(?![\\p{L}\\p{N}_./])`
   return text.replaceAll(
     new RegExp(`("[^"]*"|'[^']*'|\`[^\`]*\`|[<>=!]=)|(${metric})|=`, 'gu'),

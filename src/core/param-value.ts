@@ -62,12 +62,16 @@ export function integerValue(value: bigint): number | string {
   return Number.isSafeInteger(number) ? number : String(value)
 }
 
+function textProblem(text: string): string | undefined {
+  if (text.includes('\0')) return 'has a character NUL, which no program can be given'
+  return /\p{Surrogate}/u.test(text) ? 'has half of a character (a lone surrogate), which UTF-8 can not say' : undefined
+}
+
 /** Why it is no value of an axis, as the end of a sentence; `undefined` when it is one. */
 export function valueProblem(value: unknown): string | undefined {
   if (Array.isArray(value)) return value.map(valueProblem).find((problem) => problem !== undefined)
   if (value === null || typeof value === 'boolean') return undefined
-  if (typeof value === 'string')
-    return value.includes('\0') ? 'has a character NUL, which no program can be given' : undefined
+  if (typeof value === 'string') return textProblem(value)
   if (typeof value === 'number')
     return Number.isFinite(value) ? undefined : 'is not a finite number (for a text, put it in quotes)'
   return 'is not a value (a text, a number, true, false, null, or a list of those)'

@@ -56,10 +56,11 @@ const writePattern = (pattern: Pattern): string =>
     .join(', ')}}`
 
 function writeMatcher(wanted: Matcher): string {
-  if (!Array.isArray(wanted))
-    return `{${Object.entries(wanted)
-      .map(([bound, value]) => `${bound}: ${value}`)
-      .join(', ')}}`
-  const values = (wanted as readonly ParamValue[]).map(writeValue)
-  return values.length === 1 ? values[0]! : `[${values.join(', ')}]`
+  if ('length' in wanted) {
+    const values = (wanted as readonly ParamValue[]).map(writeValue)
+    return values.length === 1 ? values[0]! : `[${values.join(', ')}]`
+  }
+  const { min, max } = wanted
+  const bounds = [...(min === undefined ? [] : [`min: ${min}`]), ...(max === undefined ? [] : [`max: ${max}`])]
+  return `{${bounds.join(', ')}}`
 }

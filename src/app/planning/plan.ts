@@ -220,13 +220,14 @@ export async function inferAxes(spec: SweepSpec, read = spec, before?: SweepSpec
   const values = valuesOf(spec)
   const known = axisNames(spec.own.command, Object.keys(valuesOf(read)))
   const strange = Object.keys(values).find((name) => !known.includes(name))
-  if (strange !== undefined)
-    writtenAt(pathOfAxis(spec, strange), () => {
-      throw new UnknownNameError('axis', strange, known, {
-        ...(known.length > 0 ? {} : { hint: 'name it in the file: axes' }),
-        ...(strange === 'seed' ? { hint: seedsBeside } : {}),
-      })
+  if (strange !== undefined) {
+    const error = new UnknownNameError('axis', strange, known, {
+      ...(known.length > 0 ? {} : { hint: 'name it in the file: axes' }),
+      ...(strange === 'seed' ? { hint: seedsBeside } : {}),
     })
+    if (Object.hasOwn(valuesOf(read), strange)) error.path = pathOfAxis(read, strange)
+    throw error
+  }
   const { own } = spec
   return writtenAt(['experiment'], () => ({
     ...spec,

@@ -25,7 +25,8 @@ export function sourceOf(text: string, file: string, folder?: string): Source {
     const { line, col } = lines.linePos(offset)
     return `${file}:${line}:${col}`
   }
-  const broken = document.errors[0]
+  // What it warns of, a tag that it does not know, it would leave out.
+  const broken = document.errors[0] ?? document.warnings[0]
   if (broken !== undefined) throw new SpecError(place(broken.pos[0]), readable(broken.message))
   const at = (node: unknown): string => {
     const offset = (node as Node | null | undefined)?.range?.[0]
@@ -100,10 +101,19 @@ export function readable(problem: string): string {
     : problem
 }
 
-/** What a node holds, as plain data. @throws SpaceError where aliases of aliases would make it grow without bound. */
+/** @throws RangeError for what holds itself, as an alias (*a) within what its anchor (&a) names does. */
+function refuseCircle(value: unknown, above: readonly unknown[] = []): void {
+  if (typeof value !== 'object' || value === null) return
+  if (above.includes(value)) throw new RangeError('something would hold itself')
+  for (const inner of Object.values(value)) refuseCircle(inner, [...above, value])
+}
+
+/** What a node holds, as plain data. @throws SpaceError where aliases would make it grow without bound, or hold itself. */
 export function valueOf(node: Node | null | undefined, document: Document | Document.Parsed): unknown {
   try {
-    return node?.toJS(document)
+    const value: unknown = node?.toJS(document)
+    refuseCircle(value)
+    return value
   } catch (error) {
     if (!(error instanceof ReferenceError || error instanceof RangeError)) throw error
     throw new SpaceError(

@@ -148,6 +148,14 @@ describe('a sweep file that would grow without bound', () => {
       /^my\.yaml:2:\d+: .*too deep within each other/,
     ],
     ['experiment: toy\naxes: {v: *nothing}\n', /^my\.yaml:2:\d+: .*nothing/],
+    // What holds itself.
+    ['experiment: toy\naxes: &a {v: *a}\n', /^my\.yaml:2:\d+: what anchors .* would hold itself/],
+    ['experiment: toy\naxes: {v: &a [[*a]]}\n', /^my\.yaml:2:\d+: what anchors .* would hold itself/],
+    ['experiment: toy\npoints: &a [{v: *a}]\n', /^my\.yaml:2:\d+: what anchors .* would hold itself/],
+    ['experiment: &a {command: x, defaults: *a}\n', /^my\.yaml:1:\d+: what anchors .* would hold itself/],
+    // What a tag says and YAML does not do.
+    ['experiment: toy\naxes: {v: [!!float 3]}\n', /^my\.yaml:2:\d+: Unresolved tag: .*float/],
+    ['experiment: toy\naxes: {v: !lambda x}\n', /^my\.yaml:2:\d+: Unresolved tag: !lambda/],
   ])('is refused with its place', (text, message) => {
     expect(() => parseSweepFile(text, 'my.yaml')).toThrow(message)
     expect(() => parseSweepFile(text, 'my.yaml')).toThrow(expect.objectContaining({ exitCode: 2 }) as Error)

@@ -136,6 +136,8 @@ describe('the values of an axis', () => {
     [[{ a: 1 }], /is not a value/],
     [[[NaN]], /is not a finite number/],
     [['a\0b'], /NUL/],
+    [['a\ud800'], /half of a character/],
+    [[['\udc00b']], /half of a character/],
   ])('%j of a program is refused with a sentence', (raw, message) => {
     const read = () => expandValues('lr', raw, { language: 2, isLiteral: true })
     expect(read).toThrow(SpaceError)

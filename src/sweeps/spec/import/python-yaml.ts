@@ -1,4 +1,4 @@
-import { isScalar, parseDocument, visit } from 'yaml'
+import { parseDocument, visit } from 'yaml'
 import { integerValue } from '../../../core/param-value.js'
 import { plainNumbers } from '../plain-numbers.js'
 
@@ -13,7 +13,7 @@ export function readPythonYaml(text: string): unknown {
   if (broken !== undefined) throw broken
   visit(document, {
     Scalar: (key, node) => {
-      if (key === 'key' || node.type !== 'PLAIN' || node.source === undefined || !isScalar(node)) return
+      if (key === 'key' || node.type !== 'PLAIN' || node.source === undefined) return
       const value = pythonWord(node.source)
       if (value !== undefined) node.value = value
     },
@@ -27,7 +27,7 @@ function pythonWord(word: string): boolean | bigint | number | string | undefine
   if (/^(?:no|No|NO|off|Off|OFF)$/.test(word)) return false
   // YAML 1.2 alone takes these for numbers.
   if (/^[-+]?0(?:o[0-7]+|\d*[89]\d*)$/.test(word)) return word
-  const [, sign, digits = ''] = /^([-+]?)(\d[\w.:+-]*)$/.exec(word) ?? []
+  const [, sign = '', digits = ''] = /^([-+]?)(\d[\w.:+-]*)$/.exec(word) ?? []
   const plain = digits.replaceAll('_', '')
   if (/^(?:0b[01]+|0x[\da-fA-F]+)$/.test(plain)) return signed(sign, BigInt(plain))
   if (/^0[0-7]+$/.test(plain)) return signed(sign, BigInt(`0o${plain.slice(1)}`))
@@ -41,7 +41,7 @@ function pythonWord(word: string): boolean | bigint | number | string | undefine
   return /^\d+\.\d*(?:[eE][-+]\d+)?$/.test(plain) ? Number(`${sign}${plain}`) : undefined
 }
 
-const signed = (sign: string | undefined, value: bigint): bigint => (sign === '-' ? -value : value)
+const signed = (sign: string, value: bigint): bigint => (sign === '-' ? -value : value)
 
 /** A value as Python's `str` writes it, where mlds would write it otherwise: `True`, `None`, `[True, 'a']`; a list of numbers stays one. */
 export function asPythonWrites(value: unknown): unknown {
