@@ -54,7 +54,7 @@ function repr(value: unknown): string {
   if (value === false) return 'False'
   if (value === null) return 'None'
   if (Array.isArray(value)) return `[${value.map(repr).join(', ')}]`
-  if (typeof value !== 'string') return String(value)
+  if (typeof value !== 'string') return JSON.stringify(value)
   const quote = value.includes("'") && !value.includes('"') ? '"' : "'"
   return `${quote}${value.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`).replaceAll('\n', '\\n').replaceAll('\t', '\\t').replaceAll('\r', '\\r')}${quote}`
 }
