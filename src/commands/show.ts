@@ -4,7 +4,6 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
 import { writeValue } from '../core/param-value.js'
-import { printableLine } from '../core/printable.js'
 import type { Artifacts } from '../core/trial.js'
 
 /** Files that are listed without being asked for. */
@@ -44,7 +43,7 @@ export default class Show extends BaseCommand {
     if (trial.parents.length > 0) this.log(`\nderived from ${trial.parents.join(', ')}`)
     const metrics = Object.entries(record.metrics).map(([name, value]) => [name, value])
     if (metrics.length > 0) this.log(`\n${formatTable(['result', 'value'], metrics)}`)
-    this.#sayFiles(record.artifacts)
+    await this.#sayFiles(record.artifacts)
     const names = Object.keys(record.series)
     const steps = lookUp(record.series, names[0] ?? '')?.steps ?? []
     if (steps.length > 0) {
@@ -81,9 +80,10 @@ export default class Show extends BaseCommand {
   }
 
   /** What the trial saved, or left in its folder. */
-  #sayFiles(artifacts: Artifacts): void {
+  async #sayFiles(artifacts: Artifacts): Promise<void> {
     const all = Object.entries(artifacts)
     if (all.length === 0) return
+    const { printableLine } = await import('../core/printable.js')
     const rows = all.slice(0, fileRows).map(([name, { sizeBytes }]) => [printableLine(name), formatBytes(sizeBytes)])
     this.log(`\n${formatTable(['file', 'size'], rows)}`)
     if (all.length > fileRows) this.log(`and ${formatCount(all.length - fileRows, 'other file')} (--json lists all)`)
