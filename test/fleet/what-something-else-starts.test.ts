@@ -18,7 +18,9 @@ const valueOf = (unit: string, key: string): string => new RegExp(`^${key}=(.*)$
 const flagsOf = async (line: string): Promise<Record<string, unknown>> => {
   const words = line.split(' ')
   expect(words.slice(0, 2)).toEqual(['worker', 'start'])
-  return (await Parser.parse(words.slice(2), { flags: WorkerStart.flags, strict: true })).flags
+  return (
+    await Parser.parse(words.slice(2), { flags: { ...WorkerStart.baseFlags, ...WorkerStart.flags }, strict: true })
+  ).flags
 }
 
 describe('the systemd unit of docs/fleet.md', () => {
