@@ -25,7 +25,8 @@ export interface TwinAxesOptions {
   readonly left: Side
   /** Left out: a plain line figure. */
   readonly right?: Side
-  readonly settings?: (records: readonly TrialRecord[]) => string
+  /** What the records that are drawn have alike, for the subtitle. */
+  readonly settings?: (records: readonly TrialRecord[], all: readonly TrialRecord[]) => string
 }
 
 /** Two measures over one x, each with its own axis in its own colour, or one alone; medians over seeds. */
@@ -39,7 +40,7 @@ function drawTwinAxes(options: TwinAxesOptions, all: readonly TrialRecord[]): Ve
   const points = sides.map((side) => pointsOf(options, side, records))
   if (points.every((values) => values.length === 0)) return undefined
   const medians = seedCount(records) > 1 ? 'medians' : undefined
-  const subtitle = [describeSeedCount(records), medians, options.settings?.(records)]
+  const subtitle = [describeSeedCount(records), medians, options.settings?.(records, all)]
   const x = {
     field: 'x',
     type: 'quantitative',

@@ -9,7 +9,7 @@ import { scatter } from '../../figures/scatter.js'
 import { sizeOf } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
+import { budgetAxes, budgetCost, budgetWords, trainToBudget } from '../vocabulary/budget.js'
 import { crossEntropy, named, namedSet, openSplit } from '../vocabulary/classify.js'
 import { geometricMean, weighed, type Counted, type Effect } from '../vocabulary/effects.js'
 import { besideBatch, overBatch } from '../vocabulary/figures.js'
@@ -224,7 +224,6 @@ const claims: readonly Claim[] = [
   }),
 ]
 
-const budgetWords = { epochs: 'equal epochs', updates: 'equal updates', loss: 'equal training loss' } as const
 const ways = Object.keys(budgetWords) as P['budget'][]
 const figures = [
   ...ways.flatMap((budget) =>

@@ -13,10 +13,10 @@ import { scatter } from '../../figures/scatter.js'
 import { defineNet, type Initializer, type Net } from '../../net/net.js'
 import { defineExperiment, defineStage, type Claim, type TrialContext } from '../experiment.js'
 import * as axes from '../vocabulary/axes.js'
-import { budgetAxes, budgetCost, trainToBudget } from '../vocabulary/budget.js'
+import { budgetAxes, budgetCost, budgetWords, trainToBudget } from '../vocabulary/budget.js'
 import { crossEntropy, namedSet, openSplit } from '../vocabulary/classify.js'
 import { weighed, type Counted, type Effect } from '../vocabulary/effects.js'
-import { besideBatch, overBatch, settings } from '../vocabulary/figures.js'
+import { besideBatch, overBatch } from '../vocabulary/figures.js'
 import { lossSurface, type LossSurface } from '../vocabulary/loss-surface.js'
 import { digitShape } from '../vocabulary/nets.js'
 import { axisOf, metric, metricOf } from '../vocabulary/numbers.js'
@@ -329,6 +329,10 @@ const claims: readonly Claim[] = [
   }),
 ]
 
+/** What a measurement was taken with: its ε, and what its net has alike with those of other batch sizes. */
+const settingOf = (record: TrialRecord, records: Records): string =>
+  `ε = ${String(record.trial.params['epsilon'])}, ${budgetWords[netParams(record, records)['budget'] as P['budget']]}`
+
 /** The original's two figures, for each metric. */
 const twins = metrics.flatMap((name) =>
   besideBatch({
@@ -338,7 +342,7 @@ const twins = metrics.flatMap((name) =>
     caption: `sharpness (${name}, right) against batch size.`,
     axis: `sharpness (${name})`,
     select: (records) => comparable(name)(records).filter(hasReached),
-    settings: settings('ε = {epsilon}'),
+    settings: ([first], records) => settingOf(first!, records),
   }),
 )
 
@@ -357,7 +361,7 @@ const scatters = metrics.map((name) =>
     select: (records) => records.filter(({ trial }) => trial.stage === 'measure' && trial.params['metric'] === name),
     x: overBatch,
     y: { title: 'sharpness', scale: 'log', of: metricOf('sharpness'), error: metricOf('sharpness-error') },
-    group: (record) => `ε = ${String(record.trial.params['epsilon'])}`,
+    group: settingOf,
   }),
 )
 

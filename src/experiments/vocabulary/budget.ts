@@ -16,6 +16,9 @@ import {
   type LabelledSplit,
 } from './classify.js'
 
+/** What nets have alike under each budget, for figures. */
+export const budgetWords = { epochs: 'equal epochs', updates: 'equal updates', loss: 'equal training loss' } as const
+
 /**
  * What nets of different batch sizes have alike when their training ends. At equal epochs a batch of 5000 has a
  * hundredth of the updates of one of 50, and what is measured of them may say no more than that.

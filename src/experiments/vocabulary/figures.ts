@@ -36,7 +36,7 @@ export interface BesideBatch {
   readonly caption: string
   readonly axis: string
   readonly select: (records: Records) => Records
-  readonly settings?: (records: Records) => string
+  readonly settings?: (records: Records, all: Records) => string
 }
 
 /** Two figures as sensitivity.py and bonus.py have them: twin axes over the batch size, the measure on the right. */

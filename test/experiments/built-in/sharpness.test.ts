@@ -6,6 +6,8 @@ import { runSweep } from '../../../src/index.js'
 import type { EpochResult } from '../../../src/engines/engine.js'
 import { makePlan } from '../../../src/sweeps/plan.js'
 import { temporaryFolder } from '../../helpers/cli.js'
+import { measured, net } from '../../helpers/claims.js'
+import { readSaved } from '../../helpers/figures.js'
 
 describe('a budget of training', () => {
   const none = new Float32Array(0)
@@ -81,4 +83,24 @@ describe('the sharpness experiment', () => {
     expect(of(false, 3)['sharpness']).toBeGreaterThan(0)
     expect(of(false, 3)['sharpness']).toBeLessThan(of(false, 0)['sharpness']!)
   })
+})
+
+describe('figures of nets that were trained under several budgets', () => {
+  const records = (['epochs', 'loss'] as const).flatMap((budget) =>
+    [20, 200].flatMap((batch) => {
+      const trained = net(0, { batch, budget }, {})
+      const told = { batch, 'budget/reached': 1, sharpness: batch / 1e6, 'train/loss': 0.1, 'test/loss': 0.2 }
+      const metrics = { ...told, 'train/accuracy': 0.9, 'test/accuracy': 0.8 }
+      return [trained, measured('measure', [trained], { metric: 'spectral', epsilon: 1e-3 }, metrics)]
+    }),
+  )
+
+  it.each(['sharpness-spectral-against-batch', 'loss-and-sharpness-spectral', 'accuracy-and-sharpness-spectral'])(
+    'say which budget they show: %s',
+    async (name) => {
+      const drawn = JSON.stringify(await sharpness.figures.find((one) => one.name === name)!.draw(records, readSaved))
+      const budgets = ['equal epochs', 'equal training loss'].filter((words) => drawn.includes(words))
+      expect(budgets).toHaveLength(name.endsWith('against-batch') ? 2 : 1)
+    },
+  )
 })
