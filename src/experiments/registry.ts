@@ -37,7 +37,7 @@ const builtIn: Readonly<Record<string, BuiltIn>> = {
   interpolate: known(1, async () => (await import('./built-in/interpolate.js')).interpolate, 'inter_model'),
   params: known(1, async () => (await import('./built-in/params.js')).params, 'number_of_params', 'number_of_param'),
   sensitivity: known(1, async () => (await import('./built-in/sensitivity.js')).sensitivity),
-  sharpness: known(4, async () => (await import('./built-in/sharpness.js')).sharpness, 'bonus'),
+  sharpness: known(5, async () => (await import('./built-in/sharpness.js')).sharpness, 'bonus'),
 }
 
 export const experimentNames: readonly string[] = Object.keys(builtIn)
