@@ -201,6 +201,39 @@ parameters:
     expect([json.taken, planned(json).trials[0]?.params]).toEqual([[], { x: true, y: 2, 'n.z': true }])
   })
 
+  it.each([
+    ['run_cap: many', 'run_cap: "many"'],
+    ['run_cap: 0', 'run_cap: 0'],
+    ['metric: {name: loss, goal: up}', 'metric.goal: "up"'],
+  ])('lists what W&B would refuse: %s', (line, told) => {
+    const imported = importWandb(`program: t.py\nmethod: random\nparameters: {x: {min: 1, max: 9}}\n${line}\n`, 'w.yaml')
+    expect(imported.leftOut).toEqual([told])
+    expect(planned(imported).trials.length).toBeGreaterThan(0)
+  })
+
+  it.each(['{min: 5, max: 1}', '{values: []}', '{values: [1, 2], probabilities: [0.5]}'])(
+    'leaves out a parameter that has no values: %s',
+    (parameter) => {
+      const { leftOut } = importWandb(`program: t.py\nmethod: random\nparameters: {x: ${parameter}}\n`, 'w.yaml')
+      expect(leftOut).toEqual([expect.stringMatching(/^parameters\.x: /)])
+    },
+  )
+
+  it('has a method that is known, and tags that Python knows', () => {
+    const read = (text: string) => importWandb(`program: t.py\n${text}\n`, 'w.yaml')
+    expect(read('method: anneal\nparameters: {x: {value: 1}}').leftOut).toEqual(['method: "anneal"'])
+    expect(() => read('method: grid\nparameters: {x: {value: !foo 1}}')).toThrow(/w\.yaml: Unresolved tag: !foo/)
+  })
+
+  it('gives braces of its command and program as they stand', () => {
+    const imported = importWandb(
+      "program: 'a{x}.py'\nmethod: grid\ncommand: [python, '${program}', '{x}', '{', '${args}']\nparameters: {x: {value: 1}}\n",
+      'w.yaml',
+    )
+    const { argv, trials } = planned(imported)
+    expect(fillWords(argv, trials[0]!.params)).toEqual(['python', 'a{x}.py', '{x}', '{', '--x=1'])
+  })
+
   it('may use anchors and merges', () => {
     const text =
       'program: t.py\nmethod: grid\ncommon: &c {lr: {values: [1, 2]}}\nparameters:\n  <<: *c\n  w: {value: 3}\n'
@@ -262,6 +295,15 @@ describe('Hydra overrides', () => {
 
   it.each(["x='${y}'", "x='\\\\${y}'", "x=['${y}']", "x='a','${'"])(
     'with an interpolation need Hydra, in quotes too: %s',
+    (override) => {
+      const { leftOut, spec } = importHydra([override], 'main.py')
+      expect([leftOut, spec['axes']]).toEqual([[override], {}])
+    },
+  )
+
+  // Hydra 1.3 refuses each.
+  it.each(['x=[1', 'x=1]', 'x=choice(1,2', 'x=(1]', 'x=1,', 'x=,1', 'x=choice(1,,2)', 'x=f(1)', "x=a'"])(
+    'that Hydra would not read are listed: %s',
     (override) => {
       const { leftOut, spec } = importHydra([override], 'main.py')
       expect([leftOut, spec['axes']]).toEqual([[override], {}])

@@ -120,8 +120,7 @@ function parseOverride(word: string): Override {
 
 /** Values of a sweep override, or undefined for what needs Hydra itself (interpolation, tags, shuffling, mappings). */
 function valuesOf(name: string, raw: string): ParamValue[] | undefined {
-  if (isInterpolated(raw) || /^(?:glob|tag|sort|int|float|str|bool|json_str|interval|extend_list)\(/.test(raw))
-    return undefined
+  if (isInterpolated(raw) || /^(?!choice\(|range\()[A-Za-z_]\w*\(/.test(raw) || !isClosed(raw)) return undefined
   // Quotes make letters of braces and words, and a backslash makes letters of an interpolation.
   if (/\{|shuffle/.test(raw.replaceAll(/\\\$\{[^{}]*\}/g, '').replaceAll(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/gs, '')))
     return undefined
@@ -131,7 +130,19 @@ function valuesOf(name: string, raw: string): ParamValue[] | undefined {
     return expandValues(name, raw) as ParamValue[]
   }
   const choice = /^choice\((.*)\)$/.exec(raw)
-  return splitOutside(choice?.[1] ?? raw, ',').map((value) => valueOf(value.trim()))
+  const parts = splitOutside(choice?.[1] ?? raw, ',').map((value) => value.trim())
+  return parts.length > 1 && parts.includes('') ? undefined : parts.map(valueOf)
+}
+
+/** Whether brackets and quotes have their others: Hydra reads nothing else. */
+function isClosed(text: string): boolean {
+  const open: string[] = []
+  for (const [part] of text.matchAll(/\\.|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[([{)\]}'"]/gs)) {
+    if (part === "'" || part === '"') return false
+    if ('([{'.includes(part)) open.push(part)
+    else if (')]}'.includes(part) && open.pop() !== '([{'[')]}'.indexOf(part)]) return false
+  }
+  return open.length === 0
 }
 
 const isQuoted = (part: string): boolean => /^(['"])[\s\S]*\1$/.test(part)

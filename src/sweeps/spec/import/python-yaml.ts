@@ -9,7 +9,8 @@ import { plainNumbers } from '../plain-numbers.js'
  */
 export function readPythonYaml(text: string): unknown {
   const document = parseDocument(text, { intAsBigInt: true, merge: true, prettyErrors: false })
-  const [broken] = document.errors
+  // PyYAML reads no tag that it does not know.
+  const broken = document.errors[0] ?? document.warnings[0]
   if (broken !== undefined) throw broken
   visit(document, {
     Scalar: (key, node) => {

@@ -33,7 +33,7 @@ export function importWandb(text: string, file: string): Imported {
   // Of JSON, true is true in any language; a word of the command has what Python's str makes of it.
   const isWord = (name: string): boolean => !isJson(config) && Object.hasOwn(config['parameters'] as Mapping, name)
   for (const { name, parameter } of written) {
-    const valued = isMapping(parameter) && isWord(name) ? inPython(name, parameter, taken) : parameter
+    const valued = isMapping(parameter) && isWord(name) && name !== 'seed' ? inPython(name, parameter, taken) : parameter
     const range = isMapping(valued) ? rangeOf(valued) : undefined
     const isTwice = written.some((other) => other.name === name && other.parameter !== parameter)
     if (isTwice) leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)} (two have this name)`)
@@ -52,13 +52,20 @@ export function importWandb(text: string, file: string): Imported {
       : {
           search: {
             sampler: isBayes ? 'tpe' : 'random',
-            count: Number(config['run_cap'] ?? 32),
+            count: isCount(config['run_cap']) ? config['run_cap'] : 32,
             axes: underAxes(searched),
           },
         }
   if (isBayes) taken.push("method: bayes (sampler: tpe; W&B's own is a Gaussian process)")
   if (searched.size > 0 && config['run_cap'] === undefined)
     taken.push('run_cap: not given (32 points are drawn; change search.count)')
+  else if (config['run_cap'] !== undefined && !isCount(config['run_cap']))
+    leftOut.push(`run_cap: ${JSON.stringify(config['run_cap'])}`)
+  if (!['grid', 'random', 'bayes'].includes(String(config['method'])))
+    leftOut.push(`method: ${JSON.stringify(config['method'])}`)
+  const { metric } = config
+  if (isMapping(metric) && ![undefined, 'minimize', 'maximize'].includes(metric['goal'] as string | undefined))
+    leftOut.push(`metric.goal: ${JSON.stringify(metric['goal'])}`)
   const known = [
     'method',
     'parameters',
@@ -109,6 +116,8 @@ function inPython(name: string, parameter: Mapping, taken: string[]): Mapping {
   return 'value' in parameter ? { ...parameter, value: words[0] } : { ...parameter, values: words }
 }
 
+const isCount = (cap: unknown): cap is number => Number.isSafeInteger(cap) && (cap as number) > 0
+
 const isSeeds = (range: unknown): boolean =>
   Array.isArray(range) && range.every((value) => Number.isSafeInteger(value) && (value as number) >= 0)
 
@@ -117,14 +126,16 @@ function rangeOf(parameter: Mapping): unknown[] | Mapping | undefined {
   const { value, values, distribution, min, max, mu = 0, sigma = 1, q = 1, probabilities } = parameter
   const listed = 'value' in parameter ? [value] : values
   if (Array.isArray(listed)) {
-    if (valueProblem(listed) !== undefined) return undefined
+    if (valueProblem(listed) !== undefined || listed.length === 0) return undefined
+    if (probabilities !== undefined && (!Array.isArray(probabilities) || probabilities.length !== listed.length))
+      return undefined
     return probabilities === undefined ? (listed as unknown[]) : { choice: listed, weights: probabilities }
   }
   const law = { normal: 'normal', q_normal: 'normal', log_normal: 'log-normal', q_log_normal: 'log-normal' }[
     String(distribution)
   ]
   if (law !== undefined) return { [law]: [mu, sigma], ...(String(distribution).startsWith('q_') ? { step: q } : {}) }
-  if (typeof min !== 'number' || typeof max !== 'number') return undefined
+  if (typeof min !== 'number' || typeof max !== 'number' || !(min < max)) return undefined
   const whole = Number.isInteger(min) && Number.isInteger(max)
   switch (distribution) {
     case undefined:
@@ -179,8 +190,11 @@ interface Argument {
   readonly placeholder: string
 }
 
+/** A word as it stands: braces that would name an axis are doubled. */
+const literalWord = (word: unknown): string => String(word).replaceAll(/[{}]/g, '$&$&')
+
 function commandOf(config: Mapping, given: readonly Argument[], leftOut: string[], taken: string[]): unknown {
-  const program = typeof config['program'] === 'string' ? config['program'] : 'train.py'
+  const program = typeof config['program'] === 'string' ? literalWord(config['program']) : 'train.py'
   if (config['program'] === undefined) taken.push('program: not given (train.py is taken)')
   const args = given.map(({ name, placeholder }) => `--${name}=${placeholder}`)
   if (!Array.isArray(config['command'])) return ['python', program, ...args]
@@ -201,7 +215,7 @@ function commandOf(config: Mapping, given: readonly Argument[], leftOut: string[
       case '${args_no_hyphens}':
         return given.map(({ name, placeholder }) => `${name}=${placeholder}`)
       default:
-        if (!String(word).includes('${')) return [String(word)]
+        if (!String(word).includes('${')) return [literalWord(word)]
         leftOut.push(`command: ${String(word)}`)
         return []
     }
