@@ -22,7 +22,7 @@ function planned(imported: Imported) {
   const values = { ...spec.axes, ...(Object.fromEntries(searched) as Record<string, unknown[]>) }
   if (spec.own?.kind !== 'command') throw new Error('not a command')
   const experiment = commandExperiment(withAxes(spec.own.command, values, spec))
-  return { read: spec, trials: makePlan(experiment, spec, () => '').trials, argv: spec.own.command.argv }
+  return { read: spec, trials: makePlan(experiment, spec, () => '').trials, ...spec.own.command }
 }
 
 /** The words that the program gets for each trial. */
@@ -230,8 +230,8 @@ parameters:
       "program: 'a{x}.py'\nmethod: grid\ncommand: [python, '${program}', '{x}', '{', '${args}']\nparameters: {x: {value: 1}}\n",
       'w.yaml',
     )
-    const { argv, trials } = planned(imported)
-    expect(fillWords(argv, trials[0]!.params)).toEqual(['python', 'a{x}.py', '{x}', '{', '--x=1'])
+    const { argv, trials, escapes } = planned(imported)
+    expect(fillWords(argv, trials[0]!.params, escapes)).toEqual(['python', 'a{x}.py', '{x}', '{', '--x=1'])
   })
 
   it('may use anchors and merges', () => {
