@@ -206,7 +206,10 @@ parameters:
     ['run_cap: 0', 'run_cap: 0'],
     ['metric: {name: loss, goal: up}', 'metric.goal: "up"'],
   ])('lists what W&B would refuse: %s', (line, told) => {
-    const imported = importWandb(`program: t.py\nmethod: random\nparameters: {x: {min: 1, max: 9}}\n${line}\n`, 'w.yaml')
+    const imported = importWandb(
+      `program: t.py\nmethod: random\nparameters: {x: {min: 1, max: 9}}\n${line}\n`,
+      'w.yaml',
+    )
     expect(imported.leftOut).toEqual([told])
     expect(planned(imported).trials.length).toBeGreaterThan(0)
   })

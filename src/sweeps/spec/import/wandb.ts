@@ -33,7 +33,8 @@ export function importWandb(text: string, file: string): Imported {
   // Of JSON, true is true in any language; a word of the command has what Python's str makes of it.
   const isWord = (name: string): boolean => !isJson(config) && Object.hasOwn(config['parameters'] as Mapping, name)
   for (const { name, parameter } of written) {
-    const valued = isMapping(parameter) && isWord(name) && name !== 'seed' ? inPython(name, parameter, taken) : parameter
+    const valued =
+      isMapping(parameter) && isWord(name) && name !== 'seed' ? inPython(name, parameter, taken) : parameter
     const range = isMapping(valued) ? rangeOf(valued) : undefined
     const isTwice = written.some((other) => other.name === name && other.parameter !== parameter)
     if (isTwice) leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)} (two have this name)`)
