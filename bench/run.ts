@@ -29,7 +29,8 @@ import { benchTracking } from './tracking.js'
  * `npm run bench search-idle` how long workers of a search wait for results, by `parallel`;
  * `npm run bench search` how long samplers take to suggest, and
  * `npm run bench search-quality FILE tables random tpe optuna-tpe` how near samplers come to the best, beside Optuna's,
- * `workers=8` with so many trials at once, and `npm run bench search-params FOLDER` the same of `params` against a grid;
+ * `workers=8` with so many trials at once,
+ * `npm run bench search-quality FILE cuts from=1000 seeds=20 tpe gp` on functions whose axes have few values, and `npm run bench search-params FOLDER` the same of `params` against a grid;
  * `npm run bench sequential` how often chance decides claims that are looked at after each seed, and how many seeds effects take;
  * `npm run bench tracking rate`, `sweep` or `rebuild` a part of that; `npm run bench tracking large 10000` what a large sweep takes.
  */

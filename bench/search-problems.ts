@@ -1,5 +1,7 @@
+import { Random } from '../src/core/seed.js'
 import type { Peer } from './peer.js'
-import type { SearchAxis, SearchPoint } from '../src/search/space.js'
+import { drawValue, pointKey, type SearchAxis, type SearchPoint } from '../src/search/space.js'
+import { standardDeviation } from '../src/analysis/statistics.js'
 
 /** Something to search, whose least loss is known. */
 export interface Problem {
@@ -7,6 +9,8 @@ export interface Problem {
   readonly axes: readonly SearchAxis[]
   readonly loss: (point: SearchPoint) => number
   readonly least: number
+  /** What a trial reports where that is not the loss itself. Default: the loss. */
+  readonly reported?: (point: SearchPoint) => number
   /** How long training took at the point; missing where nothing is trained. */
   readonly seconds?: (point: SearchPoint) => number
 }
@@ -120,4 +124,48 @@ export async function readTable(name: string, peer: Peer): Promise<Problem> {
     seconds: (point) => seconds[placeOf(point)]!,
     least: losses.reduce((least, loss) => Math.min(least, loss)),
   }
+}
+
+/**
+ * Whether `auto` should take TPE where every axis has few values. Written down before any of it was run:
+ *
+ * - Hypothesis: on spaces of numbers of which each has few values, TPE comes before a Gaussian process in 100 trials.
+ * - Problems: the functions above of at most six axes, each axis cut into 5 values (even seeds) or 9 (odd ones), evenly between its
+ *   ends; without noise, or (seeds that leave 2 or 3 when divided by 4) with normal noise of a tenth of the standard deviation
+ *   of the function over 1,000 random points, drawn anew for each seed and point. The regret is that of the noiseless loss where
+ *   the reported one is least.
+ * - Seeds: the twenty from 1000, which nothing else has used.
+ * - Criterion: over those seeds the upper end of 95 % of bootstraps of TPE's mean rank less the Gaussian process's is below 0.
+ *   Then `auto` takes TPE where no axis has more than nine values; else it keeps its rule.
+ *
+ * Tables of nets say nothing in this: they were known before.
+ */
+export const cutNames = functions.filter(({ axes }) => axes.length <= 6).map(({ name }) => `${name}-cut`)
+
+const noiseShare = 0.1
+const spreadPoints = 1000
+
+/** The cut function of a seed. */
+export function cutProblem(name: string, seed: number): Problem {
+  const whole = functions.find((one) => `${one.name}-cut` === name)!
+  const values = seed % 2 === 0 ? 5 : 9
+  const axes = whole.axes.map(({ name }): SearchAxis => ({ name, kind: 'int', low: 0, high: values - 1 }))
+  const loss = (point: SearchPoint): number =>
+    whole.loss(
+      Object.fromEntries(
+        whole.axes.map((axis) => {
+          const { low, high } = axis as Extract<SearchAxis, { kind: 'float' }>
+          return [axis.name, low + ((high - low) * point[axis.name]!) / (values - 1)]
+        }),
+      ),
+    )
+  const random = new Random(0, 'spread', name)
+  const drawn = Array.from({ length: spreadPoints }, () =>
+    loss(Object.fromEntries(axes.map((axis) => [axis.name, drawValue(axis, random)]))),
+  )
+  const noise = seed % 4 < 2 ? 0 : noiseShare * standardDeviation(drawn)
+  const reported = (point: SearchPoint): number =>
+    loss(point) + noise * new Random(seed, 'noise', name, pointKey(axes, point)).normal()
+  // The least of the grid is not known: ranks do not ask for it.
+  return { name, axes, loss, least: whole.least, reported }
 }

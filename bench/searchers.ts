@@ -4,7 +4,7 @@ import type { Peer } from './peer.js'
 
 /** A search of one objective, which is minimised. Trials count from 0 in the order in which they are asked for. */
 export interface Searcher {
-  /** The next point; `undefined` while it waits for a result. */
+  /** The next point; `undefined` while it waits for a result, and when all have been tried. */
   ask(): Promise<SearchPoint | undefined>
   tell(index: number, loss: number): Promise<void>
 }
@@ -55,7 +55,9 @@ function openOwn(named: string, { axes, seed, parallel }: SearcherOptions): Sear
         if (!losses.has(before)) return Promise.resolve(undefined)
         observe(before)
       }
-      const { point } = sampler.suggest({ index, pending: [...untold].map((one) => points[one]!) })!
+      const suggested = sampler.suggest({ index, pending: [...untold].map((one) => points[one]!) })
+      if (suggested === undefined) return Promise.resolve(undefined)
+      const { point } = suggested
       points.push(point)
       untold.add(index)
       return Promise.resolve(point)
