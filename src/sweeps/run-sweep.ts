@@ -416,7 +416,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     options.drain.removeEventListener('abort', takeBack)
     cancelBudget()
     cancelLook()
-    await backend.close()
+    await backend.close(state.ended === state.trials.size)
     journal.append({
       type: 'closed',
       reason: cutShort ?? closingWord(options),

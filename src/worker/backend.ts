@@ -44,6 +44,9 @@ export interface Backend {
   leave?(): void
   /** One consumer. Ends after `close`; rejects when the far side is gone for good, with what a person can do about it. */
   events(): AsyncIterable<TrialEvent>
-  /** Ends every attempt in flight without an outcome and frees everything; resolves when nothing is left. */
-  close(): Promise<void>
+  /**
+   * Ends every attempt in flight without an outcome and frees everything; resolves when nothing is left.
+   * @param isOver every trial has ended, so that no checkpoint is gone on from. Default false: those stay that are kept far away.
+   */
+  close(isOver?: boolean): Promise<void>
 }

@@ -120,6 +120,36 @@ describe.skipIf(!hasNats)('a trial on remote workers that keeps checkpoints', ()
     await expectUndisturbed(listener, assignment.trial.id, 4)
   })
 
+  it('waits on the server for a later orchestrator, though nothing runs when the first one goes', async () => {
+    const broker = await lab.broker('waiting')
+    const left = (): Promise<string[]> => subjectsOf(broker.jsm, broker.names.checkpoints, broker.names.checkpoint({}))
+    await lab.worker('waiting', { checkpointEveryMs: 3_600_000 })
+    const assignment = toyAssignment({ behaviour: 'keep', steps: 4 }, { init: 7, interactive: true })
+    const { id } = assignment.trial
+    const first = await lab.backend('waiting', recorded())
+    await first.backend.start(assignment)
+    await first.listener.until(({ type }) => type === 'report')
+    first.backend.proceed(id)
+    await first.listener.until(({ type }) => type === 'report')
+    await first.backend.stop(id, 'it waits at its rung', { keep: true })
+    await first.listener.untilEnded([id])
+    await first.backend.close()
+    expect(await left()).not.toEqual([])
+
+    const second = await lab.backend('waiting', recorded())
+    await second.backend.start({ ...assignment, attempt: 2, pausedAfter: 2 })
+    for (let reports = 1; reports <= 4; reports++) {
+      await second.listener.until(({ type }) => type === 'report')
+      second.backend.proceed(id)
+    }
+    await second.listener.untilEnded([id])
+    const reports = second.listener.of(id).flatMap((event) => (event.type === 'report' ? [event.carried] : []))
+    expect(reports).toEqual([true, true, undefined, undefined])
+    await expectUndisturbed(second.listener, id, 4)
+    await second.backend.close(true)
+    expect(await left()).toEqual([])
+  })
+
   const state = Buffer.from('{"step":5,"value":0}')
   const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
   const file = (path: string, bytes = state) => ({ path, sha256: sha256(bytes), sizeBytes: bytes.length })

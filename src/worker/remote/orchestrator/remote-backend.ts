@@ -408,12 +408,12 @@ export class RemoteBackend implements Backend {
     return this.#events
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#takeDown()
+  close(isOver = false): Promise<void> {
+    this.#closing ??= this.#takeDown(isOver)
     return this.#closing
   }
 
-  async #takeDown(): Promise<void> {
+  async #takeDown(isOver: boolean): Promise<void> {
     const { connection, detach = false, warn } = this.options
     this.link.end()
     this.#repair?.close()
@@ -423,7 +423,7 @@ export class RemoteBackend implements Backend {
     for (const flight of flights) this.#flights.take(flight, { type: 'drop' })
     if (this.link.malformed > 1) warn(`${this.link.malformed} malformed messages were passed over`)
     if (!this.link.connection.isClosed()) await this.#left.close()
-    if (!detach && !this.#isLeaseLost) await this.#leaveQueue(flights)
+    if (!detach && !this.#isLeaseLost) await this.#leaveQueue(flights, isOver)
     this.#controls.close()
     this.#fleet?.close()
     if (!connection.isClosed()) for (const subscription of this.#live) subscription.unsubscribe()
@@ -435,14 +435,15 @@ export class RemoteBackend implements Backend {
   }
 
   /** Calls back what was under way; where nothing was, the server is told that all results were written down. */
-  async #leaveQueue(flights: readonly TrialInFlight[]): Promise<void> {
+  async #leaveQueue(flights: readonly TrialInFlight[], isOver: boolean): Promise<void> {
     const { broker, names, token, sweep } = this.link
     try {
       for (const { state } of flights) this.link.order(state.run, { type: 'give-up' })
       if (flights.length > 0)
         return void (await broker.jsm.streams.purge(names.trials, { filter: names.trial({ sweep: token }) }))
       await noteCollected(broker, sweep, this.#results.lastSequence())
-      await this.#dropCheckpoints()
+      // A trial that waits at a rung, or was handed back, is not in flight, and goes on from what it kept.
+      if (isOver) await this.#dropCheckpoints()
       await this.#lanes.close()
     } catch {
       // Without a connection nothing can be called back: workers finish what they have, and a resume takes it over.
