@@ -9,6 +9,7 @@ import {
   type SearchVerification,
 } from './verify-search.js'
 import { verifySeeds, type SeedsVerification } from './verify-seeds.js'
+import { verifyStops, type StopsVerification } from './verify-stops.js'
 import { lockSweep } from '../system/lock.js'
 import type { Store } from '../system/store.js'
 
@@ -33,6 +34,8 @@ export interface Verification {
   readonly confirmation?: ConfirmationVerification
   /** Of a sweep that adds seeds until its claims are decided: each addition, decided again from the results there were. */
   readonly seeds?: SeedsVerification
+  /** Of a sweep with rules that stop trials: what they decided, decided again from the reports there were. */
+  readonly stops?: StopsVerification
 }
 
 /** Reads the whole journal, and hashes every saved file: a result whose files are gone or altered is no result. */
@@ -48,13 +51,15 @@ export async function verifySweep(store: Store, sweep: SweepFolder): Promise<Ver
   const search = await verifySearch(store, sweep)
   const confirmation = await verifyConfirmation(store, sweep)
   const seeds = await verifySeeds(store, sweep)
-  const hasGrown = [search, confirmation, seeds].every((one) => one?.isDone !== false)
-  const complete = isComplete(counts) && brokenArtifacts.length === 0 && hasGrown
+  const stops = await verifyStops(sweep)
+  const comesOut = [search, confirmation, seeds, stops].every((one) => one?.isDone !== false)
+  const complete = isComplete(counts) && brokenArtifacts.length === 0 && comesOut
   return {
     ...{ counts, complete, damage, damagedLines, repeatedEnds: state.repeatedEnds, brokenArtifacts },
     ...(search === undefined ? {} : { search }),
     ...(confirmation === undefined ? {} : { confirmation }),
     ...(seeds === undefined ? {} : { seeds }),
+    ...(stops === undefined ? {} : { stops }),
   }
 }
 

@@ -40,11 +40,12 @@ export default class Verify extends BaseCommand {
       ...(verification.search === undefined ? {} : { search: verification.search }),
       ...(verification.confirmation === undefined ? {} : { confirmation: verification.confirmation }),
       ...(verification.seeds === undefined ? {} : { seeds: verification.seeds }),
+      ...(verification.stops === undefined ? {} : { stops: verification.stops }),
     })
   }
 
   #say(
-    { counts, complete, damage, repeatedEnds, brokenArtifacts, search, confirmation, seeds }: Verification,
+    { counts, complete, damage, repeatedEnds, brokenArtifacts, search, confirmation, seeds, stops }: Verification,
     sweep: string,
   ): void {
     const { planned, finished, unique } = counts
@@ -62,7 +63,7 @@ export default class Verify extends BaseCommand {
     for (const line of wrong) this.log(`journal: ${line}`)
     if (wrong.length > 0) this.advise(`To make the journal whole: mlds verify ${sweep} --repair`)
     for (const line of brokenArtifacts) this.log(line)
-    for (const part of [search, confirmation, seeds]) for (const line of part?.lines ?? []) this.log(line)
+    for (const part of [search, confirmation, seeds, stops]) for (const line of part?.lines ?? []) this.log(line)
   }
 
   #sayRepaired(repair: JournalRepair | undefined): void {

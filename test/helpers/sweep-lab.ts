@@ -32,6 +32,8 @@ export const diverging: SimulatedAttempt = {
 export const vanishing: SimulatedAttempt = { ...finishes, end: 'lost' }
 
 export interface Lab {
+  /** Its journal. */
+  readonly file: string
   readonly trials: readonly Trial[]
   readonly state: SweepState
   readonly events: (TrialEvent | TrialPaused)[]
@@ -59,6 +61,7 @@ export function openLab(
   const events: (TrialEvent | TrialPaused)[] = []
   const warnings: string[] = []
   const lab = {
+    file,
     trials: plan.trials,
     state: new SweepState(plan.trials),
     events,
