@@ -154,7 +154,7 @@ export function cutProblem(name: string, seed: number): Problem {
     whole.loss(
       Object.fromEntries(
         whole.axes.map((axis) => {
-          const { low, high } = axis as Extract<SearchAxis, { kind: 'float' }>
+          const { low, high } = axis as { readonly low: number; readonly high: number }
           return [axis.name, low + ((high - low) * point[axis.name]!) / (values - 1)]
         }),
       ),

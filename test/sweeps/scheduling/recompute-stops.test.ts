@@ -118,7 +118,7 @@ function* forgeries(
         yield {
           what: 'one goes on that was to stop',
           trial,
-          forged: put(at, { type: 'started', trial, attempt: attempt + 1, atMs, worker: 'w0' } as JournalEvent),
+          forged: put(at, { type: 'started', trial, attempt: attempt + 1, atMs, worker: 'w0' }),
         }
       }
     }
