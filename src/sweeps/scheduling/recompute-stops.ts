@@ -1,9 +1,8 @@
 import { divergedMetric } from '../../core/divergence.js'
 import { goalsOf } from '../../core/objective.js'
-import type { Objective, Outcome, TrialId } from '../../core/trial.js'
+import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
 import type { JournalEvent } from '../journal/journal.js'
 import { isLoss, isResult, SweepState } from '../journal/state.js'
-import type { Plan } from '../plan.js'
 import type { Scheduler } from './scheduler.js'
 import { createScheduler, pausesTrials, replay, type StoppingRule } from './stopping.js'
 
@@ -18,6 +17,12 @@ export interface RecomputedStops {
   readonly unknown: number
 }
 
+/** The plan as it is now. */
+interface JudgedPlan {
+  readonly trials: readonly Trial[]
+  readonly hash: string
+}
+
 type Event<Type extends JournalEvent['type']> = Extract<JournalEvent, { type: Type }>
 
 /** What the rules make of a report that the journal must tell of in its next line. */
@@ -25,7 +30,7 @@ type Stop = Pick<Event<'stopping'>, 'trial' | 'attempt' | 'reports' | 'step'>
 
 /** Decides again, from the reports of a journal in their order, whatever rules decided about trials. */
 export function recomputeStops(
-  plan: Pick<Plan, 'trials' | 'hash'>,
+  plan: JudgedPlan,
   events: readonly JournalEvent[],
   rules: readonly StoppingRule[],
   objective: Objective,
@@ -61,7 +66,7 @@ class Judge {
   readonly #out = new Map<TrialId, string>()
 
   constructor(
-    private readonly plan: Pick<Plan, 'trials' | 'hash'>,
+    private readonly plan: JudgedPlan,
     private readonly events: readonly JournalEvent[],
     private readonly rules: readonly StoppingRule[],
     private readonly objective: Objective,
