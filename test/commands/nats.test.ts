@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
@@ -66,6 +67,17 @@ describe.skipIf(!hasNats)('mlds nats init', () => {
 })
 
 describe.skipIf(!hasNats)('mlds nats up', () => {
+  it('names each address that it listens on, those of the network too where it was told so', async () => {
+    const cwd = temporaryFolder()
+    const url = ['--host', '0.0.0.0', '--url', 'nats://lab.example.org:4222']
+    expect(await mlds(['nats', 'init', ...url], { cwd })).toMatchObject({ code: 0 })
+    const server = startMlds(['nats', 'up', '--port', '0'], { cwd })
+    await until(() => server.output().includes('listens on'))
+    const addresses = Object.values(networkInterfaces()).flatMap((all = []) => all)
+    for (const { address } of addresses.filter(({ family }) => family === 'IPv4'))
+      expect(server.output()).toContain(`nats://${address}:`)
+  })
+
   it('says what to do where something listens on its port', async () => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))

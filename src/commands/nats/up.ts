@@ -39,7 +39,9 @@ export default class NatsUp extends BaseCommand {
     process.once('SIGTERM', stop)
     process.once('SIGHUP', stop)
     const say = (line: string): void => void process.stderr.write(`${line}\n`)
-    say(`NATS listens on ${server.url}${config === undefined ? ', for anyone on this host' : `, as ${config} says`}`)
+    say(
+      `NATS listens on ${server.urls.join(', ')}${config === undefined ? ', for anyone on this host' : `, as ${config} says`}`,
+    )
     if (!canSyncAlways())
       say(
         'This version writes to the disk every two minutes: what a power cut takes is run again. 2.10 or later writes at once.',

@@ -8,6 +8,8 @@ import { wait } from '../../../system/retry.js'
 
 export interface NatsServer {
   readonly url: string
+  /** All addresses of this host that it listens on, those of the network too where its configuration says so. */
+  readonly urls: readonly string[]
   readonly process: ChildProcess
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>
@@ -60,17 +62,19 @@ export async function startNatsServer(folder: string, port?: number, config?: st
   })
   // The server tells where it listens in a file of its own; it may be met half-written.
   const portsFile = join(folder, `nats-server_${server.pid}.ports`)
-  let url: string | undefined
-  while (url === undefined && failure === undefined) {
+  let urls: readonly string[] = []
+  while (urls.length === 0 && failure === undefined) {
     await wait(systemClock, 10)
-    url = readUrl(portsFile)
+    urls = readUrls(portsFile)
   }
+  const [url] = urls
   if (url === undefined)
     throw new UnavailableError(`NATS could not be started: ${failure}`, {
       hint: remedyFor(failure!, flags[1]!),
     })
   return {
     url,
+    urls,
     process: server,
     ended,
     async stop(signal = 'SIGTERM') {
@@ -99,11 +103,11 @@ function writeLoopback(folder: string): string {
   return file
 }
 
-function readUrl(portsFile: string): string | undefined {
+function readUrls(portsFile: string): readonly string[] {
   try {
     const { nats, tls } = JSON.parse(readFileSync(portsFile, 'utf8')) as { nats?: string[]; tls?: string[] }
-    return (nats ?? tls)?.[0]
+    return nats ?? tls ?? []
   } catch {
-    return undefined
+    return []
   }
 }
