@@ -12,12 +12,12 @@ import {
   type SweepTrace,
 } from '../tracking/mlflow/audit/audit.js'
 import { MlflowClient } from '../tracking/mlflow/rest/client.js'
-import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
+import { mlflowSettings, type MlflowSettings } from '../tracking/mlflow/rest/settings.js'
 import { sweepKeyOf, SweepProjection } from '../tracking/mlflow/projection/projection.js'
 import { attemptsOf } from '../tracking/mlflow/projection/attempts.js'
 import { SweepCourse, untold } from '../tracking/mlflow/projection/story.js'
-import { trialEntries } from './mlflow/open-tracking.js'
-import type { Trial } from '../core/trial.js'
+import { trialEntries, wasSentTo } from './mlflow/open-tracking.js'
+import type { SweepId, Trial } from '../core/trial.js'
 import { experimentToRead } from '../experiments/registry.js'
 import { sourcesOf } from './mlflow/story.js'
 import { describeSweep } from './stored-sweep.js'
@@ -53,6 +53,10 @@ export interface Audit {
   readonly url: string
   /** As it is after the repairs, if there were any. */
   readonly sweeps: readonly AuditedSweep[]
+  /** Sweeps of the store that were sent to the server, of which it has no run any more. */
+  readonly gone: readonly SweepId[]
+  /** Where some are gone: experiments in MLflow's bin, which may hold them. */
+  readonly deletedExperiments: readonly { readonly id: string; readonly name: string }[]
   readonly repairs: readonly Repair[]
 }
 
@@ -69,7 +73,8 @@ export async function auditTracking({
   warn,
   ...options
 }: AuditOptions): Promise<Audit> {
-  const client = new MlflowClient(mlflowSettings(url, process.env), undefined, clock, Math.random, { say: options.say })
+  const settings = mlflowSettings(url, process.env)
+  const client = new MlflowClient(settings, undefined, clock, Math.random, { say: options.say })
   let journals: Promise<FindJournal> | undefined
   const findJournal: FindJournal = async (trace) => (await (journals ??= journalsOf(store)))(trace)
   const look = async (): Promise<AuditedSweep[]> => {
@@ -85,9 +90,14 @@ export async function auditTracking({
       audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(audit)) !== undefined })),
     )
   }
+  const conclude = async (sweeps: readonly AuditedSweep[], repairs: readonly Repair[]): Promise<Audit> => {
+    const here = await Promise.all(sweeps.map(async (audit) => (await findJournal(audit))?.id))
+    const gone = await goneFrom(store, settings, new Set(here))
+    const deletedExperiments = gone.length === 0 ? [] : await client.deletedExperiments()
+    return { url: client.url, sweeps, gone, deletedExperiments, repairs }
+  }
   const before = await look()
-  if (!options.repair || before.every(({ findings }) => findings.length === 0))
-    return { url: client.url, sweeps: before, repairs: [] }
+  if (!options.repair || before.every(({ findings }) => findings.length === 0)) return conclude(before, [])
 
   const repairs: Repair[] = []
   for (const audit of before.filter(({ findings }) => findings.length > 0)) {
@@ -99,7 +109,22 @@ export async function auditTracking({
       repairs.push({ sweep, did: `brought up to date from its journal, ${formatCount(sent, 'run')}` })
     }
   }
-  return { url: client.url, sweeps: await look(), repairs }
+  return conclude(await look(), repairs)
+}
+
+/** Sweeps of the store of which the server once had something, but for those that it still has something of. */
+async function goneFrom(
+  store: Store,
+  server: MlflowSettings,
+  there: ReadonlySet<SweepId | undefined>,
+): Promise<SweepId[]> {
+  const gone: SweepId[] = []
+  for (const id of await store.sweepIds()) {
+    if (there.has(id)) continue
+    const folder = await SweepFolder.open(store, id).catch(() => undefined)
+    if (folder !== undefined && wasSentTo(folder, server)) gone.push(id)
+  }
+  return gone
 }
 
 /** Finds the sweep in the store that a server's runs came from: the same first name, planned at the same time. */

@@ -52,13 +52,17 @@ export default class Audit extends BaseCommand {
       say: (sentence) => void process.stderr.write(`${sentence}\n`),
     })
     await this.#print(audit, flags.deep)
-    const sound = audit.sweeps.every(({ findings }) => findings.length === 0)
-    const { url: address, repairs, sweeps } = audit
-    const result = { url: address, sound, repairs: repairs.map(plainRepair), sweeps: sweeps.map(plain) }
+    const { url: address, repairs, sweeps, gone, deletedExperiments } = audit
+    const sound = gone.length === 0 && sweeps.every(({ findings }) => findings.length === 0)
+    const result = {
+      ...{ url: address, sound, repairs: repairs.map(plainRepair), sweeps: sweeps.map(plain) },
+      ...(gone.length === 0 ? {} : { gone, deletedExperiments }),
+    }
     return this.endWith(sound ? exitCodes.ok : exitCodes.incomplete, result)
   }
 
-  async #print({ url, sweeps, repairs }: AuditResult, deep: boolean): Promise<void> {
+  async #print(audit: AuditResult, deep: boolean): Promise<void> {
+    const { url, sweeps, repairs } = audit
     const { formatTable } = await import('../terminal/table.js')
     const { describeFindings } = await import('../app/audit.js')
     for (const { sweep, run, did } of repairs)
@@ -98,6 +102,18 @@ export default class Audit extends BaseCommand {
       this.log(
         `\n${wrong} of ${formatCount(sweeps.length, 'sweep')} ${wrong === 1 ? 'is' : 'are'} wanting; --repair ${deep ? '--deep ' : ''}mends what it can`,
       )
+    this.#printGone(audit)
+  }
+
+  #printGone({ url, gone, deletedExperiments }: AuditResult): void {
+    if (gone.length === 0) return
+    const named = gone.length <= 10 ? gone.join(', ') : `${gone.slice(0, 10).join(', ')} and ${gone.length - 10} more`
+    this.log(`\nSent there, and with no run there any more: ${named}`)
+    for (const { id, name } of deletedExperiments)
+      this.log(
+        `The experiment ${name} is deleted; this brings it back: mlflow experiments restore --experiment-id ${id}`,
+      )
+    this.advise(`What is not in a deleted experiment is brought again by: mlds sync ${gone[0]!} --track ${url}`)
   }
 }
 

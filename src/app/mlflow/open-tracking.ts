@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { makeFolderSync } from '../../system/make-folder.js'
 import { systemClock } from '../../core/clock.js'
 import { contentHash } from '../../core/seed.js'
@@ -7,7 +8,7 @@ import { lockSweep } from '../../system/lock.js'
 import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { MlflowClient } from '../../tracking/mlflow/rest/client.js'
 import type { FirstAnswer } from '../../tracking/mlflow/rest/transport.js'
-import { experimentFrom, mlflowSettings } from '../../tracking/mlflow/rest/settings.js'
+import { experimentFrom, mlflowSettings, type MlflowSettings } from '../../tracking/mlflow/rest/settings.js'
 import { MlflowTracker } from '../../tracking/mlflow/tracker.js'
 import type { Patience } from '../../tracking/mlflow/rest/patience.js'
 import { pagesOf } from '../../tracking/mlflow/projection/first-look.js'
@@ -41,6 +42,13 @@ export interface OpenTrackingOptions extends StoredSweep {
   readonly signal?: AbortSignal
 }
 
+/** What the server has acknowledged of the sweep is written beside its journal, in a file of each address. */
+const ledgerOf = (sweep: SweepFolder, name: string): string => join(sweep.folder, 'tracking', name)
+
+/** Whether the MLflow server of these settings ever acknowledged anything of the sweep. */
+export const wasSentTo = (sweep: SweepFolder, { url }: Pick<MlflowSettings, 'url'>): boolean =>
+  existsSync(`${ledgerOf(sweep, contentHash(url))}.jsonl`)
+
 /**
  * A sweep's connection to one MLflow server, held by one process at a time.
  * @throws MldsError for an address or variable that is not right, StoreError when another process tracks this sweep there.
@@ -65,9 +73,8 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
   const giveUp = new AbortController()
   const ends = AbortSignal.any([giveUp.signal, ...(signal === undefined ? [] : [signal])])
   const client = new MlflowClient(settings, ends, systemClock, Math.random, firstAnswer)
-  const folder = join(sweep.folder, 'tracking')
-  const file = join(folder, ledger ?? contentHash(settings.url))
-  makeFolderSync(folder)
+  const file = ledgerOf(sweep, ledger ?? contentHash(settings.url))
+  makeFolderSync(dirname(file))
   const lock = lockSweep(`${file}.lock`, sweep.id)
   return new MlflowTracker({
     ...sourcesOf(stored, checkpoints),

@@ -114,18 +114,27 @@ export class MlflowClient {
   }
 
   async experimentIds(): Promise<string[]> {
-    const ids: string[] = []
+    return (await this.#experiments('ACTIVE_ONLY')).map(({ experiment_id }) => experiment_id)
+  }
+
+  /** Experiments that lie in MLflow's bin, with all their runs. */
+  async deletedExperiments(): Promise<{ readonly id: string; readonly name: string }[]> {
+    return (await this.#experiments('DELETED_ONLY')).map(({ experiment_id, name }) => ({ id: experiment_id, name }))
+  }
+
+  async #experiments(viewType: 'ACTIVE_ONLY' | 'DELETED_ONLY'): Promise<WireExperiment[]> {
+    const found: WireExperiment[] = []
     let pageToken: string | undefined
     do {
-      const page = await this.#transport.call<{ experiments?: { experiment_id: string }[]; next_page_token?: string }>(
+      const page = await this.#transport.call<{ experiments?: WireExperiment[]; next_page_token?: string }>(
         'POST',
         'experiments/search',
-        { max_results: maxRunsPerPage, ...(pageToken && { page_token: pageToken }) },
+        { max_results: maxRunsPerPage, view_type: viewType, ...(pageToken && { page_token: pageToken }) },
       )
-      for (const { experiment_id } of page.experiments ?? []) ids.push(experiment_id)
+      for (const experiment of page.experiments ?? []) found.push(experiment)
       pageToken = page.next_page_token
     } while (pageToken !== undefined && pageToken !== '')
-    return ids
+    return found
   }
 
   async setExperimentTag(experimentId: string, key: string, value: string): Promise<void> {

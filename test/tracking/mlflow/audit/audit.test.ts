@@ -323,4 +323,42 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     expect(await mlds(['audit'], { cwd, env: { MLFLOW_TRACKING_URI: '' } })).toMatchObject({ code: 2 })
     expect(await mlds(['audit', './mlruns'], { cwd })).toMatchObject({ code: 2 })
   })
+
+  it('tells of a sweep that was sent there and is gone, and how it comes back', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'gated.ts'), gated)
+    const env = { GATE: join(cwd, 'gated.ts'), MLFLOW_EXPERIMENT_NAME: 'binned' }
+    const args = ['sweep', './gated.ts', '--set', 'n=0..1', '--name', 'thrown-away', '--track', server.url]
+    expect(await mlds(args, { cwd, env })).toMatchObject({ code: 0 })
+    const ask = async (path: string, body: object): Promise<void> => {
+      const answer = await fetch(`${server.url}/api/2.0/mlflow/${path}`, {
+        ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
+      })
+      expect(answer.status).toBe(200)
+    }
+    const id = await client.ensureExperiment('binned')
+    const audited = async (): Promise<Printed & { gone?: string[] }> =>
+      read(await mlds(['audit', server.url, '--json'], { cwd }))
+    const isThere = { gone: undefined, sweep: { runs: 2, findings: [] } }
+    const told = ({ gone, sweeps }: Printed & { gone?: string[] }) => ({
+      gone,
+      sweep: sweeps.find(({ sweep }) => sweep === 'thrown-away'),
+    })
+    expect(told(await audited())).toMatchObject(isThere)
+
+    await ask('experiments/delete', { experiment_id: id })
+    const binned = await mlds(['audit', server.url], { cwd })
+    expect(binned.code).toBe(1)
+    expect(binned.stdout).toContain('Sent there, and with no run there any more: thrown-away')
+    expect(binned.stdout).toContain(`mlflow experiments restore --experiment-id ${id}`)
+    await ask('experiments/restore', { experiment_id: id })
+    expect(told(await audited())).toMatchObject(isThere)
+
+    for (const { id: run } of await client.searchRuns([id], '')) await client.deleteRun(run)
+    const emptied = await mlds(['audit', server.url], { cwd })
+    expect(emptied.code).toBe(1)
+    const [, advice] = /^What is not in a deleted experiment is brought again by: mlds (.*)$/m.exec(emptied.stdout)!
+    expect(await mlds(advice!.split(' '), { cwd, env })).toMatchObject({ code: 0 })
+    expect(told(await audited())).toMatchObject(isThere)
+  })
 })
