@@ -21,6 +21,8 @@ export const plainFormat = 2
 /** The lowest number for what a process may write: earlier versions read the rest. */
 export const formatFor = ({ copies, pauses }: { readonly copies: boolean; readonly pauses: boolean }): number =>
   pauses ? journalFormat : copies ? 3 : plainFormat
+/** From this format on a rule's decision to stop a trial is written down. */
+export const stoppingSince = 2
 /** From this format on a trial can end as diverged; before, it failed. */
 export const divergedSince = 2
 

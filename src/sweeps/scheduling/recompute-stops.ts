@@ -1,7 +1,7 @@
 import { divergedMetric } from '../../core/divergence.js'
 import { goalsOf } from '../../core/objective.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
-import type { JournalEvent } from '../journal/journal.js'
+import { stoppingSince, type JournalEvent } from '../journal/journal.js'
 import { isLoss, isResult, SweepState } from '../journal/state.js'
 import type { Scheduler } from './scheduler.js'
 import { createScheduler, pausesTrials, replay, type StoppingRule } from './stopping.js'
@@ -13,7 +13,7 @@ export interface RecomputedStops {
   readonly others: readonly string[]
   /** A sentence for each trial that was stopped without a decision, as where another host took over what the server had kept. */
   readonly untold: readonly string[]
-  /** Decisions that can't be made again: of an earlier extent of the plan, or without the reports they were made from. */
+  /** Decisions that can't be made again: of an earlier extent of the plan or version of mlds, or without the reports they were made from. */
   readonly unknown: number
 }
 
@@ -52,7 +52,7 @@ class Judge {
   readonly #names: string
   readonly #pauses: boolean
   #scheduler: Scheduler
-  /** Whether the process that wrote what follows had the plan that there is now. */
+  /** Whether the process that wrote what follows had the plan that there is now, and wrote decisions down. */
   #isOfPlan = true
   readonly #running = new Set<TrialId>()
   /** Trials whose results come from another sweep, which judged them. */
@@ -76,7 +76,7 @@ class Judge {
     this.#watch = goalsOf(objective).map(({ metric }) => metric)
     this.#names = rules.map(({ rule }) => rule).join(' and ')
     this.#pauses = pausesTrials(rules)
-    this.#isOfPlan = opened === undefined || opened.planHash === plan.hash
+    this.#isOfPlan = opened === undefined || this.#isKnown(opened)
     this.#scheduler = this.#create()
     this.#listen()
   }
@@ -200,8 +200,12 @@ class Judge {
     else if (event.type === 'ended') this.#end(event)
   }
 
-  #open({ planHash }: Event<'opened'>, at: number): void {
-    this.#isOfPlan = planHash === this.plan.hash
+  #isKnown({ planHash, format }: Event<'opened'>): boolean {
+    return planHash === this.plan.hash && format >= stoppingSince
+  }
+
+  #open(opened: Event<'opened'>, at: number): void {
+    this.#isOfPlan = this.#isKnown(opened)
     for (const trial of [...this.#running]) this.#lose(trial)
     if (!this.#pauses) return
     // A trial that had failed and runs again has not ended for those that wait.

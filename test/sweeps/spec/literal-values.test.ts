@@ -10,6 +10,7 @@ import { writeValue } from '../../../src/core/param-value.js'
 import type { ParamValue } from '../../../src/core/trial.js'
 import type { Plan } from '../../../src/sweeps/plan.js'
 import { importHydra } from '../../../src/sweeps/spec/import/hydra.js'
+import { asPythonWrites } from '../../../src/sweeps/spec/import/python-yaml.js'
 import { importWandb } from '../../../src/sweeps/spec/import/wandb.js'
 import { openStore, readStore } from '../../../src/system/store.js'
 import { temporaryFolder } from '../../helpers/cli.js'
@@ -127,10 +128,13 @@ describe('the values of a program', () => {
       fc.asyncProperty(values, async (drawn) => {
         const yaml = await planFile({ experiment, axes: { v: drawn } }, [], where)
         const wandb = importWandb(
-          stringify({ program: 't.py', method: 'grid', parameters: { v: { values: drawn } } }),
+          // As PyYAML reads and writes: words such as yes are quoted.
+          stringify({ program: 't.py', method: 'grid', parameters: { v: { values: drawn } } }, { version: '1.1' }),
           'w',
         )
-        expect(onlyValues(await planFile(wandb.spec, [], where))).toEqual(onlyValues(yaml))
+        // The program gets what Python writes of each: True, None.
+        const written = new Set(drawn.map((one) => JSON.stringify(asPythonWrites(one))))
+        expect(new Set(onlyValues(await planFile(wandb.spec, [], where)))).toEqual(written)
         const hydra = importHydra(`v=${drawn.map(inHydra).join(',')}`, 't.py')
         expect(onlyValues(await planFile(hydra.spec, [], where))).toEqual(onlyValues(yaml))
       }),
