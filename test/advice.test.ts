@@ -19,7 +19,7 @@ const pages = [join(repository, 'README.md'), ...filesIn('docs', '.md')].map((fi
 const foreign = new Set(
   [
     'max-old-space-size',
-    'backend-store-uri artifacts-destination source target allowed-hosts',
+    'backend-store-uri artifacts-destination source target allowed-hosts experiment-id',
     'signal replicas',
     'ignore-scripts omit audit-level',
     'multirun',

@@ -103,7 +103,7 @@ export class SweepFleet {
     const { fleet: choice, nats, tenant, context, setup, tunnel, ship, 'worker-arg': said = [] } = this.flags
     if (plan.spec.own !== undefined && !ship && !said.some((word) => /^--experiment(=|$)/.test(word)))
       throw new MldsError('USAGE', `--fleet: its workers have what is built in, and not ${plan.experiment}`, {
-        hint: 'send its files along, with --ship; or bring them to the hosts, and say where they are there: --worker-arg=--experiment --worker-arg=FILE',
+        hint: 'send its files along, with --ship; or bring them to the hosts, and say where they are there: --worker-arg=--experiment=FILE',
       })
     const workerArgs = [...(await wordsToAccept(ship)), ...said]
     this.#phase = 'starting'

@@ -103,7 +103,7 @@ describe('an expression', () => {
           evaluate(parts.join(''), { x: 1, y: 'a' })
         } catch (error) {
           expect((error as Error).name).toMatch(/^(SpaceError|UnknownNameError|MldsError|Error)$/)
-          expect((error as Error).constructor.name).toMatch(/^(SpaceError|UnknownNameError)$/)
+          expect((error as Error).constructor.name).toMatch(/^(SpaceError|NotFiniteError|UnknownNameError)$/)
         }
       }),
       { numRuns: 2_000 },

@@ -128,8 +128,8 @@ function wantsValue(words: readonly string[]): boolean {
 function looksTyped(word: string): boolean {
   return (
     /^-{1,2}[a-z]|^["']|^…$|⟪⟫|^\.\/|=|:\/\//.test(word) ||
-    /^[A-Z]+…?(\\?\||$)/.test(word) ||
-    /\.\w+$|^\d/.test(word) ||
+    /^[A-Z]+(-[A-Z]+)*…?(\\?\||$)/.test(word) ||
+    /\.\w+$|^\d|^[a-z]+-\d+$/.test(word) ||
     /^(latest|params|interpolate|mnist|cifar10|all|bash|zsh|fish|csv|jsonl|mlruns|missing|dead|failed|cancelled)(\\?\||,|-|$)/.test(
       word,
     )

@@ -17,7 +17,7 @@ const access = {
     description: 'bring the server to hosts that can’t reach it, by ssh from here; lasts while this host is on',
   },
   'worker-arg': {
-    description: 'a word for mlds worker start; may be given again (--worker-arg=--slots --worker-arg=4)',
+    description: 'a word for mlds worker start; may be given again (--worker-arg=--slots=4)',
     helpValue: 'WORD',
     multiple: true,
     multipleNonGreedy: true,

@@ -59,7 +59,7 @@ describe.skipIf(!hasSshHosts || !hasNats)('a sweep that brings its workers and i
     expectThere(5)
 
     write(0)
-    const other = ['--worker-arg=--lease', '--worker-arg=9s']
+    const other = ['--worker-arg=--lease=9s']
     const edited = await run('sweep', 'train.yaml', '--name', 'two', ...here, ...other, '--ship')
     expect(edited.stderr).toContain('has a lease of 7s, and keeps it')
     expect(edited).toMatchObject({ code: 0, stderr: expect.stringContaining('2 of 2 workers joined') as string })
