@@ -3,6 +3,7 @@ import { experimentOf } from '../experiments/registry.js'
 import { formatCount } from '../core/format.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { Store } from '../system/store.js'
+import { sameOrOthers } from './same-or-others.js'
 
 /** What comes out when everything is suggested again that a search has suggested. */
 export interface SearchVerification {
@@ -55,7 +56,7 @@ export async function verifySearch(store: Store, sweep: SweepFolder): Promise<Se
     const { settings, others, next } = await recompute(frozen, sweep.events(), experiment, spec, resolve, frozen.learnt)
     const isDone = others.length === 0 && next === 'none'
     const of = settings === count ? '' : ` of ${count}`
-    const same = others.length === 0 ? 'each suggested anew as it was' : `${others.length} come out otherwise`
+    const same = sameOrOthers(others, 'each suggested anew as it was')
     return { settings, others, isDone, lines: [`search: ${formatCount(settings, 'setting')}${of}, ${same}`, ...others] }
   } catch (error) {
     const { suggested = [] } = frozen

@@ -3,6 +3,7 @@ import { openData } from '../data/catalog.js'
 import { experimentOf } from '../experiments/registry.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
 import type { Store } from '../system/store.js'
+import { sameOrOthers } from './same-or-others.js'
 
 /** What comes out when it is decided again whether seeds were to be added. */
 export interface SeedsVerification {
@@ -26,7 +27,7 @@ export async function verifySeeds(store: Store, sweep: SweepFolder): Promise<See
     const experiment = await experimentOf(sweep)
     const resolve = (name: string): string => data.resolve(name).fingerprint
     const { additions, others, isDone } = await recomputeSeeds(frozen, sweep.events(), experiment, resolve)
-    const same = others.length === 0 ? 'each decided anew as it was' : `${others.length} come out otherwise`
+    const same = sameOrOthers(others, 'each decided anew as it was')
     const open = isDone ? '' : ' (more are to be added, or trials are missing)'
     const line = `seeds: added ${formatCount(additions, 'time')}, ${same}${open}`
     return { additions, others, isDone: isDone && others.length === 0, lines: [line, ...others] }

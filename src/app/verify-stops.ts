@@ -1,7 +1,7 @@
 import { formatCount } from '../core/format.js'
-import { sweepObjective } from '../core/objective.js'
-import { experimentOf } from '../experiments/registry.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import { objectiveOf } from './objective.js'
+import { sameOrOthers } from './same-or-others.js'
 
 /** What comes out when everything is decided again that rules decided about trials. */
 export interface StopsVerification {
@@ -25,17 +25,18 @@ export async function verifyStops(sweep: SweepFolder): Promise<StopsVerification
   const rules = frozen.spec.scheduler ?? []
   if (rules.length === 0) return undefined
   const names = rules.map(({ rule }) => rule).join(' and ')
+  const objective = await objectiveOf(sweep).catch((error: Error) => error)
+  // Where the experiment is not to be had, nothing is known against what was decided.
+  if (objective instanceof Error)
+    return { isDone: true, lines: [`${names}: can't decide again here: ${objective.message}`] }
   const { recomputeStops } = await import('../sweeps/scheduling/recompute-stops.js')
   try {
-    const { objective: own = (await experimentOf(sweep)).objective } = frozen.spec
-    const objective = sweepObjective(frozen.spec, { objective: own })
     const { decisions, others, untold, unknown } = recomputeStops(frozen, [...sweep.events()], rules, objective)
-    const same = others.length === 0 ? 'each made anew as it was' : `${others.length} come out otherwise`
+    const same = sameOrOthers(others, 'each made anew as it was')
     const left = unknown === 0 ? '' : ` (${unknown} more, of which the journal tells too little to make them again)`
     const line = `${names}: ${formatCount(decisions, 'decision')}, ${same}${left}`
     return { decisions, others, untold, unknown, isDone: others.length === 0, lines: [line, ...others, ...untold] }
   } catch (error) {
-    // Where the experiment is not to be had, nothing is known against what was decided.
-    return { isDone: true, lines: [`${names}: can't decide again here: ${(error as Error).message}`] }
+    return { isDone: false, lines: [`${names}: can't decide again: ${(error as Error).message}`] }
   }
 }

@@ -105,9 +105,9 @@ class Judge {
 
   /** Whether the rule's word on the trial can be held against the journal's: else it is counted as unknown. */
   #canJudge(trial: TrialId): boolean {
-    if (!this.#reused.has(trial) && this.#isOfPlan) return true
-    if (!this.#reused.has(trial)) this.#unknown++
-    return false
+    if (this.#reused.has(trial)) return false
+    if (!this.#isOfPlan) this.#unknown++
+    return this.#isOfPlan
   }
 
   /**
