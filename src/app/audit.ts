@@ -77,7 +77,7 @@ export async function auditTracking({
   const client = new MlflowClient(settings, undefined, clock, Math.random, { say: options.say })
   let journals: Promise<FindJournal> | undefined
   const findJournal: FindJournal = async (trace) => (await (journals ??= journalsOf(store)))(trace)
-  const look = async (): Promise<AuditedSweep[]> => {
+  const look = async (): Promise<Looked[]> => {
     const contextOf = async (trace: SweepTrace): Promise<SweepContext> => {
       const sweep = await findJournal(trace)
       if (sweep === undefined) return { running: !trace.allEnded && clock.now() - trace.lastSeenMs < idleMs }
@@ -87,29 +87,37 @@ export async function auditTracking({
     }
     const audits = await auditServer(client, contextOf, { trialsOf, deep: deep ? digestOf : undefined })
     return Promise.all(
-      audits.map(async (audit) => ({ ...audit, journalHere: (await findJournal(audit)) !== undefined })),
+      audits.map(async (audit) => {
+        const here = (await findJournal(audit))?.id
+        return { audited: { ...audit, journalHere: here !== undefined }, here }
+      }),
     )
   }
-  const conclude = async (sweeps: readonly AuditedSweep[], repairs: readonly Repair[]): Promise<Audit> => {
-    const here = await Promise.all(sweeps.map(async (audit) => (await findJournal(audit))?.id))
-    const gone = await goneFrom(store, settings, new Set(here))
+  const conclude = async (looked: readonly Looked[], repairs: readonly Repair[]): Promise<Audit> => {
+    const gone = await goneFrom(store, settings, new Set(looked.map(({ here }) => here)))
     const deletedExperiments = gone.length === 0 ? [] : await client.deletedExperiments()
-    return { url: client.url, sweeps, gone, deletedExperiments, repairs }
+    return { url: client.url, sweeps: looked.map(({ audited }) => audited), gone, deletedExperiments, repairs }
   }
   const before = await look()
-  if (!options.repair || before.every(({ findings }) => findings.length === 0)) return conclude(before, [])
+  const wanting = before.filter(({ audited }) => audited.findings.length > 0)
+  if (!options.repair || wanting.length === 0) return conclude(before, [])
 
   const repairs: Repair[] = []
-  for (const audit of before.filter(({ findings }) => findings.length > 0)) {
-    const { sweep } = audit
-    if (!audit.journalHere || audit.running) for (const did of await repair(client, audit)) repairs.push(did)
+  for (const { audited, here } of wanting) {
+    const { sweep } = audited
+    if (here === undefined || audited.running) for (const did of await repair(client, audited)) repairs.push(did)
     else {
-      const here = (await findJournal(audit))!.id
       const { sent } = await syncSweep(store, here, { url, warn, deep })
       repairs.push({ sweep, did: `brought up to date from its journal, ${formatCount(sent, 'run')}` })
     }
   }
   return conclude(await look(), repairs)
+}
+
+interface Looked {
+  readonly audited: AuditedSweep
+  /** The sweep's name in the store, where its journal is here. */
+  readonly here: SweepId | undefined
 }
 
 /** Sweeps of the store of which the server once had something, but for those that it still has something of. */
@@ -120,9 +128,13 @@ async function goneFrom(
 ): Promise<SweepId[]> {
   const gone: SweepId[] = []
   for (const id of await store.sweepIds()) {
-    if (there.has(id)) continue
-    const folder = await SweepFolder.open(store, id).catch(() => undefined)
-    if (folder !== undefined && wasSentTo(folder, server)) gone.push(id)
+    if (there.has(id) || !wasSentTo(store.sweepFolder(id), server)) continue
+    // Of one whose plan can't be read, nobody can say which runs are its.
+    const isReadable = await SweepFolder.open(store, id).then(
+      () => true,
+      () => false,
+    )
+    if (isReadable) gone.push(id)
   }
   return gone
 }

@@ -43,11 +43,11 @@ export interface OpenTrackingOptions extends StoredSweep {
 }
 
 /** What the server has acknowledged of the sweep is written beside its journal, in a file of each address. */
-const ledgerOf = (sweep: SweepFolder, name: string): string => join(sweep.folder, 'tracking', name)
+const ledgerIn = (sweepFolder: string, name: string): string => join(sweepFolder, 'tracking', name)
 
-/** Whether the MLflow server of these settings ever acknowledged anything of the sweep. */
-export const wasSentTo = (sweep: SweepFolder, { url }: Pick<MlflowSettings, 'url'>): boolean =>
-  existsSync(`${ledgerOf(sweep, contentHash(url))}.jsonl`)
+/** Whether the MLflow server, at the address of these settings, ever acknowledged anything of the sweep in that folder. */
+export const wasSentTo = (sweepFolder: string, { url }: Pick<MlflowSettings, 'url'>): boolean =>
+  existsSync(`${ledgerIn(sweepFolder, contentHash(url))}.jsonl`)
 
 /**
  * A sweep's connection to one MLflow server, held by one process at a time.
@@ -73,7 +73,7 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
   const giveUp = new AbortController()
   const ends = AbortSignal.any([giveUp.signal, ...(signal === undefined ? [] : [signal])])
   const client = new MlflowClient(settings, ends, systemClock, Math.random, firstAnswer)
-  const file = ledgerOf(sweep, ledger ?? contentHash(settings.url))
+  const file = ledgerIn(sweep.folder, ledger ?? contentHash(settings.url))
   makeFolderSync(dirname(file))
   const lock = lockSweep(`${file}.lock`, sweep.id)
   return new MlflowTracker({
