@@ -37,7 +37,7 @@ export interface BlockNorm {
   readonly standardError: number
 }
 
-/** A product each. */
+/** Each column takes one product. */
 const defaultExactColumns = 300
 
 interface BlockNormOptions {

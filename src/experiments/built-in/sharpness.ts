@@ -160,7 +160,7 @@ const measures: Readonly<Record<MeasureParams['metric'], Measure>> = {
       ...options,
       order: epochOrder(trainedRows, epoch, seeds.shuffle).subarray(0, batch),
     })
-    // Which block is the largest, estimates tell: to measure the small ones exactly takes two and a half times as many products.
+    // Estimates tell which block is the largest: exact norms of the small ones take two and a half times as many products.
     const estimates = await blockFrobeniusNorms(engine, miniBatch(0), theta, { ...how(), exactColumns: 0 })
     const [name] = largestOf(estimates)
     const tensor = options.net.parameters.find((one) => one.name === name)!
