@@ -1,3 +1,4 @@
+import { MldsError } from '../core/errors.js'
 import { formatCount } from '../core/format.js'
 import type { Clock } from '../core/clock.js'
 import type { Store } from '../system/store.js'
@@ -12,11 +13,13 @@ import {
   type SweepTrace,
 } from '../tracking/mlflow/audit/audit.js'
 import { MlflowClient } from '../tracking/mlflow/rest/client.js'
-import { mlflowSettings, type MlflowSettings } from '../tracking/mlflow/rest/settings.js'
+import { MlflowError } from '../tracking/mlflow/rest/mlflow-error.js'
+import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
 import { sweepKeyOf, SweepProjection } from '../tracking/mlflow/projection/projection.js'
 import { attemptsOf } from '../tracking/mlflow/projection/attempts.js'
 import { SweepCourse, untold } from '../tracking/mlflow/projection/story.js'
-import { trialEntries, wasSentTo } from './mlflow/open-tracking.js'
+import { goneSweeps, type GoneSweep } from './mlflow/gone-sweeps.js'
+import { trialEntries } from './mlflow/open-tracking.js'
 import type { SweepId, Trial } from '../core/trial.js'
 import { experimentToRead } from '../experiments/registry.js'
 import { sourcesOf } from './mlflow/story.js'
@@ -53,10 +56,7 @@ export interface Audit {
   readonly url: string
   /** As it is after the repairs, if there were any. */
   readonly sweeps: readonly AuditedSweep[]
-  /** Sweeps of the store that were sent to the server, of which it has no run any more. */
-  readonly gone: readonly SweepId[]
-  /** Where some are gone: experiments in MLflow's bin, which may hold them. */
-  readonly deletedExperiments: readonly { readonly id: string; readonly name: string }[]
+  readonly gone: readonly GoneSweep[]
   readonly repairs: readonly Repair[]
 }
 
@@ -93,16 +93,31 @@ export async function auditTracking({
       }),
     )
   }
-  const conclude = async (looked: readonly Looked[], repairs: readonly Repair[]): Promise<Audit> => {
-    const gone = await goneFrom(store, settings, new Set(looked.map(({ here }) => here)))
-    const deletedExperiments = gone.length === 0 ? [] : await client.deletedExperiments()
-    return { url: client.url, sweeps: looked.map(({ audited }) => audited), gone, deletedExperiments, repairs }
-  }
+  const findGone = (looked: readonly Looked[]): Promise<GoneSweep[]> =>
+    goneSweeps(store, client, new Set(looked.map(({ here }) => here)))
+  const conclude = (looked: readonly Looked[], gone: readonly GoneSweep[], repairs: readonly Repair[]): Audit => ({
+    ...{ url: client.url, sweeps: looked.map(({ audited }) => audited), gone, repairs },
+  })
   const before = await look()
+  const gone = await findGone(before)
   const wanting = before.filter(({ audited }) => audited.findings.length > 0)
-  if (!options.repair || wanting.length === 0) return conclude(before, [])
+  // An experiment in the bin is the person's to restore: it may hold more than this sweep.
+  const lost = gone.filter(({ sweep, deletedExperiment }) => {
+    return deletedExperiment === undefined && holderOf(store.sweepFolder(sweep)) === undefined
+  })
+  if (!options.repair || wanting.length + lost.length === 0) return conclude(before, gone, [])
 
   const repairs: Repair[] = []
+  for (const { sweep } of lost) {
+    const { sent } = await syncSweep(store, sweep, { url, warn, deep }).catch((error: unknown) => {
+      // A server that is away ends the audit; a sweep that can't be told, for its experiment's code is gone, hinders no other.
+      if (!(error instanceof MldsError) || error instanceof MlflowError) throw error
+      warn(`${sweep} can't be brought again: ${error.message}`)
+      return { sent: undefined }
+    })
+    if (sent === undefined) continue
+    repairs.push({ sweep, did: `was gone, and is brought again from its journal, ${formatCount(sent, 'run')}` })
+  }
   for (const { audited, here } of wanting) {
     const { sweep } = audited
     if (here === undefined || audited.running) for (const did of await repair(client, audited)) repairs.push(did)
@@ -111,32 +126,14 @@ export async function auditTracking({
       repairs.push({ sweep, did: `brought up to date from its journal, ${formatCount(sent, 'run')}` })
     }
   }
-  return conclude(await look(), repairs)
+  const after = await look()
+  return conclude(after, await findGone(after), repairs)
 }
 
 interface Looked {
   readonly audited: AuditedSweep
   /** The sweep's name in the store, where its journal is here. */
   readonly here: SweepId | undefined
-}
-
-/** Sweeps of the store of which the server once had something, but for those that it still has something of. */
-async function goneFrom(
-  store: Store,
-  server: MlflowSettings,
-  there: ReadonlySet<SweepId | undefined>,
-): Promise<SweepId[]> {
-  const gone: SweepId[] = []
-  for (const id of await store.sweepIds()) {
-    if (there.has(id) || !wasSentTo(store.sweepFolder(id), server)) continue
-    // Of one whose plan can't be read, nobody can say which runs are its.
-    const isReadable = await SweepFolder.open(store, id).then(
-      () => true,
-      () => false,
-    )
-    if (isReadable) gone.push(id)
-  }
-  return gone
 }
 
 /** Finds the sweep in the store that a server's runs came from: the same first name, planned at the same time. */

@@ -2,6 +2,7 @@ import { formatCount } from '../core/format.js'
 import { Args, Flags } from '@oclif/core'
 import { BaseCommand } from '../terminal/base-command.js'
 import type { Audit as AuditResult, AuditedSweep } from '../app/audit.js'
+import type { GoneSweep } from '../app/mlflow/gone-sweeps.js'
 import { systemClock } from '../core/clock.js'
 import { exitCodes, MldsError } from '../core/errors.js'
 import { integerFlag } from '../terminal/flags/integer-flag.js'
@@ -52,11 +53,16 @@ export default class Audit extends BaseCommand {
       say: (sentence) => void process.stderr.write(`${sentence}\n`),
     })
     await this.#print(audit, flags.deep)
-    const { url: address, repairs, sweeps, gone, deletedExperiments } = audit
+    const { url: address, repairs, sweeps, gone } = audit
     const sound = gone.length === 0 && sweeps.every(({ findings }) => findings.length === 0)
     const result = {
       ...{ url: address, sound, repairs: repairs.map(plainRepair), sweeps: sweeps.map(plain) },
-      ...(gone.length === 0 ? {} : { gone, deletedExperiments }),
+      ...(gone.length === 0
+        ? {}
+        : {
+            gone: gone.map(({ sweep }) => sweep),
+            deletedExperiments: deletedExperimentsOf(gone).map(({ id, name }) => ({ id, name })),
+          }),
     }
     return this.endWith(sound ? exitCodes.ok : exitCodes.incomplete, result)
   }
@@ -105,16 +111,40 @@ export default class Audit extends BaseCommand {
     this.#printGone(audit)
   }
 
-  #printGone({ url, gone, deletedExperiments }: AuditResult): void {
+  #printGone({ url, gone, repairs }: AuditResult): void {
     if (gone.length === 0) return
-    const named = gone.length <= 10 ? gone.join(', ') : `${gone.slice(0, 10).join(', ')} and ${gone.length - 10} more`
-    this.log(`\nSent there, and with no run there any more: ${named}`)
-    for (const { id, name } of deletedExperiments)
+    this.log(`\nSent there, and with no run there any more: ${listed(gone)}`)
+    for (const { id, name, sweeps } of deletedExperimentsOf(gone))
       this.log(
-        `The experiment ${name} is deleted; this brings it back: mlflow experiments restore --experiment-id ${id}`,
+        `The experiment ${name} is deleted, and ${listed(sweeps)} with it; this brings it back: mlflow experiments restore --experiment-id ${id}`,
       )
-    this.advise(`What is not in a deleted experiment is brought again by: mlds sync ${gone[0]!} --track ${url}`)
+    const lost = gone.filter(({ deletedExperiment }) => deletedExperiment === undefined)
+    if (lost.length === 0 || repairs.length > 0) return
+    this.advise(
+      `Brought again by: mlds audit ${url} --repair, or one of them by: mlds sync ${lost[0]!.sweep} --track ${url}`,
+    )
   }
+}
+
+/** The first ten, by name. */
+const listed = (sweeps: readonly Pick<GoneSweep, 'sweep'>[]): string =>
+  sweeps.length <= 10
+    ? sweeps.map(({ sweep }) => sweep).join(', ')
+    : `${sweeps
+        .slice(0, 10)
+        .map(({ sweep }) => sweep)
+        .join(', ')} and ${sweeps.length - 10} more`
+
+/** Each deleted experiment once, with the sweeps that lie in it. */
+function deletedExperimentsOf(gone: readonly GoneSweep[]): { id: string; name: string; sweeps: GoneSweep[] }[] {
+  const found = new Map<string, { id: string; name: string; sweeps: GoneSweep[] }>()
+  for (const each of gone) {
+    if (each.deletedExperiment === undefined) continue
+    const { id } = each.deletedExperiment
+    const one = found.get(id) ?? { ...each.deletedExperiment, sweeps: [] }
+    found.set(id, { ...one, sweeps: [...one.sweeps, each] })
+  }
+  return [...found.values()]
 }
 
 function stateOf({ running, findings, left }: AuditedSweep): string {

@@ -9,6 +9,7 @@ import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { MlflowClient } from '../../tracking/mlflow/rest/client.js'
 import type { FirstAnswer } from '../../tracking/mlflow/rest/transport.js'
 import { experimentFrom, mlflowSettings, type MlflowSettings } from '../../tracking/mlflow/rest/settings.js'
+import { Ledger } from '../../tracking/mlflow/ledger.js'
 import { MlflowTracker } from '../../tracking/mlflow/tracker.js'
 import type { Patience } from '../../tracking/mlflow/rest/patience.js'
 import { pagesOf } from '../../tracking/mlflow/projection/first-look.js'
@@ -45,9 +46,11 @@ export interface OpenTrackingOptions extends StoredSweep {
 /** What the server has acknowledged of the sweep is written beside its journal, in a file of each address. */
 const ledgerIn = (sweepFolder: string, name: string): string => join(sweepFolder, 'tracking', name)
 
-/** Whether the MLflow server, at the address of these settings, ever acknowledged anything of the sweep in that folder. */
-export const wasSentTo = (sweepFolder: string, { url }: Pick<MlflowSettings, 'url'>): boolean =>
-  existsSync(`${ledgerIn(sweepFolder, contentHash(url))}.jsonl`)
+/** What the MLflow server at that address ever acknowledged of the sweep in that folder; undefined when it never did. */
+export function acknowledgedBy(sweepFolder: string, { url }: Pick<MlflowSettings, 'url'>): Ledger | undefined {
+  const file = `${ledgerIn(sweepFolder, contentHash(url))}.jsonl`
+  return existsSync(file) ? new Ledger(file, () => {}) : undefined
+}
 
 /**
  * A sweep's connection to one MLflow server, held by one process at a time.
@@ -82,6 +85,7 @@ export function openTracking(options: OpenTrackingOptions): MlflowTracker {
     deep,
     isOver,
     experimentName: settings.experimentName ?? sweep.plan.experiment,
+    isExperimentChosen: settings.experimentName !== undefined,
     acknowledgedFile: `${file}.jsonl`,
     history: () => trialEntries(sweep),
     warn: saidOnce(warn),

@@ -30,6 +30,8 @@ import type { SweepInfo, Tracked, Tracker } from '../tracker.js'
 export interface MlflowTrackerOptions extends ProjectionSources {
   readonly client: MlflowClient
   readonly experimentName: string
+  /** The person named the experiment: a sweep whose runs are all deleted goes there, and not where they lay. Default false. */
+  readonly isExperimentChosen?: boolean
   /** MLflow's id of an experiment that is there already, instead of the name. */
   readonly experimentId?: string
   /** Append-only lines: which run holds which attempt, and what the server has acknowledged of it. */
@@ -426,11 +428,16 @@ export class MlflowTracker implements Tracker {
     dropReports(attempt)
   }
 
-  /** Where the sweep is by what is written down, else where it is found, else where it is to be. */
+  /** Where the sweep is by what is written down, else where it is found, else where it lay or is to be. */
   async #chooseHome(places: ReadonlyMap<string, readonly Run[]>, parent: string | undefined): Promise<string> {
     for (const [place, runs] of places) if (runs.some(({ id }) => id === parent)) return place
     const [home, ...others] = places.keys()
-    return home === undefined || others.length > 0 ? this.#findExperiment() : home
+    if (home !== undefined) return others.length > 0 ? this.#findExperiment() : home
+    const { client, experimentId, isExperimentChosen = false } = this.#options
+    if (parent === undefined || experimentId !== undefined || isExperimentChosen) return this.#findExperiment()
+    // In a deleted experiment all its runs lie: brought elsewhere they would be there twice once it is restored.
+    const former = await client.experimentOf(parent)
+    return former === undefined ? this.#findExperiment() : client.requireExperiment(former.id)
   }
 
   async #runsOfSweep(): Promise<Run[]> {

@@ -132,7 +132,7 @@ export class SweepProjection {
   }
 
   get parentKey(): string {
-    return `${this.sweepKey}:sweep`
+    return parentKeyOf(this.sweepKey)
   }
 
   childKey({ trial, attempt }: Pick<Attempt, 'trial' | 'attempt'>): string {
@@ -362,6 +362,9 @@ export function primaryMetricTags({ metric, direction }: Objective): Tags {
 export function sweepKeyOf({ sweep, openedAtMs }: Pick<SweepInfo, 'sweep' | 'openedAtMs'>): string {
   return `${sweep}:${contentHash({ sweep, openedAtMs }).slice(0, 8)}`
 }
+
+/** `mlds.run_key` of a sweep's parent run. */
+export const parentKeyOf = (sweepKey: string): string => `${sweepKey}:sweep`
 
 function tagWords(tags: Tags): string {
   return Object.entries(tags)

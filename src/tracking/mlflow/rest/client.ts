@@ -29,6 +29,13 @@ export interface DatasetInput {
   readonly source: string
 }
 
+/** An experiment of the server, or one in its bin. */
+export interface FoundExperiment {
+  readonly id: string
+  readonly name: string
+  readonly isDeleted: boolean
+}
+
 export interface NewRun {
   readonly name: string
   readonly startMs: number
@@ -114,24 +121,15 @@ export class MlflowClient {
   }
 
   async experimentIds(): Promise<string[]> {
-    return (await this.#experiments('ACTIVE_ONLY')).map(({ experiment_id }) => experiment_id)
-  }
-
-  /** Experiments that lie in MLflow's bin, with all their runs. */
-  async deletedExperiments(): Promise<{ readonly id: string; readonly name: string }[]> {
-    return (await this.#experiments('DELETED_ONLY')).map(({ experiment_id, name }) => ({ id: experiment_id, name }))
-  }
-
-  async #experiments(viewType: 'ACTIVE_ONLY' | 'DELETED_ONLY'): Promise<WireExperiment[]> {
-    const found: WireExperiment[] = []
+    const found: string[] = []
     let pageToken: string | undefined
     do {
       const page = await this.#transport.call<{ experiments?: WireExperiment[]; next_page_token?: string }>(
         'POST',
         'experiments/search',
-        { max_results: maxRunsPerPage, view_type: viewType, ...(pageToken && { page_token: pageToken }) },
+        { max_results: maxRunsPerPage, view_type: 'ACTIVE_ONLY', ...(pageToken && { page_token: pageToken }) },
       )
-      for (const experiment of page.experiments ?? []) found.push(experiment)
+      for (const { experiment_id } of page.experiments ?? []) found.push(experiment_id)
       pageToken = page.next_page_token
     } while (pageToken !== undefined && pageToken !== '')
     return found
@@ -160,9 +158,24 @@ export class MlflowClient {
 
   /** A live run by its id; undefined when there is none, or it was deleted. */
   async findRun(id: string): Promise<Run | undefined> {
+    const run = await this.#getRun(id)
+    return run === undefined || run.info.lifecycle_stage === 'deleted' ? undefined : decodeRun(run)
+  }
+
+  /** The experiment that a run lies in or, if it was deleted, lay in; undefined when the server knows no such run. */
+  async experimentOf(runId: string): Promise<FoundExperiment | undefined> {
+    const run = await this.#getRun(runId)
+    if (run === undefined) return undefined
+    const path = `experiments/get?experiment_id=${encodeURIComponent(run.info.experiment_id)}`
+    const { experiment } = await this.#transport.call<{ experiment: WireExperiment }>('GET', path)
+    const { experiment_id: id, name, lifecycle_stage } = experiment
+    return { id, name, isDeleted: lifecycle_stage !== 'active' }
+  }
+
+  /** Live or deleted. */
+  async #getRun(id: string): Promise<WireRun | undefined> {
     try {
-      const { run } = await this.#transport.call<{ run: WireRun }>('GET', `runs/get?run_id=${encodeURIComponent(id)}`)
-      return run.info.lifecycle_stage === 'deleted' ? undefined : decodeRun(run)
+      return (await this.#transport.call<{ run: WireRun }>('GET', `runs/get?run_id=${encodeURIComponent(id)}`)).run
     } catch (error) {
       if (error instanceof MlflowError && error.mlflowCode === 'RESOURCE_DOES_NOT_EXIST') return undefined
       throw error

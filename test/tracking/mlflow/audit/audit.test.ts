@@ -324,7 +324,7 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     expect(await mlds(['audit', './mlruns'], { cwd })).toMatchObject({ code: 2 })
   })
 
-  it('tells of a sweep that was sent there and is gone, and how it comes back', async () => {
+  it('tells of a sweep that was sent there and is gone, and brings it back but for what lies in MLflow’s bin', async () => {
     const cwd = temporaryFolder()
     writeFileSync(join(cwd, 'gated.ts'), gated)
     const env = { GATE: join(cwd, 'gated.ts'), MLFLOW_EXPERIMENT_NAME: 'binned' }
@@ -354,11 +354,34 @@ describe.skipIf(!hasMlflow)('mlds audit', () => {
     await ask('experiments/restore', { experiment_id: id })
     expect(told(await audited())).toMatchObject(isThere)
 
-    for (const { id: run } of await client.searchRuns([id], '')) await client.deleteRun(run)
+    await ask('experiments/delete', { experiment_id: id })
+    const refused = await mlds(['audit', server.url, '--repair'], { cwd })
+    expect(refused).toMatchObject({ code: 1, stderr: '' })
+    expect(refused.stdout).toContain(`The experiment binned is deleted, and thrown-away with it`)
+    expect(refused.stdout).not.toContain('brought again')
+    expect(await mlds(['sync', 'thrown-away', '--track', server.url], { cwd })).toMatchObject({
+      ...{ code: 3, stderr: expect.stringContaining('the MLflow experiment is deleted: binned') },
+    })
+    await ask('experiments/restore', { experiment_id: id })
+    expect(told(await audited())).toMatchObject(isThere)
+
+    const empty = async (): Promise<void> => {
+      for (const { id: run } of await client.searchRuns([id], '')) await client.deleteRun(run)
+    }
+    await empty()
     const emptied = await mlds(['audit', server.url], { cwd })
     expect(emptied.code).toBe(1)
-    const [, advice] = /^What is not in a deleted experiment is brought again by: mlds (.*)$/m.exec(emptied.stdout)!
-    expect(await mlds(advice!.split(' '), { cwd, env })).toMatchObject({ code: 0 })
+    const [, repair, sync] = /^Brought again by: mlds (.*), or one of them by: mlds (.*)$/m.exec(emptied.stdout)!
+    // Back where they lay, whatever MLFLOW_EXPERIMENT_NAME said when the sweep ran.
+    const repaired = await mlds(repair!.split(' '), { cwd })
+    expect(repaired.stdout, repaired.stderr).toContain(
+      'thrown-away: was gone, and is brought again from its journal, 2 runs',
+    )
+    expect(await client.searchRuns([id], '')).toHaveLength(3)
+    expect(told(await audited())).toMatchObject(isThere)
+
+    await empty()
+    expect(await mlds(sync!.split(' '), { cwd })).toMatchObject({ code: 0 })
     expect(told(await audited())).toMatchObject(isThere)
   })
 })
