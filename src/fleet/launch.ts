@@ -9,7 +9,8 @@ import { tarOf, type TarFile } from './tar.js'
 
 /** What a host is given, whichever it is. */
 export interface Launch {
-  readonly fleet: string
+  /** Of its files there. */
+  readonly place: string
   /** `copy` brings this very mlds along, `none` uses the host's own. */
   readonly install: 'copy' | 'none'
   /** A file that the worker's shell reads before it starts the worker. */
@@ -76,17 +77,17 @@ export interface Program {
 }
 
 /**
- * Brings mlds to a host, with the fleet's folder.
+ * Brings mlds to a host, with the place.
  * @throws UnavailableError saying why the host can't have it. Nothing is left there then, if it can be reached.
  */
 export async function copyToHost(host: Host, checked: Checked, launch: Launch, tell: Tell): Promise<Program> {
-  const { fleet, install, shelf, signal } = launch
+  const { place, install, shelf, signal } = launch
   if (install === 'none') {
     if (!checked.ownMlds.startsWith('/'))
       throw new UnavailableError('there is no mlds on its PATH', {
         hint: 'leave out --install none, or name its place with --setup FILE',
       })
-    await receive(host, fleet, undefined, { timeoutMs: askMs, signal })
+    await receive(host, place, undefined, { timeoutMs: askMs, signal })
     tell('copied', `nothing: it has ${checked.ownMlds}`)
     return { digest: undefined, call: [checked.ownMlds] }
   }
@@ -106,7 +107,7 @@ export async function copyToHost(host: Host, checked: Checked, launch: Launch, t
       return stream
     },
   }
-  await receive(host, fleet, pack.digest, { timeoutMs: copyMs, signal, input })
+  await receive(host, place, pack.digest, { timeoutMs: copyMs, signal, input })
   const what = `mlds${pack.node === undefined ? '' : ` and Node ${process.version}`}`
   tell(
     'copied',
@@ -118,11 +119,11 @@ export async function copyToHost(host: Host, checked: Checked, launch: Launch, t
   return { digest: pack.digest, call: [node, { copied: `${pack.digest}/${pack.run}` }] }
 }
 
-async function receive(host: Host, fleet: string, digest: string | undefined, options: SshOptions): Promise<void> {
+async function receive(host: Host, place: string, digest: string | undefined, options: SshOptions): Promise<void> {
   try {
-    await askHost(host, receiveScript(fleet, digest), options)
+    await askHost(host, receiveScript(place, digest), options)
   } catch (error) {
-    throw (error as Error).message.startsWith('a fleet ') ? error : await takenBack(host, { fleet, digest }, error)
+    throw (error as Error).message.startsWith('a fleet ') ? error : await takenBack(host, { place, digest }, error)
   }
 }
 
@@ -140,11 +141,11 @@ export class LeftBehindError extends UnavailableError {
 /** Takes back what a failed start has brought to a host. @returns why it failed, and whether something is left. */
 export async function takenBack(
   host: Host,
-  { fleet, digest }: { readonly fleet: string; readonly digest: string | undefined },
+  { place, digest }: { readonly place: string; readonly digest: string | undefined },
   why: unknown,
 ): Promise<unknown> {
   const options = { patience: 0, now: true, keep: false }
-  const script = stopScript(fleet, fleet, digest, options)
+  const script = stopScript(place, place, digest, options)
   return askHost(host, script, { timeoutMs: askMs }).then(
     () => why,
     () => new LeftBehindError(why, digest),
@@ -157,9 +158,9 @@ export async function startOnHost(
   worker: string,
   program: Program,
   access: readonly TarFile[],
-  { fleet, setup, workerArgs, signal }: Launch,
+  { place, setup, workerArgs, signal }: Launch,
 ): Promise<void> {
-  const run = runFile({ fleet, worker, setup: setup !== undefined, program: program.call, args: workerArgs })
+  const run = runFile({ place, worker, setup: setup !== undefined, program: program.call, args: workerArgs })
   const files: TarFile[] = [
     { path: 'run', executable: true, content: Buffer.from(run) },
     ...(setup === undefined ? [] : [{ path: 'setup', content: Buffer.from(setup) }]),
@@ -167,9 +168,9 @@ export async function startOnHost(
   ]
   const input = { when: 'at once', open: () => tarOf(files) } as const
   try {
-    await askHost(host, startScript(fleet, worker), { timeoutMs: askMs, signal, input })
+    await askHost(host, startScript(place, worker), { timeoutMs: askMs, signal, input })
   } catch (error) {
-    throw await takenBack(host, { fleet, digest: program.digest }, error)
+    throw await takenBack(host, { place, digest: program.digest }, error)
   }
 }
 

@@ -5,12 +5,18 @@ import { shellWord } from '../core/shell-word.js'
  * where they are made, everything else goes by files. On the host:
  *
  *     ~/.cache/mlds/DIGEST/       mlds itself, for all fleets that use it
- *     ~/.cache/mlds/fleet/NAME/   uses (the digest), run, context.json and keys, pid, log, store/
+ *     ~/.cache/mlds/fleet/PLACE/  uses (the digest), run, context.json and keys, pid, log, store/
  */
 const folder = '"$HOME/.cache/mlds"'
 
 /** The name of a fleet: a part of paths, of workers' names and of job names. */
 export const fleetNamePattern = /^[a-z0-9][a-z0-9-]{0,29}$/
+
+/**
+ * Where the files of one worker are, or of an array of Slurm. Hosts may share a home folder, so that each worker needs a place of
+ * its own; no fleet's name has a dot.
+ */
+export const placeOf = (fleet: string, worker: string): string => `${fleet}.${worker}`
 
 /** What a shell's profile has printed may end without a newline; what is told begins a line. */
 const ownLine = 'echo'
@@ -30,33 +36,33 @@ export const checkScript = (setup: boolean): string =>
     'echo "mlds: home $HOME"',
   ].join('; ')
 
-/** Makes the fleet's folder and, unless it is there, takes the archive of mlds from standard input. */
-export const receiveScript = (fleet: string, digest: string | undefined): string =>
+/** Makes the place and, unless it is there, takes the archive of mlds from standard input. */
+export const receiveScript = (place: string, digest: string | undefined): string =>
   [
     ownLine,
     `umask 077; mkdir -p ${folder}/fleet && cd ${folder} || exit 1`,
-    `if [ -e fleet/${fleet} ]; then echo "a fleet ${fleet} is on this host already" >&2; exit 1; fi`,
-    `mkdir fleet/${fleet} && echo ${digest ?? 'none'} >fleet/${fleet}/uses || exit 1`,
+    `if [ -e fleet/${place} ]; then echo "a fleet ${place} is on this host already" >&2; exit 1; fi`,
+    `mkdir fleet/${place} && echo ${digest ?? 'none'} >fleet/${place}/uses || exit 1`,
     ...(digest === undefined
       ? ['echo "mlds: have"']
       : [
           `if [ -d ${digest} ]; then echo "mlds: have"; exit 0; fi`,
-          `echo "mlds: want"; mkdir .part-${fleet} && tar -xzof - -C .part-${fleet} && mv .part-${fleet} ${digest}; s=$?`,
+          `echo "mlds: want"; mkdir .part-${place} && tar -xzof - -C .part-${place} && mv .part-${place} ${digest}; s=$?`,
           // Where another fleet was quicker, mv has put it inside.
-          `rm -rf .part-${fleet} ${digest}/.part-${fleet}; exit $s`,
+          `rm -rf .part-${place} ${digest}/.part-${place}; exit $s`,
         ]),
   ].join('; ')
 
-/** Takes the files of the fleet's folder from standard input, and starts `run` so that it outlives the connection. */
-export const startScript = (fleet: string, worker: string): string =>
+/** Takes the files of the place from standard input, and starts `run` so that it outlives the connection. */
+export const startScript = (place: string, worker: string): string =>
   [
-    `umask 077; cd ${folder}/fleet/${fleet} && tar -xof - || exit 1`,
+    `umask 077; cd ${folder}/fleet/${place} && tar -xof - || exit 1`,
     `if command -v setsid >/dev/null 2>&1; then setsid sh ./run ${worker} >log 2>&1 </dev/null & else nohup sh ./run ${worker} >log 2>&1 </dev/null & fi`,
   ].join('; ')
 
 /** Whether the process that `pid` names is that worker: pids are given again. */
-const aliveFunction = (fleet: string, worker: string): string =>
-  `p=$(cat fleet/${fleet}/pid 2>/dev/null); alive() { [ -n "$p" ] && { grep -qa ${worker} "/proc/$p/cmdline" 2>/dev/null || ps -ww -o args= -p "$p" 2>/dev/null | grep -q ${worker}; }; }`
+const aliveFunction = (place: string, worker: string): string =>
+  `p=$(cat fleet/${place}/pid 2>/dev/null); alive() { [ -n "$p" ] && { grep -qa ${worker} "/proc/$p/cmdline" 2>/dev/null || ps -ww -o args= -p "$p" 2>/dev/null | grep -q ${worker}; }; }`
 
 export interface StopOptions {
   /** Seconds for what runs to end or keep a checkpoint, before the worker is killed. */
@@ -67,36 +73,36 @@ export interface StopOptions {
   readonly keep: boolean
 }
 
-/** Ends the worker and removes the fleet's folder; mlds too, once no fleet of this user uses it. */
-export const stopScript = (fleet: string, worker: string, digest: string | undefined, options: StopOptions): string =>
+/** Ends the worker and removes its place; mlds too, once no worker of this user uses it. */
+export const stopScript = (place: string, worker: string, digest: string | undefined, options: StopOptions): string =>
   [
     ownLine,
-    `cd ${folder} 2>/dev/null || exit 0; ${aliveFunction(fleet, worker)}`,
+    `cd ${folder} 2>/dev/null || exit 0; ${aliveFunction(place, worker)}`,
     `if alive; then kill -TERM "$p"; ${options.now ? 'sleep 1; if alive; then kill -TERM "$p"; fi; ' : ''}i=0; while alive && [ $i -lt ${5 * options.patience} ]; do sleep 0.2 2>/dev/null || { sleep 1; i=$((i+4)); }; i=$((i+1)); done; if alive; then echo "mlds: killed"; kill -KILL -"$p" 2>/dev/null || kill -KILL "$p"; else echo "mlds: ended"; fi; fi`,
-    `rm -rf fleet/${fleet} .part-${fleet} || exit 1`,
+    `rm -rf fleet/${place} .part-${place} || exit 1`,
     ...(digest === undefined || options.keep ? [] : [`grep -qsx ${digest} fleet/*/uses || rm -rf ${digest} || exit 1`]),
     `cd "$HOME"; rmdir .cache/mlds/fleet .cache/mlds .cache 2>/dev/null; exit 0`,
   ].join('; ')
 
 /** The end of a worker's log, by itself on standard output; a task of Slurm has one of its own. */
-export const tailScript = (fleet: string, lines: number, task?: number): string => {
-  const log = `${folder}/fleet/${fleet}/${task === undefined ? 'log' : `${task}.log`}`
+export const tailScript = (place: string, lines: number, task?: number): string => {
+  const log = `${folder}/fleet/${place}/${task === undefined ? 'log' : `${task}.log`}`
   const why = task === undefined ? 'nothing was started' : `task ${task} has not begun, see squeue`
   return `[ -e ${log} ] || { echo "no log is there: ${why}" >&2; exit 1; }; tail -n ${lines} ${log}`
 }
 
 /** Whether the worker runs, and the last it said: of an error what was wrong, and not the advice, which is indented. */
-export const stateScript = (fleet: string, worker: string): string =>
+export const stateScript = (place: string, worker: string): string =>
   [
     ownLine,
-    `cd ${folder}/fleet/${fleet} 2>/dev/null || { echo "mlds: worker gone"; exit 0; }`,
-    `cd ../..; ${aliveFunction(fleet, worker)}`,
+    `cd ${folder}/fleet/${place} 2>/dev/null || { echo "mlds: worker gone"; exit 0; }`,
+    `cd ../..; ${aliveFunction(place, worker)}`,
     `if alive; then echo "mlds: worker runs"; else echo "mlds: worker ended"; fi`,
-    `echo "mlds: said $(tail -n 20 fleet/${fleet}/log | grep -v "^  " | tail -n 1)"`,
+    `echo "mlds: said $(tail -n 20 fleet/${place}/log | grep -v "^  " | tail -n 1)"`,
   ].join('; ')
 
 export interface RunFile {
-  readonly fleet: string
+  readonly place: string
   readonly worker: string
   readonly setup: boolean
   /** How mlds is called: one word, or Node and its program. Relative to `~/.cache/mlds` where it was copied. */
@@ -109,19 +115,19 @@ export const forgetServer =
   'unset NATS_URL NATS_USER NATS_PASSWORD NATS_TOKEN NATS_CREDS NATS_NKEY NATS_CA NATS_CERT NATS_KEY NATS_INBOX_PREFIX'
 
 /** The file `run`: what a person adds is in quotes. Secrets are not in it. */
-export function runFile({ fleet, worker, setup, program, args }: RunFile): string {
-  const place = `${folder}/fleet/${fleet}`
+export function runFile({ place, worker, setup, program, args }: RunFile): string {
+  const path = `${folder}/fleet/${place}`
   const call = program.map((part) =>
     typeof part === 'string' ? shellWord(part) : `${folder}/${shellWord(part.copied)}`,
   )
   return [
     '#!/bin/sh',
-    `echo $$ >${place}/pid`,
+    `echo $$ >${path}/pid`,
     'cd "$HOME" || exit',
-    ...(setup ? [`. ${place}/setup`] : []),
+    ...(setup ? [`. ${path}/setup`] : []),
     forgetServer,
-    `export NATS_CONTEXT=${place}/context.json`,
-    `exec ${call.join(' ')} worker start --name ${worker} --store ${place}/store ${args.map(shellWord).join(' ')}`.trim(),
+    `export NATS_CONTEXT=${path}/context.json`,
+    `exec ${call.join(' ')} worker start --name ${worker} --store ${path}/store ${args.map(shellWord).join(' ')}`.trim(),
     '',
   ].join('\n')
 }

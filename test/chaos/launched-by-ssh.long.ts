@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { mlds } from '../helpers/cli.js'
 import { hasNats, withNats } from '../helpers/nats.js'
-import { giveMlds, hasSshHosts, untilAnswering, withSshLab, type SshLab } from '../helpers/ssh-hosts.js'
+import { giveMlds, hasSshHosts, pidOfWorker, untilAnswering, withSshLab, type SshLab } from '../helpers/ssh-hosts.js'
 import { LaunchedSweep } from './launched.js'
 
 const names = ['lab1', 'lab2', 'lab3'] as const
@@ -23,8 +23,7 @@ class KeptWorkers {
   async start(host: string): Promise<void> {
     const fleet = `kept-${++this.started}`
     const { code } = await mlds(['fleet', 'ssh', host, '--name', fleet, ...this.words], this.lab)
-    const file = join(this.lab.host(host).home, '.cache', 'mlds', 'fleet', fleet, 'pid')
-    if (code === 0) this.#pids.set(host, Number(readFileSync(file, 'utf8')))
+    if (code === 0) this.#pids.set(host, pidOfWorker(this.lab.host(host), fleet))
   }
 
   isAlive = (host: string): boolean => existsSync(`/proc/${this.#pids.get(host) ?? 0}`) && this.#pids.has(host)

@@ -7,7 +7,7 @@ import { here } from '../../src/fleet/check.js'
 import { thisHost } from '../../src/fleet/host.js'
 import { askHost, copyToHost, type Launch } from '../../src/fleet/launch.js'
 import type { Pack } from '../../src/fleet/pack.js'
-import { stopScript } from '../../src/fleet/scripts.js'
+import { placeOf, stopScript } from '../../src/fleet/scripts.js'
 import { tarOf, type TarFile } from '../../src/fleet/tar.js'
 import { temporaryFolder } from '../helpers/cli.js'
 import { gzipSync } from 'node:zlib'
@@ -27,12 +27,12 @@ function withHome() {
   const home = temporaryFolder()
   vi.stubEnv('HOME', home)
   const told: string[] = []
-  const copy = async (fleet: string, sent: Buffer, freeBytes?: number) => {
+  const copy = async (place: string, sent: Buffer, freeBytes?: number) => {
     const shelf: Launch['shelf'] = {
       pack: () => pack,
       open: async () => ({ stream: Readable.from([sent], { objectMode: false }), bytes: sent.length }),
     }
-    const launch = { fleet, install: 'copy', setup: undefined, workerArgs: [], shelf } as const
+    const launch = { place, install: 'copy', setup: undefined, workerArgs: [], shelf } as const
     const { platform, arch, glibc = '2.36' } = here()
     const checked = {
       ...{ platform, arch, glibc, node: process.version, nodePath: process.execPath },
@@ -41,24 +41,27 @@ function withHome() {
     const { signal } = new AbortController()
     await copyToHost(thisHost, checked, { ...launch, signal }, (_, detail) => void told.push(detail))
   }
-  const stop = (fleet: string) =>
-    askHost(thisHost, stopScript(fleet, fleet, digest, { patience: 0, now: true, keep: false }), { timeoutMs: 60_000 })
+  const stop = (place: string) =>
+    askHost(thisHost, stopScript(place, place, digest, { patience: 0, now: true, keep: false }), { timeoutMs: 60_000 })
   return { home, cache: join(home, '.cache', 'mlds'), told, copy, stop }
 }
 
 describe('mlds on a host', () => {
   afterEach(() => void vi.unstubAllEnvs())
 
-  it('is sent once, used by each fleet that comes, and goes with the last', async () => {
+  it('is sent once, used by each fleet and by hosts that share the home folder, and goes with the last', async () => {
     const { home, cache, told, copy, stop } = withHome()
     const sent = await archive()
-    await copy('one', sent)
-    await copy('two', sent)
-    expect(told).toEqual([expect.stringMatching(/^mlds, 0\.0 MB sent/), 'nothing: mlds is there already'])
+    for (const place of ['one', placeOf('two', 'lab1-1'), placeOf('two', 'lab2-2')]) await copy(place, sent)
+    const again = 'nothing: mlds is there already'
+    expect(told).toEqual([expect.stringMatching(/^mlds, 0\.0 MB sent/), again, again])
     expect(existsSync(join(cache, digest, 'bin', 'run.js'))).toBe(true)
     await stop('one')
     expect(readdirSync(cache).sort()).toEqual([digest, 'fleet'].sort())
-    await stop('two')
+    await stop(placeOf('two', 'lab1-1'))
+    expect(readdirSync(join(cache, 'fleet'))).toEqual(['two.lab2-2'])
+    expect(existsSync(join(cache, digest))).toBe(true)
+    await stop(placeOf('two', 'lab2-2'))
     expect(readdirSync(home)).toEqual([])
   })
 

@@ -43,6 +43,8 @@ interface HostChoice {
   readonly forwards?: boolean
   /** Only by way of this host, which is behind the same cable. */
   readonly behind?: string
+  /** The host whose home folder it has, as on a shared disk. */
+  readonly shares?: string
 }
 
 /** A network that nobody has now: test files run beside each other, and one that was killed leaves its own. */
@@ -88,6 +90,13 @@ export function withSshLab(...choices: readonly HostChoice[]): SshLab {
   }
 }
 
+/** The process of the only worker that a fleet has in that home folder. */
+export function pidOfWorker({ home }: Pick<SshHost, 'home'>, fleet: string): number {
+  const fleets = join(home, '.cache', 'mlds', 'fleet')
+  const place = readdirSync(fleets).find((name) => name.startsWith(`${fleet}.`))!
+  return Number(readFileSync(join(fleets, place, 'pid'), 'utf8'))
+}
+
 /** What a failed test leaves running on a host. */
 function endWorkers(home: string): void {
   const fleets = join(home, '.cache', 'mlds', 'fleet')
@@ -105,11 +114,11 @@ const keyPair = (file: string): void =>
 
 function startHost(
   folder: string,
-  { name, node = true, forwards = true, behind }: HostChoice,
+  { name, node = true, forwards = true, behind, shares = name }: HostChoice,
   network: Network,
 ): SshHost {
-  const [home, programs] = [join(folder, `home-${name}`), join(folder, `programs-${name}`)]
-  for (const made of [home, programs]) mkdirSync(made)
+  const [home, programs] = [join(folder, `home-${shares}`), join(folder, `programs-${name}`)]
+  for (const made of [home, programs]) mkdirSync(made, { recursive: true })
   for (const program of readdirSync('/usr/bin'))
     if (program !== 'node' && !program.startsWith('mlds'))
       symlinkSync(join('/usr/bin', program), join(programs, program))

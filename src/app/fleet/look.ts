@@ -4,7 +4,7 @@ import { UnknownNameError } from '../../core/errors.js'
 import { misfit, here } from '../../fleet/check.js'
 import { parseHost, thisHost, type Host } from '../../fleet/host.js'
 import { askHost, checkHost, describeChecked, lookAtWorker } from '../../fleet/launch.js'
-import { stateScript, tailScript } from '../../fleet/scripts.js'
+import { placeOf, stateScript, tailScript } from '../../fleet/scripts.js'
 import { readFleet, readFleets, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { isOfArray, taskOf } from '../../fleet/slurm.js'
 import { isOpen, openTunnel } from '../../fleet/tunnel.js'
@@ -98,11 +98,12 @@ function tasksCalled({ name, slurm }: FleetState, wanted: string): LogPlace[] {
 
 /** The last lines of a worker's log on its host. @throws UnavailableError when the host can't be reached, or has no log yet. */
 export async function workerLog(
-  { fleet, host, task }: LogPlace,
+  { fleet, worker, host, task }: LogPlace,
   lines: number,
   { signal }: FleetSurroundings,
 ): Promise<string> {
-  return (await askHost(host, tailScript(fleet, lines, task), { timeoutMs: 60_000, signal })).stdout
+  const place = task === undefined ? placeOf(fleet, worker) : fleet
+  return (await askHost(host, tailScript(place, lines, task), { timeoutMs: 60_000, signal })).stdout
 }
 
 /** What is right and wrong with one host. */
@@ -164,7 +165,7 @@ async function lookAtMember(
 ): Promise<void> {
   const { worker: state, said } = await lookAtWorker(
     parseHost(member.host),
-    stateScript(fleet, member.worker),
+    stateScript(placeOf(fleet, member.worker), member.worker),
     around.signal,
   )
   const last = said === '' ? '' : `; it last said: ${said}`

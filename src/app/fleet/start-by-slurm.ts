@@ -125,7 +125,7 @@ async function bring(
   try {
     const checked = await checkHost(host, { setup, signal })
     say(`${host.name}: connected: ${describeChecked(checked)}`)
-    const launch = { fleet: name, install: 'copy', setup, workerArgs, shelf, signal } as const
+    const launch = { place: name, install: 'copy', setup, workerArgs, shelf, signal } as const
     const program = await copyToHost(host, checked, launch, (step, detail) => say(`${host.name}: ${step}: ${detail}`))
     return { home: checked.home, program }
   } finally {

@@ -13,7 +13,7 @@ import {
   type Launch,
 } from '../../fleet/launch.js'
 import { PackShelf } from '../../fleet/pack-shelf.js'
-import { stateScript } from '../../fleet/scripts.js'
+import { placeOf, stateScript } from '../../fleet/scripts.js'
 import { createFleet, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { closeTunnel, openTunnel } from '../../fleet/tunnel.js'
 import type { ProcessIdentity } from '../../system/process-identity.js'
@@ -153,7 +153,8 @@ class HostStart {
   ) {
     const { fleet, shelf, around } = parts
     const { name, install, setup, workerArgs } = fleet
-    this.#launch = { ...{ fleet: name, install, setup, workerArgs }, shelf, signal: around.signal }
+    const place = placeOf(name, parts.book.member(at).worker)
+    this.#launch = { ...{ place, install, setup, workerArgs }, shelf, signal: around.signal }
   }
 
   async run(): Promise<HostOutcome> {
@@ -181,7 +182,7 @@ class HostStart {
     this.#step = 'copied'
     await book.note(this.at, { step: 'copied', ...(program.digest === undefined ? {} : { digest: program.digest }) })
     const files = await this.#files().catch(async (error: unknown) => {
-      throw await takenBack(this.host, { fleet: this.#launch.fleet, digest: program.digest }, error)
+      throw await takenBack(this.host, { place: this.#launch.place, digest: program.digest }, error)
     })
     await startOnHost(this.host, worker, program, files, this.#launch)
     await book.note(this.at, { step: 'started' })
@@ -226,7 +227,7 @@ class HostStart {
       const leftMs = endMs - clock.monotonic()
       if (await arrivals.joined(worker, Math.max(0, Math.min(lookEveryMs, leftMs)), signal)) return
       if (signal.aborted) throw new UnavailableError('stopped')
-      const { worker: state, said } = await lookAtWorker(this.host, stateScript(fleet.name, worker), signal)
+      const { worker: state, said } = await lookAtWorker(this.host, stateScript(this.#launch.place, worker), signal)
       if (state !== 'runs') throw new UnavailableError(`the worker has ended: ${said || 'without a word'}`)
       if (leftMs <= lookEveryMs)
         throw new UnavailableError(

@@ -1,7 +1,7 @@
 import PQueue from 'p-queue'
 import { parseHost, thisHost } from '../../fleet/host.js'
 import { askHost } from '../../fleet/launch.js'
-import { stopScript } from '../../fleet/scripts.js'
+import { placeOf, stopScript } from '../../fleet/scripts.js'
 import { cancelScript } from '../../fleet/slurm.js'
 import { toldBy } from '../../fleet/ssh.js'
 import { readFleet, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
@@ -86,7 +86,7 @@ async function stopOne(
   { folder, signal, say }: FleetSurroundings,
 ): Promise<void> {
   const patience = (now ? 0 : graceSeconds) + lastWordsSeconds
-  const script = stopScript(name, worker, digest, { now, keep, patience })
+  const script = stopScript(placeOf(name, worker), worker, digest, { now, keep, patience })
   const answer = await askHost(parseHost(named), script, { timeoutMs: 1_000 * (patience + 60), signal })
   if (tunnel !== undefined) await closeTunnel(tunnel, folder, worker)
   const told = toldBy(answer)

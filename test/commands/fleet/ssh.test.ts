@@ -28,8 +28,9 @@ function writeTrial(folder: string): string {
 describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
   it('starts what it can on hosts of all kinds, says of each other why not, runs a sweep, and leaves nothing', async () => {
     const [good, inner] = [{ name: 'good' }, { name: 'inner', behind: 'good' }]
+    const twin = { name: 'twin', shares: 'good' }
     const shut = { name: 'shut', forwards: false }
-    const lab = withSshLab(good, inner, { name: 'changed' }, { name: 'locked' }, { name: 'bare' }, shut)
+    const lab = withSshLab(good, inner, twin, { name: 'changed' }, { name: 'locked' }, { name: 'bare' }, shut)
     const server = await withNats('authorization { user: u, password: "s3cret" }', { host: '0.0.0.0' })
     const { port } = new URL(server.url)
     const url = `nats://${lab.here}:${port}`
@@ -37,7 +38,7 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     const run = (...args: string[]) => mlds(args, mine)
     const configuration = 'Host changed\n  HostKeyAlias good\nHost locked\n  PubkeyAuthentication no\n'
     lab.configure(configuration)
-    for (const name of ['good', 'inner', 'shut']) giveMlds(lab.host(name))
+    for (const name of ['good', 'inner', 'twin', 'shut']) giveMlds(lab.host(name))
     await untilAnswering(lab, 'inner')
     // What a person has for logins is not for mlds.
     const logins = `Host inner\n  RemoteCommand false\n  ExitOnForwardFailure yes\n  LocalForward ${port} 127.0.0.1:1\n`
@@ -53,7 +54,7 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
 
     // Which hosts come, and why the others do not.
     const given = ['--context', 'theirs.json', '--install', 'none', '--json']
-    const hosts = ['good', 'inner', 'changed', 'locked', 'bare']
+    const hosts = ['good', 'inner', 'twin', 'changed', 'locked', 'bare']
     const words = ['--', '--slots', '1', '--experiment', file]
     const started = await run('fleet', 'ssh', ...hosts, '--nats', url, '--name', 'lab', ...given, ...words)
     expect(started.code).toBe(1)
@@ -61,6 +62,7 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     expect(outcomes).toMatchObject([
       { host: 'good', step: 'joined' },
       { host: 'inner', step: 'joined' },
+      { host: 'twin', step: 'joined' },
       { host: 'changed', step: 'none', why: expect.stringContaining('Host key verification failed') as string },
       { host: 'locked', step: 'none', why: expect.stringContaining('Permission denied (publickey)') as string },
       { host: 'bare', step: 'connected', why: expect.stringContaining('no mlds on its PATH') as string },
@@ -69,7 +71,7 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     for (const name of ['changed', 'locked', 'bare']) expect(readdirSync(lab.host(name).home)).toEqual([])
 
     // Credentials stand where only the user reads them.
-    const fleet = join(home, '.cache', 'mlds', 'fleet', 'lab')
+    const fleet = join(home, '.cache', 'mlds', 'fleet', `lab.${outcomes[0]!.worker}`)
     const pid = readFileSync(join(fleet, 'pid'), 'utf8').trim()
     for (const place of [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`, join(fleet, 'run')])
       expect(readFileSync(place, 'utf8')).not.toContain('s3cret')
@@ -104,12 +106,12 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     expect(again).not.toBe(lost)
 
     const drained = await run('fleet', 'drain', 'lab')
-    expect(drained.stdout.match(/takes no more trials/g)).toHaveLength(2)
+    expect(drained.stdout.match(/takes no more trials/g)).toHaveLength(3)
 
     // A host that can't be reached stays written down.
     lab.configure(`${configuration}Host good\n  HostName 127.0.0.1\n  Port 1\n`)
     const away = await run('fleet', 'stop', '--all', '--now')
-    expect(away).toMatchObject({ code: 1, stdout: expect.stringContaining('left on 2 of 2 hosts') as string })
+    expect(away).toMatchObject({ code: 1, stdout: expect.stringContaining('left on 2 of 3 hosts') as string })
     lab.configure(configuration)
     expect((await run('fleet', 'stop', '--all', '--now')).code).toBe(0)
     for (const name of ['good', 'inner']) expect(readdirSync(lab.host(name).home)).toEqual([])
