@@ -11,6 +11,12 @@ export interface Checked {
   readonly nodePath: string
   /** Where its own mlds is; empty where none is found. */
   readonly ownMlds: string
+  /** Its version, where it was asked for. */
+  readonly ownVersion?: string | undefined
+  /** A program that it has not, and that nothing can be brought without. */
+  readonly lacks?: string | undefined
+  /** Where something would have to be made, and can't be. */
+  readonly shut?: string | undefined
   readonly cores: number | undefined
   readonly freeBytes: number | undefined
   readonly home: string
@@ -33,6 +39,9 @@ export function readCheck(answer: Answer): Checked {
     node: /^v\d+\.\d+\.\d+/.exec(say('node'))?.[0],
     nodePath: say('nodepath'),
     ownMlds: say('own'),
+    ownVersion: /^mlds\/(\S+)/.exec(say('version'))?.[1],
+    lacks: told.get('lacks'),
+    shut: told.has('shut') ? say('shut') : undefined,
     cores: cores >= 1 ? cores : undefined,
     freeBytes: free === undefined ? undefined : 1_024 * Number(free),
     home: say('home'),
@@ -55,6 +64,14 @@ export interface Here {
 export function here(): Here {
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
   return { platform: process.platform, arch: process.arch, glibc: header.glibcVersionRuntime }
+}
+
+/** Why no worker can be started there, whichever mlds it is; `undefined` where nothing is known against it. */
+export function unready({ lacks, shut }: Checked): string | undefined {
+  if (lacks !== undefined) return `there is no ${lacks} on its PATH`
+  return shut === undefined
+    ? undefined
+    : `nothing can be made in ${shut}, and what a worker is given belongs in ~/.cache/mlds`
 }
 
 /** Why mlds of this host would not run on that one; `undefined` where nothing is known against it. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { UnavailableError } from '../core/errors.js'
-import { here, hasNode, misfit, readCheck, type Checked } from './check.js'
+import { here, hasNode, misfit, readCheck, unready, type Checked } from './check.js'
 import type { Host } from './host.js'
 import type { PackShelf } from './pack-shelf.js'
 import { checkScript, receiveScript, runFile, startScript, stopScript } from './scripts.js'
@@ -44,12 +44,15 @@ export async function askHost(host: Host, script: string, options: SshOptions): 
 }
 
 /** Looks at a host; changes nothing. @throws UnavailableError when it can't be reached. */
-export async function checkHost(host: Host, { setup, signal }: Pick<Launch, 'setup' | 'signal'>): Promise<Checked> {
+export async function checkHost(
+  host: Host,
+  { setup, signal, own }: Pick<Launch, 'setup' | 'signal'> & { readonly own: boolean },
+): Promise<Checked> {
   const input = setup === undefined ? {} : { input: inputOf(Buffer.from(setup)) }
-  const checked = readCheck(
-    await askHost(host, checkScript(setup !== undefined), { timeoutMs: askMs, signal, ...input }),
-  )
+  const script = checkScript({ setup: setup !== undefined, own })
+  const checked = readCheck(await askHost(host, script, { timeoutMs: askMs, signal, ...input }))
   if (checked.home !== '') return checked
+  if (checked.arch !== '') throw new UnavailableError('its shell knows no home folder: HOME is not set')
   throw new UnavailableError(
     setup === undefined
       ? 'its shell answers nothing of what it is asked'
@@ -66,9 +69,17 @@ export const describeChecked = (checked: Checked): string =>
   [
     `${checked.platform} ${checked.arch}`,
     checked.node === undefined ? 'no Node' : `Node ${checked.node}`,
+    ...(checked.ownVersion === undefined ? [] : [`mlds ${checked.ownVersion} of its own`]),
     ...(checked.cores === undefined ? [] : [`${checked.cores} cores`]),
     ...(checked.freeBytes === undefined ? [] : [`${(checked.freeBytes / 1e9).toFixed(1)} GB free`]),
   ].join(', ')
+
+/** Why a disk can't take what is copied; `undefined` where it can, or is not known. */
+export const tooSmall = (
+  { freeBytes = Infinity }: Checked,
+  { bytes }: { readonly bytes: number },
+): string | undefined =>
+  freeBytes < 1.1 * bytes ? `its disk has ${megabytes(freeBytes)} left, and mlds takes ${megabytes(bytes)}` : undefined
 
 /** How mlds is called on a host, and what has to be copied for it. */
 export interface Program {
@@ -82,13 +93,18 @@ export interface Program {
  */
 export async function copyToHost(host: Host, checked: Checked, launch: Launch, tell: Tell): Promise<Program> {
   const { place, install, shelf, signal } = launch
+  const missing = unready(checked)
+  if (missing !== undefined) throw new UnavailableError(missing)
   if (install === 'none') {
     if (!checked.ownMlds.startsWith('/'))
       throw new UnavailableError('there is no mlds on its PATH', {
         hint: 'leave out --install none, or name its place with --setup FILE',
       })
     await receive(host, place, undefined, { timeoutMs: askMs, signal })
-    tell('copied', `nothing: it has ${checked.ownMlds}`)
+    tell(
+      'copied',
+      `nothing: it has ${checked.ownMlds}${checked.ownVersion === undefined ? '' : ` ${checked.ownVersion}`}`,
+    )
     return { digest: undefined, call: [checked.ownMlds] }
   }
   const wrong = misfit(checked, here())
@@ -98,10 +114,8 @@ export async function copyToHost(host: Host, checked: Checked, launch: Launch, t
   const input: SshOptions['input'] = {
     when: 'wanted',
     async open() {
-      if (checked.freeBytes !== undefined && checked.freeBytes < 1.1 * pack.bytes)
-        throw new UnavailableError(
-          `its disk has ${megabytes(checked.freeBytes)} left, and mlds takes ${megabytes(pack.bytes)}`,
-        )
+      const small = tooSmall(checked, pack)
+      if (small !== undefined) throw new UnavailableError(small)
       const { stream, bytes } = await shelf.open(pack)
       sent = bytes
       return stream

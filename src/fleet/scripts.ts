@@ -21,8 +21,18 @@ export const placeOf = (fleet: string, worker: string): string => `${fleet}.${wo
 /** What a shell's profile has printed may end without a newline; what is told begins a line. */
 const ownLine = 'echo'
 
-/** With `setup` the standard input is evaluated first, as it will be for the worker. */
-export const checkScript = (setup: boolean): string =>
+export interface CheckOptions {
+  /** The standard input is evaluated first, as it will be for the worker. */
+  readonly setup: boolean
+  /** Ask the host's own mlds for its version. */
+  readonly own: boolean
+}
+
+/** Of `~/.cache/mlds`, or what there is above it. A link that leads nowhere is there too. */
+const nearestFolder =
+  'd=$HOME/.cache/mlds; while [ ! -e "$d" ] && [ ! -h "$d" ] && [ "$d" != "$HOME" ]; do d=${d%/*}; done'
+
+export const checkScript = ({ setup, own }: CheckOptions): string =>
   [
     ownLine,
     ...(setup ? ['s=$(cat); eval "$s" >/dev/null'] : []),
@@ -31,6 +41,11 @@ export const checkScript = (setup: boolean): string =>
     'echo "mlds: node $(node --version 2>/dev/null)"',
     'echo "mlds: nodepath $(command -v node 2>/dev/null)"',
     'echo "mlds: own $(command -v mlds)"',
+    ...(own
+      ? ['if command -v mlds >/dev/null; then echo "mlds: version $(mlds --version 2>/dev/null </dev/null)"; fi']
+      : []),
+    'for p in tar gzip; do command -v $p >/dev/null || echo "mlds: lacks $p"; done',
+    `${nearestFolder}; if [ ! -d "$d" ] || [ ! -w "$d" ]; then echo "mlds: shut $d"; fi`,
     'echo "mlds: cores $(getconf _NPROCESSORS_ONLN 2>/dev/null)"',
     'echo "mlds: disk $(df -Pk "$HOME" | tail -n 1)"',
     'echo "mlds: home $HOME"',

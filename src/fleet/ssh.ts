@@ -30,6 +30,8 @@ const quiet = [
   'ServerAliveInterval=15',
   'ServerAliveCountMax=3',
   'RemoteCommand=none',
+  // A banner or a warning would stand where a host says why not.
+  'LogLevel=ERROR',
 ]
 /** Ports that the user forwards at logins may be taken by one of these already. */
 const noForwards = ['-o', 'ClearAllForwardings=yes']
@@ -110,7 +112,7 @@ export async function runOnHost(host: Host, script: string, options: SshOptions)
     })
     if (why !== '') throw new UnavailableError(why)
     if (code === null || (code === ownFailure && host !== thisHost))
-      throw unreachable(host, lastLine(stderr) || 'ssh ended without a word')
+      throw unreachable(host, lastLine(stderr) || 'the connection was lost')
     return { code, stdout, stderr }
   } finally {
     clearTimeout(timer)

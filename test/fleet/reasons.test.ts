@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { describeArray } from '../../src/app/fleet/look.js'
-import { readCheck } from '../../src/fleet/check.js'
+import { readCheck, unready } from '../../src/fleet/check.js'
 import { thisHost } from '../../src/fleet/host.js'
 import { askHost, checkHost, lookAtWorker } from '../../src/fleet/launch.js'
 import { checkScript, receiveScript, stateScript } from '../../src/fleet/scripts.js'
@@ -13,12 +13,19 @@ import { temporaryFolder } from '../helpers/cli.js'
 const ask = (script: string) => askHost(thisHost, script, { timeoutMs: 60_000 })
 const greeting = 'printf "Welcome to the lab"'
 
+/** Everything but tar. */
+function withoutTar(home: string): void {
+  for (const program of readdirSync('/usr/bin'))
+    if (program !== 'tar') symlinkSync(join('/usr/bin', program), join(home, program))
+  vi.stubEnv('PATH', home)
+}
+
 describe('what a host is understood to say', () => {
   afterEach(() => void vi.unstubAllEnvs())
 
   it('is the same after a profile that prints something without a newline', async () => {
     vi.stubEnv('HOME', temporaryFolder())
-    expect(readCheck(await ask(`${greeting}; ${checkScript(false)}`))).toMatchObject({
+    expect(readCheck(await ask(`${greeting}; ${checkScript({ setup: false, own: false })}`))).toMatchObject({
       platform: process.platform,
       arch: process.arch,
     })
@@ -45,10 +52,40 @@ describe('what a host is understood to say', () => {
   it.each(['exit 0\n', 'set -e\nfalse\n', 'exec true\n'])('is that the setup ends its shell, of %j', async (setup) => {
     vi.stubEnv('HOME', temporaryFolder())
     const { signal } = new AbortController()
-    await expect(checkHost(thisHost, { setup, signal })).rejects.toThrow(
+    await expect(checkHost(thisHost, { setup, signal, own: false })).rejects.toThrow(
       /the file of --setup ends the shell|ended a step with exit code 1/,
     )
-    expect(await checkHost(thisHost, { setup: 'echo loaded; cd /\n', signal })).toMatchObject({ arch: process.arch })
+    expect(await checkHost(thisHost, { setup: 'echo loaded; cd /\n', signal, own: false })).toMatchObject({
+      arch: process.arch,
+    })
+  })
+
+  it.each([
+    ['a file in the place of ~/.cache', (home: string) => writeFileSync(join(home, '.cache'), ''), /\/\.cache\b/],
+    ['a link that leads nowhere', (home: string) => symlinkSync('/nowhere', join(home, '.cache')), /\/\.cache\b/],
+    [
+      'a file in the place of ~/.cache/mlds',
+      (home: string) => {
+        mkdirSync(join(home, '.cache'))
+        writeFileSync(join(home, '.cache', 'mlds'), '')
+      },
+      /\/\.cache\/mlds\b/,
+    ],
+    ['a home folder that is not there', (home: string) => rmSync(home, { recursive: true }), /^nothing can be made in/],
+    ['a PATH without tar', withoutTar, /^there is no tar on its PATH$/],
+  ])('is why nothing can be brought, before it is tried, of %s', async (_, spoil, reason) => {
+    const home = temporaryFolder()
+    vi.stubEnv('HOME', home)
+    const check = () => checkHost(thisHost, { setup: undefined, own: false, signal: new AbortController().signal })
+    expect(unready(await check())).toBeUndefined()
+    spoil(home)
+    expect(unready(await check())).toMatch(reason)
+  })
+
+  it('is that its shell knows no home folder', async () => {
+    vi.stubEnv('HOME', '')
+    const { signal } = new AbortController()
+    await expect(checkHost(thisHost, { setup: undefined, own: false, signal })).rejects.toThrow('HOME is not set')
   })
 
   it('is of an ended worker what was wrong, and not the advice beneath it', async () => {

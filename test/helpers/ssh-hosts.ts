@@ -45,6 +45,8 @@ interface HostChoice {
   readonly behind?: string
   /** The host whose home folder it has, as on a shared disk. */
   readonly shares?: string
+  /** What its logins do first. */
+  readonly login?: string
 }
 
 /** A network that nobody has now: test files run beside each other, and one that was killed leaves its own. */
@@ -114,7 +116,7 @@ const keyPair = (file: string): void =>
 
 function startHost(
   folder: string,
-  { name, node = true, forwards = true, behind, shares = name }: HostChoice,
+  { name, node = true, forwards = true, behind, shares = name, login = ':' }: HostChoice,
   network: Network,
 ): SshHost {
   const [home, programs] = [join(folder, `home-${shares}`), join(folder, `programs-${name}`)]
@@ -128,10 +130,13 @@ function startHost(
   const enter = join(folder, `enter-${name}`)
   writeFileSync(
     enter,
-    `#!/bin/sh\ncd ${home}\nexec env -i HOME=${home} PATH=${programs} sh -c "$SSH_ORIGINAL_COMMAND"\n`,
+    `#!/bin/sh\ncd ${home}\n${login}\nexec env -i HOME=${home} PATH=${programs} sh -c "$SSH_ORIGINAL_COMMAND"\n`,
   )
   chmodSync(enter, 0o755)
   const config = join(folder, `${name}.conf`)
+  // As everywhere: ssh says it on the stream of errors.
+  const banner = join(folder, 'banner')
+  writeFileSync(banner, 'For members of the lab only.\n')
   const lines = [
     `ListenAddress ${behind === undefined ? `${network.there}:22` : '127.0.0.1:2222'}`,
     ...[
@@ -141,6 +146,7 @@ function startHost(
     ],
     ...['StrictModes no', 'UsePAM no', 'PidFile none', 'PermitRootLogin yes', 'PasswordAuthentication no'],
     'KbdInteractiveAuthentication no',
+    `Banner ${banner}`,
     ...(forwards ? [] : ['DisableForwarding yes']),
   ]
   writeFileSync(config, `${lines.join('\n')}\n`)

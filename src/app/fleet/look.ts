@@ -1,9 +1,10 @@
 import PQueue from 'p-queue'
 import type { UnavailableError } from '../../core/errors.js'
 import { UnknownNameError } from '../../core/errors.js'
-import { misfit, here } from '../../fleet/check.js'
+import { hasNode, misfit, here, unready, type Checked } from '../../fleet/check.js'
 import { parseHost, thisHost, type Host } from '../../fleet/host.js'
-import { askHost, checkHost, describeChecked, lookAtWorker } from '../../fleet/launch.js'
+import { askHost, checkHost, describeChecked, lookAtWorker, tooSmall } from '../../fleet/launch.js'
+import { packMlds } from '../../fleet/pack.js'
 import { placeOf, stateScript, tailScript } from '../../fleet/scripts.js'
 import { readFleet, readFleets, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { isOfArray, taskOf } from '../../fleet/slurm.js'
@@ -143,10 +144,10 @@ async function lookAt(named: string, seen: Seen | undefined, around: FleetSurrou
   const told = { host: named, ...(seen === undefined ? {} : { fleet: seen.fleet }), found, wrong }
   try {
     const host = parseHost(named)
-    const checked = await checkHost(host, { setup: undefined, signal: around.signal })
+    const checked = await checkHost(host, { setup: undefined, signal: around.signal, own: true })
     found.push(describeChecked(checked))
     if (seen === undefined) {
-      const unfit = misfit(checked, here())
+      const unfit = unready(checked) ?? misfit(checked, here()) ?? noRoom(checked)
       if (unfit !== undefined) wrong.push(unfit)
       return told
     }
@@ -157,6 +158,10 @@ async function lookAt(named: string, seen: Seen | undefined, around: FleetSurrou
   }
   return told
 }
+
+/** What mlds takes is only found out where the room is short. */
+const noRoom = (checked: Checked): string | undefined =>
+  (checked.freeBytes ?? Infinity) < 1e9 ? tooSmall(checked, packMlds(!hasNode(checked))) : undefined
 
 async function lookAtMember(
   { fleet, member, present, away }: Seen,

@@ -123,7 +123,7 @@ async function bring(
   }
   const shelf = new PackShelf()
   try {
-    const checked = await checkHost(host, { setup, signal })
+    const checked = await checkHost(host, { setup, signal, own: false })
     say(`${host.name}: connected: ${describeChecked(checked)}`)
     const launch = { place: name, install: 'copy', setup, workerArgs, shelf, signal } as const
     const program = await copyToHost(host, checked, launch, (step, detail) => say(`${host.name}: ${step}: ${detail}`))

@@ -174,7 +174,7 @@ class HostStart {
 
   async #start(worker: string): Promise<void> {
     const { book, arrivals, around } = this.parts
-    const checked = await checkHost(this.host, this.#launch)
+    const checked = await checkHost(this.host, { ...this.#launch, own: this.#launch.install === 'none' })
     this.#tell('connected', describeChecked(checked))
     const program = await copyToHost(this.host, checked, this.#launch, (step, detail) =>
       around.say(`${this.host.name}: ${step}: ${detail}`),

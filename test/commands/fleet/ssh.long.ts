@@ -161,6 +161,8 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh, on a bad day', () => 
     mkdirSync(join(lab.host('fills').home, '.cache'))
     const cache = smallDisk(lab.host('fills'), join(lab.host('fills').home, '.cache'), 60)
     await untilAnswering(lab, 'small', 'fills')
+    const doctor = await mlds(['fleet', 'doctor', 'small'], lab)
+    expect(doctor).toMatchObject({ code: 1, stdout: expect.stringMatching(/wrong +its disk has/) as string })
     const start = await mlds(['fleet', 'ssh', 'small', 'fills', '--nats', url, '--name', 'full'], lab)
     expect(start).toMatchObject({ code: 1, stdout: expect.stringContaining('nothing was left') as string })
     expect(start.stderr).toMatch(/small: not copied: its disk has \S+ MB left, and mlds takes \S+ MB/)

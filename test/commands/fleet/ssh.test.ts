@@ -29,8 +29,9 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
   it('starts what it can on hosts of all kinds, says of each other why not, runs a sweep, and leaves nothing', async () => {
     const [good, inner] = [{ name: 'good' }, { name: 'inner', behind: 'good' }]
     const twin = { name: 'twin', shares: 'good' }
+    const closed = { name: 'closed', login: 'echo The lab is closed; exit 1' }
     const shut = { name: 'shut', forwards: false }
-    const lab = withSshLab(good, inner, twin, { name: 'changed' }, { name: 'locked' }, { name: 'bare' }, shut)
+    const lab = withSshLab(good, inner, twin, closed, { name: 'changed' }, { name: 'locked' }, { name: 'bare' }, shut)
     const server = await withNats('authorization { user: u, password: "s3cret" }', { host: '0.0.0.0' })
     const { port } = new URL(server.url)
     const url = `nats://${lab.here}:${port}`
@@ -54,7 +55,7 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
 
     // Which hosts come, and why the others do not.
     const given = ['--context', 'theirs.json', '--install', 'none', '--json']
-    const hosts = ['good', 'inner', 'twin', 'changed', 'locked', 'bare']
+    const hosts = ['good', 'inner', 'twin', 'changed', 'locked', 'bare', 'closed']
     const words = ['--', '--slots', '1', '--experiment', file]
     const started = await run('fleet', 'ssh', ...hosts, '--nats', url, '--name', 'lab', ...given, ...words)
     expect(started.code).toBe(1)
@@ -66,8 +67,10 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
       { host: 'changed', step: 'none', why: expect.stringContaining('Host key verification failed') as string },
       { host: 'locked', step: 'none', why: expect.stringContaining('Permission denied (publickey)') as string },
       { host: 'bare', step: 'connected', why: expect.stringContaining('no mlds on its PATH') as string },
+      { host: 'closed', step: 'none', why: 'The lab is closed' },
     ])
     expect(started.stderr).toContain('locked: not connected: ')
+    expect(started.stderr).toMatch(/good: copied: nothing: it has .*\/mlds \d+\.\d+\.\d+/)
     for (const name of ['changed', 'locked', 'bare']) expect(readdirSync(lab.host(name).home)).toEqual([])
 
     // Credentials stand where only the user reads them.
