@@ -15,7 +15,10 @@ const maxWaitingCharacters = 64_000_000
 /** Every result of one sweep that the server holds, as it comes. */
 export class Results {
   /** The latest generation of each trial that has a result, and where it lies. */
-  readonly #latest = new Map<TrialId, { readonly generation: number; readonly sequence: number }>()
+  readonly #latest = new Map<
+    TrialId,
+    { readonly generation: number; readonly sequence: number; readonly isShown: boolean }
+  >()
   /** Results that wait for their trials, by their places in the stream: a request for each would take longer than all else. */
   readonly #waiting = new Map<number, string>()
   #waitingCharacters = 0
@@ -39,7 +42,10 @@ export class Results {
         )
       const latest = this.#latest.get(run.trial)
       if (latest === undefined || latest.generation <= run.generation)
-        this.#latest.set(run.trial, { generation: run.generation, sequence: message.seq })
+        this.#latest.set(run.trial, {
+          ...{ generation: run.generation, sequence: message.seq },
+          isShown: run.tag !== undefined,
+        })
       const text = message.string()
       if (!onResult(run, text)) this.#keep(message.seq, text)
     })
@@ -115,16 +121,23 @@ export class Results {
   }
 
   #open(run: RunKey, text: string): Promise<ResultMessage | undefined> {
-    return openResult(this.link.broker, this.link.store, this.link.tokens.given(run), text)
+    return openResult(this.link.broker, this.link.store, this.#writerOf(run), text)
+  }
+
+  /** The run as whoever wrote its result had it: without a token where an earlier version queued it. */
+  #writerOf({ sweep, trial, generation }: RunKey): RunKey {
+    const run = { sweep, trial, generation }
+    const latest = this.#latest.get(trial)
+    return latest?.generation === generation && !latest.isShown ? run : this.link.tokens.given(run)
   }
 
   /** The result and all that it saved. @throws Error when it is none, or something is missing. */
   collect(run: RunKey, text: string): Promise<ResultMessage> {
-    const { broker, store, tokens } = this.link
+    const { broker, store } = this.link
     return this.link.persist(async () => {
       const result = await this.#open(run, text)
       if (result === undefined) throw new Error('it is malformed')
-      const saved = savedBy(broker, tokens.given(run), result.nonce)
+      const saved = savedBy(broker, this.#writerOf(run), result.nonce)
       if ('artifacts' in result.outcome)
         for (const ref of Object.values(result.outcome.artifacts)) await fetchObject(saved, store, ref)
       return result

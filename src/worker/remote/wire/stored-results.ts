@@ -1,7 +1,8 @@
 import type { z } from 'zod'
+import { DataError } from '../../../core/errors.js'
 import type { ArtifactRef, TrialId } from '../../../core/trial.js'
 import type { Store } from '../../../system/store.js'
-import { decodeKept, resultMessage, storedResult, type ResultMessage } from './protocol.js'
+import { decode, decodeKept, resultMessage, storedResult, type ResultMessage } from './protocol.js'
 import { firstGenerationAfter, sweepToken, type RunKey } from './names.js'
 import { bucketOf, fetchObject, uploadsOf, type ReadObject } from './objects.js'
 import { tagged } from './run-tokens.js'
@@ -44,8 +45,9 @@ export async function readResults(
           const stored = await broker.reads.last(names.results, names.result(key))
           if (stored === undefined || !tokens.allows(key, stored.sequence)) continue
           const run = tokens.given(key)
-          const pointer = decodeKept(storedResult, stored.text, `the result of trial ${run.trial}`)
-          const result = await followPointer(broker, store, run, pointer)
+          const writer = key.tag === undefined ? key : run
+          const pointer = readWords(storedResult, writer, stored.text)
+          const result = await followPointer(broker, store, writer, pointer).catch(noneWhereItLacks)
           const object = pointer !== undefined && 'object' in pointer ? pointer.object : undefined
           if (result !== undefined) found.set(run.trial, { run, result, sequence: stored.sequence, object })
           return
@@ -55,14 +57,30 @@ export async function readResults(
   return found
 }
 
-/** The result that a stored message holds or points to; `undefined` for what is not a result. */
+/**
+ * The result that a stored message holds or points to; `undefined` for what is not a result.
+ * @param run with its token if the message shows it.
+ * @throws StoreError when a newer mlds wrote it, as far as its place tells.
+ */
 export function openResult(
   broker: Broker,
   store: Store,
   run: RunKey,
   text: string,
 ): Promise<ResultMessage | undefined> {
-  return followPointer(broker, store, run, decodeKept(storedResult, text, 'a result'))
+  return followPointer(broker, store, run, readWords(storedResult, run, text))
+}
+
+/**
+ * A worker answers in the protocol in which it was asked: a higher one is no newer mlds' where a token shows who was asked, but
+ * a stranger's word, which would end the whole sweep. Newer orchestrators say so where they alone write (`announceSweep`).
+ */
+const readWords = <T>(schema: z.ZodType<T>, { token, trial }: RunKey, text: string): T | undefined =>
+  token === undefined ? decodeKept(schema, text, `the result of trial ${trial}`) : decode(schema, text)
+
+/** @throws whatever says nothing of the result: that the server is away, or the disk full. */
+function noneWhereItLacks(error: unknown): undefined {
+  if (!(error instanceof DataError)) throw error
 }
 
 async function followPointer(
@@ -74,7 +92,7 @@ async function followPointer(
   if (stored === undefined || !('object' in stored)) return stored
   await fetchObject(savedBy(broker, run, stored.nonce), store, stored.object)
   const text = new TextDecoder().decode(await store.readObject(stored.object))
-  return decodeKept(resultMessage, text, 'a result')
+  return readWords(resultMessage, run, text)
 }
 
 /** Reads what the attempt of this nonce saved: among the run's uploads, else in the bucket that all share. */

@@ -35,7 +35,10 @@ export async function prepareTokens(broker: OrchestratorBroker, sweep: string): 
 /** More than any fleet has under way. */
 const maxUntokened = 20_000
 
-/** Lets any host resume the sweep from the server alone. */
+/**
+ * Lets any host resume the sweep from the server alone. Its protocol is what keeps an older mlds away: where results or attempts
+ * get a higher one, so must this, since what workers write is not believed in that.
+ */
 export async function announceSweep(
   broker: OrchestratorBroker,
   store: Store,

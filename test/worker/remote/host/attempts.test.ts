@@ -12,6 +12,7 @@ import {
   protocolVersion,
   type AttemptMessage,
 } from '../../../../src/worker/remote/wire/protocol.js'
+import { sealed } from '../../../../src/worker/remote/wire/run-tokens.js'
 import { subjectsOf } from '../../../../src/worker/remote/wire/streams.js'
 import { hasNats } from '../../../helpers/nats.js'
 import { RemoteLab, runKey } from '../../../helpers/remote-lab.js'
@@ -96,8 +97,11 @@ describe.skipIf(!hasNats)('the attempts at a run', () => {
     expect(await begin('b')).toMatchObject({ message: { attempt: 2, vanished: 0 } })
     await vandalize(encode({ v: protocolVersion + 1 }))
     expect(await begin('c')).toMatchObject({ message: { attempt: 3, vanished: 1 } })
+    // One that was given the run may say that a newer mlds began it, and nobody would ever begin it again.
+    await vandalize(sealed(encode({ v: protocolVersion + 1 }), key.token))
+    expect(await begin('d')).toMatchObject({ message: { attempt: 4, vanished: 2 } })
     await vandalize('noise')
-    expect(await readAttempt(broker, key)).toMatchObject({ message: { attempt: 3, vanished: 1, standing: 'running' } })
+    expect(await readAttempt(broker, key)).toMatchObject({ message: { attempt: 4, vanished: 2, standing: 'running' } })
   })
 
   it('are followed by none while the last one speaks, or its words are written over', async () => {
