@@ -286,16 +286,25 @@ function rulesOf({ rule }: AgainstStepsOptions, byGroup: ReadonlyMap<string, rea
 /** A metric's steps and values that can be drawn. */
 function courseOf({ series }: TrialRecord, metric: string, panel: Panel): Map<number, number> {
   const { steps = [], values = [] } = lookUp(series, metric) ?? {}
-  const pairs = steps.map((step, i) => [step, values[i]!] as const)
-  return new Map(pairs.filter(([, value]) => Number.isFinite(value) && (panel.scale !== 'log' || value > 0)))
+  const course = new Map<number, number>()
+  for (const [i, step] of steps.entries()) {
+    const value = values[i]!
+    if (Number.isFinite(value) && (panel.scale !== 'log' || value > 0)) course.set(step, value)
+  }
+  return course
 }
 
 function mediansOf(group: string, records: readonly TrialRecord[], panel: Panel): Point[] {
   return panel.metrics.flatMap(({ metric, label }) => {
-    const courses = records.map((record) => courseOf(record, metric, panel))
-    const steps = thinned(new Set(courses.flatMap((course) => [...course.keys()])))
-    return steps.map((step) => {
-      const values = courses.flatMap((course) => course.get(step) ?? [])
+    const byStep = new Map<number, number[]>()
+    for (const record of records)
+      for (const [step, value] of courseOf(record, metric, panel)) {
+        const values = byStep.get(step)
+        if (values === undefined) byStep.set(step, [value])
+        else values.push(value)
+      }
+    return thinned(byStep.keys()).map((step) => {
+      const values = byStep.get(step)!
       const [low, high] = [minOf(values), maxOf(values)]
       return { step, group, metric: label, median: median(values), low, high }
     })
