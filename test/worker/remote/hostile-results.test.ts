@@ -44,6 +44,7 @@ const hostile: Readonly<Record<string, object>> = {
   'a start that no date can say': { ...right, startedAtMs: -1e300 },
   'a report at no time': { ...right, reports: [{ step: 1, atMs: 9e15, metrics: { loss: 1 } }] },
   'a step that is no whole number': { ...right, reports: [{ step: 1.5, atMs: 1, metrics: { loss: 1 } }] },
+  'the last attempt that can be counted': { ...right, attempt: Number.MAX_SAFE_INTEGER },
   'a file larger than memory': finished({ loss: 1 }, { weights: { sha256, sizeBytes: 9e15 } }),
   'a result that lies elsewhere and is larger than memory': { v: protocolVersion, object: { sha256, sizeBytes: 9e15 } },
   'a protocol that no mlds speaks yet': { ...right, v: protocolVersion + 1 },

@@ -29,6 +29,12 @@ const short = z.string().max(4_000)
 const name = z.string().min(1).max(200)
 const count = z.int().min(0)
 const ordinal = z.int().min(1)
+/**
+ * Of an attempt, as its worker counts them: more than ever happen, and so few that those of all runs of a trial can be added up
+ * (a number beyond 2^53 - 1 is in no message and in no journal, so the trial could not begin again).
+ */
+const maxAttemptNumber = 1_000_000
+const attemptNumber = ordinal.max(maxAttemptNumber)
 const version = z.literal([oldestProtocol, divergedSince, valuesSince, tokensSince, protocolVersion])
 const token = z.string().regex(/^[0-9a-f]{32}$/)
 
@@ -150,7 +156,7 @@ export const storedAssignment = z.object({ assignment })
 export const attemptMessage = z.object({
   v: version,
   /** Counted from 1. */
-  attempt: ordinal,
+  attempt: attemptNumber,
   /** How many attempts before this one ended without a word of their worker. */
   vanished: count,
   worker: name,
@@ -197,7 +203,7 @@ export const resultMessage = z
     /** Tells a writer whether a stored result is its own. */
     nonce: name,
     /** Of this run, counted from 1; 0 when none began. */
-    attempt: count,
+    attempt: count.max(maxAttemptNumber),
     startedAtMs: time,
     atMs: time,
     outcome,
@@ -228,7 +234,7 @@ export const eventMessage = z.discriminatedUnion('type', [
     type: z.literal('progress'),
     v: version,
     worker: name,
-    attempt: ordinal,
+    attempt: attemptNumber,
     startedAtMs: time,
     /** Position of the first report among all of this attempt. */
     from: count,

@@ -105,6 +105,17 @@ function malformed(kind: keyof typeof whole, isValid: (text: string) => boolean)
 const hex = fc.stringMatching(/^[0-9a-f]{16}$/)
 const token = fc.oneof(hex, fc.constantFrom('x', '0', '-1', 'a'.repeat(200), '%2e%2e', '__proto__'))
 
+it('counts no attempt so high that the next, or the sum of all runs, could not be written down', () => {
+  const schemas = { result: resultMessage, attempt: attemptMessage, event: eventMessage }
+  for (const [kind, schema] of Object.entries(schemas)) {
+    const counting = (attempt: number) =>
+      decode<unknown>(schema, encode({ ...(whole[kind as keyof typeof schemas] as object), attempt }))
+    expect(counting(1_000_000), kind).toBeDefined()
+    for (const attempt of [1_000_001, 2 ** 31, Number.MAX_SAFE_INTEGER, 1e300])
+      expect(counting(attempt), `${kind}, ${attempt}`).toBeUndefined()
+  }
+})
+
 describe.skipIf(!hasNats)('with 10,000 malformed messages among the good ones', () => {
   it('no worker and no orchestrator crashes, and no trial is lost', async () => {
     const { url } = await withNats('')
