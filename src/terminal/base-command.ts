@@ -68,6 +68,16 @@ export abstract class BaseCommand extends Command {
     return planFactsOf(readStore(findStore(named).folder), sweep)?.sweep
   }
 
+  protected override async parse<
+    F extends Interfaces.OutputFlags<F>,
+    B extends Interfaces.OutputFlags<B>,
+    A extends Interfaces.OutputArgs<A>,
+  >(options?: Interfaces.Input<F, B, A>, argv = this.argv): Promise<Interfaces.ParserOutput<F, B, A>> {
+    if (!argv.some((word) => word.startsWith('--worker-arg='))) return super.parse(options, argv)
+    const { guardWorkerArgs } = await import('./flags/fleet-flags.js')
+    return super.parse(options, guardWorkerArgs(argv))
+  }
+
   /** What a value, a program or another host brings along is shown to a terminal, never obeyed by it; colours are. */
   override log(message = '', ...args: unknown[]): void {
     super.log(printableColours(message), ...args)

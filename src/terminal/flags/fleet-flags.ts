@@ -7,6 +7,9 @@ import { natsFlag, tenantFlag } from './flags.js'
 
 const namePattern = /^[a-z0-9][a-z0-9-]{0,29}$/
 
+/** No word of a command line holds it. */
+const notAFlag = '\0'
+
 const access = {
   context: {
     description: 'the context of NATS that workers are given (default: worker.json beside yours)',
@@ -21,8 +24,16 @@ const access = {
     helpValue: 'WORD',
     multiple: true,
     multipleNonGreedy: true,
+    parse: async (word: string) => word.replace(notAFlag, ''),
   },
 } as const
+
+/**
+ * A word with its value attached is meant, also where it is called as a flag of the command itself, for which oclif would take it.
+ * @returns what was typed, with such words marked for the flag to read.
+ */
+export const guardWorkerArgs = (argv: readonly string[]): string[] =>
+  argv.map((word) => word.replace(/^--worker-arg=(?=-)/, `--worker-arg=${notAFlag}`))
 
 export const tunnelFlag = Flags.boolean(access.tunnel)
 
