@@ -10,8 +10,8 @@ const isThere = spawnSync(validator, ['--version']).error === undefined
 if (!isThere) console.warn('The manifest is checked against no schema: install kubernetes-validate (PyPI) for that.')
 
 const choice = {
-  ...{ name: 'lab', image: 'example.org/mlds:1', count: 8, namespace: 'ml', cores: 4, memoryGb: 8 },
-  ...{ graceSeconds: 60, workerArgs: ['--label=$(id)', '--label=yes', '--label=1e3'], context: undefined },
+  ...{ name: 'no', image: 'example.org/mlds:1', count: 8, namespace: 'on', cores: 4, memoryGb: 8 },
+  ...{ graceSeconds: 60, workerArgs: ['--label=$(id)', '--label', 'yes', '--label', '1_000'], context: undefined },
   target: { nats: 'nats://server:4222', tenant: 'ours' },
 }
 

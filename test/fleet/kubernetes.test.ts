@@ -58,6 +58,52 @@ describe('workers as a manifest of Kubernetes', () => {
     ).not.toContain('--slots')
   })
 
+  it('are named and told what a person wrote, by readers of YAML 1.1 as of 1.2', () => {
+    const words = [
+      'no',
+      'on',
+      'yes',
+      'n',
+      'null',
+      '~',
+      '1_000',
+      '0123',
+      '0o17',
+      '0x1f',
+      '12:30',
+      '1e3',
+      '.inf',
+      '=',
+      '<<',
+    ]
+    const hostile = [
+      '- a',
+      'a: b',
+      '#',
+      "it's",
+      '"',
+      '\\',
+      '',
+      ' ',
+      '2026-11-30',
+      '!!int 1',
+      '&a',
+      '*a',
+      '%',
+      '@',
+      'é\u2028',
+    ]
+    const workerArgs = [...words, ...hostile]
+    const yaml = kubernetesYaml({ ...choice, name: 'no', namespace: 'on', image: '1.5', workerArgs }, {})
+    for (const version of ['1.1', '1.2'] as const) {
+      const [made, deployment] = parseAllDocuments(yaml, { version }).map((document) => document.toJS() as Workload)
+      expect(made!.metadata).toMatchObject({ namespace: 'on', labels: { 'app.kubernetes.io/instance': 'no' } })
+      const [worker] = deployment!.spec.template.spec.containers
+      expect(worker).toMatchObject({ image: '1.5', args: expect.arrayContaining(['60']) as string[] })
+      expect(worker.args.slice(-workerArgs.length)).toEqual(workerArgs)
+    }
+  })
+
   it('wait for ever as a Deployment, and end when idle as a Job', () => {
     expect([workload.kind, workload.spec.replicas, pod.restartPolicy]).toEqual(['Deployment', 8, 'Always'])
     const job = read(kubernetesYaml({ ...choice, idleMs: 600_000, gpus: 2 }, {})).workload

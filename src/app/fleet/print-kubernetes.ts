@@ -4,6 +4,14 @@ import { kubernetesManifest, type KubernetesFleet } from '../../fleet/kubernetes
 import type { NatsTarget } from '../backends/nats-target.js'
 import { isOwnAddress, workerAccess } from './worker-access.js'
 
+/** kubectl reads YAML 1.1, where `no`, `on`, `1_000` and `12:30` are no text unless they stand in quotes; others read 1.2. */
+const written = {
+  lineWidth: 0,
+  aliasDuplicateObjects: false,
+  defaultStringType: 'QUOTE_DOUBLE',
+  defaultKeyType: 'PLAIN',
+} as const
+
 /** What a person says of pods. */
 export interface KubernetesChoice extends Omit<KubernetesFleet, 'access'> {
   readonly target: NatsTarget
@@ -23,5 +31,5 @@ export function kubernetesYaml({ target, context, ...fleet }: KubernetesChoice, 
   const tenant = target.tenant === 'mlds' ? [] : ['--tenant', target.tenant]
   const workerArgs = [...tenant, ...fleet.workerArgs]
   const objects = kubernetesManifest({ ...fleet, workerArgs, access: access.files() })
-  return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n')
+  return objects.map((object) => stringify(object, written)).join('---\n')
 }
