@@ -1,3 +1,4 @@
+import { MldsError } from '../core/errors.js'
 import { shellWord } from '../core/shell-word.js'
 import { forgetServer } from './scripts.js'
 
@@ -28,6 +29,23 @@ const warningOf = (timeMs: number): number | undefined => (timeMs < 600_000 ? un
 
 /** So many may start at the same moment; more are spread over ten seconds. */
 const atOnce = 10
+
+/**
+ * Tasks are known by their numbers, from 1 on: whoever asks after them counts on these.
+ * @throws MldsError when words for `sbatch` ask for others; how many run at once (`--array=1-8%2`) they may say.
+ */
+export function refuseOtherTasks(words: readonly string[], count: number): void {
+  for (const [at, word] of words.entries()) {
+    const asked = /^(?:--ar(?:r|ra|ray)?(?:=(.*)|$)|-a(.+)?$)/s.exec(word)
+    if (asked === null) continue
+    const array = asked[1] ?? asked[2] ?? words[at + 1] ?? ''
+    const last = new RegExp(`^(?:1-${count}${count === 1 ? '|1' : ''})(?:%\\d+)?$`)
+    if (!last.test(array))
+      throw new MldsError('USAGE', `--array=${array}: the tasks of this fleet are 1-${count}`, {
+        hint: `say how many with --count, and how many at once with -- --array=1-${count}%2`,
+      })
+  }
+}
 
 /** A job array of workers. `exec`, since bash would hand a signal on only after the worker has ended. */
 export function jobScript({ fleet, count, timeMs, idleMs, home, setup, program, workerArgs }: SlurmJob): string {

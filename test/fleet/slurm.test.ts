@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cancelScript, isOfArray, jobScript, submitFile, taskOf, type SlurmJob } from '../../src/fleet/slurm.js'
+import {
+  cancelScript,
+  isOfArray,
+  jobScript,
+  refuseOtherTasks,
+  submitFile,
+  taskOf,
+  type SlurmJob,
+} from '../../src/fleet/slurm.js'
 import { temporaryFolder } from '../helpers/cli.js'
 
 const job: SlurmJob = {
@@ -78,6 +86,27 @@ describe('a task of an array', () => {
     expect([taskOf('lab', 'lab-3-57'), taskOf('lab', 'lab-12')]).toEqual([3, 12])
     for (const other of ['lab', 'lab-', 'lab2-3', 'lab-x', 'lab-3-x', 'lab-3-57-1', 'lab-123456'])
       expect(taskOf('lab', other)).toBe(undefined)
+  })
+})
+
+describe('words for sbatch', () => {
+  it.each([
+    ['--array=1-8%2'],
+    ['--array', '1-8'],
+    ['-a1-8%4'],
+    ['-a', '1-8'],
+    ['--account=a', '--acctg-freq=1', '-A', 'x'],
+  ])('may say how many tasks run at once, as %j %s', (...words) =>
+    expect(() => refuseOtherTasks(words, 8)).not.toThrow(),
+  )
+
+  it.each([['--array=1-4'], ['--array', '0-7'], ['-a5-6'], ['-a', '1,3'], ['--arr=1-80'], ['--array']])(
+    'may not ask for other tasks than the fleet’s, as %j %s',
+    (...words) => expect(() => refuseOtherTasks(words, 8)).toThrow('the tasks of this fleet are 1-8'),
+  )
+
+  it('may name the only task of one', () => {
+    for (const array of ['1', '1-1', '1%1']) expect(() => refuseOtherTasks(['-a', array], 1)).not.toThrow()
   })
 })
 

@@ -55,6 +55,8 @@ export default class FleetSlurm extends BaseCommand {
     await checkWorkerArgs(flags['worker-arg'], WorkerStart.flags, saidBySlurm)
     const { slurmScript, startBySlurm, trySlurm } = await import('../../app/fleet/start-by-slurm.js')
     const { name, nats, tenant, context, count, on } = flags
+    const { refuseOtherTasks } = await import('../../fleet/slurm.js')
+    refuseOtherTasks(after, count)
     const fleet = {
       ...{ name, count, on, context, sbatchWords: after, target: { nats, tenant } },
       ...{ timeMs: flags.time, idleMs: flags['idle-timeout'], setup: readSetup(flags.setup) },
