@@ -74,6 +74,30 @@ describe.skipIf(!hasSlurm || !hasNats)('mlds fleet slurm, on a real Slurm', () =
     expectNothing()
   })
 
+  it('works on for as long as Slurm grants one that is preempted, and is queued again', async () => {
+    const { slurm, home, submit, run, sweep, begun, go, expectNothing } = await withCluster()
+    const { job } = JSON.parse((await submit('--count', '1', '--time', '20m', '--json')).stdout) as { job: string }
+    const told = (): string => slurm.call('scontrol', 'show', 'job', `${job}_1`)
+    const running = sweep()
+    await until(() => begun() === 1)
+    const [urgent, over] = [join(home, 'urgent.sh'), join(home, 'over')]
+    writeFileSync(urgent, `#!/bin/sh\nwhile [ ! -e ${over} ]; do sleep 0.2; done\n`)
+    slurm.call('sbatch', '--partition=urgent', '--exclusive', '--output=/dev/null', urgent)
+    await expect.poll(told).toMatch(/PreemptTime=\d/)
+    writeFileSync(go, '')
+    expect(await running.finished).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('4 of 4 trials') as string,
+    })
+    expect(told()).toContain('JobState=RUNNING')
+    // A worker that had left by itself would have ended its job.
+    await expect.poll(told).toMatch(/JobState=PENDING[^]*Restarts=1/)
+    writeFileSync(over, '')
+    expect((await run('fleet', 'stop', '--now')).code).toBe(0)
+    await expect.poll(() => slurm.call('squeue', '-h')).toBe('')
+    expectNothing()
+  })
+
   it('runs code that comes with the sweep, in folders of the workers, and leaves nothing', async () => {
     const { home, run, nats, expectNothing } = await withCluster()
     const trace = join(home, 'trace')
