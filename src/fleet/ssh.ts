@@ -38,6 +38,8 @@ const noForwards = ['-o', 'ClearAllForwardings=yes']
 const ownFailure = 255
 /** A background master of the user's own may hold the streams open when `ssh` itself has ended. */
 const lastWordsMs = 500
+/** What `ssh` says last when its way to a host ends early: why is said before, by a jump host's `ssh` or a ProxyCommand. */
+const ofTheWayThere = /^(?:(?:kex|ssh)_exchange_identification:|Connection (?:closed|reset) by UNKNOWN port).*$/gm
 const maxAnswerCharacters = 1_000_000
 
 export const destinationArgs = ({ destination, port }: Host): string[] => [
@@ -112,7 +114,10 @@ export async function runOnHost(host: Host, script: string, options: SshOptions)
     })
     if (why !== '') throw new UnavailableError(why)
     if (code === null || (code === ownFailure && host !== thisHost))
-      throw unreachable(host, lastLine(stderr) || 'the connection was lost')
+      throw unreachable(
+        host,
+        lastLine(stderr.replaceAll(ofTheWayThere, '')) || lastLine(stderr) || 'the connection was lost',
+      )
     return { code, stdout, stderr }
   } finally {
     clearTimeout(timer)

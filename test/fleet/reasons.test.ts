@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { describeArray } from '../../src/app/fleet/look.js'
 import { readCheck, unready } from '../../src/fleet/check.js'
-import { thisHost } from '../../src/fleet/host.js'
+import { parseHost, thisHost } from '../../src/fleet/host.js'
 import { askHost, checkHost, lookAtWorker } from '../../src/fleet/launch.js'
 import { checkScript, receiveScript, stateScript } from '../../src/fleet/scripts.js'
 import { toldBy } from '../../src/fleet/ssh.js'
@@ -86,6 +86,22 @@ describe('what a host is understood to say', () => {
     vi.stubEnv('HOME', '')
     const { signal } = new AbortController()
     await expect(checkHost(thisHost, { setup: undefined, own: false, signal })).rejects.toThrow('HOME is not set')
+  })
+
+  it.each([
+    ['a jump host whose key is another', 'Host key verification failed.'],
+    ['a jump host that refuses', 'ssh: connect to host jump port 22: Connection refused'],
+    ['a ProxyCommand that is not there', 'sh: 1: /no/such: not found'],
+    ['nothing but the end of the way', undefined],
+  ])('is why it can’t be reached, of %s', async (_, reason) => {
+    const bin = temporaryFolder()
+    const end = 'kex_exchange_identification: Connection closed by remote host'
+    const said = [...(reason === undefined ? [] : [reason]), end, 'Connection closed by UNKNOWN port 65535']
+    const lines = said.map((line) => `printf "%s\\r\\n" "${line}" >&2`)
+    writeFileSync(join(bin, 'ssh'), `#!/bin/sh\n${lines.join('\n')}\nexit 255\n`, { mode: 0o755 })
+    vi.stubEnv('PATH', `${bin}:${process.env['PATH']}`)
+    const away = askHost(parseHost('lab1'), 'true', { timeoutMs: 60_000 })
+    await expect(away).rejects.toThrow(reason ?? 'Connection closed by UNKNOWN port 65535')
   })
 
   it('is of an ended worker what was wrong, and not the advice beneath it', async () => {
