@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
 import { valueProblem } from '../../core/param-value.js'
@@ -150,7 +151,7 @@ const doc = 'an argument of the program'
 function axisOfValues(name: string, given: readonly unknown[]): Axis {
   for (const value of given) {
     const problem = valueProblem(value)
-    if (problem !== undefined) throw new SpaceError(`${name}: ${JSON.stringify(value)} ${problem}`)
+    if (problem !== undefined) throw new SpaceError(`${name}: ${quoteInput(value)} ${problem}`)
   }
   const kinds = new Set(given.map((value) => typeof value))
   const [first] = given as ParamValue[]

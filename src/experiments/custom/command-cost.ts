@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError } from '../../core/errors.js'
 import { expressionOver } from '../../core/expression.js'
 import type { Space } from '../../core/space.js'
@@ -10,7 +11,7 @@ const namePattern = /^[\p{L}_][\p{L}\p{N}_]*(?:\.[\p{L}_][\p{L}\p{N}_]*)*$/u
 export function readCost(raw: unknown): string {
   if (typeof raw !== 'string' && typeof raw !== 'number')
     throw new SpaceError(
-      `cost: ${JSON.stringify(raw)} is not an expression over the axes (such as '{epochs} * {width}')`,
+      `cost: ${quoteInput(raw)} is not an expression over the axes (such as '{epochs} * {width}')`,
     )
   return String(raw)
 }

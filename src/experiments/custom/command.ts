@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, isAbsolute, resolve } from 'node:path'
@@ -55,10 +56,10 @@ function parseOne(raw: unknown, folder: string): CommandDefinition {
   if (unknown !== undefined) throw new UnknownNameError('key of experiment', unknown, commandKeys)
   const argv = typeof command === 'string' ? splitWords(command) : command
   if (!Array.isArray(argv) || argv.length === 0 || argv.some((word) => typeof word !== 'string' || word.includes('\0')))
-    throw new SpaceError(`command: ${JSON.stringify(command)} is not a command (text, or a list of words)`)
-  if (typeof cwd !== 'string' || cwd.includes('\0')) throw new SpaceError(`cwd: ${JSON.stringify(cwd)} is not a folder`)
+    throw new SpaceError(`command: ${quoteInput(command)} is not a command (text, or a list of words)`)
+  if (typeof cwd !== 'string' || cwd.includes('\0')) throw new SpaceError(`cwd: ${quoteInput(cwd)} is not a folder`)
   if (limit !== undefined && !(typeof limit === 'number' && limit > 0))
-    throw new SpaceError(`timeLimitMs: ${JSON.stringify(limit)} is not a number of milliseconds above 0`)
+    throw new SpaceError(`timeLimitMs: ${quoteInput(limit)} is not a number of milliseconds above 0`)
   const timeLimitMs = timeout === undefined ? limit : readTimeout(timeout, limit)
   const isTemplate = namesIn([cwd]).length > 0 || hasEscapes(cwd)
   const variables = readEnv(env)
@@ -99,19 +100,19 @@ type Raw = Readonly<Partial<Record<(typeof commandKeys)[number], unknown>>>
 function readTimeout(raw: unknown, limit: unknown): number {
   const ms = typeof raw === 'string' ? parseDuration(raw) : undefined
   if (ms === undefined || ms < 1)
-    throw new SpaceError(`timeout: ${JSON.stringify(raw)} is not a duration (such as 90s, 10m or 1h30m)`)
+    throw new SpaceError(`timeout: ${quoteInput(raw)} is not a duration (such as 90s, 10m or 1h30m)`)
   if (limit !== undefined) throw new SpaceError('timeout and timeLimitMs both say how long (keep one)')
   return ms
 }
 
 function readDefaults(raw: unknown): Params {
-  if (!isMapping(raw)) throw new SpaceError(`defaults: ${JSON.stringify(raw)} is not a mapping of axes to values`)
+  if (!isMapping(raw)) throw new SpaceError(`defaults: ${quoteInput(raw)} is not a mapping of axes to values`)
   return flatten('defaults', raw) as Params
 }
 
 function readEnv(raw: unknown): Record<string, string> {
   if (raw === null || typeof raw !== 'object' || Array.isArray(raw))
-    throw new SpaceError(`env: ${JSON.stringify(raw)} is not a mapping of names to texts`)
+    throw new SpaceError(`env: ${quoteInput(raw)} is not a mapping of names to texts`)
   return Object.fromEntries(Object.entries(raw).map(([name, value]) => [name, String(value)]))
 }
 
@@ -119,7 +120,7 @@ function readPatterns(raw: unknown): string[] {
   const patterns: unknown[] = Array.isArray(raw) ? raw : [raw]
   return patterns.map((pattern) => {
     if (typeof pattern !== 'string')
-      throw new SpaceError(`parse: ${JSON.stringify(pattern)} is not a pattern (such as 'loss (?<loss>\\S+)')`)
+      throw new SpaceError(`parse: ${quoteInput(pattern)} is not a pattern (such as 'loss (?<loss>\\S+)')`)
     linearPattern(pattern)
     return pattern
   })
@@ -127,7 +128,7 @@ function readPatterns(raw: unknown): string[] {
 
 function readFileName(raw: unknown): string {
   if (typeof raw !== 'string' || raw === '' || isAbsolute(raw) || /(?:^|[\\/])\.\.(?:[\\/]|$)|\0/.test(raw))
-    throw new SpaceError(`metricsFile: ${JSON.stringify(raw)} is not the name of a file in the trial's folder`)
+    throw new SpaceError(`metricsFile: ${quoteInput(raw)} is not the name of a file in the trial's folder`)
   return raw
 }
 
@@ -139,7 +140,7 @@ function readCode(raw: unknown, folder: string): string[] {
       !(path === '.' || isWithin(folder, resolve(folder, path))) ||
       !existsSync(resolve(folder, path))
     )
-      throw new SpaceError(`code: ${JSON.stringify(path)} is no file or folder in ${folder}`)
+      throw new SpaceError(`code: ${quoteInput(path)} is no file or folder in ${folder}`)
     return path
   })
 }

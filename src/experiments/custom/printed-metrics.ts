@@ -1,3 +1,5 @@
+import { quoteInput } from '../../core/quote-input.js'
+import { stripVTControlCharacters } from 'node:util'
 import { NameCheck } from '../../core/names.js'
 import { printableLine } from '../../core/printable.js'
 import type { Metrics } from '../../core/trial.js'
@@ -12,6 +14,10 @@ const maxNotes = 20
 /** Of what a program printed, told where nothing of it was understood. */
 const lastLines = 3
 const lastLineCharacters = 160
+
+/** Without colours and cursor moves, which loggers and progress bars print around names and numbers. */
+const asSeen = (line: string): string =>
+  line.includes('\x1b') && line.length <= maxObjectCharacters ? stripVTControlCharacters(line) : line
 
 /** What one stream has told so far. */
 interface Told {
@@ -61,18 +67,19 @@ export class PrintedMetrics {
       gathered = undefined
     }
     const take = async (line: string): Promise<void> => {
-      this.#remember(line)
-      if (this.#patterns.length === 0 && line.trimEnd() === '{') {
+      const seen = asSeen(line)
+      this.#remember(seen)
+      if (this.#patterns.length === 0 && seen.trimEnd() === '{') {
         giveUp()
         gathered = [line]
         characters = 0
-      } else if (gathered === undefined) await this.#line(line, told)
+      } else if (gathered === undefined) await this.#line(line, seen, told)
       else {
         gathered.push(line)
         characters += line.length
         if (characters > maxObjectCharacters) giveUp()
-        else if (line.trimEnd() === '}') {
-          const object = readJson(gathered.join('\n'))
+        else if (seen.trimEnd() === '}') {
+          const object = readJson(gathered.map(asSeen).join('\n'))
           if (object === undefined) return giveUp()
           gathered = undefined
           await this.#json(object, told)
@@ -111,14 +118,15 @@ export class PrintedMetrics {
     return `it ended with ${this.#last.map((line) => JSON.stringify(printableLine(line.slice(0, lastLineCharacters)))).join(', ')}`
   }
 
-  async #line(line: string, told: Told): Promise<void> {
+  /** @param seen The line as a terminal shows it; the log keeps it as it was printed. */
+  async #line(line: string, seen: string, told: Told): Promise<void> {
     if (this.#patterns.length > 0) {
-      const named = line.length > maxPatternLine ? undefined : this.#byPattern(line)
+      const named = seen.length > maxPatternLine ? undefined : this.#byPattern(seen)
       return named === undefined ? this.unread(line) : await this.#tell(named, told, told.result)
     }
-    const json = readJsonLine(line)
+    const json = readJsonLine(seen)
     if (json !== undefined) return await this.#json(json, told)
-    const pairs = told.hasJson ? undefined : readPairs(line, this.isParameter)
+    const pairs = told.hasJson ? undefined : readPairs(seen, this.isParameter)
     this.unread(line)
     if (pairs !== undefined) await this.#tell(pairs, told, pairs.step === undefined ? told.loose : told.result)
   }
@@ -135,7 +143,7 @@ export class PrintedMetrics {
   }
 
   async #tell({ step, metrics, leftOut }: Reading, { lastSteps }: Told, into: Map<string, number>): Promise<void> {
-    for (const [name, value] of leftOut) this.#note(name, `${name}: ${JSON.stringify(value)} is not a number`)
+    for (const [name, value] of leftOut) this.#note(name, `${name}: ${quoteInput(value)} is not a number`)
     const problem = this.#problem(step, metrics, lastSteps)
     if (problem !== undefined) return this.#note(problem.key, `a line: ${problem.what}`)
     for (const [name, value] of metrics) into.set(name, value)

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { groupBy } from '../../core/group-by.js'
 import { isMapping } from '../../core/is-mapping.js'
@@ -32,7 +33,7 @@ export function readStages(raw: unknown, shared: Readonly<Record<string, unknown
   if (names.length > maxStages) throw new SpaceError(`stages: ${names.length} are too many (at most ${maxStages})`)
   return names.map((name, i) => {
     if (!stageName.test(name))
-      throw new SpaceError(`stages: ${JSON.stringify(name)} is not a name (letters, digits, _ and -, a letter first)`)
+      throw new SpaceError(`stages: ${quoteInput(name)} is not a name (letters, digits, _ and -, a letter first)`)
     const written = raw[name]
     const { derive, ...command } = isMapping(written) ? written : { command: written, derive: undefined }
     if (command['stages'] !== undefined) throw new SpaceError(`stages: ${name}: a stage has no stages of its own`)
@@ -57,7 +58,7 @@ function readDerivation(stage: string, raw: unknown, earlier: readonly string[])
   if (axes === undefined) return { from, by: 'each', axes: [] }
   const list: unknown[] = Array.isArray(axes) ? axes : [axes]
   if (!list.every((axis) => typeof axis === 'string') || (by === 'pairs' && list.length === 0))
-    throw new SpaceError(`${where}: ${by}: ${JSON.stringify(axes)} is not a list of axes (such as [lr])`)
+    throw new SpaceError(`${where}: ${by}: ${quoteInput(axes)} is not a list of axes (such as [lr])`)
   return { from, by, axes: list }
 }
 

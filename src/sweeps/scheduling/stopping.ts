@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { lookUp } from '../../core/names.js'
 import { describeObjective, goalsOf, hasFront } from '../../core/objective.js'
@@ -28,7 +29,7 @@ export function parseStopping(raw: unknown, rules: Rules = stoppingRules): Stopp
   if (Array.isArray(raw)) return (raw as unknown[]).flatMap((one) => parseStopping(one, rules))
   if (typeof raw === 'string') return [parseRule(raw, {}, rules)]
   if (raw === null || typeof raw !== 'object')
-    throw new SpaceError(`scheduler: ${JSON.stringify(raw)} is not a rule (such as asha, or {asha: {maxSteps: 81}})`)
+    throw new SpaceError(`scheduler: ${quoteInput(raw)} is not a rule (such as asha, or {asha: {maxSteps: 81}})`)
   return Object.entries(raw).map(([rule, options]) => parseRule(rule, options, rules))
 }
 
@@ -44,7 +45,7 @@ function parseRule(rule: string, raw: unknown, rules: Rules): StoppingRule {
   if (known === undefined) throw new UnknownNameError('scheduler', rule, Object.keys(rules))
   const { metric, direction, ...numbers } = (raw ?? {}) as Record<string, unknown>
   if (metric !== undefined && typeof metric !== 'string')
-    throw new SpaceError(`scheduler: ${rule}: metric: ${JSON.stringify(metric)} is not a name`)
+    throw new SpaceError(`scheduler: ${rule}: metric: ${quoteInput(metric)} is not a name`)
   if (direction !== undefined && direction !== 'minimize' && direction !== 'maximize')
     throw new UnknownNameError('direction', JSON.stringify(direction), ['minimize', 'maximize'])
   const options: Record<string, number> = {}
@@ -53,7 +54,7 @@ function parseRule(rule: string, raw: unknown, rules: Rules): StoppingRule {
       throw new UnknownNameError(`option of ${rule}`, name, [...Object.keys(known), 'metric', 'direction'])
     const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
     if (typeof number !== 'number' || !Number.isFinite(number))
-      throw new SpaceError(`scheduler: ${rule}: ${name}: ${JSON.stringify(value)} is not a number`)
+      throw new SpaceError(`scheduler: ${rule}: ${name}: ${quoteInput(value)} is not a number`)
     options[name] = number
   }
   for (const [name, number] of Object.entries(known))

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { writtenAt, SpaceError } from '../../core/errors.js'
 import { goalsOf, sweepObjective } from '../../core/objective.js'
 import type { Objective, Trial } from '../../core/trial.js'
@@ -131,10 +132,10 @@ function checkEnqueued({ search: { learning, count }, space, planSetting, learnt
     })
   if (learning.enqueue.length > count) refuse(`${learning.enqueue.length} settings, and count is ${count}`)
   for (const values of learning.enqueue) {
-    const point = JSON.stringify(space.pointOf(values))
-    if (seen.has(point)) refuse(`${JSON.stringify(values)} is there twice`)
+    const point = JSON.stringify(writtenAt(['search', 'enqueue'], () => space.pointOf(values)))
+    if (seen.has(point)) refuse(`${quoteInput(values)} is there twice`)
     seen.add(point)
-    if (before.has(point)) refuse(`${JSON.stringify(values)} was tried in a sweep that it learns from (leave one out)`)
-    if (planSetting(values) === undefined) refuse(`${JSON.stringify(values)} is left out by where or exclude`)
+    if (before.has(point)) refuse(`${quoteInput(values)} was tried in a sweep that it learns from (leave one out)`)
+    if (planSetting(values) === undefined) refuse(`${quoteInput(values)} is left out by where or exclude`)
   }
 }

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../../core/errors.js'
 import type { WrittenClaim, WrittenSetting } from '../../core/written-claim.js'
@@ -15,7 +16,7 @@ type Mapping = Readonly<Record<string, unknown>>
 
 /** Reads `claims:`, a mapping of ids to claims. @throws SpaceError, UnknownNameError, with the path from there. */
 export function parseClaims(raw: unknown, reading: Reading): WrittenClaim[] {
-  if (!isMapping(raw)) throw new SpaceError(`claims: ${JSON.stringify(raw)} is not a mapping of names to claims`)
+  if (!isMapping(raw)) throw new SpaceError(`claims: ${quoteInput(raw)} is not a mapping of names to claims`)
   const entries = Object.entries(raw)
   if (entries.length > maxClaims) throw new SpaceError(`claims: ${entries.length} claims (at most ${maxClaims})`)
   return entries.map(([id, claim]) => parseClaim(id, claim, reading))
@@ -28,7 +29,7 @@ function parseClaim(id: string, raw: unknown, reading: Reading): WrittenClaim {
       throw new SpaceError(`claims: ${[id, ...path.filter((step) => typeof step === 'string')].join(': ')}: ${problem}`)
     })
   if (!claimIdPattern.test(id)) refuse([], 'not a name (letters, digits, - and _, at most 60)')
-  if (!isMapping(raw)) return refuse([], `${JSON.stringify(raw)} is not a claim (${example})`)
+  if (!isMapping(raw)) return refuse([], `${quoteInput(raw)} is not a claim (${example})`)
   for (const key of Object.keys(raw))
     if (!(claimKeys as readonly string[]).includes(key))
       at([key], () => {
@@ -37,7 +38,7 @@ function parseClaim(id: string, raw: unknown, reading: Reading): WrittenClaim {
   const { says, metric, of, compare, trend, scale = 'linear' } = raw
   for (const [key, value] of Object.entries({ says, metric, trend }))
     if (value !== undefined && (typeof value !== 'string' || value === '' || value.length > maxWords))
-      refuse([key], `${JSON.stringify(value)} is not a text of 1 to ${maxWords} characters`)
+      refuse([key], `${quoteInput(value)} is not a text of 1 to ${maxWords} characters`)
   if (scale !== 'linear' && scale !== 'log')
     at(['scale'], () => {
       throw new UnknownNameError('scale', JSON.stringify(scale), ['linear', 'log'])
@@ -48,14 +49,14 @@ function parseClaim(id: string, raw: unknown, reading: Reading): WrittenClaim {
     refuse(['scale'], 'a trend is a rank correlation, which has no scale (leave it out)')
   const setting = (value: unknown, path: SpecPath): WrittenSetting => {
     if (!isMapping(value) || Object.keys(value).length === 0)
-      return refuse(path, `${JSON.stringify(value)} is not a setting (such as {width: 64})`)
+      return refuse(path, `${quoteInput(value)} is not a setting (such as {width: 64})`)
     const axes = Object.entries(value).map(
       ([axis, values]) => [axis, at([...path, axis], () => expandValues(axis, values, reading))] as const,
     )
     return Object.fromEntries(axes)
   }
   if (compare !== undefined && !(Array.isArray(compare) && compare.length === 2))
-    refuse(['compare'], `${JSON.stringify(compare)} is not a list of two settings (${example})`)
+    refuse(['compare'], `${quoteInput(compare)} is not a list of two settings (${example})`)
   const pair = compare as readonly [unknown, unknown] | undefined
   return {
     id,
@@ -77,7 +78,7 @@ function boundsOf(
   const isLog = scale === 'log'
   for (const [key, value] of Object.entries({ above, below, within })) {
     if (value === undefined) continue
-    if (typeof value !== 'number') refuse([key], `${JSON.stringify(value)} is not a number`)
+    if (typeof value !== 'number') refuse([key], `${quoteInput(value)} is not a number`)
     if (!Number.isFinite(value)) refuse([key], `${value} is not a ${Number.isNaN(value) ? '' : 'finite '}number`)
     if (isLog && value <= 0) refuse([key], `${String(value)} is not above 0, as all is on a logarithmic scale`)
     if (trend !== undefined && Math.abs(value) >= 1)

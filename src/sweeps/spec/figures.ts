@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../../core/errors.js'
 import { isMapping } from '../../core/is-mapping.js'
 import { nameProblem } from '../../core/names.js'
@@ -38,7 +39,7 @@ function parseOne(raw: unknown, path: SpecPath): string | WrittenFigure {
       return value as T
     })
   if (typeof raw === 'string' && raw !== '') return raw
-  if (!isMapping(raw)) return refuse([], `${JSON.stringify(raw)} is not a figure (${example})`)
+  if (!isMapping(raw)) return refuse([], `${quoteInput(raw)} is not a figure (${example})`)
   for (const key of Object.keys(raw)) known([key], 'key of a figure', key, figureKeys)
   const { kind = 'results', name, x, y, colour, panel, scale } = raw
   const checked = known(['kind'], 'kind of figure', kind, figureKinds)
@@ -46,10 +47,10 @@ function parseOne(raw: unknown, path: SpecPath): string | WrittenFigure {
     if (value === undefined) return {}
     return typeof value === 'string' && nameProblem(value) === undefined
       ? { [key]: value }
-      : refuse([key], `${key}: ${JSON.stringify(value)} is not a name`)
+      : refuse([key], `${key}: ${quoteInput(value)} is not a name`)
   }
   if (name !== undefined && !(typeof name === 'string' && figureNamePattern.test(name)))
-    refuse(['name'], `name: ${JSON.stringify(name)} is not a name (letters, digits, - and _, at most 60)`)
+    refuse(['name'], `name: ${quoteInput(name)} is not a name (letters, digits, - and _, at most 60)`)
   if (checked === 'course' ? x !== undefined : x === undefined)
     refuse(
       x === undefined ? [] : ['x'],
@@ -75,7 +76,7 @@ function metricsOf(raw: unknown, most: number, refuse: Refuse): string[] {
   return metrics.map((metric) =>
     typeof metric === 'string' && nameProblem(metric) === undefined
       ? metric
-      : refuse(['y'], `y: ${JSON.stringify(metric)} is not the name of a metric`),
+      : refuse(['y'], `y: ${quoteInput(metric)} is not the name of a metric`),
   )
 }
 
@@ -84,7 +85,7 @@ function scaleOf(
   refuse: Refuse,
   known: <T extends string>(at: SpecPath, what: string, value: unknown, allowed: readonly T[]) => T,
 ): { x?: FigureScale; y?: FigureScale } {
-  if (!isMapping(raw)) return refuse(['scale'], `scale: ${JSON.stringify(raw)} is not a mapping (such as {y: log})`)
+  if (!isMapping(raw)) return refuse(['scale'], `scale: ${quoteInput(raw)} is not a mapping (such as {y: log})`)
   return Object.fromEntries(
     Object.entries(raw).map(([axis, kind]) => [
       known(['scale', axis], 'axis of a scale', axis, ['x', 'y']),

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { flatten } from '../../core/flatten.js'
 import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError, writtenAt } from '../../core/errors.js'
@@ -129,7 +130,7 @@ export function parseWhere(raw: unknown): string[] {
   return listOf('where', raw).map((text, i) =>
     writtenAt([i], () => {
       if (typeof text !== 'string')
-        throw new SpaceError(`where: ${JSON.stringify(text)} is not a text (such as 'width * depth <= 512')`)
+        throw new SpaceError(`where: ${quoteInput(text)} is not a text (such as 'width * depth <= 512')`)
       parseExpression(text)
       return text
     }),
@@ -182,7 +183,7 @@ function parseMatcher(where: string, raw: unknown, reading: Reading): Matcher {
   if (unknown !== undefined) throw new UnknownNameError(`bound of ${where}`, unknown, ['min', 'max'])
   for (const bound of [min, max])
     if (bound !== undefined && typeof bound !== 'number')
-      throw new SpaceError(`${where}: ${JSON.stringify(bound)} is not a number`)
+      throw new SpaceError(`${where}: ${quoteInput(bound)} is not a number`)
   return { ...(min === undefined ? {} : { min: min as number }), ...(max === undefined ? {} : { max: max as number }) }
 }
 
@@ -194,6 +195,6 @@ function listOf(where: string, raw: unknown): unknown[] {
 }
 
 export function mapping(where: string, raw: unknown): Mapping {
-  if (!isMapping(raw)) throw new SpaceError(`${where}: ${JSON.stringify(raw)} is not a mapping of axes to values`)
+  if (!isMapping(raw)) throw new SpaceError(`${where}: ${quoteInput(raw)} is not a mapping of axes to values`)
   return raw
 }

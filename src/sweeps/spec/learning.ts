@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import type { ParamValue } from '../../core/trial.js'
@@ -44,7 +45,7 @@ export function parseLearning(
   const { parallel = defaultParallel, order = 'fixed', failed = 'worst', enqueue = [], learnFrom } = raw
   if (!Number.isSafeInteger(parallel) || (parallel as number) < 1 || (parallel as number) > maxParallel)
     throw new SpaceError(
-      `search: parallel: ${JSON.stringify(parallel)} is not a number of settings (an integer from 1 to ${maxParallel})`,
+      `search: parallel: ${quoteInput(parallel)} is not a number of settings (an integer from 1 to ${maxParallel})`,
     )
   return {
     parallel: parallel as number,
@@ -67,7 +68,7 @@ function parseLearnFrom(raw: unknown): readonly string[] {
   const strange = written.find((name) => typeof name !== 'string' || name === '')
   if (names.length < Math.max(1, written.length))
     throw new SpaceError(
-      `search: learnFrom: ${JSON.stringify(strange ?? raw)} is not the name of a sweep (mlds list shows them)`,
+      `search: learnFrom: ${quoteInput(strange ?? raw)} is not the name of a sweep (mlds list shows them)`,
     )
   const twice = names.find((name, i) => names.indexOf(name) < i)
   if (twice !== undefined) throw new SpaceError(`search: learnFrom: ${twice} is there twice (leave one out)`)
@@ -79,10 +80,10 @@ function parseLearnFrom(raw: unknown): readonly string[] {
 /** Each axis of a setting has a value: nothing else would say what the others are. */
 function parseEnqueued(raw: unknown, axes: readonly string[]): Readonly<Record<string, ParamValue>> {
   if (!isMapping(raw))
-    throw new SpaceError(`search: enqueue: ${JSON.stringify(raw)} is not a setting (such as {${axes[0]!}: …})`)
+    throw new SpaceError(`search: enqueue: ${quoteInput(raw)} is not a setting (such as {${axes[0]!}: …})`)
   for (const name of Object.keys(raw)) if (!axes.includes(name)) throw new UnknownNameError('searched axis', name, axes)
   const missing = axes.find((name) => !Object.hasOwn(raw, name))
   if (missing !== undefined)
-    throw new SpaceError(`search: enqueue: ${JSON.stringify(raw)} lacks ${missing} (give every searched axis a value)`)
+    throw new SpaceError(`search: enqueue: ${quoteInput(raw)} lacks ${missing} (give every searched axis a value)`)
   return raw as Readonly<Record<string, ParamValue>>
 }

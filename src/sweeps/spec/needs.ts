@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { parseDuration } from '../../core/duration.js'
 import { mapping } from './grid.js'
@@ -21,11 +22,11 @@ export function parseResources(raw: unknown): Resources {
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw new UnknownNameError('key of resources', unknown, ['gpu', 'memoryGb', 'isolate'])
   if (gpu !== undefined && !(isAmount(gpu, maxGpus) && (gpu < 1 || Number.isInteger(gpu))))
-    throw new SpaceError(`resources: gpu: ${JSON.stringify(gpu)} (a share such as 0.5, or a whole number of devices)`)
+    throw new SpaceError(`resources: gpu: ${quoteInput(gpu)} (a share such as 0.5, or a whole number of devices)`)
   if (memoryGb !== undefined && !isAmount(memoryGb, maxMemoryGb))
-    throw new SpaceError(`resources: memoryGb: ${JSON.stringify(memoryGb)} is not a number of GB above 0`)
+    throw new SpaceError(`resources: memoryGb: ${quoteInput(memoryGb)} is not a number of GB above 0`)
   if (isolate !== undefined && typeof isolate !== 'boolean')
-    throw new SpaceError(`resources: isolate: ${JSON.stringify(isolate)} is neither true nor false`)
+    throw new SpaceError(`resources: isolate: ${quoteInput(isolate)} is neither true nor false`)
   return {
     ...(gpu === undefined ? {} : { gpu }),
     ...(memoryGb === undefined ? {} : { memoryGb }),
@@ -47,7 +48,7 @@ export function parseLabels(raw: unknown, key: 'labels' | 'tags' = 'labels'): st
   for (const label of labels)
     if (typeof label !== 'string' || !labelPattern.test(label))
       throw new SpaceError(
-        `${key}: ${JSON.stringify(label)} is not a label (letters, digits, dots, dashes and underscores, at most 60)`,
+        `${key}: ${quoteInput(label)} is not a label (letters, digits, dots, dashes and underscores, at most 60)`,
       )
   return [...new Set(labels as string[])].sort()
 }
@@ -58,7 +59,7 @@ const maxTimeLimitMs = 2 ** 31 - 1
 /** `timeLimitMs: 600000`. @throws SpaceError. */
 export function parseTimeLimit(raw: unknown): number {
   if (typeof raw !== 'number' || !(raw >= 1 && raw <= maxTimeLimitMs))
-    throw new SpaceError(`timeLimitMs: ${JSON.stringify(raw)} is not a number of milliseconds (1 to ${maxTimeLimitMs})`)
+    throw new SpaceError(`timeLimitMs: ${quoteInput(raw)} is not a number of milliseconds (1 to ${maxTimeLimitMs})`)
   return raw
 }
 
@@ -66,7 +67,7 @@ export function parseTimeLimit(raw: unknown): number {
 export function parseTimeout(raw: unknown): number {
   const ms = typeof raw === 'string' ? parseDuration(raw) : undefined
   if (ms === undefined || !(ms >= 1 && ms <= maxTimeLimitMs))
-    throw new SpaceError(`timeout: ${JSON.stringify(raw)} is not a duration (such as 90s, 10m or 1h30m, at most 24d)`)
+    throw new SpaceError(`timeout: ${quoteInput(raw)} is not a duration (such as 90s, 10m or 1h30m, at most 24d)`)
   return ms
 }
 
@@ -75,6 +76,6 @@ const maxRetries = 100
 /** `retries: 2`. @throws SpaceError. */
 export function parseRetries(raw: unknown): number {
   if (!Number.isSafeInteger(raw) || (raw as number) < 0 || (raw as number) > maxRetries)
-    throw new SpaceError(`retries: ${JSON.stringify(raw)} is not a number of further attempts (0 to ${maxRetries})`)
+    throw new SpaceError(`retries: ${quoteInput(raw)} is not a number of further attempts (0 to ${maxRetries})`)
   return raw as number
 }

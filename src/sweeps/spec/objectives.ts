@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, UnknownNameError, writtenAt } from '../../core/errors.js'
 import type { Constraint, Goal, Objective } from '../../core/trial.js'
 import { mapping } from './grid.js'
@@ -39,7 +40,7 @@ export function parseConstraints(raw: unknown): Constraint[] {
   return entries.map(([metric, bounds]) => {
     if (!isMapping(bounds) || Object.keys(bounds).length === 0)
       throw new SpaceError(
-        `constraints: ${metric}: ${JSON.stringify(bounds)} is no bound (such as {max: 500}, {min: 0.9}, or both)`,
+        `constraints: ${metric}: ${quoteInput(bounds)} is no bound (such as {max: 500}, {min: 0.9}, or both)`,
       )
     const { min, max, ...others } = bounds
     const [unknown] = Object.keys(others)
@@ -64,7 +65,7 @@ export function parseAverage(raw: unknown): string[] {
   for (const [i, name] of names.entries())
     writtenAt([i], () => {
       if (typeof name !== 'string' || name === '')
-        throw new SpaceError(`average: ${JSON.stringify(name)} is not the name of an axis (such as average: fold)`)
+        throw new SpaceError(`average: ${quoteInput(name)} is not the name of an axis (such as average: fold)`)
       if (names.indexOf(name) < i) throw new SpaceError(`average: ${name} is there twice (leave one out)`)
     })
   return names as string[]
@@ -72,13 +73,13 @@ export function parseAverage(raw: unknown): string[] {
 
 function finite(what: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value
-  throw new SpaceError(`constraints: ${what}: ${JSON.stringify(value)} is not a number`)
+  throw new SpaceError(`constraints: ${what}: ${quoteInput(value)} is not a number`)
 }
 
 /** Reads `confirm:`. @throws SpaceError. */
 export function parseConfirm(raw: unknown): { readonly seeds: number } {
   if (Number.isInteger(raw) && Number(raw) >= 1 && Number(raw) <= maxConfirm) return { seeds: Number(raw) }
   throw new SpaceError(
-    `confirm: ${JSON.stringify(raw)} is not a number of fresh seeds (an integer from 1 to ${maxConfirm})`,
+    `confirm: ${quoteInput(raw)} is not a number of fresh seeds (an integer from 1 to ${maxConfirm})`,
   )
 }

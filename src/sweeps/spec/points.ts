@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, writtenAt, type SpecPath } from '../../core/errors.js'
 import type { Experiment, Profile, Stage } from '../../experiments/experiment.js'
 import { lookUp } from '../../core/names.js'
@@ -142,7 +143,7 @@ function demand(
 
 function isTrue(value: ParamValue, text: string): boolean {
   if (typeof value === 'boolean') return value
-  throw new SpaceError(`where: ${text}: came to ${JSON.stringify(value)} (it must be true or false)`)
+  throw new SpaceError(`where: ${text}: came to ${quoteInput(value)} (it must be true or false)`)
 }
 
 /** The point with the axes whose values follow from the others'. */

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import { decimalSteps, exponentOf } from '../../core/decimal.js'
 import { exp } from '../../analysis/elementary.js'
@@ -111,7 +112,7 @@ export function parseSampledAxis(name: string, raw: unknown, reading: Reading): 
   if (Array.isArray(raw) && raw.length > 0) return choiceOf(name, raw as unknown[], reading)
   const [kind, ...others] = isMapping(raw) ? Object.keys(raw).filter((key) => !isOption(key)) : []
   if (kind === undefined || others.length > 0)
-    throw new SpaceError(`search: ${name}: ${JSON.stringify(raw)} is not a range (one of ${forms})`)
+    throw new SpaceError(`search: ${name}: ${quoteInput(raw)} is not a range (one of ${forms})`)
   if (!(rangeKinds as readonly string[]).includes(kind))
     throw new UnknownNameError(`range of ${name}`, kind, rangeKinds)
   const { [kind]: given, step, weights } = raw as Readonly<Record<string, unknown>>
@@ -142,7 +143,7 @@ function weightsOf(name: string, weights: unknown, count: number): number[] {
     weights.some((weight) => weight > 0)
   if (isRight) return weights as number[]
   throw new SpaceError(
-    `search: ${name}: weights: ${JSON.stringify(weights)} (a list of ${count} numbers, one of each value, none below 0, one above it)`,
+    `search: ${name}: weights: ${quoteInput(weights)} (a list of ${count} numbers, one of each value, none below 0, one above it)`,
   )
 }
 
@@ -154,7 +155,7 @@ export function rangeOf(name: string, kind: RangeKind, given: unknown, step?: un
   const whole = !isWhole || (Number.isSafeInteger(low) && Number.isSafeInteger(high))
   if (kind.startsWith('log') && right && low > 0 && !Number.isFinite(high / low))
     throw new SpaceError(
-      `search: ${name}: ${JSON.stringify(given)} is too wide: ${high} is no finite number of times ${low}`,
+      `search: ${name}: ${quoteInput(given)} is too wide: ${high} is no finite number of times ${low}`,
     )
   if (!right || !whole || (kind.startsWith('log') && low <= 0))
     throw new SpaceError(
@@ -164,7 +165,7 @@ export function rangeOf(name: string, kind: RangeKind, given: unknown, step?: un
   const isRight = typeof step === 'number' && step > 0 && step <= high - low && (high - low) / step <= maxSteps
   if (!isRight || (isWhole && !Number.isInteger(step)))
     throw new SpaceError(
-      `search: ${name}: step: ${JSON.stringify(step)} (${isWhole ? 'an integer' : 'a number'} above 0, at most ${high - low}, of at most ${maxSteps} steps)`,
+      `search: ${name}: step: ${quoteInput(step)} (${isWhole ? 'an integer' : 'a number'} above 0, at most ${high - low}, of at most ${maxSteps} steps)`,
     )
   return { kind, low, high, step }
 }
@@ -183,7 +184,7 @@ function lawOf(name: string, kind: NormalLaw['kind'], given: unknown, step: unkn
   const largest = kind === 'normal' ? reach : exp(reach)
   if (typeof step !== 'number' || !(step > 0) || !(largest / step <= maxSteps))
     throw new SpaceError(
-      `search: ${name}: step: ${JSON.stringify(step)} (a number above 0, of at most ${maxSteps} steps up to ${largest})`,
+      `search: ${name}: step: ${quoteInput(step)} (a number above 0, of at most ${maxSteps} steps up to ${largest})`,
     )
   return { kind, mean, deviation, step }
 }

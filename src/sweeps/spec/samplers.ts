@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { flatten } from '../../core/flatten.js'
 import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
@@ -92,10 +93,10 @@ export function searchOf(
   refuseStrange(others, sampler, isDrawn)
   if (!Number.isSafeInteger(count) || (count as number) < 1 || (count as number) > maxCount)
     throw new SpaceError(
-      `search: count: ${JSON.stringify(count)} is not a number of points (an integer from 1 to ${maxCount})`,
+      `search: count: ${quoteInput(count)} is not a number of points (an integer from 1 to ${maxCount})`,
     )
   if (!Number.isSafeInteger(seed) || (seed as number) < 0)
-    throw new SpaceError(`search: seed: ${JSON.stringify(seed)} is not a seed (an integer of at least 0)`)
+    throw new SpaceError(`search: seed: ${quoteInput(seed)} is not a seed (an integer of at least 0)`)
   return {
     ...{ sampler, count: count as number, seed: seed as number, axes },
     ...(isDrawn ? {} : { learning: parseLearning(others, Object.keys(axes)) }),

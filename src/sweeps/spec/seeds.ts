@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { isMapping } from '../../core/is-mapping.js'
 import { SpaceError, UnknownNameError } from '../../core/errors.js'
 import type { Language } from './language.js'
@@ -11,7 +12,7 @@ export type SeedName = (typeof seedNames)[number]
 /** `repeat: 5` is seeds 0 to 4: equal points with equal seeds would be one and the same trial. */
 export function parseRepeat(raw: unknown): SeedsSpec {
   if (!Number.isSafeInteger(raw) || (raw as number) < 1 || (raw as number) > 100_000)
-    throw new SpaceError(`repeat: ${JSON.stringify(raw)} is not a number of repeats (an integer from 1 to 100000)`)
+    throw new SpaceError(`repeat: ${quoteInput(raw)} is not a number of repeats (an integer from 1 to 100000)`)
   return Array.from({ length: raw as number }, (_, seed) => seed)
 }
 
@@ -33,7 +34,7 @@ export function parseSeedList(raw: unknown, language: Language): number[] {
   return expandValues('seed', raw, { language }).map((value) => {
     const seed = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
     if (!Number.isSafeInteger(seed) || (seed as number) < 0) {
-      throw new SpaceError(`seed: ${JSON.stringify(value)} is not a seed (an integer of at least 0)`)
+      throw new SpaceError(`seed: ${quoteInput(value)} is not a seed (an integer of at least 0)`)
     }
     return seed as number
   })

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { flatten } from '../../core/flatten.js'
 import { Document, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml'
 import type { CustomSource } from '../../experiments/custom/source.js'
@@ -335,12 +336,12 @@ function parseBudget(raw: unknown): Budget {
     throw new SpaceError('budget: exactly one of epochs, updates, targetLoss (such as {epochs: 50})')
   if (!(budgetKinds as readonly string[]).includes(kind)) throw new UnknownNameError('budget', kind, budgetKinds)
   if (typeof amount !== 'number' || !Number.isFinite(amount))
-    throw new SpaceError(`budget: ${kind}: ${JSON.stringify(amount)} is not a number`)
+    throw new SpaceError(`budget: ${kind}: ${quoteInput(amount)} is not a number`)
   return { kind: kind as Budget['kind'], amount }
 }
 
 function textOf(raw: unknown, key: string): string {
-  if (typeof raw !== 'string') throw new SpaceError(`${key}: ${JSON.stringify(raw)} is not text`)
+  if (typeof raw !== 'string') throw new SpaceError(`${key}: ${quoteInput(raw)} is not text`)
   return raw
 }
 

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../core/quote-input.js'
 import { SpaceError, writtenAt } from '../../core/errors.js'
 import { integerValue, readWord, valueProblem, writeValue } from '../../core/param-value.js'
 import type { ParamValue } from '../../core/trial.js'
@@ -75,7 +76,7 @@ function expandMapping(name: string, mapping: Record<string, unknown>, reading: 
   const rawArguments = kind === undefined ? undefined : mapping[kind]
   if (kind === undefined || others.length > 0 || !isSequence(kind) || !Array.isArray(rawArguments)) {
     throw new SpaceError(
-      `${name}: ${JSON.stringify(mapping)} is not a set of values (one of {range: [start, stop, step]}, {linspace: [start, stop, count]}, {logspace: [start, stop, count]})`,
+      `${name}: ${quoteInput(mapping)} is not a set of values (one of {range: [start, stop, step]}, {linspace: [start, stop, count]}, {logspace: [start, stop, count]})`,
     )
   }
   return expandSequence(name, { kind, args: rawArguments.map(String) }, reading)

@@ -57,6 +57,21 @@ describe('a line of metrics', () => {
     expect(without).toMatchObject({ reports: [], metrics })
   })
 
+  it.each(cases)('may be coloured, as %s after %j, and stays so in the log', async (way, prefix) => {
+    const painted = `\x1b[1;32m${prefix}\x1b[0m${ways[way]!('step').replaceAll(/[0-9.]+/g, '\x1b[36m$&\x1b[39m')}\x1b[0m\x1b[K`
+    const { reports, lines } = await read([painted, 'loss of nothing\x1b[A'])
+    expect(reports).toEqual([[3, { loss: 0.5, 'val/acc': 0.9 }]])
+    expect(lines.at(-1)).toBe('loss of nothing\x1b[A')
+  })
+
+  it('may be coloured where a pattern reads it, and over several lines', async () => {
+    const parse = ['iter (?<step>\\d+) energy (?<loss>\\S+)']
+    expect((await read(['iter \x1b[1m3\x1b[0m energy \x1b[31m0.5\x1b[0m'], { parse })).reports).toEqual([
+      [3, { loss: 0.5 }],
+    ])
+    expect((await read(['\x1b[2m{', '  "loss": \x1b[36m0.5\x1b[39m', '}\x1b[0m'])).metrics).toEqual({ loss: 0.5 })
+  })
+
   it.each([
     'Epoch 3: loss=0.5',
     'epoch 3/10 | loss: 0.5',
