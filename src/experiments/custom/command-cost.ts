@@ -10,9 +10,7 @@ const namePattern = /^[\p{L}_][\p{L}\p{N}_]*(?:\.[\p{L}_][\p{L}\p{N}_]*)*$/u
 /** `cost: '{epochs} * {width}'` as it is kept. @throws SpaceError when it is no expression's text. */
 export function readCost(raw: unknown): string {
   if (typeof raw !== 'string' && typeof raw !== 'number')
-    throw new SpaceError(
-      `cost: ${quoteInput(raw)} is not an expression over the axes (such as '{epochs} * {width}')`,
-    )
+    throw new SpaceError(`cost: ${quoteInput(raw)} is not an expression over the axes (such as '{epochs} * {width}')`)
   return String(raw)
 }
 
