@@ -4,10 +4,14 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { kubernetesYaml } from '../../src/app/fleet/print-kubernetes.js'
 import { temporaryFolder } from '../helpers/cli.js'
+import { requireService } from '../helpers/services.js'
 
 const validator = 'kubernetes-validate'
-const isThere = spawnSync(validator, ['--version']).error === undefined
-if (!isThere) console.warn('The manifest is checked against no schema: install kubernetes-validate (PyPI) for that.')
+const hasValidator = requireService(
+  validator,
+  spawnSync(validator, ['--version']).error === undefined,
+  'pip install kubernetes-validate (1.37 or later), and have it on PATH',
+)
 
 const choice = {
   ...{ name: 'no', image: 'example.org/mlds:1', count: 8, namespace: 'on', cores: 4, memoryGb: 8 },
@@ -15,7 +19,7 @@ const choice = {
   target: { nats: 'nats://server:4222', tenant: 'ours' },
 }
 
-describe.skipIf(!isThere)('the manifest of a fleet', () => {
+describe.skipIf(!hasValidator)('the manifest of a fleet', () => {
   it.each(['1.27', '1.31', '1.37'])('is one of Kubernetes %s, to the letter', (version) => {
     const folder = temporaryFolder()
     for (const [kind, idleMs] of Object.entries({ deployment: undefined, job: 600_000 })) {

@@ -4,16 +4,25 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { temporaryFolder } from './cli.js'
+import { requireService } from './services.js'
 
 const programs = ['slurmctld', 'slurmd', 'sbatch', 'squeue', 'munged']
 const missing = programs.filter((program) => spawnSync('which', [program]).status !== 0)
 
-/** True when tests can run a Slurm of their own. */
-export const hasSlurm = process.getuid?.() === 0 && missing.length === 0
-if (!hasSlurm)
-  console.warn(
-    `Tests of Slurm are skipped: they need root and ${missing.join(', ') || 'nothing else'} (Debian: slurmctld slurmd slurm-client munge).`,
-  )
+/** True when tests can run a Slurm of their own. Who is not root skips them too, and is told so. */
+export const hasSlurm =
+  process.getuid?.() === 0
+    ? requireService(
+        'Slurm',
+        missing.length === 0,
+        `install Debian's slurmctld slurmd slurm-client munge (not there: ${missing.join(', ')})`,
+      )
+    : skippedWithoutRoot()
+
+function skippedWithoutRoot(): boolean {
+  console.warn('Tests of Slurm are skipped: its daemons need root.')
+  return false
+}
 
 export interface Slurm {
   /** For whoever submits: where the configuration is. */
