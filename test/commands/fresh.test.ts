@@ -131,4 +131,21 @@ for step in 1 2 3; do echo "{\\"step\\":$step,\\"loss\\":$1.$((4 - step))e$by}";
     expect(other.stdout).toContain('2 of 2 trials have results already, in mine: taken over')
     expect((await mlds(['export', 'other'], { cwd })).stdout).toMatch(/,2\r?\n.*,4\r?\n$/)
   })
+
+  it('of a new sweep takes nothing over when it is resumed after a kill -9 either', async () => {
+    const { cwd, ran } = folder()
+    await mlds(sweep, { cwd })
+    writeFileSync(join(cwd, 'gate'), '')
+    const running = startMlds(['sweep', 'my.yaml', '--name', 'second', '--workers', '1', '--fresh'], { cwd })
+    await until(() => running.output().includes('2/6'))
+    running.child.kill('SIGKILL')
+    await running.finished
+    expect(running.output()).not.toContain('are void')
+    unlinkSync(join(cwd, 'gate'))
+    const before = ran().length
+    const resumed = await mlds(['resume', 'second', '--workers', '1'], { cwd })
+    expect(resumed).toMatchObject({ code: 0 })
+    expect(resumed.stdout).not.toContain('taken over')
+    expect(ran()).toHaveLength(before + 4)
+  })
 })

@@ -21,6 +21,8 @@ export interface RemoteRun {
   readonly where: NatsTarget & { readonly threads: number; readonly leaseMs?: number; readonly ship?: boolean }
   readonly engine: EngineName
   readonly fresh: boolean
+  /** How often the sweep's results were declared void, this time included. */
+  readonly voids: number
   /** At most so often a trial that runs in this process keeps a checkpoint. */
   readonly checkpointEveryMs: number
   /** So many copies of trials at most run beside them. */
@@ -37,7 +39,7 @@ const detachedWindowTrials = 100_000
 /** The remote backend for a sweep: its trials run on the workers of a NATS server. */
 export async function openRemote(
   stored: StoredSweep,
-  { where, engine, fresh, detach }: RemoteRun,
+  { where, engine, fresh, voids, detach }: RemoteRun,
   say: (message: string) => void,
 ): Promise<Backend> {
   const { store, sweep } = stored
@@ -70,7 +72,7 @@ export async function openRemote(
     },
     timeLimitOf: (stage) => timeLimitOf(plan, stage),
     fresh,
-    voids: sweep.restore().voids + (fresh ? 1 : 0),
+    voids,
     detach,
     ...(code === undefined ? {} : { code }),
     record: { ...recordOf(sweep, engine), ...(code === undefined ? {} : { code: code.object }) },

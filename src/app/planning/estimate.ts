@@ -93,7 +93,7 @@ async function samplesFromPilot(options: PilotOptions): Promise<Sample[]> {
     const alone = { ...plan, spec: { ...plan.spec, name: 'pilot' }, trials: [pilot], hash: hashTrials([pilot]) }
     const sweep = await SweepFolder.create(own, alone, { codeVersion, createdAtMs: clock.now() })
     const run = decide({ where: { threads: 1 }, engine })
-    const backend = await openBackend({ store: own, sweep, experiment }, run, () => {})
+    const backend = await openBackend({ store: own, sweep, experiment }, { ...run, voids: 0 }, () => {})
     const close = (): void => void backend.close()
     const cancel = clock.after(limitMs, close)
     signal?.addEventListener('abort', close, { once: true })

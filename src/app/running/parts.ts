@@ -96,6 +96,7 @@ export async function openParts(
     say('Programs log to MLflow on workers of this host alone: the address for it is no other host’s.')
 
   const { state, warnings } = await restore(sweep)
+  const isBegun = hasBegun(state)
   const voided = choices.fresh ? declareVoid(state) : undefined
   if (voided !== undefined) sweep.forgetAdded()
   const info = describeSweep(sweepToRun)
@@ -129,18 +130,20 @@ export async function openParts(
     ...(source && { source }),
     ...(budgetMs && { budgetMs }),
   })
+  // Where nothing can be lost, at once: it tells a resume that this is a fresh start.
+  if (voided !== undefined && !isBegun) journal.append(voided)
   // Whoever wanted every trial to run does not mean results from elsewhere when the rest is resumed either.
   if (!choices.fresh && state.voids === 0) await takeOver(sweepToRun, left.trials, state, journal, say)
   const order = await orderOf(sweepToRun, state, left)
   const times = order.by === 'time' ? order.times : undefined
   const scheduler = openScheduler(sweep, info, state, { isVoid: voided !== undefined, times })
   if (choices.only.has('missing')) growth ??= await openGrowth(voided === undefined ? sweep.events() : [])
-  const backend = await openBackend(sweepToRun, choices, say)
+  const backend = await openBackend(sweepToRun, { ...choices, voids: state.voids }, say)
   // A server may hold trials of which no event has come yet.
   mayHaveBegun = true
   closing.push(() => backend.close())
   // Not before the backend can begin: a server that does not answer costs no result.
-  if (voided !== undefined) {
+  if (voided !== undefined && isBegun) {
     journal.append(voided)
     rmSync(sweep.checkpointsFolder, { recursive: true, force: true })
     say(`Earlier results of ${id} are void: every trial runs again.`)
@@ -204,14 +207,16 @@ async function restore(sweep: SweepFolder): Promise<{ state: SweepState; warning
   return { state, warnings }
 }
 
-/** Takes all results for void; the line is yet to be written. `undefined` where there are none. */
-function declareVoid(state: SweepState): JournalEvent | undefined {
-  const begun = [...state.trials.values()].some(({ attempts, outcome }) => attempts > 0 || outcome !== undefined)
-  if (!begun) return undefined
+/** Takes all results for void, if there are any; the line is yet to be written. */
+function declareVoid(state: SweepState): JournalEvent {
   const voided: JournalEvent = { type: 'voided', atMs: systemClock.now() }
   state.apply(voided)
   return voided
 }
+
+/** Whether there is anything that a fresh start makes void. */
+const hasBegun = ({ trials }: SweepState): boolean =>
+  [...trials.values()].some(({ attempts, outcome }) => attempts > 0 || outcome !== undefined)
 
 const rulesOf = ({ plan }: SweepFolder) => plan.spec.scheduler ?? []
 
