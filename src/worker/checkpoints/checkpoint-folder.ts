@@ -110,16 +110,27 @@ async function copyState(source: StateSource, place: string): Promise<StateFile[
   return files
 }
 
-/** The file itself, or all files of the folder, as paths from the folder that it lies in. Links are no part of a state. */
+/**
+ * The file itself, or all files of the folder, as paths from the folder that it lies in. A link is refused: without it the state
+ * would be another than the program wrote, and what it points to may not be there on the next host.
+ */
 async function filesBelow(path: string): Promise<string[]> {
   const name = basename(path)
   const found = await lstat(path)
   if (found.isFile()) return [name]
   if (!found.isDirectory()) throw new MldsError('CHECKPOINT', `the checkpoint is no file and no folder: ${path}`)
-  const entries = await readdir(path, { recursive: true, withFileTypes: true })
-  return entries
-    .flatMap((entry) => (entry.isFile() ? join(entry.parentPath, entry.name).slice(dirname(path).length + 1) : []))
-    .sort()
+  const files: string[] = []
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    const place = join(entry.parentPath, entry.name)
+    if (entry.isFile()) files.push(place.slice(dirname(path).length + 1))
+    else if (!entry.isDirectory())
+      throw new MldsError(
+        'CHECKPOINT',
+        `the checkpoint holds what is neither a file nor a folder: ${place} (a copy would be kept, a link is not)`,
+      )
+  }
+  if (files.length === 0) throw new MldsError('CHECKPOINT', `the checkpoint is a folder without a file: ${path}`)
+  return files.sort()
 }
 
 /** @param owner whose the file must be: a program that may read less than mlds could put a link in its place meanwhile. */
