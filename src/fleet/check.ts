@@ -17,6 +17,8 @@ export interface Checked {
   readonly lacks?: string | undefined
   /** Where something would have to be made, and can't be. */
   readonly shut?: string | undefined
+  /** Where mlds would have to be, and nothing can be executed. */
+  readonly noexec?: string | undefined
   readonly cores: number | undefined
   readonly freeBytes: number | undefined
   readonly home: string
@@ -42,6 +44,7 @@ export function readCheck(answer: Answer): Checked {
     ownVersion: /^mlds\/(\S+)/.exec(say('version'))?.[1],
     lacks: told.get('lacks'),
     shut: told.has('shut') ? say('shut') : undefined,
+    noexec: told.has('noexec') ? say('noexec') : undefined,
     cores: cores >= 1 ? cores : undefined,
     freeBytes: free === undefined ? undefined : 1_024 * Number(free),
     home: say('home'),
@@ -80,6 +83,8 @@ export function misfit(there: Checked, mine: Here): string | undefined {
   if (a !== b) return `it is ${a}, and mlds is copied from ${b}: install mlds there, and say --install none`
   if (there.platform === 'linux' && there.glibc === undefined)
     return 'its C library is not glibc, which the engine needs'
+  if (there.noexec !== undefined)
+    return `nothing can be executed from ${there.noexec} (noexec), where mlds would be: make ~/.cache/mlds a link to a folder of another disk, or install mlds there, and say --install none`
   if (hasNode(there)) return undefined
   const lacks = there.node === undefined ? 'it has no Node' : `its Node is ${there.node}`
   if (older(there.glibc, mine.glibc))

@@ -46,6 +46,8 @@ export const checkScript = ({ setup, own }: CheckOptions): string =>
       : []),
     'for p in tar gzip; do command -v $p >/dev/null || echo "mlds: lacks $p"; done',
     `${nearestFolder}; if [ ! -d "$d" ] || [ ! -w "$d" ]; then echo "mlds: shut $d"; fi`,
+    // Native parts of mlds do not load from such a disk, nor does a Node that is brought start.
+    'case ",$(findmnt -no OPTIONS -T "$d" 2>/dev/null)," in *,noexec,*) echo "mlds: noexec $d";; esac',
     'echo "mlds: cores $(getconf _NPROCESSORS_ONLN 2>/dev/null)"',
     'echo "mlds: disk $(df -Pk "$HOME" | tail -n 1)"',
     'echo "mlds: home $HOME"',

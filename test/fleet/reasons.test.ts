@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { describeArray } from '../../src/app/fleet/look.js'
-import { readCheck, unready } from '../../src/fleet/check.js'
+import { here, misfit, readCheck, unready } from '../../src/fleet/check.js'
 import { parseHost, thisHost } from '../../src/fleet/host.js'
 import { askHost, checkHost, lookAtWorker } from '../../src/fleet/launch.js'
 import { checkScript, receiveScript, stateScript } from '../../src/fleet/scripts.js'
@@ -80,6 +80,18 @@ describe('what a host is understood to say', () => {
     expect(unready(await check())).toBeUndefined()
     spoil(home)
     expect(unready(await check())).toMatch(reason)
+  })
+
+  it('is why mlds can’t be copied, of a home folder on a disk from which nothing can be executed', async () => {
+    const [home, bin] = [temporaryFolder(), temporaryFolder()]
+    vi.stubEnv('HOME', home)
+    vi.stubEnv('PATH', `${bin}:${process.env['PATH']}`)
+    const check = () => checkHost(thisHost, { setup: undefined, own: false, signal: new AbortController().signal })
+    expect(misfit(await check(), here())).toBeUndefined()
+    writeFileSync(join(bin, 'findmnt'), '#!/bin/sh\necho rw,nosuid,noexec,relatime\n', { mode: 0o755 })
+    expect(misfit(await check(), here())).toContain(`nothing can be executed from ${home} (noexec)`)
+    // Its own mlds may be elsewhere.
+    expect(unready(await check())).toBeUndefined()
   })
 
   it('is that its shell knows no home folder', async () => {
