@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
 import { UnavailableError } from '../core/errors.js'
 import { printableLine } from '../core/printable.js'
 import { thisHost, type Host } from './host.js'
@@ -33,6 +34,26 @@ const quiet = [
   // A banner or a warning would stand where a host says why not.
   'LogLevel=ERROR',
 ]
+/**
+ * What would send `ssh` to the background, start nothing on the host or send it nothing. OpenSSH knows them as options since 8.7,
+ * and ends at one that it does not know; `IgnoreUnknown` would take the place of the user's own.
+ */
+const ofLogins = { forkafterauthentication: 'no', sessiontype: 'default', stdinnull: 'no' }
+let knownOfLogins: Promise<readonly string[]> | undefined
+
+/** The words for `ssh` that undo those of them which it knows. It is asked once, without the user's configuration. */
+export function asPipe(): Promise<readonly string[]> {
+  knownOfLogins ??= promisify(execFile)('ssh', ['-F', '/dev/null', '-G', 'localhost'], { timeout: 10_000 }).then(
+    ({ stdout }) =>
+      Object.entries(ofLogins)
+        .filter(([option]) => new RegExp(`^${option} `, 'm').test(stdout))
+        .flatMap(([option, value]) => ['-o', `${option}=${value}`]),
+    // Before 6.8 it answers nothing of this kind; what else is wrong with it is said where it is used.
+    () => [],
+  )
+  return knownOfLogins
+}
+
 /** Ports that the user forwards at logins may be taken by one of these already. */
 const noForwards = ['-o', 'ClearAllForwardings=yes']
 const ownFailure = 255
@@ -59,7 +80,10 @@ export async function runOnHost(host: Host, script: string, options: SshOptions)
   const [program, args] =
     host === thisHost
       ? ['sh', ['-c', script]]
-      : ['ssh', ['-T', ...quietArgs, ...noForwards, ...destinationArgs(host), `exec sh -c '${script}'`]]
+      : [
+          'ssh',
+          ['-T', ...(await asPipe()), ...quietArgs, ...noForwards, ...destinationArgs(host), `exec sh -c '${script}'`],
+        ]
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,

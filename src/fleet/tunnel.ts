@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.js'
 import { UnavailableError } from '../core/errors.js'
 import { identityOf, livenessOf, type ProcessIdentity } from '../system/process-identity.js'
 import { wait } from '../system/retry.js'
-import { destinationArgs, lastLine, quietArgs } from './ssh.js'
+import { asPipe, destinationArgs, lastLine, quietArgs } from './ssh.js'
 import type { Host } from './host.js'
 
 /** A process of `ssh` that outlives this one, and brings a server to a port of the host's loopback address. */
@@ -34,8 +34,10 @@ export async function openTunnel(
   const forward = ['-R', `127.0.0.1:${wanted}:${address}:${server.port}`]
   // A master of the user's own would take the forwarding over and end with it.
   const own = ['-S', 'none', '-o', 'ControlMaster=no', '-o', 'ExitOnForwardFailure=yes', '-o', 'LogLevel=DEBUG']
+  // -N comes first, and so counts before what is said of a session.
+  const args = ['-N', '-T', ...own, ...(await asPipe()), ...quietArgs, ...forward, ...destinationArgs(host)]
   const output = openSync(file, 'w', 0o600)
-  const child = spawn('ssh', ['-N', '-T', ...own, ...quietArgs, ...forward, ...destinationArgs(host)], {
+  const child = spawn('ssh', args, {
     detached: true,
     stdio: ['ignore', output, output],
   })

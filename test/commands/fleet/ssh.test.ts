@@ -43,7 +43,8 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     await untilAnswering(lab, 'inner')
     // What a person has for logins is not for mlds.
     const logins = `Host inner\n  RemoteCommand false\n  ExitOnForwardFailure yes\n  LocalForward ${port} 127.0.0.1:1\n`
-    lab.configure(configuration + logins)
+    const asNoPipe = 'Host inner twin\n  ForkAfterAuthentication yes\n  SessionType none\n  StdinNull yes\n'
+    lab.configure(configuration + logins + asNoPipe)
     const { home } = lab.host('good')
     const theirs = JSON.stringify({ url: 'nats://elsewhere', user: 'u', password: 's3cret' })
     writeFileSync(join(lab.cwd, 'theirs.json'), theirs)
@@ -94,9 +95,9 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
     // A second fleet, to which the server is brought; its tunnel is lost.
     const own = `nats://127.0.0.1:${port}`
     const tunnelled = ['--nats', own, '--name', 'far', '--tunnel', ...given]
-    const far = await run('fleet', 'ssh', 'good', 'shut', ...tunnelled, '--', '--slots', '1')
+    const far = await run('fleet', 'ssh', 'twin', 'shut', ...tunnelled, '--', '--slots', '1')
     expect((JSON.parse(far.stdout) as Started).hosts).toMatchObject([
-      { host: 'good', step: 'joined' },
+      { host: 'twin', step: 'joined' },
       { host: 'shut', step: 'copied', why: expect.stringContaining('no tunnel: ') as string },
     ])
     expect(readdirSync(lab.host('shut').home)).toEqual([])
