@@ -1,7 +1,17 @@
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { shellWord } from '../../src/core/shell-word.js'
 import { packMlds } from '../../src/fleet/pack.js'
 import { signalGroup } from '../../src/system/process-group.js'
 import { temporaryFolder, until } from './cli.js'
@@ -47,6 +57,10 @@ interface HostChoice {
   readonly shares?: string
   /** What its logins do first. */
   readonly login?: string
+  /** The name of its home folder. */
+  readonly folder?: string
+  /** Whose number its logins have; root's by default. */
+  readonly uid?: number
 }
 
 /** A network that nobody has now: test files run beside each other, and one that was killed leaves its own. */
@@ -116,21 +130,26 @@ const keyPair = (file: string): void =>
 
 function startHost(
   folder: string,
-  { name, node = true, forwards = true, behind, shares = name, login = ':' }: HostChoice,
+  { name, node = true, forwards = true, behind, shares = name, login = ':', folder: own, uid }: HostChoice,
   network: Network,
 ): SshHost {
-  const [home, programs] = [join(folder, `home-${shares}`), join(folder, `programs-${name}`)]
+  const [home, programs] = [join(folder, own ?? `home-${shares}`), join(folder, `programs-${name}`)]
   for (const made of [home, programs]) mkdirSync(made, { recursive: true })
   for (const program of readdirSync('/usr/bin'))
     if (program !== 'node' && !program.startsWith('mlds'))
       symlinkSync(join('/usr/bin', program), join(programs, program))
   if (node) symlinkSync(process.execPath, join(programs, 'node'))
   keyPair(join(folder, `${name}.key`))
+  const become = uid === undefined ? '' : `setpriv --reuid=${uid} --regid=${uid} --clear-groups `
+  if (uid !== undefined) {
+    chmodSync(folder, 0o755)
+    chownSync(home, uid, uid)
+  }
   // As a login gives a person a home and a PATH; sshd itself would give root's.
   const enter = join(folder, `enter-${name}`)
   writeFileSync(
     enter,
-    `#!/bin/sh\ncd ${home}\n${login}\nexec env -i HOME=${home} PATH=${programs} sh -c "$SSH_ORIGINAL_COMMAND"\n`,
+    `#!/bin/sh\ncd ${shellWord(home)}\n${login}\nexec ${become}env -i ${shellWord(`HOME=${home}`)} PATH=${programs} sh -c "$SSH_ORIGINAL_COMMAND"\n`,
   )
   chmodSync(enter, 0o755)
   const config = join(folder, `${name}.conf`)
