@@ -45,9 +45,13 @@ describe.skipIf(!hasNats)('a worker that need not be ended by anybody', () => {
     expect(JSON.parse(resumed.stdout)).toMatchObject({ planned: 1, finished: 1 })
 
     const lonely = worker('--on-server-lost', '1s')
-    await until(() => lonely.output().includes('is ready'))
+    const orphan = worker('--idle-timeout', '6s')
+    for (const waiting of [lonely, orphan]) await until(() => waiting.output().includes('is ready'))
     await server.stop('SIGKILL')
     const lost = await lonely.finished
     expect([lost.code, lost.stderr]).toEqual([3, expect.stringContaining('the NATS server has been away for 1.0 s')])
+    // A server that is gone for good keeps nobody's allocation.
+    const alone = await orphan.finished
+    expect([alone.code, alone.stderr]).toEqual([0, expect.stringContaining('no trial has come for 6.0 s')])
   })
 })
