@@ -12,11 +12,8 @@ const folder = '"$HOME/.cache/mlds"'
 /** The name of a fleet: a part of paths, of workers' names and of job names. */
 export const fleetNamePattern = /^[a-z0-9][a-z0-9-]{0,29}$/
 
-/**
- * Where the files of one worker are, or of an array of Slurm. Hosts may share a home folder, so that each worker needs a place of
- * its own; no fleet's name has a dot.
- */
-export const placeOf = (fleet: string, worker: string): string => `${fleet}.${worker}`
+/** Where the files of one worker go: hosts may share a home folder, so that each needs a place of its own. No fleet's name has a dot. */
+export const newPlace = (fleet: string, worker: string): string => `${fleet}.${worker}`
 
 /** What a shell's profile has printed may end without a newline; what is told begins a line. */
 const ownLine = 'echo'

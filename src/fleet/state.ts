@@ -34,6 +34,11 @@ const member = z.object({
   /** As a person named it. */
   host: text,
   worker,
+  /** Of its files on the host; absent where an earlier version put them under the fleet's name. */
+  place: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,29}\.[A-Za-z0-9-]{1,60}$/)
+    .exactOptional(),
   /** What was copied; absent where nothing was. */
   digest: z
     .string()
@@ -73,6 +78,9 @@ const state = z.object({
 /** One started fleet: what was started where, so that it can be ended from here. No secret is in it. */
 export type FleetState = z.infer<typeof state>
 export type Member = z.infer<typeof member>
+
+/** Where the worker's files are on its host. */
+export const placeOf = (fleet: string, { place }: { readonly place?: string | undefined }): string => place ?? fleet
 
 /** `$XDG_STATE_HOME/mlds/fleets`, by default in `~/.local/state`. */
 export function fleetsFolder(env: NodeJS.ProcessEnv): string {

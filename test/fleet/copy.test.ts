@@ -7,7 +7,7 @@ import { here } from '../../src/fleet/check.js'
 import { thisHost } from '../../src/fleet/host.js'
 import { askHost, copyToHost, type Launch } from '../../src/fleet/launch.js'
 import type { Pack } from '../../src/fleet/pack.js'
-import { placeOf, stopScript } from '../../src/fleet/scripts.js'
+import { newPlace, stopScript } from '../../src/fleet/scripts.js'
 import { tarOf, type TarFile } from '../../src/fleet/tar.js'
 import { temporaryFolder } from '../helpers/cli.js'
 import { gzipSync } from 'node:zlib'
@@ -52,16 +52,16 @@ describe('mlds on a host', () => {
   it('is sent once, used by each fleet and by hosts that share the home folder, and goes with the last', async () => {
     const { home, cache, told, copy, stop } = withHome()
     const sent = await archive()
-    for (const place of ['one', placeOf('two', 'lab1-1'), placeOf('two', 'lab2-2')]) await copy(place, sent)
+    for (const place of ['one', newPlace('two', 'lab1-1'), newPlace('two', 'lab2-2')]) await copy(place, sent)
     const again = 'nothing: mlds is there already'
     expect(told).toEqual([expect.stringMatching(/^mlds, 0\.0 MB sent/), again, again])
     expect(existsSync(join(cache, digest, 'bin', 'run.js'))).toBe(true)
     await stop('one')
     expect(readdirSync(cache).sort()).toEqual([digest, 'fleet'].sort())
-    await stop(placeOf('two', 'lab1-1'))
+    await stop(newPlace('two', 'lab1-1'))
     expect(readdirSync(join(cache, 'fleet'))).toEqual(['two.lab2-2'])
     expect(existsSync(join(cache, digest))).toBe(true)
-    await stop(placeOf('two', 'lab2-2'))
+    await stop(newPlace('two', 'lab2-2'))
     expect(readdirSync(home)).toEqual([])
   })
 

@@ -5,8 +5,8 @@ import { hasNode, misfit, here, unready, type Checked } from '../../fleet/check.
 import { parseHost, thisHost, type Host } from '../../fleet/host.js'
 import { askHost, checkHost, describeChecked, lookAtWorker, tooSmall } from '../../fleet/launch.js'
 import { packMlds } from '../../fleet/pack.js'
-import { placeOf, stateScript, tailScript } from '../../fleet/scripts.js'
-import { readFleet, readFleets, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
+import { stateScript, tailScript } from '../../fleet/scripts.js'
+import { placeOf, readFleet, readFleets, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { isOfArray, taskOf } from '../../fleet/slurm.js'
 import { isOpen, openTunnel } from '../../fleet/tunnel.js'
 import type { WorkerMessage } from '../../worker/remote/wire/protocol.js'
@@ -55,6 +55,8 @@ export function describeArray({ name, slurm }: FleetState, seen: readonly Seen[]
 export interface LogPlace {
   readonly fleet: string
   readonly worker: string
+  /** Of its files on the host. */
+  readonly place: string
   readonly host: Host
   /** In an array of Slurm. */
   readonly task?: number
@@ -87,23 +89,26 @@ export async function logsOf(
 }
 
 const membersCalled = ({ name, hosts }: FleetState, wanted: string): LogPlace[] =>
-  hosts.flatMap(({ host, worker }) =>
-    host === wanted || worker === wanted ? { fleet: name, worker, host: parseHost(host) } : [],
+  hosts.flatMap(({ host, worker, place }) =>
+    host === wanted || worker === wanted
+      ? { fleet: name, worker, place: placeOf(name, { place }), host: parseHost(host) }
+      : [],
   )
 
 function tasksCalled({ name, slurm }: FleetState, wanted: string): LogPlace[] {
   const task = taskOf(name, wanted)
   if (slurm === undefined || task === undefined || task < 1 || task > slurm.count) return []
-  return [{ fleet: name, worker: wanted, host: slurm.on === undefined ? thisHost : parseHost(slurm.on), task }]
+  return [
+    { fleet: name, worker: wanted, place: name, host: slurm.on === undefined ? thisHost : parseHost(slurm.on), task },
+  ]
 }
 
 /** The last lines of a worker's log on its host. @throws UnavailableError when the host can't be reached, or has no log yet. */
 export async function workerLog(
-  { fleet, worker, host, task }: LogPlace,
+  { place, host, task }: LogPlace,
   lines: number,
   { signal }: FleetSurroundings,
 ): Promise<string> {
-  const place = task === undefined ? placeOf(fleet, worker) : fleet
   return (await askHost(host, tailScript(place, lines, task), { timeoutMs: 60_000, signal })).stdout
 }
 
@@ -170,7 +175,7 @@ async function lookAtMember(
 ): Promise<void> {
   const { worker: state, said } = await lookAtWorker(
     parseHost(member.host),
-    stateScript(placeOf(fleet, member.worker), member.worker),
+    stateScript(placeOf(fleet, member), member.worker),
     around.signal,
   )
   const last = said === '' ? '' : `; it last said: ${said}`

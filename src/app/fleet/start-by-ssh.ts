@@ -13,8 +13,8 @@ import {
   type Launch,
 } from '../../fleet/launch.js'
 import { PackShelf } from '../../fleet/pack-shelf.js'
-import { placeOf, stateScript } from '../../fleet/scripts.js'
-import { createFleet, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
+import { newPlace, stateScript } from '../../fleet/scripts.js'
+import { createFleet, placeOf, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { closeTunnel, openTunnel } from '../../fleet/tunnel.js'
 import type { ProcessIdentity } from '../../system/process-identity.js'
 import type { NatsTarget } from '../backends/nats-target.js'
@@ -99,11 +99,10 @@ class FleetBook {
       ...{ format: 1, name, createdAtMs: around.clock.now(), graceSeconds },
       ...{ nats: withoutSecret(target.nats ?? access.url), tenant: target.tenant },
       ...(owner === undefined ? {} : { owner }),
-      hosts: hosts.map((host) => ({
-        host: host.name,
-        worker: `${labelOf(host)}-${randomBytes(3).toString('hex')}`,
-        step: 'planned',
-      })),
+      hosts: hosts.map((host) => {
+        const worker = `${labelOf(host)}-${randomBytes(3).toString('hex')}`
+        return { host: host.name, worker, place: newPlace(name, worker), step: 'planned' }
+      }),
     }
     await createFleet(around.folder, state)
     return new FleetBook(around.folder, state)
@@ -153,7 +152,7 @@ class HostStart {
   ) {
     const { fleet, shelf, around } = parts
     const { name, install, setup, workerArgs } = fleet
-    const place = placeOf(name, parts.book.member(at).worker)
+    const place = placeOf(name, parts.book.member(at))
     this.#launch = { ...{ place, install, setup, workerArgs }, shelf, signal: around.signal }
   }
 

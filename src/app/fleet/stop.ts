@@ -1,10 +1,10 @@
 import PQueue from 'p-queue'
 import { parseHost, thisHost } from '../../fleet/host.js'
 import { askHost } from '../../fleet/launch.js'
-import { placeOf, stopScript } from '../../fleet/scripts.js'
+import { stopScript } from '../../fleet/scripts.js'
 import { cancelScript } from '../../fleet/slurm.js'
 import { toldBy } from '../../fleet/ssh.js'
-import { readFleet, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
+import { placeOf, readFleet, removeFleet, writeFleet, type FleetState, type Member } from '../../fleet/state.js'
 import { closeTunnel } from '../../fleet/tunnel.js'
 import { withoutMember, type FleetSurroundings } from './surroundings.js'
 
@@ -81,12 +81,12 @@ async function stopJob(
 
 async function stopOne(
   { name, graceSeconds }: FleetState,
-  { host: named, worker, digest, tunnel }: Member,
+  { host: named, worker, place, digest, tunnel }: Member,
   { now, keep }: Pick<StopFleet, 'now' | 'keep'>,
   { folder, signal, say }: FleetSurroundings,
 ): Promise<void> {
   const patience = (now ? 0 : graceSeconds) + lastWordsSeconds
-  const script = stopScript(placeOf(name, worker), worker, digest, { now, keep, patience })
+  const script = stopScript(placeOf(name, { place }), worker, digest, { now, keep, patience })
   const answer = await askHost(parseHost(named), script, { timeoutMs: 1_000 * (patience + 60), signal })
   if (tunnel !== undefined) await closeTunnel(tunnel, folder, worker)
   const told = toldBy(answer)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { mlds } from '../../helpers/cli.js'
@@ -111,6 +111,16 @@ describe.skipIf(!hasSshHosts || !hasNats)('mlds fleet ssh', () => {
 
     const drained = await run('fleet', 'drain', 'lab')
     expect(drained.stdout.match(/takes no more trials/g)).toHaveLength(3)
+
+    // A fleet that an earlier version started has its files under the fleet's name.
+    const [state, inners] = [join(fleetsFolder(lab), 'lab.json'), join(lab.host('inner').home, '.cache/mlds/fleet')]
+    const { hosts: members, ...rest } = JSON.parse(readFileSync(state, 'utf8')) as { hosts: { place?: string }[] }
+    const earlier = members.map(({ place, ...member }, i) => (i === 1 ? member : { ...member, place }))
+    expect(members[1]!.place).toBe(`lab.${outcomes[1]!.worker}`)
+    renameSync(join(inners, members[1]!.place!), join(inners, 'lab'))
+    writeFileSync(state, JSON.stringify({ ...rest, hosts: earlier }))
+    expect((await run('fleet', 'logs', 'inner')).stdout).toContain('is ready')
+    expect((await run('fleet', 'doctor', 'inner')).stdout).toContain(`${outcomes[1]!.worker} `)
 
     // A host that can't be reached stays written down.
     lab.configure(`${configuration}Host good\n  HostName 127.0.0.1\n  Port 1\n`)
