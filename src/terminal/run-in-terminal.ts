@@ -44,7 +44,7 @@ export async function runInTerminal(
     view?.close()
     view = undefined
   }
-  const interruption = listenForInterruption({ graceMs, clock: systemClock, say })
+  const interruption = listenForInterruption({ graceMs, nextIs: 'mlds resume', clock: systemClock, say })
   answering?.(true)
   try {
     const summary = await run(sweep, choices, {

@@ -19,6 +19,8 @@ export interface Interruption {
 interface InterruptionOptions {
   /** Between SIGTERM or SIGHUP and `abort`: whoever sends these kills after a while. */
   readonly graceMs: number
+  /** What runs again what could not end. */
+  readonly nextIs: 'mlds resume' | 'another worker'
   readonly clock: Clock
   readonly say: (message: string) => void
 }
@@ -31,7 +33,7 @@ type Signal = keyof typeof codes
  * checkpoints. A second Ctrl-C or SIGTERM ends it at once; a second SIGHUP does nothing, since shell and system both send it when a
  * terminal goes. SIGUSR1 stays the programs': NCCL and Node use it themselves.
  */
-export function listenForInterruption({ graceMs, clock, say }: InterruptionOptions): Interruption {
+export function listenForInterruption({ graceMs, nextIs, clock, say }: InterruptionOptions): Interruption {
   const [drain, leave, abort] = [new AbortController(), new AbortController(), new AbortController()]
   const signals = Object.keys(codes) as Signal[]
   let exitCode: number | undefined
@@ -52,12 +54,12 @@ export function listenForInterruption({ graceMs, clock, say }: InterruptionOptio
       say(
         signal === 'SIGINT'
           ? 'Letting the running trials finish; nothing new starts. Once more (Ctrl-C) to stop at once.'
-          : `${signal === 'SIGHUP' ? 'The terminal is gone. ' : ''}Letting the running trials finish${grace}; nothing new starts. mlds resume runs the rest.`,
+          : `${signal === 'SIGHUP' ? 'The terminal is gone. ' : ''}Letting the running trials finish${grace}; nothing new starts. ${nextIs === 'mlds resume' ? `${nextIs} runs the rest.` : `What has not ended then, ${nextIs} runs.`}`,
       )
       drain.abort()
       toldToGo(signal)
     } else if (signal !== 'SIGHUP' && !abort.signal.aborted) {
-      say('Stopping at once. What ran is not lost: mlds resume runs it again.')
+      say(`Stopping at once. What ran is not lost: ${nextIs} runs it again.`)
       abort.abort()
     } else toldToGo(signal)
   }

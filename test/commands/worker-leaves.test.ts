@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
 import { hasNats, withNats } from '../helpers/nats.js'
 
@@ -53,5 +53,26 @@ describe.skipIf(!hasNats)('a worker that need not be ended by anybody', () => {
     // A server that is gone for good keeps nobody's allocation.
     const alone = await orphan.finished
     expect([alone.code, alone.stderr]).toEqual([0, expect.stringContaining('no trial has come for 6.0 s')])
+  })
+
+  it('has left, with its server away, before a scheduler ends it at its limit, and before it would call the server lost', async () => {
+    const cwd = temporaryFolder()
+    const server = await withNats('')
+    const nats = ['--nats', server.url]
+    const sweep = `experiment: { command: [sh, -c, ${JSON.stringify(program)}, sh, '{x}'] }\naxes: { x: [1] }\n`
+    writeFileSync(join(cwd, 'q.yaml'), sweep)
+    await mlds(['sweep', 'q.yaml', '--name', 'q', '--detach', ...nats], { cwd })
+    const worker = (store: string, ...args: string[]) =>
+      startMlds(['worker', 'start', ...nats, '--slots', '1', '--store', store, ...args], { cwd })
+    const limited = worker('a', '--experiment', 'q.yaml', '--time-limit', '22s', '--grace', '1')
+    const scheduler = setTimeout(() => limited.child.kill('SIGKILL'), 22_000)
+    onTestFinished(() => clearTimeout(scheduler))
+    await until(() => existsSync(join(cwd, 'begun')))
+    const idle = worker('b', '--idle-timeout', '3s', '--on-server-lost', '9s')
+    await until(() => idle.output().includes('is ready'))
+    await server.stop('SIGKILL')
+    const [left, ended] = [await limited.finished, await idle.finished]
+    expect([left.code, left.stderr]).toEqual([0, expect.stringContaining('has ended')])
+    expect([ended.code, ended.stderr]).toEqual([0, expect.stringContaining('no trial has come for 3.0 s')])
   })
 })

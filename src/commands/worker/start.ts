@@ -120,7 +120,7 @@ export default class WorkerStart extends BaseCommand {
     const graceMs = 1_000 * flags.grace
     const { env } = process
     const timeLimitMs = await timeForTrialsMs({ limit: flags['time-limit'], graceMs, env, nowMs: systemClock.now() })
-    const interruption = listenForInterruption({ graceMs, clock: systemClock, say })
+    const interruption = listenForInterruption({ graceMs, nextIs: 'another worker', clock: systemClock, say })
     const cancelTime =
       timeLimitMs === undefined
         ? () => {}

@@ -26,6 +26,7 @@ import { Commits } from './commit.js'
 import { HaltedSweeps } from './halted-sweeps.js'
 import { IdleTimeout } from './idle-timeout.js'
 import { Presence } from './presence.js'
+import { Reach } from './reach.js'
 import { Requirements } from './requirements.js'
 import { SharedExclusiveLock } from './shared-exclusive-lock.js'
 import { openStaging } from './staging.js'
@@ -60,6 +61,8 @@ export async function runWorker(given: WorkerOptions): Promise<void> {
   const { connection, store, slots } = options
   const timeLeft = new TimeLeft(options.clock, options.timeLimitMs)
   const idle = IdleTimeout.watch(options, () => told.abort())
+  const reach = new Reach()
+  void reach.follow(connection)
   try {
     const broker = await awaitBroker(options)
     if (broker === undefined) return
@@ -94,7 +97,7 @@ export async function runWorker(given: WorkerOptions): Promise<void> {
         ...(options.acceptCode === undefined ? {} : { code: acceptedBy(options.acceptCode) }),
       }
       const context = new WorkerContext(options, broker, threads, checkpoints, timeLeft)
-      await new Worker(context, requirements, code, abilities, { told, idle }).work()
+      await new Worker(context, requirements, code, abilities, reach, { told, idle }).work()
     } finally {
       await threads.close()
       staging.close()
@@ -103,7 +106,7 @@ export async function runWorker(given: WorkerOptions): Promise<void> {
   } finally {
     idle?.close()
     // A server that is away takes no last words: without this the client would ask for it for ever, and the process stay.
-    await connection.drain().catch(() => connection.close())
+    await (reach.isAway ? connection.close() : connection.drain().catch(() => connection.close()))
   }
 }
 
@@ -120,6 +123,7 @@ class Worker {
     private readonly requirements: Requirements,
     private readonly code: AcceptedCode,
     private readonly abilities: Abilities,
+    private readonly reach: Reach,
     private readonly ends: {
       /** Aborted when someone tells this worker to take no more trials. */
       readonly told: AbortController
@@ -164,8 +168,11 @@ class Worker {
     })
     const wanted = this.#halted.listen()
     void this.#relay()
-    const handBack = (): void =>
-      [...this.context.running.values()].forEach(({ active }) => this.context.handBack(active))
+    const handBack = (): void => {
+      for (const { active } of [...this.context.running.values()]) this.context.handBack(active)
+      // Nobody hears it: what is still asked of the server would only be waited for.
+      if (this.reach.isAway) void connection.close()
+    }
     const leave = this.options.leave ?? new AbortController().signal
     let cancelPatience = (): void => {}
     const onAbort = (): void => {
@@ -220,7 +227,7 @@ class Worker {
       orders.unsubscribe()
       wanted.unsubscribe()
       lanes?.unsubscribe()
-      if (!connection.isClosed()) await this.#presence.end()
+      if (!connection.isClosed() && !this.reach.isAway) await this.#presence.end()
     }
     if (connection.isClosed() && !drain.aborted)
       throw new UnavailableError(
@@ -260,7 +267,9 @@ class Worker {
       startedAtMs: this.#startedAtMs,
       atMs: clock.now(),
     }
-    if (!connection.isClosed()) await this.#presence.tell(encode(words))
+    // Until a request to a server that is away times out, the process would stay.
+    const isHeard = !drain.aborted || !this.reach.isAway
+    if (!connection.isClosed() && isHeard) await this.#presence.tell(encode(words))
   }
 
   #obey(run: RunKey, order: OrderMessage): void {
