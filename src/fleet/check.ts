@@ -84,7 +84,7 @@ export function misfit(there: Checked, mine: Here): string | undefined {
   if (there.platform === 'linux' && there.glibc === undefined)
     return 'its C library is not glibc, which the engine needs'
   if (there.noexec !== undefined)
-    return `nothing can be executed from ${there.noexec} (noexec), where mlds would be: make ~/.cache/mlds a link to a folder of another disk, or install mlds there, and say --install none`
+    return `nothing can be executed from ${there.noexec} (noexec), where a worker's files are: make ~/.cache/mlds a link to a folder of another disk, or install mlds on that host, and say --install none`
   if (hasNode(there)) return undefined
   const lacks = there.node === undefined ? 'it has no Node' : `its Node is ${there.node}`
   if (older(there.glibc, mine.glibc))

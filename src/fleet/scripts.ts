@@ -39,7 +39,7 @@ export const checkScript = ({ setup, own }: CheckOptions): string =>
     'echo "mlds: nodepath $(command -v node 2>/dev/null)"',
     'echo "mlds: own $(command -v mlds)"',
     ...(own
-      ? ['if command -v mlds >/dev/null; then echo "mlds: version $(mlds --version 2>/dev/null </dev/null)"; fi']
+      ? ['if own=$(command -v mlds); then echo "mlds: version $("$own" --version 2>/dev/null </dev/null)"; fi']
       : []),
     'for p in tar gzip; do command -v $p >/dev/null || echo "mlds: lacks $p"; done',
     `${nearestFolder}; if [ ! -d "$d" ] || [ ! -w "$d" ]; then echo "mlds: shut $d"; fi`,
