@@ -131,6 +131,8 @@ export default class WorkerStart extends BaseCommand {
     try {
       const connection = await connectNats(flags.nats, `mlds-worker/${name}`, { say, waitUntil: drain })
       void patience.follow(connection)
+      // What it still asks for, nobody answers: that would be waited for.
+      patience.lost.addEventListener('abort', () => void connection.close())
       await runWorker({
         connection,
         tenant: flags.tenant,

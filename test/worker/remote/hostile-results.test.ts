@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { nameProblem } from '../../../src/core/names.js'
+import type { Assignment } from '../../../src/core/trial.js'
+import { openStore } from '../../../src/system/store.js'
 import {
   decode,
   encode,
@@ -9,6 +11,7 @@ import {
   resultMessage,
   storedResult,
 } from '../../../src/worker/remote/wire/protocol.js'
+import { readResults } from '../../../src/worker/remote/wire/stored-results.js'
 import { readTokens } from '../../../src/worker/remote/wire/sweep-registry.js'
 import { toyAssignment } from '../../conformance/backend.js'
 import { until } from '../../helpers/cli.js'
@@ -41,8 +44,14 @@ const hostile: Readonly<Record<string, object>> = {
   'a start that no date can say': { ...right, startedAtMs: -1e300 },
   'a report at no time': { ...right, reports: [{ step: 1, atMs: 9e15, metrics: { loss: 1 } }] },
   'a step that is no whole number': { ...right, reports: [{ step: 1.5, atMs: 1, metrics: { loss: 1 } }] },
+  'the last attempt that can be counted': { ...right, attempt: Number.MAX_SAFE_INTEGER },
   'a file larger than memory': finished({ loss: 1 }, { weights: { sha256, sizeBytes: 9e15 } }),
   'a result that lies elsewhere and is larger than memory': { v: protocolVersion, object: { sha256, sizeBytes: 9e15 } },
+  'a protocol that no mlds speaks yet': { ...right, v: protocolVersion + 1 },
+  'a place elsewhere, in a protocol that no mlds speaks yet': {
+    v: protocolVersion + 1,
+    object: { sha256, sizeBytes: 9 },
+  },
   'a file that was never sent': finished({ loss: 1 }, { weights: { sha256, sizeBytes: maxSavedBytes } }),
   'a result that was never sent': { v: protocolVersion, object: { sha256, sizeBytes: 2 ** 28 }, nonce: 'n' },
 }
@@ -91,12 +100,23 @@ describe.skipIf(!hasNats)('a hostile worker', () => {
     const broker = await lab.broker(tenant)
     const { backend, listener, said } = await lab.backend(tenant, sweep)
     const tokens = await readTokens(broker, sweep.sweep)
-    const assignments = Object.keys(hostile).map(() => toyAssignment({}))
-    for (const assignment of assignments) await backend.start(assignment)
-    for (const [i, message] of Object.values(hostile).entries())
-      broker.nc.publish(broker.names.result(tokens.keyOf(runKey(assignments[i]!.trial.id), 'result')), encode(message))
-    await broker.nc.flush()
-    await until(() => said.filter((line) => line.includes('runs anew')).length === assignments.length)
+    const messages = Object.values(hostile)
+    const write = async (given: readonly Assignment[]): Promise<void> => {
+      for (const [i, { trial }] of given.entries())
+        broker.nc.publish(broker.names.result(tokens.keyOf(runKey(trial.id), 'result')), encode(messages[i]!))
+      await broker.nc.flush()
+    }
+    const [waiting, earlier] = [messages.map(() => toyAssignment({})), messages.map(() => toyAssignment({}))]
+    const assignments = [...waiting, ...earlier]
+    for (const assignment of waiting) await backend.start(assignment)
+    await write(waiting)
+    await until(() => said.filter((line) => line.includes('runs anew')).length === waiting.length)
+    // What came before its trial is asked for, as after a while without an orchestrator.
+    await write(earlier)
+    for (const assignment of earlier) await backend.start(assignment)
+    const readable = [...(await readResults(broker, openStore(lab.folder), sweep.sweep)).values()]
+    const saved = readable.flatMap(({ result }) => ('artifacts' in result.outcome ? [result.outcome.artifacts] : []))
+    expect(saved).toEqual(Array(2).fill({ weights: { sha256, sizeBytes: maxSavedBytes } }))
     await lab.worker(tenant, { slots: 4 })
     await listener.untilEnded(assignments.map(({ trial }) => trial.id))
     for (const { trial } of assignments)

@@ -3,7 +3,8 @@ import { accountKeyOf } from '../wire/confinement.js'
 import { apiPrefixOf } from '../wire/connect.js'
 import type { Names } from '../wire/names.js'
 
-const timeoutMs = 5_000
+/** For an answer: words arrive whether it is awaited or not, and a leaving worker waits for no other. */
+const timeoutMs = 1_000
 
 /** A worker's own entry in the bucket of workers. */
 export class Presence {

@@ -128,11 +128,19 @@ export class Slot {
     const key = withToken(named, queued.token)
     // The same trial runs here already (this process was frozen, or two sweeps share it): wait for it to end. Longer than
     // from one beat to the next, by which the server knows that it is taken. A copy of it is for another worker.
-    const own = this.context.running.get(key.trial)
+    const own = this.context.claim(key)
     if (own !== undefined) {
-      pulled.nak(own.active.key.generation === key.generation ? leaseMs / 2 : copyPauseMs)
+      pulled.nak(own.generation === key.generation ? leaseMs / 2 : copyPauseMs)
       return false
     }
+    try {
+      return await this.#handleClaimed(pulled, key, queued, taken)
+    } finally {
+      this.context.release(key)
+    }
+  }
+
+  async #handleClaimed(pulled: PulledTrial, key: RunKey, queued: QueuedTrial, taken: TakenShares): Promise<boolean> {
     if (await this.parts.halted.isHalted(key.sweep)) return true
     const { attempts } = this.parts
     const kept = {
@@ -141,7 +149,12 @@ export class Slot {
         attempts.beat(key)
       },
     }
-    const beat = new Heartbeat(kept, leaseMs, this.context.options.clock, () => void attempts.lookAgain(key))
+    const beat = new Heartbeat(
+      kept,
+      this.context.broker.leaseMs,
+      this.context.options.clock,
+      () => void attempts.lookAgain(key),
+    )
     try {
       return await this.#run(pulled, key, queued, taken)
     } finally {

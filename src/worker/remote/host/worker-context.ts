@@ -71,6 +71,7 @@ export interface Running {
 /** What every part of a worker works with. */
 export class WorkerContext {
   readonly #running = new Map<TrialId, Running>()
+  readonly #claimed = new Map<TrialId, RunKey>()
   /** Told when a trial begins to run here, or runs no longer. */
   onChange = (): void => {}
   readonly tally = { done: 0, malformed: 0, refused: 0, fenced: 0 }
@@ -86,6 +87,21 @@ export class WorkerContext {
 
   get running(): ReadonlyMap<TrialId, Running> {
     return this.#running
+  }
+
+  /**
+   * Gives a trial to one slot, from before its needs are fetched: two runs of it may lie in the queue, and threads know a trial by
+   * its id alone, so of two at once one would never hear its end.
+   * @returns the run that another slot has; `undefined` when it is the caller's, who must `release` it.
+   */
+  claim(key: RunKey): RunKey | undefined {
+    const other = this.#claimed.get(key.trial)
+    if (other === undefined) this.#claimed.set(key.trial, key)
+    return other
+  }
+
+  release({ trial }: RunKey): void {
+    this.#claimed.delete(trial)
   }
 
   begin(running: Running): void {

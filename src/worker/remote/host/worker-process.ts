@@ -26,7 +26,6 @@ import { Commits } from './commit.js'
 import { HaltedSweeps } from './halted-sweeps.js'
 import { IdleTimeout } from './idle-timeout.js'
 import { Presence } from './presence.js'
-import { Reach } from './reach.js'
 import { Requirements } from './requirements.js'
 import { SharedExclusiveLock } from './shared-exclusive-lock.js'
 import { openStaging } from './staging.js'
@@ -46,6 +45,8 @@ export function workerName(): string {
 const heartbeatMs = presenceMs / 3
 /** For trials that are given up after they were told to go, to end and to bring a last checkpoint. */
 const lastWordsMs = 8_000
+/** For what a leaving worker still asks of its server: one that does not answer keeps nobody beyond it. */
+const lastAnswersMs = 1_000
 /** At most so often a worker says what runs on it. */
 const newsMs = 1_000
 
@@ -61,8 +62,6 @@ export async function runWorker(given: WorkerOptions): Promise<void> {
   const { connection, store, slots } = options
   const timeLeft = new TimeLeft(options.clock, options.timeLimitMs)
   const idle = IdleTimeout.watch(options, () => told.abort())
-  const reach = new Reach()
-  void reach.follow(connection)
   try {
     const broker = await awaitBroker(options)
     if (broker === undefined) return
@@ -97,7 +96,7 @@ export async function runWorker(given: WorkerOptions): Promise<void> {
         ...(options.acceptCode === undefined ? {} : { code: acceptedBy(options.acceptCode) }),
       }
       const context = new WorkerContext(options, broker, threads, checkpoints, timeLeft)
-      await new Worker(context, requirements, code, abilities, reach, { told, idle }).work()
+      await new Worker(context, requirements, code, abilities, { told, idle }).work()
     } finally {
       await threads.close()
       staging.close()
@@ -105,9 +104,16 @@ export async function runWorker(given: WorkerOptions): Promise<void> {
     }
   } finally {
     idle?.close()
-    // A server that is away takes no last words: without this the client would ask for it for ever, and the process stay.
-    await (reach.isAway ? connection.close() : connection.drain().catch(() => connection.close()))
+    await closeInTime(options)
   }
+}
+
+/** Sends what is still to be sent, for as long as last answers may take: a server that is away or frozen would never take it. */
+async function closeInTime({ connection, clock }: WorkerOptions): Promise<void> {
+  const cancel = clock.after(lastAnswersMs, () => void connection.close())
+  // A drain that the closing cuts off never settles.
+  await Promise.race([connection.drain().catch(() => connection.close()), connection.closed()])
+  cancel()
 }
 
 class Worker {
@@ -123,7 +129,6 @@ class Worker {
     private readonly requirements: Requirements,
     private readonly code: AcceptedCode,
     private readonly abilities: Abilities,
-    private readonly reach: Reach,
     private readonly ends: {
       /** Aborted when someone tells this worker to take no more trials. */
       readonly told: AbortController
@@ -168,10 +173,10 @@ class Worker {
     })
     const wanted = this.#halted.listen()
     void this.#relay()
+    let cancelClosing = (): void => {}
     const handBack = (): void => {
       for (const { active } of [...this.context.running.values()]) this.context.handBack(active)
-      // Nobody hears it: what is still asked of the server would only be waited for.
-      if (this.reach.isAway) void connection.close()
+      cancelClosing = clock.after(lastAnswersMs, () => void connection.close())
     }
     const leave = this.options.leave ?? new AbortController().signal
     let cancelPatience = (): void => {}
@@ -215,19 +220,24 @@ class Worker {
     await beat()
     say(`worker ${name} is ready: ${slots} slot${slots === 1 ? '' : 's'}`)
     try {
-      await Promise.all(this.#slots().map((slot) => slot.serve()))
+      const unlessClosed = (error: unknown): void => {
+        // Whatever a slot still asked for when a leaving worker's time was up.
+        if (!(connection.isClosed() && drain.aborted)) throw error
+      }
+      await Promise.all(this.#slots().map((slot) => slot.serve().catch(unlessClosed)))
     } finally {
       cancelBeat()
       this.context.onChange = () => {}
       cancelNews?.()
       cancelPatience()
+      cancelClosing()
       abort.removeEventListener('abort', onAbort)
       leave.removeEventListener('abort', onLeave)
       drain.removeEventListener('abort', onDrain)
       orders.unsubscribe()
       wanted.unsubscribe()
       lanes?.unsubscribe()
-      if (!connection.isClosed() && !this.reach.isAway) await this.#presence.end()
+      if (!connection.isClosed()) await this.#presence.end()
     }
     if (connection.isClosed() && !drain.aborted)
       throw new UnavailableError(
@@ -267,9 +277,7 @@ class Worker {
       startedAtMs: this.#startedAtMs,
       atMs: clock.now(),
     }
-    // Until a request to a server that is away times out, the process would stay.
-    const isHeard = !drain.aborted || !this.reach.isAway
-    if (!connection.isClosed() && isHeard) await this.#presence.tell(encode(words))
+    if (!connection.isClosed()) await this.#presence.tell(encode(words))
   }
 
   #obey(run: RunKey, order: OrderMessage): void {
