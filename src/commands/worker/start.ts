@@ -133,6 +133,9 @@ export default class WorkerStart extends BaseCommand {
       void patience.follow(connection)
       // What it still asks for, nobody answers: that would be waited for.
       patience.lost.addEventListener('abort', () => void connection.close())
+      const unlessLost = (error: unknown): void => {
+        if (!(patience.lost.aborted && connection.isClosed())) throw error
+      }
       await runWorker({
         connection,
         tenant: flags.tenant,
@@ -153,7 +156,7 @@ export default class WorkerStart extends BaseCommand {
         leave: interruption.leave,
         abort: AbortSignal.any([interruption.abort, patience.lost]),
         say,
-      })
+      }).catch(unlessLost)
     } finally {
       cancelTime()
       patience.back()

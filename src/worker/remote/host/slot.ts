@@ -59,7 +59,7 @@ export class Slot {
   async serve(): Promise<void> {
     const { drain, connection, clock } = this.context.options
     const { lock } = this.parts
-    const pull = new Pull(this.context.broker, clock)
+    const pull = new Pull(this.context.broker, clock, drain)
     const forget = this.parts.lanes.onMore(() => pull.askAnew())
     let done: PulledTrial | undefined
     const acknowledge = (): void => {

@@ -59,7 +59,7 @@ const newsMs = 1_000
 export async function runWorker(given: WorkerOptions): Promise<void> {
   const told = new AbortController()
   const options = { ...given, drain: AbortSignal.any([given.drain, told.signal]) }
-  const { connection, store, slots } = options
+  const { store, slots } = options
   const timeLeft = new TimeLeft(options.clock, options.timeLimitMs)
   const idle = IdleTimeout.watch(options, () => told.abort())
   try {

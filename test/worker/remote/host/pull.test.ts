@@ -12,8 +12,8 @@ const here = [defaultLane]
 
 describe.skipIf(!hasNats)('with a queue on a real server', () => {
   const lab = RemoteLab.open()
-  const slot = (broker: Broker, clock: Clock): Pull => {
-    const pull = new Pull(broker, clock)
+  const slot = (broker: Broker, clock: Clock, drain = new AbortController().signal): Pull => {
+    const pull = new Pull(broker, clock, drain)
     onTestFinished(() => pull.close())
     return pull
   }
@@ -88,6 +88,15 @@ describe.skipIf(!hasNats)('with a queue on a real server', () => {
     await broker.nc.flush()
     await queue(broker, '00000000000000aa')
     expect((await next).lane).toBe(defaultLane)
+  })
+
+  it('a slot that is told to take no more asks no further lane', async () => {
+    const broker = await lab.broker('drained')
+    await broker.jsm.consumers.add(broker.names.trials, consumerConfig(broker.names, 30_000, 'other'))
+    await queue(broker, '00000000000000aa', 'other')
+    expect(await slot(broker, systemClock, AbortSignal.abort()).next([defaultLane, 'other'])).toBeUndefined()
+    const info = await broker.jsm.consumers.info(broker.names.trials, broker.names.consumer('other'))
+    expect(info.num_pending).toBe(1)
   })
 
   it('a message that a stream refuses is told from one that no stream takes', async () => {
