@@ -57,6 +57,8 @@ export class PulledTrial {
 
 /** A free slot asks anew this often, so that a draining worker need not wait long. */
 export const pullMs = 2_000
+/** A request that has no answer by then is waited for no longer: a server that was away has forgotten it. */
+export const longestPullMs = pullMs + 1_000
 const waiting = JSON.stringify({ batch: 1, expires: 1e6 * pullMs })
 const atOnce = JSON.stringify({ batch: 1, no_wait: true })
 /** After a refusal: the server restarts, or the consumer is being made anew. */
@@ -134,8 +136,7 @@ export class Pull {
 
   #ask(lanes: readonly string[], request: string, done: PulledTrial | undefined): Promise<PulledTrial | undefined> {
     return new Promise((resolve) => {
-      // A server that was away has forgotten the request.
-      const cancel = this.clock.after(pullMs + 1_000, () => this.#take?.())
+      const cancel = this.clock.after(longestPullMs, () => this.#take?.())
       this.#take = (pulled) => {
         this.#take = undefined
         cancel()
@@ -146,7 +147,7 @@ export class Pull {
       if (done !== undefined && !asked.includes(done.lane)) done.ack()
       for (const lane of asked) {
         const reply = `${this.#inbox}.${++this.#count}`
-        this.#open.set(lane, { reply, untilMs: this.clock.monotonic() + pullMs + 1_000 })
+        this.#open.set(lane, { reply, untilMs: this.clock.monotonic() + longestPullMs })
         if (done?.lane === lane) done.ackAndRequest(request, reply)
         else this.broker.nc.publish(this.#subjectOf(lane), request, { reply })
       }

@@ -26,6 +26,7 @@ import { Commits } from './commit.js'
 import { HaltedSweeps } from './halted-sweeps.js'
 import { IdleTimeout } from './idle-timeout.js'
 import { Presence } from './presence.js'
+import { longestPullMs } from './pull.js'
 import { Requirements } from './requirements.js'
 import { SharedExclusiveLock } from './shared-exclusive-lock.js'
 import { openStaging } from './staging.js'
@@ -174,17 +175,18 @@ class Worker {
     const wanted = this.#halted.listen()
     void this.#relay()
     let cancelClosing = (): void => {}
-    const handBack = (): void => {
+    const handBack = (withinMs: number): void => {
       for (const { active } of [...this.context.running.values()]) this.context.handBack(active)
-      cancelClosing = clock.after(lastAnswersMs, () => void connection.close())
+      cancelClosing = clock.after(withinMs, () => void connection.close())
     }
     const leave = this.options.leave ?? new AbortController().signal
     let cancelPatience = (): void => {}
     const onAbort = (): void => {
-      if (!leave.aborted) return handBack()
+      // A free slot may just have asked for a trial: what comes must find it, and go back.
+      if (!leave.aborted) return handBack(longestPullMs + lastAnswersMs)
       // A program that is ended may still keep a checkpoint.
       this.context.threads.giveUpAll()
-      cancelPatience = clock.after(lastWordsMs, handBack)
+      cancelPatience = clock.after(lastWordsMs, () => handBack(lastAnswersMs))
     }
     const onLeave = (): void => this.context.threads.leave()
     const onDrain = (): void => void this.#introduce()
