@@ -45,9 +45,14 @@ export async function putParentFiles(
           throw new DataError(
             `trial ${one.trial.id} left a file whose name leads out of its folder: ${printableLine(name)}`,
           )
-        await makeFolder(dirname(file))
-        for (let path = dirname(file); path !== folder; path = dirname(path)) await own(path)
-        await writeFile(file, await load(one, name))
+        const bytes = await load(one, name)
+        try {
+          await makeFolder(dirname(file))
+          for (let path = dirname(file); path !== folder; path = dirname(path)) await own(path)
+          await writeFile(file, bytes)
+        } catch (error) {
+          throw cannotPut(one, name, error as NodeJS.ErrnoException)
+        }
         await own(file)
       }
       folders.push(folder)
@@ -60,6 +65,15 @@ export async function putParentFiles(
     await remove()
     throw error
   }
+}
+
+/** A program's folder can't hold `a` beside `a/b`; what a module or another host saved may be called so. */
+function cannotPut({ trial }: ParentResult, name: string, error: NodeJS.ErrnoException): Error {
+  if (!['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'].includes(error.code ?? '')) return error
+  const why = error.code === 'ENAMETOOLONG' ? 'its name is too long' : 'a file and a folder have one name'
+  return new DataError(
+    `a file of trial ${trial.id} can't be put into a folder (${why}): ${printableLine(name.slice(0, 200))}`,
+  )
 }
 
 /** What the words of a later stage may name: the parents' folders, and parameters of the first of them that are not its own. */

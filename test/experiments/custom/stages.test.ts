@@ -133,12 +133,26 @@ ${evaluate}`,
     await expect(planned(file('{pairs: [rate]}').path)).rejects.toThrow(/unknown axis of train: rate/)
   })
 
-  it.each(['../out', '/etc/out', 'a/../../out', 'a\0b', '..', '.'])('take no file by the name %j', async (name) => {
-    const artifacts = { [name]: { sha256: '0', sizeBytes: 1 } }
+  const put = (where: string, ...names: string[]) => {
+    const artifacts = Object.fromEntries(names.map((name) => [name, { sha256: '0', sizeBytes: 1 }]))
     const parent = { trial: { id: 'p', stage: 'train', params: {}, seeds: { init: 0 } }, metrics: {}, artifacts }
-    const where = temporaryFolder()
     const context = { trial: { id: 'c' }, parents: [parent], load: async () => Buffer.from('x') }
-    await expect(putParentFiles(context as never, where, undefined)).rejects.toThrow('leads out of its folder')
+    return putParentFiles(context as never, where, undefined)
+  }
+
+  it.each(['../out', '/etc/out', 'a/../../out', 'a\0b', '..', '.'])('take no file by the name %j', async (name) => {
+    const where = temporaryFolder()
+    await expect(put(where, name)).rejects.toThrow('leads out of its folder')
+    expect(readdirSync(where)).toEqual([])
+  })
+
+  it.each([
+    [['a', 'a/b'], 'a file and a folder have one name): a/b'],
+    [['a/b', 'a'], 'a file and a folder have one name): a'],
+    [['a'.repeat(300)], 'its name is too long): aaa'],
+  ])('say which of the files %j no folder can hold', async (names, why) => {
+    const where = temporaryFolder()
+    await expect(put(where, ...names)).rejects.toThrow(`a file of trial p can't be put into a folder (${why}`)
     expect(readdirSync(where)).toEqual([])
   })
 })

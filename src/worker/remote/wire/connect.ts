@@ -66,7 +66,7 @@ export async function connectNats(
     const connection = await retry(() => connect({ ...options, pingInterval: pingMs, name: clientName }), {
       clock: systemClock,
       ...(waitUntil === undefined ? {} : { signal: waitUntil }),
-      mayPass: (error) => waitUntil !== undefined && refusal(error as Error) === undefined,
+      mayPass: (error) => waitUntil !== undefined && refusal(error as Error, settings) === undefined,
       pauseMs: () => firstConnectRetryMs,
       say({ message }) {
         if (!isWaiting) say(`NATS at ${where} does not answer yet (${message}): waiting for it`)
@@ -79,16 +79,18 @@ export async function connectNats(
     return connection
   } catch (error) {
     throw new UnavailableError(`no connection to NATS at ${where}: ${(error as Error).message}`, {
-      hint: refusal(error as Error) ?? 'start one with: mlds nats up',
+      hint: refusal(error as Error, settings) ?? 'start one with: mlds nats up',
       cause: error,
     })
   }
 }
 
 /** What to do when the server was reached and said no, as far as the message tells; `undefined` when it was not. */
-function refusal({ name, message }: Error): string | undefined {
+function refusal({ name, message }: Error, { nkey }: NatsSettings): string | undefined {
   if (name === 'AuthorizationError' || /authorization|authentication/i.test(message))
-    return 'the server wants other credentials: NATS_NKEY, NATS_CREDS, NATS_USER and NATS_PASSWORD, or NATS_CONTEXT'
+    return nkey === undefined
+      ? 'the server wants other credentials: NATS_NKEY, NATS_CREDS, NATS_USER and NATS_PASSWORD, or NATS_CONTEXT'
+      : `the server does not know the key in ${nkey}: it was deleted there, or added since the server started, which must then be started again`
   if (/does not support 'tls'|tls.*not available/i.test(message))
     return 'the server speaks without TLS: give it a certificate, or connect with nats:// and neither NATS_CA nor NATS_CERT'
   if (/certificate|altname|self.signed|ssl|tls/i.test(message))

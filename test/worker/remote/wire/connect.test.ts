@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { createUser } from '@nats-io/nkeys'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { MldsError } from '../../../../src/core/errors.js'
 import { connectionOptions, connectNats } from '../../../../src/worker/remote/wire/connect.js'
 import { resolveNatsSettings } from '../../../../src/worker/remote/wire/nats-settings.js'
 import { startNatsServer, type NatsServer } from '../../../../src/worker/remote/admin/nats-server.js'
@@ -157,6 +158,10 @@ describe.skipIf(!hasNats)('a connection to a real server', () => {
     await expect(open(url, { NATS_NKEY: join(path, 'empty.nk') })).rejects.toThrow(
       'no NATS credentials are in this file',
     )
+    const stranger = join(path, 'stranger.nk')
+    writeFileSync(stranger, createUser().getSeed())
+    const refused = await open(url, { NATS_NKEY: stranger }).catch((error: unknown) => error as MldsError)
+    expect((refused as MldsError).hint).toContain(`the server does not know the key in ${stranger}`)
   })
 
   it('waits for a server that is not there yet when it may, and says so once', async () => {
