@@ -259,6 +259,28 @@ describe('a configuration of NNI', () => {
     for (const { params } of plan.trials) expect(params['layer.kernel'] === null).toBe(params['layer.name'] === 'dense')
   })
 
+  it('drops nothing of a parameter, a tuner or a time in silence, and reads seconds', () => {
+    const { leftOut, spec } = importNni(
+      write({
+        searchSpace: {
+          a: { _type: 'uniform', _value: [0, 1, 5] },
+          b: { _type: 'uniform', _value: [0, 1], odd: 1 },
+          c: { _type: 'uniform', _value: [0, 1] },
+        },
+        tuner: { className: 'mine.Tuner', classArgs: { optimize_mode: 'most' } },
+        maxTrialDuration: 600,
+      }),
+    )
+    expect(leftOut).toEqual([
+      'a: {"_type":"uniform","_value":[0,1,5]}',
+      'b: {"_type":"uniform","_value":[0,1],"odd":1}',
+      'tuner.className: "mine.Tuner"',
+      'tuner.classArgs.optimize_mode: "most"',
+    ])
+    expect(spec['timeout']).toBe('600s')
+    expect(importNni(write({ searchSpace: space, maxTrialDuration: -1 })).leftOut).toEqual(['maxTrialDuration: -1'])
+  })
+
   it('lists what has no counterpart', () => {
     const { leftOut } = importNni(
       write({

@@ -189,6 +189,16 @@ parameters:
     }
   })
 
+  it('drops no key of a parameter in silence', () => {
+    const parameters = '{a: {value: 1, odd: .inf}, n: {value: 3, parameters: {z: {value: 1, y: [.nan]}}}}'
+    const { leftOut } = importWandb(`program: t.py\nmethod: grid\nparameters: ${parameters}\n`, 'w.yaml')
+    expect(leftOut).toEqual(['parameters.a.odd: Infinity', 'parameters.n.value: 3', 'parameters.n.z.y: [NaN]'])
+    const metric = (words: string) =>
+      importWandb(`program: t.py\nmethod: grid\nparameters: {a: {value: 1}}\nmetric: ${words}\n`, 'w.yaml').leftOut
+    expect(metric('{name: loss, target: 0.1}')).toEqual(['metric.target: 0.1'])
+    expect(metric('{goal: minimize}')).toEqual(['metric: {"goal":"minimize"} (it has no name)'])
+  })
+
   it('says where its words are not those of mlds, and keeps them in JSON', () => {
     const parameters = 'parameters: {x: {values: [True, 1]}, y: {value: 2}, n: {parameters: {z: {value: true}}}}'
     const words = importWandb(`program: t.py\nmethod: grid\n${parameters}\n`, 'w.yaml')

@@ -1,4 +1,5 @@
 import { SpaceError } from '../../../core/errors.js'
+import { quoteInput } from '../../../core/quote-input.js'
 import { isMapping } from '../../../core/is-mapping.js'
 
 /**
@@ -98,10 +99,10 @@ export function parseDefaults(raw: unknown, where: string): DefaultEntry[] {
   return raw.map((item) => {
     if (typeof item === 'string') return configEntry(item)
     if (!isMapping(item))
-      throw new SpaceError(`${where}: defaults: ${JSON.stringify(item)} is neither a config nor a group`)
+      throw new SpaceError(`${where}: defaults: ${quoteInput(item)} is neither a config nor a group`)
     const [pair, ...others] = Object.entries(item)
     if (pair === undefined || others.length > 0)
-      throw new SpaceError(`${where}: defaults: ${JSON.stringify(item)}: an entry is one group and its option`)
+      throw new SpaceError(`${where}: defaults: ${quoteInput(item)}: an entry is one group and its option`)
     return groupEntry(...pair, where)
   })
 }
@@ -120,9 +121,7 @@ function groupEntry(key: string, option: unknown, where: string): DefaultEntry {
     throw new SpaceError(`${where}: defaults: ${key}: only optional and override stand before a group`)
   const isList = Array.isArray(option) && option.every((one) => typeof one === 'string')
   if (option !== null && typeof option !== 'string' && !isList)
-    throw new SpaceError(
-      `${where}: defaults: ${key}: ${JSON.stringify(option)} is not an option (a name, a list, or null)`,
-    )
+    throw new SpaceError(`${where}: defaults: ${key}: ${quoteInput(option)} is not an option (a name, a list, or null)`)
   const { path, own } = parted(words.at(-1)!)
   return new DefaultEntry(path, option, {
     ...{ isGroup: true, package: own, isOptional: keywords.has('optional') },

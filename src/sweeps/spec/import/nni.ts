@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { fileProblem, SpecError } from '../../../core/errors.js'
+import { quoteInput } from '../../../core/quote-input.js'
 import { isMapping } from '../../../core/is-mapping.js'
 import { valueProblem } from '../../../core/param-value.js'
 import type { ParamValue } from '../../../core/trial.js'
@@ -60,7 +61,7 @@ function readParameter(
   }
   if (options.some((option) => isMapping(option) && '_name' in option)) {
     if (depth > maxDepth || !options.every((option) => isMapping(option) && typeof option['_name'] === 'string'))
-      return void leftOut.push(`${name}: ${JSON.stringify(raw)}`)
+      return void leftOut.push(`${name}: ${quoteInput(raw)}`)
     const inner = `${name}.name`
     add(
       inner,
@@ -72,16 +73,17 @@ function readParameter(
     return
   }
   const axis = isMapping(raw) ? axisOf(raw) : undefined
-  if (axis === undefined) leftOut.push(`${name}: ${JSON.stringify(raw)}`)
+  if (axis === undefined) leftOut.push(`${name}: ${quoteInput(raw)}`)
   else add(name, axis)
 }
 
 /** NNI's types of parameters (search space specification); `undefined` for what has no counterpart. */
-function axisOf({ _type: type, _value: value }: Mapping): unknown {
-  if (!Array.isArray(value)) return undefined
+function axisOf({ _type: type, _value: value, ...others }: Mapping): unknown {
+  if (!Array.isArray(value) || Object.keys(others).length > 0) return undefined
   const [a, b, q] = value as number[]
   if (type === 'choice') return valueProblem(value) === undefined ? asAxis(value as ParamValue[]) : undefined
-  if (!value.every((one) => typeof one === 'number')) return undefined
+  const arity = String(type).startsWith('q') ? 3 : 2
+  if (value.length !== arity || !value.every((one) => typeof one === 'number')) return undefined
   // Rounded to multiples of q there, counted from the least here: the same where that is one.
   const isMultiple = [a! / q!, b! / q!].every((one) => Math.abs(one - Math.round(one)) < 1e-9)
   switch (type) {
@@ -113,11 +115,14 @@ function assemble({ axes, when, leftOut }: Space, config: Mapping, unknown: read
   for (const key of unknown) leftOut.push(key)
   const taken: string[] = []
   const tuner = isMapping(config['tuner']) ? config['tuner'] : {}
-  const { name: tunerName, classArgs } = tuner
+  const { name: tunerName, classArgs, ...unknownOfTuner } = tuner
   const { optimize_mode: mode, ...others } = isMapping(classArgs) ? classArgs : ({} as Mapping)
-  for (const [key, one] of Object.entries(others)) leftOut.push(`tuner.classArgs.${key}: ${JSON.stringify(one)}`)
+  for (const [key, one] of Object.entries(unknownOfTuner)) leftOut.push(`tuner.${key}: ${quoteInput(one)}`)
+  for (const [key, one] of Object.entries(others)) leftOut.push(`tuner.classArgs.${key}: ${quoteInput(one)}`)
+  if (![undefined, 'minimize', 'maximize'].includes(mode as string | undefined))
+    leftOut.push(`tuner.classArgs.optimize_mode: ${quoteInput(mode)}`)
   const sampler = samplers[typeof tunerName === 'string' ? tunerName : tunerName === undefined ? 'Random' : '']
-  if (sampler === undefined) leftOut.push(`tuner: ${JSON.stringify(tunerName)} (random is taken)`)
+  if (sampler === undefined) leftOut.push(`tuner: ${quoteInput(tunerName)} (random is taken)`)
   const ranges = [...axes].filter(([, axis]) => isMapping(axis))
   const isGrid = sampler === 'grid' && ranges.length === 0
   if (sampler === 'grid' && !isGrid)
@@ -154,19 +159,28 @@ function assemble({ axes, when, leftOut }: Space, config: Mapping, unknown: read
       ...(when.size === 0 ? {} : { when: Object.fromEntries(when) }),
       objective: { metric: 'default', direction: mode === 'minimize' ? 'minimize' : 'maximize' },
       ...schedulerOf(config['assessor'], leftOut),
-      ...(typeof config['maxTrialDuration'] === 'string' ? { timeout: config['maxTrialDuration'] } : {}),
+      ...timeoutOf(config['maxTrialDuration'], leftOut),
     },
     leftOut,
     taken,
   }
 }
 
+/** A time with its unit, or seconds (NNI 2, experiment config). */
+function timeoutOf(duration: unknown, leftOut: string[]): Mapping {
+  if (duration === undefined || duration === null) return {}
+  if (typeof duration === 'string') return { timeout: duration }
+  if (typeof duration === 'number' && duration > 0) return { timeout: `${duration}s` }
+  leftOut.push(`maxTrialDuration: ${quoteInput(duration)}`)
+  return {}
+}
+
 function schedulerOf(assessor: unknown, leftOut: string[]): Mapping {
   if (assessor === undefined || assessor === null) return {}
-  const { name, classArgs } = isMapping(assessor) ? assessor : ({} as Mapping)
+  const { name, classArgs, ...unknown } = isMapping(assessor) ? assessor : ({} as Mapping)
   const { start_step: start, optimize_mode: _, ...others } = isMapping(classArgs) ? classArgs : ({} as Mapping)
-  if (name !== 'Medianstop' || Object.keys(others).length > 0) {
-    leftOut.push(`assessor: ${JSON.stringify(assessor)}`)
+  if (name !== 'Medianstop' || Object.keys({ ...others, ...unknown }).length > 0) {
+    leftOut.push(`assessor: ${quoteInput(assessor)}`)
     return {}
   }
   return { scheduler: { median: typeof start === 'number' && start > 0 ? { graceSteps: start } : {} } }
@@ -198,7 +212,7 @@ const known = [
 function unknownKeys(config: Mapping): string[] {
   return Object.entries(config).flatMap(([key, value]) => {
     const isLocal = key === 'trainingService' && isMapping(value) && value['platform'] === 'local'
-    return known.includes(key) || isLocal ? [] : [`${key}: ${JSON.stringify(value)}`]
+    return known.includes(key) || isLocal ? [] : [`${key}: ${quoteInput(value)}`]
   })
 }
 

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../../core/quote-input.js'
 import { isMapping } from '../../../core/is-mapping.js'
 import { SpecError, UnknownNameError } from '../../../core/errors.js'
 import type { ParamValue } from '../../../core/trial.js'
@@ -19,9 +20,9 @@ export function importOptuna(study: OptunaStudy, file: string, { program, tried 
   for (const trial of study.trials)
     for (const [name, { distribution }] of trial.params) {
       const axis = axisOf(distribution)
-      if (axis === undefined) leftOut.push(`${name}: ${JSON.stringify(distribution)}`)
+      if (axis === undefined) leftOut.push(`${name}: ${quoteInput(distribution)}`)
       else if (axes.has(name) && JSON.stringify(axes.get(name)) !== JSON.stringify(axis))
-        leftOut.push(`${name}: ${JSON.stringify(distribution)} (other trials have another range)`)
+        leftOut.push(`${name}: ${quoteInput(distribution)} (other trials have another range)`)
       else axes.set(name, axis)
     }
   if (axes.size === 0) throw new SpecError(file, `no trial of study ${study.name} has a parameter`)

@@ -1,3 +1,4 @@
+import { quoteInput } from '../../../core/quote-input.js'
 import { isMapping } from '../../../core/is-mapping.js'
 import { SpecError } from '../../../core/errors.js'
 import { isSameValue, valueProblem } from '../../../core/param-value.js'
@@ -29,7 +30,7 @@ export function importWandb(text: string, file: string): Imported {
   const searched = new Map<string, unknown>()
   const grid = config['method'] === 'grid'
   let seeds: unknown
-  const written = parametersOf(config['parameters'])
+  const written = parametersOf(config['parameters'], leftOut)
   // Of JSON, true is true in any language; a word of the command has what Python's str makes of it.
   const isWord = (name: string): boolean => !isJson(config) && Object.hasOwn(config['parameters'] as Mapping, name)
   for (const { name, parameter } of written) {
@@ -37,9 +38,9 @@ export function importWandb(text: string, file: string): Imported {
       isMapping(parameter) && isWord(name) && name !== 'seed' ? inPython(name, parameter, taken) : parameter
     const range = isMapping(valued) ? rangeOf(valued) : undefined
     const isTwice = written.some((other) => other.name === name && other.parameter !== parameter)
-    if (isTwice) leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)} (two have this name)`)
+    if (isTwice) leftOut.push(`parameters.${name}: ${quoteInput(parameter)} (two have this name)`)
     else if (range === undefined || (name === 'seed' && !isSeeds(range)))
-      leftOut.push(`parameters.${name}: ${JSON.stringify(parameter)}`)
+      leftOut.push(`parameters.${name}: ${quoteInput(parameter)}`)
     else if (name === 'seed') seeds = range
     else if (!Array.isArray(range)) searched.set(name, range)
     else if (grid || range.length === 1) axes.set(name, asAxis(range as ParamValue[]))
@@ -61,12 +62,16 @@ export function importWandb(text: string, file: string): Imported {
   if (searched.size > 0 && config['run_cap'] === undefined)
     taken.push('run_cap: not given (32 points are drawn; change search.count)')
   else if (config['run_cap'] !== undefined && !isCount(config['run_cap']))
-    leftOut.push(`run_cap: ${JSON.stringify(config['run_cap'])}`)
+    leftOut.push(`run_cap: ${quoteInput(config['run_cap'])}`)
   if (!['grid', 'random', 'bayes'].includes(String(config['method'])))
-    leftOut.push(`method: ${JSON.stringify(config['method'])}`)
+    leftOut.push(`method: ${quoteInput(config['method'])}`)
   const { metric } = config
   if (isMapping(metric) && ![undefined, 'minimize', 'maximize'].includes(metric['goal'] as string | undefined))
-    leftOut.push(`metric.goal: ${JSON.stringify(metric['goal'])}`)
+    leftOut.push(`metric.goal: ${quoteInput(metric['goal'])}`)
+  for (const [key, value] of Object.entries(isMapping(metric) ? metric : {}))
+    if (!['name', 'goal'].includes(key)) leftOut.push(`metric.${key}: ${quoteInput(value)}`)
+  if (metric !== undefined && (!isMapping(metric) || typeof metric['name'] !== 'string'))
+    leftOut.push(`metric: ${quoteInput(metric)} (it has no name)`)
   const known = [
     'method',
     'parameters',
@@ -80,8 +85,7 @@ export function importWandb(text: string, file: string): Imported {
     'project',
     'entity',
   ]
-  for (const key of Object.keys(config))
-    if (!known.includes(key)) leftOut.push(`${key}: ${JSON.stringify(config[key])}`)
+  for (const key of Object.keys(config)) if (!known.includes(key)) leftOut.push(`${key}: ${quoteInput(config[key])}`)
   return {
     spec: {
       experiment: {
@@ -162,11 +166,24 @@ function rangeOf(parameter: Mapping): unknown[] | Mapping | undefined {
   }
 }
 
+/** What W&B knows of a parameter (docs.wandb.ai, sweep configuration, parameters). */
+const parameterKeys = ['value', 'values', 'probabilities', 'distribution', 'min', 'max', 'mu', 'sigma', 'q']
+
+interface WrittenParameter {
+  readonly name: string
+  readonly parameter: unknown
+}
+
 /** The parameters by name, those within others with dots between (W&B's nested `parameters`). */
-function parametersOf(parameters: Mapping, prefix = ''): { readonly name: string; readonly parameter: unknown }[] {
+function parametersOf(parameters: Mapping, leftOut: string[], prefix = ''): WrittenParameter[] {
   return Object.entries(parameters).flatMap(([key, parameter]) => {
-    const inner = isMapping(parameter) ? parameter['parameters'] : undefined
-    return isMapping(inner) ? parametersOf(inner, `${prefix}${key}.`) : [{ name: `${prefix}${key}`, parameter }]
+    const name = `${prefix}${key}`
+    if (!isMapping(parameter)) return [{ name, parameter }]
+    const { parameters: inner } = parameter
+    const known = isMapping(inner) ? ['parameters'] : parameterKeys
+    for (const [other, value] of Object.entries(parameter))
+      if (!known.includes(other)) leftOut.push(`parameters.${name}.${other}: ${quoteInput(value)}`)
+    return isMapping(inner) ? parametersOf(inner, leftOut, `${name}.`) : [{ name, parameter }]
   })
 }
 
@@ -233,10 +250,10 @@ function schedulerOf({ early_terminate: early }: Mapping, leftOut: string[]): Ma
   if (!isMapping(early)) return {}
   const { type, min_iter: least, max_iter: most, eta, ...others } = early
   if (type !== 'hyperband' || (typeof least !== 'number' && typeof most !== 'number')) {
-    leftOut.push(`early_terminate: ${JSON.stringify(early)}`)
+    leftOut.push(`early_terminate: ${quoteInput(early)}`)
     return {}
   }
-  for (const [key, value] of Object.entries(others)) leftOut.push(`early_terminate.${key}: ${JSON.stringify(value)}`)
+  for (const [key, value] of Object.entries(others)) leftOut.push(`early_terminate.${key}: ${quoteInput(value)}`)
   if (typeof most !== 'number')
     leftOut.push('early_terminate: max_iter is not given (asha needs maxSteps: 100 is taken)')
   return {
