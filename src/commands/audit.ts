@@ -5,6 +5,7 @@ import type { Audit as AuditResult, AuditedSweep } from '../app/audit.js'
 import type { GoneSweep } from '../app/mlflow/gone-sweeps.js'
 import { systemClock } from '../core/clock.js'
 import { exitCodes, MldsError } from '../core/errors.js'
+import { groupBy } from '../core/group-by.js'
 import { integerFlag } from '../terminal/flags/integer-flag.js'
 
 export default class Audit extends BaseCommand {
@@ -137,14 +138,11 @@ const listed = (sweeps: readonly Pick<GoneSweep, 'sweep'>[]): string =>
 
 /** Each deleted experiment once, with the sweeps that lie in it. */
 function deletedExperimentsOf(gone: readonly GoneSweep[]): { id: string; name: string; sweeps: GoneSweep[] }[] {
-  const found = new Map<string, { id: string; name: string; sweeps: GoneSweep[] }>()
-  for (const each of gone) {
-    if (each.deletedExperiment === undefined) continue
-    const { id } = each.deletedExperiment
-    const one = found.get(id) ?? { ...each.deletedExperiment, sweeps: [] }
-    found.set(id, { ...one, sweeps: [...one.sweeps, each] })
-  }
-  return [...found.values()]
+  const groups = groupBy(gone, ({ deletedExperiment }) => deletedExperiment?.id)
+  return [...groups.values()].flatMap((sweeps) => {
+    const experiment = sweeps[0]?.deletedExperiment
+    return experiment === undefined ? [] : [{ ...experiment, sweeps }]
+  })
 }
 
 function stateOf({ running, findings, left }: AuditedSweep): string {

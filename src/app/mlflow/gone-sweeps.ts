@@ -29,8 +29,10 @@ export async function goneSweeps(
     const key = parentKeyOf(sweepKeyOf({ sweep: facts.sweep, openedAtMs: facts.createdAtMs }))
     const parent = acknowledged.get(key)?.run
     const former = parent === undefined ? undefined : await client.experimentOf(parent)
-    const { id, name, isDeleted = false } = former ?? {}
-    gone.push({ sweep, ...(isDeleted && { deletedExperiment: { id: id!, name: name! } }) })
+    gone.push({
+      sweep,
+      ...(former?.isDeleted === true && { deletedExperiment: { id: former.id, name: former.name } }),
+    })
   }
   return gone
 }

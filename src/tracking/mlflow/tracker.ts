@@ -10,7 +10,7 @@ import { runPage, type TrackedRuns } from './projection/first-look.js'
 import { MlflowError } from './rest/mlflow-error.js'
 import { HeldRuns } from './held-runs.js'
 import { Ledger, type Acknowledgement } from './ledger.js'
-import type { MlflowClient } from './rest/client.js'
+import { idIfActive, type MlflowClient } from './rest/client.js'
 import type { Run } from './rest/wire.js'
 import {
   primaryMetricTags,
@@ -437,7 +437,7 @@ export class MlflowTracker implements Tracker {
     if (parent === undefined || experimentId !== undefined || isExperimentChosen) return this.#findExperiment()
     // In a deleted experiment all its runs lie: brought elsewhere they would be there twice once it is restored.
     const former = await client.experimentOf(parent)
-    return former === undefined ? this.#findExperiment() : client.requireExperiment(former.id)
+    return former === undefined ? this.#findExperiment() : idIfActive(former)
   }
 
   async #runsOfSweep(): Promise<Run[]> {

@@ -110,14 +110,12 @@ export class MlflowClient {
       'GET',
       `experiments/get-by-name?experiment_name=${encodeURIComponent(name)}`,
     )
-    return idIfActive(experiment)
+    return idIfActive(decodeExperiment(experiment))
   }
 
   /** @throws MlflowError when there is no live experiment of this id. */
   async requireExperiment(id: string): Promise<string> {
-    const path = `experiments/get?experiment_id=${encodeURIComponent(id)}`
-    const { experiment } = await this.#transport.call<{ experiment: WireExperiment }>('GET', path)
-    return idIfActive(experiment)
+    return idIfActive(await this.#getExperiment(id))
   }
 
   async experimentIds(): Promise<string[]> {
@@ -166,10 +164,13 @@ export class MlflowClient {
   async experimentOf(runId: string): Promise<FoundExperiment | undefined> {
     const run = await this.#getRun(runId)
     if (run === undefined) return undefined
-    const path = `experiments/get?experiment_id=${encodeURIComponent(run.info.experiment_id)}`
-    const { experiment } = await this.#transport.call<{ experiment: WireExperiment }>('GET', path)
-    const { experiment_id: id, name, lifecycle_stage } = experiment
-    return { id, name, isDeleted: lifecycle_stage !== 'active' }
+    return this.#getExperiment(run.info.experiment_id)
+  }
+
+  /** Live or deleted. */
+  async #getExperiment(id: string): Promise<FoundExperiment> {
+    const path = `experiments/get?experiment_id=${encodeURIComponent(id)}`
+    return decodeExperiment((await this.#transport.call<{ experiment: WireExperiment }>('GET', path)).experiment)
   }
 
   /** Live or deleted. */
@@ -332,8 +333,13 @@ export class MlflowClient {
   }
 }
 
-function idIfActive({ experiment_id, name, lifecycle_stage }: WireExperiment): string {
-  if (lifecycle_stage === 'active') return experiment_id
+function decodeExperiment({ experiment_id: id, name, lifecycle_stage }: WireExperiment): FoundExperiment {
+  return { id, name, isDeleted: lifecycle_stage !== 'active' }
+}
+
+/** @throws MlflowError when it is deleted. */
+export function idIfActive({ id, name, isDeleted }: FoundExperiment): string {
+  if (!isDeleted) return id
   throw new MlflowError(`the MLflow experiment is deleted: ${name}`, undefined, false, undefined, undefined, {
     hint: 'restore it in MLflow, or choose another name with MLFLOW_EXPERIMENT_NAME',
   })
