@@ -19,6 +19,7 @@ import type { JournalEvent } from '../sweeps/journal/journal.js'
 import { buildRecords } from '../sweeps/journal/records.js'
 import { MlflowClient } from '../tracking/mlflow/rest/client.js'
 import { mlflowSettings } from '../tracking/mlflow/rest/settings.js'
+import { readStanding } from '../tracking/mlflow/audit/contents.js'
 import { identify } from '../tracking/mlflow/projection/identity.js'
 import { isCheckpoint, savedPath } from '../tracking/mlflow/projection/projection.js'
 import { NotInMlflowError, readTrackedSweep, type TrackedSweep } from '../tracking/mlflow/projection/read-sweep.js'
@@ -62,14 +63,19 @@ async function openRemote(
   return { tracked, plan, experiment, records, events, read, client }
 }
 
-/** Says so when what was read is not what was sent. */
+/** Says so when what was read is not what was sent, or when nobody can tell any more. */
 export function warnIfAltered(
-  { parent, recordsDigest }: TrackedSweep,
+  { parent, manifest, recordsDigest }: TrackedSweep,
   records: readonly TrialRecord[],
   warn: (message: string) => void,
 ): void {
-  if (recordsDigest === undefined || recordsDigest === digestRecords(records)) return
   const sweep = parent.tags['mlds.sweep']
+  // Whoever told how a sweep stood left a manifest beside it.
+  if (manifest === undefined && readStanding(parent) !== undefined)
+    warn(
+      `whether the runs of sweep ${sweep} in MLflow are as they were sent can’t be told: manifest.json of its own run is not there, or no manifest (where its journal is, mlds sync ${sweep} --deep mends that)`,
+    )
+  if (recordsDigest === undefined || recordsDigest === digestRecords(records)) return
   warn(
     `the runs of sweep ${sweep} in MLflow are not as they were sent: something was changed or deleted there since (where its journal is, mlds sync ${sweep} --deep mends that)`,
   )
