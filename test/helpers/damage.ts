@@ -67,6 +67,36 @@ export const damages: readonly Damage[] = [
     what: `a run without its tag ${tag}`,
     harm: withoutTag(tag),
   })),
+  ...[
+    { tag: 'mlds.series', value: 'series.jsonl', isDeep: true },
+    { tag: 'mlds.outcome_file', value: 'outcome.json', isDeep: true },
+    { tag: 'mlds.metrics', value: '[]', isDeep: true },
+    { tag: 'mlds.final', value: '["loss"]', isSilent: true },
+  ].map(({ tag, value, ...seen }) => ({
+    what: `a false tag ${tag}`,
+    ...(seen as Pick<Damage, 'isDeep' | 'isSilent'>),
+    harm: one(({ client, child }) => client.log(child.id, { tags: { [tag]: value } })),
+  })),
+  {
+    what: 'a run called the repetition of another trial’s',
+    isSilent: true,
+    harm: one(({ client, child, children }) => {
+      const other = children.find(({ tags }) => tags['mlds.trial'] !== child.tags['mlds.trial'])!
+      return client.log(child.id, { tags: { 'mlds.duplicate_of': other.id } })
+    }),
+  },
+  {
+    what: 'results called void',
+    harm: one(({ client, parent }) => client.log(parent.id, { tags: { 'mlds.voided_at_ms': '1900000000000' } })),
+  },
+  {
+    what: 'the parent copied into another experiment',
+    harm: one(async ({ client, parent: { name, startMs, tags } }) => {
+      const elsewhere = await client.ensureExperiment('a copy of the parent')
+      const copy = await client.createRun(elsewhere, { name, startMs, tags }, 'mlds.run_key')
+      await client.updateRun(copy.id, { status: 'FINISHED', endMs: startMs })
+    }),
+  },
   { what: 'a run without its worker', isSilent: true, harm: withoutTag('mlds.worker') },
   {
     what: 'a run under another parent',

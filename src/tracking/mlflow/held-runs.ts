@@ -43,7 +43,7 @@ export class HeldRuns {
     return run !== undefined && !this.#spoiled.has(wanted.key) && differences(run, wanted).length === 0
   }
 
-  /** Takes away runs that can't be made right; MLflow keeps them in its bin. `deep`: looks at points and files too. */
+  /** Takes away runs that can't be made right, which MLflow keeps in its bin, and false tags of others. `deep`: looks at points and files too. */
   async weed(
     client: MlflowClient,
     wanted: readonly ProjectedRun[],
@@ -52,9 +52,13 @@ export class HeldRuns {
     const look = async (run: Run, should: ProjectedRun): Promise<void> => {
       const below = deep ? await deepDifferences(client, run, should) : []
       if (below.length > 0) this.#spoiled.add(should.key)
+      const differing = [...differences(run, should), ...below]
       // Nothing moves a run from one experiment to another.
       const isMisplaced = run.experimentId !== this.home
-      if (!isMisplaced && ![...differences(run, should), ...below].some(({ isFixed }) => isFixed === true)) return
+      if (!isMisplaced && !differing.some(({ isFixed }) => isFixed === true)) {
+        for (const { falseTag } of differing) if (falseTag !== undefined) await client.deleteTag(run.id, falseTag)
+        return
+      }
       await client.deleteRun(run.id)
       this.ledger.forget(should.key)
       this.#runs.delete(should.key)

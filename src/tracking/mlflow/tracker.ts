@@ -536,8 +536,9 @@ export class MlflowTracker implements Tracker {
 }
 
 /** Once it is brought an attempt is kept without its points: a lost one may yet be declared dead. */
-function dropReports({ reports }: Attempt): void {
-  reports.length = 0
+function dropReports(attempt: Attempt): void {
+  attempt.reports.length = 0
+  attempt.isBrought = true
 }
 
 /**

@@ -133,6 +133,30 @@ describe.skipIf(!hasMlflow)('runs that were damaged on the server', () => {
     )
   })
 
+  it('a metric that somebody adds is no difference, and in nothing that is read from there', async () => {
+    const { child } = await held()
+    const points = [{ key: 'mine', value: 7, step: 1, timestamp: child.startMs }]
+    await client.log(child.id, { points })
+    const elsewhere = openStore(join(folder, 'elsewhere'))
+    for (const where of [store, elsewhere]) expect(findings(await auditIn(where, false, true))).toEqual([])
+    const drawn = { warn, trustCode: true }
+    await drawFromMlflow(server.url, 'damaged', join(folder, 'figures'), drawn, warn)
+    expect(await sync(true)).toBe(0)
+    expect(await client.history(child.id, 'mine')).toEqual(points)
+    await client.deleteRun(child.id)
+    expect(await sync(false)).toBe(1)
+  })
+
+  it('figures from MLflow say that nobody can tell whether they are as they were sent, where the manifest is gone', async () => {
+    const { parent } = await held()
+    const said: string[] = []
+    const drawn = { warn: (message: string): void => void said.push(message), trustCode: true }
+    await client.putArtifact(parent, 'manifest.json', Buffer.from('no JSON'))
+    await drawFromMlflow(server.url, 'damaged', join(folder, 'figures'), drawn, warn)
+    expect(said).toEqual([expect.stringContaining('can’t be told')])
+    await sync(true)
+  })
+
   it.each([
     ['ended early on purpose: incomplete, as its journal says', 'early', [], 2],
     ['whose process was killed: wanting', 'killed', ['2 planned trials have no run'], 0],

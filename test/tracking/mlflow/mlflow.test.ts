@@ -169,6 +169,22 @@ describe.skipIf(!hasMlflow)('tracking in MLflow', () => {
     expect(buildRecords([toyTrial(0)], tracked.events)).toEqual(buildRecords([toyTrial(0)], told))
   })
 
+  it('keeps what it has told of the reports of a lost attempt that is declared dead later', async () => {
+    const folder = temporaryFolder()
+    const { tracker, info } = openTracker(server.url, 'dead-later', folder, [])
+    await tracker.open(info)
+    const [of, atMs] = [{ trial: toyTrial(0).id, attempt: 1 }, 1_700_000_000_000]
+    await tracker.record({ ...of, type: 'started', worker: 'w', atMs }, 0)
+    await tracker.record({ ...of, type: 'report', step: 1, metrics: { 'train/loss': 3 }, atMs: atMs + 1 }, 1)
+    await tracker.record({ ...of, type: 'lost', reason: 'it vanished', atMs: atMs + 2 }, 2)
+    const acknowledged = (): string => readFileSync(join(folder, 'acknowledged.jsonl'), 'utf8')
+    await expect.poll(acknowledged, { timeout: 20_000 }).toContain('"done":true')
+    await tracker.record({ ...of, type: 'ended', outcome: { state: 'dead', reason: 'enough' }, atMs: atMs + 3 }, 3)
+    await tracker.finish(story)
+    const run = readWithPython(server.url, 'dead-later').find(({ tags }) => 'mlds.trial' in tags)!
+    expect(run.tags).toMatchObject({ 'mlds.state': 'dead', 'mlds.metrics': '["train/loss"]' })
+  })
+
   it('looks at all trials only when the sweep has come further, however often points are sent', async () => {
     let [looks, batches] = [0, 0]
     const datasetsOf = (): [] => {

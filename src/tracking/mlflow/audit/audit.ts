@@ -93,9 +93,20 @@ export async function auditServer(
     const audit = auditSweep(group, plan, context)
     const isDeep = deep !== undefined && !context.running
     const below = isDeep ? await lookDeeper(client, group, audit, context, deep) : []
-    audits.push({ ...audit, findings: [...audit.findings, ...below] })
+    audits.push({ ...audit, findings: [...audit.findings, ...oncePerRun(below)] })
   }
   return audits
+}
+
+/** What two ways of looking at a run found to differ, each thing once. */
+function oncePerRun(findings: readonly Finding[]): Finding[] {
+  const differing = findings.flatMap((finding) => (finding.kind === 'differs' ? [finding] : []))
+  const others = findings.filter(({ kind }) => kind !== 'differs')
+  const byRun = [...groupBy(differing, ({ run }) => run)]
+  const merged = byRun.map(
+    ([run, of]) => ({ kind: 'differs', run, what: [...new Set(of.flatMap(({ what }) => what))] }) as const,
+  )
+  return [...others, ...merged]
 }
 
 /** The runs of one sweep: a name alone does not tell two people's sweeps apart, but `mlds.sweep_key` does. */

@@ -80,7 +80,7 @@ export function parentContradictions(parent: Run, children: readonly Run[], tria
     ...(differing.length > 0 || parent.status === status ? [] : [`its status is ${parent.status}, not ${status}`]),
     ...(!readable || course.best?.trial === best
       ? []
-      : [`its best trial is ${best}, and by its runs ${course.best?.trial}`]),
+      : [`its best trial is ${best ?? 'none'}, and by its runs ${course.best?.trial ?? 'none'}`]),
   ]
 }
 

@@ -5,7 +5,7 @@ import { readOutcome } from '../../../core/divergence.js'
 import type { MlflowClient } from '../rest/client.js'
 import { isLater, latestOf } from '../projection/latest.js'
 import { MlflowError } from '../rest/mlflow-error.js'
-import { standingTag, type ProjectedRun, type RunFile } from '../projection/projection.js'
+import { metricsTag, readingTags, standingTag, type ProjectedRun, type RunFile } from '../projection/projection.js'
 import { pointKey, type Run, type Tags } from '../rest/wire.js'
 
 /** One thing that a run on a server has otherwise than it should. */
@@ -14,6 +14,8 @@ export interface Difference {
   readonly what: string
   /** True of what MLflow lets nobody change: the run has to be made anew. */
   readonly isFixed?: true
+  /** A tag that has to be taken away. */
+  readonly falseTag?: string
 }
 
 /** Who brought it, words for people, and what a later version may word otherwise: no facts of the sweep. */
@@ -21,12 +23,12 @@ const unweighed = new Set([
   ...['mlflow.user', 'mlflow.source.name', 'mlflow.source.type', 'mlflow.note.content'],
   ...['mlds.group', 'mlds.code_version', 'mlds.plan_hash', 'mlds.spec_hash'],
 ])
-/** Parents of earlier versions are without them. */
-const mayBeMissing = new Set(['mlds.objective', standingTag])
+/** Runs of earlier versions are without them. */
+const mayBeMissing = new Set(['mlds.objective', standingTag, metricsTag])
 
 /**
  * What a search result tells of a run otherwise than the journal: status, end, tags, parameters, each metric's latest
- * point. What somebody else added to the run is no difference, and neither are parameters that it lacks (`missingParams`).
+ * point. What somebody else added to the run is no difference unless readers go by it, and neither are parameters that it lacks (`missingParams`).
  */
 export function differences(held: Run, wanted: ProjectedRun): Difference[] {
   const lacks = (name: string, is: unknown, should: unknown): Difference[] =>
@@ -40,6 +42,9 @@ export function differences(held: Run, wanted: ProjectedRun): Difference[] {
       if (unweighed.has(tag) || (tag === 'mlds.outcome' ? isSameOutcome(is, value) : is === value)) return []
       return [{ what: is === undefined ? `its tag ${tag} is missing` : `its tag ${tag} is another` }]
     }),
+    ...readingTags.flatMap((tag) =>
+      tag in held.tags && !(tag in wanted.tags) ? [{ what: `its tag ${tag} is none of its own`, falseTag: tag }] : [],
+    ),
     ...Object.entries(wanted.params).flatMap(([name, value]) => {
       const is = lookUp(held.params, name)
       return is === undefined || is === value

@@ -19,6 +19,8 @@ export interface Attempt {
   /** What it ran; left out where nobody wrote that down. */
   readonly source?: SweepSource
   readonly reports: { readonly atMs: number; readonly step: number; readonly metrics: Metrics }[]
+  /** Its run has the reports, and they were let go. */
+  isBrought?: true
   /** Its program logged to its run too: what is there is not mlds' alone. */
   isShared?: boolean
   /** It waits at a rung since then: it ends as that unless more is told of it. */

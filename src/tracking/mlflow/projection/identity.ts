@@ -44,10 +44,13 @@ export const isChild = (run: Pick<Run, 'tags'>): boolean => identify(run).trial 
 
 /**
  * A sweep's runs by where they lie: those of the experiment that holds its own run, with those that lie in one without, where no page
- * shows them together. A copy of the whole in another experiment is another place.
+ * shows them together. A copy of the whole in another experiment is another place; its own run alone is no copy of the whole.
  */
 export function placesOf<R extends Pick<Run, 'tags' | 'experimentId'>>(runs: readonly R[]): Map<string, R[]> {
-  const homes = new Set(runs.filter((run) => !isChild(run)).map(({ experimentId }) => experimentId))
+  const children = new Set(runs.filter(isChild).map(({ experimentId }) => experimentId))
+  const parents = runs.filter((run) => !isChild(run)).map(({ experimentId }) => experimentId)
+  const whole = parents.filter((experimentId) => children.has(experimentId))
+  const homes = new Set(whole.length > 0 ? whole : parents)
   const [first = runs[0]?.experimentId ?? ''] = homes
   const places = new Map<string, R[]>()
   for (const run of runs) {

@@ -8,12 +8,13 @@ import type { ArtifactRef, Objective, ParamValue, Trial, TrialId } from '../../.
 import type { Attempt } from './attempts.js'
 import type { DatasetInput } from '../rest/client.js'
 import { sharedView, type SharedView } from './first-look.js'
+import { identify } from './identity.js'
 import { latestOf } from './latest.js'
 import type { Point, RunStatus, Tags } from '../rest/wire.js'
 import { keptReports, maxPoints } from './selection.js'
 import { sourceName, sourceTagNames, sourceTags } from './source-tags.js'
 import { notePath, shortenNote, writeNote, type SweepCourse, type SweepStory } from './story.js'
-import { usagePoints, usageTags } from './usage.js'
+import { usagePoints, usageTag, usageTags } from './usage.js'
 import type { SweepInfo } from '../../tracker.js'
 
 /** A run as MLflow is to hold it, whichever way it gets there. */
@@ -470,10 +471,10 @@ export const voidedTag = 'mlds.voided_at_ms'
 /** Names the run that a superfluous one repeats: mlds audit sets it, readers pass the run over. */
 export const duplicateTag = 'mlds.duplicate_of'
 
-/** Runs that repeat none of the others; one whose original is gone counts again. */
+/** Runs that repeat none of the others; one whose original is gone counts again, and so does one called a repetition of another attempt. */
 export function withoutDuplicates<R extends { readonly id: string; readonly tags: Tags }>(runs: readonly R[]): R[] {
-  const ids = new Set(runs.map((run) => run.id))
-  return runs.filter((run) => !ids.has(run.tags[duplicateTag] ?? ''))
+  const keys = new Map(runs.map((run) => [run.id, identify(run).key]))
+  return runs.filter((run) => keys.get(run.tags[duplicateTag] ?? '') !== identify(run).key)
 }
 
 /** Longer would be cut short by the server without a word, and no longer be JSON. */
@@ -513,9 +514,27 @@ function endTags(attempt: Attempt): Tags {
     ...(json.length <= maxTagLength ? { 'mlds.outcome': json } : { 'mlds.outcome_file': outcomePath }),
     // Which points are results and not reports, and where a long series is: what a reader cannot see from the points.
     ...(final.length > 0 && { 'mlds.final': JSON.stringify(final) }),
-    ...(needsSeries(attempt) && { 'mlds.series': seriesPath }),
+    ...(needsSeries(attempt) ? { 'mlds.series': seriesPath } : metricsTagOf(attempt)),
   }
 }
+
+/** On a child run: which metrics its trial reported or ended with, as JSON; what somebody else logs beside them is none of its points. */
+export const metricsTag = 'mlds.metrics'
+
+function metricsTagOf({ reports, end, isBrought }: Attempt): Tags {
+  // They were told of with the reports.
+  if (isBrought === true) return {}
+  const results = end !== undefined && 'metrics' in end.outcome ? [end.outcome.metrics] : []
+  const all = [...reports.map(({ metrics }) => metrics), ...results]
+  const names = JSON.stringify([...new Set(all.flatMap((metrics) => Object.keys(metrics)))].sort())
+  return names.length <= maxTagLength ? { [metricsTag]: names } : {}
+}
+
+/** Tags by which a run is read: where mlds set none, one that somebody else set tells something false. */
+export const readingTags: readonly string[] = [
+  ...['mlds.worker', 'mlds.outcome', 'mlds.outcome_file', 'mlds.final', 'mlds.series'],
+  ...[metricsTag, usageTag, voidedTag, duplicateTag],
+]
 
 /** One number when all four seeds agree: charts can group by it. */
 function seedParams({ seeds }: Trial): Tags {

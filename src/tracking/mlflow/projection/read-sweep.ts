@@ -7,7 +7,7 @@ import { MlflowError } from '../rest/mlflow-error.js'
 import type { MlflowClient } from '../rest/client.js'
 import type { Point, Run } from '../rest/wire.js'
 import { refuseNewer } from '../../../core/newer-format.js'
-import { manifestFormat, manifestPath, planPath, voidedTag, withoutDuplicates } from './projection.js'
+import { manifestFormat, manifestPath, metricsTag, planPath, voidedTag, withoutDuplicates } from './projection.js'
 import { isMetrics, parseJson, readEnding, readMetrics, type Ending } from './ending.js'
 import { identify, isChild } from './identity.js'
 import { readSource } from './source-tags.js'
@@ -204,12 +204,13 @@ interface Report {
 
 /** Points of one step and time were one report; results that were logged beside the reports are set aside. */
 function groupReports(run: Run, points: readonly Point[], outcome: Ending | undefined): Report[] {
-  const named = parseJson(run.tags['mlds.final'] ?? '[]')
-  if (!Array.isArray(named)) refuse(run, 'its tag mlds.final')
-  const final = new Set<unknown>(named)
+  const final = new Set(readNames(run, 'mlds.final'))
+  // Runs of earlier versions do not say what is theirs.
+  const own = metricsTag in run.tags ? new Set(readNames(run, metricsTag)) : undefined
   const result = outcome !== undefined && 'metrics' in outcome ? outcome.metrics : {}
   const groups = new Map<string, { atMs: number; step: number; metrics: Map<string, number> }>()
   for (const { key, value, timestamp, step } of points) {
+    if (own?.has(key) === false) continue
     if (final.has(key) && timestamp === run.endMs && Object.is(value, lookUp(result, key))) continue
     const name = `${step} ${timestamp}`
     const group = groups.get(name) ?? { atMs: timestamp, step, metrics: new Map() }
@@ -221,9 +222,18 @@ function groupReports(run: Run, points: readonly Point[], outcome: Ending | unde
     .sort((a, b) => a.atMs - b.atMs || a.step - b.step)
 }
 
+function readNames(run: Run, tag: string): unknown[] {
+  const names = parseJson(run.tags[tag] ?? '[]')
+  return Array.isArray(names) ? names : refuse(run, `its tag ${tag}`)
+}
+
 async function readSeries(client: MlflowClient, run: Run): Promise<Report[]> {
-  const text = Buffer.from(await client.getArtifact(run, run.tags['mlds.series']!)).toString()
-  return text
+  const bytes = await client.getArtifact(run, run.tags['mlds.series']!).catch((error: unknown) => {
+    if (error instanceof MlflowError && error.status === 404) refuse(run, 'its series')
+    throw error
+  })
+  return Buffer.from(bytes)
+    .toString()
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => {

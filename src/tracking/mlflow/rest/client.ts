@@ -192,6 +192,13 @@ export class MlflowClient {
     })
   }
 
+  /** One that is not there, or not any more, is no error. */
+  async deleteTag(id: string, key: string): Promise<void> {
+    await this.#transport.call('POST', 'runs/delete-tag', { run_id: id, key }).catch((error: unknown) => {
+      if (!(error instanceof MlflowError) || error.mlflowCode !== 'RESOURCE_DOES_NOT_EXIST') throw error
+    })
+  }
+
   async deleteRun(id: string): Promise<void> {
     await this.#transport.call('POST', 'runs/delete', { run_id: id })
   }
