@@ -248,7 +248,7 @@ describe('the architecture', () => {
         folderOf(from) === 'commands' &&
         !lazy &&
         !typeOnly &&
-        !/^@oclif\/core$|^node:|^(terminal\/|figures\/formats|core\/(errors|names|trial|space|version|clock|format|newer-format|param-value|has-profiles|shell-word))/.test(
+        !/^@oclif\/core$|^node:|^(terminal\/|figures\/formats|core\/(errors|names|trial|space|version|clock|format|group-by|newer-format|param-value|has-profiles|shell-word))/.test(
           to,
         ),
     )
