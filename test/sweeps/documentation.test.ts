@@ -9,24 +9,27 @@ import { parseSweepFile, specKeys } from '../../src/sweeps/spec/spec.js'
 import { readStore } from '../../src/system/store.js'
 import { temporaryFolder } from '../helpers/cli.js'
 
-const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'sweep-language.md'), 'utf8')
-const blocks = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!)
+const read = (name: string): string => readFileSync(join(import.meta.dirname, '..', '..', 'docs', name), 'utf8')
+const blocksOf = (name: string): string[] =>
+  [...read(name).matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1]!)
+const page = read('sweep-language.md')
+const blocks = blocksOf('sweep-language.md')
+const all = ['sweep-language.md', 'claims.md', 'figures.md'].flatMap((name) =>
+  blocksOf(name).map((text, i) => [name, i + 1, text] as const),
+)
 
-describe('the page on the sweep language', () => {
-  it.each(blocks.map((text, i) => [i + 1, text] as const))(
-    'holds in block %i a file that can be planned',
-    async (_, text) => {
-      const folder = temporaryFolder()
-      writeFileSync(join(folder, 'my.yaml'), text)
-      writeFileSync(join(folder, 'lab.yaml'), 'repeat: 2\n')
-      vi.stubEnv('SCRATCH', folder)
-      onTestFinished(() => void vi.unstubAllEnvs())
-      const { plan } = await planTarget(join(folder, 'my.yaml'), { set: [] }, readStore(join(folder, 'store')))
-      expect(plan.trials.length).toBeGreaterThan(0)
-    },
-  )
+describe('the pages on the sweep language', () => {
+  it.each(all)('hold in %s, block %i, a file that can be planned', async (_name, _number, text) => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'my.yaml'), text)
+    writeFileSync(join(folder, 'lab.yaml'), 'repeat: 2\n')
+    vi.stubEnv('SCRATCH', folder)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const { plan } = await planTarget(join(folder, 'my.yaml'), { set: [] }, readStore(join(folder, 'store')))
+    expect(plan.trials.length).toBeGreaterThan(0)
+  })
 
-  it('comes to what it says', async () => {
+  it('come to what they say', async () => {
     const count = async (text: string) => {
       const spec = parseSweepFile(text, 'block.yaml')
       return makePlan(await findExperiment(spec.experiment), spec, () => 'data').trials
@@ -40,7 +43,7 @@ describe('the page on the sweep language', () => {
     )
   })
 
-  it('names every key that a file may have', () => {
+  it('name every key that a file may have on the first', () => {
     for (const key of specKeys) expect(page, key).toMatch(new RegExp(`\\b${key}:`))
   })
 })
