@@ -10,6 +10,7 @@ import { lockHolder, lockSweep } from '../system/lock.js'
 import { bytesInFolder, entriesOf } from '../system/read-folder.js'
 import { moveFolder } from '../system/replace-file.js'
 import type { Store } from '../system/store.js'
+import { mayBeQueued } from './backends/nats-target.js'
 
 /** A sweep that is to go, and what that costs. */
 export interface Removal {
@@ -99,7 +100,7 @@ async function describe(store: Store, id: string, others: readonly string[]): Pr
       return results === 0 ? [] : [{ sweep: other, results }]
     }),
     learntBy: others.filter((other) => planFactsOf(store, other)?.learnt?.some(({ from }) => names.has(from))),
-    onServer: sweep?.closedAs === 'detached' && sweep.restore().counts().missing > 0,
+    onServer: sweep !== undefined && mayBeQueued(sweep),
     ...(sweep === undefined ? {} : { trials: sweep.plan.trials.length }),
     ...(sweep?.isTracked === true ? { inMlflow: sweep.firstName } : {}),
   }

@@ -5,6 +5,7 @@ import { holderOf, SweepFolder } from '../sweeps/sweep-folder.js'
 import { lockSweep } from '../system/lock.js'
 import { moveFolder } from '../system/replace-file.js'
 import type { Store } from '../system/store.js'
+import { mayBeQueued } from './backends/nats-target.js'
 
 /** What still knows a sweep by the name it began with. */
 export interface Renamed {
@@ -50,9 +51,8 @@ function requireIdle(sweep: SweepFolder): void {
   const pid = holderOf(sweep.folder, { exceptRunning: true })
   if (pid !== undefined)
     throw new StoreError(`sweep ${sweep.id} is being brought to MLflow by process ${pid}`, { hint: 'wait for it' })
-  const counts = sweep.restore().counts()
-  if (counts.missing === 0 || sweep.closedAs !== 'detached') return
-  throw new StoreError(`sweep ${sweep.id} was left to workers, who bring its results under this name`, {
-    hint: `collect them first: mlds resume ${sweep.id}`,
+  if (!mayBeQueued(sweep)) return
+  throw new StoreError(`sweep ${sweep.id} may have trials with workers, who bring their results under this name`, {
+    hint: `let them end and collect them first: mlds resume ${sweep.id}`,
   })
 }

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { planRemoval, removeSweeps } from '../../src/app/remove.js'
+import { rememberTarget } from '../../src/app/backends/nats-target.js'
 import { renameSweep } from '../../src/app/rename.js'
 import { describeSweep } from '../../src/app/stored-sweep.js'
 import type { Outcome, Trial } from '../../src/core/trial.js'
@@ -101,7 +102,16 @@ describe('a sweep that is renamed', () => {
     onTestFinished(() => lock.release())
     await expect(renameSweep(store, 'old', 'new')).rejects.toThrow('is being run by another process')
     await writeSweep(store, 'away', [3], () => [{ type: 'closed', reason: 'detached', atMs: 1 }])
-    await expect(renameSweep(store, 'away', 'new')).rejects.toThrow('was left to workers')
+    await expect(renameSweep(store, 'away', 'new')).rejects.toThrow('may have trials with workers')
+    // Whoever ran it was killed, or lost its server, before anything was called back.
+    for (const [name, events] of [
+      ['killed', []],
+      ['cut', [{ type: 'closed', reason: 'no server', atMs: 1 }]],
+    ] as const) {
+      await writeSweep(store, name, [3], () => [...events])
+      await rememberTarget(await SweepFolder.open(store, name), { nats: 'nats://far:1', tenant: 'mlds' }, false)
+      await expect(renameSweep(store, name, 'new')).rejects.toThrow('may have trials with workers')
+    }
   })
 })
 

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { isMine } from '../../system/ownership.js'
 import { readRegularFile } from '../../system/read-regular-file.js'
@@ -43,6 +43,10 @@ export function targetOf(flags: NatsFlags, sweep: SweepFolder | undefined): Nats
   const remembered = sweep === undefined ? undefined : readRemembered(sweep)
   return remembered === undefined ? undefined : { nats: remembered.url, tenant: remembered.tenant }
 }
+
+/** Whether trials of it may lie in a server's queue, or run on workers: their results come under the name that it had then. */
+export const mayBeQueued = (sweep: SweepFolder): boolean =>
+  (sweep.closedAs === 'detached' || existsSync(targetFile(sweep))) && sweep.restore().counts().missing > 0
 
 /** Whether the files of the sweep's experiment travelled with its trials where it last ran. */
 export const hasShipped = (sweep: SweepFolder): boolean => readRemembered(sweep)?.ship === true

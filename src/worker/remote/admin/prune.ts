@@ -15,7 +15,7 @@ import { subjectsOf, type OrchestratorBroker } from '../wire/streams.js'
 export interface KeptSweep {
   readonly sweep: string
   /**
-   * `running`: a process runs it, or trials of it are queued. `unfinished`: neither, and not every trial has a result.
+   * `running`: a process runs it, or trials of it are queued. `unfinished`: neither, and not every trial has ended.
    * `uncollected`: it ended, and nobody has written down all of its results.
    */
   readonly state: 'running' | 'finished' | 'cancelled' | 'unfinished' | 'uncollected'
@@ -92,7 +92,7 @@ async function survey(broker: OrchestratorBroker, store: Store, message: SweepMe
   const lastSequence = stored.reduce((last, { sequence }) => Math.max(last, sequence), 0)
   const standing = (): KeptSweep['state'] => {
     if (holder !== undefined || queued.length > 0) return 'running'
-    if (control?.wanted !== 'cancel' && results.size < total) return 'unfinished'
+    if (control?.wanted !== 'cancel' && results.size < total && message.isOver !== true) return 'unfinished'
     if (lastSequence > (message.collectedUpTo ?? 0)) return 'uncollected'
     return control?.wanted === 'cancel' ? 'cancelled' : 'finished'
   }

@@ -441,7 +441,7 @@ export class RemoteBackend implements Backend {
       for (const { state } of flights) this.link.order(state.run, { type: 'give-up' })
       if (flights.length > 0)
         return void (await broker.jsm.streams.purge(names.trials, { filter: names.trial({ sweep: token }) }))
-      await noteCollected(broker, sweep, this.#results.lastSequence())
+      await noteCollected(broker, sweep, { upTo: this.#results.lastSequence(), isOver })
       // A trial that waits at a rung, or was handed back, is not in flight, and goes on from what it kept.
       if (isOver) await this.#dropCheckpoints()
       await this.#lanes.close()

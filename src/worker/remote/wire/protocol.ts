@@ -310,6 +310,8 @@ export const sweepMessage = z.object({
   openedAtMs: time,
   /** The last result, by its place in the stream, that whoever ran the sweep had written down when it ended in order. */
   collectedUpTo: count.exactOptional(),
+  /** Every trial has ended, though some may have run elsewhere and left no result here. */
+  isOver: z.literal(true).exactOptional(),
   /** How many times all results before were declared void. */
   voids: count.exactOptional(),
   /** What the tokens of its runs follow from; none before protocol 6. */

@@ -8,7 +8,10 @@ import { begunRuns, recallQueued } from './sweep-control.js'
 import { SweepTokens } from './sweep-tokens.js'
 
 /** A sweep's plan as it lies in its folder, and what a resume from elsewhere needs to know. */
-export interface SweepRecord extends Omit<SweepMessage, 'v' | 'plan' | 'collectedUpTo' | 'secret' | 'untokened'> {
+export interface SweepRecord extends Omit<
+  SweepMessage,
+  'v' | 'plan' | 'collectedUpTo' | 'isOver' | 'secret' | 'untokened'
+> {
   /** plan.json. */
   readonly planBytes: Uint8Array
 }
@@ -67,13 +70,21 @@ export async function readTokens(broker: OrchestratorBroker, sweep: string): Pro
   return new SweepTokens(await readSweep(broker, sweep))
 }
 
-/** Says that all results up to this one have been written down elsewhere, until the sweep is announced again. */
-export async function noteCollected(broker: OrchestratorBroker, sweep: string, sequence: number): Promise<void> {
+/** Says that all results up to this one have been written down elsewhere, and whether any is still to come, until the sweep is announced again. */
+export async function noteCollected(
+  broker: OrchestratorBroker,
+  sweep: string,
+  { upTo, isOver }: { upTo: number; isOver: boolean },
+): Promise<void> {
   const key = sweepToken(sweep)
   const entry = await broker.sweeps.get(key)
   const message = entry?.operation === 'PUT' ? decode(sweepMessage, entry.string()) : undefined
   if (entry !== null && message !== undefined)
-    await broker.sweeps.update(key, encode({ ...message, collectedUpTo: sequence }), entry.revision)
+    await broker.sweeps.update(
+      key,
+      encode({ ...message, collectedUpTo: upTo, ...(isOver && { isOver }) }),
+      entry.revision,
+    )
 }
 
 /** Every sweep that the server knows, newest first. @throws StoreError when a newer mlds keeps a sweep there. */

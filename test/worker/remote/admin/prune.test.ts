@@ -63,6 +63,22 @@ describe.skipIf(!hasNats)('pruning a server', () => {
     await expect(look(broker, { sweep: 'left' })).rejects.toThrow('unknown sweep on the NATS server: left')
   })
 
+  it('takes a sweep of which some trials ran elsewhere, once all have ended', async () => {
+    const broker = await lab.broker('parts')
+    await lab.worker('parts')
+    for (const [steps, isOver] of [
+      [5, false],
+      [6, true],
+    ] as const) {
+      const backend = await lab.openBackend('parts', recorded('parts', 3))
+      const assignment = toyAssignment({ behaviour: 'save', steps })
+      await backend.start(assignment)
+      await new Listener(backend).untilEnded([assignment.trial.id])
+      await backend.close(isOver)
+      expect(standing(await look(broker))).toEqual({ parts: isOver ? 'finished' : 'unfinished' })
+    }
+  })
+
   it('takes nothing from a sweep that runs, nor any object while one does', async () => {
     const broker = await lab.broker('alive')
     await lab.worker('alive')
