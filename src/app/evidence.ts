@@ -35,7 +35,7 @@ export async function exportEvidence(
   const records = readRecordsAsWritten(sweep)
   const files = new EvidenceFiles(store, folder)
   const lines: string[] = []
-  for (const record of records) lines.push(`${JSON.stringify(await trialOf(record, experiment, files))}\n`)
+  for (const record of records) lines.push(`${JSON.stringify(await trialOf(record, experiment, files), inWords)}\n`)
   const claims = claimsWithParts(experiment.claims, records)
   await files.writeText('trials.jsonl', lines.join(''))
   await files.writeText(
@@ -48,12 +48,16 @@ export async function exportEvidence(
         data: files.data,
         claims,
       },
-      (_, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value),
+      inWords,
       1,
     )}\n`,
   )
   return { trials: records.length, claims: claims.length }
 }
+
+/** For `JSON.stringify`: a number that JSON lacks is a word. */
+const inWords = (_key: string, value: unknown): unknown =>
+  typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 
 /** Verdicts, each with the arithmetic of its parts. */
 const claimsWithParts = (claims: readonly Claim[], records: readonly TrialRecord[]): object[] =>
@@ -67,10 +71,7 @@ async function trialOf(record: TrialRecord, experiment: Experiment, files: Evide
   const { id, index, stage, params, seeds, parents } = trial
   const rows = await experiment.stages.find(({ name }) => name === stage)?.rows?.(params, seeds, files.dataset)
   return {
-    ...{ id, index, stage, params, seeds, parents, state, series },
-    metrics: Object.fromEntries(
-      Object.entries(metrics).map(([name, value]) => [name, Number.isFinite(value) ? value : String(value)]),
-    ),
+    ...{ id, index, stage, params, seeds, parents, state, series, metrics },
     artifacts: await files.keepArtifacts(artifacts),
     ...(rows === undefined ? {} : { rows: await files.keepRows(rows) }),
   }

@@ -3,6 +3,7 @@ import { sequential } from '../analysis/sequential.js'
 import { mean } from '../analysis/statistics.js'
 import { nearest, SpaceError, UnknownNameError, writtenAt, type SpecPath } from '../core/errors.js'
 import { groupBy } from '../core/group-by.js'
+import { formatCount } from '../core/format.js'
 import { lookUp } from '../core/names.js'
 import { sweepObjective } from '../core/objective.js'
 import { valueKey, writeValue } from '../core/param-value.js'
@@ -202,6 +203,7 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
       },
       {
         ...frame,
+        unfit: (records) => withoutPlace(metric, trials(records), () => true, Number.isNaN),
         quantity: `rank correlation of ${trend} and ${metric}${about}`,
         needs: `finished trials with ${metric} at ${minTrendValues} values of ${trend}`,
       },
@@ -217,9 +219,11 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
     return [shared(first, second), shared(second, first)]
   }
   const middle = scale === 'log' ? geometricMean : mean
-  // Seeds left out for their sign would be chosen by what they show.
-  const unfitFor = (isMeant: Fits): Pick<Effect, 'unfit'> =>
-    scale === 'log' ? { unfit: (records) => withoutLogarithm(metric, trials(records), isMeant) } : {}
+  const unfitFor = (isMeant: Fits): Pick<Effect, 'unfit'> => ({
+    unfit: (records) =>
+      withoutPlace(metric, trials(records), isMeant, (value) => !Number.isFinite(value)) ??
+      (scale === 'log' ? withoutLogarithm(metric, trials(records), isMeant) : undefined),
+  })
   if (compare === undefined)
     return {
       ...frame,
@@ -252,7 +256,22 @@ function effectOf(claim: WrittenClaim, experiment: Experiment, objective: Object
   }
 }
 
-/** What of these trials a logarithmic scale has no place for, in words. */
+/** Which of these trials have a number that can't be counted, in words: seeds left out for it would be chosen by what they show. */
+function withoutPlace(
+  metric: string,
+  records: Records,
+  isMeant: Fits,
+  isOut: (value: number) => boolean,
+): string | undefined {
+  const out = records
+    .filter((record) => isMeant(record.trial) && Object.hasOwn(record.metrics, metric))
+    .map(metricOf(metric))
+    .filter(isOut)
+  if (out.length === 0) return undefined
+  return `${formatCount(out.length, 'trial')} came to a ${metric} of ${[...new Set(out)].join(', ')}, which leaves it open`
+}
+
+/** What of these trials a logarithmic scale has no place for, in words: seeds left out for their sign would be chosen by what they show. */
 function withoutLogarithm(metric: string, records: Records, isMeant: Fits): string | undefined {
   const below = records.filter((record) => isMeant(record.trial) && metricOf(metric)(record) < 0).length
   if (below === 0) return undefined

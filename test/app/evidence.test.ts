@@ -50,6 +50,53 @@ describe('evidence', () => {
     expect(again.stderr).toMatch(/the folder is not empty: evidence/)
   })
 
+  it('of numbers at the ends of what a float holds is recomputed too, and none of them is lost', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(
+      join(cwd, 'p.cjs'),
+      `const [a, seed] = process.argv.slice(2).map(Number)
+       console.log(JSON.stringify({ step: 1, loss: 1, other: 'NaN' }))
+       console.log(JSON.stringify({ step: 2, loss: 1, other: '-Infinity' }))
+       const one = a * 10 + (a * ((seed * 7) % 5)) / 10
+       const huge = (a === 1 ? 1 : -1) * (1.7e308 - seed * 1e306)
+       console.log(JSON.stringify({ loss: 1, huge, infinite: seed === 1 ? 'Infinity' : one, nan: seed === 1 ? 'NaN' : one }))`,
+    )
+    const claims = [
+      'huge: { of: { a: 1 }, metric: huge, above: 1e308 }',
+      'apart: { compare: [{ a: 1 }, { a: 2 }], metric: huge, above: 0 }',
+      'infinite: { compare: [{ a: 2 }, { a: 1 }], metric: infinite, above: 0 }',
+      'nan: { compare: [{ a: 2 }, { a: 1 }], metric: nan, above: 0 }',
+      'of-nan: { of: { a: 1 }, metric: nan, above: 0 }',
+      'nan-trend: { trend: a, metric: nan, above: 0 }',
+      'infinite-trend: { trend: a, metric: infinite, above: 0 }',
+    ].map((line) => `  ${line}\n`)
+    writeFileSync(
+      join(cwd, 'q.yaml'),
+      `experiment: { command: [node, p.cjs, '{a}', '{seed}'] }\naxes: { a: 1..4 }\nrepeat: 5\nclaims:\n${claims.join('')}`,
+    )
+    const ran = await mlds(['sweep', 'q.yaml', '--name', 'q', '--workers', '2'], { cwd })
+    expect(ran.code, ran.stderr).toBe(0)
+    // One seed of five has a number that is none: without it the others would decide.
+    expect(ran.stdout).toContain('4 trials came to a nan of NaN, which leaves it open')
+    expect((await mlds(['export', 'q', '--format', 'evidence'], { cwd })).code).toBe(0)
+    const [first] = readFileSync(join(cwd, 'evidence', 'trials.jsonl'), 'utf8').split('\n')
+    expect(JSON.parse(first!)).toMatchObject({ series: { other: { values: ['NaN', '-Infinity'] } } })
+    writeFileSync(join(cwd, 'recompute.py'), script)
+    const told = execFileSync(python, ['recompute.py', 'evidence'], { cwd, encoding: 'utf8', stdio: 'pipe' })
+    const open = 'inconclusive, as told'
+    expect(
+      Object.fromEntries(
+        told
+          .trim()
+          .split('\n')
+          .map((line) => line.split(': ')),
+      ),
+    ).toEqual({
+      ...{ huge: 'reproduced, as told', 'infinite-trend': 'reproduced, as told' },
+      ...{ apart: open, infinite: open, nan: open, 'of-nan': open, 'nan-trend': open },
+    })
+  })
+
   it('writes arrays as numpy reads them', () => {
     const cwd = temporaryFolder()
     writeFileSync(join(cwd, 'a.npy'), encodeNpy(Float32Array.of(1, 2.5, -3, 4, 5, 6), [2, 3]))

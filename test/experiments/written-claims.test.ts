@@ -15,12 +15,15 @@ import { plainExperiment } from '../helpers/experiments.js'
 
 type Claims = NonNullable<SweepDescription['claims']>
 
-/** What a claim comes to over seeds whose loss at each width is as given, with a little noise. */
-function weigh(claim: Claims[string], lossAt: (width: number, seed: number) => number, seeds = 5) {
+/** What a claim comes to over seeds whose loss at each width is as given, with a little noise; `undefined`: the trial has none. */
+function weigh(claim: Claims[string], lossAt: (width: number, seed: number) => number | undefined, seeds = 5) {
   const widths = [1, 2, 4, 8]
   const spec = parseSweepObject({ experiment: 'toy', claims: { claim } })
   const records = Array.from({ length: seeds }, (_, seed) => seed).flatMap((seed) =>
-    widths.map((width) => net(seed, { width }, { loss: lossAt(width, seed) * Math.exp(0.01 * noise(seed, width)) })),
+    widths.map((width) => {
+      const loss = lossAt(width, seed)
+      return net(seed, { width }, loss === undefined ? {} : { loss: loss * Math.exp(0.01 * noise(seed, width)) })
+    }),
   )
   return judge(
     withClaimsOf({ ...spec, objective: { metric: 'loss', direction: 'minimize' } }, plainExperiment()).claims,
@@ -78,7 +81,7 @@ describe('a claim of a sweep file', () => {
       summary: 'no finished trial has the metric los; did you mean loss? (they have: loss)',
     })
     for (const claim of [{ trend: 'width', below: 0 }, { compare: pair, below: 0 }, { below: 100 }] as const)
-      expect(weigh(claim, (width) => (width === 8 ? NaN : width)).state).toBe(
+      expect(weigh(claim, (width) => (width === 8 ? undefined : width)).state).toBe(
         'below' in claim && claim.below === 100 ? 'reproduced' : 'inconclusive',
       )
   })
@@ -99,13 +102,17 @@ describe('a claim of a sweep file', () => {
       { compare: pair, scale: 'log', above: 1 },
       { of: { width: 8 }, above: 1 },
     ] as const)
-      expect(weigh(claim, half(-Infinity), 8).state, JSON.stringify(claim)).toBe('inconclusive')
+      for (const none of [-Infinity, NaN])
+        expect(weigh(claim, half(none), 8).summary, JSON.stringify(claim)).toContain(
+          `4 trials came to a loss of ${none}, which leaves it open`,
+        )
+    expect(weigh({ trend: 'width', above: 0 }, half(NaN), 8).summary).toContain('a loss of NaN, which leaves it open')
     // A rank takes any number.
     expect(weigh({ trend: 'width', above: 0 }, (width) => (width === 8 ? Infinity : width)).state).toBe('reproduced')
   })
 
   it('says of how many seeds those are that it judges', () => {
-    const lossAt = (width: number, seed: number): number => (width === 8 && seed % 2 === 1 ? NaN : width)
+    const lossAt = (width: number, seed: number) => (width === 8 && seed % 2 === 1 ? undefined : width)
     for (const claim of [
       { compare: pair, above: 0 },
       { of: { width: 8 }, above: 1 },
