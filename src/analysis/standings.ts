@@ -15,14 +15,14 @@ export function standings(records: readonly TrialRecord[], objective: Objective)
 
 type Points = Map<string, TrialRecord[]>
 
-function pointsWith(records: readonly TrialRecord[], metric: string, axes: readonly string[]): Points {
-  const measured = records.filter(
-    (record) => record.state !== 'diverged' && Number.isFinite(lookUp(record.metrics, metric)),
-  )
-  return groupBy(measured, ({ trial: { params, stage } }) =>
+/** Trials that came to a number, or to NaN or an infinity. */
+const measured = (records: readonly TrialRecord[], metric: string): TrialRecord[] =>
+  records.filter((record) => record.state !== 'diverged' && lookUp(record.metrics, metric) !== undefined)
+
+const byPoint = (records: readonly TrialRecord[], axes: readonly string[]): Points =>
+  groupBy(records, ({ trial: { params, stage } }) =>
     JSON.stringify([stage, axes.map((axis) => [axis, lookUp(params, axis) ?? null])]),
   )
-}
 
 /** What tells trials of one point apart: its seeds, and the values of axes that are averaged as seeds are. */
 const partnerKey = ({ trial }: TrialRecord, averaging: Averaging): string =>
@@ -41,7 +41,9 @@ export interface Comparison {
   readonly difference: number
   /** How many pairs of equal seeds it rests on; 0 when unpaired. */
   readonly pairs: number
-  /** Student's 95 % interval of the mean difference of the pairs; missing with fewer than 3. */
+  /** Trials that came to NaN or an infinity: without them the pairs would be chosen by what they show. */
+  readonly notFinite: number
+  /** Student's 95 % interval of the mean difference of the pairs; missing with fewer than 3, and where a trial came to no finite number. */
   readonly interval?: readonly [number, number]
   /** How often chance alone would show so large a difference; missing without an interval, and where all pairs differ by the same number. */
   readonly p?: number
@@ -61,7 +63,13 @@ export function compareRecords(
   averaging: Averaging = {},
 ): Comparison[] {
   // What is measured on a checkpoint is of the setting that it was trained in.
-  const [a, b] = [first, second].map((records) => pointsWith(inheriting(records), metric, axes)) as [Points, Points]
+  const all = [first, second].map((records) => measured(inheriting(records), metric))
+  const isFit = (record: TrialRecord): boolean => Number.isFinite(lookUp(record.metrics, metric))
+  const [a, b] = all.map((records) => byPoint(records.filter(isFit), axes)) as [Points, Points]
+  const unfit = byPoint(
+    all.flat().filter((record) => !isFit(record)),
+    axes,
+  )
   return [...a].flatMap(([key, own]) => {
     const other = b.get(key)
     if (other === undefined) return []
@@ -84,7 +92,8 @@ export function compareRecords(
         unpaired: isPaired ? own.length + other.length - distinct(pairs, 0) - distinct(pairs, 1) : 0,
         difference: mean(differences),
         pairs: paired.length,
-        ...weighPairs(paired),
+        notFinite: unfit.get(key)?.length ?? 0,
+        ...(unfit.has(key) ? {} : weighPairs(paired)),
       },
     ]
   })

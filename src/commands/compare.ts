@@ -4,6 +4,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { metricFlag, trustCodeFlag } from '../terminal/flags/flags.js'
 import { formatTable } from '../terminal/table.js'
 import { lookUp } from '../core/names.js'
+import type { Comparison } from '../analysis/standings.js'
 import type { Trial } from '../core/trial.js'
 
 const sweepOf = (which: string) =>
@@ -45,15 +46,13 @@ export default class Compare extends BaseCommand {
       )
     const { chanceOfPoints, weighPoints } = await import('../analysis/compared.js')
     const verdicts = weighPoints(compared)
-    const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs, unpaired }, i) => [
+    const rows = compared.map(({ point, first: a, second: b, difference, interval, pairs, unpaired, notFinite }, i) => [
       ...axes.map((axis) => String(lookUp(point, axis) ?? '')),
       mean(a),
       mean(b),
       difference,
       interval === undefined
-        ? pairs === 0
-          ? 'none: no equal seeds'
-          : 'none: under 3 pairs'
+        ? `none: ${whyNone({ pairs, notFinite })}`
         : `${interval[0].toPrecision(3)} to ${interval[1].toPrecision(3)}`,
       pairs === 0
         ? `${a.length}, ${b.length} unpaired`
@@ -66,4 +65,9 @@ export default class Compare extends BaseCommand {
     const points = compared.map((point, i) => ({ ...point, ...verdicts[i]! }))
     return { metric, first: first.id, second: second.id, points }
   }
+}
+
+function whyNone({ pairs, notFinite }: Pick<Comparison, 'pairs' | 'notFinite'>): string {
+  if (notFinite > 0) return `${formatCount(notFinite, 'trial')} NaN or infinite`
+  return pairs === 0 ? 'no equal seeds' : 'under 3 pairs'
 }

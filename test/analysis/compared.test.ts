@@ -9,6 +9,7 @@ const compared = (differences: readonly number[]): Comparison => ({
   first: differences.map(() => 0),
   second: differences,
   unpaired: 0,
+  notFinite: 0,
   difference: differences.reduce((sum, one) => sum + one, 0) / differences.length,
   pairs: differences.length,
   ...weighPairs(differences),

@@ -84,6 +84,23 @@ describe('a comparison of two sweeps', () => {
     expect(point!.second).toEqual(point!.first)
   })
 
+  it('judges no point at which a trial came to NaN or an infinity, on either side', () => {
+    const shifted = [0, 1, 2, 3].map((seed) => record(1, seed, 10 + seed))
+    const with9 = (odd: number) => [...shifted, record(1, 9, odd)]
+    expect(compareRecords(shifted, with9(NaN), 'loss', ['width'])[0]).toMatchObject({ pairs: 4, notFinite: 1 })
+    for (const [a, b] of [
+      [NaN, NaN],
+      [Infinity, Infinity],
+      [5, -Infinity],
+      [NaN, 5],
+    ] as const) {
+      const [point] = compareRecords(with9(a), with9(b), 'loss', ['width'])
+      expect(point!.interval).toBeUndefined()
+      expect(point!.p).toBeUndefined()
+    }
+    expect(compareRecords(with9(1), with9(2), 'loss', ['width'])[0]!.interval).toBeDefined()
+  })
+
   it('takes the means where no seeds meet, and leaves out points of one sweep alone', () => {
     const second = [record(1, 9, 20), record(7, 0, 1)]
     const compared = compareRecords(first, second, 'loss', ['width'])
