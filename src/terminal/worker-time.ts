@@ -14,6 +14,8 @@ export interface WorkerTime {
   readonly graceMs: number
   readonly env: NodeJS.ProcessEnv
   readonly nowMs: number
+  /** How long the process has run by now, which counts where a time is given. */
+  readonly upMs: number
   readonly ask?: AskSqueue
 }
 
@@ -21,7 +23,14 @@ export interface WorkerTime {
  * How long a worker may run trials before it begins to leave, so that it has left when its time is up; `undefined` without a limit.
  * @throws MldsError when that leaves none, or the job's time is not known.
  */
-export async function timeForTrialsMs({ limit, graceMs, env, nowMs, ask }: WorkerTime): Promise<number | undefined> {
+export async function timeForTrialsMs({
+  limit,
+  graceMs,
+  env,
+  nowMs,
+  upMs,
+  ask,
+}: WorkerTime): Promise<number | undefined> {
   if (limit === undefined) return undefined
   const wholeMs =
     limit === 'auto' ? await jobTimeLeftMs(env, nowMs, ask) : readDuration('time-limit', limit, ', or auto')
@@ -32,5 +41,6 @@ export async function timeForTrialsMs({ limit, graceMs, env, nowMs, ask }: Worke
       'USAGE',
       `--time-limit: ${formatDuration(wholeMs)} are too short: --grace and ten seconds to leave take ${formatDuration(leavingMs)} of it`,
     )
-  return Math.min(wholeMs, maxTimeMs) - leavingMs
+  const goneMs = limit === 'auto' ? 0 : upMs
+  return Math.max(0, Math.min(wholeMs, maxTimeMs) - goneMs - leavingMs)
 }

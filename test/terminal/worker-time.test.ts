@@ -2,11 +2,12 @@ import { expect, it } from 'vitest'
 import { timeForTrialsMs } from '../../src/terminal/worker-time.js'
 
 const given = (limit: string | undefined, env: NodeJS.ProcessEnv = {}) =>
-  timeForTrialsMs({ limit, graceMs: 20_000, env, nowMs: 0 })
+  timeForTrialsMs({ limit, graceMs: 20_000, env, nowMs: 0, upMs: 1_500 })
 
 it('has the worker begin to leave so early that it is gone when its time is up', async () => {
   expect(await given(undefined)).toBeUndefined()
-  expect(await given('2h')).toBe(7_200_000 - 30_000)
+  // What it took to start is gone too; a job's end stays where it is.
+  expect(await given('2h')).toBe(7_200_000 - 30_000 - 1_500)
   expect(await given('auto', { SLURM_JOB_END_TIME: '3600' })).toBe(3_600_000 - 30_000)
 })
 

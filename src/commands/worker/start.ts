@@ -119,7 +119,9 @@ export default class WorkerStart extends BaseCommand {
     // Whoever sends SIGTERM kills after a while, and a killed worker's trials wait for their lease to run out.
     const graceMs = 1_000 * flags.grace
     const { env } = process
-    const timeLimitMs = await timeForTrialsMs({ limit: flags['time-limit'], graceMs, env, nowMs: systemClock.now() })
+    const upMs = 1_000 * process.uptime()
+    const nowMs = systemClock.now()
+    const timeLimitMs = await timeForTrialsMs({ limit: flags['time-limit'], graceMs, env, nowMs, upMs })
     const interruption = listenForInterruption({ graceMs, nextIs: 'another worker', clock: systemClock, say })
     const cancelTime =
       timeLimitMs === undefined

@@ -45,7 +45,7 @@ export function workerName(): string {
 
 const heartbeatMs = presenceMs / 3
 /** For trials that are given up after they were told to go, to end and to bring a last checkpoint. */
-const lastWordsMs = 8_000
+const lastWordsMs = 7_000
 /** For what a leaving worker still asks of its server: one that does not answer keeps nobody beyond it. */
 const lastAnswersMs = 1_000
 /** At most so often a worker says what runs on it. */
