@@ -230,6 +230,8 @@ export interface Assignment {
   readonly isolate?: true
   /** It was paused after this step: what ended by then is that pause, and no result. Default: it was not. */
   readonly pausedAfter?: number
+  /** What it came to elsewhere was learnt from: that counts, also where it has no result. Default: that is asked for anew. */
+  readonly hasTaught?: boolean
   /** Another attempt at the trial runs: this one keeps its checkpoints apart. Default: none does. */
   readonly copy?: true
   /** Where its program may log to its own run. Default: nowhere. */

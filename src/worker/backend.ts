@@ -1,4 +1,4 @@
-import type { Assignment, TrialEvent, TrialId } from '../core/trial.js'
+import type { Assignment, Params, TrialEvent, TrialId } from '../core/trial.js'
 
 /**
  * Where trials run: inline, on threads, on remote hosts, or on a simulated clock.
@@ -15,6 +15,8 @@ export interface Backend {
    * a copy: what is lost of such a trial is not tried again here.
    */
   readonly retries: boolean
+  /** What is kept beside the results of the settings that a search suggests. Only backends have it whose results are kept far away. */
+  readonly suggestions?: SuggestionKeeper
   /** Resolves once the attempt is accepted, not when it ends. */
   start(assignment: Assignment): Promise<void>
   /**
@@ -49,4 +51,31 @@ export interface Backend {
    * @param isOver every trial has ended, so that no checkpoint is gone on from. Default false: those stay that are kept far away.
    */
   close(isOver?: boolean): Promise<void>
+}
+
+/** A setting that a search has suggested, as any host finds it that resumes the search: plain data, of whatever form it is checked for. */
+export interface KeptSuggestion {
+  /** The setting's place in the search. */
+  readonly setting: number
+  readonly values: Params
+  /** Of the ids of all its trials, which follow from the values. */
+  readonly trialsHash: string
+  readonly rule: string
+  readonly modelSize: number
+  readonly criterion?: number
+  readonly fallback?: string
+  readonly ended?: number
+  readonly told?: readonly number[]
+  readonly tookMs?: number
+}
+
+/** Keeps what a search suggests where the results of its trials are, so that both outlive the journal together. */
+export interface SuggestionKeeper {
+  /** Those that are kept since results were last declared void, one after the other from this setting on. */
+  read(from: number): Promise<readonly KeptSuggestion[]>
+  /**
+   * Keeps one, before it is written down here and before any of its trials begins: a suggestion that was lost in between is
+   * made by nobody else. @throws StoreError when another is kept for this setting.
+   */
+  keep(suggestion: KeptSuggestion): Promise<void>
 }

@@ -108,10 +108,11 @@ async function removeSweep({ jsm, names, ...broker }: OrchestratorBroker, sweep:
     await broker.sweeps.purge(token)
     await jsm.streams.purge(names.results, { filter: names.result({ sweep: token }) })
     await jsm.streams.purge(names.attempts, { filter: names.attempt({ sweep: token }) })
-    // A server that an earlier version set up has neither uploads nor checkpoints.
+    // A server that an earlier version set up has not all of these.
     for (const [stream, filter] of [
       [names.uploads, names.upload({ sweep: token })],
       [names.checkpoints, names.checkpoint({ sweep: token })],
+      [names.suggestions, names.suggestion(token)],
     ] as const)
       await jsm.streams.purge(stream, { filter }).catch((error: unknown) => {
         if (!isMissing(error)) throw error

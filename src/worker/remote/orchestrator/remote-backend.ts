@@ -25,6 +25,7 @@ import { Outlasted } from './outlasted.js'
 import { QueueRepair } from './repair.js'
 import { Results } from './results.js'
 import { StreamTails } from './stream-tail.js'
+import { Suggestions } from './suggestions.js'
 import { SweepLink, type SweepLinkOptions } from './sweep-link.js'
 import { TrialQueue, type DatasetOffer, type ShippedCode } from './trial-queue.js'
 import { Unserved } from './unserved.js'
@@ -82,6 +83,7 @@ export class RemoteBackend implements Backend {
   readonly #outlasted: Outlasted
   readonly #left: LeftRuns
   readonly #live: Subscription[] = []
+  suggestions?: Suggestions
   #lease: SweepLease | undefined
   #fleet: Fleet | undefined
   #unserved: Unserved | undefined
@@ -183,6 +185,9 @@ export class RemoteBackend implements Backend {
     const voids = await this.#results.voidEarlier({ fresh, voids: voidsInJournal })
     if (record !== undefined)
       await patiently(() => announceSweep(broker, store, { ...record, ...(voids > 0 && { voids }) }, tokens))
+    // Where nothing is kept of the sweep, no host resumes it without its journal.
+    if (record !== undefined) this.suggestions = new Suggestions(this.link, voids)
+    if (fresh) await this.suggestions?.forgetVoid()
     this.#listen(names.attempt({ sweep: token }), attemptMessage, {
       words: (key, text) => {
         const given = tokens.given(key)
@@ -262,7 +267,7 @@ export class RemoteBackend implements Backend {
     let flight = this.#flights.add(assignment, run)
     const text = sequence === undefined ? undefined : await this.#results.read(sequence)
     const { pausedAfter } = assignment
-    const isTakenOver = text !== undefined && (await this.#results.holdsMetrics(run, text, pausedAfter))
+    const isTakenOver = text !== undefined && (await this.#results.counts(run, text, assignment))
     if (flight.state.phase === 'over') return
     if (isTakenOver) {
       this.#leaveFirst(run)
@@ -322,7 +327,7 @@ export class RemoteBackend implements Backend {
       isOpen(flight.state) &&
       flight.state.run.generation < run.generation &&
       voidsBefore(flight.state.run.generation) === voidsBefore(run.generation)
-    if (!isNewer(this.#flights.get(run.trial)) || !(await this.#results.holdsMetrics(run, text))) return
+    if (!isNewer(this.#flights.get(run.trial)) || !(await this.#results.counts(run, text))) return
     const flight = this.#flights.get(run.trial)
     if (!isNewer(flight)) return
     const left = flight.state.run

@@ -1,5 +1,5 @@
 import { NewerFormatError } from '../../../core/newer-format.js'
-import type { TrialId } from '../../../core/trial.js'
+import type { Assignment, TrialId } from '../../../core/trial.js'
 import { openResult, savedBy } from '../wire/stored-results.js'
 import { readSweep } from '../wire/sweep-registry.js'
 import { firstGenerationAfter, runOf, voidsBefore, type RunKey } from '../wire/names.js'
@@ -106,13 +106,18 @@ export class Results {
   }
 
   /**
-   * A result that can't be read, and not for a moment only, holds none; nor does that of a trial which paused.
-   * @param pausedAfter the step by which it did; default: it did not.
+   * Whether a result counts that came before its trial was asked for: one that can't be read, and not for a moment only, does
+   * not; nor does that of a trial which paused, nor an end without metrics unless it has taught.
    */
-  async holdsMetrics(run: RunKey, text: string, pausedAfter = -Infinity): Promise<boolean> {
+  async counts(
+    run: RunKey,
+    text: string,
+    { pausedAfter = -Infinity, hasTaught = false }: Pick<Assignment, 'pausedAfter' | 'hasTaught'> = {},
+  ): Promise<boolean> {
     try {
       const result = await this.link.persist(() => this.#open(run, text))
-      if (result === undefined || !('metrics' in result.outcome)) return false
+      if (result === undefined) return false
+      if (!('metrics' in result.outcome)) return hasTaught
       return result.outcome.state !== 'stopped' || (result.reports.at(-1)?.step ?? Infinity) > pausedAfter
     } catch (error) {
       if (error instanceof NewerFormatError) throw error

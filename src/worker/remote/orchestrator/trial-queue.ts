@@ -106,7 +106,13 @@ export class TrialQueue {
     }
     const closed = (message: string): string => (code === undefined ? message : code.sign(message, state.run))
     // What it reads is what the message's data sets are called.
-    const { reads: _, copy: __, pausedAfter: ___, ...told } = { ...assignment, attempt: state.base + 1 }
+    const {
+      reads: _,
+      copy: __,
+      pausedAfter: ___,
+      hasTaught: ____,
+      ...told
+    } = { ...assignment, attempt: state.base + 1 }
     const text = closed(encode({ ...facts, assignment: told }))
     if (Buffer.byteLength(text) <= maxInlineBytes) return text
     const object = await this.link.store.putObject(Buffer.from(encode({ assignment: told })))

@@ -10,6 +10,8 @@ export interface Names {
   readonly uploads: string
   /** The last checkpoint of each run that goes on. */
   readonly checkpoints: string
+  /** What searches have suggested, for hosts without their journals. */
+  readonly suggestions: string
   readonly advisories: string
   /** The server's word that a message was delivered too often. */
   readonly givenUp: string
@@ -32,6 +34,8 @@ export interface Names {
   upload(run: Partial<RunKey>, sha256?: string, piece?: number): string
   /** A piece of a run's checkpoint, by the place that it is in and its number. */
   checkpoint(run: Partial<RunKey>, place?: string, piece?: number): string
+  /** A setting that a search has suggested, by how often its results were declared void, and its place. */
+  suggestion(sweep: string, voids?: number, setting?: number): string
   /** Live reports of a run, by core publish. */
   event(run: Partial<RunKey>): string
   /** What its log holds, by core publish, for whoever asked. */
@@ -73,6 +77,7 @@ export function namesOf(tenant: string): Names {
     attempts: `MLDS_${tenant}_ATTEMPTS`,
     uploads: `MLDS_${tenant}_UPLOADS`,
     checkpoints: `MLDS_${tenant}_CHECKPOINTS`,
+    suggestions: `MLDS_${tenant}_SUGGESTIONS`,
     advisories: `MLDS_${tenant}_DLQ`,
     givenUp: `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.MLDS_${tenant}_TRIALS.*`,
     consumer: (lane = defaultLane) => `w_${lane}`,
@@ -88,6 +93,7 @@ export function namesOf(tenant: string): Names {
     attempt: subject('attempt'),
     upload: (run, sha256 = '*', piece) => `${subject('upload')(run)}.${sha256}.${piece ?? '*'}`,
     checkpoint: (run, place = '*', piece) => `${subject('checkpoint')(run)}.${place}.${piece ?? '*'}`,
+    suggestion: (sweep, voids, setting) => `mlds.${tenant}.suggestion.${sweep}.${voids ?? '*'}.${setting ?? '*'}`,
     event: subject('event'),
     log: subject('log'),
     order: subject('order'),

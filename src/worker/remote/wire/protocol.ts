@@ -321,6 +321,22 @@ export const sweepMessage = z.object({
 })
 export type SweepMessage = z.infer<typeof sweepMessage>
 
+/** A setting that a search has suggested, which a host resumes the search by that has not its journal. */
+export const suggestionMessage = z.object({
+  v: version,
+  setting: count,
+  values: record(value),
+  trialsHash: hash16,
+  rule: name,
+  modelSize: count,
+  criterion: metric.exactOptional(),
+  fallback: short.exactOptional(),
+  ended: count.exactOptional(),
+  told: z.array(count).max(1_000_000).readonly().exactOptional(),
+  tookMs: z.number().exactOptional(),
+})
+export type SuggestionMessage = z.infer<typeof suggestionMessage>
+
 /** A lane of the queue, which workers ask for trials who have what these need. */
 export const laneMessage = z.object({ v: version, needs: needsSchema })
 export type LaneMessage = z.infer<typeof laneMessage>

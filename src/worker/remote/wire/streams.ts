@@ -195,6 +195,7 @@ function streamConfigs(names: Names): (Partial<StreamConfig> & { name: string })
       allow_direct: true,
     },
     { ...once, name: names.uploads, subjects: [names.upload({})], allow_direct: true },
+    { ...once, name: names.suggestions, subjects: [names.suggestion('*')], allow_direct: true },
     // The latest piece of each place replaces the one before.
     {
       name: names.checkpoints,

@@ -163,6 +163,7 @@ describe.skipIf(!hasNats).each(programs)('whoever has nothing but a worker’s k
     ['tell workers to stop a trial', names.order(runKey('b'.repeat(16)))],
     ['cancel or pause a sweep', `$KV.${names.controls}.${sweep}`],
     ['announce a sweep', `$KV.${names.sweeps}.${sweep}`],
+    ['suggest a setting', names.suggestion(sweep, 0, 8)],
     ['announce a lane', `$KV.${names.lanes}.${sweep}`],
     ['take a sweep from its orchestrator', `$KV.${names.leases}.${sweep}`],
     ['say that another worker is there', present],
