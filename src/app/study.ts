@@ -75,7 +75,7 @@ export class Study {
     const events = keep?.events ?? []
     for (const event of events) this.#state.apply(event)
     this.#state.forgetRunning()
-    this.#source.observe(replayCourse(this.#course, events))
+    this.#source.observe(replayCourse(this.#course, events).told)
     for (const { trial, outcome } of this.#state.trials.values()) {
       this.#ids.push(trial.id)
       if (outcome === undefined) this.#ready.push(trial)

@@ -210,6 +210,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   }
   const assign = (trial: Trial, attempt: number): Assignment => ({
     ...pausedAfter(state.trials.get(trial.id)!),
+    ...(options.growth?.isTaughtBy?.(trial.id) === true ? { hasTaught: true } : {}),
     sweep: info.sweep,
     trial,
     attempt,
@@ -233,6 +234,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const grow = async (): Promise<boolean> => {
     const addition = await options.growth?.next(state)
     if (addition === undefined) return false
+    await options.growth?.keep?.(addition)
     record({ type: 'trials-added', ...addition, atMs: clock.now() })
     const trials = addition.trials.map(({ id }) => state.trials.get(id)!.trial)
     for (const { id } of trials) added.add(id)
@@ -373,7 +375,11 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   // What the plan grows by is waited for as long as it could be started.
   const growing = (): Promise<undefined> | undefined => {
     const isOver = cutShort !== undefined || options.drain.aborted || options.abort.aborted
-    return isOver || running.attempts >= backend.capacity ? undefined : options.growth?.working?.then(() => undefined)
+    if (isOver || running.attempts >= backend.capacity) return undefined
+    const grown = options.growth?.working?.then(() => undefined)
+    // Where it is only asked whether there is something to wait for, nobody else hears of what it threw.
+    grown?.catch(() => {})
+    return grown
   }
   const goSoon = (): void => backend.leave?.()
   const startedAtMs = clock.now()

@@ -14,11 +14,13 @@ import { createScheduler, replay } from '../../src/sweeps/scheduling/stopping.js
 import { courseOf, planSearch, samplerOf, searchParts } from '../../src/sweeps/searching/plan-search.js'
 import { confirmerOf, ConfirmedGrowth } from '../../src/sweeps/searching/confirmation.js'
 import { replayCourse } from '../../src/sweeps/searching/replay.js'
+import { reconcile } from '../../src/sweeps/searching/kept.js'
 import { SearchGrowth } from '../../src/sweeps/searching/search-growth.js'
 import type { Learnt } from '../../src/sweeps/searching/learnt.js'
 import type { Learning } from '../../src/sweeps/spec/learning.js'
 import type { SweepSpec } from '../../src/sweeps/spec/spec.js'
 import { noTracker } from '../../src/tracking/tracker.js'
+import type { SuggestionKeeper } from '../../src/worker/backend.js'
 import { SimulatedBackend, type SimulatedAttempt } from '../../src/worker/simulated.js'
 
 export const learning: Learning = { parallel: 4, order: 'fixed', failed: 'worst', enqueue: [] }
@@ -47,11 +49,15 @@ export interface SearchLab {
   journal(): JournalEvent[]
   /** Leaves so many events of the journal, as a process that was killed then would have. */
   keep(count: number): void
+  /** Makes these its journal, as another process would have left it. */
+  write(events: readonly JournalEvent[]): void
   /** A hash of every trial with its outcome, in the order of all tables. */
   table(): string
   run(options: {
     readonly model: (assignment: Assignment) => SimulatedAttempt
     readonly workers: number
+    /** Keeps what is suggested for labs without the journal. Default: nobody does. */
+    readonly keeper?: SuggestionKeeper
     readonly more?: Partial<RunSweepOptions>
   }): Promise<SweepEnd>
 }
@@ -76,8 +82,14 @@ export async function openSearchLab(
     said,
     journal: () => [...readJournal(file)].map(({ event }) => event),
     keep: (count) => truncateSync(file, [...readJournal(file)][count]?.offset),
+    write(events) {
+      rmSync(file, { force: true })
+      const journal = Journal.open(file)
+      for (const event of events) journal.append(event)
+      journal.close()
+    },
     table: () => textHash(JSON.stringify([...lab.state.trials.values()].map(row))),
-    async run({ model, workers, more = {} }) {
+    async run({ model, workers, keeper, more = {} }) {
       const journal = Journal.open(file)
       lab.state = new SweepState(trials)
       const before = lab.journal()
@@ -96,9 +108,11 @@ export async function openSearchLab(
       const { space, planSetting, search } = parts
       const course = courseOf(parts, { trials, suggested })
       const source = samplerOf(parts)
-      source.observe(replayCourse(course, before))
+      const replayed = replayCourse(course, before)
+      source.observe(replayed.told)
       const options = { space, planSetting, learning: search.learning, source, learnt: parts.learnt.length }
-      const growing = new SearchGrowth(course, options, clock, (line) => said.push(line))
+      const kept = keeper && { keeper, ahead: await reconcile(keeper, suggested.length, replayed.suggested) }
+      const growing = new SearchGrowth(course, options, clock, (line) => said.push(line), kept)
       const confirmer = confirmerOf({ suggested, spec }, objective, experiment, fingerprint)
       for (const event of before) confirmer?.apply(event)
       const growth = confirmer === undefined ? growing : new ConfirmedGrowth(growing, confirmer)

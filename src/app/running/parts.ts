@@ -17,6 +17,7 @@ import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { LogKeeper } from '../../sweeps/trial-logs.js'
 import { lockSweep, type SweepLock } from '../../system/lock.js'
 import type { TrialId } from '../../core/trial.js'
+import type { SuggestionKeeper } from '../../worker/backend.js'
 import { checkpointName } from '../../worker/checkpoints/trial-checkpoint.js'
 import type { SweepInfo, Tracker } from '../../tracking/tracker.js'
 import { openBackend } from '../backends/open-backend.js'
@@ -106,8 +107,8 @@ export async function openParts(
   const judges = rulesOf(sweep).flatMap((rule) =>
     goalsOf(judgedBy(rule, info.objective)).map(({ metric }) => ({ rule: rule.rule, metric })),
   )
-  const openGrowth = async (events: Iterable<JournalEvent>) =>
-    openSeeds(sweepToRun) ?? (await openSearch(sweepToRun, [...events], systemClock, say, closing))
+  const openGrowth = async (events: Iterable<JournalEvent>, keeper?: SuggestionKeeper) =>
+    openSeeds(sweepToRun) ?? (await openSearch(sweepToRun, [...events], systemClock, say, closing, keeper))
   let growth = left.trials.size === 0 && choices.only.has('missing') ? await openGrowth(sweep.events()) : undefined
   if (left.trials.size === 0 && !(await growth?.hasNext(state)))
     return { lock, tracker, info, state, left, judges, loop: undefined }
@@ -125,7 +126,11 @@ export async function openParts(
   const opened = { sweep: id, planHash: plan.hash, codeVersion, engine: choices.engine, atMs: systemClock.now() }
   journal.append({
     type: 'opened',
-    format: formatFor({ copies: choices.copies > 0, pauses: pausesTrials(rulesOf(sweep)) }),
+    format: formatFor({
+      copies: choices.copies > 0,
+      pauses: pausesTrials(rulesOf(sweep)),
+      told: 'nats' in choices.where && plan.spec.search?.learning?.order === 'arrival',
+    }),
     ...opened,
     ...(source && { source }),
     ...(budgetMs && { budgetMs }),
@@ -137,11 +142,13 @@ export async function openParts(
   const order = await orderOf(sweepToRun, state, left)
   const times = order.by === 'time' ? order.times : undefined
   const scheduler = openScheduler(sweep, info, state, { isVoid: voided !== undefined, times })
-  if (choices.only.has('missing')) growth ??= await openGrowth(voided === undefined ? sweep.events() : [])
   const backend = await openBackend(sweepToRun, { ...choices, voids: state.voids }, say)
   // A server may hold trials of which no event has come yet.
   mayHaveBegun = true
   closing.push(() => backend.close())
+  const { suggestions } = backend
+  if (choices.only.has('missing') && (growth === undefined || suggestions !== undefined))
+    growth = await openGrowth(voided === undefined ? sweep.events() : [], suggestions)
   // Not before the backend can begin: a server that does not answer costs no result.
   if (voided !== undefined && isBegun) {
     journal.append(voided)

@@ -12,15 +12,15 @@ import type { EngineName, Metrics, SweepEvent, TrialId } from '../../core/trial.
 /**
  * Raised when a line's meaning changes, or when one is added that must not be passed over; a journal of a higher number
  * is refused, never guessed at. Format 2 brought `stopping`, `voided`, and trials that diverged; 3 attempts that run beside
- * others; 4 trials that pause.
+ * others; 4 trials that pause; 5 settings that a sampler was told of in another order than that of their ends.
  */
-export const journalFormat = 4
+export const journalFormat = 5
 /** The number of a journal in which attempts at a trial come one after the other: earlier versions read it too. */
 export const plainFormat = 2
 
 /** The lowest number for what a process may write: earlier versions read the rest. */
-export const formatFor = ({ copies, pauses }: { readonly copies: boolean; readonly pauses: boolean }): number =>
-  pauses ? journalFormat : copies ? 3 : plainFormat
+export const formatFor = ({ copies, pauses, told }: Readonly<Record<'copies' | 'pauses' | 'told', boolean>>): number =>
+  told ? journalFormat : pauses ? 4 : copies ? 3 : plainFormat
 /** From this format on a rule's decision to stop a trial is written down. */
 export const stoppingSince = 2
 /** From this format on a trial can end as diverged; before, it failed. */

@@ -1,4 +1,4 @@
-import type { TrialsAdded } from '../../core/trial.js'
+import type { TrialId, TrialsAdded } from '../../core/trial.js'
 import type { JournalEvent } from '../journal/journal.js'
 import type { SweepState } from '../journal/state.js'
 
@@ -19,4 +19,8 @@ export interface Growth {
    * nothing planned is left to start, at the sweep's beginning and after each event; the same state gives the same answer.
    */
   next(state: SweepState): Promise<Addition | undefined>
+  /** Keeps an addition where other hosts find it; resolves before it is written down here. Default: it is kept nowhere else. */
+  keep?(addition: Addition): Promise<void>
+  /** Whether the plan has grown, on another host, by what this trial came to: however it ended, that end counts. */
+  isTaughtBy?(trial: TrialId): boolean
 }

@@ -3,7 +3,7 @@ import { SpaceError } from '../../core/errors.js'
 import { goalsOf, hasFront, lossOf } from '../../core/objective.js'
 import { rankingOf, type Standing } from '../../core/ranking.js'
 import { classes, classOf } from '../../core/standing.js'
-import type { Confirmation, Objective } from '../../core/trial.js'
+import type { Confirmation, Objective, TrialId } from '../../core/trial.js'
 import type { Experiment } from '../../experiments/experiment.js'
 import type { JournalEvent } from '../journal/journal.js'
 import type { SweepState } from '../journal/state.js'
@@ -93,6 +93,14 @@ export class ConfirmedGrowth implements Growth {
   async next(state: SweepState): Promise<Addition | undefined> {
     const found = await this.search?.next()
     return found !== undefined || this.search?.working !== undefined ? found : this.#confirm(state)
+  }
+
+  async keep(addition: Addition): Promise<void> {
+    await this.search?.keep(addition)
+  }
+
+  isTaughtBy(trial: TrialId): boolean {
+    return this.search?.isTaughtBy(trial) === true
   }
 
   #confirm(state: SweepState): Addition | undefined {

@@ -22,8 +22,10 @@ export interface Suggested {
   readonly criterion?: number
   /** Why another rule than the sampler's own proposed it. */
   readonly fallback?: string
-  /** How many settings had ended by then, in `order: arrival`. */
+  /** In `order: arrival`, how many settings the sampler had been told of by then. */
   readonly ended?: number
+  /** Those of them that it was told of for this one, in that order; by the order of ends in journals without it. */
+  readonly told?: readonly number[]
   /** How long the suggestion took; not of those that were planned with the sweep. */
   readonly tookMs?: number
 }
@@ -41,9 +43,14 @@ export interface SuggestionRequest {
   readonly observations: readonly Observation[]
   /** Points that were suggested and whose results it must not see. */
   readonly pending: readonly SearchPoint[]
-  /** How many settings have ended, in `order: arrival`. */
+  /** As `Suggested` has them. */
   readonly ended?: number
+  readonly told?: readonly number[]
 }
+
+/** By what a journal, or a server, says what a setting was suggested from. */
+type SuggestedFrom = Pick<Suggested, 'setting' | 'ended' | 'told'>
+type ByArrival = Pick<Suggested, 'ended' | 'told'>
 
 interface Setting {
   readonly index: number
@@ -68,8 +75,8 @@ export class SearchCourse {
   readonly #planned: { readonly trials: readonly Trial[]; readonly suggested: readonly Suggested[] }
   #settings: Setting[] = []
   #trials = new Map<TrialId, Known>()
-  /** Settings that have ended, in the order in which they did. */
-  #ended: Setting[] = []
+  /** Settings that have ended and that the sampler was not told of, in the order in which they ended. */
+  #arrived = new Set<Setting>()
   /** Settings whose results the sampler was not told. */
   #untold = new Set<Setting>()
 
@@ -88,7 +95,7 @@ export class SearchCourse {
   #begin(): void {
     this.#settings = []
     this.#trials = new Map()
-    this.#ended = []
+    this.#arrived = new Set()
     this.#untold = new Set()
     this.#note(this.#planned.trials)
     for (const suggested of this.#planned.suggested) this.#add(suggested)
@@ -163,7 +170,8 @@ export class SearchCourse {
   #endIfDone(setting: Setting): void {
     if (this.#of(setting).some(({ waiting }) => waiting.has(setting))) return
     setting.hasEnded = true
-    this.#ended.push(setting)
+    // A damaged journal may lack an end of which the sampler was told.
+    if (this.#untold.has(setting)) this.#arrived.add(setting)
   }
 
   #of({ trials }: Setting): Known[] {
@@ -174,17 +182,56 @@ export class SearchCourse {
   next(): SuggestionRequest | undefined {
     const setting = this.#settings.length
     if (setting >= this.count) return undefined
-    const needed = this.#neededFor(setting)
-    if (this.learning.order === 'arrival')
-      return this.#ended.length < needed ? undefined : this.#request(setting, this.#ended.length)
-    const told = setting - this.#untold.size
-    const isKnown = this.#settings.slice(told, needed).every(({ hasEnded }) => hasEnded)
-    return isKnown ? this.#request(setting, needed) : undefined
+    if (!this.#isByArrival) return this.#whereEnded(setting, this.#madeFrom({ setting }))
+    const fresh = [...this.#arrived]
+    const ended = this.#told + fresh.length
+    return ended < this.#neededFor(setting)
+      ? undefined
+      : this.#request(setting, fresh, { ended, told: placesOf(fresh) })
   }
 
   /** What a setting was suggested from that the journal tells of, and the course does not know yet. */
-  requestFor({ setting, ended }: Suggested): SuggestionRequest {
-    return this.#request(setting, ended ?? this.#neededFor(setting))
+  requestFor(suggested: SuggestedFrom): SuggestionRequest {
+    const { setting, ended = this.#neededFor(setting), told } = suggested
+    return this.#request(setting, this.#madeFrom(suggested), { ended, ...(told === undefined ? {} : { told }) })
+  }
+
+  /**
+   * What the next setting was suggested from on another host; `undefined` while results of it are awaited.
+   * @throws StoreError where that is nothing that a sampler can have been told of.
+   */
+  requestOf(suggested: SuggestedFrom): SuggestionRequest | undefined {
+    const { setting, told } = suggested
+    if (setting >= this.count) return undefined
+    const fresh = this.#madeFrom(suggested)
+    if (!this.#isByArrival) return this.#whereEnded(setting, fresh)
+    if (told?.length !== fresh.length)
+      throw new StoreError(
+        `setting ${setting} can't have been suggested from these settings: ${told?.join(', ') ?? 'it does not say which'}`,
+        { hint: 'with --fresh the search begins again; results that it has are void then' },
+      )
+    return this.#whereEnded(setting, fresh, { ended: this.#told + fresh.length, told })
+  }
+
+  /** The settings that these were suggested from, by their places. */
+  taughtBy(suggested: readonly SuggestedFrom[]): Set<number> {
+    if (this.#isByArrival) return new Set(suggested.flatMap(({ told = [] }) => told))
+    const last = suggested.at(-1)
+    return new Set(Array.from({ length: last === undefined ? 0 : this.#neededFor(last.setting) }, (_, i) => i))
+  }
+
+  /** The settings that wait for the trial's end, by their places. */
+  waitingFor(trial: TrialId): number[] {
+    return placesOf([...(this.#trials.get(trial)?.waiting ?? [])])
+  }
+
+  get #isByArrival(): boolean {
+    return this.learning.order === 'arrival'
+  }
+
+  /** How many settings the sampler was told of. */
+  get #told(): number {
+    return this.#settings.length - this.#untold.size
   }
 
   /** How many settings must have ended before this one can be suggested. */
@@ -193,19 +240,31 @@ export class SearchCourse {
   }
 
   /**
-   * The request of a setting that is suggested from so many results: the first by index, or in `order: arrival` the first
-   * that came. What it holds counts as told.
+   * The settings that the sampler is told of for this one: the next by their places, or in `order: arrival` those that it
+   * names. Journals of earlier versions say only how many ended first.
    */
-  #request(setting: number, seen: number): SuggestionRequest {
-    const isByArrival = this.learning.order === 'arrival'
-    const told = this.#settings.length - this.#untold.size
-    const fresh = (isByArrival ? this.#ended : this.#settings).slice(told, seen)
-    for (const one of fresh) this.#untold.delete(one)
+  #madeFrom({ setting, ended = this.#neededFor(setting), told }: SuggestedFrom): Setting[] {
+    if (!this.#isByArrival) return this.#settings.slice(this.#told, this.#neededFor(setting))
+    if (told === undefined) return [...this.#arrived].slice(0, Math.max(0, ended - this.#told))
+    const named = told.flatMap((place) => this.#settings[place] ?? [])
+    return [...new Set(named)].filter((one) => this.#untold.has(one))
+  }
+
+  #whereEnded(setting: number, fresh: readonly Setting[], by?: ByArrival): SuggestionRequest | undefined {
+    return fresh.every(({ hasEnded }) => hasEnded) ? this.#request(setting, fresh, by) : undefined
+  }
+
+  /** The request of a setting for which the sampler is told of these, which count as told. */
+  #request(setting: number, fresh: readonly Setting[], by: ByArrival = {}): SuggestionRequest {
+    for (const one of fresh) {
+      this.#untold.delete(one)
+      this.#arrived.delete(one)
+    }
     return {
       setting,
       observations: fresh.map((one) => this.#observe(one)),
       pending: [...this.#untold].map(({ point }) => point),
-      ...(isByArrival ? { ended: seen } : {}),
+      ...(this.#isByArrival ? by : {}),
     }
   }
 
@@ -219,3 +278,5 @@ export class SearchCourse {
     return { index, point, ...observationOf(this.#of(setting), this.objective, this.learning.failed) }
   }
 }
+
+const placesOf = (settings: readonly Setting[]): number[] => settings.map(({ index }) => index)

@@ -36,13 +36,29 @@ export function describeSuggestion({ setting, rule, modelSize, criterion, fallba
   return parts.join(', ')
 }
 
-/** Tells a course what the journal says. @returns the observations that its sampler has been told by then. */
-export function replayCourse(course: SearchCourse, events: Iterable<JournalEvent>): Observation[] {
+/** What a journal says of a search since its results were last declared void. */
+export interface Replayed {
+  /** What the sampler has been told by then. */
+  readonly told: readonly Observation[]
+  /** What was suggested, each with what the sampler was told for it, also where the journal says only how much that was. */
+  readonly suggested: readonly Suggested[]
+}
+
+/** Tells a course what the journal says. */
+export function replayCourse(course: SearchCourse, events: Iterable<JournalEvent>): Replayed {
   let told: Observation[] = []
+  let all: Suggested[] = []
   for (const event of events) {
     const suggested = suggestedBy(event)
-    if (suggested !== undefined) for (const one of course.requestFor(suggested).observations) told.push(one)
-    if (course.apply(event)) told = []
+    if (suggested !== undefined) {
+      const { observations, ended } = course.requestFor(suggested)
+      for (const one of observations) told.push(one)
+      all.push({ ...suggested, ...(ended === undefined ? {} : { told: observations.map(({ index }) => index) }) })
+    }
+    if (course.apply(event)) {
+      told = []
+      all = []
+    }
   }
-  return told
+  return { told, suggested: all }
 }

@@ -34,7 +34,7 @@ export interface SuggesterOptions {
  * is left out, or adds no trial to what `course` knows, counts as pending while another is sought.
  */
 export async function suggest(
-  { setting, observations, pending, ended }: SuggestionRequest,
+  { setting, observations, pending, ended, told }: SuggestionRequest,
   course: Pick<SearchCourse, 'knows'>,
   { space, learning, planSetting, source, learnt = 0 }: SuggesterOptions,
 ): Promise<Suggestion | Exhausted> {
@@ -62,6 +62,7 @@ export async function suggest(
           trials: planned.map(({ id }) => id),
           ...why,
           ...(ended === undefined ? {} : { ended }),
+          ...(told === undefined ? {} : { told }),
         },
         trials,
       }
