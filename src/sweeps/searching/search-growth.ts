@@ -102,7 +102,8 @@ export class SearchGrowth implements Growth {
     try {
       this.#ready = suggestAsKept(ahead, this.course, this.options)
     } catch (error) {
-      return Promise.reject(error)
+      const failure = error as Error
+      return Promise.reject(failure)
     }
     if (this.#ready !== undefined) this.#come++
     return undefined
