@@ -1,3 +1,4 @@
+import type { SuggestionFacts } from '../core/suggestion.js'
 import type { Assignment, Params, TrialEvent, TrialId } from '../core/trial.js'
 
 /**
@@ -53,20 +54,11 @@ export interface Backend {
   close(isOver?: boolean): Promise<void>
 }
 
-/** A setting that a search has suggested, as any host finds it that resumes the search: plain data, of whatever form it is checked for. */
-export interface KeptSuggestion {
-  /** The setting's place in the search. */
-  readonly setting: number
+/** A setting that a search has suggested, for any host that resumes the search; its form is checked, its values are not. */
+export interface KeptSuggestion extends SuggestionFacts {
   readonly values: Params
   /** Of the ids of all its trials, which follow from the values. */
   readonly trialsHash: string
-  readonly rule: string
-  readonly modelSize: number
-  readonly criterion?: number
-  readonly fallback?: string
-  readonly ended?: number
-  readonly told?: readonly number[]
-  readonly tookMs?: number
 }
 
 /** Keeps what a search suggests where the results of its trials are, so that both outlive the journal together. */

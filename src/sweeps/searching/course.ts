@@ -1,4 +1,5 @@
 import { StoreError } from '../../core/errors.js'
+import type { SuggestionFacts } from '../../core/suggestion.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
 import type { Observation } from '../../search/sampler.js'
 import type { SearchPoint } from '../../search/space.js'
@@ -8,26 +9,10 @@ import { observationOf, type TrialEnd } from './observe.js'
 import type { SearchedValues, SearchSpace } from './search-space.js'
 
 /** A setting that is to be tried, and why: plain data, in the plan or in the event by which the plan grew. */
-export interface Suggested {
-  /** The setting's place in the search, from 0. */
-  readonly setting: number
+export interface Suggested extends SuggestionFacts {
   readonly values: SearchedValues
   /** All trials of the setting, also those that were planned before. */
   readonly trials: readonly TrialId[]
-  /** What proposed it: a sampler, or `enqueued`. */
-  readonly rule: string
-  /** How many results the model was made of; 0 without a model. */
-  readonly modelSize: number
-  /** What the rule ranked its candidates by, at this point. */
-  readonly criterion?: number
-  /** Why another rule than the sampler's own proposed it. */
-  readonly fallback?: string
-  /** In `order: arrival`, how many settings the sampler had been told of by then. */
-  readonly ended?: number
-  /** Those of them that it was told of for this one, in that order; by the order of ends in journals without it. */
-  readonly told?: readonly number[]
-  /** How long the suggestion took; not of those that were planned with the sweep. */
-  readonly tookMs?: number
 }
 
 /** A setting to try, with the trials that the plan lacks. */
