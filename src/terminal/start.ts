@@ -28,9 +28,20 @@ export async function start(program: string): Promise<void> {
       const words = typed.filter((word) => word !== '--help' && word !== '-h')
       await run(words, config)
     })
+    if (Number(process.exitCode ?? 0) !== 0) endOncePrinted()
   } catch (error) {
     fail(error)
   }
+}
+
+const lingerMs = 1_000
+
+/** A library may leave a socket open to a server that takes a connection and says nothing: it keeps no command that has failed. */
+function endOncePrinted(): void {
+  const { stdout, stderr } = process
+  setInterval(() => {
+    if (stdout.writableLength + stderr.writableLength === 0) process.exit()
+  }, lingerMs).unref()
 }
 
 /** `mlds help sweep` asks what `mlds sweep --help` does. */

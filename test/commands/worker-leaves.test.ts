@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { mlds, startMlds, temporaryFolder, until } from '../helpers/cli.js'
@@ -53,6 +54,21 @@ describe.skipIf(!hasNats)('a worker that need not be ended by anybody', () => {
     // A server that is gone for good keeps nobody's allocation.
     const alone = await orphan.finished
     expect([alone.code, alone.stderr]).toEqual([0, expect.stringContaining('no trial has come for 6.0 s')])
+  })
+
+  it('ends when its time is up, as any command does, with a server that takes its connection and says nothing', async () => {
+    const silent = createServer()
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void silent.close())
+    const nats = ['--nats', `nats://127.0.0.1:${(silent.address() as AddressInfo).port}`]
+    const cwd = temporaryFolder()
+    const limit = ['--time-limit', '13s', '--grace', '1']
+    const [list, start] = await Promise.all([
+      mlds(['worker', 'list', ...nats], { cwd }),
+      mlds(['worker', 'start', ...nats, ...limit], { cwd }),
+    ])
+    for (const { code, stderr } of [list, start])
+      expect([code, stderr]).toEqual([3, expect.stringContaining('no connection to NATS')])
   })
 
   it.each(['SIGKILL', 'SIGSTOP'] as const)(
