@@ -124,7 +124,12 @@ export const tableNames = ['car', 'phoneme', 'vehicle', 'australian', 'kc1', 'se
  *
  * The tables of HPOBench-NN say nothing in this: they are what the result is shown on.
  */
-export const otherTableNames = ['naval_propulsion', 'parkinsons_telemonitoring', 'protein_structure', 'slice_localization']
+export const otherTableNames = [
+  'naval_propulsion',
+  'parkinsons_telemonitoring',
+  'protein_structure',
+  'slice_localization',
+]
 
 export async function readTable(name: string, peer: Peer): Promise<Problem> {
   const { sizes, losses, seconds } = JSON.parse(await peer(JSON.stringify({ table: name }))) as {

