@@ -1,3 +1,4 @@
+import { withoutUnsaid } from '../core/without-unsaid.js'
 import { SpaceError } from '../core/errors.js'
 import { integer, literal, number, type Axis } from '../core/space.js'
 import type { ParamValue } from '../core/trial.js'
@@ -48,9 +49,6 @@ export function studySpec(description: StudyDescription): SweepSpec {
   const space = Object.entries(spec.search!.axes).map(([name, axis]) => [name, axisOf(axis)] as const)
   return { ...spec, own: { kind: 'study', axes: Object.fromEntries(space) } }
 }
-
-const withoutUnsaid = (said: object): object =>
-  Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
 
 function axisOf(axis: SampledAxis): Axis {
   const [first] = examplesOf(axis)

@@ -1,3 +1,5 @@
+import type { TrialId } from './trial.js'
+
 /** Why a search tries a setting: plain data, the same in a plan, a journal and on a server. */
 export interface SuggestionFacts {
   /** The setting's place in the search, from 0. */
@@ -14,6 +16,8 @@ export interface SuggestionFacts {
   readonly ended?: number
   /** Those of them that it was told of for this one, in that order; by the order of ends in journals without it. */
   readonly told?: readonly number[]
+  /** Trials of which the sampler was told for this one that they had failed, whatever a later run of them came to. */
+  readonly failed?: readonly TrialId[]
   /** How long the suggestion took; not of those that were planned with the sweep. */
   readonly tookMs?: number
 }

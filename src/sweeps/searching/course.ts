@@ -1,11 +1,12 @@
 import { StoreError } from '../../core/errors.js'
+import { withoutUnsaid } from '../../core/without-unsaid.js'
 import type { SuggestionFacts } from '../../core/suggestion.js'
 import type { Objective, Outcome, Trial, TrialId } from '../../core/trial.js'
 import type { Observation } from '../../search/sampler.js'
 import type { SearchPoint } from '../../search/space.js'
 import type { JournalEvent } from '../journal/journal.js'
 import type { Learning } from '../spec/learning.js'
-import { observationOf, type TrialEnd } from './observe.js'
+import { hasFailed, observationOf, type TrialEnd } from './observe.js'
 import type { SearchedValues, SearchSpace } from './search-space.js'
 
 /** A setting that is to be tried, and why: plain data, in the plan or in the event by which the plan grew. */
@@ -31,11 +32,12 @@ export interface SuggestionRequest {
   /** As `Suggested` has them. */
   readonly ended?: number
   readonly told?: readonly number[]
+  readonly failed?: readonly TrialId[]
 }
 
 /** By what a journal, or a server, says what a setting was suggested from. */
-type SuggestedFrom = Pick<Suggested, 'setting' | 'ended' | 'told'>
-type ByArrival = Pick<Suggested, 'ended' | 'told'>
+type SuggestedFrom = Pick<Suggested, 'setting' | 'ended' | 'told' | 'failed'>
+type MadeBy = Pick<Suggested, 'ended' | 'told' | 'failed'>
 
 interface Setting {
   readonly index: number
@@ -177,8 +179,8 @@ export class SearchCourse {
 
   /** What a setting was suggested from that the journal tells of, and the course does not know yet. */
   requestFor(suggested: SuggestedFrom): SuggestionRequest {
-    const { setting, ended = this.#neededFor(setting), told } = suggested
-    return this.#request(setting, this.#madeFrom(suggested), { ended, ...(told === undefined ? {} : { told }) })
+    const { setting, ended = this.#neededFor(setting), told, failed } = suggested
+    return this.#request(setting, this.#madeFrom(suggested), withoutUnsaid({ ended, told, failed }))
   }
 
   /**
@@ -186,16 +188,16 @@ export class SearchCourse {
    * @throws StoreError where that is nothing that a sampler can have been told of.
    */
   requestOf(suggested: SuggestedFrom): SuggestionRequest | undefined {
-    const { setting, told } = suggested
+    const { setting, told, failed } = suggested
     if (setting >= this.count) return undefined
     const fresh = this.#madeFrom(suggested)
-    if (!this.#isByArrival) return this.#whereEnded(setting, fresh)
+    if (!this.#isByArrival) return this.#whereEnded(setting, fresh, withoutUnsaid({ failed }))
     if (told?.length !== fresh.length)
       throw new StoreError(
         `setting ${setting} can't have been suggested from these settings: ${told?.join(', ') ?? 'it does not say which'}`,
         { hint: 'with --fresh the search begins again; results that it has are void then' },
       )
-    return this.#whereEnded(setting, fresh, { ended: this.#told + fresh.length, told })
+    return this.#whereEnded(setting, fresh, { ended: this.#told + fresh.length, told, ...withoutUnsaid({ failed }) })
   }
 
   /** The settings that these were suggested from, by their places. */
@@ -235,21 +237,23 @@ export class SearchCourse {
     return [...new Set(named)].filter((one) => this.#untold.has(one))
   }
 
-  #whereEnded(setting: number, fresh: readonly Setting[], by?: ByArrival): SuggestionRequest | undefined {
+  #whereEnded(setting: number, fresh: readonly Setting[], by?: MadeBy): SuggestionRequest | undefined {
     return fresh.every(({ hasEnded }) => hasEnded) ? this.#request(setting, fresh, by) : undefined
   }
 
   /** The request of a setting for which the sampler is told of these, which count as told. */
-  #request(setting: number, fresh: readonly Setting[], by: ByArrival = {}): SuggestionRequest {
+  #request(setting: number, fresh: readonly Setting[], { failed, ...byArrival }: MadeBy = {}): SuggestionRequest {
     for (const one of fresh) {
       this.#untold.delete(one)
       this.#arrived.delete(one)
     }
+    const hadFailed = failed ?? fresh.flatMap((one) => this.#of(one)).flatMap(failureOf)
     return {
       setting,
-      observations: fresh.map((one) => this.#observe(one)),
+      observations: fresh.map((one) => this.#observe(one, new Set(hadFailed))),
       pending: [...this.#untold].map(({ point }) => point),
-      ...(this.#isByArrival ? by : {}),
+      ...(this.#isByArrival ? byArrival : {}),
+      ...(hadFailed.length === 0 ? {} : { failed: hadFailed }),
     }
   }
 
@@ -258,10 +262,20 @@ export class SearchCourse {
     return this.#settings.filter(({ hasEnded }) => hasEnded).map((one) => this.#observe(one))
   }
 
-  #observe(setting: Setting): Observation {
+  /** @param hadFailed trials that have run again since. */
+  #observe(setting: Setting, hadFailed: ReadonlySet<TrialId> = new Set()): Observation {
     const { index, point } = setting
-    return { index, point, ...observationOf(this.#of(setting), this.objective, this.learning.failed) }
+    const ends = this.#of(setting).map((known) =>
+      hadFailed.has(known.trial.id) ? { ...known, outcome: failure } : known,
+    )
+    return { index, point, ...observationOf(ends, this.objective, this.learning.failed) }
   }
 }
+
+/** All that a search learns of a failure is that it was one. */
+const failure: Outcome = { state: 'failed', error: { name: 'Error', message: 'failed before it ran again' } }
+
+const failureOf = ({ trial, outcome }: TrialEnd): TrialId[] =>
+  outcome !== undefined && hasFailed(outcome) ? [trial.id] : []
 
 const placesOf = (settings: readonly Setting[]): number[] => settings.map(({ index }) => index)

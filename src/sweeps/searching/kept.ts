@@ -1,4 +1,5 @@
 import { StoreError } from '../../core/errors.js'
+import { withoutUnsaid } from '../../core/without-unsaid.js'
 import { canonicalJson, contentHash } from '../../core/seed.js'
 import type { TrialId } from '../../core/trial.js'
 import type { KeptSuggestion, SuggestionKeeper } from '../../worker/backend.js'
@@ -54,7 +55,7 @@ export function suggestAsKept(
   const { trialsHash, ...said } = kept
   const request = course.requestOf(said)
   if (request === undefined) return undefined
-  const { setting, observations, ended, told } = request
+  const { setting, observations, ended, told, failed } = request
   const refuse = (problem: string, cause?: unknown): never => {
     throw new StoreError(`setting ${setting} as the server keeps it is none of this search: ${problem}`, {
       hint: 'with --fresh the search begins again; results that it has are void then',
@@ -73,7 +74,7 @@ export function suggestAsKept(
   const trials = planned?.filter(({ id }) => !course.knows(id)) ?? []
   if (trials.length === 0 || hashOf(ids) !== trialsHash) return refuse(canonicalJson(said.values))
   source.observe(observations)
-  const { ended: _, told: __, ...rest } = said
-  const by = { ...(ended === undefined ? {} : { ended }), ...(told === undefined ? {} : { told }) }
+  const { ended: _, told: __, failed: ___, ...rest } = said
+  const by = withoutUnsaid({ ended, told, failed })
   return { suggested: { ...rest, ...by, trials: ids }, trials }
 }

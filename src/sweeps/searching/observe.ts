@@ -14,18 +14,20 @@ export interface TrialEnd {
   readonly step?: number
 }
 
+/** Whether a trial came to nothing, which may be otherwise when it runs again. */
+export const hasFailed = ({ state }: Outcome): boolean => state === 'failed' || state === 'dead' || state === 'skipped'
+
 /** What a setting came to by its trials, all of which have ended: the mean over them, as points are ranked. */
 export function observationOf(
   trials: readonly TrialEnd[],
   objective: Objective,
   failed: Learning['failed'],
 ): Omit<Observation, 'index' | 'point'> {
-  const states = new Set(trials.map(({ outcome }) => outcome?.state))
-  const hasFailed = states.has('failed') || states.has('dead') || states.has('skipped')
-  if (states.has('diverged') || (hasFailed && failed === 'worst')) return {}
+  const someFailed = trials.some(({ outcome }) => outcome !== undefined && hasFailed(outcome))
+  if (trials.some(({ outcome }) => outcome?.state === 'diverged') || (someFailed && failed === 'worst')) return {}
   const { constraints = [] } = objective
   const values = goalsOf(objective).map(({ metric }) => meanOf(trials, metric))
-  if (hasFailed && values.some(Number.isNaN)) return { ignored: true }
+  if (someFailed && values.some(Number.isNaN)) return { ignored: true }
   if (!values.every(Number.isFinite)) return {}
   const stopped = trials.filter(({ outcome }) => outcome?.state === 'stopped').map(({ step = 0 }) => step)
   const violations = constraints.map((one) => violationOf(one, meanOf(trials, one.metric)))

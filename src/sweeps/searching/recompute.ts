@@ -88,8 +88,8 @@ function isConfirmedAlike(confirmer: Confirmer | undefined, event: JournalEvent,
 const isConfirmed = (again: Addition | undefined, was: Addition): boolean =>
   canonicalJson(again?.trials.map(({ id }) => id) ?? []) === canonicalJson(was.trials.map(({ id }) => id))
 
-/** All that a suggestion says but how long it took. */
-const whatIs = ({ tookMs: _, ...rest }: Suggested): string => canonicalJson(rest)
+/** All that a suggestion says but how long it took, and which failures taught, by which it is made again: earlier versions did not say. */
+const whatIs = ({ tookMs: _, failed: __, ...rest }: Suggested): string => canonicalJson(rest)
 
 function describe(was: Suggested, now: Suggested | undefined): string {
   const values = ({ values }: Suggested): string =>

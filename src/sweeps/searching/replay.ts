@@ -1,4 +1,5 @@
 import { formatCount, formatNumber } from '../../core/format.js'
+import { withoutUnsaid } from '../../core/without-unsaid.js'
 import type { Observation } from '../../search/sampler.js'
 import type { JournalEvent } from '../journal/journal.js'
 import type { Plan } from '../plan.js'
@@ -51,9 +52,10 @@ export function replayCourse(course: SearchCourse, events: Iterable<JournalEvent
   for (const event of events) {
     const suggested = suggestedBy(event)
     if (suggested !== undefined) {
-      const { observations, ended } = course.requestFor(suggested)
+      const { observations, ended, failed } = course.requestFor(suggested)
       for (const one of observations) told.push(one)
-      all.push({ ...suggested, ...(ended === undefined ? {} : { told: observations.map(({ index }) => index) }) })
+      const places = ended === undefined ? undefined : observations.map(({ index }) => index)
+      all.push({ ...suggested, ...withoutUnsaid({ told: places, failed }) })
     }
     if (course.apply(event)) {
       told = []

@@ -34,7 +34,7 @@ export interface SuggesterOptions {
  * is left out, or adds no trial to what `course` knows, counts as pending while another is sought.
  */
 export async function suggest(
-  { setting, observations, pending, ended, told }: SuggestionRequest,
+  { setting, observations, pending, ended, told, failed }: SuggestionRequest,
   course: Pick<SearchCourse, 'knows'>,
   { space, learning, planSetting, source, learnt = 0 }: SuggesterOptions,
 ): Promise<Suggestion | Exhausted> {
@@ -63,6 +63,7 @@ export async function suggest(
           ...why,
           ...(ended === undefined ? {} : { ended }),
           ...(told === undefined ? {} : { told }),
+          ...(failed === undefined ? {} : { failed }),
         },
         trials,
       }

@@ -1,3 +1,4 @@
+import { withoutUnsaid } from '../../core/without-unsaid.js'
 import { SpaceError, SpecError } from '../../core/errors.js'
 import type { Axis } from '../../core/space.js'
 import { rangeOf, type SampledAxis } from './sampled-axis.js'
@@ -44,9 +45,6 @@ export function withSearchFlags(
     return { ...spec, search, axes: withoutNames(spec.axes, Object.keys(added)) }
   })
 }
-
-const withoutUnsaid = (said: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
-  Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined))
 
 const withoutNames = <T>(all: Readonly<Record<string, T>>, names: readonly string[]): Readonly<Record<string, T>> =>
   Object.fromEntries(Object.entries(all).filter(([name]) => !names.includes(name)))

@@ -88,6 +88,38 @@ describe('what is kept of a search', () => {
     },
   )
 
+  it.each(['worst', 'ignore'] as const)(
+    'lets failures that taught (failed: %s) have taught, where only what they came to when they ran again is known',
+    async (failed) => {
+      for (const order of orders) {
+        const spec = searchSpec(
+          { sampler: 'tpe', count: 24, learning: { ...learning, order, failed } },
+          { seeds: [0, 1] },
+        )
+        const made = [plainExperiment(), spec, fingerprint] as const
+        const server = keep()
+        const first = await openSearchLab(plainExperiment(), spec)
+        await first.run({ model: valleyOn(1), workers: 5, keeper: server })
+        expect(server.all.some((one) => (one.failed?.length ?? 0) > 0)).toBe(true)
+        // They are the best of all now: a sampler that was told so would suggest others.
+        const best: Outcome = { state: 'finished', metrics: { 'train/loss': -9 }, artifacts: {} }
+        const rerun = [...endsOf(first.journal())].map(
+          ([id, end]) => [id, end.state === 'failed' ? best : end] as const,
+        )
+        const elsewhere = await openSearchLab(plainExperiment(), spec)
+        await elsewhere.run({ model: valleyOn(3, new Map(rerun)), workers: 4, keeper: server })
+        expect(suggestionsOf(elsewhere)).toEqual(suggestionsOf(first))
+        expect(elsewhere.state.counts()).toMatchObject({ planned: 48, finished: 48 })
+        for (const lab of [first, elsewhere])
+          expect(await recompute(await planSearch(...made), lab.journal(), ...made)).toEqual({
+            settings: 24,
+            others: [],
+            next: 'none',
+          })
+      }
+    },
+  )
+
   it('goes on with a journal of an earlier version, and tells others in which order its sampler was told', async () => {
     const lab = await openSearchLab(plainExperiment(), specIn('arrival'))
     await lab.run({ model: valleyOn(1), workers: 5 })

@@ -333,6 +333,7 @@ export const suggestionMessage = z.object({
   fallback: short.exactOptional(),
   ended: count.exactOptional(),
   told: z.array(count).max(1_000_000).readonly().exactOptional(),
+  failed: z.array(hash16).max(1_000_000).readonly().exactOptional(),
   tookMs: z.number().exactOptional(),
 })
 export type SuggestionMessage = z.infer<typeof suggestionMessage>
