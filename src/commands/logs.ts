@@ -3,6 +3,7 @@ import { BaseCommand } from '../terminal/base-command.js'
 import { exitCodes, StoreError } from '../core/errors.js'
 import type { Store } from '../system/store.js'
 import type { SweepFolder } from '../sweeps/sweep-folder.js'
+import type { StoredLog } from '../sweeps/trial-logs.js'
 import type { TrialId } from '../core/trial.js'
 import { integerFlag } from '../terminal/flags/integer-flag.js'
 
@@ -25,7 +26,10 @@ export default class Logs extends BaseCommand {
       return { sweep: sweep.id, trial: trial.id }
     if (flags.follow) await this.#follow(sweep, trial.id, flags.attempt)
     const attempt = flags.attempt ?? Math.max(1, sweep.restore().trials.get(trial.id)!.attempts)
-    const log = await sweep.readLog(trial.id, attempt).catch(async (error: Error) => {
+    const { readLentLog } = await import('../sweeps/lent-log.js')
+    const read = async (): Promise<StoredLog | undefined> =>
+      (await sweep.readLog(trial.id, attempt)) ?? readLentLog(store, sweep, { trial: trial.id, attempt })
+    const log = await read().catch(async (error: Error) => {
       const { problemOf } = await import('../core/system-error.js')
       throw new StoreError(`the log of trial ${trial.id} can't be read: ${problemOf(error)}`, { cause: error })
     })

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Experiment } from '../../src/experiments/experiment.js'
 import { runSweep } from '../../src/index.js'
 import { openStore } from '../../src/system/store.js'
+import { readLentLog } from '../../src/sweeps/lent-log.js'
 import { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { startNatsServer } from '../../src/worker/remote/admin/nats-server.js'
 import logging, { hostile } from '../fixtures/logging-experiment.mjs'
@@ -150,6 +151,33 @@ look()
     const { plan } = await SweepFolder.open(openStore(join(cwd, '.mlds')), 'died')
     const { stdout } = await mlds(['logs', plan.trials[0]!.id], { cwd })
     expect(stdout).toMatch(/attempt 3: .*\n\S+ behaving: die\n$/)
+  })
+
+  it('of a result that was taken over lie with the sweep that ran it, also when that has another name', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'said.cjs'), `console.log('said once'); console.log(JSON.stringify({ loss: 1 }))`)
+    const sweep = (name: string, widths: string): Promise<{ code: number | null }> => {
+      writeFileSync(
+        join(cwd, `${name}.yaml`),
+        `experiment: {command: 'node said.cjs {w}'}\nname: ${name}\naxes: {w: ${widths}}\n`,
+      )
+      return mlds(['sweep', `${name}.yaml`], { cwd })
+    }
+    expect((await sweep('first', '[1, 2]')).code).toBe(0)
+    expect((await sweep('second', '[1, 2, 3]')).code).toBe(0)
+    const store = openStore(join(cwd, '.mlds'))
+    const second = await SweepFolder.open(store, 'second')
+    const taken = second.plan.trials[0]!.id
+    expect(await second.readLog(taken, 1)).toBeUndefined()
+    expect((await mlds(['logs', taken], { cwd })).stdout).toContain('said once')
+    expect((await mlds(['rename', 'first', 'other'], { cwd })).code).toBe(0)
+    expect((await mlds(['logs', taken], { cwd })).stdout).toContain('said once')
+    const log = await readLentLog(store, second, { trial: taken, attempt: 1 })
+    expect(Buffer.from(log!.bytes).toString()).toContain('said once')
+    expect((await mlds(['rm', 'other', '--yes'], { cwd })).code).toBe(0)
+    const gone = await mlds(['logs', taken], { cwd })
+    expect(gone).toMatchObject({ code: 3, stdout: '' })
+    expect(gone.stderr).toContain('has no log of attempt 1')
   })
 
   it('finds the logs of a store that has a file for each', async () => {

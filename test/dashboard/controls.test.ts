@@ -31,6 +31,15 @@ const losses: Readonly<Record<string, readonly number[]>> = {
   // Those that are given come before the page looks, the rest while it does.
   growing: [1, 1.1, 1.2],
   planned: [],
+  drawn: [1],
+}
+const failed = ({ id, index }: Trial, loss: number): JournalEvent[] => {
+  const attempt = { trial: id, attempt: 1, atMs: 1_700_000_000_000 + index }
+  const error = { name: 'Error', message: 'broken' }
+  return [
+    ...ended({ id, index } as Trial, loss).slice(0, 2),
+    { type: 'ended', ...attempt, outcome: { state: 'failed', error } },
+  ]
 }
 
 let folder: string
@@ -48,6 +57,10 @@ beforeAll(async () => {
     )
     sweeps.set(name, written)
   }
+  await writeSweep(store, 'broken', steps, (trials) => [
+    opened('broken'),
+    ...trials.flatMap((trial, i) => (i < 3 ? ended(trial, 10 + i) : failed(trial, 1))),
+  ])
   dashboard = await startDashboard({ store, clock: systemClock, port: 0, trustCode: false, allowsActions: false })
   browser = await launchChromium()
 })
@@ -148,6 +161,69 @@ describe.skipIf(!hasChromium)('a control of the page', () => {
     await page.close()
   })
 
+  it('leaves everything where its filter is not understood, whatever it was before', async () => {
+    const page = await openView('decades', 'trials')
+    const count = (): Promise<string | null> => page.textContent('#count')
+    for (const broken of ['steps <', 'widht < 3', 'steps > "a"', '`', 'loss in [2', `${'('.repeat(2_000)}1 > 0`]) {
+      await page.fill('#filter', 'steps < 3')
+      await expect.poll(count).toBe('2 of 6 trials')
+      await page.fill('#filter', broken)
+      await expect.poll(count, { message: broken }).toBe('6 trials')
+      expect(await page.textContent('.trouble')).toContain('The filter is not applied')
+    }
+    await page.close()
+  })
+
+  it('says of an address that names nothing that it does, and shows no other thing for it', async () => {
+    const page = await openView('decades', 'trials')
+    const told = (): Promise<string | null> => page.textContent('main .notice.broken')
+    for (const [view, sentence] of [
+      ['trial', 'The address names no trial'],
+      ['trial/', 'The address names no trial'],
+      ['trial/zzz', 'no trial zzz'],
+      ['compare', 'The address names no trial'],
+      [`compare/${sweeps.get('decades')!.plan.trials[0]!.id}/zzz`, 'no trial zzz'],
+      ['nonsense', 'no view nonsense'],
+    ] as const) {
+      await page.goto(`${dashboard.url}#/sweep/decades/${view}`)
+      await expect.poll(told, { message: view }).toContain(sentence)
+      expect(await page.locator('table').count(), view).toBe(0)
+    }
+    await page.goto(`${dashboard.url}#/sweep/decades/trial/${sweeps.get('decades')!.plan.trials[1]!.id.slice(0, 10)}`)
+    await expect.poll(() => page.textContent('main h2')).toContain(sweeps.get('decades')!.plan.trials[1]!.id)
+    await page.close()
+  })
+
+  it('ranks among the best what has a result: what failed comes after, whatever it reported', async () => {
+    const page = await openView('broken', 'curves')
+    await expect.poll(() => page.locator('.legend li').count()).toBe(6)
+    const labels = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('.legend li')].map((one) => one.textContent)`,
+    )
+    expect(labels.slice(0, 3).map((label) => /: (\d+)/.exec(label)![1])).toEqual(['10', '11', '12'])
+    await page.close()
+  })
+
+  it('of figures brings the last ones without another event, though they may not be drawn at once', async () => {
+    const page = await openView('drawn', 'figures')
+    await page.waitForSelector('text=Verdicts >> visible=true')
+    // As where drawing took long: the last events are answered with what was drawn before them.
+    const before = await (await page.request.get(`${dashboard.url}figures?sweep=drawn`)).body()
+    let isFirst = true
+    await page.route('**/figures?*', (route) => {
+      const wasFirst = isFirst
+      isFirst = false
+      return wasFirst ? route.fulfill({ body: before, contentType: 'application/json' }) : route.continue()
+    })
+    const sweep = sweeps.get('drawn')!
+    const journal = Journal.open(sweep.journalFile)
+    for (const trial of sweep.plan.trials.slice(1)) for (const event of ended(trial, 2)) journal.append(event)
+    journal.close()
+    await expect.poll(() => page.textContent('main .notice.waiting')).toContain('the rest follows')
+    await expect.poll(() => page.locator('main .notice.waiting').count()).toBe(0)
+    await page.close()
+  })
+
   it('stays under the hand while the list, the head and the workers are told anew', async () => {
     const page = await openView('growing', 'workers')
     const marked = `for (const link of document.querySelectorAll('a')) link.isSame = true`
@@ -167,7 +243,7 @@ describe.skipIf(!hasChromium)('a control of the page', () => {
     for (const event of [opened('planned'), ...ended(sweep.plan.trials[0]!, 1)]) journal.append(event)
     journal.close()
     await expect.poll(() => page.textContent('table.sweeps')).not.toBe(before)
-    expect(await page.evaluate(same)).toBe(Object.keys(losses).length)
+    expect(await page.evaluate(same)).toBe(Object.keys(losses).length + 1)
     await page.close()
   })
 

@@ -7,7 +7,7 @@ import { SimulatedClock } from '../../src/core/clock.js'
 import { LiveSweep } from '../../src/dashboard/server/live-sweep.js'
 import { eventId, readEventId } from '../../src/dashboard/server/event-stream.js'
 import { Course, SweepModel } from '../../src/dashboard/page/model.js'
-import { journalFormat, readJournal, type JournalEvent } from '../../src/sweeps/journal/journal.js'
+import { Journal, journalFormat, readJournal, type JournalEvent } from '../../src/sweeps/journal/journal.js'
 import type { SweepFolder } from '../../src/sweeps/sweep-folder.js'
 import { openStore } from '../../src/system/store.js'
 import { writeSweep } from '../helpers/written-sweep.js'
@@ -81,7 +81,7 @@ describe('a followed sweep', () => {
         writeFileSync(sweep.journalFile, '')
         const live = read(open())
         live.takeChange()
-        const model = new SweepModel(live.snapshot())
+        let model = new SweepModel(live.snapshot())
         let position = live.position
         let written = 0
         for (const cut of [...cuts.map((i) => ends[i]!), bytes.length].sort((a, b) => a - b)) {
@@ -90,8 +90,11 @@ describe('a followed sweep', () => {
           read(live).takeChange()
           // As it comes back over the wire.
           position = readEventId(eventId('00000000.1', position)).position!
-          const change = live.changeSince(position)!
-          model.apply(JSON.parse(JSON.stringify(change)) as typeof change)
+          const change = live.changeSince(position)
+          // Before its first event a journal could be any.
+          expect(change === undefined).toBe(position.offset === 0 && live.position.offset > 0)
+          if (change === undefined) model = new SweepModel(live.snapshot())
+          else model.apply(JSON.parse(JSON.stringify(change)) as typeof change)
           position = live.position
         }
         expect(rowsOf(model)).toBe(rowsOf(new SweepModel(read(open()).snapshot())))
@@ -157,6 +160,20 @@ describe('a followed sweep', () => {
     expect(live.changeSince({ ...position, epoch: '000000000000' })).toBeUndefined()
     expect(live.changeSince({ ...position, offset: position.offset + 1 })).toBeUndefined()
     expect(live.changeSince({ ...position, trials: 99 })).toBeUndefined()
+    // The sweep was removed and run anew: the same plan, and another journal, as long as the one before or longer.
+    const later = bytes
+      .toString()
+      .split('\n')
+      .filter((line) => line !== '')
+    const rewritten = join(folder, 'rewritten.jsonl')
+    const journal = Journal.open(rewritten)
+    for (const line of later) {
+      const { crc: _, ...event } = JSON.parse(line) as JournalEvent & { crc: string }
+      journal.append({ ...event, atMs: event.atMs + 1_000_000 })
+    }
+    journal.close()
+    writeFileSync(sweep.journalFile, readFileSync(rewritten))
+    expect(read(open()).changeSince(position)).toBeUndefined()
     writeFileSync(sweep.journalFile, bytes.subarray(0, ends[3]))
     expect(live.readOn(1_000)).toBe('replaced')
     for (const text of [

@@ -52,6 +52,16 @@ describe('a filter', () => {
     expect(passing(writeChoice('optimizer', ['adam', 'it"s']))).toEqual(['t0', 't1', 't2', 't3'])
     expect(passing(writeChoice('in', [true]))).toHaveLength(4)
   })
+
+  it('leaves of a brush over names just those, whatever they are made of', () => {
+    const names = ['a', "it's", 'it"s', `both ' and "`, '`', ' in ', '<b>']
+    const rows = names.map((name, i) => ({ ...model.rows[0]!, id: name, index: i, point: [4, name, true] }))
+    const columns = model.columns()
+    for (const chosen of [...names.map((name) => [name]), names, names.slice(2, 5), []]) {
+      const filter = readFilter(writeChoice('optimizer', chosen, names), columns)
+      expect(rows.filter(filter).map(({ id }) => id)).toEqual(chosen)
+    }
+  })
 })
 
 describe('the page', () => {
@@ -92,8 +102,20 @@ describe('the page', () => {
     expect(log.place(0)).toBeUndefined()
     expect(log.ticks.map(({ label }) => label)).toEqual(['1', '10', '100'])
     expect(makeScale([0, 10], 'linear').ticks.map(({ value }) => value)).toEqual([0, 2, 4, 6, 8, 10])
+    for (const one of [3, 0, -7, 1e17, -1e300, 1.7e308, 5e-324, 1e-9])
+      for (const kind of one > 0 ? (['linear', 'log'] as const) : (['linear'] as const)) {
+        const alone = makeScale([one, one, NaN], kind)
+        expect(alone.place(one), `${kind} ${one}`).toBeGreaterThanOrEqual(0)
+        expect(alone.place(one), `${kind} ${one}`).toBeLessThanOrEqual(1)
+        expect(alone.ticks.every(({ at }) => Number.isFinite(at))).toBe(true)
+      }
     expect(makeScale([3, 3, NaN], 'linear').place(3)).toBe(0.5)
+    const widest = makeScale([-1.7e308, 0, 1.7e308], 'linear')
+    expect([-1.7e308, 0, 1.7e308].map((value) => widest.place(value))).toEqual([0, 0.5, 1])
+    expect(widest.valueAt(1)).toBe(1.7e308)
     expect(makeScale(['b', 'a', null], 'category').place('b')).toBe(1)
+    const many = Array.from({ length: 50 }, (_, i) => `name ${i}`)
+    expect(makeScale(many, 'category').valuesWithin(0, 1)).toHaveLength(50)
   })
 
   it('cuts a line of a log that nobody reads', () => {

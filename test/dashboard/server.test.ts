@@ -234,6 +234,16 @@ describe('what comes from trials', () => {
     expect(text).toMatch(/"skipped":97\d{5},/)
   })
 
+  it('is no log where none was left: none and empty are told apart', async () => {
+    const { text } = await ask(
+      `${base}log?sweep=attacked&trial=${sweep.plan.trials[0]!.id}&attempt=1`,
+      {},
+      { until: /event: over/ },
+    )
+    expect(text).toContain('event: none')
+    expect(text).not.toContain('event: log')
+  })
+
   it('is given away as a file that no browser shows', async () => {
     const query = new URLSearchParams({ sweep: 'attacked', trial: sweep.plan.trials[0]!.id, name: hostile })
     const { status, headers, text } = await ask(`${base}file?${query.toString()}`)

@@ -4,15 +4,17 @@ import { address, type SweepContext, type View } from './context.js'
 import { checkbox, fill, h, notice } from './dom.js'
 import { formatCell } from './format.js'
 import type { Column, Row } from './model.js'
+import { trialsOf, whyNone } from './trial-page.js'
 
 /** Two trials side by side: what is the same in both is left out. */
 export function compare(context: SweepContext, ids: readonly [string, string]): View {
   const { model, courses } = context
-  const found = ids.map((id) => model.rows.find((row) => row.id === id))
+  const found = ids.map((id) => trialsOf(model, id))
   const element = h('section', { 'aria-label': 'Two trials compared' })
-  const [a, b] = found
+  const [a, b] = found.map((rows) => (rows.length === 1 ? rows[0] : undefined))
   if (a === undefined || b === undefined) {
-    fill(element, notice('broken', `This sweep has no trial ${ids[found.indexOf(undefined)]}.`))
+    const place = a === undefined ? 0 : 1
+    fill(element, notice('broken', whyNone(ids[place], found[place]!.length)))
     return { element, update: () => {} }
   }
   const [table, curves] = [h('div'), h('div', { class: 'charts' })]

@@ -115,6 +115,9 @@ export function curves(context: SweepContext): View {
   return { element, update, reconnected: () => context.courses.retry(), close: () => chart.close() }
 }
 
+/** What failed or was cancelled has reported, and is not among the best for it. */
+const hasResult = ({ state }: Row): boolean => state === 'finished' || state === 'stopped' || state === 'diverged'
+
 const heldElsewhere = 'curves are not in this report: mlds report --full writes one with all of them.'
 
 function legendItem(label: string, colour: string, trials: number, last: number): HTMLElement {
@@ -149,7 +152,7 @@ function groupsOf(context: SweepContext, choice: Choice): Group[] {
   const ranked = [...groups.values()].map((rows) => ({ rows, value: worth(rows) }))
   function worth(rows: readonly Row[]): number {
     if (choice === 'newest') return -rows.reduce((latest, row) => Math.max(latest, begun(row)), 0)
-    const values = rows.flatMap((row) => (row.state === 'running' ? [] : (model.metric(row, metric) ?? [])))
+    const values = rows.flatMap((row) => (hasResult(row) ? (model.metric(row, metric) ?? []) : []))
     const mean = values.reduce((a, b) => a + b, 0) / values.length
     if (!Number.isFinite(mean)) return Infinity
     return direction === 'minimize' ? mean : -mean

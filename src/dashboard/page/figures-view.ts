@@ -3,6 +3,9 @@ import type { SweepContext, View } from './context.js'
 import { fill, h, notice } from './dom.js'
 import { source } from './source.js'
 
+/** The server draws as often as its time allows, and tells the last drawing until then. */
+const againMs = 1_000
+
 const columns = ['claim', 'verdict', 'ours', 'published', 'effect', '95 % interval', 'seeds']
 
 /** The experiment's own figures and what is to be said of its claims, drawn anew as trials end. */
@@ -10,8 +13,12 @@ export function figuresView(context: SweepContext): View {
   const status = h('div')
   const body = h('div')
   const element = h('section', { 'aria-label': 'Verdicts and figures' }, status, body)
-  let drawn = -1
+  /** Of how many ends the drawing was asked for, and of how many it is. */
+  let [asked, drawn] = [-1, -1]
   let [isAsking, hasFailed] = [false, false]
+  /** Until it rings, nothing is asked for anew. */
+  let later: ReturnType<typeof setTimeout> | undefined
+  let isClosed = false
 
   const ended = (): number => {
     const { counts, planned } = context.line() ?? { counts: {}, planned: 0 }
@@ -19,8 +26,7 @@ export function figuresView(context: SweepContext): View {
     return planned - (counts.planned ?? 0) - (counts.running ?? 0)
   }
   const update = (): void => {
-    if (isAsking || ended() === drawn) return
-    void fetchFigures()
+    if (!isAsking && later === undefined && ended() !== asked) void fetchFigures()
   }
   const fetchFigures = async (): Promise<void> => {
     isAsking = true
@@ -28,19 +34,31 @@ export function figuresView(context: SweepContext): View {
     if (drawn < 0) fill(status, notice('waiting', 'The figures are being drawn …'))
     try {
       const told = await source.ask<FiguresAnswer>('figures', { sweep: context.id })
-      drawn = before
+      ;[asked, drawn] = [before, told.ended]
       hasFailed = false
       fill(
         status,
-        told.ended < before ? notice('waiting', `Drawn when ${told.ended} trials had ended; the rest follows.`) : null,
+        told.ended < before
+          ? notice(
+              'waiting',
+              `Drawn when ${told.ended} trial${told.ended === 1 ? '' : 's'} had ended; the rest follows.`,
+            )
+          : null,
       )
       show(told)
     } catch (error) {
-      ;[drawn, hasFailed] = [before, true]
+      ;[asked, drawn, hasFailed] = [before, before, true]
       fill(status, notice('broken', `The figures could not be drawn: ${(error as Error).message}`))
     } finally {
       isAsking = false
+      // After the last event of a sweep nothing else would ask for what is still to be drawn.
+      if (!isClosed) later = setTimeout(askAgain, againMs)
     }
+  }
+  const askAgain = (): void => {
+    later = undefined
+    if (drawn < ended()) void fetchFigures()
+    else update()
   }
   const show = ({ verdicts, notes, figures, troubles }: FiguresAnswer): void => {
     const claims = verdicts.filter(({ isCheck }) => !isCheck)
@@ -62,7 +80,11 @@ export function figuresView(context: SweepContext): View {
   const reconnected = (): void => {
     if (hasFailed && !isAsking) void fetchFigures()
   }
-  return { element, update, reconnected }
+  const close = (): void => {
+    isClosed = true
+    clearTimeout(later)
+  }
+  return { element, update, reconnected, close }
 }
 
 function verdictTable(verdicts: FiguresAnswer['verdicts']): HTMLElement {

@@ -49,12 +49,17 @@ export function writeRange(name: string, low: number | undefined, high: number |
   return parts.join(' and ')
 }
 
-export function writeChoice(name: string, values: readonly CellValue[]): string {
-  const words = values.map((value) => (typeof value === 'string' ? quoted(value) : String(value)))
-  return `${writeName(name)} in [${words.join(', ')}]`
+/** The part of a filter that leaves these of all values that there are; a text with both kinds of quotes can only be told by the others. */
+export function writeChoice(name: string, values: readonly CellValue[], all: readonly CellValue[] = values): string {
+  const listOf = (some: readonly CellValue[]): string =>
+    `${writeName(name)} in [${some.map((value) => (typeof value === 'string' ? quoted(value) : String(value))).join(', ')}]`
+  if (values.every(canBeWritten)) return listOf(values)
+  const others = all.filter((value) => !values.includes(value))
+  return `not (${listOf(others.filter(canBeWritten))}) and ${writeName(name)} != null`
 }
 
-const quoted = (text: string): string => (text.includes('"') ? `'${text.replaceAll("'", '')}'` : `"${text}"`)
+const canBeWritten = (value: CellValue): boolean => !(typeof value === 'string' && /".*'|'.*"/su.test(value))
+const quoted = (text: string): string => (text.includes('"') ? `'${text}'` : `"${text}"`)
 
 export const writeName = (name: string): string =>
   /^[\p{L}_][\p{L}\p{N}_]*(?:\.[\p{L}_][\p{L}\p{N}_]*)*$/u.test(name) &&

@@ -25,6 +25,7 @@ export function liveSource(): Source {
         stream.addEventListener('trouble', (message: MessageEvent<string>) =>
           onTrouble(JSON.parse(message.data) as string),
         )
+        stream.addEventListener('none', onNone)
         stream.addEventListener('over', done)
         stream.onerror = () => {
           if (stream.readyState === EventSource.CLOSED) onNone()

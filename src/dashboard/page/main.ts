@@ -13,6 +13,7 @@ class App {
   readonly #body = h('div')
   readonly #lines = new Map<string, SweepLine>()
   #isTold = false
+  #wasLost = false
   /** The sweep that is asked for is not in the store. */
   #isAbsent = false
   #feed: Stream | undefined
@@ -85,9 +86,10 @@ class App {
   }
 
   #showConnection(connection: Connection): void {
-    const before = document.body.dataset['connection']
     document.body.dataset['connection'] = connection
-    if (connection === 'live' && before === 'lost') this.#page?.reconnected()
+    if (connection === 'live' && this.#wasLost) this.#page?.reconnected()
+    // Between a loss and the next connection lies the attempt at one.
+    if (connection !== 'connecting') this.#wasLost = connection !== 'live'
     if (connection === 'live' || connection === 'connecting')
       return connection === 'live' ? fill(this.#banner) : undefined
     const retry = h('button', { type: 'button', onclick: () => this.#feed?.connect() }, 'Try again')

@@ -166,10 +166,7 @@ export function parallel(context: SweepContext): View {
         const text = writeRange(name, from && scale.valueAt(from), to && scale.valueAt(to))
         return text === '' ? [] : text
       }
-      return writeChoice(
-        name,
-        scale.ticks.filter(({ at }) => at >= low && at <= high).map(({ value }) => value),
-      )
+      return writeChoice(name, scale.valuesWithin(low, high), scale.valuesWithin(0, 1))
     })
     written = parts.join(' and ')
     context.setFilter(written)

@@ -10,6 +10,8 @@ export interface Scale {
   place(value: CellValue): number | undefined
   /** The number at a place; NaN of categories. */
   valueAt(place: number): number
+  /** The categories whose places are from one to the other; none of numbers. */
+  valuesWithin(low: number, high: number): CellValue[]
   readonly ticks: readonly { readonly at: number; readonly label: string; readonly value: CellValue }[]
 }
 
@@ -55,21 +57,35 @@ export function makeScale(values: readonly CellValue[], kind: ScaleKind): Scale 
     high = Math.max(high, value)
   }
   if (low > high) [low, high] = kind === 'log' ? [1, 10] : [0, 1]
-  if (low === high) [low, high] = kind === 'log' ? [low / 2, low * 2] : [low - 1, high + 1]
+  if (low === high) [low, high] = kind === 'log' ? withinNumbers(low / 2, low * 2) : aboutOne(low)
   const [to, from] = kind === 'log' ? [Math.log, Math.exp] : [(x: number) => x, (x: number) => x]
   const [a, b] = [to(low), to(high)]
+  // Halves: the whole way from the least to the largest number there is would be Infinity.
+  const spread = b / 2 - a / 2
   const place = (value: CellValue): number | undefined => {
     if (typeof value !== 'number' || !Number.isFinite(value) || (kind === 'log' && value <= 0)) return undefined
-    return (to(value) - a) / (b - a)
+    return spread === 0 ? 0.5 : (to(value) / 2 - a / 2) / spread
   }
-  const marks = kind === 'log' ? logTicks(low, high) : linearTicks(low, high)
+  const marks = (kind === 'log' ? logTicks(low, high) : linearTicks(low, high)).filter(Number.isFinite)
   return {
     kind,
     place,
-    valueAt: (at) => from(a + at * (b - a)),
+    valueAt: (at) => from(a * (1 - at) + at * b),
+    valuesWithin: () => [],
     ticks: marks.map((value) => ({ at: place(value)!, label: tickLabel(value), value })),
   }
 }
+
+/** Ends about a number that is the only one: 1 from it, or a part of it where 1 is nothing beside it. */
+function aboutOne(value: number): [number, number] {
+  const aside = Math.max(1, Math.abs(value) / 100)
+  return [Math.max(-Number.MAX_VALUE, value - aside), Math.min(Number.MAX_VALUE, value + aside)]
+}
+
+const withinNumbers = (low: number, high: number): [number, number] => [
+  Math.max(Number.MIN_VALUE, low),
+  Math.min(Number.MAX_VALUE, high),
+]
 
 function categories(values: readonly CellValue[]): Scale {
   const found = [...new Set(values.filter((value) => value !== null))].sort((x, y) =>
@@ -81,13 +97,14 @@ function categories(values: readonly CellValue[]): Scale {
     kind: 'category',
     place: (value) => (value === null ? undefined : places.get(value)),
     valueAt: () => NaN,
+    valuesWithin: (low, high) => found.filter((value) => places.get(value)! >= low && places.get(value)! <= high),
     ticks: shown.map((value) => ({ at: places.get(value)!, label: tickLabel(value), value })),
   }
 }
 
 /** Steps of 1, 2 or 5 times a power of ten, about five of them. */
 function linearTicks(low: number, high: number): number[] {
-  const rough = (high - low) / 5
+  const rough = high / 5 - low / 5
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((times) => times * power).find((size) => size >= rough)!
   const first = Math.ceil(low / step)

@@ -112,7 +112,7 @@ export function scatter(context: SweepContext): View {
     const left = context.shown().length - dots.length
     renew(
       told,
-      `${dots.length} trials; colour: ${colour}, dark low to bright high.`,
+      `${dots.length} trial${dots.length === 1 ? '' : 's'}; colour: ${colour}, dark low to bright high.`,
       left === 0 ? '' : ` ${left} lack a value that has a place.`,
     )
     const axes = `${namedOn(up, y)} against ${namedOn(across, x)}`

@@ -164,8 +164,10 @@ export class SweepPage {
         return [trialPage(context, one)]
       case 'compare':
         return [compare(context, [one, two])]
-      default:
+      case 'trials':
         return [trialTable(context)]
+      default:
+        return [noView(name)]
     }
   }
 
@@ -224,6 +226,8 @@ export class SweepPage {
       this.#filter = readFilter(this.#filterText, this.#context.model.columns())
       fill(this.#trouble)
     } catch (error) {
+      // What is not understood leaves everything: the filter of before would be taken for this one.
+      this.#filter = () => true
       fill(this.#trouble, h('p', { class: 'trouble' }, `The filter is not applied: ${(error as Error).message}`))
     }
   }
@@ -231,6 +235,12 @@ export class SweepPage {
   close(): void {
     this.#views.forEach((view) => view.close?.())
   }
+}
+
+/** An address that somebody typed. */
+function noView(name: string): View {
+  const told = `This page has no view ${name}; those that there are stand above.`
+  return { element: notice('broken', told), update: () => {} }
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -13,13 +13,26 @@ import type { Row } from './model.js'
 /** More charts than these are for the curves' own page. */
 const maxCharts = 12
 
+/** The one of this id, else those whose ids begin so; none of an empty text. */
+export function trialsOf({ rows }: SweepContext['model'], id: string): readonly Row[] {
+  const exact = rows.find((one) => one.id === id)
+  return exact === undefined ? (id === '' ? [] : rows.filter((one) => one.id.startsWith(id))) : [exact]
+}
+
+/** Why an address shows no trial. */
+export function whyNone(id: string, found: number): string {
+  if (id === '') return 'The address names no trial.'
+  return found === 0 ? `This sweep has no trial ${id}.` : `${found} trials of this sweep begin with ${id}.`
+}
+
 /** All that is known of one trial. */
 export function trialPage(context: SweepContext, id: string): View {
   const { model, courses } = context
-  const row = model.rows.find((one) => one.id === id || one.id.startsWith(id))
+  const found = trialsOf(model, id)
+  const [row] = found
   const element = h('section', { 'aria-label': 'Trial' })
-  if (row === undefined) {
-    fill(element, notice('broken', `This sweep has no trial ${id}.`))
+  if (row === undefined || found.length > 1) {
+    fill(element, notice('broken', whyNone(id, found.length)))
     return { element, update: () => {} }
   }
   const [head, facts, results, curves, logs] = [

@@ -54,6 +54,8 @@ export class LiveSweep {
   /** And of which position it is. */
   #snapshotText: { readonly at: string; readonly text: string } | undefined
   #epoch = ''
+  /** When its first event was: of a sweep that is removed and run anew the plan is the same, and the journal another. */
+  #begunAtMs: number | undefined
   #pace: Pace
   #resting = true
   #hasGrown = false
@@ -146,6 +148,10 @@ export class LiveSweep {
 
   #apply(event: JournalEvent): void {
     this.#heardAtMs = event.atMs
+    if (this.#begunAtMs === undefined) {
+      this.#begunAtMs = event.atMs
+      this.#nameEpoch()
+    }
     // A process that began or ended left nothing running.
     if (event.type === 'opened' || event.type === 'closed') {
       for (const state of this.state.trials.values()) if (state.state === 'running') this.#note(state)
@@ -212,7 +218,7 @@ export class LiveSweep {
   /** The same journal, read by another process, has the same name for the same columns. */
   #nameEpoch(): void {
     const { hash } = this.sweep.plan
-    const named = JSON.stringify([hash, this.state.voids, this.#axes, this.#seeds])
+    const named = JSON.stringify([hash, this.#begunAtMs ?? 0, this.state.voids, this.#axes, this.#seeds])
     this.#epoch = createHash('sha256').update(named).digest('hex').slice(0, 12)
   }
 

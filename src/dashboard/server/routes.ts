@@ -85,13 +85,13 @@ const ofSweep: Readonly<Record<string, Route>> = {
     sendJson(response, { settings, shares } satisfies ImportanceAnswer)
   },
   '/figures': async ({ figures }, live, { response }) => sendJson(response, await figures.of(live)),
-  '/log': ({ clock }, live, { request, response, query }) => {
+  '/log': ({ clock, store }, live, { request, response, query }) => {
     const [trial, attempt] = [query.get('trial') ?? '', Number(query.get('attempt'))]
     const known = live.state.trials.get(trial)
     if (known === undefined || !Number.isInteger(attempt) || attempt < 1 || attempt > known.lastAttempt)
       return refuse(response, 404, 'there is no such attempt')
     const from = Number(request.headers['last-event-id'] ?? query.get('since') ?? 0)
-    streamLog(response, live, { trial, attempt, from: Number.isSafeInteger(from) && from > 0 ? from : 0 }, clock)
+    streamLog(response, store, live, { trial, attempt, from: Number.isSafeInteger(from) && from > 0 ? from : 0 }, clock)
   },
   '/file': async ({ store }, live, { response, query }) => {
     const { outcome } = live.state.trials.get(query.get('trial') ?? '') ?? {}

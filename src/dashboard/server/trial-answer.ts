@@ -1,5 +1,7 @@
 import { listAttempts } from '../../sweeps/journal/list-attempts.js'
 import { describeSuggestion, suggestionsOf } from '../../sweeps/searching/replay.js'
+import { lenderOf } from '../../sweeps/lent-log.js'
+import type { SweepFolder } from '../../sweeps/sweep-folder.js'
 import { isResult } from '../../sweeps/journal/state.js'
 import type { TrialId } from '../../core/trial.js'
 import type { TrialAnswer } from '../wire.js'
@@ -27,10 +29,7 @@ export function describeTrial(live: LiveSweep, id: TrialId): TrialAnswer | undef
     seeds: { ...trial.seeds },
     parents: trial.parents,
     children: children.map((child) => child.trial.id),
-    attempts: listAttempts(sweep.events(), id).map(({ attempt, ended, atMs, isVoid, reason }) => ({
-      ...{ attempt, ended, atMs, isVoid },
-      ...(reason === undefined ? {} : { reason: reason.slice(0, maxStackLength) }),
-    })),
+    attempts: attemptsOf(sweep, id),
     files: Object.entries(isResult(outcome) ? outcome.artifacts : {}).map(([name, { sizeBytes }]) => ({
       name,
       sizeBytes,
@@ -40,4 +39,16 @@ export function describeTrial(live: LiveSweep, id: TrialId): TrialAnswer | undef
       ? { stack: outcome.error.stack.slice(0, maxStackLength) }
       : {}),
   }
+}
+
+/** Of a result that was taken over, the sweep that it came from is said. */
+function attemptsOf(sweep: SweepFolder, id: TrialId): TrialAnswer['attempts'] {
+  const lender = lenderOf(sweep, id)
+  return listAttempts(sweep.events(), id).map(({ attempt, ended, atMs, isVoid, reason }) => {
+    const said = reason ?? (lender === undefined || isVoid ? undefined : `taken over from sweep ${lender}`)
+    return {
+      ...{ attempt, ended, atMs, isVoid },
+      ...(said === undefined ? {} : { reason: said.slice(0, maxStackLength) }),
+    }
+  })
 }
