@@ -92,6 +92,7 @@ async function runLoop(
   const end = await runSweep({
     ...loop,
     ...{ info, engine, state, tracker, detach },
+    earlier: left.before,
     limits: { ...limits, retries: Math.max(limits.retries, sweep.plan.spec.retries ?? 0) },
     clock: systemClock,
     drain: observer.drain ?? never,

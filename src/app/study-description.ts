@@ -1,5 +1,6 @@
 import { withoutUnsaid } from '../core/without-unsaid.js'
-import { SpaceError } from '../core/errors.js'
+import { SpaceError, UnknownNameError } from '../core/errors.js'
+import { latest } from '../core/names.js'
 import { integer, literal, number, type Axis } from '../core/space.js'
 import type { ParamValue } from '../core/trial.js'
 import { studyName } from '../experiments/custom/study.js'
@@ -35,8 +36,17 @@ export interface StudyDescription extends Pick<Search, 'axes' | 'seed' | 'order'
 
 const most = 1_000_000
 
+const keys: readonly (keyof StudyDescription)[] = [
+  ...(['name', 'sampler', 'axes', 'count', 'parallel', 'seed', 'order', 'failed', 'enqueue', 'learnFrom'] as const),
+  ...(['objective', 'constraints', 'when', 'where', 'exclude'] as const),
+]
+
 /** The sweep that a study is. @throws SpecError, SpaceError, UnknownNameError naming what is not right. */
 export function studySpec(description: StudyDescription): SweepSpec {
+  const unknown = Object.keys(description).find((key) => !(keys as readonly string[]).includes(key))
+  if (unknown !== undefined) throw new UnknownNameError('key of a study', unknown, keys)
+  if (description.name === latest)
+    throw new SpaceError(`name: ${latest}: this is what the newest sweep is called everywhere (choose another name)`)
   const { axes, sampler = 'auto', seed, count = most, parallel = 1, ...others } = description
   const { order, failed, enqueue, learnFrom, ...rest } = others
   if (!learningSamplers.includes(sampler))

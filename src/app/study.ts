@@ -109,7 +109,7 @@ export class Study {
    */
   tell(trial: StudyTrial | number, told: Told): void {
     this.#requireOpen()
-    const number = typeof trial === 'number' ? trial : trial.number
+    const number = numberOf(trial)
     const known = this.#state.trials.get(this.#ids[number] ?? '')
     if (known?.state !== 'running')
       refuse(
@@ -221,7 +221,8 @@ export async function openStudy(
   options: { /** Default `.mlds` in the working folder or in one above it. */ readonly store?: string } = {},
 ): Promise<Study> {
   checkOptions('openStudy', options)
-  if (!isMapping(description)) refuse(`its description is not an object: ${typeof description}`)
+  if (!isMapping(description))
+    refuse(`its description is not an object: ${JSON.stringify(description) ?? typeof description}`)
   const spec = studySpec(description)
   const experiment = studyExperiment(spec.own?.kind === 'study' ? spec.own.axes : {})
   const noData = (name: string): never => refuse(`it reads no data: ${name}`)
@@ -261,6 +262,12 @@ const learntBy = async (
   spec.search?.learning?.learnFrom === undefined
     ? []
     : learntFor(readStore(findStore(store).folder), experiment, spec, noData, spec.name)
+
+function numberOf(trial: unknown): number {
+  const number = isMapping(trial) ? trial['number'] : trial
+  if (typeof number === 'number') return number
+  return refuse(`${JSON.stringify(trial) ?? typeof trial} is no trial (what ask gave, or its number)`)
+}
 
 function outcomeOf(number: number, told: Told, { metric, constraints = [], ...rest }: Objective): Outcome {
   const goals = goalsOf({ metric, ...rest }).map((goal) => goal.metric)

@@ -106,12 +106,32 @@ export function nearestValue(axis: SearchAxis, value: number): number {
 }
 
 /** Few digits, so that a value reads well and has one form: equal points have equal values. */
-function canonical({ low, high, kind }: NumberAxis, value: number): number {
+function canonical(axis: NumberAxis, value: number): number {
+  const { low, high, kind } = axis
   const within = Math.max(low, Math.min(high, value))
   if (kind === 'int') return within
+  return Math.max(low, Math.min(high, Number(within.toPrecision(digitsOf(axis)))))
+}
+
+function digitsOf({ low, high }: NumberAxis): number {
   const largest = Math.max(Math.abs(low), Math.abs(high))
   const narrower = high === low ? 0 : exponentOf(largest) - exponentOf(high - low)
-  return Math.max(low, Math.min(high, Number(within.toPrecision(Math.max(6, Math.min(17, 6 + narrower))))))
+  return Math.max(6, Math.min(17, 6 + narrower))
+}
+
+/** The next value above one of a float axis without steps; `undefined` at its high end. */
+export function valueAbove(axis: NumberAxis, value: number): number | undefined {
+  // One unit of the last digit, a tenth of it below a power of ten, or where that is less than doubles tell, the next double.
+  const unit = value === 0 ? 0 : Number(`1e${exponentOf(Math.abs(value)) + 1 - digitsOf(axis)}`)
+  return [value + unit / 10, value + unit, doubleAbove(value)]
+    .map((above) => canonical(axis, above))
+    .find((above) => above > value)
+}
+
+function doubleAbove(value: number): number {
+  const bits = new BigInt64Array(new Float64Array([value + 0]).buffer)
+  bits[0]! += value >= 0 ? 1n : -1n
+  return new Float64Array(bits.buffer)[0]!
 }
 
 /** Whether the axis holds at a point. */

@@ -1,6 +1,6 @@
 import type { Random } from '../core/seed.js'
-import { buildPoint, countValues, drawValue, holds, nearestValue, pointKey, valueAt } from './space.js'
-import type { SearchAxis, SearchPoint } from './space.js'
+import { buildPoint, countValues, drawValue, holds, nearestValue, pointKey, valueAbove, valueAt } from './space.js'
+import type { NumberAxis, SearchAxis, SearchPoint } from './space.js'
 
 /** The points that must not be suggested again. */
 export class Tried {
@@ -41,7 +41,7 @@ export function untriedPoint(
   return undefined
 }
 
-/** Every point of a finite space once; without end where an axis has infinitely many values. */
+/** Every point of the space once. */
 function* walk(space: readonly SearchAxis[], random: Random, point: SearchPoint = {}, at = 0): Generator<SearchPoint> {
   const axis = space[at]
   if (axis === undefined) yield buildPoint(space, ({ name }) => point[name]!)
@@ -52,7 +52,17 @@ function* walk(space: readonly SearchAxis[], random: Random, point: SearchPoint 
 
 function* valuesFrom(axis: SearchAxis, random: Random): Generator<number> {
   const count = countValues(axis)
+  if (axis.kind !== 'choice' && count === Infinity) {
+    yield* numbersFrom(axis, drawValue(axis, random))
+    return
+  }
   const start = random.uniform()
-  if (count === Infinity) for (;;) yield nearestValue(axis, drawValue(axis, random))
   for (let k = 0; k < count; k++) yield valueAt(axis, (Math.floor(start * count) + k) % count)
+}
+
+/** Every number of an axis without steps once, upwards from one of them and then from the low end: a narrow range has few. */
+function* numbersFrom(axis: NumberAxis, start: number): Generator<number> {
+  for (let value: number | undefined = start; value !== undefined; value = valueAbove(axis, value)) yield value
+  const low = nearestValue(axis, axis.low)
+  for (let value = low; value < start; value = valueAbove(axis, value)!) yield value
 }

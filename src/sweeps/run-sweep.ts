@@ -69,6 +69,8 @@ export interface RunSweepOptions {
   readonly tracker: Pick<Tracker, 'record'>
   readonly clock: Clock
   readonly limits: SweepLimits
+  /** How those trials ended before that run again without a result. Default: none ran. */
+  readonly earlier?: ReadonlyMap<TrialId, Pick<TrialState, 'outcome'>>
   /** The rules that stop trials: one whose metric no trial reports would stop nothing, and ends the sweep. Default: none. */
   readonly judges?: readonly Judge[]
   /** So many copies of stragglers at most run at once, when nothing else is left to start. Not under a rule. Default 0. */
@@ -118,7 +120,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
   const vanishings = new Map<TrialId, number>()
   const retries = new Map<TrialId, number>()
   const watch = goalsOf(info.objective).map(({ metric }) => metric)
-  const failures = new FailureWatch(limits)
+  const failures = new FailureWatch(limits, state.counts().unique > 0 ? options.earlier : undefined)
   const stragglers = new Stragglers(options.expectedMs)
   const metrics = new MetricWatch(state, info.objective, options.judges ?? [])
   let cutShort: string | undefined
@@ -144,7 +146,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     if (isLoss(outcome)) scheduler.forget(trial.id)
     scheduler.recordEnd(trial, outcome)
     const went = cutShort === undefined
-    if (outcome.state !== 'skipped') cutShort ??= failures.after(outcome)
+    if (outcome.state !== 'skipped') cutShort ??= failures.after(trial.id, outcome)
     const { objective, rule } = metrics.after(trial, outcome)
     if (objective !== undefined) options.warn(objective)
     if (rule !== undefined && cutShort === undefined) {
@@ -453,6 +455,8 @@ async function wouldGrow({ growth, state }: RunSweepOptions): Promise<boolean> {
 }
 
 /** Why an attempt has no result, where another goes on. */
+const hasFailed = ({ state }: Outcome): boolean => state === 'failed' || state === 'dead'
+
 function endingOf(outcome: Outcome): string {
   return outcome.state === 'failed' ? outcome.error.message : 'reason' in outcome ? outcome.reason : outcome.state
 }
@@ -495,33 +499,44 @@ function createTeller(warn: (message: string) => void): (act: () => Promise<void
 /** Decides when failures mean that going on is pointless. */
 class FailureWatch {
   #failed = 0
+  /** Of these, as they had failed in an earlier process. */
+  #asBefore = 0
   #alike = 0
   #message: string | undefined
   #succeeded = false
   /** Whether the last sentence was that the first trials all failed alike. */
   alike = false
 
-  constructor(private readonly limits: SweepLimits) {}
+  constructor(
+    private readonly limits: SweepLimits,
+    /** Ends that tell nothing new when they come again: of a sweep in which other trials have a result. */
+    private readonly earlier: RunSweepOptions['earlier'],
+  ) {}
 
   /** A sentence when the sweep should start no more trials. */
-  after(outcome: Outcome): string | undefined {
+  after(trial: TrialId, outcome: Outcome): string | undefined {
     // A trial that diverged has run as it should.
-    if (outcome.state !== 'failed' && outcome.state !== 'dead') {
+    if (!hasFailed(outcome)) {
       this.#succeeded = true
       return undefined
     }
     this.#failed++
-    const message = outcome.state === 'failed' ? outcome.error.message : outcome.reason
-    this.#alike = message === this.#message || this.#message === undefined ? this.#alike + 1 : 0
-    this.#message = message
+    const message = endingOf(outcome)
+    const before = this.earlier?.get(trial)?.outcome
+    if (before !== undefined && endingOf(before) === message) this.#asBefore++
+    else {
+      this.#alike = message === this.#message || this.#message === undefined ? this.#alike + 1 : 0
+      this.#message = message
+    }
     if (this.#failed >= this.limits.maxFailures) {
       return `${formatCount(this.#failed, 'trial')} failed, the most allowed (--max-failures ${this.limits.maxFailures})`
     }
-    if (!this.#succeeded && this.#alike === this.#failed && this.#alike === this.limits.failingAlike) {
+    const isFirst = this.#alike > 0 && this.#alike === this.#failed - this.#asBefore
+    if (!this.#succeeded && isFirst && this.#alike === this.limits.failingAlike) {
       this.alike = true
-      return this.#failed === 1
+      return this.#alike === 1
         ? `the first trial failed (--failing-alike 1): ${message}`
-        : `the first ${this.#failed} trials all failed alike: ${message}`
+        : `the first ${this.#alike} trials all failed alike: ${message}`
     }
     return undefined
   }

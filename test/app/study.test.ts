@@ -180,7 +180,17 @@ describe('a study', () => {
     await expect(openStudy({ axes: { x: [1] }, sampler: 'sobol' as never })).rejects.toThrow(
       /suggests nothing to a study/,
     )
-    await expect(openStudy({ axes: { x: [1] }, paralel: 3 } as never)).rejects.toThrow(/unknown key: paralel/)
+    for (const none of [undefined, null, 'trial 0', {}])
+      expect(() => study.tell(none as never, 1)).toThrow(/^the study: .* is no trial \(what ask gave, or its number\)$/)
+    await expect(openStudy(null as never)).rejects.toThrow('its description is not an object: null')
+    await expect(openStudy({ axes: { x: [1] }, paralel: 3 } as never)).rejects.toMatchObject({
+      message: 'unknown key of a study: paralel',
+      hint: expect.stringContaining('did you mean parallel?') as string,
+    })
+    await expect(openStudy({ axes: { x: [1] }, repeat: 3 } as never)).rejects.toThrow('unknown key of a study: repeat')
+    await expect(openStudy({ axes: { x: [1] }, name: 'latest' })).rejects.toThrow(
+      'name: latest: this is what the newest sweep is called everywhere',
+    )
   })
 
   it('is what docs/library.md shows', async () => {

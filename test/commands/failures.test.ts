@@ -83,6 +83,19 @@ describe('a sweep of a program that fails', () => {
     expect(stderr).toMatch(said)
   })
 
+  it.each([
+    ['grid', 'axes: { x: 0..9 }'],
+    ['search', 'search: { sampler: tpe, count: 10, parallel: 2, axes: { x: { int: [0, 9] } } }'],
+  ])('goes on with a %s that has results, though what failed fails again alike', async (_, axes) => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'my.yaml'), spec.replace('with $1', 'today').replace('axes: { x: 0..9 }', axes))
+    const flags = ['--workers', '1', '--json']
+    const first = await mlds(['sweep', 'my.yaml', ...flags, '--max-failures', '3'], { cwd })
+    expect(JSON.parse(first.stdout)).toMatchObject({ failed: 3 })
+    const { stdout } = await mlds(['resume', ...flags], { cwd })
+    expect(JSON.parse(stdout)).toMatchObject({ planned: 10, finished: 5, failed: 5, missing: 0 })
+  })
+
   it('stops when the first trials all fail alike, with one message', async () => {
     expect(await sweep(alike)).toMatchObject({
       code: 1,

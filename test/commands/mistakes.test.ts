@@ -50,6 +50,26 @@ describe('a mistake at the prompt', () => {
       'Error: --set width=8,width=16: it sets width twice\n  all its values in one: --set width=8,16\n',
     ],
     [
+      ['plan', 'params', '--search', 'tpe', '--range', 'width=2..8', '--range', 'width=4..16'],
+      'Error: --range width=2..8 --range width=4..16: both say which values width has (leave one out)\n',
+    ],
+    [
+      ['plan', 'params', '--search', 'tpe', '--set', 'width=8', '--range', 'width=2..8'],
+      'Error: --set width=8 --range width=2..8: both say which values width has (leave one out)\n',
+    ],
+    ...['1..8:logg', '1..', '0x10..0x20', '1..8:int'].map((range): [string[], string] => [
+      ['plan', 'program.yaml', '--search', 'tpe', '--count', '2', '--range', `x=${range}`],
+      `Error: --range x=${range}: x: ${range} is not a range (low..high or low..high:log, of numbers; in two kinds of quotes, '"${range}"', it is a text)\n`,
+    ]),
+    [
+      ['plan', 'program.yaml', '--search', 'tpe', '--count', '2', '--range', 'x=0..9007199254740992'],
+      'Error: --range x=0..9007199254740992: search: x: [0,9007199254740992] is not a range (int wants [low, high], integers, low below high, at most 9007199254740991 from 0)\n',
+    ],
+    [
+      ['plan', 'program.yaml', '--search', 'tpe', '--count', '2', '--range', 'x=-1e308..1.0e308'],
+      'Error: --range x=-1e308..1.0e308: search: x: [-1e+308,1e+308] is not a range (uniform wants [low, high], low below high, high - low a finite number)\n',
+    ],
+    [
       ['sweep', 'params', '--name', 'latest'],
       'Error: name: latest: this is what the newest sweep is called everywhere (choose another name)\n',
     ],
@@ -74,6 +94,7 @@ describe('a mistake at the prompt', () => {
     const cwd = temporaryFolder()
     writeFileSync(join(cwd, 'mine.ts'), '')
     mkdirSync(join(cwd, 'folder'))
+    writeFileSync(join(cwd, 'program.yaml'), 'experiment:\n  command: echo loss=1 x={x}\n')
     // oclif has advice for developers where it takes them to be testing.
     const { code, stdout, stderr } = await mlds(args, { cwd, env: { NODE_ENV: 'production' } })
     expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: said })

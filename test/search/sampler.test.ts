@@ -52,6 +52,22 @@ describe.each(names)('the sampler %s', (name) => {
     })
   })
 
+  it.each([
+    [1, 1.0000000000000002, 2],
+    [1, 1.000000000000001, 6],
+    [-1.0000000000000004, -1, 3],
+    [-1e-323, 1e-323, 5],
+  ])('tries every number from %s to %s, and says that there are no more', (low, high, count) => {
+    const space: SearchAxis[] = [
+      { name: 'x', kind: 'float', low, high },
+      { name: 'c', kind: 'choice', choices: 2 },
+    ]
+    const found = search(name, space, { count: 20, lag: 2 })
+    expect(found.filter(({ point }) => !isOf(space, point))).toEqual([])
+    expect(new Set(found.map(({ point }) => pointKey(space, point))).size).toBe(2 * count)
+    expect(found).toHaveLength(2 * count)
+  })
+
   it('suggests others for another seed', () => {
     const [one, two] = [1, 2].map((seed) => search(name, spaces['numbers']!, { count: 20, lag: 1, seed }))
     expect(one!.map(({ point }) => point)).not.toEqual(two!.map(({ point }) => point))

@@ -159,7 +159,7 @@ export function rangeOf(name: string, kind: RangeKind, given: unknown, step?: un
     )
   if (!right || !whole || (kind.startsWith('log') && low <= 0))
     throw new SpaceError(
-      `search: ${name}: ${written(given)} is not a range (${kind} wants [low, high]${isWhole ? ', integers' : ''}, low below high${kind.startsWith('log') ? ', both above 0' : ''})`,
+      `search: ${name}: ${written(given)} is not a range (${kind} wants [low, high]${isWhole ? ', integers' : ''}, low below high${kind.startsWith('log') ? ', both above 0' : ''}${sizeWanted(low, high, isWhole)})`,
     )
   if (step === undefined) return { kind, low, high }
   const isRight = typeof step === 'number' && step > 0 && step <= high - low && (high - low) / step <= maxSteps
@@ -168,6 +168,15 @@ export function rangeOf(name: string, kind: RangeKind, given: unknown, step?: un
       `search: ${name}: step: ${quoteInput(step)} (${isWhole ? 'an integer' : 'a number'} above 0, at most ${high - low}, of at most ${maxSteps} steps)`,
     )
   return { kind, low, high, step }
+}
+
+/** What is said of the ends' size where that is what is wrong with them. */
+function sizeWanted(low: number, high: number, isWhole: boolean): string {
+  if (isWhole) {
+    const isBeyond = [low, high].some((end) => Number.isInteger(end) && !Number.isSafeInteger(end))
+    return isBeyond ? `, at most ${Number.MAX_SAFE_INTEGER} from 0` : ''
+  }
+  return Math.abs(high - low) === Infinity ? ', high - low a finite number' : ''
 }
 
 const maxSteps = 1e9
