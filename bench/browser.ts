@@ -18,6 +18,23 @@ export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath, headless: true, args })
 }
 
+/** Seconds from asking for the address to what the expression says being there. */
+export async function openAt(page: Page, url: string, until: string): Promise<number> {
+  const start = performance.now()
+  await page.goto(url, { waitUntil: 'commit' })
+  await untilTrue(page, until)
+  return (performance.now() - start) / 1000
+}
+
+/** Asked from outside: the page's content policy lets nothing be evaluated within it. */
+export async function untilTrue(page: Page, expression: string): Promise<void> {
+  const until = performance.now() + 120_000
+  while (!(await page.evaluate<boolean>(`Boolean(${expression})`))) {
+    if (performance.now() > until) throw new Error(`never so: ${expression}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
 /** What a page holds after its garbage was collected: of JavaScript, and in all its process's resident memory. */
 export async function memoryMb(page: Page): Promise<{ readonly heap: number; readonly process: number }> {
   const session: CDPSession = await page.context().newCDPSession(page)

@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { lockSweep } from '../src/system/lock.js'
-import { launch, memoryMb, serve, type Served } from './browser.js'
+import { launch, memoryMb, openAt, serve, untilTrue, type Served } from './browser.js'
+import { benchCost } from './dashboard-cost.js'
+import { benchPeers } from './dashboard-peers.js'
 import { complete, planned, Writer } from './dashboard-store.js'
 import { measureMlds } from './measure-mlds.js'
 import { round, show, summarize, table } from './measure.js'
 
 /**
- * The dashboard in Chromium: `open` sweeps of 10,000 and 100,000 trials and their report, `stream` a sweep of which 50 trials
+ * The dashboard in Chromium: `open` sweeps of 10,000 and 100,000 trials and their report, `peers` the same
+ * in optuna-dashboard and MLflow's page, `cost` what a sweep pays for a page that shows it, `stream` a sweep of which 50 trials
  * end each second (for 10 minutes, or as many as are given), `npm run bench dashboard stream 1`. Needs a build and Chromium.
  */
 export async function benchDashboard([part, minutes]: readonly string[]): Promise<void> {
@@ -18,6 +21,8 @@ export async function benchDashboard([part, minutes]: readonly string[]): Promis
   try {
     if (part === undefined || part === 'open') await benchOpening(browser, folder)
     if (part === undefined || part === 'report') await benchReport(browser, folder)
+    if (part === undefined || part === 'peers') await benchPeers(browser, folder)
+    if (part === undefined || part === 'cost') await benchCost(browser, folder)
     if (part === undefined || part === 'stream') await benchStream(browser, folder, Number(minutes ?? 10))
   } finally {
     await browser.close()
@@ -27,23 +32,6 @@ export async function benchDashboard([part, minutes]: readonly string[]): Promis
 
 const showsAll = (trials: number): string =>
   `document.querySelector('#count')?.textContent === '${trials} trials' && document.querySelectorAll('#trial-table tbody tr[data-trial]').length > 10`
-
-/** Seconds from asking for the address to what the expression says being there. */
-async function openAt(page: Page, url: string, until: string): Promise<number> {
-  const start = performance.now()
-  await page.goto(url, { waitUntil: 'commit' })
-  await untilTrue(page, until)
-  return (performance.now() - start) / 1000
-}
-
-/** Asked from outside: the page's content policy lets nothing be evaluated within it. */
-async function untilTrue(page: Page, expression: string): Promise<void> {
-  const until = performance.now() + 120_000
-  while (!(await page.evaluate<boolean>(`Boolean(${expression})`))) {
-    if (performance.now() > until) throw new Error(`never so: ${expression}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-}
 
 async function benchOpening(browser: Browser, folder: string): Promise<void> {
   const sizes = [

@@ -24,7 +24,7 @@ import { benchTracking } from './tracking.js'
  * `npm run bench` measures overhead, scheduling, shell, engine and sweep; `npm run bench engine m1`, `npm run bench shell`,
  * `npm run bench experiments interpolate`, `npm run bench tracking`, `npm run bench remote`, `fleet`, `scale`, `large` a part,
  * `npm run bench large 316` with 316² trials; `npm run bench adopt 50000` how long another host takes to take over a sweep;
- * `npm run bench dashboard` the dashboard in Chromium, `npm run bench dashboard open`, `report`, `stream 1` a part;
+ * `npm run bench dashboard` the dashboard in Chromium, `npm run bench dashboard open`, `report`, `peers`, `cost`, `stream 1` a part;
  * `npm run bench coverage` how often the claims' 95 % intervals hold the truth, `npm run bench coverage 2000` in fewer rounds;
  * `npm run bench search-idle` how long workers of a search wait for results, by `parallel`;
  * `npm run bench search` how long samplers take to suggest, and

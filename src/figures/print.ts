@@ -3,7 +3,7 @@ import { isMapping } from '../core/is-mapping.js'
 import type { FigureFont } from './font.js'
 import type { VegaLiteSpec } from './figure.js'
 import { renderSvg, sizeOfSvg } from './render.js'
-import { palette } from './style.js'
+import { palette, nameAxis } from './style.js'
 import { estimateWidth } from './text-width.js'
 
 /** How figures are set for print; what is left out stays as on a screen. */
@@ -114,11 +114,20 @@ function withWrappedTitles(
   const wrap = (channel: string, definition: unknown): unknown => {
     const room = channel === 'x' ? width : channel === 'y' ? height : undefined
     if (room === undefined || !isMapping(definition) || typeof definition.title !== 'string') return definition
-    return { ...definition, title: wrapLine(definition.title, printConfig.axis.titleFontSize * bold, room) }
+    const title = wrapLine(definition.title, printConfig.axis.titleFontSize * bold, room)
+    return channel === 'x' ? { ...turned(definition, room), title } : { ...definition, title }
   }
   return Object.fromEntries(
     Object.entries(encoding).map(([channel, definition]) => [channel, wrap(channel, definition)]),
   )
+}
+
+/** Names along an axis stand as they fit its new length. */
+function turned(definition: Record<string, unknown>, room: number): Record<string, unknown> {
+  const { type, scale, axis } = definition
+  const names = isMapping(scale) ? scale.domain : undefined
+  if (type !== 'nominal' || !Array.isArray(names) || !isMapping(axis)) return definition
+  return { ...definition, axis: { ...axis, ...nameAxis(names.map(String), room, printConfig.axis.labelFontSize) } }
 }
 
 /** Points, words and colour scales within a plot of that factor: points and words shrink no further than can be read. */

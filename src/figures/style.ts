@@ -53,6 +53,21 @@ export function frame(title: string, subtitle: readonly string[]): Record<string
   }
 }
 
+/**
+ * Names along an axis of so many pixels: across where they have room, else aslant, else upright, so that each is said; of more
+ * than fit upright some are left out.
+ */
+export function nameAxis(names: readonly string[], room: number, fontSize: number): Record<string, unknown> {
+  const step = room / names.length
+  const fitsAcross = maxOf(names.map((name) => estimateWidth(name, fontSize))) + 6 <= step
+  const leastAslant = fontSize * 1.2 * Math.SQRT2
+  return {
+    labelAngle: fitsAcross ? 0 : step >= leastAslant ? -45 : -90,
+    labelLimit: 160,
+    labelOverlap: fitsAcross || step >= fontSize * 1.15 ? false : 'parity',
+  }
+}
+
 /** A colour for each name: the palette while it lasts, a sequence when there are more. */
 export function coloured(field: string, title: string | null, domain: readonly string[]): Record<string, unknown> {
   const colours = domain.length <= palette.length ? { range: palette.slice(0, domain.length) } : { scheme: 'viridis' }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { defaultFigures } from '../../src/figures/default-figures.js'
+import { forPrint } from '../../src/figures/print.js'
 import { renderSvg } from '../../src/figures/render.js'
 import type { VegaLiteSpec } from '../../src/figures/figure.js'
 import { choice, number } from '../../src/core/space.js'
@@ -113,6 +114,29 @@ describe('the default figures of a sweep of many settings', () => {
     expect(values.find(({ x, setting }) => x === 'tanh' && setting === 'lr 0.2')!.mean).toBeCloseTo(0.2105, 6)
     const svg = await renderSvg(spec)
     for (const value of ['relu', 'tanh', '>lr<', '0.1', '0.2']) expect(svg).toContain(value)
+  })
+
+  it.each([3, 6, 12, 20])('say each of %i names along an axis, in panels and in print too', async (count) => {
+    const names = Array.from({ length: count }, (_, i) => `a long name ${i}`)
+    const widths = [1, 2, 3]
+    const records = names.flatMap((act, i) =>
+      widths.flatMap((width, j) => [1, 2].map((lr) => record(6 * i + 2 * j + lr, { lr, width, act }, [1]))),
+    )
+    const axes = { ...space, act: choice({ choices: names, default: names[0]! }) }
+    const figure = defaultFigures([{ name: 'main', space: axes }], objective).find(
+      ({ name }) => name === 'result-against-act',
+    )!
+    const spec = (await figure.draw(records, read))!
+    for (const drawn of [spec, await forPrint(spec, { widthInches: 6.75 })]) {
+      const svg = await renderSvg(drawn)
+      for (const name of names) {
+        const said = [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].filter(
+          ([text, words]) => words === name && !text.includes('opacity="0"'),
+        )
+        // Of two axes beside it, the one of two values has a panel for each.
+        expect(said, name).toHaveLength(2)
+      }
+    }
   })
 })
 

@@ -1,4 +1,4 @@
-import { logarithmic, numberLabels, palette, size, spread as spreadScale } from '../style.js'
+import { config, logarithmic, nameAxis, numberLabels, palette, size, spread as spreadScale } from '../style.js'
 import type { Results, Row } from './drawn.js'
 import { colourOf, detailOf, isGraded, looksOf, panelGrid, panelTitle } from './looks.js'
 
@@ -8,7 +8,7 @@ const [maxBands, maxBars] = [6, 120]
 /** The figure's view, or its panels side by side on the same scales. */
 export function viewsOf(results: Results): Record<string, unknown> {
   const { panel } = results.layout
-  if (panel === undefined) return { ...size, ...layersOf(results, results.rows) }
+  if (panel === undefined) return { ...size, ...layersOf(results, results.rows, size.width) }
   const present = panel.labels.filter((label) => results.rows.some((row) => row.panel === label))
   const { columns, width } = panelGrid(present.length)
   return {
@@ -18,6 +18,7 @@ export function viewsOf(results: Results): Record<string, unknown> {
       ...layersOf(
         results,
         results.rows.filter((row) => row.panel === label),
+        width,
       ),
     })),
     ...{ columns, spacing: 16 },
@@ -26,9 +27,9 @@ export function viewsOf(results: Results): Record<string, unknown> {
   }
 }
 
-function layersOf(results: Results, rows: readonly Row[]): { data: object; layer: object[] } {
+function layersOf(results: Results, rows: readonly Row[], width: number): { data: object; layer: object[] } {
   const { joined, seeds, layout, categories } = results
-  const [x, y, color, looks] = [xOf(results), yOf(results), colourOf(layout), looksOf(layout)]
+  const [x, y, color, looks] = [xOf(results, width), yOf(results), colourOf(layout), looksOf(layout)]
   const encoding = { x, ...(isBeside(results) ? { xOffset: offset } : {}), color }
   const dots = {
     data: { values: seeds },
@@ -65,13 +66,12 @@ const isBeside = ({ categories, layout: { colour } }: Results): boolean =>
   categories !== undefined && colour !== undefined && !isGraded(colour)
 const offset = { field: 'colour', type: 'nominal', sort: null } as const
 
-function xOf({ options, rows, scales, categories }: Results): object {
+function xOf({ options, rows, scales, categories }: Results, width: number): object {
   const title = options.x
   if (categories !== undefined) {
-    const fitsAcross = categories.join('').length <= 60
     return {
       ...{ field: 'x', type: 'nominal', title, sort: null, scale: { domain: categories } },
-      axis: { labelAngle: fitsAcross ? 0 : -45, labelLimit: 160 },
+      axis: nameAxis(categories, width, config.axis.labelFontSize),
     }
   }
   const numbers = rows.map(({ x }) => Number(x))

@@ -18,6 +18,7 @@ export interface FieldPart extends FieldPoint {
 const [fewest, most] = [10, 1_000]
 /** Cells along an axis of numbers. */
 const cells = 25
+const overhang = 0.1 / cells
 const levels = 5
 /** Farther than this from every setting, in lengths of an axis, nothing is known, and nothing is drawn. */
 const reach = 0.25
@@ -48,9 +49,13 @@ export function fieldOf(given: readonly FieldPoint[], across: SearchedAxis, up: 
       if (isJoined) parts[parts.length - 1] = { ...last, x2: column.to }
       else parts.push({ x: column.from, x2: column.to, y: row.from, y2: row.to, behind })
     }
-    return parts
+    return parts.map((part) => ({ ...part, x2: under(across, part.x2), y2: under(up, part.y2) }))
   })
 }
+
+/** A little under the next cell, which is drawn later: a renderer lets white through where they only touch. */
+const under = (searched: SearchedAxis, to: number): number =>
+  searched.axis.kind === 'choice' ? to : valueOn(searched, placeOn(searched, to) + overhang)
 
 interface CellAlong {
   readonly from: number

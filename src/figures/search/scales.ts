@@ -76,9 +76,25 @@ export const shortened = (text: string, most = 16): string =>
 /** From the worst to the best, light to dark: it is told apart in greys too. */
 const fromWorst = ['#fde725', '#5ec962', '#21918c', '#3b528b', '#440154']
 
+/** The same, mixed with white: opaque, since cells lie a little over each other. */
+const paleFromWorst = fromWorst.map((colour) => {
+  const parts = colour
+    .slice(1)
+    .match(/../g)!
+    .map((pair) => Math.round(0.45 * parseInt(pair, 16) + 0.55 * 255))
+  return `#${parts.map((part) => part.toString(16).padStart(2, '0')).join('')}`
+})
+
 /** The share of the others that are behind a setting, as a colour. */
 export const shareColour = {
   ...{ field: 'behind', type: 'quantitative', title: 'others behind' },
   scale: { domain: [0, 1], range: fromWorst },
   legend: { format: '.0%', gradientLength: 160, values: [0, 0.25, 0.5, 0.75, 1] },
+} as const
+
+/** The same of what lies between settings, behind them; the settings' legend is of both. */
+export const paleShareColour = {
+  ...{ field: 'behind', type: 'quantitative' },
+  scale: { domain: [0, 1], range: paleFromWorst },
+  legend: null,
 } as const

@@ -3,7 +3,7 @@ import { goalsOf } from '../../core/objective.js'
 import type { FigureDefinition, VegaLiteSpec } from '../figure.js'
 import { frame, size } from '../style.js'
 import { fieldOf } from './field.js'
-import { objectiveScale, searchedScale, shareColour } from './scales.js'
+import { objectiveScale, searchedScale, paleShareColour, shareColour } from './scales.js'
 import { chiefAxes, settingsOf, withShares, type Searched } from './settings.js'
 
 /** More panels do not fit a page. */
@@ -83,8 +83,8 @@ export function pairs(searched: Searched): FigureDefinition {
           layer: [
             {
               data: { values: field },
-              mark: { type: 'rect', opacity: 0.45, clip: true, aria: false },
-              encoding: { x, y, x2, y2, color: shareColour },
+              mark: { type: 'rect', clip: true, aria: false },
+              encoding: { x, y, x2, y2, fill: paleShareColour },
             },
             {
               data: { values: marks },

@@ -137,6 +137,12 @@ describe('the figures of a search', () => {
       if (x2 < 2e-3) expect(behind).toBeGreaterThan(0.5)
       if (x > 5e-2) expect(behind).toBeLessThan(0.5)
     }
+    // What lies beside or above begins before it ends: a renderer lets white through where they only touch.
+    for (const { x, x2, y, y2 } of field) {
+      const meets = field.filter((other) => other.y > y && other.y <= y2 && other.x < x2 && other.x2 > x)
+      expect(y2 === 100 || meets.length > 0).toBe(true)
+      for (const other of meets) expect(other.y).toBeLessThan(y2)
+    }
     expect([Math.min(...field.map(({ x }) => x)), Math.max(...field.map(({ x2 }) => x2))]).toEqual([1e-4, 1])
     // A band hears nothing of its neighbours, and one without settings stays empty.
     const banded = fieldOf(
