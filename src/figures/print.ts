@@ -91,7 +91,9 @@ function eachView(spec: VegaLiteSpec, change: (view: VegaLiteSpec) => VegaLiteSp
 function scaled(spec: VegaLiteSpec, factor: number, outer: Sides = {}): VegaLiteSpec {
   const sides = Object.fromEntries(
     (['width', 'height'] as const).flatMap((side) =>
-      typeof spec[side] === 'number' ? [[side, Math.max(1, spec[side] * factor)]] : [],
+      typeof spec[side] === 'number'
+        ? [[side, Math.max(1, side === 'height' ? leastHeight(spec) : 0, spec[side] * factor)]]
+        : [],
     ),
   )
   const here: Sides = { ...outer, ...sides }
@@ -100,6 +102,15 @@ function scaled(spec: VegaLiteSpec, factor: number, outer: Sides = {}): VegaLite
     return Array.isArray(views) ? [[part, (views as VegaLiteSpec[]).map((view) => scaled(view, factor, here))]] : []
   })
   return { ...smaller(spec, factor, here), ...sides, ...(Object.fromEntries(inner) as object) }
+}
+
+/** A line of text for each name beside a view. */
+function leastHeight({ encoding, data }: VegaLiteSpec): number {
+  const up = isMapping(encoding) ? encoding.y : undefined
+  const values = isMapping(data) ? data.values : undefined
+  if (!isMapping(up) || up.type !== 'nominal' || typeof up.field !== 'string' || !Array.isArray(values)) return 0
+  const { field } = up
+  return 1.3 * printConfig.axis.labelFontSize * new Set(values.map((row: Record<string, unknown>) => row[field])).size
 }
 
 interface Sides {

@@ -29,7 +29,13 @@ export function importanceBars(searched: Searched): FigureDefinition {
         height: Math.max(60, shown.length * 30),
         data: { values: shown },
         encoding: {
-          y: { field: 'axis', type: 'nominal', title: null, sort: null, axis: { labelLimit: 220 } },
+          y: {
+            field: 'axis',
+            type: 'nominal',
+            title: null,
+            sort: null,
+            axis: { labelLimit: 220, labelOverlap: false },
+          },
           x: {
             field: 'share',
             type: 'quantitative',
@@ -39,7 +45,7 @@ export function importanceBars(searched: Searched): FigureDefinition {
           },
         },
         layer: [
-          { mark: { type: 'bar', color: palette[0], height: 18 } },
+          { mark: { type: 'bar', color: palette[0], height: { band: 0.6 } } },
           {
             mark: { type: 'text', align: 'left', dx: 4, fontSize: 12 },
             encoding: { text: { field: 'share', type: 'quantitative', format: '.0%' } },

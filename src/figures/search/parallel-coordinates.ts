@@ -83,7 +83,7 @@ export function parallelCoordinates(searched: Searched): FigureDefinition {
             field: 'front',
             type: 'nominal',
             title: null,
-            scale: { domain: ['front', 'others'], range: [palette[1], '#c4c4c4'] },
+            scale: { domain: ['front', 'others'], range: [palette[0], '#c4c4c4'] },
           }
         : shareColour
       const lines = (of: typeof rows): object => ({

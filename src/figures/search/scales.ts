@@ -92,9 +92,11 @@ export const shareColour = {
   legend: { format: '.0%', gradientLength: 160, values: [0, 0.25, 0.5, 0.75, 1] },
 } as const
 
-/** The same of what lies between settings, behind them; the settings' legend is of both. */
+/** The same of what lies between settings, behind them. It is no scale: with two of them vega-lite leaves out the legend of both. */
 export const paleShareColour = {
-  ...{ field: 'behind', type: 'quantitative' },
-  scale: { domain: [0, 1], range: paleFromWorst },
-  legend: null,
-} as const
+  condition: paleFromWorst
+    .slice(1)
+    .map((value, i) => ({ test: `datum.behind >= ${(i + 1) / fromWorst.length}`, value }))
+    .reverse(),
+  value: paleFromWorst[0]!,
+}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { asPlanned } from '../../../src/experiments/as-planned.js'
 import { drawFigure } from '../../../src/figures/draw.js'
+import type { PrintOptions } from '../../../src/figures/print.js'
 import { figureCsv } from '../../../src/figures/figure-data.js'
 import type { FigureDefinition, VegaLiteSpec } from '../../../src/figures/figure.js'
 import { sizeOfSvg } from '../../../src/figures/render.js'
@@ -190,6 +191,29 @@ describe('the figures of a search', () => {
       }
     }
   })
+
+  it.each([one, two])(
+    'say in print at column width, in grey, every name and each legend that they say on a screen',
+    async (searched) => {
+      const wordsOf = (svg: string): string[] =>
+        [...svg.matchAll(/<text([^>]*)>([^<]*)</g)].flatMap(([, how, words]) =>
+          how!.includes('opacity="0"') || !/[a-z]/.test(words!) ? [] : [words!],
+        )
+      for (const definition of searchFigures(searched)) {
+        const svgOf = async (print?: PrintOptions): Promise<string> =>
+          ((await drawFigure(definition, records, readSaved, print)) as { svg: string }).svg
+        const [screen, printed] = [await svgOf(), await svgOf({ widthInches: 3.25, grey: true })]
+        const legends = (svg: string): number => svg.split('role-legend-title').length
+        expect(legends(printed), definition.name).toBe(legends(screen))
+        for (const { title } of searched.axes) {
+          const isSaid = (svg: string): boolean => wordsOf(svg).includes(title)
+          expect(isSaid(printed), `${definition.name}: ${title}`).toBe(isSaid(screen))
+        }
+        if (JSON.stringify(await definition.draw(records, readSaved)).includes('"field":"behind"'))
+          expect(screen, definition.name).toContain('role-legend-title')
+      }
+    },
+  )
 
   it('are none where there is nothing to show', async () => {
     const drawn = (from: TrialRecord[]): Promise<(VegaLiteSpec | undefined)[]> =>
