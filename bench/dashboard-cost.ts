@@ -93,7 +93,7 @@ async function sweep(cwd: string): Promise<{ seconds: number; cpuSeconds: number
     ...{ cwd, stdio: ['ignore', 'ignore', 'pipe'] },
   })
   let told = ''
-  child.stderr!.on('data', (chunk: Buffer) => (told += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()))
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
   const seconds = (performance.now() - start) / 1000
   const [, cpuSeconds] = /cpu seconds: ([\d.]+)/.exec(told) ?? []

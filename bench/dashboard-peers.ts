@@ -64,9 +64,9 @@ async function measured(browser: Browser, { name, url, until }: Shown): Promise<
 }
 
 async function startOurs(folder: string, _: string, trials: number): Promise<Shown> {
-  const { url, end } = await serve(join(folder, 'peers'))
+  const served = await serve(join(folder, 'peers'))
   const until = `document.querySelector('#count')?.textContent === '${trials} trials' && document.querySelectorAll('#trial-table tbody tr[data-trial]').length > 10`
-  return { name: 'mlds dashboard', url: `${url}#/sweep/peers`, until, end }
+  return { name: 'mlds dashboard', url: `${served.url}#/sweep/peers`, until, end: () => served.end() }
 }
 
 async function startOptuna(folder: string, told: string): Promise<Shown | undefined> {

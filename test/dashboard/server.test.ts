@@ -138,6 +138,12 @@ describe('a request to the dashboard', () => {
       expect((await ask(`${base}trial?sweep=attacked`, {}, { method })).status).toBe(405)
   })
 
+  it('for headers alone has an end, of streams too', async () => {
+    const trial = sweep.plan.trials[1]!.id
+    for (const path of ['', 'events', `log?sweep=attacked&trial=${trial}&attempt=1`])
+      expect(await ask(`${base}${path}`, {}, { method: 'HEAD' })).toMatchObject({ status: 200, text: '' })
+  })
+
   it('reaches no file by any path', async () => {
     const tricks = [
       '../../../../etc/passwd',

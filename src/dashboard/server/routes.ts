@@ -62,6 +62,8 @@ async function takeAction({ store, live, clock }: RouteParts, { request, respons
 }
 
 function streamEvents({ live }: RouteParts, { request, response, query }: Asking): void {
+  // Asked for its headers alone, as by curl -I: nothing would end a stream that carries nothing.
+  if (request.method === 'HEAD') return send(response, 'text/event-stream; charset=utf-8', '')
   const stream = new EventStream(response, query.get('sweep') ?? undefined)
   response.on('close', () => live.remove(stream))
   const lastId = request.headers['last-event-id']
@@ -90,6 +92,7 @@ const ofSweep: Readonly<Record<string, Route>> = {
     const known = live.state.trials.get(trial)
     if (known === undefined || !Number.isInteger(attempt) || attempt < 1 || attempt > known.lastAttempt)
       return refuse(response, 404, 'there is no such attempt')
+    if (request.method === 'HEAD') return send(response, 'text/event-stream; charset=utf-8', '')
     const from = Number(request.headers['last-event-id'] ?? query.get('since') ?? 0)
     streamLog(response, store, live, { trial, attempt, from: Number.isSafeInteger(from) && from > 0 ? from : 0 }, clock)
   },

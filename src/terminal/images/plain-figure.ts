@@ -46,7 +46,7 @@ function drawView({ x, y, rows }: View, width: number): string[] {
   })
 }
 
-/** Of each view the last layer that has marks or lines of two axes: what stands in front. */
+/** Of each view the layers that have marks or lines of two axes, as far as they share those of the last, which stands in front. */
 function viewsOf(part: VegaLiteSpec, above: View['rows'], title: string): View[] {
   const { data, layer, encoding } = part as {
     data?: { values?: View['rows'] }
@@ -67,13 +67,20 @@ function viewsOf(part: VegaLiteSpec, above: View['rows'], title: string): View[]
       encoding: { ...inherited, ...(isMapping(one['encoding']) ? one['encoding'] : {}) },
     }))
     const found = inner.flatMap((one) => viewsOf(one, rows, named)).filter((view) => view.rows.length > 0)
-    return found.slice(-1)
+    const front = found.at(-1)
+    return front === undefined ? [] : [{ ...front, rows: found.flatMap((view) => rowsBeside(front, view)) }]
   }
   const { mark } = part
   const type = isMapping(mark) ? mark['type'] : mark
   if (!isMapping(encoding) || (type !== 'point' && type !== 'line')) return []
   const { x, y } = encoding
   return isChannel(x) && isChannel(y) ? [{ title: named, x, y, rows }] : []
+}
+
+/** The rows of a layer under the names that the one in front has for its fields; none of a layer with axes of its own. */
+function rowsBeside({ x, y }: View, view: View): View['rows'] {
+  if (titleOf(view.y) !== titleOf(y) || titleOf(view.x) !== titleOf(x)) return []
+  return view.rows.map((row) => ({ [x.field]: row[view.x.field], [y.field]: row[view.y.field] }))
 }
 
 const isChannel = (channel: unknown): channel is Channel => isMapping(channel) && typeof channel['field'] === 'string'

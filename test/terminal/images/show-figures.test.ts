@@ -6,6 +6,7 @@ import { defaultFigures } from '../../../src/figures/default-figures.js'
 import { drawFigure, type DrawnFigure } from '../../../src/figures/draw.js'
 import { askForImages, type AskedTerminal } from '../../../src/terminal/images/ask-terminal.js'
 import { itermImage, kittyImage, sixelImage, type Bitmap } from '../../../src/terminal/images/encode.js'
+import { plainFigure } from '../../../src/terminal/images/plain-figure.js'
 import { shown } from '../../../src/terminal/images/show-figures.js'
 import { finishedTrial, readSaved } from '../../helpers/figures.js'
 
@@ -145,5 +146,20 @@ describe('a figure in a terminal', async () => {
     const text = await shown(drawn[0]!, 60, { protocol, cell: { width: 9, height: 18 } })
     expect(text.startsWith(drawn[0]!.caption)).toBe(true)
     expect(text).toContain({ kitty: '\x1b_Ga=T', iterm: '\x1b]1337;File=', sixel: '\x1bP0;1q"1;1;540;' }[protocol])
+  })
+
+  it('as letters reaches over all that the figure draws, not over what it draws last alone', async () => {
+    const space = { width: literal({ default: 1 }) }
+    const crowd = Array.from({ length: 20 }, (_, i) =>
+      finishedTrial({
+        id: String(i),
+        params: { width: i },
+        series: { loss: { steps: [1, 50, 100], values: [9, 4, 1 + i / 40] } },
+      }),
+    )
+    const course = defaultFigures([{ name: 'main', space }], { metric: 'loss' }).find(({ name }) => name === 'course')!
+    const lines = plainFigure((await course.draw(crowd, readSaved))!, 60)
+    expect(lines.join('\n')).toMatch(/9 ┤/)
+    expect(lines.find((line) => line.includes('step'))).toMatch(/^ *1 +step +100$/)
   })
 })
