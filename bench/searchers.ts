@@ -1,6 +1,4 @@
 import { createPointSampler, type PointSamplerName } from '../src/search/samplers.js'
-import { gpSampler } from '../src/search/gp/gp.js'
-import { halfRanked } from '../src/search/gp/half-rank.js'
 import type { SearchAxis, SearchPoint } from '../src/search/space.js'
 import type { Peer } from './peer.js'
 
@@ -23,7 +21,7 @@ const optunaPrefix = 'optuna-'
 const byArrival = '-arrival'
 
 /**
- * mlds's sampler of that name in the fixed order, or as `tpe-arrival` and so on in `order: arrival`; `optuna-tpe` and so on
+ * mlds's sampler of that name in the fixed order, or as `tpe-arrival` and so on in `order: arrival`, `gp-1` by the first version of its rules; `optuna-tpe` and so on
  * as Optuna's users run it.
  */
 export function openSearcher(sampler: string, options: SearcherOptions, peer: Peer | undefined): Promise<Searcher> {
@@ -38,12 +36,10 @@ export function openSearcher(sampler: string, options: SearcherOptions, peer: Pe
  */
 function openOwn(named: string, { axes, seed, parallel }: SearcherOptions): Searcher {
   const isFixed = !named.endsWith(byArrival)
-  const name = (isFixed ? named : named.slice(0, -byArrival.length)) as PointSamplerName
+  const [name, version] = versioned(isFixed ? named : named.slice(0, -byArrival.length))
   // What is drawn waits for nothing.
   const lag = isFixed && name !== 'random' ? parallel : Infinity
-  const options = { directions: ['minimize'], seed } as const
-  const sampler =
-    named === 'gp-half-rank' ? gpSampler(axes, options, halfRanked) : createPointSampler(name, axes, options)
+  const sampler = createPointSampler(name, axes, { directions: ['minimize'], seed, ...(version && { version }) })
   const points: SearchPoint[] = []
   const losses = new Map<number, number>()
   const untold = new Set<number>()
@@ -72,6 +68,12 @@ function openOwn(named: string, { axes, seed, parallel }: SearcherOptions): Sear
       return Promise.resolve()
     },
   }
+}
+
+/** `gp` is of the newest version, `gp-1` of the first. */
+function versioned(named: string): [PointSamplerName, number | undefined] {
+  const [, name = named, version] = /^(.*?)-(\d+)$/.exec(named) ?? []
+  return [name as PointSamplerName, version === undefined ? undefined : Number(version)]
 }
 
 /** Suggests from all that has come by then; what was asked for and not told is running. */

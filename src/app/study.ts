@@ -13,10 +13,17 @@ import { Journal, plainFormat, mendTail, type JournalEvent } from '../sweeps/jou
 import { SweepState, type TrialState } from '../sweeps/journal/state.js'
 import type { SearchCourse } from '../sweeps/searching/course.js'
 import { describeLearnt, type Learnt } from '../sweeps/searching/learnt.js'
-import { courseOf, planSearch, samplerOf, searchParts, type SearchParts } from '../sweeps/searching/plan-search.js'
+import {
+  courseOf,
+  newBasis,
+  planSearch,
+  samplerOf,
+  searchParts,
+  type SearchParts,
+} from '../sweeps/searching/plan-search.js'
 import { replayCourse } from '../sweeps/searching/replay.js'
 import { suggest, type PointSource } from '../sweeps/searching/suggester.js'
-import type { Plan, ResolveData } from '../sweeps/plan.js'
+import type { Plan, ResolveData, SearchBasis } from '../sweeps/plan.js'
 import type { SweepSpec } from '../sweeps/spec/spec.js'
 import { SweepFolder } from '../sweeps/sweep-folder.js'
 import { findStore } from '../system/find-store.js'
@@ -24,7 +31,7 @@ import { lockSweep, type SweepLock } from '../system/lock.js'
 import { openStore, readStore } from '../system/store.js'
 import { studySpec, type StudyDescription } from './study-description.js'
 import { checkOptions } from './planning/check-options.js'
-import { learntFor } from './planning/learnt-for.js'
+import { searchBasisFor } from './planning/search-basis-for.js'
 
 /** A setting to try. */
 export interface StudyTrial {
@@ -226,9 +233,9 @@ export async function openStudy(
   const spec = studySpec(description)
   const experiment = studyExperiment(spec.own?.kind === 'study' ? spec.own.axes : {})
   const noData = (name: string): never => refuse(`it reads no data: ${name}`)
-  const learnt = await learntBy(spec, experiment, noData, options.store)
-  const planned = await planSearch(experiment, spec, noData, learnt)
-  if (spec.name === undefined) return new Study(searchParts(experiment, spec, noData, learnt), planned, undefined)
+  const basis = await basisOf(spec, experiment, noData, options.store)
+  const planned = await planSearch(experiment, spec, noData, basis)
+  if (spec.name === undefined) return new Study(searchParts(experiment, spec, noData, basis), planned, undefined)
   const store = openStore(findStore(options.store).folder)
   const facts = { codeVersion, createdAtMs: systemClock.now() }
   const sweep = await SweepFolder.create(store, planned, facts)
@@ -245,7 +252,7 @@ export async function openStudy(
       ...{ type: 'opened', format: plainFormat, sweep: id, planHash: frozen.hash, codeVersion },
       atMs: systemClock.now(),
     })
-    return new Study(searchParts(experiment, frozen.spec, noData, frozen.learnt), frozen, { journal, lock, events })
+    return new Study(searchParts(experiment, frozen.spec, noData, frozen), frozen, { journal, lock, events })
   } catch (error) {
     lock.release()
     throw error
@@ -253,15 +260,15 @@ export async function openStudy(
 }
 
 /** A study in memory that learns from nothing has no store. */
-const learntBy = async (
+const basisOf = async (
   spec: SweepSpec,
   experiment: Experiment,
   noData: ResolveData,
   store: string | undefined,
-): Promise<readonly Learnt[]> =>
-  spec.search?.learning?.learnFrom === undefined
-    ? []
-    : learntFor(readStore(findStore(store).folder), experiment, spec, noData, spec.name)
+): Promise<SearchBasis> =>
+  spec.name === undefined && spec.search?.learning?.learnFrom === undefined
+    ? newBasis(spec)
+    : searchBasisFor(readStore(findStore(store).folder), experiment, spec, noData, spec.name)
 
 function numberOf(trial: unknown): number {
   const number = isMapping(trial) ? trial['number'] : trial

@@ -53,7 +53,7 @@ export async function verifySearch(store: Store, sweep: SweepFolder): Promise<Se
   try {
     const experiment = await experimentOf(sweep)
     const resolve = (name: string): string => data.resolve(name).fingerprint
-    const { settings, others, next } = await recompute(frozen, sweep.events(), experiment, spec, resolve, frozen.learnt)
+    const { settings, others, next } = await recompute(frozen, sweep.events(), experiment, spec, resolve, frozen)
     const isDone = others.length === 0 && next === 'none'
     const of = settings === count ? '' : ` of ${count}`
     const same = sameOrOthers(others, 'each suggested anew as it was')

@@ -46,6 +46,8 @@ export interface PointSamplerOptions {
   /** One per objective. */
   readonly directions: readonly ('minimize' | 'maximize')[]
   readonly seed: number
+  /** By which version of its rules the sampler suggests, so that a search goes on as it began. Default: the newest. */
+  readonly version?: number
 }
 
 export type PointSamplerFactory = (space: readonly SearchAxis[], options: PointSamplerOptions) => PointSampler

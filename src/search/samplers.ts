@@ -18,6 +18,12 @@ export const pointSamplers = {
 } satisfies Record<string, PointSamplerFactory>
 export type PointSamplerName = keyof typeof pointSamplers
 
+/** How often the rules of a sampler have changed by which it suggests, and 1; those that are not here have the first. */
+const newestVersions: Partial<Record<PointSamplerName, number>> = { gp: 2, auto: 2 }
+
+/** The version of the sampler's rules that a new search goes by; `undefined` of the first. */
+export const samplerVersionOf = (name: PointSamplerName): number | undefined => newestVersions[name]
+
 /** A sampler that has been told nothing yet. @throws SpaceError where the axes contradict themselves. */
 export function createPointSampler(
   name: PointSamplerName,

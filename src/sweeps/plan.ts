@@ -28,7 +28,12 @@ export interface Plan {
   readonly suggested?: readonly Suggested[]
   /** What it learns from earlier sweeps, as they stood when it was planned. */
   readonly learnt?: readonly Learnt[]
+  /** The version of its sampler's rules when it was planned; missing of the first. */
+  readonly samplerVersion?: number
 }
+
+/** What a plan freezes of a search that learns, beside its spec. */
+export type SearchBasis = Pick<Plan, 'learnt' | 'samplerVersion'>
 
 /** Whether a sweep's plan grows while it runs; by what, its journal says. */
 export const mayGrow = ({

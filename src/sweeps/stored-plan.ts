@@ -10,18 +10,25 @@ import { hashTrials, mayGrow, type Plan } from './plan.js'
 import { pausesTrials } from './scheduling/stopping.js'
 
 /** Raised when plan.json changes meaning; a plan of a higher number is refused, never guessed at. */
-export const planFormat = 7
+export const planFormat = 8
 
 /**
  * The format that a plan needs: values that are null, lists or of mixed kinds came with the second, plans that grow by what
  * their journal says with the third, several objectives, constraints, confirmation and studies with the fourth, what earlier
  * sweeps taught with the fifth, axes that are averaged as seeds are with the sixth, rules under which trials pause, and
- * confirmation of other sweeps than searches that learn, with the seventh, and older ones read the rest.
+ * confirmation of other sweeps than searches that learn, with the seventh, later versions of a sampler with the eighth, and
+ * older ones read the rest.
  */
-export function formatOf({ trials, spec, learnt }: Pick<Plan, 'trials' | 'spec' | 'learnt'>): number {
+export function formatOf({
+  trials,
+  spec,
+  learnt,
+  samplerVersion,
+}: Pick<Plan, 'trials' | 'spec' | 'learnt' | 'samplerVersion'>): number {
+  if (samplerVersion !== undefined) return planFormat
   const { objective, constraints, confirm, own, search } = spec
   const isConfirmedGrid = confirm !== undefined && search?.learning === undefined
-  if (pausesTrials(spec.scheduler ?? []) || isConfirmedGrid) return planFormat
+  if (pausesTrials(spec.scheduler ?? []) || isConfirmedGrid) return 7
   if (spec.average !== undefined) return 6
   if (learnt !== undefined) return 5
   const isOfFourth = objective?.also !== undefined || constraints !== undefined || confirm !== undefined
@@ -152,7 +159,8 @@ function isPlan(value: unknown): value is PlanFacts & { trials: unknown[]; trial
   if (typeof value !== 'object' || value === null || !('trials' in value && Array.isArray(value.trials))) return false
   const { format, createdAtMs, sweep, experiment, hash, spec } = value as Partial<PlanFacts>
   if (!isAdded((value as Partial<PlanFacts>).added ?? [])) return false
-  if (!isLearnt((value as Partial<PlanFacts>).learnt ?? [])) return false
+  const { learnt = [], samplerVersion = 1 } = value as Partial<PlanFacts>
+  if (!isLearnt(learnt) || !(Number.isSafeInteger(samplerVersion) && samplerVersion > 0)) return false
   const areNumbers = [format, createdAtMs].every((fact) => typeof fact === 'number')
   return areNumbers && [sweep, experiment, hash].every((fact) => typeof fact === 'string') && typeof spec === 'object'
 }

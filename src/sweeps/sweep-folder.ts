@@ -155,13 +155,16 @@ export class SweepFolder {
     const known = new Set(this.frozen.trials.map((trial) => trial.id))
     const added = plan.trials.filter((trial) => !known.has(trial.id))
     const trials = [...this.frozen.trials, ...added].map((trial, index) => ({ ...trial, index }))
-    const { format, sweep, codeVersion, createdAtMs } = this.frozen
+    const { format, sweep, codeVersion, createdAtMs, samplerVersion } = this.frozen
+    const { samplerVersion: _, ...rest } = plan
     return SweepFolder.#write(this.folder, {
       format: Math.max(format, formatOf({ ...plan, trials })),
       sweep,
       codeVersion,
       createdAtMs,
-      ...plan,
+      ...rest,
+      // A search goes on by the rules that it began with.
+      ...(samplerVersion === undefined ? {} : { samplerVersion }),
       trials,
       hash: hashTrials(trials),
     })

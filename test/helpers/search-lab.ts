@@ -11,7 +11,7 @@ import { Journal, readJournal, type JournalEvent } from '../../src/sweeps/journa
 import { SweepState } from '../../src/sweeps/journal/state.js'
 import { defaultLimits, runSweep, type RunSweepOptions, type SweepEnd } from '../../src/sweeps/run-sweep.js'
 import { createScheduler, replay } from '../../src/sweeps/scheduling/stopping.js'
-import { courseOf, planSearch, samplerOf, searchParts } from '../../src/sweeps/searching/plan-search.js'
+import { courseOf, newBasis, planSearch, samplerOf, searchParts } from '../../src/sweeps/searching/plan-search.js'
 import { confirmerOf, ConfirmedGrowth } from '../../src/sweeps/searching/confirmation.js'
 import { replayCourse } from '../../src/sweeps/searching/replay.js'
 import { reconcile } from '../../src/sweeps/searching/kept.js'
@@ -71,7 +71,7 @@ export async function openSearchLab(
   const folder = mkdtempSync(join(tmpdir(), 'mlds-search-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const file = former ?? join(folder, 'journal.jsonl')
-  const plan = await planSearch(experiment, spec, fingerprint, learnt)
+  const plan = await planSearch(experiment, spec, fingerprint, { ...newBasis(spec), learnt })
   const { trials, suggested = [] } = plan
   const said: string[] = []
   const clock = new SimulatedClock()
@@ -104,7 +104,7 @@ export async function openSearchLab(
       )
       if (scheduler.interactive) replay(scheduler, before)
       for (const { trial, outcome } of known) if (outcome !== undefined) scheduler.recordEnd(trial, outcome)
-      const parts = searchParts(experiment, spec, fingerprint, learnt)
+      const parts = searchParts(experiment, spec, fingerprint, { ...newBasis(spec), learnt })
       const { space, planSetting, search } = parts
       const course = courseOf(parts, { trials, suggested })
       const source = samplerOf(parts)

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { contentHash } from '../../src/core/seed.js'
-import { createPointSampler, pointSamplers, type PointSamplerName } from '../../src/search/samplers.js'
+import {
+  createPointSampler,
+  pointSamplers,
+  samplerVersionOf,
+  type PointSamplerName,
+} from '../../src/search/samplers.js'
 import { buildPoint, countPoints, nearestValue, pointKey, type SearchAxis } from '../../src/search/space.js'
 import type { SearchPoint } from '../../src/search/space.js'
 import { objective, search, spaces } from './searches.js'
@@ -126,21 +131,28 @@ describe('samplers, whatever they are told', () => {
     }
   })
 
-  it('suggest the same on every host and version of Node', () => {
-    const hashes = names.map((name) => {
-      const found = [spaces['numbers']!, spaces['conditional']!].map((space) =>
-        search(name, space, { count: 22, lag: 2 }),
+  it('suggest the same on every host and version of Node, also by former versions of their rules', () => {
+    const hashOf = (name: PointSamplerName, version?: number): string =>
+      contentHash(
+        [spaces['numbers']!, spaces['conditional']!].map((space) =>
+          search(name, space, { count: 22, lag: 2, ...(version && { version }) }),
+        ),
       )
-      return `${name} ${contentHash(found)}`
-    })
+    const former = names.filter((name) => samplerVersionOf(name) !== undefined)
+    const hashes = [
+      ...names.map((name) => `${name} ${hashOf(name)}`),
+      ...former.map((name) => `${name}, version 1: ${hashOf(name, 1)}`),
+    ]
     expect(hashes).toMatchInlineSnapshot(`
       [
         "random 9fdaf7256b4c969f",
         "tpe 5ec1c844870ad57b",
-        "gp fd13c0e71d0191ec",
+        "gp 5071c03950e367f3",
         "cma-es b382ba94f30374d4",
         "nsga2 f897fff160ed98ad",
-        "auto b143d889a5372cf9",
+        "auto 780d8676e6fb2224",
+        "gp, version 1: fd13c0e71d0191ec",
+        "auto, version 1: b143d889a5372cf9",
       ]
     `)
   })

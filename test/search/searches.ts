@@ -38,15 +38,16 @@ interface Run {
   readonly lag: number
   readonly seed?: number
   readonly objectives?: number
+  readonly version?: number
 }
 /** A search whose trial i is suggested from the results of trials 0 … i − lag. Every seventh trial fails. */
 export function search(
   name: PointSamplerName,
   space: readonly SearchAxis[],
-  { count, lag, seed = 1, objectives = 1 }: Run,
+  { count, lag, seed = 1, objectives = 1, version }: Run,
 ): Explained[] {
   const directions = (['minimize', 'maximize'] as const).slice(0, objectives)
-  const sampler = createPointSampler(name, space, { directions, seed })
+  const sampler = createPointSampler(name, space, { directions, seed, ...(version && { version }) })
   const found: Explained[] = []
   for (let index = 0; index < count; index++) {
     const ended = index - lag

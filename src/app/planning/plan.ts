@@ -15,7 +15,7 @@ import { canonicalName, findExperiment, isExperimentName } from '../../experimen
 import { latest } from '../../core/names.js'
 import { axisOf, type Axis } from '../../core/space.js'
 import type { Store } from '../../system/store.js'
-import { makePlan, sweepIdOf, type Plan } from '../../sweeps/plan.js'
+import { makePlan, sweepIdOf, type Plan, type ResolveData } from '../../sweeps/plan.js'
 import { claimsToDecide } from '../../sweeps/until-decided.js'
 import { createScheduler, parseStoppingFlag, refuseUnplanned } from '../../sweeps/scheduling/stopping.js'
 import { hasProfiles } from '../../core/has-profiles.js'
@@ -36,7 +36,7 @@ import {
   type ParseCustom,
   type SweepSpec,
 } from '../../sweeps/spec/spec.js'
-import { learntFor } from './learnt-for.js'
+import { searchBasisFor } from './search-basis-for.js'
 import { nameAfterFile, stemOf, type Naming } from './sweep-name.js'
 import { newestLanguage } from '../../sweeps/spec/language.js'
 import { planFactsOf } from '../../sweeps/sweep-folder.js'
@@ -154,10 +154,9 @@ async function planWritten(
   const data = openData(store)
   const fingerprintOf = (name: string): string => data.resolve(name).fingerprint
   const nameSoFar = name ?? (flags.file === undefined ? undefined : stemOf(flags.file))
-  const learnt = await learntFor(store, experiment, unnamed, fingerprintOf, nameSoFar)
   const planned = await (unnamed.search?.learning === undefined
     ? makePlan(experiment, unnamed, fingerprintOf)
-    : (await import('../../sweeps/searching/plan-search.js')).planSearch(experiment, unnamed, fingerprintOf, learnt))
+    : planLearningSearch(store, experiment, unnamed, fingerprintOf, nameSoFar))
   const { beside, ...named } =
     name === undefined && flags.like === undefined ? await nameAfterFile(store, planned, flags) : {}
   const spec: SweepSpec = { ...unnamed, ...named }
@@ -195,6 +194,18 @@ async function planWritten(
     experiment: asPlanned(whole, experiment),
     ...(beside === undefined ? {} : { beside }),
   }
+}
+
+async function planLearningSearch(
+  store: Store,
+  experiment: Experiment,
+  spec: SweepSpec,
+  resolveData: ResolveData,
+  nameSoFar: string | undefined,
+): Promise<Plan> {
+  const { planSearch } = await import('../../sweeps/searching/plan-search.js')
+  const basis = await searchBasisFor(store, experiment, spec, resolveData, nameSoFar)
+  return await planSearch(experiment, spec, resolveData, basis)
 }
 
 async function confirmationFor(seeds: number, spec: SweepSpec, experiment: Experiment): Promise<Confirmation> {

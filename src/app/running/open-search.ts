@@ -34,7 +34,7 @@ export async function openSearch(
   const { SamplerThread } = await import('../../sweeps/searching/sampler-thread.js')
   const { reconcile } = await import('../../sweeps/searching/kept.js')
   const { SearchGrowth } = await import('../../sweeps/searching/search-growth.js')
-  const parts = searchParts(experiment, spec, resolve, sweep.frozen.learnt)
+  const parts = searchParts(experiment, spec, resolve, sweep.frozen)
   const course = courseOf(parts, { trials, suggested })
   const { told, suggested: before } = replayCourse(course, events)
   const source = new SamplerThread(samplerDataOf(parts))

@@ -9,6 +9,7 @@ import { buildPoint, checkSpace, drawValue, type SearchAxis, type SearchPoint } 
 import { Tried } from '../tried.js'
 import { logExpectedImprovement, logProbabilityBelow, type Acquisition } from './acquisition.js'
 import { Cube } from '../cube.js'
+import { halfRanked } from './half-rank.js'
 import { maximize } from './maximize.js'
 import { fitHyperparameters, GaussianProcess, type Points } from './process.js'
 
@@ -24,13 +25,9 @@ const bestKept = 100
  * objectives are weighted anew for each suggestion (ParEGO, Knowles 2006). The first ten trials are random. A trial that
  * failed counts as the worst value; one that a rule stopped teaches nothing.
  */
-export function gpSampler(
-  space: readonly SearchAxis[],
-  options: PointSamplerOptions,
-  warp: (values: readonly number[]) => readonly number[] = (values) => values,
-): PointSampler {
+export function gpSampler(space: readonly SearchAxis[], options: PointSamplerOptions): PointSampler {
   checkSpace(space)
-  return new GpSampler(space, options, warp)
+  return new GpSampler(space, options)
 }
 
 interface Known {
@@ -48,7 +45,6 @@ class GpSampler implements PointSampler {
   constructor(
     private readonly space: readonly SearchAxis[],
     private readonly options: PointSamplerOptions,
-    private readonly warp: (values: readonly number[]) => readonly number[],
   ) {
     this.#tried = new Tried(space)
     this.#cube = new Cube(space)
@@ -75,7 +71,7 @@ class GpSampler implements PointSampler {
     }
     const { known, losses } = this.#model(random)
     const points: Points = { rows: known.map(({ row }) => row), isChoice: this.#cube.isChoice }
-    const values = standardized(this.warp(losses.map((loss) => -loss)))
+    const values = standardized(this.#warped(losses.map((loss) => -loss)))
     const hyperparameters = fitHyperparameters(points, values)
     const process = new GaussianProcess(points, values, hyperparameters)
     const feasible = known.flatMap(({ result }, i) => (result.class === ended.feasible ? [i] : []))
@@ -106,6 +102,11 @@ class GpSampler implements PointSampler {
       if (!isTried(point)) return { point, rule: 'gp', modelSize: known.length, criterion: value }
     }
     return randomSuggestion(this.space, isTried, random, 'every candidate of gp had been tried')
+  }
+
+  /** What the model is of, the largest best; of the first version the values as they were told. */
+  #warped(values: readonly number[]): readonly number[] {
+    return this.options.version === 1 ? values : halfRanked(values)
   }
 
   /** The observations of the model, and one loss of each. */

@@ -1,16 +1,17 @@
+import { withoutUnsaid } from '../../core/without-unsaid.js'
 import { quoteInput } from '../../core/quote-input.js'
 import { writtenAt, SpaceError } from '../../core/errors.js'
 import { goalsOf, sweepObjective } from '../../core/objective.js'
 import type { Objective, Trial } from '../../core/trial.js'
 import type { Experiment } from '../../experiments/experiment.js'
 import type { Observation } from '../../search/sampler.js'
-import { createPointSampler, type PointSamplerName } from '../../search/samplers.js'
-import { hashTrials, type Plan, type ResolveData } from '../plan.js'
+import { createPointSampler, samplerVersionOf, type PointSamplerName } from '../../search/samplers.js'
+import { hashTrials, type Plan, type ResolveData, type SearchBasis } from '../plan.js'
 import type { Search } from '../spec/samplers.js'
 import type { Learning } from '../spec/learning.js'
 import type { SweepSpec } from '../spec/spec.js'
 import { SearchCourse, type Suggested } from './course.js'
-import { learntObservations, type Learnt } from './learnt.js'
+import { learntObservations } from './learnt.js'
 import type { SamplerData } from './sampler-messages.js'
 import { SearchSpace } from './search-space.js'
 import { settingPlanner, type PlanSetting } from './setting.js'
@@ -34,19 +35,21 @@ export interface SearchParts {
   readonly objective: Objective
   /** What earlier sweeps taught: the sampler is told it first. */
   readonly learnt: readonly Observation[]
+  readonly samplerVersion: number
 }
 
 export function searchParts(
   experiment: Experiment,
   spec: SweepSpec,
   resolveData: ResolveData,
-  learnt: readonly Learnt[] = [],
+  { learnt = [], samplerVersion = 1 }: SearchBasis = newBasis(spec),
 ): SearchParts {
   const space = writtenAt(['search'], () => new SearchSpace(spec))
   return {
     search: learningSearch(spec)!,
     space,
     learnt: learntObservations(space, learnt),
+    samplerVersion,
     planSetting: settingPlanner(experiment, spec, resolveData),
     objective: sweepObjective(spec, experiment),
   }
@@ -61,10 +64,10 @@ export function courseOf(
 }
 
 /** What the sampler of a search is made of. */
-export function samplerDataOf({ search, space, objective }: SearchParts): SamplerData {
+export function samplerDataOf({ search, space, objective, samplerVersion }: SearchParts): SamplerData {
   const { sampler, seed } = search
   const directions = goalsOf(objective).map(({ direction }) => direction)
-  return { name: sampler as PointSamplerName, axes: space.axes, directions, seed }
+  return { name: sampler as PointSamplerName, axes: space.axes, directions, seed, version: samplerVersion }
 }
 
 /** The sampler of a search, told what earlier sweeps taught and no more, on this very thread. */
@@ -81,15 +84,17 @@ export function samplerOf(parts: SearchParts): PointSource {
 /**
  * The plan of a search that learns: the settings that need no result, of which there are `parallel`. The others are
  * suggested while it runs, and the plan grows by them.
+ * @param basis what an earlier plan of the search has frozen. Default: what a new one begins with.
  * @throws SpaceError, UnknownNameError, DataError: before anything runs.
  */
 export async function planSearch(
   experiment: Experiment,
   spec: SweepSpec,
   resolveData: ResolveData,
-  learnt: readonly Learnt[] = [],
+  { learnt, samplerVersion }: SearchBasis = newBasis(spec),
 ): Promise<Plan> {
-  const parts = searchParts(experiment, spec, resolveData, learnt)
+  const basis = withoutUnsaid({ learnt: learnt?.length === 0 ? undefined : learnt, samplerVersion })
+  const parts = searchParts(experiment, spec, resolveData, basis)
   const { search, space, planSetting } = parts
   checkEnqueued(parts)
   const options = {
@@ -111,8 +116,14 @@ export async function planSearch(
   }
   if (trials.length === 0) writtenAt(['search'], () => refuseEmpty(parts.learnt.length))
   const frame = planSetting(suggested[0]!.values)!
-  return { ...frame, trials, suggested, hash: hashTrials(trials), ...(learnt.length === 0 ? {} : { learnt }) }
+  return { ...frame, trials, suggested, hash: hashTrials(trials), ...basis }
 }
+
+/** What a search begins with that has not been planned before. */
+export const newBasis = ({ search }: Pick<SweepSpec, 'search'>): SearchBasis =>
+  withoutUnsaid({
+    samplerVersion: search === undefined ? undefined : samplerVersionOf(search.sampler as PointSamplerName),
+  })
 
 function refuseEmpty(learnt: number): never {
   if (learnt > 0)

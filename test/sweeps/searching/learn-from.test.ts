@@ -79,12 +79,12 @@ describe('a search that learns from earlier sweeps', () => {
         await lab.run({ model, workers: 9 - workers })
         tables.add(lab.table())
       }
-      const plan = await planSearch(experiment, spec, fingerprint, learnt)
+      const plan = await planSearch(experiment, spec, fingerprint, { learnt })
       const made = [experiment, spec, fingerprint] as const
       const whole = { settings: 24, others: [], next: 'none' }
       // As plan.json has it.
       const stored = JSON.parse(JSON.stringify(plan)) as Plan
-      expect(await recompute(stored, lab.journal(), ...made, stored.learnt)).toEqual(whole)
+      expect(await recompute(stored, lab.journal(), ...made, stored)).toEqual(whole)
       const { others } = await recompute(plan, lab.journal(), ...made)
       expect(others.length).toBeGreaterThan(10)
       const widths = [...lab.state.trials.values()].map(({ trial }) => Number(trial.params['width']))
@@ -102,7 +102,7 @@ describe('a search that learns from earlier sweeps', () => {
     const spec = specOf(['grid'])
     const plans = await Promise.all(
       [specOf(['grid']), specOf(['other'])].map(async (one) =>
-        planSearch(experiment, one, fingerprint, await learn(store, one)),
+        planSearch(experiment, one, fingerprint, { learnt: await learn(store, one) }),
       ),
     )
     expect(plans.map(formatOf)).toEqual([5, 5])
@@ -207,7 +207,7 @@ describe('a search that learns from earlier sweeps', () => {
       ...small,
       search: { ...small.search, learning: { ...small.search.learning, learnFrom: ['a', 'rest'] } },
     }
-    await expect(planSearch(experiment, both, fingerprint, await learn(store, both))).rejects.toThrow(
+    await expect(planSearch(experiment, both, fingerprint, { learnt: await learn(store, both) })).rejects.toThrow(
       'the earlier sweeps tried every point that fits where and exclude: 5',
     )
   })
@@ -310,7 +310,7 @@ describe('a search that learns from earlier sweeps', () => {
       const store = emptyStore()
       await earlier(store, 'a', [1, 2])
       const spec = specOf(['a'], {}, { enqueue: [{ width: 2 }] })
-      await expect(planSearch(experiment, spec, fingerprint, await learn(store, spec))).rejects.toThrow(
+      await expect(planSearch(experiment, spec, fingerprint, { learnt: await learn(store, spec) })).rejects.toThrow(
         /enqueue: {"width":2} was tried in a sweep that it learns from/,
       )
     })
