@@ -37,7 +37,7 @@ export interface Comparison {
   readonly second: readonly number[]
   /** Trials of either sweep that have no partner, where others have. */
   readonly unpaired: number
-  /** Mean of second − first: over pairs of equal seeds when there are any, else of the means. */
+  /** Mean of second − first: over pairs of equal seeds when there are any, else of the means; NaN where a sweep has no finite number. */
   readonly difference: number
   /** How many pairs of equal seeds it rests on; 0 when unpaired. */
   readonly pairs: number
@@ -65,14 +65,13 @@ export function compareRecords(
   // What is measured on a checkpoint is of the setting that it was trained in.
   const all = [first, second].map((records) => measured(inheriting(records), metric))
   const isFit = (record: TrialRecord): boolean => Number.isFinite(lookUp(record.metrics, metric))
-  const [a, b] = all.map((records) => byPoint(records.filter(isFit), axes)) as [Points, Points]
-  const unfit = byPoint(
-    all.flat().filter((record) => !isFit(record)),
-    axes,
-  )
-  return [...a].flatMap(([key, own]) => {
-    const other = b.get(key)
-    if (other === undefined) return []
+  const [a, b] = all.map((records) => byPoint(records, axes)) as [Points, Points]
+  return [...a].flatMap(([key, measuredHere]) => {
+    const measuredThere = b.get(key)
+    if (measuredThere === undefined) return []
+    const [own, other] = [measuredHere.filter(isFit), measuredThere.filter(isFit)]
+    const notFinite = measuredHere.length + measuredThere.length - own.length - other.length
+    const { params } = measuredHere[0]!.trial
     const pairs = pairsOf(own, other, averaging)
     const isPaired = pairs.length > 0
     const valueOf = (record: TrialRecord): number => lookUp(record.metrics, metric)!
@@ -83,17 +82,15 @@ export function compareRecords(
     return [
       {
         point: Object.fromEntries(
-          axes.flatMap((axis) =>
-            Object.hasOwn(own[0]!.trial.params, axis) ? [[axis, lookUp(own[0]!.trial.params, axis)!]] : [],
-          ),
+          axes.flatMap((axis) => (Object.hasOwn(params, axis) ? [[axis, lookUp(params, axis)!]] : [])),
         ),
         first: from,
         second: to,
         unpaired: isPaired ? own.length + other.length - distinct(pairs, 0) - distinct(pairs, 1) : 0,
         difference: mean(differences),
         pairs: paired.length,
-        notFinite: unfit.get(key)?.length ?? 0,
-        ...(unfit.has(key) ? {} : weighPairs(paired)),
+        notFinite,
+        ...(notFinite > 0 ? {} : weighPairs(paired)),
       },
     ]
   })

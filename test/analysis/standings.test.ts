@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { compareRecords, standings } from '../../src/analysis/standings.js'
+import { weighPoints } from '../../src/analysis/compared.js'
 import type { TrialRecord } from '../../src/core/trial.js'
 
 function record(width: number, seed: number, loss: number, state: TrialRecord['state'] = 'finished'): TrialRecord {
@@ -99,6 +100,20 @@ describe('a comparison of two sweeps', () => {
       expect(point!.p).toBeUndefined()
     }
     expect(compareRecords(with9(1), with9(2), 'loss', ['width'])[0]!.interval).toBeDefined()
+  })
+
+  it('lists a point at which all trials of a sweep came to NaN, and judges nothing of it', () => {
+    const odd = seeds.map((seed) => record(1, seed, NaN))
+    for (const [a, b] of [
+      [odd, first],
+      [first, odd],
+      [odd, odd],
+    ] as const) {
+      const compared = compareRecords(a, b, 'loss', ['width'])
+      const notFinite = [a, b].filter((one) => one === odd).length * seeds.length
+      expect(compared).toMatchObject([{ point: { width: 1 }, pairs: 0, difference: NaN, notFinite }])
+      expect(weighPoints(compared)).toEqual([{ alone: 'inconclusive', verdict: 'inconclusive' }])
+    }
   })
 
   it('takes the means where no seeds meet, and leaves out points of one sweep alone', () => {
