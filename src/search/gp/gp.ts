@@ -75,15 +75,14 @@ class GpSampler implements PointSampler {
     const hyperparameters = fitHyperparameters(points, values)
     const process = new GaussianProcess(points, values, hyperparameters)
     const feasible = known.flatMap(({ result }, i) => (result.class === ended.feasible ? [i] : []))
-    const worths = this.#isAsTold ? values : points.rows.map((row) => process.predict(process.covariances(row)).mean)
     const incumbent = feasible.reduce<number | undefined>(
-      (best, i) => (best === undefined || worths[i]! > worths[best]! ? i : best),
+      (best, i) => (best === undefined || values[i]! > values[best]! ? i : best),
       undefined,
     )
     const parts = this.#constraints(known)
     if (incumbent !== undefined) {
       const rows = pending.map((point) => this.#cube.toRow(point))
-      parts.unshift(logExpectedImprovement(process, values, worths[incumbent]!, rows, random))
+      parts.unshift(logExpectedImprovement(process, values, values[incumbent]!, rows, random))
     }
     const found = maximize(
       (point, gradient) => parts.reduce((sum, part) => sum + part(point, gradient), 0),
@@ -103,11 +102,6 @@ class GpSampler implements PointSampler {
       if (!isTried(point)) return { point, rule: 'gp', modelSize: known.length, criterion: value }
     }
     return randomSuggestion(this.space, isTried, random, 'every candidate of gp had been tried')
-  }
-
-  /** By former versions the best result is what was told, by now what the model makes of it: a lucky result is not the mark. */
-  get #isAsTold(): boolean {
-    return this.options.version !== undefined && this.options.version < 3
   }
 
   /** What the model is of, the largest best; of the first version the values as they were told. */
