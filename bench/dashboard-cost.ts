@@ -15,15 +15,15 @@ interface Workload {
   readonly trials: number
 }
 
-/** A sweep as people run one, the same of small nets, and trials that do nothing at all. */
+/** A sweep of small nets, and trials that do nothing at all. */
 const workloads: readonly Workload[] = [
   {
-    ...{ name: 'params: 23 sizes of nets, 20 epochs', trials: 23 },
-    file: `experiment: params\naxes: {width: [2, 10, 20, 30, 40, 52, 66, 82, 100, 120, 144, 170, 200, 234, 272, 316, 366, 422, 486, 556, 640, 734, 840]}\nseeds: 0\n`,
+    ...{ name: 'params: 8 sizes of nets, 3 seeds, smoke profile', trials: 24 },
+    file: `experiment: params\nprofile: smoke\naxes: {width: [2, 10, 40, 100, 200, 300, 400, 500]}\nseeds: 0..2\n`,
   },
   {
     ...{ name: 'no-op trials', trials: 2_000 },
-    file: `experiment: ${join(import.meta.dirname, 'noop-experiment.mjs')}\naxes: {n: 'range(0,1999)'}\nseeds: 0\n`,
+    file: `experiment: ${join(import.meta.dirname, 'noop-experiment.mjs')}\naxes: {n: [${Array.from({ length: 2_000 }, (_, i) => i).join()}]}\nseeds: 0\n`,
   },
 ]
 
