@@ -69,7 +69,7 @@ async function startOurs(folder: string, _: string, trials: number): Promise<Sho
   return { name: 'mlds dashboard', url: `${served.url}#/sweep/peers`, until, end: () => served.end() }
 }
 
-async function startOptuna(folder: string, told: string): Promise<Shown | undefined> {
+async function startOptuna(folder: string, told: string, trials: number): Promise<Shown | undefined> {
   if (peersPython === undefined) return undefined
   const program = join(dirname(peersPython), 'optuna-dashboard')
   if (!existsSync(program)) return undefined
@@ -79,8 +79,9 @@ async function startOptuna(folder: string, told: string): Promise<Shown | undefi
   const server = await started(program, ['--port', String(port), '--storage-class', 'JournalFileStorage', file], port)
   return {
     name: 'optuna-dashboard',
-    url: `http://127.0.0.1:${port}/dashboard/studies/0/trialTable`,
-    until: `document.querySelectorAll('tbody tr').length > 5`,
+    // Its list of trials; a page of its own, `analytics`, holds the table.
+    url: `http://127.0.0.1:${port}/dashboard/studies/0/trials`,
+    until: `document.body.innerText.includes('${trials} Trials') && document.body.innerText.includes('Trial 5\\n')`,
     end: () => void server.kill(),
   }
 }

@@ -15,7 +15,7 @@ import { learntObservations } from './learnt.js'
 import type { SamplerData } from './sampler-messages.js'
 import { SearchSpace } from './search-space.js'
 import { settingPlanner, type PlanSetting } from './setting.js'
-import { suggest, type PointSource } from './suggester.js'
+import { maxRejected, suggest, type Exhausted, type PointSource } from './suggester.js'
 
 /** A search that learns: what can be known of it before the first trial. */
 export interface LearningSearch extends Search {
@@ -109,12 +109,14 @@ export async function planSearch(
   const course = courseOf(parts, { trials, suggested })
   for (let request = course.next(); request !== undefined; request = course.next()) {
     const suggestion = await suggest(request, course, options)
-    if ('exhausted' in suggestion) break
+    if ('exhausted' in suggestion) {
+      if (trials.length === 0) writtenAt(['search'], () => refuseEmpty(suggestion, parts.learnt.length))
+      break
+    }
     course.grow(suggestion)
     suggested.push(suggestion.suggested)
     for (const trial of suggestion.trials) trials.push({ ...trial, index: trials.length })
   }
-  if (trials.length === 0) writtenAt(['search'], () => refuseEmpty(parts.learnt.length))
   const frame = planSetting(suggested[0]!.values)!
   return { ...frame, trials, suggested, hash: hashTrials(trials), ...basis }
 }
@@ -125,7 +127,11 @@ export const newBasis = ({ search }: Pick<SweepSpec, 'search'>): SearchBasis =>
     samplerVersion: search === undefined ? undefined : samplerVersionOf(search.sampler as PointSamplerName),
   })
 
-function refuseEmpty(learnt: number): never {
+function refuseEmpty({ mayHaveMore }: Exhausted, learnt: number): never {
+  if (mayHaveMore)
+    throw new SpaceError(
+      `search: of the first ${maxRejected} points none fits where and exclude (leave out fewer, or narrow the ranges to what fits)`,
+    )
   if (learnt > 0)
     throw new SpaceError(
       `search: learnFrom: the earlier sweeps tried every point that fits where and exclude: ${learnt} (widen the ranges)`,

@@ -15,10 +15,12 @@ export interface PointSource {
 /** Why there is no further setting, as a sentence. */
 export interface Exhausted {
   readonly exhausted: string
+  /** There are points that were not looked at. */
+  readonly mayHaveMore?: true
 }
 
 /** Points that `where` or `exclude` leave out, or that are a setting which was tried: so many in a row end the search. */
-const maxRejected = 1000
+export const maxRejected = 1000
 
 export interface SuggesterOptions {
   readonly space: SearchSpace
@@ -71,5 +73,6 @@ export async function suggest(
   }
   return {
     exhausted: `${formatCount(setting, 'point')} tried, and of ${maxRejected} more none was new within where and exclude`,
+    mayHaveMore: true,
   }
 }

@@ -80,6 +80,11 @@ describe('the plan of a search that learns', () => {
     )
     expect(three.suggested!.map(({ values }) => values['width']).sort()).toEqual([4, 5, 6])
     await expect(planOf(specOf({ axes }, { where: ['width > 6'] }))).rejects.toThrow(/no point fits/)
+    // Of more points than are looked at nobody knows that none fits.
+    const many = { width: { kind: 'int' as const, low: 1, high: 100_000 } }
+    await expect(planOf(specOf({ axes: many }, { where: ['width == 77777'] }))).rejects.toThrow(
+      'of the first 1000 points none fits where and exclude',
+    )
   })
 
   it('never has a setting twice, though axes do not matter everywhere', async () => {
