@@ -21,7 +21,8 @@ export async function benchDashboard([part, minutes]: readonly string[]): Promis
   try {
     if (part === undefined || part === 'open') await benchOpening(browser, folder)
     if (part === undefined || part === 'report') await benchReport(browser, folder)
-    if (part === undefined || part === 'peers') await benchPeers(browser, folder, Number(process.env['BENCH_TRIALS'] ?? 10_000))
+    if (part === undefined || part === 'peers')
+      await benchPeers(browser, folder, Number(process.env['BENCH_TRIALS'] ?? 10_000))
     if (part === undefined || part === 'cost') await benchCost(browser, folder)
     if (part === undefined || part === 'stream') await benchStream(browser, folder, Number(minutes ?? 10))
   } finally {
